@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packaging of mmzoo; the metadata lies in pyproject.toml."""
+"""Packaging of mmzoo: metadata lies in pyproject.toml, the two packages are named below."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+setup(
+    packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo_configs"],
+    package_dir={"zoo_configs": "configs"},
+    package_data={
+        "zoo": ["py.typed"],
+        "zoo_configs": ["zoo_plugin.toml", "_base_/*.py", "unet/*.py"],
+    },
+)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``zoo`` command: one file a command group, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+__all__ = ["LazyGroup", "main"]
+
+# Name -> (module:attribute, one-line help). The help stands beside the name so that
+# `zoo --help` imports no command.
+_COMMANDS = {
+    "list": ("zoo.cli.list:command", "List the weights that can be had."),
+    "info": ("zoo.cli.info:command", "Show everything the manifests say of one name."),
+    "train": ("zoo.cli.train:command", "Train a config."),
+    "test": ("zoo.cli.test:command", "Measure a checkpoint on a split."),
+    "predict": ("zoo.cli.predict:command", "Segment images with a model."),
+    "plot": ("zoo.cli.plot:command", "Draw loss and metric curves."),
+    "config": ("zoo.cli.config:group", "List configs, or show one resolved."),
+    "data": ("zoo.cli.data:group", "Sample, prepare, check and show data sets."),
+    "plugin": ("zoo.cli.plugin:group", "List the plugins, broken ones too."),
+    "doctor": ("zoo.cli.doctor:command", "Say what works on this machine and what mends the rest."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when called, never for ``--help`` of the group.
+
+    Args:
+        lazy: Command name -> (``module:attribute``, one-line help).
+        kwargs: What ``click.Group`` takes.
+    """
+
+    def __init__(self, *, lazy: dict[str, tuple[str, str]], **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command, or None if there is none of that name."""
+        if cmd_name not in self.lazy:
+            return None
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands from the help that stands beside the names."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in self.lazy.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, offering near names for one that does not exist."""
+        if args and args[0] not in self.lazy and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.lazy, n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"no such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        import zoo
+
+        click.echo(f"zoo {zoo.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A plugin-based model zoo registry for image segmentation on OpenMMLab.",
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version)
+def main() -> None:
+    """Run the ``zoo`` command."""

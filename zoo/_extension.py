@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Provides ``mmcv._ext`` from :mod:`zoo.ops` where no compiled mmcv is installed.
+
+mmcv reaches all its kernels through that one module. Only the standard library is imported here,
+because ``import zoo`` runs it; torch comes in when mmcv asks for the module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec, spec_from_loader
+from types import ModuleType
+
+__all__ = ["StandInFinder", "find_ops_source", "install"]
+
+_NAME = "mmcv._ext"
+_STAND_IN = "zoo.ops"
+
+
+class StandInLoader(Loader):
+    """Fills ``mmcv._ext`` with the functions of :mod:`zoo.ops`."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return None: Python's own module object will do."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Import :mod:`zoo.ops` and forward every attribute of ``module`` to its kernels."""
+        kernels = importlib.import_module("zoo.ops.kernels")
+        module.__doc__ = kernels.__doc__
+        vars(module).update(kernels.KERNELS)
+        vars(module)["__getattr__"] = kernels.find_kernel
+
+
+class StandInFinder(MetaPathFinder):
+    """Knows one module, ``mmcv._ext``; comes last, so that a compiled one is found before it."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Return a spec for ``mmcv._ext`` and None for every other name."""
+        if fullname != _NAME:
+            return None
+        return spec_from_loader(fullname, StandInLoader(), origin=_STAND_IN)
+
+
+def install() -> None:
+    """Append the finder to ``sys.meta_path``, once."""
+    if not any(isinstance(finder, StandInFinder) for finder in sys.meta_path):
+        sys.meta_path.append(StandInFinder())
+
+
+def find_ops_source() -> str | None:
+    """Return where mmcv's kernels come from, importing nothing.
+
+    Returns:
+        The path of the compiled extension, ``"zoo.ops"`` where mmcv has none, or None where no
+        mmcv is installed.
+    """
+    mmcv = find_spec("mmcv")
+    if mmcv is None:
+        return None
+    compiled = PathFinder.find_spec(_NAME, mmcv.submodule_search_locations)
+    return _STAND_IN if compiled is None else compiled.origin

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mmcv's compiled kernels in plain torch: non-maximum suppression and RoIAlign.
+
+:mod:`zoo._extension` offers these to mmcv as ``mmcv._ext`` where no compiled mmcv is installed.
+"""
+
+from zoo.ops.kernels import KERNELS, find_kernel
+
+__all__ = ["KERNELS", "find_kernel"]

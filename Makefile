@@ -1,0 +1,37 @@
+# Every target does its own set-up in .venv; no compiler and no GPU are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check lint types clean
+
+demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
+	$(BIN)/python tools/demo.py --out demo
+
+test: .venv/dev.stamp  ## every test
+	$(BIN)/python -m pytest -n 2 -m ""
+
+check: lint types test
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev.stamp
+	$(BIN)/mypy
+
+# The plugins are built without isolation: one setuptools for all of them instead of a download each.
+.venv/run.stamp: $(SOURCES)
+	$(PYTHON) -m venv .venv
+	$(PIP) "setuptools<82"
+	$(PIP) --no-build-isolation -e ".[mm]" $(PLUGINS:%=-e ./%)
+	touch $@
+
+.venv/dev.stamp: .venv/run.stamp
+	$(PIP) --no-build-isolation -e ".[mm,dev]"
+	touch $@
+
+clean:
+	rm -rf .venv demo build *.egg-info

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recompute lung Dice from the pictures on disk, in NumPy, without zoo.
+
+For every image of the split: the label PNG of `zoo predict` against the raw mask, both at the
+image's own resolution. Prints the mean over images, over all of them and per source.
+
+    python benchmarks/lung_dice.py --data PREPARED --source RAW --predictions OUT [--split test]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SOURCES = {"CHNCXR": "Shenzhen", "MCUCXR": "Montgomery"}
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Return the raw mask as (H, W) bool: true from half of its range up."""
+    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if mask is None:
+        message = f"cannot read {path}"
+        raise SystemExit(message)
+    mask = mask.reshape(*mask.shape[:2], -1).max(axis=2)
+    return mask >= max(1, int(mask.max())) / 2
+
+
+def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """Return 2 |A and B| / (|A| + |B|) of two (H, W) bool arrays; NaN if both are empty."""
+    total = int(prediction.sum()) + int(truth.sum())
+    return 2.0 * int((prediction & truth).sum()) / total if total else float("nan")
+
+
+def score(data: Path, source: Path, predictions: Path, split: str) -> dict[str, float]:
+    """Return stem -> lung Dice for every image of the split."""
+    record = json.loads((data / "dataset.json").read_text())
+    written = json.loads((predictions / "predictions.json").read_text())
+    labels = {Path(row["file"]).name: predictions / row["label"] for row in written["images"]}
+    scores = {}
+    for row in record["files"]:
+        if row["split"] != split:
+            continue
+        label = cv2.imread(str(labels[Path(row["source_image"]).name]), cv2.IMREAD_UNCHANGED)
+        scores[row["stem"]] = dice(label == 1, read_mask(source / row["source_mask"]))
+    return scores
+
+
+def main() -> None:
+    """Print the table, and write it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the prepared folder")
+    parser.add_argument("--source", type=Path, required=True, help="what it was prepared from")
+    parser.add_argument("--predictions", type=Path, required=True, help="zoo predict's --out")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--out", type=Path, help="a JSON file for the scores")
+    args = parser.parse_args()
+
+    scores = score(args.data, args.source, args.predictions, args.split)
+    groups = {"all": list(scores.values())}
+    for prefix, name in SOURCES.items():
+        groups[name] = [value for stem, value in scores.items() if stem.startswith(prefix)]
+    for name, values in groups.items():
+        if values:
+            print(
+                f"{name:12} n={len(values):3}  lung Dice mean {np.nanmean(values):.4f}"
+                f"  median {np.nanmedian(values):.4f}  min {np.nanmin(values):.4f}"
+            )
+    if args.out:
+        args.out.write_text(json.dumps({"split": args.split, "dice_lung": scores}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+"""U-Net of 1.8 M parameters on lung X-rays at 256x256, cross-entropy and Dice, for a CPU.
+
+Results: docs/results.md.
+"""
+
+_base_ = [
+    '../_base_/unet_small.py',
+    '../_base_/lung_xray.py',
+    '../_base_/schedule_1600.py',
+    '../_base_/default_runtime.py',
+]

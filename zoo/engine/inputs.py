@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user points at: files, folders and globs -> images, each with its own output name."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import DataError
+
+__all__ = ["IMAGE_SUFFIXES", "InputImage", "find_inputs"]
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+
+
+@dataclass(frozen=True, slots=True)
+class InputImage:
+    """One image to predict.
+
+    Args:
+        path: Where it lies, spelled as the user did.
+        name: The beginning of its outputs' names, unlike any other input's.
+    """
+
+    path: Path
+    name: str
+
+
+def find_inputs(
+    specs: Sequence[str | os.PathLike[str]], *, suffixes: Iterable[str] = IMAGE_SUFFIXES
+) -> tuple[InputImage, ...]:
+    """Return the images that files, folders and globs name, each once, in the order given.
+
+    A file is taken whatever its suffix. A folder gives the images that lie directly in it,
+    sorted, without hidden ones. A glob (``**`` descends) gives the images that match; if its
+    last part ends in a suffix of its own, as ``*.dcm`` does, it gives every file that matches.
+    An image's output name is its stem; equal stems get as much of their folders, then of their
+    suffix, as tells them apart: ``a/x.png`` and ``b/x.png`` become ``a_x`` and ``b_x``.
+
+    Args:
+        specs: Paths and patterns.
+        suffixes: What counts as an image in a folder, lower case, with the dot.
+
+    Raises:
+        DataError: Something does not exist, a folder holds no image, or a glob matches none.
+    """
+    known = frozenset(suffix.lower() for suffix in suffixes)
+    found: dict[str, Path] = {}
+    for spec in specs:
+        for path in _expand(os.fspath(spec), known):
+            found.setdefault(os.path.realpath(path), path)
+    paths = list(found.values())
+    return tuple(InputImage(path, name) for path, name in zip(paths, _names(paths), strict=True))
+
+
+def _expand(spec: str, suffixes: frozenset[str]) -> list[Path]:
+    path = Path(spec)
+    if path.is_dir():
+        return _folder_images(path, suffixes)
+    if path.exists():
+        return [path]
+    if glob.has_magic(spec):
+        return _glob_images(spec, suffixes)
+    message = f"cannot read {spec!r}: there is no such file or folder."
+    raise DataError(message, path=path, hint="give a file, a folder, or a glob in quotes.")
+
+
+def _folder_images(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    try:
+        images = sorted(path for path in folder.iterdir() if _is_image(path, suffixes))
+    except OSError as error:
+        message = f"cannot read the folder {str(folder)!r}: {error.strerror}."
+        raise DataError(message, path=folder) from error
+    if not images:
+        message = f"cannot predict on {str(folder)!r}: found no image in it."
+        hint = (
+            f"images end in {', '.join(sorted(suffixes))}; "
+            f"for those in subfolders give '{folder}/**/*.png'."
+        )
+        raise DataError(message, path=folder, hint=hint)
+    return images
+
+
+def _glob_images(pattern: str, suffixes: frozenset[str]) -> list[Path]:
+    last = os.path.splitext(pattern)[1]
+    is_open = not last or glob.has_magic(last)
+    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))
+    files = [
+        path for path in matches if path.is_file() and (not is_open or _is_image(path, suffixes))
+    ]
+    if not files:
+        message = f"cannot predict on {pattern!r}: the pattern matches no image."
+        raise DataError(message, where=pattern, hint="check it with ls; ** descends into folders.")
+    return files
+
+
+def _is_image(path: Path, suffixes: frozenset[str]) -> bool:
+    # "._x.png" is what macOS leaves beside x.png on foreign disks.
+    return not path.name.startswith(".") and path.suffix.lower() in suffixes and not path.is_dir()
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each path, no two alike, also on disks that ignore case."""
+    groups: dict[str, list[int]] = {}
+    for index, path in enumerate(paths):
+        groups.setdefault(path.stem.casefold(), []).append(index)
+    names = [path.stem for path in paths]
+    for group in groups.values():
+        if len(group) > 1:
+            spelled = _tell_apart([paths[index] for index in group])
+            for index, name in zip(group, spelled, strict=True):
+                names[index] = name
+    # A lengthened name may be another file's own stem: own stems go first, the rest is numbered.
+    taken: set[str] = set()
+    for index in sorted(range(len(paths)), key=lambda i: names[i] != paths[i].stem):
+        names[index] = _unused(names[index], taken)
+        taken.add(names[index].casefold())
+    return names
+
+
+def _tell_apart(paths: Sequence[Path]) -> list[str]:
+    """Spell paths of one stem with the fewest folders, or folders and suffix, that differ."""
+    folders = [Path(os.path.realpath(path)).parent.parts[1:] for path in paths]
+    depths = range(1, max(len(parts) for parts in folders) + 1)
+    names = [path.stem for path in paths]
+    for depth, with_suffix in [*((d, False) for d in depths), *((d, True) for d in (0, *depths))]:
+        names = []
+        for path, parts in zip(paths, folders, strict=True):
+            suffix = path.suffix.replace(".", "_") if with_suffix else ""
+            names.append("_".join([*parts[max(0, len(parts) - depth) :], path.stem]) + suffix)
+        if len({name.casefold() for name in names}) == len(names):
+            break
+    return names
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    candidate, number = name, 1
+    while candidate.casefold() in taken:
+        number += 1
+        candidate = f"{name}_{number}"
+    return candidate

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image file -> what the model takes, through the config's own test pipeline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import ConfigError, DataError, ZooError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from numpy.typing import NDArray
+
+__all__ = ["ImageReader", "ReadImage", "find_test_dataset"]
+
+# What every OpenMMLab pipeline packs about its own resizing; the rest is the reader's to tell.
+_PIPELINE_KEYS = frozenset(
+    "img img_path img_shape ori_shape pad_shape img_padding_size padding_size scale scale_factor "
+    "keep_ratio flip flip_direction seg_map_path seg_fields reduce_zero_label label_map "
+    "sample_idx img_id batch_input_shape".split()
+)
+_MAX_META_VALUES = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadImage:
+    """One image, read.
+
+    Args:
+        batch: What ``model.test_step`` takes, a batch of one.
+        shown: ``(H, W)`` or ``(H, W, 3)`` RGB uint8, for people to look at.
+        meta: What the reader said of the image, as plain JSON values.
+    """
+
+    batch: dict[str, list[Any]]
+    shown: NDArray[np.uint8]
+    meta: dict[str, Any]
+
+
+class ImageReader:
+    """Reads images through a config's test pipeline, without its annotations.
+
+    The first transforms load: where that is mmcv's own ``LoadImageFromFile``, files are checked
+    to be whole, and 16-bit pixels become 8-bit by :func:`zoo.data.to_uint8`, the rule that
+    ``zoo data prepare`` goes by, unless the config reads them ``unchanged``. A plugin's loading
+    transform gets the path and is trusted with it.
+
+    Args:
+        config: A resolved config; its default scope is set.
+
+    Raises:
+        ConfigError: It has no test pipeline, or one that loads no image.
+    """
+
+    def __init__(self, config: Config) -> None:
+        from mmcv.transforms import LoadImageFromFile
+        from mmengine.registry import TRANSFORMS, init_default_scope
+
+        init_default_scope(config.get("default_scope", "mmseg"))
+        steps = [step for step in _test_pipeline(config) if not _loads_annotations(step)]
+        if not steps:
+            message = "cannot read images for this model: its test pipeline is empty."
+            raise ConfigError(message, where="test_dataloader.dataset.pipeline")
+        self._steps: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
+            TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in steps
+        ]
+        self._loader: Any = self._steps[0]
+        self._is_stock = type(self._loader) is LoadImageFromFile
+
+    def read(self, image: str | os.PathLike[str] | NDArray[Any]) -> ReadImage:
+        """Return one image as the model takes it.
+
+        Args:
+            image: A path; or an array that stands for what the loading transform would have
+                read: with mmcv's own one ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit.
+
+        Raises:
+            DataError: The file cannot be read, is not whole, or the pipeline fails on it.
+        """
+        where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
+        results: dict[str, Any] = {"img_path": where, "seg_fields": [], "reduce_zero_label": False}
+        steps = self._steps
+        if isinstance(image, np.ndarray):
+            results["img"] = self._as_loaded(image) if self._is_stock else image
+            steps = steps[1:]
+        elif self._is_stock:
+            pixels = self._stretched(Path(image))
+            if pixels is not None:
+                results["img"] = pixels
+                steps = steps[1:]
+        return self._run(steps, results, where)
+
+    def _run(
+        self, steps: Sequence[Callable[..., Any]], results: dict[str, Any], where: str
+    ) -> ReadImage:
+        loaded = None
+        try:
+            for index in range(-1, len(steps)):
+                if index >= 0:
+                    results = steps[index](results)
+                if loaded is None and results is not None and "img" in results:
+                    loaded = results["img"]
+                    results.setdefault("img_shape", loaded.shape[:2])
+                    results.setdefault("ori_shape", loaded.shape[:2])
+                    told = dict(results)
+        except ZooError:
+            raise
+        except Exception as error:  # a plugin's reader may raise anything; nothing is swallowed
+            message = f"cannot read {Path(where).name!r}: {_reason(error)}."
+            raise DataError(message, path=where) from error
+        if results is None or loaded is None or "inputs" not in results:
+            message = (
+                f"cannot read {Path(where).name!r}: the test pipeline gave the model no input."
+            )
+            raise DataError(message, path=where)
+        sample = results["data_samples"]
+        meta = _plain_meta({**told, **sample.metainfo})
+        batch = {"inputs": [results["inputs"]], "data_samples": [sample]}
+        return ReadImage(batch, self._shown(loaded, sample.metainfo.get("ori_shape")), meta)
+
+    def _stretched(self, path: Path) -> NDArray[Any] | None:
+        """Check a file to be whole; return its pixels if the loader would cut them to 8 bits."""
+        from zoo.data import decode_image
+        from zoo.data.formats import find_fault
+
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            message = f"cannot read {path.name!r}: {error.strerror}."
+            raise DataError(message, path=path) from error
+        if self._loader.color_type == "unchanged":
+            fault = find_fault(data)
+            if fault is not None:
+                raise DataError(f"cannot decode {path.name!r}: {fault}.", path=path)
+            return None
+        pixels = decode_image(data, str(path))
+        return None if pixels.dtype == np.uint8 else self._as_loaded(pixels)
+
+    def _as_loaded(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return grey or RGB pixels as mmcv's loader would: 8-bit, BGR or grey, as configured."""
+        import cv2
+
+        from zoo.data import to_uint8
+
+        loader = self._loader
+        if loader.color_type == "unchanged":
+            return image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+        pixels: NDArray[Any] = to_uint8(image)
+        is_grey = pixels.ndim == 2
+        if loader.color_type.startswith("grayscale"):
+            pixels = pixels if is_grey else cv2.cvtColor(pixels[..., :3], cv2.COLOR_RGB2GRAY)
+        elif is_grey:
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+        else:
+            pixels = cv2.cvtColor(pixels[..., :3], cv2.COLOR_RGB2BGR)
+        return pixels.astype(np.float32) if loader.to_float32 else pixels
+
+    def _shown(self, loaded: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[np.uint8]:
+        import cv2
+
+        from zoo.data import to_uint8
+
+        image = loaded[..., 0] if loaded.ndim == 3 and loaded.shape[2] < 3 else loaded
+        if image.ndim == 3:
+            # OpenMMLab reads BGR; of more channels the first three stand for the image.
+            image = np.ascontiguousarray(image[..., 2::-1])
+        if self._is_stock and image.dtype == np.float32:
+            image = np.clip(image, 0, 255).astype(np.uint8)
+        if image.dtype != np.uint8:
+            image = to_uint8(image)
+        if shape is not None and tuple(shape[:2]) != image.shape[:2]:
+            image = cv2.resize(image, (int(shape[1]), int(shape[0])), interpolation=cv2.INTER_AREA)
+        return np.asarray(image, np.uint8)
+
+
+def find_test_dataset(config: Config) -> Mapping[str, Any]:
+    """Return the innermost dataset of the test (else the validation) loader, or nothing."""
+    for loader in ("test_dataloader", "val_dataloader"):
+        dataset = (config.get(loader) or {}).get("dataset")
+        while (
+            dataset
+            and "pipeline" not in dataset
+            and ("dataset" in dataset or "datasets" in dataset)
+        ):
+            dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
+        if dataset:
+            found: Mapping[str, Any] = dataset
+            return found
+    return {}
+
+
+def _test_pipeline(config: Config) -> Sequence[Any]:
+    pipeline = find_test_dataset(config).get("pipeline") or config.get("test_pipeline")
+    if not pipeline:
+        message = "cannot read images for this model: its config has no test pipeline."
+        hint = "give it a test_dataloader, whose dataset has a pipeline."
+        raise ConfigError(message, where="test_dataloader.dataset.pipeline", hint=hint)
+    found: Sequence[Any] = pipeline
+    return found
+
+
+def _loads_annotations(step: Any) -> bool:
+    """Return whether a step reads masks: by its name, or as a child of mmcv's own."""
+    from mmcv.transforms import LoadAnnotations
+    from mmengine.registry import TRANSFORMS
+
+    if not isinstance(step, Mapping):
+        return isinstance(step, LoadAnnotations)
+    kind = step["type"]
+    name = kind if isinstance(kind, str) else kind.__name__
+    last = name.rpartition(".")[2]
+    if last.startswith("Load") and "Annotation" in last:
+        return True
+    found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(found, type) and issubclass(found, LoadAnnotations)
+
+
+def _plain_meta(values: Mapping[str, Any]) -> dict[str, Any]:
+    meta = {}
+    for key, value in values.items():
+        if key in _PIPELINE_KEYS:
+            continue
+        plain = _plain(value)
+        if plain is not None:
+            meta[key] = plain
+    return meta
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON takes it, or None for what it has no place for."""
+    if isinstance(value, np.generic) or (
+        isinstance(value, np.ndarray) and value.size <= _MAX_META_VALUES
+    ):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, (str, int)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and len(value) <= _MAX_META_VALUES:
+        return [_plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0].rstrip('.')}" if text else type(error).__name__

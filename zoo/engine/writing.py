@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole files or none: results appear under their names only when they are complete."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from zoo.errors import DataError
+
+__all__ = ["replace_file"]
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file beside its place and move it there, replacing what was there.
+
+    Missing folders are made. Whatever stops the writing, ``path`` keeps what it held before.
+
+    Raises:
+        DataError: The folder or the file cannot be written, as on a full disk.
+    """
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_bytes(data)
+        staged.replace(path)
+    except OSError as error:
+        message = f"cannot write {path.name!r}: {error.strerror or error}."
+        hint = "check the space and the rights there, or name another folder with --out."
+        raise DataError(message, path=path, hint=hint) from error
+    finally:
+        staged.unlink(missing_ok=True)

@@ -1,9 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plugin-based model zoo registry for image segmentation on OpenMMLab."""
+"""A plugin-based model zoo registry for image segmentation on OpenMMLab.
 
-from zoo import _extension
+Importing zoo costs nothing but the standard library. It makes ``mmcv._ext`` importable where no
+compiled mmcv is installed; the names below are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from zoo._extension import install as _install
+
+__all__ = ["ZooError", "__version__", "load_contribution", "read_catalog"]
 
 __version__ = "0.1.0"
 
-# mmcv-lite has no kernels: mmcv._ext comes from zoo.ops where no compiled one is installed.
-_extension.install()
+_install()
+
+_HOMES = {
+    "ZooError": "zoo.errors",
+    "load_contribution": "zoo.loading",
+    "read_catalog": "zoo.catalog",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module 'zoo' has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading one TOML table key by key, so that every mistake names its key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Never
+
+from zoo.errors import ManifestError
+from zoo.names import hint_near, near_names
+
+__all__ = ["Table"]
+
+_TOML_NAMES = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+
+
+class Table:
+    """One table of a manifest; each key is taken once, and what is left over is an error.
+
+    Args:
+        values: The table as ``tomllib`` read it.
+        label: How messages call it, such as ``[[dataset]] 'LungXrayDataset'``.
+        path: The manifest.
+        plugin: Name of the plugin, or of its package where the name is not known yet.
+    """
+
+    def __init__(self, values: dict[str, Any], *, label: str, path: Path, plugin: str) -> None:
+        self.values = values
+        self.label = label
+        self.path = path
+        self.plugin = plugin
+        self._known: list[str] = []
+
+    def fail(self, found: str, *, hint: str | None = None) -> Never:
+        """Raise a ManifestError that names the plugin, this table and the file."""
+        message = f"cannot use plugin {self.plugin!r}: {found}"
+        raise ManifestError(message, plugin=self.plugin, manifest=self.path, hint=hint)
+
+    def take(self, key: str, types: type | tuple[type, ...], *, required: bool = True) -> Any:
+        """Return the value of a key, of the wanted type, or None if it is absent.
+
+        Raises:
+            ManifestError: It is missing though required, or of another type.
+        """
+        self._known.append(key)
+        wanted = types if isinstance(types, tuple) else (types,)
+        if key not in self.values:
+            if not required:
+                return None
+            self.fail(
+                f"{self.label} lacks the key {key!r}, expected {_TOML_NAMES[wanted[-1]]}.",
+                hint=f"add {key} = ... to {self.label}.",
+            )
+        value = self.values[key]
+        # A bool is an int to Python, not to TOML.
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            self.fail(
+                f"{self.label} {key} is {value!r}, expected {_TOML_NAMES[wanted[-1]]}.",
+                hint=f"write {key} as {_TOML_NAMES[wanted[-1]]}.",
+            )
+        return value
+
+    def text(
+        self,
+        key: str,
+        *,
+        pattern: str | None = None,
+        wanted: str | None = None,
+    ) -> str:
+        """Return a string that is not empty and, if given, matches a pattern fully."""
+        value: str = self.take(key, str)
+        if not value.strip() or (pattern is not None and re.fullmatch(pattern, value) is None):
+            wanted = wanted or "some text"
+            self.fail(
+                f"{self.label} {key} is {value!r}, expected {wanted}.",
+                hint=f"change {key} to {wanted}.",
+            )
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """Return a string that is not empty, or None if the key is absent."""
+        if key in self.values:
+            return self.text(key)
+        self._known.append(key)
+        return None
+
+    def choice(self, key: str, choices: Sequence[str], *, default: str | None = None) -> str:
+        """Return one of the choices; the default stands where the key is absent."""
+        if default is not None and key not in self.values:
+            self._known.append(key)
+            return default
+        value: str = self.take(key, str)
+        if value not in choices:
+            self.fail(
+                f"{self.label} {key} is {value!r}, expected one of {', '.join(choices)}.",
+                hint=self._nearest(value, choices),
+            )
+        return value
+
+    def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
+        """Return a list of strings, none of them empty or twice; an absent one is empty."""
+        values = self.take(key, list, required=required) or []
+        for value in values:
+            if not isinstance(value, str) or not value.strip():
+                self.fail(
+                    f"{self.label} {key} holds {value!r}, expected a list of strings.",
+                    hint=f"write {key} = [{', '.join(repr(str(entry)) for entry in values)}].",
+                )
+            if values.count(value) > 1:
+                self.fail(
+                    f"{self.label} {key} holds {value!r} twice, expected each once.",
+                    hint=f"remove one of the {value!r}.",
+                )
+        if required and not values:
+            self.fail(
+                f"{self.label} {key} is [], expected at least one.",
+                hint=f"add an entry to {key}.",
+            )
+        return tuple(values)
+
+    def count(self, key: str) -> int:
+        """Return an integer above 0."""
+        value: int = self.take(key, int)
+        if value <= 0:
+            self.fail(
+                f"{self.label} {key} is {value!r}, expected an integer above 0.",
+                hint=f"write the measured {key}.",
+            )
+        return value
+
+    def tables(self, key: str, label: str | None = None) -> list[Table]:
+        """Return the rows of an array of tables; an absent one is empty.
+
+        Args:
+            key: The array's key.
+            label: How messages call it, by default ``[[key]]``; each row adds its name or number.
+        """
+        label = label or f"[[{key}]]"
+        found = []
+        for number, values in enumerate(self.take(key, list, required=False) or (), start=1):
+            if not isinstance(values, dict):
+                self.fail(
+                    f"{key} holds {values!r}, expected tables.",
+                    hint=f"write each row under its own [[{key}]].",
+                )
+            name = values.get("name")
+            row = f"{label} {name!r}" if isinstance(name, str) else f"{label} row {number}"
+            found.append(Table(values, label=row, path=self.path, plugin=self.plugin))
+        return found
+
+    def done(self) -> None:
+        """Check that no key is left over.
+
+        Raises:
+            ManifestError: One is; the near name of a known key is offered.
+        """
+        for key in self.values:
+            if key not in self._known:
+                expected = ", ".join(sorted(self._known))
+                self.fail(
+                    f"{self.label} has the unknown key {key!r}, expected one of {expected}.",
+                    hint=self._nearest(key, self._known),
+                )
+
+    @staticmethod
+    def _nearest(value: str, names: Sequence[str]) -> str:
+        return hint_near(near_names(value, names), "docs/manifest.md lists what is known.")

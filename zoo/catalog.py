@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every plugin that can be found, what is wrong with it, and what its names mean.
+
+Nothing of a plugin is imported. A broken plugin is a record with its error, and using any of its
+names raises that error; the others are not touched by it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from zoo.discovery import Candidate, find_candidates
+from zoo.errors import ConflictError, PluginError, UnknownNameError
+from zoo.kinds import KINDS, kinds_of_registry
+from zoo.manifest import read_manifest
+from zoo.names import hint_near, near_names
+from zoo.rows import ConfigRow, Contribution, LegacyIndexRow, Manifest, WeightsRow
+
+__all__ = ["Catalog", "Found", "PluginRecord", "Row", "forget_catalog", "read_catalog"]
+
+Row: TypeAlias = Contribution | ConfigRow | WeightsRow
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRecord:
+    """One plugin as it was found.
+
+    Attributes:
+        name: Its name, or a guess from its package where the manifest cannot be read.
+        manifest: Its manifest, or None.
+        path: The manifest's file, or None.
+        source: ``entry point``, ``ZOO_PLUGIN_PATH`` or ``checkout``.
+        error: Why it cannot be used, or None.
+    """
+
+    name: str
+    manifest: Manifest | None
+    path: Path | None
+    source: str
+    error: PluginError | None = None
+
+    @property
+    def version(self) -> str | None:
+        """Return the plugin's version, or None where the manifest cannot be read."""
+        return None if self.manifest is None else self.manifest.version
+
+    @property
+    def is_importable(self) -> bool:
+        """Return whether its package is installed, rather than dropped into a folder."""
+        return self.source == "entry point"
+
+    def checked(self) -> Manifest:
+        """Return the manifest of a plugin that can be used.
+
+        Raises:
+            PluginError: It cannot; a copy of ``error``.
+        """
+        if self.error is not None:
+            raise copy(self.error)
+        if self.manifest is None:
+            message = f"cannot use plugin {self.name!r}: it has no manifest."
+            raise PluginError(message, plugin=self.name, hint="reinstall it.")
+        return self.manifest
+
+    def file(self, relative: str) -> Path:
+        """Return a file of the package by the path that the manifest gives."""
+        return self.checked().folder / relative
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A name, found: the plugin, and the row of its manifest.
+
+    Attributes:
+        record: The plugin.
+        row: The row; its ``kind`` says what it is.
+        error: Why this row cannot be used though its plugin can, or None.
+    """
+
+    record: PluginRecord
+    row: Row
+    error: PluginError | None = None
+
+    @property
+    def type(self) -> str:
+        """Return the full name, ``zoo.<plugin>.<name>``, as configs write it."""
+        return f"zoo.{self.record.name}.{self.row.name}"
+
+
+class Catalog:
+    """The plugins, and the lookups of their names.
+
+    A name is ``Name``, where only one plugin has it, or ``plugin.Name``. All lookups raise
+    ``UnknownNameError`` with near names, ``ConflictError`` where the short name is not
+    enough, or the error of the plugin that has the name.
+
+    Args:
+        plugins: The records, one a plugin, and two of one name only where both have an error.
+    """
+
+    def __init__(self, plugins: tuple[PluginRecord, ...]) -> None:
+        self.plugins = plugins
+
+    def plugin(self, name: str) -> PluginRecord:
+        """Return a plugin that can be used, by name."""
+        records = [record for record in self.plugins if record.name == name]
+        if not records:
+            near = near_names(name, [record.name for record in self.plugins])
+            message = f"no plugin named {name!r}."
+            hint = hint_near(near, "zoo plugin list shows all.")
+            raise UnknownNameError(message, kind="plugin", name=name, near=near, hint=hint)
+        records[0].checked()
+        return records[0]
+
+    def rows(self, kind: str | None = None) -> Iterator[Found]:
+        """Yield the rows of one kind, or of all, of every plugin that can be used.
+
+        Args:
+            kind: Key of ``zoo.kinds.KINDS``, ``config`` or ``weights``; None for all of them.
+        """
+        for found in self._all_rows():
+            if found.record.error is None and kind in (None, found.row.kind):
+                yield found
+
+    def legacy_indexes(self) -> Iterator[tuple[PluginRecord, LegacyIndexRow]]:
+        """Yield the indexes of upstream's old weights, with their plugins."""
+        for record in self.plugins:
+            if record.error is None and record.manifest is not None:
+                for row in record.manifest.legacy_indexes:
+                    yield record, row
+
+    def find(self, kind: str, name: str) -> Found:
+        """Return the row of one kind by ``Name`` or ``plugin.Name``."""
+        return self._find(kind, name, lambda row: row.kind == kind)
+
+    def find_config(self, name: str) -> Found:
+        """Return a ``[[config]]`` row; ``found.record.file(found.row.file)`` is its file."""
+        return self.find("config", name)
+
+    def find_weights(self, name: str) -> Found:
+        """Return a ``[[weights]]`` row; two rows of one name and one sha256 are one."""
+        return self.find("weights", name)
+
+    def find_dataset(self, name: str, task: str | None = None) -> Found:
+        """Return a ``[[dataset]]`` row by its name, or by the plugin that has it alone.
+
+        Args:
+            name: ``Name``, ``plugin.Name`` or ``plugin``.
+            task: ``semantic`` or ``instance``, to choose among a plugin's rows; None for any.
+        """
+        if not any(record.name == name for record in self.plugins):
+            return self._find("dataset", name, lambda row: row.kind == "dataset")
+        record = self.plugin(name)
+        rows = [row for row in record.checked().datasets if task in (None, row.task)]
+        if len(rows) == 1:
+            return Found(record, rows[0])
+        wanted = "" if task is None else f" for the task {task!r}"
+        names = tuple(f"{name}.{row.name}" for row in rows or record.checked().datasets)
+        if rows:
+            message = f"cannot choose a data set of plugin {name!r}{wanted}: it has {len(rows)}."
+            hint = f"name one of {', '.join(names)}, or its --task."
+        else:
+            message = f"no data set in plugin {name!r}{wanted}."
+            hint = f"it has {', '.join(names)}." if names else "zoo data list shows all."
+        raise UnknownNameError(message, kind="dataset", name=name, near=names, hint=hint)
+
+    def registered(self, registry: str, name: str) -> Found:
+        """Return the row that a config means by ``zoo.<name>`` in one mmengine registry.
+
+        Args:
+            registry: Attribute of ``mmengine.registry``, such as ``"MODELS"``.
+            name: ``Name`` or ``plugin.Name``.
+        """
+        kinds = kinds_of_registry(registry)
+        return self._find(kinds[0], name, lambda row: row.kind in kinds)
+
+    def _all_rows(self) -> Iterator[Found]:
+        for record in self.plugins:
+            if record.manifest is not None:
+                manifest = record.manifest
+                rows: tuple[Row, ...] = (
+                    *manifest.contributions,
+                    *manifest.configs,
+                    *manifest.weights,
+                )
+                yield from (Found(record, row) for row in rows)
+
+    def _find(self, kind: str, name: str, fits: Callable[[Row], bool]) -> Found:
+        fitting = [found for found in self._all_rows() if fits(found.row)]
+        matches = [found for found in fitting if found.row.name == name]
+        plugin, dot, rest = name.partition(".")
+        if not matches and dot:
+            self._check_usable(plugin)
+            matches = [
+                found for found in fitting if found.row.name == rest and found.record.name == plugin
+            ]
+        usable = [found for found in matches if found.record.error is None]
+        usable = _collapse_weights(usable)
+        if len(usable) == 1:
+            return usable[0]
+        if usable:
+            raise _ambiguous(kind, name, usable)
+        for found in matches:
+            found.record.checked()
+        raise self._unknown(kind, name, fitting)
+
+    def _check_usable(self, plugin: str) -> None:
+        """Raise the error of the plugin that a dotted name begins with, if it has one."""
+        for record in self.plugins:
+            if record.name == plugin:
+                record.checked()
+
+    def _unknown(self, kind: str, name: str, fitting: list[Found]) -> UnknownNameError:
+        usable = [found for found in fitting if found.record.error is None]
+        plugin, dot, rest = name.partition(".")
+        near: tuple[str, ...] = ()
+        if dot and any(record.name == plugin for record in self.plugins):
+            own = [found.row.name for found in usable if found.record.name == plugin]
+            near = tuple(f"{plugin}.{other}" for other in near_names(rest, own) or own[:5])
+        elif dot:
+            names = [f"{found.record.name}.{found.row.name}" for found in usable]
+            near = near_names(name, names)
+        near = near or near_names(rest or name, [found.row.name for found in usable])
+        message = f"no {kind} named {name!r}."
+        hint = hint_near(near, "zoo plugin list shows the plugins that were found.")
+        return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
+
+
+def _collapse_weights(usable: list[Found]) -> list[Found]:
+    """Keep the first of rows whose digests are equal: the same bytes are the same weights."""
+    digests = {found.row.sha256 for found in usable if isinstance(found.row, WeightsRow)}
+    return usable[:1] if len(digests) == 1 else usable
+
+
+def _ambiguous(kind: str, name: str, usable: list[Found]) -> ConflictError:
+    first, second = (f"plugin {found.record.name}" for found in usable[:2])
+    message = f"cannot choose the {kind} {name!r}: {first} and {second} both have one."
+    prefix = "zoo." if kind in KINDS else ""
+    names = [f"{prefix}{found.record.name}.{found.row.name}" for found in usable]
+    return ConflictError(message, first=first, second=second, hint=f"write {' or '.join(names)}.")
+
+
+_CACHE: dict[tuple[str | None, ...], Catalog] = {}
+
+
+def read_catalog() -> Catalog:
+    """Return the catalog of this process and environment, read once.
+
+    ``ZOO_PLUGINS=a,b`` keeps only the plugins of those names, and none if it is empty.
+    """
+    script = sys.argv[0] if sys.argv else None
+    key = (os.environ.get("ZOO_PLUGIN_PATH"), os.environ.get("ZOO_PLUGINS"), script)
+    if key not in _CACHE:
+        _CACHE[key] = Catalog(_mark_conflicts(_read_records()))
+    return _CACHE[key]
+
+
+def forget_catalog() -> None:
+    """Read the catalog anew at its next use; for tests and for code that installs plugins."""
+    _CACHE.clear()
+
+
+def _read_records() -> list[PluginRecord]:
+    chosen = os.environ.get("ZOO_PLUGINS")
+    names = None if chosen is None else {name.strip() for name in chosen.split(",")}
+    seen: set[Path] = set()
+    records = []
+    for candidate in find_candidates():
+        if candidate.manifest is not None:
+            real = candidate.manifest.resolve()
+            if real in seen:
+                continue
+            seen.add(real)
+        record = _read_record(candidate)
+        if names is None or record.name in names:
+            records.append(record)
+    return records
+
+
+def _read_record(candidate: Candidate) -> PluginRecord:
+    name, path, source = candidate.package, candidate.manifest, candidate.source
+    guess = name.removeprefix("zoo_")
+    if path is None:
+        return PluginRecord(guess, None, None, source, candidate.error)
+    try:
+        manifest = read_manifest(path)
+    except PluginError as error:
+        return PluginRecord(error.plugin or guess, None, path, source, error)
+    return PluginRecord(manifest.plugin, manifest, path, source)
+
+
+def _mark_conflicts(records: list[PluginRecord]) -> tuple[PluginRecord, ...]:
+    """Return one record a plugin; those that differ under one name all get the same error."""
+    groups: dict[str, list[PluginRecord]] = {}
+    for record in records:
+        groups.setdefault(record.name, []).append(record)
+    result: list[PluginRecord] = []
+    for name in sorted(groups):
+        group = _collapse_equal(groups[name])
+        if len(group) > 1:
+            error = _twice(name, group[0], group[1])
+            group = [replace(record, error=error) for record in group]
+        result += group
+    return tuple(result)
+
+
+def _collapse_equal(group: list[PluginRecord]) -> list[PluginRecord]:
+    """Drop copies: equal name, version and bytes. Importable ones come first, so they stay."""
+    kept: list[PluginRecord] = []
+    seen: set[bytes] = set()
+    for record in sorted(group, key=lambda record: not record.is_importable):
+        if record.manifest is not None and record.path is not None and len(group) > 1:
+            content = record.path.read_bytes()
+            if content in seen:
+                continue
+            seen.add(content)
+        kept.append(record)
+    return kept
+
+
+def _twice(name: str, first: PluginRecord, second: PluginRecord) -> ConflictError:
+    message = (
+        f"cannot use plugin {name!r}: found twice, "
+        f"{first.version or 'unreadable'} and {second.version or 'unreadable'}."
+    )
+    return ConflictError(
+        message,
+        first=str(first.path.parent if first.path else first.source),
+        second=str(second.path.parent if second.path else second.source),
+        plugin=name,
+        hint="remove one of the two.",
+    )

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plugin may contribute: one table, kind -> mmengine root registry -> Protocol.
+
+A new kind is a new row here: the manifest then takes ``[[<kind>]]`` tables, the catalog finds
+them, the bridge serves them to mmengine, and the conformance kit checks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["KINDS", "Kind", "kinds_of_registry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of contribution.
+
+    Attributes:
+        name: The manifest's table, ``[[name]]``.
+        registry: Attribute of ``mmengine.registry`` that configs build it from.
+        protocol: Class in ``zoo.interfaces`` that the target must satisfy.
+        summary: What it is, for listings.
+    """
+
+    name: str
+    registry: str
+    protocol: str
+    summary: str
+
+
+_ROWS = (
+    Kind("dataset", "DATASETS", "Dataset", "images with labels, as a mmseg or mmdet data set"),
+    Kind("model", "MODELS", "Module", "a network or a part of one"),
+    Kind("loss", "MODELS", "Loss", "a loss for mmseg heads, mmdet mask heads, or both"),
+    Kind("hook", "HOOKS", "Hook", "code that runs at points of a run"),
+    Kind("transform", "TRANSFORMS", "Transform", "one step of a data pipeline"),
+    Kind("metric", "METRICS", "Metric", "a score over a test set"),
+    Kind("evaluator", "EVALUATOR", "Evaluator", "a group of metrics"),
+    Kind("sampler", "DATA_SAMPLERS", "Sampler", "the order in which images are drawn"),
+    Kind("loop", "LOOPS", "Loop", "a training, validation or test loop"),
+    Kind("visualizer", "VISUALIZERS", "Buildable", "draws images and results"),
+    Kind("vis_backend", "VISBACKENDS", "Buildable", "stores scalars and pictures"),
+    Kind("optimizer", "OPTIMIZERS", "Optimizer", "a torch optimizer"),
+    Kind("optim_wrapper", "OPTIM_WRAPPERS", "Buildable", "precision and gradient accumulation"),
+    Kind(
+        "optim_wrapper_constructor",
+        "OPTIM_WRAPPER_CONSTRUCTORS",
+        "OptimWrapperConstructor",
+        "parameter groups of an optimizer",
+    ),
+    Kind("param_scheduler", "PARAM_SCHEDULERS", "ParamScheduler", "a learning-rate schedule"),
+    Kind("task_util", "TASK_UTILS", "Buildable", "assigners, coders, pixel samplers, ..."),
+    Kind("model_wrapper", "MODEL_WRAPPERS", "Module", "a module around a whole model"),
+    Kind("weight_initializer", "WEIGHT_INITIALIZERS", "Buildable", "how weights begin"),
+    Kind("log_processor", "LOG_PROCESSORS", "Buildable", "what of a log is shown"),
+    Kind("runner", "RUNNERS", "Buildable", "a runner"),
+    Kind("runner_constructor", "RUNNER_CONSTRUCTORS", "Buildable", "builds a runner"),
+    Kind("strategy", "STRATEGIES", "Buildable", "how training is spread over devices"),
+    Kind("inferencer", "INFERENCERS", "Buildable", "mmengine's inference classes"),
+    Kind("function", "FUNCTIONS", "Buildable", "a function that a config names (collate, ...)"),
+)
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ROWS})
+
+
+def kinds_of_registry(registry: str) -> tuple[str, ...]:
+    """Return the kinds that are built from one mmengine root registry.
+
+    Args:
+        registry: Attribute of ``mmengine.registry``, such as ``"MODELS"``.
+
+    Returns:
+        Names of kinds in the table's order; empty for a registry without a row.
+
+    Example:
+        >>> kinds_of_registry("MODELS")
+        ('model', 'loss')
+    """
+    return tuple(kind.name for kind in _ROWS if kind.registry == registry)

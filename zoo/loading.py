@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``package.module:Name`` -> object: the only module that imports plugins' code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from zoo.catalog import Found, PluginRecord, read_catalog
+from zoo.errors import ConflictError, LoadError
+from zoo.names import hint_near, near_names
+from zoo.requirements import check_requirements
+from zoo.rows import Contribution, Manifest
+
+__all__ = ["load_contribution", "load_target"]
+
+
+def load_contribution(kind: str, name: str) -> object:
+    """Return the class or function of a contribution, imported.
+
+    Args:
+        kind: Key of ``zoo.kinds.KINDS``.
+        name: ``Name`` or ``plugin.Name``.
+
+    Raises:
+        UnknownNameError: There is none.
+        PluginError: Its plugin cannot be used, or importing it fails (``LoadError``).
+    """
+    return load_target(read_catalog().find(kind, name))
+
+
+def load_target(source: Found | PluginRecord, target: str | None = None) -> object:
+    """Return what a target names, imported from the folder that its manifest lies in.
+
+    Args:
+        source: The row, or the plugin.
+        target: ``package.module:Name`` of that plugin; by default the row's own target.
+
+    Raises:
+        LoadError: Importing fails, or the name is not there; the cause is chained.
+        IncompatibleError: Distributions that the manifest requires are missing.
+        ConflictError: Another package of the same name is imported instead.
+        PluginError: The plugin cannot be used at all.
+    """
+    record = source.record if isinstance(source, Found) else source
+    label = f"target {target!r}"
+    if isinstance(source, Found) and isinstance(source.row, Contribution):
+        target = target or source.row.target
+        label = f"{source.row.kind} {source.row.name!r}"
+    manifest = record.checked()
+    if target is None:
+        message = f"cannot load a target of plugin {record.name!r}: the row names none."
+        raise LoadError(message, target="", plugin=record.name, manifest=manifest.path)
+    _check_requirements_once(manifest.requires, manifest.plugin, manifest.path)
+    if not record.is_importable:
+        _append_to_path(manifest.folder.parent)
+    module_name, _, name = target.partition(":")
+    module = _import(module_name, target, label, manifest)
+    _check_folder(module, manifest)
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        near = near_names(name, [other for other in vars(module) if other[0] != "_"])
+        message = f"cannot load {label}: module {module_name} has no {name!r}."
+        hint = hint_near(near, "correct the target in the manifest.")
+        raise _load_error(message, target, manifest, hint) from error
+
+
+@cache
+def _check_requirements_once(requires: tuple[str, ...], plugin: str, manifest: Path) -> None:
+    check_requirements(requires, plugin=plugin, manifest=manifest)
+
+
+def _append_to_path(folder: Path) -> None:
+    # At the end: a dropped plugin must not shadow an installed package.
+    text = str(folder.resolve())
+    if text not in sys.path:
+        sys.path.append(text)
+        importlib.invalidate_caches()
+
+
+def _import(module_name: str, target: str, label: str, manifest: Manifest) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:
+        message = f"cannot load {label}: {type(error).__name__}: {_first_line(error)}."
+        raise _load_error(message, target, manifest, _hint_for(error, manifest)) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no message"
+
+
+def _load_error(message: str, target: str, manifest: Manifest, hint: str) -> LoadError:
+    return LoadError(
+        message,
+        target=target,
+        plugin=manifest.plugin,
+        manifest=manifest.path,
+        where=f"plugin {manifest.plugin}, target {target}",
+        hint=hint,
+    )
+
+
+def _hint_for(error: Exception, manifest: Manifest) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = error.name.partition(".")[0]
+        for text in manifest.requires:
+            if text.lower().replace("-", "_").startswith(missing.lower()):
+                return f'pip install "{text}" (listed in its manifest).'
+        if missing != manifest.package:
+            return f"install what provides {missing!r}; the plugin's manifest does not list it."
+    return "the traceback that --debug shows names the line; report it to the plugin's author."
+
+
+def _check_folder(module: ModuleType, manifest: Manifest) -> None:
+    """Check that what was imported is what the manifest describes, not a namesake."""
+    package = sys.modules[module.__name__.partition(".")[0]]
+    folder = manifest.folder.resolve()
+    for imported in (package, module):
+        file = getattr(imported, "__file__", None)
+        if file is None or not Path(file).resolve().is_relative_to(folder):
+            found = file or "a namespace package"
+            message = (
+                f"cannot use plugin {manifest.plugin!r}: {imported.__name__} was imported from "
+                f"{found}, expected a file in {folder}."
+            )
+            raise ConflictError(
+                message,
+                first=str(found),
+                second=str(manifest.path),
+                plugin=manifest.plugin,
+                hint=f"uninstall or remove the other package {package.__name__}.",
+            )

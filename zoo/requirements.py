@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a plugin fits this zoo and this environment, from package metadata alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import IncompatibleError, ManifestError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+__all__ = ["API", "check_api", "check_requirements", "find_installed", "read_requirement"]
+
+API = 1
+"""Number of the manifest contract that this zoo reads."""
+
+# Distributions that bring the same import names. The forks go on with upstream's version numbers.
+_EQUIVALENTS = (
+    ("mmengine", "mmengine-lite", "onedl-mmengine"),
+    ("mmcv", "mmcv-lite", "onedl-mmcv"),
+    ("mmdet", "onedl-mmdetection"),
+    ("mmsegmentation", "onedl-mmsegmentation"),
+    ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+)
+
+
+def check_api(api: int, *, plugin: str, manifest: Path) -> None:
+    """Check that a manifest was written for this zoo's contract.
+
+    Args:
+        api: The manifest's number.
+        plugin: Name of the plugin.
+        manifest: Its file.
+
+    Raises:
+        IncompatibleError: The numbers differ.
+    """
+    if api == API:
+        return
+    message = f"cannot use plugin {plugin!r}: needs api {api}, this zoo has {API}."
+    upgrade = "pip install --upgrade mmzoo" if api > API else f"upgrade the plugin {plugin}"
+    raise IncompatibleError(
+        message,
+        requirement=f"api {api}",
+        found=f"api {API}",
+        plugin=plugin,
+        manifest=manifest,
+        hint=f"{upgrade}.",
+    )
+
+
+def read_requirement(text: str, *, plugin: str, manifest: Path) -> Requirement:
+    """Return a PEP 508 requirement, read.
+
+    Args:
+        text: Such as ``"mmsegmentation>=1.2,<2"``.
+        plugin: Name of the plugin.
+        manifest: Its file.
+
+    Raises:
+        ManifestError: It is none.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        found = str(error).splitlines()[0]
+        message = (
+            f"cannot use plugin {plugin!r}: [requires] distributions holds {text!r}, "
+            f"expected a requirement as pip reads it ({found})."
+        )
+        hint = 'write it like "mmsegmentation>=1.2,<2".'
+        raise ManifestError(message, plugin=plugin, manifest=manifest, hint=hint) from error
+
+
+@cache
+def find_installed(distribution: str) -> tuple[str, str] | None:
+    """Return name and version of an installed distribution or of a known equivalent.
+
+    Args:
+        distribution: Name as in a requirement, in any spelling that pip takes.
+
+    Returns:
+        ``(name, version)``, or None if neither it nor an equivalent is installed.
+
+    Example:
+        >>> find_installed("Packaging")[0]
+        'packaging'
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.utils import canonicalize_name
+
+    name = canonicalize_name(distribution)
+    group = next((group for group in _EQUIVALENTS if name in group), ())
+    for candidate in (name, *(other for other in group if other != name)):
+        try:
+            return candidate, version(candidate)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) -> None:
+    """Check that every required distribution is installed in a fitting version.
+
+    A requirement whose environment marker does not hold here is skipped.
+
+    Args:
+        requires: PEP 508 requirements.
+        plugin: Name of the plugin.
+        manifest: Its file.
+
+    Raises:
+        IncompatibleError: Some are missing or do not fit; one pip line mends all of them.
+        ManifestError: A requirement cannot be read.
+    """
+    unmet: list[tuple[str, str | None]] = []
+    for text in requires:
+        requirement = read_requirement(text, plugin=plugin, manifest=manifest)
+        if requirement.marker is not None and not requirement.marker.evaluate():
+            continue
+        found = find_installed(requirement.name)
+        if found is None:
+            unmet.append((text, None))
+        elif not requirement.specifier.contains(found[1], prereleases=True):
+            unmet.append((text, f"{found[0]} {found[1]}"))
+    if not unmet:
+        return
+    parts = [f"{text} ({found or 'not installed'})" for text, found in unmet]
+    message = f"cannot use plugin {plugin!r}: it requires {', '.join(parts)}."
+    pip_line = " ".join(f'"{text}"' for text, _ in unmet)
+    raise IncompatibleError(
+        message,
+        requirement=unmet[0][0],
+        found=unmet[0][1],
+        plugin=plugin,
+        manifest=manifest,
+        hint=f"pip install {pip_line}",
+    )

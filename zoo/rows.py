@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of a manifest as plain, frozen values; ``zoo.manifest`` reads and checks them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+__all__ = [
+    "ConfigRow",
+    "Contribution",
+    "DatasetRow",
+    "LegacyIndexRow",
+    "Manifest",
+    "MetricValue",
+    "Option",
+    "WeightsRow",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One ``[[<kind>]]`` row: a class or function that configs build by name.
+
+    Attributes:
+        kind: Key of ``zoo.kinds.KINDS``.
+        name: Name within the plugin; configs write ``zoo.<plugin>.<name>``.
+        target: ``package.module:Name`` inside the plugin's own package.
+        summary: One line, or None.
+    """
+
+    kind: str
+    name: str
+    target: str
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One ``[[dataset.option]]`` row: an option of ``zoo data prepare`` for that data set.
+
+    Attributes:
+        name: Lower case with dashes; the prepare target gets it with underscores.
+        type: ``str``, ``int``, ``float``, ``bool``, ``path`` or ``choice``.
+        default: Value of that type (a tuple of them if ``multiple``), or None for "not given".
+        help: One line.
+        choices: Allowed values of a ``choice``, else empty.
+        multiple: Whether it may be given more than once.
+    """
+
+    name: str
+    type: str
+    default: str | int | float | bool | tuple[str | int | float | bool, ...] | None
+    help: str
+    choices: tuple[str, ...] = ()
+    multiple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow(Contribution):
+    """A ``[[dataset]]`` row.
+
+    Attributes:
+        task: ``semantic`` or ``instance``.
+        classes: Class names in the order of their ids, or ``"from data"``.
+        labels: ``true``, or ``derived`` where masks were made from something else.
+        licence: Licence of the data, or where it is written.
+        prepare: Target of the prepare function, or None.
+        sample: Target of the function that writes a synthetic raw data set, or None.
+        options: Options of prepare.
+    """
+
+    task: str = ""
+    classes: tuple[str, ...] | str = ()
+    labels: str = "true"
+    licence: str = ""
+    prepare: str | None = None
+    sample: str | None = None
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRow:
+    """A ``[[config]]`` row: a name for a config file inside the package."""
+
+    kind: ClassVar[str] = "config"
+    name: str
+    file: str
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """One measured value of a weights row, with what it was measured on."""
+
+    name: str
+    value: float
+    dataset: str
+    split: str
+    labels: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRow:
+    """A ``[[weights]]`` row: everything that is needed to fetch, verify and judge weights.
+
+    Attributes:
+        name: Name within the plugin.
+        task: ``semantic`` or ``instance``.
+        config: Name of the config they were trained with.
+        urls: In order of preference; ``https:`` or ``package:<path inside the package>``.
+        sha256: 64 hex digits, lower case.
+        size_bytes: Size of the file.
+        format: ``safetensors`` or ``pth``.
+        licence: Of the weights.
+        data_licence: Of the data they were trained on.
+        parameters: Number of parameters, buffers not counted.
+        metrics: What they reach.
+    """
+
+    kind: ClassVar[str] = "weights"
+    name: str
+    task: str
+    config: str
+    urls: tuple[str, ...]
+    sha256: str
+    size_bytes: int
+    format: str
+    licence: str
+    data_licence: str
+    parameters: int
+    metrics: tuple[MetricValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyIndexRow:
+    """A ``[[legacy_index]]`` row: a file inside the package that lists upstream's old weights."""
+
+    kind: ClassVar[str] = "legacy_index"
+    file: str
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One ``zoo_plugin.toml``, read and checked.
+
+    Attributes:
+        path: The file.
+        plugin: The plugin's name; its package is ``zoo_<plugin>``.
+        version: As in the plugin's pyproject.toml.
+        api: Number of the manifest contract.
+        summary: One line.
+        license: Licence of the code, an SPDX expression.
+        homepage: Address, or None.
+        requires: PEP 508 requirements on other distributions.
+        contributions: Rows of every kind of ``zoo.kinds``, data sets as ``DatasetRow``.
+        configs: ``[[config]]`` rows.
+        weights: ``[[weights]]`` rows.
+        legacy_indexes: ``[[legacy_index]]`` rows.
+    """
+
+    path: Path
+    plugin: str
+    version: str
+    api: int
+    summary: str
+    license: str
+    homepage: str | None = None
+    requires: tuple[str, ...] = ()
+    contributions: tuple[Contribution, ...] = ()
+    configs: tuple[ConfigRow, ...] = ()
+    weights: tuple[WeightsRow, ...] = ()
+    legacy_indexes: tuple[LegacyIndexRow, ...] = field(default=())
+
+    @property
+    def package(self) -> str:
+        """Return the name of the plugin's package."""
+        return f"zoo_{self.plugin}"
+
+    @property
+    def folder(self) -> Path:
+        """Return the package's folder, which every path in the manifest is relative to."""
+        return self.path.parent
+
+    @property
+    def datasets(self) -> tuple[DatasetRow, ...]:
+        """Return the ``[[dataset]]`` rows."""
+        return tuple(row for row in self.contributions if isinstance(row, DatasetRow))

@@ -29,12 +29,15 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when called, never for ``--help`` of the group.
 
     Args:
+        name: Name of the group.
         lazy: Command name -> (``module:attribute``, one-line help).
         kwargs: What ``click.Group`` takes.
     """
 
-    def __init__(self, *, lazy: dict[str, tuple[str, str]], **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+    def __init__(
+        self, name: str | None = None, *, lazy: dict[str, tuple[str, str]], **kwargs: object
+    ) -> None:
+        super().__init__(name, **kwargs)  # type: ignore[arg-type]
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo config``: the configs that plugins bring."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli import LazyGroup
+from zoo.cli.errors import ZooCommand
+
+__all__ = ["group", "list_configs", "show"]
+
+group = LazyGroup(
+    "config",
+    help="List configs, or show one resolved.",
+    lazy={
+        "list": ("zoo.cli.config:list_configs", "List the configs that plugins bring."),
+        "show": ("zoo.cli.config:show", "Print a config with its bases resolved."),
+    },
+)
+
+
+@click.command("list", cls=ZooCommand)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_configs(as_json: bool) -> None:
+    """List the configs that plugins bring."""
+    from zoo.catalog import read_catalog
+    from zoo.cli.tables import print_rows
+    from zoo.rows import ConfigRow
+
+    rows = [
+        {
+            "name": found.row.name,
+            "plugin": found.record.name,
+            "summary": found.row.summary,
+            "file": str(found.record.file(found.row.file)),
+        }
+        for found in read_catalog().rows("config")
+        if isinstance(found.row, ConfigRow)
+    ]
+    columns = ["name", "plugin", "summary"]
+    print_rows(rows, columns, as_json=as_json, empty="no plugin brings a config")
+
+
+@click.command(cls=ZooCommand)
+@click.argument("name", metavar="NAME")
+@click.option("--data", type=click.Path(), help="A prepared folder, bound as `zoo train` does.")
+@click.option("--cfg-options", multiple=True, metavar="K=V", help="Overrides, as for `zoo train`.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(name: str, data: str | None, cfg_options: tuple[str, ...], as_json: bool) -> None:
+    """Print the config NAME, a name or a path, with its bases resolved."""
+    from zoo.cli.options import read_cfg_options
+    from zoo.engine.config import read_config
+
+    config = read_config(name, cfg_options=read_cfg_options(cfg_options), data=data)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(config.to_dict(), indent=2, default=str))
+    else:
+        click.echo(config.pretty_text)

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo data``: sample, prepare, check and show data sets."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli import LazyGroup
+from zoo.cli.errors import ZooCommand
+
+if TYPE_CHECKING:
+    from zoo.rows import DatasetRow, Option
+
+__all__ = ["check", "group", "list_datasets", "prepare", "sample", "show"]
+
+_HERE = "zoo.cli.data"
+_TASK = click.option(
+    "--task", metavar="TASK", help="Which task, where a plugin has data sets for several."
+)
+_DIR = click.Path(file_okay=False, path_type=Path)
+
+group = LazyGroup(
+    "data",
+    help="Sample, prepare, check and show data sets.",
+    lazy={
+        "list": (f"{_HERE}:list_datasets", "List the data sets that plugins bring."),
+        "sample": (f"{_HERE}:sample", "Write a synthetic data set in the raw layout."),
+        "prepare": (f"{_HERE}:prepare", "Turn a raw data set into a folder to train on."),
+        "check": (f"{_HERE}:check", "Prove a prepared folder."),
+        "show": (f"{_HERE}:show", "Write a contact sheet of a prepared folder."),
+    },
+)
+
+
+@click.command("list", cls=ZooCommand)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_datasets(as_json: bool) -> None:
+    """List the data sets that plugins bring."""
+    from zoo.catalog import read_catalog
+    from zoo.cli.tables import print_rows
+    from zoo.rows import DatasetRow
+
+    rows = [
+        {
+            "name": f"{found.record.name}.{found.row.name}",
+            "task": found.row.task,
+            "classes": found.row.classes,
+            "labels": found.row.labels,
+            "licence": found.row.licence,
+            "prepare": found.row.prepare is not None,
+            "sample": found.row.sample is not None,
+        }
+        for found in read_catalog().rows("dataset")
+        if isinstance(found.row, DatasetRow)
+    ]
+    columns = ["name", "task", "classes", "labels", "prepare", "sample", "licence"]
+    print_rows(rows, columns, as_json=as_json, empty="no plugin brings a data set")
+
+
+@click.command(cls=ZooCommand)
+@click.argument("name")
+@click.option("--out", type=_DIR, required=True, help="A folder that does not exist yet.")
+@_TASK
+@click.option("--count", type=click.IntRange(min=1), help="How many images; else the plugin's own.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds, equal bytes.")
+def sample(name: str, out: Path, task: str | None, count: int | None, seed: int) -> None:
+    """Write a synthetic data set in the raw layout of NAME, a data set or its plugin.
+
+    It holds no real data, and goes through the same `zoo data prepare` as the real thing.
+    """
+    from zoo.data import staged_folder
+    from zoo.errors import DataError
+
+    write_sample = _target(name, task, "sample")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        message = "cannot write the sample: the folder exists and is not empty."
+        raise DataError(message, path=out, hint="name a new folder with --out.")
+    with staged_folder(out) as staging:
+        write_sample(staging, seed=seed, count=count)
+    click.echo(f"wrote a synthetic sample of {name} to {out}")
+
+
+class _PrepareCommand(ZooCommand):
+    """``prepare``, whose options depend on the data set that the line names."""
+
+    _KEY = f"{__name__}.options"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Add the data set's own options before the line is parsed."""
+        row = _dataset_named_in(args)
+        ctx.meta[self._KEY] = [] if row is None else [_click_option(o) for o in row.options]
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the fixed parameters and the data set's own."""
+        return [*super().get_params(ctx), *ctx.meta.get(self._KEY, [])]
+
+
+@click.command(cls=_PrepareCommand)
+@click.argument("name")
+@click.option(
+    "--source", type=click.Path(path_type=Path), required=True, help="The raw folder or .zip."
+)
+@click.option("--out", type=_DIR, required=True, help="The folder to write.")
+@click.option(
+    "--shares",
+    default="0.8,0.1,0.1",
+    show_default=True,
+    metavar="TRAIN,VAL,TEST",
+    help="Shares of the splits, by patient or scene.",
+)
+@_TASK
+def prepare(
+    name: str, source: Path, out: Path, shares: str, task: str | None, **options: object
+) -> None:
+    """Turn a raw data set into a folder to train on.
+
+    NAME is a data set or its plugin (`zoo data list`). `zoo data prepare NAME --help` shows the
+    options of that data set. The source is never changed, and OUT appears only when it is whole.
+    """
+    from zoo.cli.progress import progress_bar
+    from zoo.data import parse_shares
+
+    run = _target(name, task, "prepare")
+    with progress_bar("preparing") as progress:
+        report = run(source, out, shares=parse_shares(shares), progress=progress, **options)
+    click.echo(report.summary())
+    click.echo(f"{'unchanged' if report.unchanged else 'prepared'}: {out}")
+
+
+@click.command(cls=ZooCommand)
+@click.argument("folder", metavar="DIR", type=_DIR)
+def check(folder: Path) -> None:
+    """Prove the prepared folder DIR: its files, sizes, labels, splits and digests."""
+    from zoo.data import check_prepared
+    from zoo.errors import DataError
+
+    problems = check_prepared(folder)
+    if problems:
+        for problem in problems:
+            click.echo(problem)
+        message = f"the prepared folder does not hold: {len(problems)} problems, listed above."
+        raise DataError(message, path=folder, hint="run `zoo data prepare` again into a new --out.")
+    click.echo(f"ok: {folder}")
+
+
+@click.command(cls=ZooCommand)
+@click.argument("folder", metavar="DIR", type=_DIR)
+@click.option("--out", type=_DIR, required=True, help="The folder for the picture.")
+@click.option("--count", type=click.IntRange(min=1), default=12, show_default=True)
+def show(folder: Path, out: Path, count: int) -> None:
+    """Write a contact sheet of the prepared folder DIR: images with their labels over them."""
+    from zoo.data import show_prepared
+
+    click.echo(f"wrote {show_prepared(folder, out, count=count)}")
+
+
+def _target(name: str, task: str | None, what: str) -> Any:
+    """Return the data set's prepare or sample function, imported."""
+    from zoo.catalog import read_catalog
+    from zoo.errors import PluginError
+    from zoo.loading import load_target
+
+    found = read_catalog().find_dataset(name, task=task)
+    target: str | None = getattr(found.row, what)
+    if target is None:
+        message = f"cannot {what} {name!r}: the plugin names no {what} function."
+        raise PluginError(
+            message,
+            plugin=found.record.name,
+            manifest=found.record.path,
+            hint="`zoo data list --json` says which data sets have one.",
+        )
+    return load_target(found, target)
+
+
+def _dataset_named_in(args: list[str]) -> DatasetRow | None:
+    """Return the row of the first word that names a data set, or None to let click complain."""
+    from zoo.catalog import read_catalog
+    from zoo.errors import ZooError
+    from zoo.rows import DatasetRow
+
+    pairs = list(pairwise(["", *args]))
+    task = next((word for before, word in pairs if before == "--task"), None)
+    words = [word for before, word in pairs if before[:2] != "--" and word[:1] != "-"]
+    for word in words:
+        try:
+            row = read_catalog().find_dataset(word, task=task).row
+        except ZooError:
+            continue  # the command itself looks the name up again and says what is wrong
+        return row if isinstance(row, DatasetRow) else None
+    return None
+
+
+def _click_option(option: Option) -> click.Option:
+    """Return one ``[[dataset.option]]`` row as an option of the command line."""
+    kinds: dict[str, Any] = {
+        "str": str,
+        "int": int,
+        "float": float,
+        "path": click.Path(path_type=Path),
+        "choice": click.Choice(option.choices),
+    }
+    dest = option.name.replace("-", "_")
+    if option.type == "bool":
+        return click.Option(
+            [f"--{option.name}/--no-{option.name}", dest], default=option.default, help=option.help
+        )
+    return click.Option(
+        [f"--{option.name}", dest],
+        type=kinds[option.type],
+        default=option.default,
+        multiple=option.multiple,
+        show_default=option.default not in (None, ""),
+        help=option.help,
+    )

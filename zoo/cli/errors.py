@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How commands end: one message and exit 1 for what went wrong, a traceback only on --debug."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zoo.errors import ZooError
+
+__all__ = ["ZooCommand"]
+
+
+class ZooCommand(click.Command):
+    """A command that reports ``ZooError`` and ``OSError`` as one message, exit 1.
+
+    Ctrl-C ends it with 130. Any other exception is a bug of zoo or of a plugin, and keeps its
+    traceback. Every such command takes ``--debug``, which keeps the traceback of all.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        help_ = "Show the traceback of an error."
+        self.params.append(click.Option(["--debug"], is_flag=True, help=help_))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and turn what it raises into a message and an exit code."""
+        debug = bool(ctx.params.pop("debug", False))
+        try:
+            return super().invoke(ctx)
+        except ZooError as error:
+            if debug:
+                raise
+            _fail(ctx, str(error))
+        except OSError as error:
+            if debug or isinstance(error, BrokenPipeError):
+                raise
+            where = f"\nwhere: {error.filename}" if error.filename else ""
+            _fail(ctx, f"cannot go on: {error.strerror or error}.{where}")
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+
+
+def _fail(ctx: click.Context, text: str) -> None:
+    click.echo(f"error: {text}", err=True)
+    ctx.exit(1)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo info``: everything that the manifests say of one name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.errors import ZooCommand
+
+if TYPE_CHECKING:
+    from zoo.catalog import Catalog, Found
+
+__all__ = ["command"]
+
+
+@click.command("info", cls=ZooCommand)
+@click.argument("name", metavar="[KIND/]NAME")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(name: str, as_json: bool) -> None:
+    """Show everything the manifests say of NAME: weights, a config, a data set, a loss, ...
+
+    NAME may be `plugin.Name`, and a kind before it (`loss/DiceLoss`, `plugin/lung_xray`) chooses
+    among several things of one name.
+    """
+    from zoo.catalog import read_catalog
+
+    facts = _describe(read_catalog(), name)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    for index, fact in enumerate(facts):
+        if index:
+            click.echo()
+        _print_fact(fact)
+
+
+def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
+    kind, slash, bare = name.rpartition("/")
+    if kind == "plugin":
+        return [_plugin_facts(catalog, bare)]
+    found = _matches(catalog, kind if slash else None, bare)
+    if found:
+        return [_row_facts(each) for each in found]
+    if slash:
+        catalog.find(kind, bare)  # raises, with the near names of that kind
+    if any(record.name == bare for record in catalog.plugins):
+        return [_plugin_facts(catalog, bare)]
+    raise _unknown(catalog, bare)
+
+
+def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:
+    return [
+        found
+        for found in catalog.rows(kind)
+        if name in (found.row.name, f"{found.record.name}.{found.row.name}")
+    ]
+
+
+def _row_facts(found: Found) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    facts = {"kind": found.row.kind, "plugin": found.record.name, **asdict(found.row)}
+    facts["manifest"] = str(found.record.path)
+    return facts
+
+
+def _plugin_facts(catalog: Catalog, name: str) -> dict[str, Any]:
+    record = catalog.plugin(name)
+    manifest = record.checked()
+    rows = [found for found in catalog.rows() if found.record.name == name]
+    return {
+        "kind": "plugin",
+        "name": name,
+        "version": manifest.version,
+        "api": manifest.api,
+        "summary": manifest.summary,
+        "license": manifest.license,
+        "requires": manifest.requires,
+        "source": record.source,
+        "provides": [f"{found.row.kind}/{found.row.name}" for found in rows],
+        "manifest": str(record.path),
+    }
+
+
+def _unknown(catalog: Catalog, name: str) -> Exception:
+    from zoo.errors import UnknownNameError
+    from zoo.names import hint_near, near_names
+
+    names = [found.row.name for found in catalog.rows()]
+    near = near_names(name, [*names, *(record.name for record in catalog.plugins)])
+    message = f"nothing is named {name!r}."
+    hint = hint_near(near, "zoo plugin list shows the plugins that were found.")
+    return UnknownNameError(message, kind="name", name=name, near=near, hint=hint)
+
+
+def _print_fact(fact: dict[str, Any], indent: str = "") -> None:
+    for key, value in fact.items():
+        if value in (None, (), [], ""):
+            continue
+        if isinstance(value, (list, tuple)) and isinstance(value[0], dict):
+            click.echo(f"{indent}{key}:")
+            for each in value:
+                click.echo(f"{indent}  - " + ", ".join(f"{k}={v}" for k, v in each.items()))
+        elif isinstance(value, (list, tuple)):
+            click.echo(f"{indent}{key}: {', '.join(map(str, value))}")
+        else:
+            click.echo(f"{indent}{key}: {value}")

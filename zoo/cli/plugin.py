@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo plugin``: the plugins that were found, broken ones marked with their reason."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli import LazyGroup
+from zoo.cli.errors import ZooCommand
+
+__all__ = ["group", "list_plugins"]
+
+group = LazyGroup(
+    "plugin",
+    help="List the plugins.",
+    lazy={"list": ("zoo.cli.plugin:list_plugins", "List the plugins, broken ones too.")},
+)
+
+
+@click.command("list", cls=ZooCommand)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_plugins(as_json: bool) -> None:
+    """List the plugins that were found; one that cannot be used is marked, with the reason."""
+    from zoo.catalog import read_catalog
+    from zoo.cli.tables import print_rows
+
+    catalog = read_catalog()
+    rows: list[dict[str, object]] = []
+    for record in catalog.plugins:
+        manifest = record.manifest
+        contributions = [] if manifest is None else [*manifest.contributions, *manifest.configs]
+        weights = () if manifest is None else manifest.weights
+        rows.append(
+            {
+                "name": record.name,
+                "version": record.version,
+                "state": "ok" if record.error is None else "broken",
+                "provides": _counts([row.kind for row in (*contributions, *weights)]),
+                "found_in": record.source,
+                "summary": None if manifest is None else manifest.summary,
+                "manifest": None if record.path is None else str(record.path),
+                "error": None if record.error is None else str(record.error),
+            }
+        )
+    columns = ["name", "version", "state", "provides", "found_in", "summary"]
+    print_rows(rows, columns, as_json=as_json, empty="no plugins were found")
+    if not as_json:
+        for row in rows:
+            if row["error"]:
+                click.echo(f"\n{row['name']}: {row['error']}", err=True)
+
+
+def _counts(kinds: list[str]) -> str:
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints as values: weights and what is known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.unpickling import read_pickled
+from zoo.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Checkpoint", "find_checkpoint", "load_checkpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        path: The file.
+        state_dict: Weights by parameter name, on the CPU unless asked otherwise.
+        meta: What mmengine keeps beside them: ``epoch``, ``iter``, ``seed``, ``dataset_meta``,
+            ``cfg`` (a text, never run), ``mmengine_version``. Empty for bare weights.
+        resumable: Whether optimizer and history are in the file too.
+    """
+
+    path: Path
+    state_dict: Mapping[str, Tensor]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    resumable: bool = False
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The class names that the weights were trained with, if the file says."""
+        dataset = self.meta.get("dataset_meta")
+        # Files of the 0.x generation keep CLASSES in the meta itself.
+        found = dataset.get("classes") if isinstance(dataset, Mapping) else None
+        found = found if found is not None else self.meta.get("CLASSES")
+        if not isinstance(found, (list, tuple)):
+            return None
+        return tuple(str(name) for name in found)
+
+
+def load_checkpoint(path: str | Path, *, map_location: Any = "cpu") -> Checkpoint:
+    """Return the checkpoint at ``path``, read without running anything in it.
+
+    Takes what mmengine writes, bare state dicts as ``.pth``, and ``.safetensors``. A prefix
+    ``module.`` that data parallel training leaves before every name is dropped.
+
+    Args:
+        path: A local file.
+        map_location: As for `torch.load`.
+
+    Raises:
+        UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
+        CheckpointError: The file is missing, broken, or holds no weights.
+    """
+    file = Path(path).expanduser()
+    if file.suffix == ".safetensors":
+        from zoo.engine.published import read_tensors
+
+        return Checkpoint(file, read_tensors(file))
+    tree = read_pickled(file, map_location=map_location)
+    if not isinstance(tree, dict):
+        raise _no_weights(file, f"a {type(tree).__name__}")
+    wrapped = isinstance(tree.get("state_dict"), dict)
+    state_dict = tree["state_dict"] if wrapped else tree
+    _check_state_dict(file, state_dict)
+    meta = tree.get("meta") if wrapped else None
+    return Checkpoint(
+        path=file,
+        state_dict=_without_wrapper(state_dict),
+        meta=meta if isinstance(meta, dict) else {},
+        resumable=wrapped and "optimizer" in tree and "message_hub" in tree,
+    )
+
+
+def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
+    import torch
+
+    if not state_dict:
+        raise _no_weights(file, "an empty dict")
+    for name, value in state_dict.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise _no_weights(file, f"a {type(value).__name__} under {name!r}")
+
+
+def _no_weights(file: Path, found: str) -> CheckpointError:
+    msg = f"cannot read the checkpoint {file.name!r}: found {found}, expected tensors by name."
+    hint = "give a checkpoint that training wrote, or a file of bare weights."
+    return CheckpointError(msg, path=file, hint=hint)
+
+
+def _without_wrapper(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    prefix = "module."
+    if not all(name.startswith(prefix) for name in state_dict):
+        return state_dict
+    return {name.removeprefix(prefix): value for name, value in state_dict.items()}
+
+
+def find_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the checkpoint that a run in ``work_dir`` wrote last, or None.
+
+    The file ``last_checkpoint`` decides. It holds an absolute path, so a work dir that was moved is
+    searched under its own name; where that fails, the highest ``epoch_N.pth`` or ``iter_N.pth``.
+    """
+    folder = Path(work_dir)
+    noted = folder / "last_checkpoint"
+    if noted.is_file():
+        text = noted.read_text(encoding="utf-8", errors="replace").strip()
+        for path in (Path(text), folder / Path(text).name):
+            if text and path.is_file():
+                return path
+    numbered = [*folder.glob("epoch_*.pth"), *folder.glob("iter_*.pth")]
+    steps = {path: path.stem.rpartition("_")[2] for path in numbered}
+    counted = [path for path in numbered if steps[path].isdecimal()]
+    return max(counted, key=lambda path: int(steps[path]), default=None)

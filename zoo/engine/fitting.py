@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether weights, config and data belong together, asked before any work begins."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+__all__ = ["check_classes", "check_fits"]
+
+_SHOWN = 10
+# Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
+_OPTIONAL_SUFFIX = "num_batches_tracked"
+
+
+def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> None:
+    """Raise unless ``state_dict`` holds every weight of ``model``, in its shape, and no other.
+
+    BatchNorm's ``num_batches_tracked`` may be missing. A model in a data parallel wrapper is
+    compared by what it wraps.
+
+    Args:
+        model: The built model.
+        state_dict: Weights by name.
+        where: The file that they come from, for the message.
+
+    Raises:
+        CheckpointError: Lists the first ten missing, unexpected and mis-shaped names of each kind.
+    """
+    from mmengine.model import is_model_wrapper
+
+    inner: Any = model.module if is_model_wrapper(model) else model
+    own = inner.state_dict()
+    missing = [k for k in own if k not in state_dict and not k.endswith(_OPTIONAL_SUFFIX)]
+    unexpected = [key for key in state_dict if key not in own]
+    shaped = [
+        f"{key} {_shape(state_dict[key])}, expected {_shape(own[key])}"
+        for key in own
+        if key in state_dict and _shape(own[key]) != _shape(state_dict[key])
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "mis-shaped": shaped}
+    wrong = {kind: names for kind, names in kinds.items() if names}
+    if not wrong:
+        return
+    counts = ", ".join(f"{len(names)} {kind}" for kind, names in wrong.items())
+    msg = f"weights do not fit the model: {counts} of {len(own)} entries."
+    for kind, names in wrong.items():
+        more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        msg += f"\n{kind}: {'; '.join(names[:_SHOWN])}{more}"
+    hint = "use the config that the weights were trained with, or weights made for this config."
+    raise CheckpointError(msg, path=where, hint=hint)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(getattr(value, "shape", ()))
+
+
+def check_classes(
+    checkpoint: Sequence[str] | None,
+    config: Sequence[str] | None,
+    dataset: Sequence[str] | None,
+    *,
+    where: str | Path | None = None,
+) -> None:
+    """Raise where two of the class lists of checkpoint, config and data set differ.
+
+    A list that is not known (None) agrees with every other. Order counts: it gives the ids.
+
+    Args:
+        checkpoint: Class names in the weights' file, see `Checkpoint.classes`.
+        config: Class names that the config states.
+        dataset: Class names of the data set in use.
+        where: The file or key to blame.
+
+    Raises:
+        CheckpointError: Names both lists and the first difference.
+    """
+    lists = {"checkpoint": checkpoint, "config": config, "data set": dataset}
+    known = [(name, tuple(names)) for name, names in lists.items() if names is not None]
+    for (first, left), (second, right) in itertools.pairwise(known):
+        if left == right:
+            continue
+        msg = (
+            f"classes differ: the {first} has {len(left)} ({_names(left)}), "
+            f"the {second} has {len(right)} ({_names(right)}); {_first_difference(left, right)}."
+        )
+        hint = f"use a {first} and a {second} made for the same classes, in the same order."
+        raise CheckpointError(msg, path=where, hint=hint)
+
+
+def _names(classes: tuple[str, ...]) -> str:
+    shown = ", ".join(classes[:_SHOWN])
+    return f"{shown}, ..." if len(classes) > _SHOWN else shown
+
+
+def _first_difference(left: tuple[str, ...], right: tuple[str, ...]) -> str:
+    for number, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return f"class {number} is {one!r} and {other!r}"
+    longer = left if len(left) > len(right) else right
+    return f"class {min(len(left), len(right))} is {longer[min(len(left), len(right))]!r} in one"

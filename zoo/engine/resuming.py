@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make mmengine load its checkpoints through zoo, wherever it loads one."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from zoo.engine.fitting import check_fits
+from zoo.engine.unpickling import read_pickled
+from zoo.errors import CheckpointError
+
+__all__ = ["load_for_mmengine", "safe_loading"]
+
+_log = logging.getLogger("zoo")
+_SCHEME = re.compile(r"(?:[\w.+-]+:)?[\w.+-]+://")
+
+
+@contextmanager
+def safe_loading() -> Iterator[None]:
+    """Run mmengine, mmdet and mmseg with zoo's reader in place of theirs.
+
+    Inside, every way in which they load a checkpoint (`Runner.resume`, ``load_from``, ``init_cfg``,
+    `load_checkpoint`, `CheckpointLoader`) reads local files through `read_pickled`, refuses every
+    remote scheme with one message, and never runs a config text from a checkpoint. `Runner.resume`
+    also refuses a file that cannot be resumed or does not fit the model. May be nested.
+
+    Example:
+        >>> with safe_loading():  # doctest: +SKIP
+        ...     runner.train()
+    """
+    loader, resume = CheckpointLoader.__dict__["load_checkpoint"], Runner.resume
+    CheckpointLoader.load_checkpoint = classmethod(_load_checkpoint)
+    Runner.resume = _checked(resume)
+    try:
+        yield
+    finally:
+        CheckpointLoader.load_checkpoint = loader
+        Runner.resume = resume
+
+
+def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
+    """Return what mmengine expects of a checkpoint: whatever the file holds, read safely.
+
+    ``meta['config']`` is left out: `Runner.resume` would run it as Python.
+
+    Raises:
+        UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
+        CheckpointError: A remote address, or a file that is missing or broken.
+    """
+    text = str(filename)
+    scheme = _SCHEME.match(text)
+    if scheme:
+        msg = f"cannot load weights from {text!r}: found {scheme.group()}, expected a local file."
+        hint = (
+            "download the file yourself and name it with --pretrained FILE, or --pretrained none."
+        )
+        raise CheckpointError(msg, path=text, hint=hint)
+    path = Path(text).expanduser()
+    if path.suffix == ".safetensors":
+        from zoo.engine.published import read_tensors
+
+        return {"state_dict": read_tensors(path)}
+    tree = read_pickled(path, map_location=map_location)
+    meta = tree.get("meta") if isinstance(tree, dict) else None
+    if isinstance(meta, dict):
+        meta.pop("config", None)
+    return tree
+
+
+def _load_checkpoint(
+    cls: type, filename: str, map_location: Any = None, logger: Any = "current"
+) -> Any:
+    _log.info("reading checkpoint %s", filename)
+    return load_for_mmengine(filename, map_location)
+
+
+def _checked(resume: Callable[..., None]) -> Callable[..., None]:
+    def checked(self: Runner, filename: str, *args: Any, **kwargs: Any) -> None:
+        hook = _ResumeCheck(filename)
+        # Lowest: after the hooks that rearrange what was loaded, such as EMAHook.
+        self.register_hook(hook, priority="LOWEST")
+        try:
+            resume(self, filename, *args, **kwargs)
+        finally:
+            self._hooks.remove(hook)
+
+    return checked
+
+
+class _ResumeCheck(Hook):  # type: ignore[misc]
+    """Compares what was loaded with what resuming needs, before anything of it is used."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: Any) -> None:
+        found = checkpoint if isinstance(checkpoint, dict) else {}
+        meta = found.get("meta")
+        steps = meta if isinstance(meta, dict) else {}
+        lacks = [key for key in ("state_dict", "optimizer", "message_hub") if key not in found]
+        lacks += [f"meta.{key}" for key in ("epoch", "iter") if type(steps.get(key)) is not int]
+        if lacks:
+            name = Path(self.path).name
+            msg = f"cannot resume from {name!r}: it has no {', '.join(lacks)}."
+            hint = "resume from epoch_N.pth or iter_N.pth, or start anew with load_from=FILE."
+            raise CheckpointError(msg, path=self.path, hint=hint)
+        check_fits(runner.model, found["state_dict"], self.path)

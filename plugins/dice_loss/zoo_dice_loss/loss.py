@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loss as configs build it: ``dict(type='zoo.dice_loss.DiceLoss')``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import ConfigError
+
+from .functional import soft_dice_loss
+
+__all__ = ["DiceLoss"]
+
+
+class DiceLoss(nn.Module):
+    """One minus soft Dice, for the heads of mmseg and the mask heads of mmdet.
+
+    The formula and its conventions are those of ``soft_dice_loss``. The id of ignored pixels is
+    the head's (``ignore_index`` of its config, 255 by default). To combine it with others, put it
+    in the list of a head's ``loss_decode``.
+
+    Args:
+        use_sigmoid: Sigmoid of each channel in place of softmax over the channels; needed by
+            heads with one channel.
+        squared: Whether probabilities and targets are squared in the denominator (V-Net).
+        per_image: Whether each image has a Dice of its own; else one Dice over the batch.
+        smooth_px: Added above and below the fraction, in pixels, ``>= 0``.
+        class_weight: One weight ``>= 0`` for each class; 0 leaves a class out of the sum. The
+            mean is that of weight times loss, not divided by the sum of the weights.
+        use_mask: For mmdet's mask heads, which call ``loss(pred, target, labels)``: each RoI's
+            Dice on the channel of its own class, by sigmoid, averaged over the RoIs.
+        check_target: Whether to refuse ids out of range, which costs a synchronisation on a GPU.
+        loss_weight: Factor of the result.
+        loss_name: Name in the logs; without ``loss`` in it, mmengine logs but does not train it.
+
+    Raises:
+        ConfigError: A negative or non-finite weight or smoothing, or ``use_mask`` together with
+            class weights.
+
+    Source:
+        Milletari et al. 2016, arXiv:1606.04797.
+
+    Example:
+        >>> import torch
+        >>> loss = DiceLoss(loss_weight=3.0)
+        >>> target = torch.tensor([[[0, 1, 1, 255]]])
+        >>> value = loss(torch.zeros(1, 2, 1, 4), target, ignore_index=255)
+        >>> abs(float(value) - 3.0 * (1.5 / 3.5 + 1.5 / 4.5) / 2) < 1e-6
+        True
+    """
+
+    def __init__(
+        self,
+        *,
+        use_sigmoid: bool = False,
+        squared: bool = False,
+        per_image: bool = False,
+        smooth_px: float = 1.0,
+        class_weight: Sequence[float] | None = None,
+        use_mask: bool = False,
+        check_target: bool = True,
+        loss_weight: float = 1.0,
+        loss_name: str = "loss_dice",
+    ) -> None:
+        super().__init__()
+        _check_not_negative("smooth_px", [smooth_px])
+        _check_not_negative("class_weight", class_weight or [])
+        _check_not_negative("loss_weight", [loss_weight])
+        if use_mask and class_weight is not None:
+            message = "cannot build DiceLoss: use_mask and class_weight are both given."
+            raise ConfigError(message, hint="drop class_weight: a mask head's RoIs weigh the same.")
+        self.activation = "sigmoid" if use_sigmoid or use_mask else "softmax"
+        self.squared = squared
+        self.per_image = per_image or use_mask
+        self.smooth_px = smooth_px
+        self.use_mask = use_mask
+        self.check_target = check_target
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
+        # A buffer, so that it moves with the model; it is the config's, so no checkpoint keeps it.
+        self.register_buffer("class_weight", weight, persistent=False)
+
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int | None = 255,
+    ) -> Tensor:
+        """Return the weighted loss.
+
+        Args:
+            logits: ``(N, C, H, W)`` float, scores; of K RoIs with ``use_mask``.
+            target: ``(N, H, W)`` ids, or ``(N, C, H, W)`` one-hot; ``(K, H, W)`` 0 or 1 with
+                ``use_mask``.
+            weight: ``(N, H, W)`` pixel weights, or None; ``(K,)`` class ids with ``use_mask``.
+            ignore_index: Id left out of every sum, or None; not used with ``use_mask``.
+
+        Returns:
+            ``()`` float.
+
+        Raises:
+            ConfigError: The number of class weights is not that of the channels.
+            DataError: ``target`` holds an id that is neither a class nor ``ignore_index``.
+            ValueError: Shapes that do not fit, or softmax over one channel.
+        """
+        if self.use_mask:
+            # mmdet passes (pred, target, labels) by position.
+            logits, target, weight = _pick_masks(logits, target, weight), target.unsqueeze(1), None
+            ignore_index = None
+        class_weight = self.class_weight
+        if class_weight is not None and len(class_weight) != logits.shape[1]:
+            message = (
+                f"cannot compute DiceLoss: class_weight has {len(class_weight)} values and the "
+                f"head {logits.shape[1]} channels, expected the same number."
+            )
+            raise ConfigError(message, hint="give one weight for each class.")
+        loss = soft_dice_loss(
+            logits,
+            target,
+            activation=self.activation,
+            squared=self.squared,
+            per_image=self.per_image,
+            smooth_px=self.smooth_px,
+            class_weight=class_weight,
+            pixel_weight=weight,
+            ignore_index=ignore_index,
+            check_target=self.check_target,
+        )
+        return self.loss_weight * loss
+
+    def extra_repr(self) -> str:
+        """Return the settings, for the printed model."""
+        return (
+            f"activation={self.activation!r}, squared={self.squared}, per_image={self.per_image}, "
+            f"smooth_px={self.smooth_px}, loss_weight={self.loss_weight}"
+        )
+
+
+def _pick_masks(logits: Tensor, target: Tensor, labels: Tensor | None) -> Tensor:
+    if labels is None or labels.shape != logits.shape[:1] or target.shape[1:] != logits.shape[2:]:
+        found = None if labels is None else tuple(labels.shape)
+        message = (
+            f"cannot compute DiceLoss of masks: pred {tuple(logits.shape)}, target "
+            f"{tuple(target.shape)}, labels {found}, expected (K, C, H, W), (K, H, W), (K,)."
+        )
+        raise ValueError(message)
+    rows = torch.arange(len(labels), device=logits.device)
+    return logits[rows, labels].unsqueeze(1)
+
+
+def _check_not_negative(key: str, values: Sequence[float]) -> None:
+    for value in values:
+        if not math.isfinite(value) or value < 0:
+            message = f"cannot build DiceLoss: {key} holds {value!r}, expected a number >= 0."
+            raise ConfigError(message, where=key, hint=f"correct {key} in the config.")

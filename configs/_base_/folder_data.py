@@ -3,27 +3,27 @@
 Classes and colours come from the prepared folder: train with --data.
 """
 
-_base_ = ['lung_xray.py']
+_base_ = ["lung_xray.py"]
 crop_size = (256, 256)  # px, height and width
-dataset_type = 'zoo.folder_data.FolderDataset'
-data_root = 'data/folder_data'
+dataset_type = "zoo.folder_data.FolderDataset"
+data_root = "data/folder_data"
 
 train_pipeline = [
-    dict(type='zoo.folder_data.LoadImage'),
-    dict(type='LoadAnnotations'),
-    dict(type='Resize', scale=crop_size[::-1], keep_ratio=False),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
-    dict(type='RandomResize', scale=crop_size[::-1], ratio_range=(0.85, 1.2), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='PhotoMetricDistortion'),
-    dict(type='PackSegInputs'),
+    dict(type="zoo.folder_data.LoadImage"),
+    dict(type="LoadAnnotations"),
+    dict(type="Resize", scale=crop_size[::-1], keep_ratio=False),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
+    dict(type="RandomResize", scale=crop_size[::-1], ratio_range=(0.85, 1.2), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type='zoo.folder_data.LoadImage'),
-    dict(type='Resize', scale=crop_size[::-1], keep_ratio=False),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
+    dict(type="zoo.folder_data.LoadImage"),
+    dict(type="Resize", scale=crop_size[::-1], keep_ratio=False),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
 ]
 train_dataloader = dict(
     dataset=dict(type=dataset_type, data_root=data_root, pipeline=train_pipeline)

@@ -1,38 +1,38 @@
 """Chest X-rays with lung masks at 256x256, as `zoo data prepare lung_xray` writes them."""
 
 crop_size = (256, 256)  # px, height and width
-dataset_type = 'zoo.lung_xray.LungXrayDataset'
-data_root = 'data/lung_xray'
+dataset_type = "zoo.lung_xray.LungXrayDataset"
+data_root = "data/lung_xray"
 
 train_pipeline = [
-    dict(type='zoo.lung_xray.LoadXray'),
-    dict(type='LoadAnnotations'),
-    dict(type='Resize', scale=crop_size[::-1], keep_ratio=False),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="LoadAnnotations"),
+    dict(type="Resize", scale=crop_size[::-1], keep_ratio=False),
+    dict(type="RandomFlip", prob=0.5),
     # A patient is rarely turned by more than this; what comes in from outside is ignored.
-    dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
-    dict(type='RandomResize', scale=crop_size[::-1], ratio_range=(0.85, 1.2), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='PhotoMetricDistortion', hue_delta=0, saturation_range=(1.0, 1.0)),
-    dict(type='PackSegInputs'),
+    dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
+    dict(type="RandomResize", scale=crop_size[::-1], ratio_range=(0.85, 1.2), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size),
+    dict(type="PhotoMetricDistortion", hue_delta=0, saturation_range=(1.0, 1.0)),
+    dict(type="PackSegInputs"),
 ]
 # Labels are loaded after Resize: predictions are judged at the size of the files.
 test_pipeline = [
-    dict(type='zoo.lung_xray.LoadXray'),
-    dict(type='Resize', scale=crop_size[::-1], keep_ratio=False),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="Resize", scale=crop_size[::-1], keep_ratio=False),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
 ]
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type="InfiniteSampler", shuffle=True),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        ann_file='splits/train.txt',
-        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        ann_file="splits/train.txt",
+        data_prefix=dict(img_path="images", seg_map_path="masks"),
         pipeline=train_pipeline,
     ),
 )
@@ -40,12 +40,12 @@ val_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        ann_file='splits/val.txt',
-        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        ann_file="splits/val.txt",
+        data_prefix=dict(img_path="images", seg_map_path="masks"),
         pipeline=test_pipeline,
     ),
 )
@@ -53,14 +53,14 @@ test_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        ann_file='splits/test.txt',
-        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        ann_file="splits/test.txt",
+        data_prefix=dict(img_path="images", seg_map_path="masks"),
         pipeline=test_pipeline,
     ),
 )
-val_evaluator = dict(type='zoo.segmentation_metrics.DiceMetric')
+val_evaluator = dict(type="zoo.segmentation_metrics.DiceMetric")
 test_evaluator = val_evaluator

@@ -1,7 +1,7 @@
 """mmseg's U-Net with 16 base channels (1.8 M parameters), sized for a CPU; cross-entropy + Dice."""
 
-_base_ = ['mmseg::_base_/models/fcn_unet_s5-d16.py']
-norm_cfg = dict(type='BN', requires_grad=True)
+_base_ = ["mmseg::_base_/models/fcn_unet_s5-d16.py"]
+norm_cfg = dict(type="BN", requires_grad=True)
 model = dict(
     data_preprocessor=dict(size=(256, 256)),
     backbone=dict(base_channels=16, norm_cfg=norm_cfg),
@@ -10,11 +10,11 @@ model = dict(
         channels=16,
         norm_cfg=norm_cfg,
         loss_decode=[
-            dict(type='CrossEntropyLoss', loss_name='loss_ce', avg_non_ignore=True),
-            dict(type='zoo.dice_loss.DiceLoss', loss_name='loss_dice'),
+            dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),
+            dict(type="zoo.dice_loss.DiceLoss", loss_name="loss_dice"),
         ],
     ),
     # At this size the auxiliary head costs time and adds nothing.
     auxiliary_head=None,
-    test_cfg=dict(_delete_=True, mode='whole'),
+    test_cfg=dict(_delete_=True, mode="whole"),
 )

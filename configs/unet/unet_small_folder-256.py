@@ -1,8 +1,8 @@
 """U-Net of 1.8 M parameters on images and masks of one's own, for a CPU; train with --data."""
 
 _base_ = [
-    '../_base_/unet_small.py',
-    '../_base_/folder_data.py',
-    '../_base_/schedule_1600.py',
-    '../_base_/default_runtime.py',
+    "../_base_/unet_small.py",
+    "../_base_/folder_data.py",
+    "../_base_/schedule_1600.py",
+    "../_base_/default_runtime.py",
 ]

@@ -4,8 +4,8 @@ Results: docs/results.md.
 """
 
 _base_ = [
-    '../_base_/unet_small.py',
-    '../_base_/lung_xray.py',
-    '../_base_/schedule_1600.py',
-    '../_base_/default_runtime.py',
+    "../_base_/unet_small.py",
+    "../_base_/lung_xray.py",
+    "../_base_/schedule_1600.py",
+    "../_base_/default_runtime.py",
 ]

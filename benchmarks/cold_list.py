@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time `zoo list` from a cold start with 50 plugins, beside a peer's command.
+
+    python benchmarks/cold_list.py [--plugins 50] [--runs 15] [--peer "mim list"]
+
+Every run is a new process; runs of ours and of the peer alternate. Prints the medians, and which
+heavy packages `zoo list` imported (none is the promise).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HEAVY = ("torch", "numpy", "mmengine", "mmcv", "cv2", "yaml", "rich", "pydantic")
+MANIFEST = """\
+[plugin]
+name = "{name}"
+version = "0.1.0"
+api = 1
+summary = "Plugin number {number} of the benchmark"
+license = "Apache-2.0"
+
+[[dataset]]
+name = "Dataset{number}"
+task = "semantic"
+target = "zoo_{name}.dataset:Dataset"
+classes = ["background", "thing"]
+licence = "CC0-1.0"
+
+[[loss]]
+name = "Loss{number}"
+target = "zoo_{name}.loss:Loss"
+
+[[weights]]
+name = "weights_{number}"
+task = "semantic"
+config = "unet_small_lung-256"
+urls = ["https://example.org/weights_{number}.safetensors"]
+sha256 = "{digest}"
+size_bytes = 7000000
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+parameters = 1800000
+metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", labels = "true", \
+protocol = "README#evaluation" }}]
+"""
+
+
+def write_plugins(folder: Path, count: int) -> None:
+    """Write that many plugins, a manifest and an empty package each."""
+    for number in range(count):
+        name = f"bench_{number:03}"
+        package = folder / name / f"zoo_{name}"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text('"""A plugin."""\n')
+        text = MANIFEST.format(name=name, number=number, digest=f"{number:064x}")
+        (package / "zoo_plugin.toml").write_text(text)
+
+
+def timed(command: list[str], environment: dict[str, str]) -> float:
+    """Run one command in a new process and return its seconds."""
+    start = time.perf_counter()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def heavy_imports(environment: dict[str, str]) -> list[str]:
+    """Return which of the heavy packages `zoo list` imports."""
+    code = (
+        "import sys; from zoo.cli import main; main(['list'], standalone_mode=False);"
+        f"print('HEAVY', *[name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout.splitlines()[-1].split()[1:]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plugins", type=int, default=50)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--peer", help="a command to time in the same run")
+    args = parser.parse_args()
+    commands = {"zoo list": [str(Path(sys.executable).with_name("zoo")), "list"]}
+    if args.peer:
+        commands[args.peer] = shlex.split(args.peer)
+    with tempfile.TemporaryDirectory() as folder:
+        write_plugins(Path(folder), args.plugins)
+        environment = {**os.environ, "ZOO_PLUGIN_PATH": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for command in commands.values():
+            timed(command, environment)  # compiles the bytecode, fills the disk's cache
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(args.runs):
+            for name, command in commands.items():
+                seconds[name].append(timed(command, environment))
+        heavy = heavy_imports(environment)
+    print(f"| command | median of {args.runs}, s | min, s |\n|---|---|---|")
+    for name, values in seconds.items():
+        print(f"| `{name}` | {statistics.median(values):.3f} | {min(values):.3f} |")
+    print(f"\n{args.plugins} plugins; heavy packages imported: {', '.join(heavy) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

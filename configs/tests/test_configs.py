@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every shipped config parses, and every zoo type in it is in the catalog; no data, no torch."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.manifest import read_manifest
+
+pytestmark = pytest.mark.mm
+
+FOLDER = Path(__file__).resolve().parent.parent
+MANIFEST = read_manifest(FOLDER / "zoo_plugin.toml")
+# Config key -> kind of the rows that may stand there; other keys hold losses and models.
+KINDS = {
+    "dataset": "dataset",
+    "custom_hooks": "hook",
+    "default_hooks": "hook",
+    "loss_decode": "loss",
+    "val_evaluator": "metric",
+    "test_evaluator": "metric",
+    "pipeline": "transform",
+    "train_pipeline": "transform",
+    "test_pipeline": "transform",
+}
+
+
+def zoo_types(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (config key, name) of every ``type='zoo....'`` below a node of a config."""
+    if isinstance(node, dict):
+        if str(node.get("type", "")).startswith("zoo."):
+            yield key, node["type"].removeprefix("zoo.")
+        for name, value in node.items():
+            yield from zoo_types(value, name)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from zoo_types(value, key)
+
+
+@pytest.mark.parametrize("row", MANIFEST.configs, ids=lambda row: row.name)
+def test_config_when_parsed_names_only_what_the_catalog_has(row: Any, real_catalog: Any) -> None:
+    """A config's zoo types are rows of the right kind."""
+    from mmengine.config import Config
+
+    config = Config.fromfile(FOLDER / row.file).to_dict()
+
+    found = list(zoo_types(config))
+    assert found
+    for key, name in found:
+        real_catalog.find(KINDS[key], name)
+
+
+def test_manifest_when_compared_with_the_folder_lists_every_config() -> None:
+    """A config file without a row could not be named."""
+    files = {path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("[!_t]*/*.py")}
+
+    assert {row.file for row in MANIFEST.configs} == files
+
+
+def test_config_when_read_starts_with_a_docstring_and_stays_short() -> None:
+    """The first lines claim what the config reaches, or say that it is not yet trained."""
+    for path in FOLDER.glob("*/*.py"):
+        if path.parent.name == "tests":
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+
+        assert lines[0].startswith('"""'), path
+        assert len(lines) <= 75, path
+
+
+def test_configs_when_parsed_import_no_torch() -> None:
+    """Parsing a config costs no torch."""
+    code = (
+        "import sys, zoo; from mmengine.config import Config\n"
+        f"Config.fromfile({str(FOLDER / MANIFEST.configs[0].file)!r})\n"
+        "assert 'torch' not in sys.modules"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr

@@ -44,15 +44,16 @@ def list_configs(as_json: bool) -> None:
 
 @click.command(cls=ZooCommand)
 @click.argument("name", metavar="NAME")
-@click.option("--data", type=click.Path(), help="A prepared folder, bound as `zoo train` does.")
 @click.option("--cfg-options", multiple=True, metavar="K=V", help="Overrides, as for `zoo train`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(name: str, data: str | None, cfg_options: tuple[str, ...], as_json: bool) -> None:
+def show(name: str, cfg_options: tuple[str, ...], as_json: bool) -> None:
     """Print the config NAME, a name or a path, with its bases resolved."""
-    from zoo.cli.options import read_cfg_options
-    from zoo.engine.config import read_config
+    from zoo.engine.cfg_options import merge_cfg_options, parse_cfg_options
+    from zoo.engine.config_files import find_config_file, parse_config_file
 
-    config = read_config(name, cfg_options=read_cfg_options(cfg_options), data=data)
+    config = parse_config_file(find_config_file(name))
+    if cfg_options:
+        merge_cfg_options(config, parse_cfg_options(cfg_options))
     if as_json:
         import json
 

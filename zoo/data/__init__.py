@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every ``prepare`` needs, and the layout that it writes; no raw format is known here.
+
+The way of a data set: :func:`open_source` reads a folder or a zip in place, the plugin finds its
+:class:`Pair` of image and masks there, and :func:`prepare_semantic` does the rest: it decodes,
+checks, resizes, splits by group, and puts a whole prepared folder in place or nothing at all.
+"""
+
+from zoo.data.check import check_prepared
+from zoo.data.drawing import draw_legend, draw_overlay
+from zoo.data.images import (
+    decode_image,
+    encode_png,
+    fit_size,
+    parse_size,
+    resize_image,
+    resize_mask,
+    to_uint8,
+)
+from zoo.data.pairing import StemPair, pair_by_stem
+from zoo.data.pairs import EncodeMask, Pair
+from zoo.data.prepared import (
+    IGNORE_INDEX,
+    DatasetIdentity,
+    Prepared,
+    PreparedFile,
+    Split,
+    read_prepared,
+)
+from zoo.data.report import Report
+from zoo.data.semantic import prepare_semantic
+from zoo.data.show import show_prepared
+from zoo.data.source import Source, SourceFile, open_source
+from zoo.data.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
+from zoo.data.staging import check_places, staged_folder, write_file
+
+__all__ = [
+    "IGNORE_INDEX",
+    "SPLITS",
+    "DatasetIdentity",
+    "EncodeMask",
+    "Pair",
+    "Prepared",
+    "PreparedFile",
+    "Report",
+    "Shares",
+    "Source",
+    "SourceFile",
+    "Split",
+    "StemPair",
+    "assign_splits",
+    "check_places",
+    "check_prepared",
+    "decode_image",
+    "digest_of",
+    "draw_legend",
+    "draw_overlay",
+    "encode_png",
+    "fit_size",
+    "open_source",
+    "pair_by_stem",
+    "parse_shares",
+    "parse_size",
+    "prepare_semantic",
+    "read_prepared",
+    "resize_image",
+    "resize_mask",
+    "show_prepared",
+    "staged_folder",
+    "to_uint8",
+    "write_file",
+]

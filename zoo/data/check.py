@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does a prepared folder still hold what its ``dataset.json`` says?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.data.images import decode_image, to_uint8
+from zoo.data.pairs import digest_pixels
+from zoo.data.prepared import IGNORE_INDEX, Prepared, PreparedFile, read_prepared
+from zoo.errors import DataError
+
+__all__ = ["check_prepared"]
+
+
+def check_prepared(root: Path) -> list[str]:
+    """Return what is wrong with a prepared folder, an empty list if it holds.
+
+    Every picture is decoded: its size and pixels must be those of ``dataset.json``, labels must
+    be ids of its classes or 255, nothing may be missing or added, and no group may lie in two
+    splits.
+
+    Args:
+        root: The folder.
+
+    Raises:
+        DataError: ``dataset.json`` or a split list cannot be used at all, so there is nothing to
+            hold the pictures to.
+    """
+    prepared = read_prepared(root)
+    return [
+        *_torn_groups(prepared),
+        *_strangers(prepared),
+        *(problem for row in prepared.files for problem in _check_file(prepared, row)),
+    ]
+
+
+def _torn_groups(prepared: Prepared) -> Iterator[str]:
+    splits: dict[str, set[str]] = {}
+    for row in prepared.files:
+        splits.setdefault(row.group, set()).add(row.split)
+    for group, names in sorted(splits.items()):
+        if len(names) > 1:
+            yield f"group {group!r} lies in {' and '.join(sorted(names))}, expected one split"
+
+
+def _strangers(prepared: Prepared) -> Iterator[str]:
+    known = {f"{row.stem}.png" for row in prepared.files}
+    for folder in ("images", "masks"):
+        for path in sorted((prepared.root / folder).glob("*")):
+            if path.name not in known:
+                yield f"{folder}/{path.name}: found a file that dataset.json does not list"
+
+
+def _check_file(prepared: Prepared, row: PreparedFile) -> Iterator[str]:
+    for path, sha256 in (
+        (prepared.image_path(row.stem), row.image_sha256),
+        (prepared.mask_path(row.stem), row.mask_sha256),
+    ):
+        name = path.relative_to(prepared.root).as_posix()
+        try:
+            pixels = decode_image(path.read_bytes(), name)
+        except OSError as error:
+            yield f"{name}: {error.strerror}"
+            continue
+        except DataError as error:
+            yield f"{name}: {error.message}"
+            continue
+        if pixels.shape[:2] != (row.height_px, row.width_px):
+            found = f"{pixels.shape[1]}x{pixels.shape[0]}"
+            yield f"{name}: found {found} px, expected {row.width_px}x{row.height_px}"
+        elif digest_pixels(to_uint8(pixels)) != sha256:
+            yield f"{name}: its pixels are not those that were prepared"
+        elif path.parent.name == "masks":
+            highest = int(pixels[pixels != IGNORE_INDEX].max(initial=0))
+            if highest >= len(prepared.classes):
+                yield f"{name}: found id {highest}, expected below {len(prepared.classes)}"

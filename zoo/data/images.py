@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes to pixels and back: the one way in which zoo reads a picture, in prepare and predict."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.data.formats import find_fault, to_index_png
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+    DeepImage = NDArray[np.uint8 | np.uint16]
+
+__all__ = [
+    "decode_image",
+    "encode_png",
+    "fit_size",
+    "load_cv2",
+    "parse_size",
+    "resize_image",
+    "resize_mask",
+    "to_uint8",
+]
+
+_REPLACE = "replace the file with an intact copy, or take it out of the source."
+_LOW, _HIGH = 0.001, 0.999
+_PNG_LEVEL = 1
+
+
+@functools.cache
+def load_cv2() -> Any:
+    """Return the module ``cv2``, told not to print what an exception says already."""
+    try:
+        import cv2
+    except ImportError as error:
+        message = f"cannot read pictures: {error}."
+        hint = "pip install opencv-python (or opencv-python-headless where libGL is missing)."
+        raise DataError(message, hint=hint) from error
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.setLogLevel(0)
+    return cv2
+
+
+def decode_image(
+    data: bytes, where: str, *, palette: Literal["colors", "index"] = "colors"
+) -> DeepImage:
+    """Return the pixels of a PNG, JPEG, TIFF or BMP at its own bit depth.
+
+    Transparency is dropped. A stated orientation (EXIF, TIFF) is applied, as viewers and mmcv do,
+    so a mask must fit the picture as it is seen. The kind is told from the bytes, not the suffix.
+
+    Args:
+        data: The whole file.
+        where: The file's name for messages.
+        palette: A palette PNG gives its colours, or its indices (a mask as Pascal VOC draws it).
+
+    Returns:
+        ``(H, W)`` grey or ``(H, W, 3)`` RGB; uint8 or uint16.
+
+    Raises:
+        DataError: Empty, truncated, damaged, of several pages, no picture, or with other pixels
+            than 8 or 16 bits.
+    """
+    import numpy as np
+
+    fault = find_fault(data)
+    if fault is not None:
+        raise _undecodable(where, fault)
+    divisor = 1
+    indexed = to_index_png(data) if palette == "index" else None
+    if indexed is not None:
+        data, divisor = indexed
+    cv2 = load_cv2()
+    try:
+        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise _undecodable(where, f"found data that OpenCV refuses ({error.err})") from error
+    if image is None:
+        raise _undecodable(where, f"found a damaged picture of {len(data)} bytes")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise _undecodable(where, f"found {image.dtype} pixels, expected 8 or 16 bits")
+    if divisor > 1:
+        image //= divisor
+    return np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+
+
+def _undecodable(where: str, fault: str) -> DataError:
+    name = where.replace("!", "/").rsplit("/", 1)[-1]
+    return DataError(f"cannot decode {name!r}: {fault}.", path=where, hint=_REPLACE)
+
+
+def to_uint8(image: DeepImage) -> Image:
+    """Return 8-bit pixels: 8-bit input as it is, 16-bit input stretched by its own range.
+
+    Of a 16-bit picture, the values below which 0.1 % and 99.9 % of its samples lie (all channels
+    together, so that colours keep their balance) become 0 and 255; between them it is linear,
+    rounded to the nearest, and beyond them cut. A constant picture becomes 0.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
+
+    Returns:
+        The same shape, uint8.
+    """
+    import numpy as np
+
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    share = np.cumsum(np.bincount(image.ravel(), minlength=2**16)) / max(image.size, 1)
+    low = int(np.searchsorted(share, _LOW))
+    high = int(np.searchsorted(share, _HIGH))
+    values = (np.arange(2**16, dtype=np.float64) - low) * (255 / max(high - low, 1))
+    table = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    stretched: Image = table[image]
+    return stretched
+
+
+def encode_png(image: Image) -> bytes:
+    """Return an 8-bit picture as PNG.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
+    """
+    import numpy as np
+
+    cv2 = load_cv2()
+    pixels = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
+    if not done:
+        message = f"cannot encode a picture of shape {image.shape} as PNG."
+        raise DataError(message)
+    return bytes(data)
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Return width and height from ``512x384`` or ``256`` (a square), None from ``""``.
+
+    Raises:
+        DataError: Neither of these, or a side that is not in 1..65535.
+    """
+    if not text:
+        return None
+    parts = text.lower().split("x")
+    sides = [int(part) for part in parts if part.isascii() and part.isdigit()]
+    if len(sides) != len(parts) or len(sides) > 2 or not all(0 < side < 2**16 for side in sides):
+        message = f"cannot resize to {text!r}: expected WIDTHxHEIGHT or one number, in pixels."
+        raise DataError(message, where="--size", hint="write for example --size 512x512.")
+    return sides[0], sides[-1]
+
+
+def fit_size(
+    height_px: int, width_px: int, size: tuple[int, int] | None, keep_aspect: bool
+) -> tuple[int, int]:
+    """Return the width and height that a picture gets.
+
+    Args:
+        height_px: Of the picture.
+        width_px: Of the picture.
+        size: Wanted width and height, or None for the picture's own.
+        keep_aspect: The largest size inside ``size`` of the picture's own aspect; nothing is
+            padded, so prepared pictures differ in size where their aspects do.
+    """
+    if size is None:
+        return width_px, height_px
+    if not keep_aspect:
+        return size
+    scale = min(size[0] / width_px, size[1] / height_px)
+    return max(1, round(width_px * scale)), max(1, round(height_px * scale))
+
+
+def resize_image(image: Image, size: tuple[int, int]) -> Image:
+    """Return ``image`` at ``size`` (width, height): by area, or linearly where it grows."""
+    cv2 = load_cv2()
+    height_px, width_px = image.shape[:2]
+    if (width_px, height_px) == size:
+        return image
+    shrinks = size[0] <= width_px and size[1] <= height_px
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized: Image = cv2.resize(image, size, interpolation=method)
+    return resized
+
+
+def resize_mask(labels: Image, size: tuple[int, int]) -> Image:
+    """Return ``labels`` at ``size`` (width, height), each pixel the label nearest to its centre."""
+    cv2 = load_cv2()
+    height_px, width_px = labels.shape[:2]
+    if (width_px, height_px) == size:
+        return labels
+    # INTER_NEAREST takes the upper left of the nearest and shifts masks against their pictures.
+    resized: Image = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized

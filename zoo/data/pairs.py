@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One pair of image and masks: read, checked, made 8-bit, resized and written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.data.images import (
+    decode_image,
+    encode_png,
+    fit_size,
+    resize_image,
+    resize_mask,
+    to_uint8,
+)
+from zoo.data.prepared import IGNORE_INDEX, PreparedFile
+from zoo.data.report import ReportLine
+from zoo.data.source import Source
+from zoo.data.staging import write_file
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from zoo.data.images import DeepImage, Image
+
+__all__ = [
+    "EncodeMask",
+    "Pair",
+    "PairRecord",
+    "WriteRules",
+    "digest_pixels",
+    "digest_sources",
+    "write_pair",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An image of the source and the masks that say what it shows.
+
+    Args:
+        stem: The name that both get in the prepared folder.
+        group: Patient, scene, ...: pairs of one group land in one split.
+        image: Path in the source.
+        masks: Paths in the source; several where ``encode_mask`` unites them.
+        meta: Facts of the image that ``dataset.json`` shall keep (JSON values).
+    """
+
+    stem: str
+    group: str
+    image: str
+    masks: tuple[str, ...]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+EncodeMask = Callable[[list["DeepImage"], Pair], tuple["Image", list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRules:
+    """What is the same for every pair of a run.
+
+    Args:
+        classes: Names in the order of their ids.
+        encode_mask: From the decoded masks to ``(H, W)`` uint8 ids, and what it repaired.
+        size: Width and height, or None for each image's own.
+        keep_aspect: See :func:`zoo.data.fit_size`.
+        palette_masks: How palette PNG masks are read.
+    """
+
+    classes: tuple[str, ...]
+    encode_mask: EncodeMask
+    size: tuple[int, int] | None
+    keep_aspect: bool
+    palette_masks: Literal["colors", "index"]
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """What came of one pair.
+
+    Args:
+        file: The row for ``dataset.json``.
+        class_px: How many pixels each class has, ignored ones last.
+        repaired: Lines for the report.
+        notes: Lines for the report.
+    """
+
+    file: PreparedFile
+    class_px: tuple[int, ...]
+    repaired: tuple[ReportLine, ...]
+    notes: tuple[ReportLine, ...]
+
+
+def digest_pixels(image: Image) -> str:
+    """Return the sha256 of shape and pixels: it does not depend on who encoded the PNG.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
+    """
+    shape = "x".join(str(side) for side in image.shape)
+    return hashlib.sha256(f"{shape}\n".encode() + image.tobytes()).hexdigest()
+
+
+def digest_sources(contents: Sequence[bytes]) -> str:
+    """Return one sha256 for the files of a pair, image first."""
+    parts = b"".join(hashlib.sha256(content).digest() for content in contents)
+    return hashlib.sha256(parts).hexdigest()
+
+
+def write_pair(
+    source: Source, pair: Pair, split: str, folder: Path, rules: WriteRules
+) -> PairRecord:
+    """Write ``images/<stem>.png`` and ``masks/<stem>.png`` of one pair.
+
+    Args:
+        source: Where the pair's files lie.
+        pair: Which they are.
+        split: Recorded, no more.
+        folder: The staging folder.
+        rules: Of the run.
+
+    Raises:
+        DataError: A file cannot be read or written, sizes differ, or the mask is refused.
+    """
+    contents = [source.read(path) for path in (pair.image, *pair.masks)]
+    original = decode_image(contents[0], source.where(pair.image))
+    labels, repairs = _encode(source, pair, contents[1:], original.shape[:2], rules)
+    repaired = [ReportLine(pair.masks[0], repair) for repair in repairs]
+    if original.dtype != "uint8":
+        repaired.append(ReportLine(pair.image, "16-bit samples stretched to 8 bits"))
+    size = fit_size(original.shape[0], original.shape[1], rules.size, rules.keep_aspect)
+    image = resize_image(to_uint8(original), size)
+    labels = resize_mask(labels, size)
+    class_px = _count_classes(labels, pair, rules.classes)
+    write_file(folder / "images" / f"{pair.stem}.png", encode_png(image))
+    write_file(folder / "masks" / f"{pair.stem}.png", encode_png(labels))
+    row = PreparedFile(
+        stem=pair.stem,
+        group=pair.group,
+        split=split,
+        height_px=size[1],
+        width_px=size[0],
+        image_sha256=digest_pixels(image),
+        mask_sha256=digest_pixels(labels),
+        source_image=pair.image,
+        source_masks=pair.masks,
+        source_sha256=digest_sources(contents),
+        source_height_px=int(original.shape[0]),
+        source_width_px=int(original.shape[1]),
+        meta=pair.meta,
+    )
+    return PairRecord(row, class_px, tuple(repaired), _notes(pair, class_px, rules.classes))
+
+
+def _encode(
+    source: Source,
+    pair: Pair,
+    contents: Sequence[bytes],
+    shape: tuple[int, ...],
+    rules: WriteRules,
+) -> tuple[Image, list[str]]:
+    masks = []
+    for path, content in zip(pair.masks, contents, strict=True):
+        mask = decode_image(content, source.where(path), palette=rules.palette_masks)
+        if mask.shape[:2] != shape:
+            raise _sizes_differ(source, pair, path, mask.shape, shape)
+        masks.append(mask)
+    try:
+        labels, repairs = rules.encode_mask(masks, pair)
+    except DataError as error:
+        if error.where is None:
+            error.where = source.where(pair.masks[0])
+            error.path = error.where
+        raise
+    if labels.dtype != "uint8" or labels.shape != shape:
+        message = (
+            f"cannot use the labels made of {pair.masks[0]!r}: found {labels.dtype} of shape "
+            f"{labels.shape}, expected uint8 of {shape}."
+        )
+        raise DataError(message, path=source.where(pair.masks[0]))
+    return labels, repairs
+
+
+def _sizes_differ(
+    source: Source, pair: Pair, path: str, found: tuple[int, ...], shape: tuple[int, ...]
+) -> DataError:
+    turned = found[:2] == shape[::-1]
+    message = (
+        f"cannot pair {pair.image!r} with {path!r}: the mask has {found[1]}x{found[0]} px, "
+        f"expected the image's {shape[1]}x{shape[0]}."
+    )
+    hint = "export the mask at the image's size, or take both out of the source."
+    if turned:
+        hint = "the image is stored turned (EXIF) or the mask is: export both as they are seen."
+    return DataError(message, path=source.where(path), hint=hint)
+
+
+def _count_classes(labels: Image, pair: Pair, classes: tuple[str, ...]) -> tuple[int, ...]:
+    import numpy as np
+
+    counts = np.bincount(labels.ravel(), minlength=IGNORE_INDEX + 1)
+    known = len(classes)
+    strange = np.flatnonzero(counts[known:IGNORE_INDEX]) + known
+    if strange.size:
+        message = (
+            f"cannot use the labels made of {pair.masks[0]!r}: found ids {strange.tolist()[:5]}, "
+            f"expected 0..{known - 1} or {IGNORE_INDEX}."
+        )
+        raise DataError(message, path=pair.masks[0])
+    return (*(int(count) for count in counts[:known]), int(counts[IGNORE_INDEX]))
+
+
+def _notes(
+    pair: Pair, class_px: tuple[int, ...], classes: tuple[str, ...]
+) -> tuple[ReportLine, ...]:
+    if len(classes) > 1 and not any(class_px[1:-1]):
+        text = f"empty mask: nothing but {classes[0]!r}"
+        return (ReportLine(pair.masks[0], text),)
+    return ()

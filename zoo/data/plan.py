@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run of ``prepare`` is to write, decided before the first pixel is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.data.pairs import Pair
+from zoo.data.prepared import IGNORE_INDEX, DatasetIdentity
+from zoo.data.splits import Shares, assign_splits
+from zoo.errors import DataError
+
+__all__ = ["Plan", "make_plan"]
+
+_MOST_STEM_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The pairs of a run with their splits, and everything that is the same for all of them.
+
+    Args:
+        dataset: Who prepares.
+        classes: Names in the order of their ids.
+        palette: RGB of each class.
+        labels: ``"true"`` or ``"derived"``.
+        options: As JSON would give them back.
+        shares: Of the splits.
+        pairs: Sorted by stem.
+        splits: Split of each stem.
+    """
+
+    dataset: DatasetIdentity
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    labels: str
+    options: Mapping[str, Any]
+    shares: Shares
+    pairs: tuple[Pair, ...]
+    splits: Mapping[str, str]
+
+
+def make_plan(
+    dataset: DatasetIdentity,
+    pairs: Iterable[Pair],
+    classes: Sequence[str],
+    palette: Sequence[tuple[int, int, int]],
+    *,
+    labels: str,
+    options: Mapping[str, Any],
+    shares: Shares,
+    salt: str,
+) -> Plan:
+    """Return the plan of a run, or say why it cannot be carried out.
+
+    Raises:
+        DataError: No pairs, a stem twice or unfit for a list of stems, too many classes, colours
+            that do not match the classes, or a split that would stay empty.
+    """
+    if not 1 <= len(classes) <= IGNORE_INDEX or len(palette) != len(classes):
+        message = (
+            f"cannot prepare {len(classes)} classes with {len(palette)} colours: expected "
+            f"1..{IGNORE_INDEX} classes and a colour for each."
+        )
+        raise DataError(message, hint="mend the list of classes.")
+    by_stem: dict[str, Pair] = {}
+    for pair in pairs:
+        _check_stem(pair)
+        if pair.stem in by_stem:
+            raise _twice(by_stem[pair.stem], pair)
+        by_stem[pair.stem] = pair
+    if not by_stem:
+        message = "cannot prepare an empty data set: found no image with a mask."
+        raise DataError(message, hint="give a source that holds images and their masks.")
+    groups = assign_splits((pair.group for pair in by_stem.values()), shares, salt=salt)
+    ordered = tuple(by_stem[stem] for stem in sorted(by_stem))
+    return Plan(
+        dataset=dataset,
+        classes=tuple(classes),
+        palette=tuple((int(r), int(g), int(b)) for r, g, b in palette),
+        labels=labels,
+        options=json.loads(json.dumps(dict(options), default=str)),
+        shares=shares,
+        pairs=ordered,
+        splits={pair.stem: groups[pair.group] for pair in ordered},
+    )
+
+
+def _check_stem(pair: Pair) -> None:
+    stem = pair.stem
+    # Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
+    fit = stem == stem.strip() and stem.isprintable() and not stem.startswith(".")
+    if not stem or not fit or set(stem) & set('/\\:*?"<>|') or _too_long(stem):
+        message = (
+            f"cannot use {stem!r} as a file's name: found a separator, an unprintable character, "
+            f"a space at an end or more than {_MOST_STEM_BYTES} bytes."
+        )
+        raise DataError(message, path=pair.image, hint="rename the image and its mask.")
+
+
+def _too_long(stem: str) -> bool:
+    return len(stem.encode("utf-8", "surrogateescape")) > _MOST_STEM_BYTES
+
+
+def _twice(first: Pair, second: Pair) -> DataError:
+    message = (
+        f"cannot prepare {first.stem!r} twice: found it as {first.image!r} and {second.image!r}."
+    )
+    return DataError(message, path=second.image, hint="rename one of the two.")

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The prepared layout: what ``dataset.json`` says, read back and held to its word.
+
+::
+
+    DIR/images/<stem>.png            8-bit, grey or RGB
+    DIR/masks/<stem>.png             8-bit, one channel: ids 0..K-1, 255 where nothing is known
+    DIR/splits/{train,val,test}.txt  stems, sorted, one a line
+    DIR/dataset.json                 which data set, classes, options, files, digests
+    DIR/report.json                  what was dropped and repaired, and why
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo.data.splits import SPLITS, Shares, digest_of
+from zoo.errors import DataError
+
+__all__ = [
+    "IGNORE_INDEX",
+    "SCHEMA",
+    "DatasetIdentity",
+    "Prepared",
+    "PreparedFile",
+    "Split",
+    "is_prepared",
+    "read_prepared",
+]
+
+SCHEMA = 1
+IGNORE_INDEX = 255
+_AGAIN = "remove the folder and prepare it again."
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetIdentity:
+    """Which plugin's data set a folder was prepared by.
+
+    Args:
+        plugin: Name of the plugin.
+        name: Name of its dataset row.
+        version: Version of the plugin.
+    """
+
+    plugin: str
+    name: str
+    version: str
+
+    @property
+    def type(self) -> str:
+        """What a config writes: ``zoo.<plugin>.<name>``."""
+        return f"zoo.{self.plugin}.{self.name}"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the three by name."""
+        return {"plugin": self.plugin, "name": self.name, "version": self.version}
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFile:
+    """One image with its mask.
+
+    Args:
+        stem: Name of both without suffix.
+        group: Patient, scene, ...: what is never torn between splits.
+        split: Of :data:`zoo.data.SPLITS`.
+        height_px: Of image and mask.
+        width_px: Of image and mask.
+        image_sha256: Of the image's pixels, see :func:`zoo.data.semantic.digest_pixels`.
+        mask_sha256: Of the mask's pixels.
+        source_image: Path in the source.
+        source_masks: Paths in the source.
+        source_sha256: Of the source's files, image first.
+        source_height_px: Before resizing.
+        source_width_px: Before resizing.
+        meta: What the plugin knows of the image.
+    """
+
+    stem: str
+    group: str
+    split: str
+    height_px: int
+    width_px: int
+    image_sha256: str
+    mask_sha256: str
+    source_image: str
+    source_masks: tuple[str, ...]
+    source_sha256: str
+    source_height_px: int
+    source_width_px: int
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row of ``dataset.json``."""
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return row | {"source_masks": list(self.source_masks), "meta": dict(self.meta)}
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One of train, val and test.
+
+    Args:
+        stems: Sorted.
+        groups: How many groups they come from.
+        digest: sha256 of the stems, see :func:`zoo.data.digest_of`.
+    """
+
+    stems: tuple[str, ...]
+    groups: int
+    digest: str
+
+    @property
+    def count(self) -> int:
+        """How many images the split holds."""
+        return len(self.stems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``dataset.json`` says of the split."""
+        return {"count": self.count, "groups": self.groups, "digest": self.digest}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A prepared folder, as its ``dataset.json`` describes it.
+
+    Args:
+        root: The folder.
+        task: ``"semantic"``.
+        dataset: Who prepared it.
+        classes: Names, in the order of their ids.
+        palette: RGB of each class.
+        labels: ``"true"`` or ``"derived"``.
+        options: What ``prepare`` was called with.
+        shares: Of the splits.
+        splits: By name.
+        files: Sorted by stem.
+        digest: sha256 of all the above but the root.
+    """
+
+    root: Path
+    task: str
+    dataset: DatasetIdentity
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    labels: str
+    options: Mapping[str, Any]
+    shares: Shares
+    splits: Mapping[str, Split]
+    files: tuple[PreparedFile, ...]
+    digest: str = ""
+
+    @property
+    def type(self) -> str:
+        """What a config writes as the dataset's type."""
+        return self.dataset.type
+
+    def image_path(self, stem: str) -> Path:
+        """Return where the image of a stem lies."""
+        return self.root / "images" / f"{stem}.png"
+
+    def mask_path(self, stem: str) -> Path:
+        """Return where the mask of a stem lies."""
+        return self.root / "masks" / f"{stem}.png"
+
+    def split_path(self, split: str) -> Path:
+        """Return where the list of a split lies."""
+        return self.root / "splits" / f"{split}.txt"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``dataset.json`` holds, digest included."""
+        content: dict[str, Any] = {
+            "schema": SCHEMA,
+            "task": self.task,
+            "dataset": self.dataset.to_dict(),
+            "type": self.type,
+            "classes": list(self.classes),
+            "palette": [list(color) for color in self.palette],
+            "labels": self.labels,
+            "options": dict(self.options),
+            "shares": self.shares.to_list(),
+            "splits": {name: split.to_dict() for name, split in self.splits.items()},
+            "files": [file.to_dict() for file in self.files],
+        }
+        return content | {"digest": _digest(content)}
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in content.items() if key != "digest"}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def splits_of(files: tuple[PreparedFile, ...]) -> dict[str, Split]:
+    """Return the three splits that the files' rows say, empty ones too."""
+    splits = {}
+    for name in SPLITS:
+        mine = [file for file in files if file.split == name]
+        stems = tuple(sorted(file.stem for file in mine))
+        splits[name] = Split(stems, len({file.group for file in mine}), digest_of(stems))
+    return splits
+
+
+def is_prepared(root: Path) -> bool:
+    """Is there a ``dataset.json`` in the folder?"""
+    return (Path(root) / "dataset.json").is_file()
+
+
+def read_prepared(root: Path) -> Prepared:
+    """Return what a prepared folder says of itself; its pictures are not opened.
+
+    Args:
+        root: A folder that ``zoo data prepare`` wrote.
+
+    Raises:
+        DataError: It is no such folder, was written by a newer zoo, or its ``dataset.json`` and
+            its split lists do not hold together.
+    """
+    root = Path(root)
+    content = _read_json(root)
+    try:
+        prepared = _parse(root, content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"cannot read dataset.json: {type(error).__name__}: {error}."
+        raise DataError(message, path=root / "dataset.json", hint=_AGAIN) from error
+    if prepared.digest != _digest(content):
+        message = "cannot trust dataset.json: it was changed after it was written."
+        raise DataError(message, path=root / "dataset.json", hint=_AGAIN)
+    for name, split in prepared.splits.items():
+        _check_list(prepared.split_path(name), split)
+    return prepared
+
+
+def _read_json(root: Path) -> dict[str, Any]:
+    path = root / "dataset.json"
+    hint = "prepare it: zoo data prepare NAME --source PATH --out DIR."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = "it holds no dataset.json" if root.is_dir() else "there is no such folder"
+        message = f"cannot use {str(root)!r} as a prepared data set: {what}."
+        raise DataError(message, path=root, hint=hint) from error
+    except (OSError, ValueError) as error:
+        message = f"cannot read dataset.json: {error}."
+        raise DataError(message, path=path, hint=_AGAIN) from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(schema, int) or schema > SCHEMA:
+        message = f"cannot read dataset.json: found schema {schema!r}, expected {SCHEMA}."
+        raise DataError(message, path=path, hint="upgrade zoo, or prepare the folder again.")
+    return dict(content)
+
+
+def _parse(root: Path, content: Mapping[str, Any]) -> Prepared:
+    files = tuple(
+        PreparedFile(**row | {"source_masks": tuple(row["source_masks"])})
+        for row in content["files"]
+    )
+    return Prepared(
+        root=root,
+        task=content["task"],
+        dataset=DatasetIdentity(**content["dataset"]),
+        classes=tuple(content["classes"]),
+        palette=tuple((int(r), int(g), int(b)) for r, g, b in content["palette"]),
+        labels=content["labels"],
+        options=content["options"],
+        shares=Shares(*content["shares"]),
+        splits=splits_of(files),
+        files=files,
+        digest=content["digest"],
+    )
+
+
+def _check_list(path: Path, split: Split) -> None:
+    try:
+        stems = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        message = f"cannot read the split {path.stem!r}: {error.strerror}."
+        raise DataError(message, path=path, hint=_AGAIN) from error
+    if tuple(stems) != split.stems:
+        message = (
+            f"cannot use the split {path.stem!r}: its list holds {len(stems)} stems that are not "
+            f"the {split.count} of dataset.json."
+        )
+        raise DataError(message, path=path, hint=_AGAIN)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a ``prepare`` did to its source's files: counts, what was dropped or repaired, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Report", "ReportLine"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ReportLine:
+    """One file and what happened to it.
+
+    Args:
+        file: Path in the source.
+        text: The reason, the repair or the note.
+    """
+
+    file: str
+    text: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What happened to the files of a source; ``report.json`` holds :meth:`to_dict`.
+
+    Args:
+        counts: Numbers worth knowing, by name: images, masks, pairs, ...
+        dropped: Files that are not in the prepared folder, with the reason.
+        repaired: Files that were changed on the way, with the change.
+        notes: Files that were kept and deserve a look, as an empty mask does.
+        splits: Files, groups and digest of each split.
+        class_px: Pixels of each class over all masks, and of none ("ignored").
+        unchanged: The prepared folder was there already, equal, and was not written.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    dropped: list[ReportLine] = field(default_factory=list)
+    repaired: list[ReportLine] = field(default_factory=list)
+    notes: list[ReportLine] = field(default_factory=list)
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    class_px: dict[str, int] = field(default_factory=dict)
+    unchanged: bool = False
+
+    def drop(self, file: str, reason: str) -> None:
+        """Record that ``file`` is left out."""
+        self.dropped.append(ReportLine(file, reason))
+
+    def repair(self, file: str, what: str) -> None:
+        """Record that ``file`` was kept in a changed form."""
+        self.repaired.append(ReportLine(file, what))
+
+    def note(self, file: str, what: str) -> None:
+        """Record that ``file`` was kept as it is, and is worth a look."""
+        self.notes.append(ReportLine(file, what))
+
+    def count(self, name: str, number: int) -> None:
+        """Add ``number`` to the count called ``name``."""
+        self.counts[name] = self.counts.get(name, 0) + number
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``report.json`` holds: the same for the same source, in any order of work."""
+        return {
+            "schema": 1,
+            "counts": dict(self.counts),
+            "splits": dict(self.splits),
+            "class_px": dict(self.class_px),
+            "dropped": _to_rows(self.dropped, "reason"),
+            "repaired": _to_rows(self.repaired, "repair"),
+            "notes": _to_rows(self.notes, "note"),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Report:
+        """Return the report that ``report.json`` holds.
+
+        Raises:
+            KeyError: A part is missing.
+        """
+        return cls(
+            counts=dict(data["counts"]),
+            splits=dict(data["splits"]),
+            class_px=dict(data["class_px"]),
+            dropped=[ReportLine(row["file"], row["reason"]) for row in data["dropped"]],
+            repaired=[ReportLine(row["file"], row["repair"]) for row in data["repaired"]],
+            notes=[ReportLine(row["file"], row["note"]) for row in data["notes"]],
+        )
+
+    def summary(self) -> str:
+        """Return a few lines for a terminal."""
+        lines = [", ".join(f"{number} {name}" for name, number in self.counts.items())]
+        for name, split in self.splits.items():
+            lines.append(f"{name}: {split['count']} images of {split['groups']} groups")
+        for title, rows in (
+            ("dropped", self.dropped),
+            ("repaired", self.repaired),
+            ("noted", self.notes),
+        ):
+            lines += _summarise(title, rows)
+        if self.unchanged:
+            lines.append("unchanged: the folder was prepared already, nothing was written")
+        return "\n".join(line for line in lines if line)
+
+
+def _to_rows(lines: list[ReportLine], key: str) -> list[dict[str, str]]:
+    return [{"file": line.file, key: line.text} for line in sorted(lines)]
+
+
+def _summarise(title: str, rows: list[ReportLine]) -> list[str]:
+    """Return one line for each text, with how many files share it and the first of them."""
+    files: dict[str, list[str]] = {}
+    for row in sorted(rows):
+        files.setdefault(row.text, []).append(row.file)
+    lines = []
+    for text, names in list(files.items())[:_MOST_TEXTS]:
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"{title} {len(names)}: {text} ({names[0]}{others})")
+    if len(files) > _MOST_TEXTS:
+        lines.append(f"{title}: {len(files) - _MOST_TEXTS} other reasons, see report.json")
+    return lines
+
+
+_MOST_TEXTS = 5

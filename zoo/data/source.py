@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data set as its owner keeps it: a folder or a zip, read in place and never changed."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from zoo.data.archive import check_archive, entry_path
+from zoo.errors import DataError
+
+__all__ = ["FolderSource", "Source", "SourceFile", "ZipSource", "open_source"]
+
+_JUNK_NAMES = {"Thumbs.db", "desktop.ini"}
+_JUNK_FOLDERS = {"__MACOSX"}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a source.
+
+    Args:
+        path: Relative to the source, with ``/`` between parts.
+        size_bytes: As the folder or the archive states it, unpacked.
+    """
+
+    path: str
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """The last part: ``x_mask.PNG``."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix: ``x_mask``."""
+        return PurePosixPath(self.path).stem
+
+    @property
+    def suffix(self) -> str:
+        """The suffix in lower case, with its dot: ``.png``."""
+        return PurePosixPath(self.path).suffix.lower()
+
+    @property
+    def folder(self) -> str:
+        """The parts before the name, ``""`` at the top."""
+        parent = str(PurePosixPath(self.path).parent)
+        return "" if parent == "." else parent
+
+
+class Source(ABC):
+    """Files that can be listed and read; both are safe to call from several threads.
+
+    Args:
+        path: The folder or the archive.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _files(self) -> tuple[SourceFile, ...]:
+        kept = (file for file in self._list() if not _is_junk(file.path))
+        return tuple(sorted(kept, key=lambda file: file.path))
+
+    def files(self) -> tuple[SourceFile, ...]:
+        """Return every file, sorted by path; hidden files and what archivers add are left out.
+
+        Raises:
+            DataError: A folder cannot be listed.
+        """
+        return self._files
+
+    @abstractmethod
+    def _list(self) -> Iterator[SourceFile]: ...
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one file.
+
+        Args:
+            path: As :meth:`files` gives it.
+
+        Raises:
+            DataError: There is no such file, or it cannot be read; it is named.
+        """
+
+    @abstractmethod
+    def where(self, path: str) -> str:
+        """Return how an error message names ``path``."""
+
+
+def _is_junk(path: str) -> bool:
+    *folders, name = path.split("/")
+    hidden = any(part.startswith(".") for part in (*folders, name))
+    return hidden or name in _JUNK_NAMES or not _JUNK_FOLDERS.isdisjoint(folders)
+
+
+class FolderSource(Source):
+    """A folder; links to files and folders are followed, each real folder once."""
+
+    def _list(self) -> Iterator[SourceFile]:
+        seen: set[tuple[int, int]] = set()
+        for folder, folders, names in os.walk(self.path, onerror=_refuse, followlinks=True):
+            status = os.stat(folder)
+            key = (status.st_dev, status.st_ino)
+            if key in seen:
+                folders.clear()
+                continue
+            seen.add(key)
+            folders.sort()
+            for name in names:
+                file = Path(folder, name)
+                if not file.is_file():
+                    continue
+                path = file.relative_to(self.path).as_posix()
+                yield SourceFile(path, file.stat().st_size)
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one file; see :meth:`Source.read`."""
+        try:
+            return (self.path / path).read_bytes()
+        except OSError as error:
+            raise _unreadable(self.where(path), error) from error
+
+    def where(self, path: str) -> str:
+        """Return the file's path."""
+        return str(self.path / path)
+
+
+class ZipSource(Source):
+    """An archive that :func:`zoo.data.archive.check_archive` let pass; nothing is unpacked.
+
+    Args:
+        path: The archive.
+        archive: The same, open.
+    """
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        super().__init__(path)
+        self._archive = archive
+        self._entries = check_archive(path, archive.infolist())
+
+    def _list(self) -> Iterator[SourceFile]:
+        for path, entry in self._entries.items():
+            yield SourceFile(path, entry.file_size)
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one entry; see :meth:`Source.read`."""
+        entry = self._entries.get(entry_path(path))
+        if entry is None:
+            message = f"cannot read {path!r}: no such entry in the archive."
+            raise DataError(message, path=self.where(path))
+        try:
+            return self._archive.read(entry)
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise _unreadable(self.where(path), error) from error
+
+    def where(self, path: str) -> str:
+        """Return the archive's path and the entry's name."""
+        return f"{self.path}!{path}"
+
+
+def _refuse(error: OSError) -> None:
+    raise _unreadable(str(error.filename), error) from error
+
+
+def _unreadable(where: str, error: Exception) -> DataError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    name = PurePosixPath(where.replace("!", "/")).name
+    message = f"cannot read {name!r}: {reason or type(error).__name__}."
+    hint = "replace the file with an intact copy, or take it out of the source."
+    if isinstance(error, PermissionError):
+        hint = "give yourself permission to read it, or take it out of the source."
+    return DataError(message, path=where, hint=hint)
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Yield the source at ``path``, a folder or a zip, to be read in place.
+
+    An archive is refused as a whole if any entry is absolute, climbs out with ``..``, is a link
+    or a device, is encrypted, is there twice, or unpacks to far more than it holds.
+
+    Args:
+        path: A folder or a ``.zip`` file.
+
+    Raises:
+        DataError: There is nothing there, it is neither of the two, or the archive is refused.
+    """
+    path = Path(path)
+    if path.is_dir():
+        yield FolderSource(path)
+        return
+    if not path.exists():
+        message = f"cannot read the source {path.name!r}: there is no such file or folder."
+        raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
+    with _open_archive(path) as archive:
+        yield ZipSource(path, archive)
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    except zipfile.BadZipFile as error:
+        message = f"cannot read the source {path.name!r}: not a folder, and not an intact zip."
+        hint = "unpack it and give the folder, or fetch the archive again."
+        raise DataError(message, path=path, hint=hint) from error

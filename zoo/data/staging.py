@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder appears whole or not at all, and what a killed run left behind is cleaned up."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from zoo.errors import DataError
+
+__all__ = ["check_places", "staged_folder", "write_file"]
+
+_LOCK = ".lock"
+
+
+def check_places(source: Path, out: Path) -> None:
+    """Refuse to write into the source, or around it.
+
+    Args:
+        source: The raw data, a folder or a file.
+        out: The folder to be written.
+
+    Raises:
+        DataError: They are the same place, or one lies inside the other.
+    """
+    real_source, real_out = Path(source).resolve(), Path(out).resolve()
+    if real_source == real_out:
+        reason = "it is the source itself"
+    elif real_source in real_out.parents:
+        reason = f"it lies inside the source {str(source)!r}"
+    elif real_out in real_source.parents:
+        reason = f"the source {str(source)!r} lies inside it"
+    else:
+        return
+    message = f"cannot prepare into {str(out)!r}: {reason}."
+    raise DataError(message, path=out, hint="give another --out, outside the source.")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write one file.
+
+    Raises:
+        DataError: The disk is full, or the place cannot be written.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    message = f"cannot write {path.name!r}: {error.strerror or error}."
+    hint = "free some space, or give an --out on another disk." if full else "give another --out."
+    return DataError(message, path=path, hint=hint)
+
+
+@contextmanager
+def staged_folder(out: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``out`` that takes its place if the block ends well.
+
+    Leaving the block by any exception, Ctrl-C included, removes the folder and the parents that
+    were made for it. A run that was killed leaves a hidden folder, which the next run to the same
+    ``out`` removes; one that still runs holds a lock and is left alone.
+
+    Args:
+        out: A place that does not exist, or an empty folder.
+
+    Raises:
+        DataError: ``out`` holds something, or the place cannot be written.
+    """
+    out = Path(out)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise _occupied(out)
+    made = _make_parents(out)
+    done = False
+    try:
+        _remove_stale(out)
+        with _locked_folder(out) as staging:
+            yield staging
+            (staging / _LOCK).unlink()
+            _rename(staging, out)
+            done = True
+    finally:
+        if not done:
+            _remove_parents(made)
+
+
+def _occupied(out: Path) -> DataError:
+    what = "a folder that holds files" if out.is_dir() else "a file"
+    message = f"cannot prepare into {out.name!r}: found {what}, expected nothing there."
+    return DataError(message, path=out, hint="give another --out, or remove it first.")
+
+
+def _make_parents(out: Path) -> list[Path]:
+    """Return the parents of ``out`` that did not exist, innermost first."""
+    missing = [parent for parent in out.absolute().parents if not parent.exists()]
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    return missing
+
+
+def _remove_parents(made: list[Path]) -> None:
+    for parent in made:
+        with suppress(OSError):  # another run may have put something there
+            parent.rmdir()
+
+
+@contextmanager
+def _locked_folder(out: Path) -> Iterator[Path]:
+    staging = out.parent / f"{_prefix(out)}{secrets.token_hex(4)}"
+    try:
+        staging.mkdir()
+        lock = (staging / _LOCK).open("wb")
+    except OSError as error:
+        raise _unwritable(staging, error) from error
+    try:
+        with lock:
+            _lock(lock)
+            yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _prefix(out: Path) -> str:
+    return f".{out.name}.staging-"
+
+
+def _rename(staging: Path, out: Path) -> None:
+    try:
+        if os.name == "nt" and out.is_dir():
+            out.rmdir()
+        staging.rename(out)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise _occupied(out) from error
+        raise _unwritable(out, error) from error
+
+
+def _remove_stale(out: Path) -> None:
+    for folder in out.parent.glob(f"{_glob_escape(_prefix(out))}*"):
+        if folder.is_dir() and not _is_running(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _glob_escape(text: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in text)
+
+
+def _is_running(folder: Path) -> bool:
+    try:
+        with (folder / _LOCK).open("rb+") as lock:
+            return not _lock(lock)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Take the lock of an open file if it is free; it ends with the process that holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: an open file cannot be removed, which is lock enough
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

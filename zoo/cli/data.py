@@ -122,12 +122,21 @@ def prepare(
     NAME is a data set or its plugin (`zoo data list`). `zoo data prepare NAME --help` shows the
     options of that data set. The source is never changed, and OUT appears only when it is whole.
     """
-    from zoo.cli.progress import progress_bar
     from zoo.data import parse_shares
+    from zoo.engine.progress import ProgressBar, State
 
     run = _target(name, task, "prepare")
-    with progress_bar("preparing") as progress:
-        report = run(source, out, shares=parse_shares(shares), progress=progress, **options)
+    bar = ProgressBar()
+    try:
+        report = run(
+            source,
+            out,
+            shares=parse_shares(shares),
+            progress=lambda done, total: bar.show(State("prepare", done, total)),
+            **options,
+        )
+    finally:
+        bar.close()
     click.echo(report.summary())
     click.echo(f"{'unchanged' if report.unchanged else 'prepared'}: {out}")
 

@@ -349,11 +349,19 @@ class PrepareTarget(Protocol):
 class SampleTarget(Protocol):
     """The function behind ``zoo data sample``: a synthetic data set in the raw layout."""
 
-    def __call__(self, out: Path, *, seed: int = 0, count: int | None = None) -> None:
+    def __call__(
+        self,
+        out: Path,
+        *,
+        seed: int = 0,
+        count: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """Write files that the prepare target accepts as a source.
 
         Args:
             out: Folder to write into; it is new or empty.
             seed: Equal seeds give equal bytes.
             count: How many images; None for the plugin's own choice.
+            progress: Called as files are done.
         """

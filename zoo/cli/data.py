@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,15 +75,26 @@ def sample(name: str, out: Path, task: str | None, count: int | None, seed: int)
     It holds no real data, and goes through the same `zoo data prepare` as the real thing.
     """
     from zoo.data import staged_folder
-    from zoo.errors import DataError
 
     write_sample = _target(name, task, "sample")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        message = "cannot write the sample: the folder exists and is not empty."
-        raise DataError(message, path=out, hint="name a new folder with --out.")
-    with staged_folder(out) as staging:
-        write_sample(staging, seed=seed, count=count)
+    with staged_folder(out) as staging, _progress("sample") as progress:
+        inner = staging / "sample"
+        write_sample(inner, seed=seed, count=count, progress=progress)
+        for path in inner.iterdir():
+            path.rename(staging / path.name)
+        inner.rmdir()
     click.echo(f"wrote a synthetic sample of {name} to {out}")
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    from zoo.engine.progress import ProgressBar, State
+
+    bar = ProgressBar()
+    try:
+        yield lambda done, total: bar.show(State(label, done, total))
+    finally:
+        bar.close()
 
 
 class _PrepareCommand(ZooCommand):
@@ -123,20 +136,11 @@ def prepare(
     options of that data set. The source is never changed, and OUT appears only when it is whole.
     """
     from zoo.data import parse_shares
-    from zoo.engine.progress import ProgressBar, State
 
     run = _target(name, task, "prepare")
-    bar = ProgressBar()
-    try:
-        report = run(
-            source,
-            out,
-            shares=parse_shares(shares),
-            progress=lambda done, total: bar.show(State("prepare", done, total)),
-            **options,
-        )
-    finally:
-        bar.close()
+    parsed = parse_shares(shares)
+    with _progress("prepare") as progress:
+        report = run(source, out, shares=parsed, progress=progress, **options)
     click.echo(report.summary())
     click.echo(f"{'unchanged' if report.unchanged else 'prepared'}: {out}")
 

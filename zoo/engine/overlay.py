@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["default_palette", "draw_overlay", "is_background"]
 
-FILL_OPACITY = 0.35
 # Tuned by eye from 64 px to 6000 px: text is about a thirtieth of the picture's side.
 TEXT_PER_SIDE = 30
 TEXT_MIN_PX, TEXT_MAX_PX = 11, 180
-CONTOUR_PER_SIDE = 450
 MIN_ROWS = 6
 MAX_NAME_CHARS = 40
 STRIP_COLOR = (24, 24, 28)
@@ -86,16 +84,18 @@ def draw_overlay(
     Raises:
         DataError: Image and labels differ in size.
     """
+    from zoo.data import draw_overlay as paint
+
     if image.shape[:2] != labels.shape:
         message = (
             f"cannot draw an overlay: the image is {image.shape[1]}x{image.shape[0]} pixels, "
             f"the labels are {labels.shape[1]}x{labels.shape[0]}, expected equal sizes."
         )
         raise DataError(message)
-    picture = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
     counts = np.bincount(labels.ravel(), minlength=256)
     painted = [i for i, name in enumerate(classes) if counts[i] and not is_background(name)]
-    picture = _paint(picture, labels, painted, palette)
+    skipped = [i for i in range(len(classes)) if i not in painted]
+    picture = paint(image, labels, [_rgb(color) for color in palette], skip=skipped)
     entries = [
         _Entry(f"{_short(classes[i])} {_percent(counts[i] / labels.size)}", _rgb(palette[i]))
         for i in sorted(painted, key=lambda i: (-counts[i], i))
@@ -105,32 +105,6 @@ def draw_overlay(
         entries = [_Entry(f"no {_short(names[0]) if len(names) == 1 else 'class'} found", None)]
     strip = _legend(entries, labels.shape[0], labels.shape[1])
     return _stack(picture, strip)
-
-
-def _paint(
-    picture: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    painted: Sequence[int],
-    palette: Sequence[Sequence[int]],
-) -> NDArray[np.uint8]:
-    import cv2
-
-    table = np.zeros((256, 3), np.uint8)
-    is_painted = np.zeros(256, bool)
-    for index in painted:
-        table[index] = _rgb(palette[index])
-        is_painted[index] = True
-    inside = is_painted[labels]
-    colors = table[labels]
-    mixed = cv2.addWeighted(picture, 1 - FILL_OPACITY, colors, FILL_OPACITY, 0)
-    result = np.where(inside[..., None], mixed, picture)
-    side = math.sqrt(labels.size)
-    width = max(1, round(side / CONTOUR_PER_SIDE))
-    kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
-    # OpenCV leaves the outside out of the window, so the picture's own border is no contour.
-    edge = inside & (cv2.dilate(labels, kernel) != cv2.erode(labels, kernel))
-    result[edge] = colors[edge]
-    return np.asarray(result, np.uint8)
 
 
 class _Entry(NamedTuple):

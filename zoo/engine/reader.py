@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.engine.data_binding import iterate_leaves
 from zoo.errors import ConfigError, DataError, ZooError
 
 if TYPE_CHECKING:
@@ -21,9 +22,27 @@ __all__ = ["ImageReader", "ReadImage", "find_test_dataset"]
 
 # What every OpenMMLab pipeline packs about its own resizing; the rest is the reader's to tell.
 _PIPELINE_KEYS = frozenset(
-    "img img_path img_shape ori_shape pad_shape img_padding_size padding_size scale scale_factor "
-    "keep_ratio flip flip_direction seg_map_path seg_fields reduce_zero_label label_map "
-    "sample_idx img_id batch_input_shape".split()
+    {
+        "batch_input_shape",
+        "flip",
+        "flip_direction",
+        "img",
+        "img_id",
+        "img_padding_size",
+        "img_path",
+        "img_shape",
+        "keep_ratio",
+        "label_map",
+        "ori_shape",
+        "pad_shape",
+        "padding_size",
+        "reduce_zero_label",
+        "sample_idx",
+        "scale",
+        "scale_factor",
+        "seg_fields",
+        "seg_map_path",
+    }
 )
 _MAX_META_VALUES = 64
 
@@ -137,7 +156,8 @@ class ImageReader:
         if self._loader.color_type == "unchanged":
             fault = find_fault(data)
             if fault is not None:
-                raise DataError(f"cannot decode {path.name!r}: {fault}.", path=path)
+                message = f"cannot decode {path.name!r}: {fault}."
+                raise DataError(message, path=path)
             return None
         pixels = decode_image(data, str(path))
         return None if pixels.dtype == np.uint8 else self._as_loaded(pixels)
@@ -180,18 +200,12 @@ class ImageReader:
 
 
 def find_test_dataset(config: Config) -> Mapping[str, Any]:
-    """Return the innermost dataset of the test (else the validation) loader, or nothing."""
+    """Return the first dataset of the test (else the validation) loader, or an empty dict."""
     for loader in ("test_dataloader", "val_dataloader"):
         dataset = (config.get(loader) or {}).get("dataset")
-        while (
-            dataset
-            and "pipeline" not in dataset
-            and ("dataset" in dataset or "datasets" in dataset)
-        ):
-            dataset = dataset["dataset"] if "dataset" in dataset else dataset["datasets"][0]
         if dataset:
-            found: Mapping[str, Any] = dataset
-            return found
+            _, leaf = next(iterate_leaves(dataset, ""))
+            return leaf
     return {}
 
 

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo plot``: losses, metrics and per-image values as one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli.errors import ZooCommand
+
+__all__ = ["command"]
+
+
+@click.command("plot", cls=ZooCommand)
+@click.argument("sources", metavar="WORK_DIR...", nargs=-1, required=True)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The picture: .png, .pdf or .svg.",
+)
+def command(sources: tuple[str, ...], out: Path) -> None:
+    """Draw training losses, validation metrics and learning rates of WORK_DIR...
+
+    Several runs are overlaid. A file that `zoo test --out` wrote, given in place of a work dir,
+    adds its values image by image.
+    """
+    from zoo.engine.plot import plot
+
+    click.echo(f"plotted: {plot(sources, out)}")

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``open_model``: from what a user calls a model to one that predicts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from zoo.engine.checkpoints import Checkpoint, find_checkpoint, load_checkpoint
+from zoo.engine.config import read_config
+from zoo.engine.data_binding import family_of
+from zoo.engine.fitting import check_classes, check_fits
+from zoo.engine.overlay import default_palette
+from zoo.engine.reader import find_test_dataset
+from zoo.engine.running import explaining
+from zoo.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import device as Device
+    from torch import nn
+
+    from zoo.rows import WeightsRow
+
+__all__ = ["LoadedModel", "choose_device", "find_best_checkpoint", "open_model"]
+
+MAX_CLASSES = 255
+_FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A model with its weights, ready to predict.
+
+    Attributes:
+        name: What it is called: its weights' name, its work dir's or its checkpoint's.
+        module: The model in evaluation mode; ``test_step`` takes a batch.
+        config: The resolved config that it was built from.
+        task: ``semantic``.
+        classes: The name of each id.
+        palette: The RGB colour of each id.
+        checkpoint: The file that its weights come from.
+    """
+
+    name: str
+    module: Any
+    config: Config
+    task: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    checkpoint: Path
+
+    def identity(self) -> dict[str, str | None]:
+        """Return what a result says of the model that made it, the weights' sha256 included."""
+        filename = self.config.filename
+        with self.checkpoint.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {
+            "name": self.name,
+            "config": Path(filename).name if filename else None,
+            "checkpoint": self.checkpoint.name,
+            "sha256": digest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a model is put together from."""
+
+    name: str
+    config: Config
+    checkpoint: Checkpoint
+
+
+def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
+    """Return the model that a name, a file, a work dir or ``CONFIG,CHECKPOINT`` stands for.
+
+    Of a work dir the best checkpoint is taken (``best_*.pth``, that of the latest step), else
+    the last one, and the config that the run wrote there. A config is Python, and reading it
+    runs it: open a work dir or a CONFIG only of people you trust. Weights are read without
+    running anything in them, and a published file holds no code.
+
+    Args:
+        spec: A weights name, a published ``.safetensors``, a work dir, or ``CONFIG,CHECKPOINT``.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
+
+    Raises:
+        UnknownNameError: There are no weights and no config of that name.
+        CheckpointError: The weights cannot be read, or do not fit the config.
+        ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
+            is not there.
+    """
+    place = choose_device(device)
+    parts = _find_parts(spec)
+    _check_task(parts)
+    classes, palette = _classes(parts)
+    module = _build(parts, len(classes))
+    return LoadedModel(
+        name=parts.name,
+        module=module.to(place).eval(),
+        config=parts.config,
+        task="semantic",
+        classes=classes,
+        palette=palette,
+        checkpoint=parts.checkpoint.path,
+    )
+
+
+def choose_device(name: str) -> Device:
+    """Return the device of a name, ``auto`` being CUDA where there is one, else the CPU.
+
+    Raises:
+        ConfigError: There is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        message = f"cannot use the device {name!r}: {reason}."
+        raise ConfigError(message, where="--device", hint="use --device cpu, or auto.") from error
+    return device
+
+
+def find_best_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the best checkpoint that a run in ``work_dir`` kept, or None.
+
+    Of several ``best_<metric>_..._<step>.pth``, as resumed runs leave them, the one of the
+    latest step: it beat those before it.
+    """
+
+    def step(path: Path) -> tuple[int, str]:
+        last = path.stem.rpartition("_")[2]
+        return (int(last) if last.isdecimal() else -1, path.name)
+
+    return max(Path(work_dir).glob("best_*.pth"), key=step, default=None)
+
+
+def _find_parts(spec: str) -> _Parts:
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return _from_work_dir(path)
+    if path.is_file():
+        return _from_file(path)
+    config, comma, checkpoint = spec.rpartition(",")
+    if comma:
+        loaded = load_checkpoint(checkpoint.strip())
+        return _Parts(loaded.path.stem, read_config(config.strip(), pretrained="none"), loaded)
+    if path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec:
+        message = f"cannot open the model {spec!r}: there is no such file or folder."
+        raise CheckpointError(message, path=path, hint=f"give {_FORMS}.")
+    return _from_catalog(spec)
+
+
+def _from_work_dir(folder: Path) -> _Parts:
+    found = find_best_checkpoint(folder) or find_checkpoint(folder)
+    if found is None:
+        message = f"cannot open the work dir {str(folder)!r}: found no checkpoint in it."
+        hint = "train first, or give CONFIG,CHECKPOINT."
+        raise CheckpointError(message, path=folder, hint=hint)
+    config = read_config(_dumped_config(folder), pretrained="none")
+    return _Parts(folder.resolve().name, config, load_checkpoint(found))
+
+
+def _dumped_config(folder: Path) -> Path:
+    """Return the config that the last run wrote into its work dir."""
+    own = sorted(folder.glob("*.py"))
+    if len(own) == 1:
+        return own[0]
+    # Runs of several configs in one folder: each also left its own beside its log.
+    logged = sorted(folder.glob("*/vis_data/config.py"))
+    if logged:
+        return logged[-1]
+    found = "no config" if not own else f"{len(own)} configs"
+    message = f"cannot open the work dir {str(folder)!r}: found {found} in it, expected one."
+    raise ConfigError(message, where=folder, hint="give CONFIG,CHECKPOINT.")
+
+
+def _from_file(path: Path) -> _Parts:
+    if path.suffix == ".safetensors":
+        return _from_published(path, path.stem)
+    is_weights = path.suffix in {".pth", ".pt"}
+    message = f"cannot open the model {path.name!r}: "
+    message += "a checkpoint alone has no config." if is_weights else f"expected {_FORMS}."
+    hint = f"give CONFIG,{path}." if is_weights else f"give {path},CHECKPOINT if it is a config."
+    raise CheckpointError(message, path=path, hint=hint)
+
+
+def _from_published(path: Path, name: str) -> _Parts:
+    from mmengine.config import Config
+
+    from zoo.engine.published import read_published
+
+    record, state_dict = read_published(path)
+    meta = {"dataset_meta": {"classes": list(record.classes), "palette": record.palette}}
+    return _Parts(name, Config(dict(record.config)), Checkpoint(path, state_dict, meta))
+
+
+def _from_catalog(name: str) -> _Parts:
+    from zoo.catalog import read_catalog
+    from zoo.weights import find_weights_file
+
+    found = read_catalog().find_weights(name)
+    row = cast("WeightsRow", found.row)
+    path = find_weights_file(found)
+    if path.suffix == ".safetensors":
+        return _from_published(path, name)
+    return _Parts(name, read_config(row.config, pretrained="none"), load_checkpoint(path))
+
+
+def _check_task(parts: _Parts) -> None:
+    if family_of(parts.config) == "instance":
+        message = f"cannot predict with {parts.name!r}: it segments instances, "
+        message += "zoo predict draws semantic models so far."
+        raise ConfigError(message, hint="use a model whose task is semantic.")
+
+
+def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+    """Return the class names and colours that the weights were trained with."""
+    stated = _stated_metainfo(parts.config)
+    where = parts.checkpoint.path
+    known, configured = parts.checkpoint.classes, stated.get("classes")
+    check_classes(known, configured, None, where=where)
+    classes = known or configured
+    if not classes:
+        message = f"cannot predict with {parts.name!r}: neither weights nor config name classes."
+        hint = "give the test dataset of the config a metainfo=dict(classes=[...])."
+        raise ConfigError(message, where=where, hint=hint)
+    if len(classes) > MAX_CLASSES:
+        message = f"cannot predict {len(classes)} classes: labels are 8-bit, {MAX_CLASSES} fit."
+        raise ConfigError(message, where=where)
+    trained = parts.checkpoint.meta.get("dataset_meta")
+    palettes = [trained.get("palette") if isinstance(trained, Mapping) else None]
+    palettes.append(stated.get("palette"))
+    colors = [_colors(palette, len(classes)) for palette in palettes]
+    names = tuple(str(name) for name in classes)
+    return names, next((found for found in colors if found), default_palette(names))
+
+
+def _stated_metainfo(config: Config) -> Mapping[str, Any]:
+    """Return what the test dataset's config, else its class, says of classes and colours."""
+    dataset = find_test_dataset(config)
+    metainfo = dataset.get("metainfo") or {}
+    if metainfo.get("classes") is not None:
+        stated: Mapping[str, Any] = metainfo
+        return stated
+    if "type" not in dataset:
+        return {}
+    from mmengine.registry import DATASETS, init_default_scope
+
+    init_default_scope(config.get("default_scope", "mmseg"))
+    kind = dataset["type"]
+    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return {**(getattr(cls, "METAINFO", None) or {}), **metainfo}
+
+
+def _colors(palette: Any, count: int) -> tuple[tuple[int, int, int], ...] | None:
+    if not isinstance(palette, Sequence) or len(palette) != count:
+        return None
+    colors = []
+    for color in palette:
+        if len(color) != 3 or not all(0 <= int(value) <= 255 for value in color):
+            return None
+        colors.append((int(color[0]), int(color[1]), int(color[2])))
+    return tuple(colors)
+
+
+def _build(parts: _Parts, classes: int) -> nn.Module:
+    from mmengine.registry import MODELS, init_default_scope
+
+    init_default_scope(parts.config.get("default_scope", "mmseg"))
+    where = parts.checkpoint.path
+    with explaining(parts.config):
+        module: nn.Module = MODELS.build(parts.config.model)
+    head: Any = getattr(module, "decode_head", None)
+    channels = getattr(head, "out_channels", 1)
+    # One channel and a threshold is how mmseg writes two classes.
+    if channels not in (1, classes):
+        message = f"cannot predict with {parts.name!r}: the model tells {channels} "
+        message += f"classes apart, the weights name {classes}."
+        raise CheckpointError(message, path=where, hint="use the config it was trained with.")
+    check_fits(module, parts.checkpoint.state_dict, where)
+    module.load_state_dict(parts.checkpoint.state_dict, strict=False)
+    return module

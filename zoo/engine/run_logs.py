@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run wrote down: the scalars of a work dir, and the per-image values of a test."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from zoo.errors import DataError
+
+__all__ = ["Curve", "PerImage", "RunLog", "read_per_image", "read_run_log"]
+
+# Step -> value, in the order of the steps; NaN where the value was not finite.
+Curve: TypeAlias = dict[int, float]
+
+_NOT_CURVES = frozenset({"epoch", "iter", "step", "time", "data_time", "memory", "eta"})
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """The curves of one run.
+
+    Args:
+        name: The work dir's name.
+        losses: Training losses by name; ``loss`` is their weighted sum.
+        metrics: Validation values by name.
+        rates: Learning rates by name.
+    """
+
+    name: str
+    losses: Mapping[str, Curve]
+    metrics: Mapping[str, Curve]
+    rates: Mapping[str, Curve]
+
+
+@dataclass(frozen=True, slots=True)
+class PerImage:
+    """The per-image values that ``zoo test --out`` kept.
+
+    Args:
+        name: The file's stem.
+        values: Value name -> image file -> value; values that are not finite are left out.
+    """
+
+    name: str
+    values: Mapping[str, Mapping[str, float]]
+
+
+def read_run_log(work_dir: Path) -> RunLog:
+    """Return the curves of a work dir, several runs in it joined.
+
+    Each start writes a folder of its own, named by its time. A resumed run goes on at the step
+    it was resumed from: what an earlier run wrote from there on is dropped. Validation steps
+    that mmengine counts in epochs become the iterations that those epochs ended at.
+
+    Args:
+        work_dir: A run's work dir, or one of its time-stamped folders.
+
+    Raises:
+        DataError: There is no log, it is empty, or it is no log.
+    """
+    files = sorted(work_dir.glob("vis_data/scalars.json"))
+    files = files or sorted(work_dir.glob("*/vis_data/scalars.json"))
+    hint = "give the work dir of a run that has begun to train."
+    if not files:
+        message = f"cannot plot {str(work_dir)!r}: found no vis_data/scalars.json in it."
+        raise DataError(message, path=work_dir, hint=hint)
+    records: list[dict[str, Any]] = []
+    for file in files:
+        later = _records(file)
+        if later:
+            first = min(record["step"] for record in later)
+            records = [record for record in records if record["step"] < first] + later
+    if not records:
+        message = f"cannot plot {str(work_dir)!r}: its log is empty, no step was written yet."
+        raise DataError(message, path=files[-1], hint=hint)
+    return _sorted_out(work_dir.resolve().name, records)
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """Return a log's records, their ``step`` in iterations."""
+    records: list[dict[str, Any]] = []
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    trained: dict[str, Any] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                break  # a run that was killed while it wrote
+            message = f"cannot read a log: line {number} is no JSON ({error.msg})."
+            raise DataError(message, path=path) from error
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            message = f"cannot read a log: line {number} has no 'step'."
+            raise DataError(message, path=path, hint="expected a scalars.json of mmengine.")
+        if _is_training(record):
+            trained = record
+        elif trained and record["step"] == trained.get("epoch"):
+            record["step"] = trained["step"]
+        records.append(record)
+    return records
+
+
+def _is_training(record: Mapping[str, Any]) -> bool:
+    return any(key == "lr" or key.endswith("/lr") or key == "loss" for key in record)
+
+
+def _sorted_out(name: str, records: Iterable[Mapping[str, Any]]) -> RunLog:
+    losses: dict[str, Curve] = {}
+    metrics: dict[str, Curve] = {}
+    rates: dict[str, Curve] = {}
+    for record in records:
+        is_training = _is_training(record)
+        for key, value in record.items():
+            if key in _NOT_CURVES or isinstance(value, bool) or not _is_number(value):
+                continue
+            if not is_training:
+                curves = metrics
+            elif "lr" in key.replace("/", "_").split("_"):
+                curves = rates
+            elif "loss" in key:
+                curves = losses
+            else:
+                continue
+            number = math.nan if value is None else float(value)
+            curve = curves.setdefault(key, {})
+            curve[record["step"]] = number if math.isfinite(number) else math.nan
+    if rates.get("lr") == rates.get("base_lr"):
+        rates.pop("base_lr", None)
+    return RunLog(name, losses, metrics, rates)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, (int, float))
+
+
+def read_per_image(path: Path) -> PerImage:
+    """Return the per-image values of a file that ``zoo test --out`` wrote.
+
+    Raises:
+        DataError: It is no such file, or holds no per-image values.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        message = f"cannot read {path.name!r}: {error}."
+        raise DataError(message, path=path) from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != "zoo.test/1":
+        message = f"cannot plot {path.name!r}: its schema is {schema!r}, expected 'zoo.test/1'."
+        hint = "give a work dir, or a file that `zoo test --out` wrote."
+        raise DataError(message, path=path, hint=hint)
+    values: dict[str, dict[str, float]] = {}
+    for index, image in enumerate(document.get("per_image") or ()):
+        for key, value in (image.get("values") or {}).items():
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                values.setdefault(key, {})[str(image.get("file", index))] = float(value)
+    if not values:
+        message = f"cannot plot {path.name!r}: it holds no per-image values."
+        hint = "only metrics that offer per-image values keep them; plot its work dir instead."
+        raise DataError(message, path=path, hint=hint)
+    return PerImage(path.stem, values)

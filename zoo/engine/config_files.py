@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a path, a catalog name or ``package::path`` to a parsed config; installs and fetches nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ConfigError, UnknownNameError
+from zoo.names import hint_near, near_names
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["find_config_file", "parse_config_file"]
+
+_SUFFIXES = (".py", ".json", ".yaml", ".yml")
+# Running a config is running its author's Python: these are what such code raises when it is wrong.
+_FOREIGN_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def find_config_file(name_or_path: str | Path) -> Path:
+    """Return the file that a path, a catalog name or ``mmseg::unet/x.py`` stands for.
+
+    A file that exists wins over a name. ``package::path`` looks into the ``.mim/configs`` folder
+    of an installed OpenMMLab package.
+
+    Args:
+        name_or_path: What the user gave as CONFIG.
+
+    Returns:
+        The path of an existing file.
+
+    Raises:
+        UnknownNameError: There is no such file or name; near ones are offered.
+        ConfigError: The file exists and has none of the suffixes of a config.
+    """
+    text = str(name_or_path)
+    path = Path(text).expanduser()
+    if path.is_file():
+        return _with_known_suffix(path)
+    if "::" in text:
+        return _find_in_package(text)
+    if path.suffix in _SUFFIXES or "/" in text:
+        raise _unknown_path(path)
+    return _find_in_catalog(text)
+
+
+def parse_config_file(path: Path) -> Config:
+    """Return the config of a file with its bases merged.
+
+    Args:
+        path: A ``.py``, ``.json`` or ``.yaml`` config.
+
+    Raises:
+        ConfigError: The file, or a base of it, cannot be read; ``__cause__`` says why.
+    """
+    from mmengine.config import Config
+
+    try:
+        with warnings.catch_warnings():
+            # mmengine reloads pkg_resources for each `package::` base, which warns each time.
+            warnings.filterwarnings("ignore", message=".*pkg_resources", category=UserWarning)
+            return Config.fromfile(path)
+    except SyntaxError as error:
+        message = f"cannot read config {path.name!r}: line {error.lineno}: {error.msg}."
+        raise ConfigError(message, where=_where(path, error), hint="mend that line.") from error
+    except _FOREIGN_ERRORS as error:
+        message = f"cannot read config {path.name!r}: {_text_of(error)}."
+        raise ConfigError(message, where=path, hint=_hint_for(error)) from error
+
+
+def _where(path: Path, error: SyntaxError) -> str:
+    """Return the file and line; mmengine parses bases from text, so their name is lost."""
+    try:
+        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    except SyntaxError:
+        return f"{path}:{error.lineno}"
+    return f"a file that {path} names in _base_, line {error.lineno}"
+
+
+def _text_of(error: BaseException) -> str:
+    # mmengine wraps a failed custom import into a page about sys.path.
+    shown = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    return f"{type(shown).__name__}: {shown}".rstrip(".")
+
+
+def _hint_for(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "a file that it names in _base_ is missing; bring it along, or mend the path."
+    if isinstance(error, ImportError):
+        return "install what it imports, or remove that import."
+    return "run that file's code by itself to see where it fails."
+
+
+def _with_known_suffix(path: Path) -> Path:
+    if path.suffix not in _SUFFIXES:
+        message = f"cannot use {path.name!r} as a config: it ends in {path.suffix!r}, "
+        message += f"expected one of {', '.join(_SUFFIXES)}."
+        raise ConfigError(message, where=path, hint="give the config first, then the checkpoint.")
+    return path
+
+
+def _find_in_package(text: str) -> Path:
+    package, _, inside = text.partition("::")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        message = f"no package {package!r} is installed, so there is no config {text!r}."
+        hint = "install that package, or give the path of a config."
+        raise UnknownNameError(message, kind="config", name=text, hint=hint)
+    folders = [Path(place) / ".mim" / "configs" for place in spec.submodule_search_locations]
+    for folder in folders:
+        for candidate in (folder / inside, folder / f"{inside}.py"):
+            if candidate.is_file():
+                return candidate
+    known = [file.relative_to(folder).as_posix() for folder in folders for file in _tree(folder)]
+    near = [f"{package}::{name}" for name in near_names(inside, known)]
+    raise _unknown(f"no config {inside!r} in the package {package!r}", text, near)
+
+
+def _tree(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def _find_in_catalog(name: str) -> Path:
+    from zoo.catalog import read_catalog
+
+    found = read_catalog().find_config(name)
+    return found.record.file(found.row.file)
+
+
+def _unknown_path(path: Path) -> UnknownNameError:
+    parent = path.parent
+    siblings = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    configs = [name for name in siblings if name.endswith(_SUFFIXES)]
+    near = [str(parent / name) for name in near_names(path.name, configs)]
+    return _unknown(f"no config file {str(path)!r}", str(path), near)
+
+
+def _unknown(message: str, name: str, near: list[str]) -> UnknownNameError:
+    hint = hint_near(near, "`zoo config list` shows the names.")
+    return UnknownNameError(f"{message}.", kind="config", name=name, near=near, hint=hint)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``--data DIR``: a prepared folder decides every data loader's data set and every head's classes."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.config_tree import iterate_dicts, join_key
+from zoo.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from zoo.data import Prepared
+
+__all__ = ["bind_data", "family_of", "iterate_heads", "iterate_leaves"]
+
+_LOG = logging.getLogger("zoo")
+
+_LOADERS = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "test"}
+# What a data set keeps of its config when its data changes; all else speaks of the old files.
+_KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
+# Heads that count something else than the data set's classes.
+_OTHER_COUNTS = ("rpn_head", "semantic_head", "backbone", "teacher")
+
+
+def bind_data(config: dict[str, Any], data: Path) -> None:
+    """Point a config at a prepared folder, in place.
+
+    Sets type, root, split, folders and metainfo of the data set in every data loader, also inside
+    wrappers (of a ConcatDataset the first stays), and ``num_classes`` of every head, with class
+    weights and output channels that follow from it.
+
+    Args:
+        config: The whole config; every part that is set is its own copy afterwards.
+        data: A folder that ``zoo data prepare`` wrote.
+
+    Raises:
+        DataError: The folder is not a prepared one.
+        ConfigError: The config is of the other task than the data, or has no data loader.
+    """
+    from zoo.data import read_prepared
+
+    prepared = read_prepared(data)
+    _check_task(config, prepared)
+    _drop_empty_splits(config, prepared)
+    bound = [key for key in _LOADERS if config.get(key)]
+    if not bound:
+        message = f"cannot use --data {str(data)!r}: the config has no train_dataloader, "
+        message += "val_dataloader or test_dataloader."
+        raise ConfigError(message, hint="give a config that trains; `zoo config list` names some.")
+    for key in bound:
+        # One dict often stands under two keys (test_dataloader = val_dataloader).
+        config[key] = copy.deepcopy(config[key])
+        _bind_loader(config[key], prepared, _LOADERS[key])
+    for key, head in iterate_heads(config.get("model", {})):
+        _set_class_count(head, len(prepared.classes), key)
+
+
+def iterate_leaves(dataset: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each data set inside wrappers, or of the one given.
+
+    Args:
+        dataset: A data set's config, perhaps of RepeatDataset, ConcatDataset or another wrapper.
+        key: Its dotted key.
+    """
+    if isinstance(dataset.get("dataset"), dict):
+        yield from iterate_leaves(dataset["dataset"], join_key(key, "dataset"))
+    elif isinstance(dataset.get("datasets"), (list, tuple)):
+        for index, inner in enumerate(dataset["datasets"]):
+            yield from iterate_leaves(inner, join_key(key, f"datasets.{index}"))
+    else:
+        yield key, dataset
+
+
+def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each head that counts the data set's classes.
+
+    Args:
+        model: The config's model.
+    """
+    for key, node in iterate_dicts(model, "model"):
+        if "num_classes" in node and not any(part in key.split(".") for part in _OTHER_COUNTS):
+            yield key, node
+
+
+def family_of(config: dict[str, Any]) -> str | None:
+    """Return ``"semantic"`` or ``"instance"`` by the model's parts, None where they tell nothing.
+
+    Args:
+        config: The whole config.
+    """
+    model = config.get("model") or {}
+    if "decode_head" in model:
+        return "semantic"
+    if not {"roi_head", "bbox_head", "mask_head", "panoptic_head"}.isdisjoint(model):
+        return "instance"
+    return None
+
+
+def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
+    family = family_of(config)
+    if family is not None and family != prepared.task:
+        message = f"cannot train a model for {family} segmentation on {prepared.task} data."
+        hint = f"give a config whose task is {prepared.task}; `zoo config list` shows them."
+        raise ConfigError(message, where=prepared.root, hint=hint)
+
+
+def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
+    """Take validation or test out of a config whose data has no images for it."""
+    if not prepared.splits["train"].count and config.get("train_dataloader"):
+        message = "cannot train on this data: its split 'train' is empty."
+        hint = "prepare it with a share for train: --shares 0.8,0.1,0.1."
+        raise DataError(message, path=prepared.root, hint=hint)
+    for split in ("val", "test"):
+        if not prepared.splits[split].count and config.get(f"{split}_dataloader"):
+            for part in ("dataloader", "evaluator", "cfg"):
+                config[f"{split}_{part}"] = None
+            _LOG.warning("no %s: that split of %s is empty", split, prepared.root)
+    checkpoint = (config.get("default_hooks") or {}).get("checkpoint")
+    if config.get("val_dataloader") is None and checkpoint:
+        # Nothing is measured, so nothing can be best.
+        checkpoint.pop("save_best", None)
+
+
+def _bind_loader(loader: dict[str, Any], prepared: Prepared, split: str) -> None:
+    dataset = loader["dataset"]
+    _drop_all_but_first(dataset)
+    for _, leaf in iterate_leaves(dataset, "dataset"):
+        kept = {key: leaf[key] for key in _KEPT if key in leaf}
+        leaf.clear()
+        leaf.update(_dataset_config(prepared, split), **kept)
+    for _, node in iterate_dicts(dataset):
+        if str(node.get("type", "")).rpartition(".")[2] == "LoadAnnotations":
+            # Prepared masks count from 0 with a background of their own.
+            node.pop("reduce_zero_label", None)
+
+
+def _drop_all_but_first(dataset: dict[str, Any]) -> None:
+    if isinstance(dataset.get("datasets"), (list, tuple)):
+        dataset["datasets"] = list(dataset["datasets"][:1])
+    for key in ("dataset", "datasets"):
+        for inner in (
+            [dataset[key]] if key == "dataset" and key in dataset else dataset.get(key, [])
+        ):
+            _drop_all_but_first(inner)
+
+
+def _dataset_config(prepared: Prepared, split: str) -> dict[str, Any]:
+    return {
+        "type": prepared.type,
+        "data_root": str(Path(prepared.root).absolute()),
+        "ann_file": f"splits/{split}.txt",
+        "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
+        "metainfo": {
+            "classes": list(prepared.classes),
+            "palette": [list(colour) for colour in prepared.palette],
+        },
+    }
+
+
+def _set_class_count(head: dict[str, Any], count: int, key: str) -> None:
+    old = head["num_classes"]
+    head["num_classes"] = count
+    # One output channel with a threshold can only tell two classes apart.
+    if head.get("out_channels") not in (None, 1):
+        head["out_channels"] = count
+    elif head.get("out_channels") == 1 and count != 2:
+        head["out_channels"] = None
+    if old == count:
+        return
+    for loss_key, loss in iterate_dicts(head, key):
+        weights = loss.get("class_weight")
+        if isinstance(weights, (list, tuple)):
+            loss["class_weight"] = _resize_weights(list(weights), old, count, loss_key)
+
+
+def _resize_weights(weights: list[float], old: int, count: int, key: str) -> list[float] | None:
+    """Stretch equal class weights to the new count (one more for "no object"); drop others."""
+    if old > 0 and len(set(weights[:old])) == 1 and len(weights) in (old, old + 1):
+        return weights[:1] * count + weights[old:]
+    text = "dropped %s.class_weight: %d weights for the %d classes of the config, the data has %d"
+    _LOG.warning(text, key, len(weights), old, count)
+    return None

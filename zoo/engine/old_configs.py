@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configs of the generation before mmengine (mmseg 0.x, mmdet 2.x), told apart by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ConfigError
+
+__all__ = ["check_generation"]
+
+# Source: mmsegmentation 1.x docs/en/migration/interface.md, mmdetection 3.x docs/en/migration.
+_MOVED = {
+    "data": "train_dataloader, val_dataloader and test_dataloader",
+    "runner": "train_cfg, val_cfg and test_cfg",
+    "total_epochs": "train_cfg.max_epochs",
+    "optimizer": "optim_wrapper.optimizer",
+    "optimizer_config": "optim_wrapper.clip_grad",
+    "lr_config": "param_scheduler",
+    "momentum_config": "param_scheduler",
+    "evaluation": "val_evaluator and train_cfg.val_interval",
+    "checkpoint_config": "default_hooks.checkpoint",
+    "log_config": "default_hooks.logger and visualizer",
+    "img_norm_cfg": "model.data_preprocessor",
+    "dist_params": "env_cfg.dist_cfg",
+    "cudnn_benchmark": "env_cfg.cudnn_benchmark",
+    "resume_from": "load_from with resume=True",
+    "workflow": "nothing, remove it",
+}
+# Any of these is only found in a config of mmengine's generation, which may keep stray old keys.
+_NEW = (
+    "train_dataloader",
+    "val_dataloader",
+    "test_dataloader",
+    "optim_wrapper",
+    "val_evaluator",
+    "test_evaluator",
+)
+
+
+def check_generation(config: Mapping[str, Any], where: str | Path) -> None:
+    """Raise if a config is written for mmseg 0.x or mmdet 2.x.
+
+    Args:
+        config: The whole config, resolved.
+        where: The file, for the message.
+
+    Raises:
+        ConfigError: Naming each old key and where its content goes today.
+    """
+    data = config.get("data")
+    has_old_data = isinstance(data, Mapping) and not {"samples_per_gpu", "train"}.isdisjoint(data)
+    if not has_old_data and any(key in config for key in _NEW):
+        return
+    found = [key for key in _MOVED if key in config]
+    if not found:
+        return
+    found += _old_model_keys(config.get("model"))
+    message = (
+        f"cannot use an old-generation config (mmseg 0.x, mmdet 2.x): it has the keys "
+        f"{', '.join(map(repr, found))}, expected mmengine's."
+    )
+    moves = "; ".join(f"{key} -> {_MOVED.get(key, 'model.data_preprocessor')}" for key in found)
+    hint = f"take the config of that name from mmseg 1.x or mmdet 3.x, or move {moves}."
+    raise ConfigError(message, where=where, hint=hint)
+
+
+def _old_model_keys(model: object) -> list[str]:
+    """Return 'model without data_preprocessor' as a key of its own, where that is so."""
+    if isinstance(model, Mapping) and "type" in model and "data_preprocessor" not in model:
+        return ["model without data_preprocessor"]
+    return []

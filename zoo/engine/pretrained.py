@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights that a config wants from the internet, mapped to files that the user has.
+
+Upstream configs start from ``torchvision://resnet50`` (needs torchvision), ``open-mmlab://...``
+(a host that is gone) or a plain address. Nothing is fetched here: the user names a file, a folder
+of files (torch's own cache is one), or none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.engine.config_tree import iterate_dicts, join_key
+from zoo.errors import ConfigError
+
+__all__ = ["Wanted", "find_wanted", "map_pretrained"]
+
+_REMOTE = re.compile(
+    r"^(torchvision|open-mmlab|openmmlab|mmcls|modelzoo|https?|s3|petrel|pavi|ftp)(://|:s3://)"
+)
+_KEYS = ("checkpoint", "pretrained", "load_from")
+_WEIGHT_SUFFIXES = (".pth", ".pt", ".pkl", ".bin", ".safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One place in a config that asks for weights from elsewhere.
+
+    Attributes:
+        key: Dotted key of the string.
+        address: What stands there, e.g. ``open-mmlab://resnet50_v1c``.
+    """
+
+    key: str
+    address: str
+
+
+def find_wanted(config: dict[str, Any]) -> list[Wanted]:
+    """Return every remote address under ``checkpoint``, ``pretrained`` or ``load_from``.
+
+    Args:
+        config: The whole config as a dict.
+    """
+    return [
+        Wanted(join_key(key, name), node[name])
+        for key, node in iterate_dicts(config)
+        for name in _KEYS
+        if isinstance(node.get(name), str) and _REMOTE.match(node[name])
+    ]
+
+
+def map_pretrained(config: dict[str, Any], choice: str | Path | None) -> None:
+    """Replace each remote address by a file, or by nothing; raises rather than fetch.
+
+    Args:
+        config: The whole config, changed in place.
+        choice: A weights file (only where the config wants one set of weights), a folder that
+            holds them under their upstream names, ``"none"`` to start from random weights, or
+            None where the user said nothing.
+
+    Raises:
+        ConfigError: Weights are wanted and ``choice`` is None, does not exist, or does not
+            hold them.
+    """
+    wanted = find_wanted(config)
+    if not wanted:
+        return
+    if choice is None:
+        raise _unmapped(wanted)
+    # Backwards, so that removing from a list moves no place that is still to come.
+    for item in reversed(wanted):
+        _replace(config, item, None if str(choice) == "none" else _choose(wanted, item, choice))
+
+
+def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:
+    path = Path(choice).expanduser()
+    if path.is_dir():
+        return _find_in_folder(path, item)
+    addresses = sorted({other.address for other in wanted})
+    if not path.is_file():
+        message = f"no pretrained weights at {str(path)!r}: no such file or folder."
+        raise ConfigError(message, where=item.key, hint="--pretrained takes FILE, DIR or none.")
+    if len(addresses) > 1:
+        message = f"cannot use one file for {len(addresses)} sets of weights: "
+        message += f"the config wants {' and '.join(addresses)}."
+        hint = "--pretrained DIR with a folder that holds them, or --cfg-options KEY=FILE for each."
+        raise ConfigError(message, where=", ".join(other.key for other in wanted), hint=hint)
+    return str(path.absolute())
+
+
+def _find_in_folder(folder: Path, item: Wanted) -> str:
+    """Return the file whose name is the address's last part, digits of its hash aside."""
+    name = item.address.rsplit("/", 1)[-1]
+    stem = name.removesuffix(Path(name).suffix) if name.endswith(_WEIGHT_SUFFIXES) else name
+    pattern = re.compile(rf"{re.escape(stem)}(-[0-9a-f]{{8,64}}|_[0-9a-f]{{8,64}})?")
+    for file in sorted(folder.iterdir()):
+        if file.suffix in _WEIGHT_SUFFIXES and pattern.fullmatch(file.stem):
+            return str(file.absolute())
+    message = f"no weights for {item.address!r} in {str(folder)!r}: expected {stem}.pth "
+    message += f"or {stem}-<hash>.pth."
+    hint = f"put the file there, or --cfg-options {item.key}=FILE, or --pretrained none."
+    raise ConfigError(message, where=item.key, hint=hint)
+
+
+def _replace(config: dict[str, Any], item: Wanted, file: str | None) -> None:
+    *parents, name = item.key.split(".")
+    trail: list[Any] = [config]
+    for part in parents:
+        node = trail[-1]
+        trail.append(node[int(part)] if isinstance(node, (list, tuple)) else node[part])
+    if file is not None or trail[-1].get("type") != "Pretrained":
+        trail[-1][name] = file
+    elif isinstance(trail[-2], list):
+        del trail[-2][int(parents[-1])]
+    else:
+        trail[-2][parents[-1]] = None
+
+
+def _unmapped(wanted: list[Wanted]) -> ConfigError:
+    addresses = sorted({item.address for item in wanted})
+    message = f"cannot fetch pretrained weights {', '.join(map(repr, addresses))}: "
+    message += "zoo does not download what has no digest, expected a file."
+    hint = "--pretrained FILE (or a DIR that holds them), or --pretrained none for random weights."
+    return ConfigError(message, where=", ".join(item.key for item in wanted), hint=hint)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building a Runner from a config, and telling the user's errors from the program's."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.type_names import unknown_type
+from zoo.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+__all__ = ["build_runner", "explaining", "log_on_stderr"]
+
+_NOT_REGISTERED = re.compile(r"(?P<name>[\w.]+) is not in the (?P<registry>[\w:.]+) registry")
+_RUNS = itertools.count()
+
+
+def build_runner(config: Config) -> Runner:
+    """Return a Runner for a config, of its ``runner_type`` if it names one.
+
+    Args:
+        config: As `read_config` returns it.
+
+    Raises:
+        ConfigError: mmengine refuses it, or a class in it refuses its arguments.
+        UnknownNameError: It names a type that no registry has.
+    """
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    config = copy.deepcopy(config)
+    run = next(_RUNS)
+    if run and config.get("experiment_name") is None:
+        # mmengine keeps its visualizer and logger by name and second; runs must not share them.
+        config.experiment_name = f"{Path(config.work_dir).name}_{run}"
+    with explaining(config):
+        if "runner_type" in config:
+            runner: Runner = RUNNERS.build(config)
+        else:
+            runner = Runner.from_cfg(config)
+    return runner
+
+
+@contextlib.contextmanager
+def explaining(config: Config) -> Iterator[None]:
+    """Turn what mmengine raises while it builds from a config into errors that say where.
+
+    Args:
+        config: What is built inside the block.
+
+    Raises:
+        ConfigError: Arguments that a class refuses, parts that are missing.
+        UnknownNameError: A type that no registry has.
+        DataError: Files of a data set that are not there.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _missing_file(error, config) from error
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        text = str(error.args[0]) if error.args else str(error)
+        match = _NOT_REGISTERED.search(text)
+        if match:
+            raise unknown_type(config, match["name"], match["registry"]) from error
+        if "ann_file" in text:
+            raise _missing_file(error, config) from error
+        message = f"cannot build from the config: {type(error).__name__}: {text.rstrip('.')}."
+        hint = "correct that part of the config; --debug shows where it was refused."
+        raise ConfigError(message, where=config.filename, hint=hint) from error
+
+
+def _missing_file(error: Exception, config: Config) -> DataError:
+    name = getattr(error, "filename", None) or str(error)
+    message = f"cannot open the data: {str(name).rstrip('.')!r} is not there."
+    hint = "give a prepared folder with --data DIR, or the place of the data with "
+    hint += "--cfg-options train_dataloader.dataset.data_root=DIR (and val_, test_)."
+    return DataError(message, path=config.filename, hint=hint)
+
+
+@contextlib.contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """Send mmengine's console log, and what else prints inside the block, to stderr.
+
+    mmengine binds its handler to ``sys.stdout`` when a logger is made, so the Runner must be built
+    inside the block; stdout is left to results.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def is_mapping_with(node: Any, key: str) -> bool:
+    """Is ``node`` a dict that holds something under ``key``?"""
+    return isinstance(node, dict) and node.get(key) is not None

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The prepared chest radiographs as an mmsegmentation data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mmseg.datasets import BaseSegDataset
+
+from zoo.errors import DataError
+from zoo_lung_xray.facts import CLASSES, PALETTE
+
+__all__ = ["LungXrayDataset"]
+
+
+class LungXrayDataset(BaseSegDataset):
+    """Frontal chest radiographs with one label for both lungs.
+
+    Files:
+        What ``zoo data prepare lung_xray`` writes: ``images/<stem>.png`` (8-bit grey or RGB),
+        ``masks/<stem>.png`` (8-bit, class ids), ``splits/{train,val,test}.txt`` (one stem a line).
+
+    Classes:
+        ==  ==========  =============
+        id  name        colour (RGB)
+        ==  ==========  =============
+        0   background  0, 0, 0
+        1   lung        0, 158, 115
+        ==  ==========  =============
+
+        Lung is the visible lung field: without the heart, the mediastinum and what lies behind
+        the diaphragm. 255 would be ignored; ``prepare`` writes none.
+
+    Units:
+        Pixels. The published pictures carry no spacing, and those of 512x512 have lost their
+        aspect ratio, so an area in pixels is no area of a patient.
+
+    Splits:
+        By patient through a stable hash, train, val and test with the shares given to
+        ``prepare`` (0.8, 0.1, 0.1). Known repeats of one patient stay together.
+
+    Licence:
+        Code Apache-2.0. The data is the user's own copy; see ``DATA_LICENSE.md``.
+
+    Citation:
+        Jaeger et al. 2014, "Two public chest X-ray datasets for computer-aided screening of
+        pulmonary diseases", Quant Imaging Med Surg 4(6):475-477. Candemir et al. 2014, "Lung
+        segmentation in chest radiographs using anatomical atlases with nonrigid registration",
+        IEEE Trans Med Imaging 33(2):577-590. Shenzhen masks: Stirenko et al. 2018,
+        arXiv:1803.01199.
+
+    Args:
+        img_suffix: Ending of pictures.
+        seg_map_suffix: Ending of masks.
+        reduce_zero_label: False, because the background is a class.
+        data_prefix: Folders of pictures and masks under ``data_root``.
+        **kwargs: Of ``mmseg.datasets.BaseSegDataset``: ``data_root``, ``ann_file``, ``pipeline``.
+    """
+
+    METAINFO: ClassVar[dict[str, Any]] = {
+        "classes": CLASSES,
+        "palette": [list(colour) for colour in PALETTE],
+    }
+
+    def __init__(
+        self,
+        img_suffix: str = ".png",
+        seg_map_suffix: str = ".png",
+        reduce_zero_label: bool = False,
+        data_prefix: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            img_suffix=img_suffix,
+            seg_map_suffix=seg_map_suffix,
+            reduce_zero_label=reduce_zero_label,
+            data_prefix=data_prefix or {"img_path": "images", "seg_map_path": "masks"},
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return one row an image, with its paths.
+
+        Raises:
+            DataError: A folder or the list of stems is missing.
+        """
+        for path in (self.ann_file, *self.data_prefix.values()):
+            if path and not Path(path).exists():
+                message = f"cannot read chest X-rays: there is no {Path(path).name!r}."
+                hint = "prepare them with 'zoo data prepare lung_xray', and give that folder."
+                raise DataError(message, path=path, hint=hint)
+        rows: list[dict[str, Any]] = super().load_data_list()
+        return rows

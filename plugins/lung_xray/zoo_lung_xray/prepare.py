@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a raw release of chest X-rays to a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.data import (
+    DatasetIdentity,
+    Pair,
+    Report,
+    Shares,
+    open_source,
+    parse_size,
+    prepare_semantic,
+)
+from zoo_lung_xray.facts import CLASSES, PALETTE, VERSION
+from zoo_lung_xray.layouts import find_pairs
+from zoo_lung_xray.masks import unite_masks
+
+__all__ = ["prepare"]
+
+IDENTITY = DatasetIdentity(plugin="lung_xray", name="LungXrayDataset", version=VERSION)
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    *,
+    shares: Shares,
+    progress: Callable[[int, int], None] | None = None,
+    size: str | None = None,
+    keep_aspect: bool = False,
+    mask_suffix: str = "_mask",
+    source_set: str = "all",
+) -> Report:
+    """Write the chest X-rays of ``source`` that have lung masks as a prepared folder.
+
+    Layouts: ``zoo_lung_xray.layouts``. Masks to labels: ``zoo_lung_xray.masks``. Groups for the
+    split are patients: ``zoo_lung_xray.facts``.
+
+    Args:
+        source: Folder or .zip of the public set or of Montgomery's own release.
+        out: Folder to write; equal input finds it unchanged.
+        shares: Of train, val and test.
+        progress: Called with pictures done and in all.
+        size: ``"256"`` or ``"512x384"`` (width x height); None keeps every picture's own.
+        keep_aspect: Fit into ``size`` instead of filling it.
+        mask_suffix: Ending that masks may carry and images do not.
+        source_set: ``all``, ``montgomery`` or ``shenzhen``.
+
+    Raises:
+        DataError: The source is not one of the layouts, a file is damaged, sizes differ, a mask
+            is no lung mask, or a split would be empty.
+    """
+    report = Report()
+    with open_source(source) as opened:
+        return prepare_semantic(
+            opened,
+            out,
+            dataset=IDENTITY,
+            pairs=find_pairs(opened, report, mask_suffix=mask_suffix, source_set=source_set),
+            classes=CLASSES,
+            palette=PALETTE,
+            encode_mask=_encode_mask,
+            shares=shares,
+            report=report,
+            size=parse_size(size or ""),
+            keep_aspect=keep_aspect,
+            options={"mask_suffix": mask_suffix, "source_set": source_set},
+            progress=progress,
+        )
+
+
+def _encode_mask(
+    masks: list[NDArray[np.uint8 | np.uint16]], pair: Pair
+) -> tuple[NDArray[np.uint8], list[str]]:
+    return unite_masks(masks)

@@ -278,9 +278,9 @@ def _parse(root: Path, content: Mapping[str, Any]) -> Prepared:
 
 def _check_list(path: Path, split: Split) -> None:
     try:
-        stems = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        message = f"cannot read the split {path.stem!r}: {error.strerror}."
+        stems = path.read_bytes().decode().split("\n")[:-1]
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read the split {path.stem!r}: {error}."
         raise DataError(message, path=path, hint=_AGAIN) from error
     if tuple(stems) != split.stems:
         message = (

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from zoo.data.pairs import EncodeMask, Pair, PairRecord, WriteRules, digest_sources, write_pair
 from zoo.data.plan import Plan, make_plan
-from zoo.data.prepared import DatasetIdentity, Prepared, splits_of
+from zoo.data.prepared import DatasetIdentity, Prepared, PreparedFile, splits_of
 from zoo.data.report import Report
 from zoo.data.rerun import check_same, find_earlier
 from zoo.data.source import Source
@@ -175,12 +175,23 @@ def _complete(report: Report, records: Sequence[PairRecord], plan: Plan) -> None
     for record in records:
         report.repaired += record.repaired
         report.notes += record.notes
+    _note_twins(report, (record.file for record in records))
     report.count("written", len(records))
     totals = [sum(counts) for counts in zip(*(row.class_px for row in records), strict=True)]
     report.class_px = dict(zip((*plan.classes, "ignored"), totals, strict=True))
     for name in plan.classes:
         if not report.class_px[name]:
             report.note("", f"class {name!r} occurs in no mask")
+
+
+def _note_twins(report: Report, files: Iterable[PreparedFile]) -> None:
+    """Note images of equal pixels in two splits: what was trained on must not be tested on."""
+    first: dict[str, PreparedFile] = {}
+    for row in files:
+        twin = first.setdefault(row.image_sha256, row)
+        if twin.split != row.split:
+            text = f"same pixels as {twin.stem!r} in {twin.split}, though it lies in {row.split}"
+            report.note(row.source_image, text)
 
 
 def _write_facts(folder: Path, plan: Plan, records: Sequence[PairRecord], report: Report) -> None:

@@ -16,7 +16,7 @@ from zoo.errors import DataError
 
 __all__ = ["check_places", "staged_folder", "write_file"]
 
-_LOCK = ".lock"
+_LOCK, _CONTENT = "lock", "content"
 
 
 def check_places(source: Path, out: Path) -> None:
@@ -78,13 +78,13 @@ def staged_folder(out: Path) -> Iterator[Path]:
     out = Path(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise _occupied(out)
-    made = _make_parents(out)
+    made: list[Path] = []
     done = False
     try:
+        _make_parents(out, made)
         _remove_stale(out)
         with _locked_folder(out) as staging:
             yield staging
-            (staging / _LOCK).unlink()
             _rename(staging, out)
             done = True
     finally:
@@ -98,14 +98,15 @@ def _occupied(out: Path) -> DataError:
     return DataError(message, path=out, hint="give another --out, or remove it first.")
 
 
-def _make_parents(out: Path) -> list[Path]:
-    """Return the parents of ``out`` that did not exist, innermost first."""
+def _make_parents(out: Path, made: list[Path]) -> None:
+    """Make the parents of ``out``, and note in ``made`` those that did not exist."""
     missing = [parent for parent in out.absolute().parents if not parent.exists()]
-    try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(out, error) from error
-    return missing
+    for parent in reversed(missing):
+        try:
+            parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _unwritable(out, error) from error
+        made.insert(0, parent)
 
 
 def _remove_parents(made: list[Path]) -> None:
@@ -116,18 +117,15 @@ def _remove_parents(made: list[Path]) -> None:
 
 @contextmanager
 def _locked_folder(out: Path) -> Iterator[Path]:
-    staging = out.parent / f"{_prefix(out)}{secrets.token_hex(4)}"
+    """Yield an empty folder inside a hidden one beside ``out`` that holds a lock as well."""
+    around = out.parent / f"{_prefix(out)}{secrets.token_hex(4)}"
     try:
-        staging.mkdir()
-        lock = (staging / _LOCK).open("wb")
-    except OSError as error:
-        raise _unwritable(staging, error) from error
-    try:
-        with lock:
+        (around / _CONTENT).mkdir(parents=True)
+        with (around / _LOCK).open("wb") as lock:
             _lock(lock)
-            yield staging
+            yield around / _CONTENT
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(around, ignore_errors=True)
 
 
 def _prefix(out: Path) -> str:

@@ -19,14 +19,10 @@ import numpy as np
 SOURCES = {"CHNCXR": "Shenzhen", "MCUCXR": "Montgomery"}
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """Return the raw mask as (H, W) bool: true from half of its range up."""
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None:
-        message = f"cannot read {path}"
-        raise SystemExit(message)
-    mask = mask.reshape(*mask.shape[:2], -1).max(axis=2)
-    return mask >= max(1, int(mask.max())) / 2
+def read_mask(paths: list[Path]) -> np.ndarray:
+    """Return the union of raw 8-bit masks as (H, W) bool: lung above 127.5."""
+    masks = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
+    return np.logical_or.reduce([mask > 127.5 for mask in masks])
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -45,7 +41,8 @@ def score(data: Path, source: Path, predictions: Path, split: str) -> dict[str, 
         if row["split"] != split:
             continue
         label = cv2.imread(str(labels[Path(row["source_image"]).name]), cv2.IMREAD_UNCHANGED)
-        scores[row["stem"]] = dice(label == 1, read_mask(source / row["source_mask"]))
+        truth = read_mask([source / mask for mask in row["source_masks"]])
+        scores[row["stem"]] = dice(label == 1, truth)
     return scores
 
 

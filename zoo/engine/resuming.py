@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from zoo.engine.fitting import check_fits
+from zoo.engine.patching import exchanged
+from zoo.engine.random_state import set_random_state
 from zoo.engine.unpickling import read_pickled
 from zoo.errors import CheckpointError
 
@@ -37,14 +39,11 @@ def safe_loading() -> Iterator[None]:
         >>> with safe_loading():  # doctest: +SKIP
         ...     runner.train()
     """
-    loader, resume = CheckpointLoader.__dict__["load_checkpoint"], Runner.resume
-    CheckpointLoader.load_checkpoint = classmethod(_load_checkpoint)
-    Runner.resume = _checked(resume)
-    try:
+    with (
+        exchanged(CheckpointLoader, load_checkpoint=classmethod(_load_checkpoint)),
+        exchanged(Runner, resume=_checked(Runner.resume)),
+    ):
         yield
-    finally:
-        CheckpointLoader.load_checkpoint = loader
-        Runner.resume = resume
 
 
 def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
@@ -114,3 +113,28 @@ class _ResumeCheck(Hook):  # type: ignore[misc]
             hint = "resume from epoch_N.pth or iter_N.pth, or start anew with load_from=FILE."
             raise CheckpointError(msg, path=self.path, hint=hint)
         check_fits(runner.model, found["state_dict"], self.path)
+        if isinstance(found.get("random_state"), dict):
+            runner.register_hook(_ResumeRandomState(found["random_state"]), priority="LOWEST")
+
+
+class _ResumeRandomState(Hook):  # type: ignore[misc]
+    """Puts the random generators back once, where the interrupted run would have drawn next."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            set_random_state(self.state)
+            self._leave(runner)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        # mmengine's loops by iteration repeat the reading of the batches that are skipped, and with
+        # it, where no workers read, what Python's and NumPy's generators gave out.
+        workers = getattr(runner.train_dataloader, "num_workers", 0)
+        set_random_state(self.state, torch_only=workers == 0)
+        self._leave(runner)
+
+    def _leave(self, runner: Runner) -> None:
+        # A new list: mmengine is walking the old one.
+        runner._hooks = [hook for hook in runner._hooks if hook is not self]

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.errors import CheckpointError
+
+pytestmark = pytest.mark.mm
+
+# Kills itself in the middle of writing the second checkpoint.
+_KILLED = """
+import os, signal, sys
+import torch
+import mmengine.runner.checkpoint as module
+from zoo.engine import saving
+from zoo.engine.saving import safe_saving
+
+class Half:
+    def __reduce__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+folder = sys.argv[1]
+with safe_saving():
+    module.save_checkpoint({"state_dict": {"w": torch.ones(3)}}, folder + "/epoch_1.pth")
+    print("first", flush=True)
+    big = {"w": torch.zeros(100_000), "then": Half()}
+    module.save_checkpoint({"state_dict": big}, folder + "/epoch_1.pth")
+"""
+
+
+def test_save_when_killed_halfway_leaves_the_older_checkpoint_whole(tmp_path: Path) -> None:
+    from zoo.engine.checkpoints import load_checkpoint
+
+    script = tmp_path / "killed.py"
+    script.write_text(_KILLED)
+
+    ended = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert ended.stdout == "first\n"
+    assert load_checkpoint(tmp_path / "epoch_1.pth").state_dict["w"].tolist() == [1, 1, 1]
+    assert (
+        tmp_path / ".epoch_1.pth.part"
+    ).exists()  # what a kill leaves; the next save replaces it
+
+
+def test_save_on_a_full_disk_keeps_the_older_file_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from zoo.engine.saving import open_atomically
+
+    path = tmp_path / "epoch_1.pth"
+    path.write_bytes(b"older")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError) as raised, open_atomically(path) as stream:
+        stream.write(b"newer")
+
+    assert raised.value.message == (
+        "cannot write 'epoch_1.pth': No space left on device; what was there before is untouched."
+    )
+    assert path.read_bytes() == b"older"
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_save_to_a_device_without_room_is_a_checkpoint_error(tmp_path: Path) -> None:
+    """torch's own writer hides the reason in a RuntimeError."""
+    import torch
+
+    from zoo.engine import saving
+
+    class Full:
+        def write(self, data: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="[Ss]pace|write"):
+        saving._write({"w": torch.zeros(1000)}, Full())  # type: ignore[arg-type]
+
+
+def test_old_checkpoints_are_removed_only_after_the_new_one_is_written(
+    toy_runner: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``max_keep_ckpts=1`` a failing save leaves the last good one and its note."""
+    from zoo.engine import saving
+
+    hook = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 1, "save_best": "score"}
+    write = saving._write
+
+    def fail_at_epoch_3(checkpoint: dict[str, Any], stream: Any) -> None:
+        if checkpoint["meta"]["epoch"] == 3:
+            raise OSError(28, "No space left on device")
+        write(checkpoint, stream)
+
+    monkeypatch.setattr(saving, "_write", fail_at_epoch_3)
+    runner = toy_runner("run", default_hooks={"checkpoint": hook})
+    with saving.safe_saving(), pytest.raises(CheckpointError, match=r"cannot write 'epoch_3\.pth'"):
+        runner.train()
+
+    folder = tmp_path / "run"
+    assert {"best_score_epoch_2.pth", "epoch_2.pth"} == {p.name for p in folder.glob("*.pth")}
+    assert str(folder / "epoch_2.pth") == (folder / "last_checkpoint").read_text()
+    assert list(folder.glob(".*.part")) == []
+
+
+def test_max_keep_ckpts_when_all_goes_well_keeps_as_many(
+    toy_runner: Callable[..., Any], tmp_path: Path
+) -> None:
+    from zoo.engine.saving import safe_saving
+
+    hook = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2, "save_best": "score"}
+    with safe_saving():
+        toy_runner("run", default_hooks={"checkpoint": hook}).train()
+
+    found = {path.name for path in (tmp_path / "run").glob("*.pth")}
+    assert {"best_score_epoch_4.pth", "epoch_3.pth", "epoch_4.pth"} == found
+
+
+def test_validation_does_not_move_the_random_numbers_of_training(
+    toy_runner: Callable[..., Any], tmp_path: Path
+) -> None:
+    """How often a run validates changes nothing in its weights."""
+    import torch
+
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.saving import safe_saving
+
+    for name, interval in (("often", 1), ("never", 100)):
+        train = {"by_epoch": True, "max_epochs": 3, "val_interval": interval}
+        with safe_saving():
+            toy_runner(name, train_cfg=train).train()
+
+    often, never = (load_checkpoint(tmp_path / n / "epoch_3.pth") for n in ("often", "never"))
+    assert torch.equal(often.state_dict["layer.weight"], never.state_dict["layer.weight"])
+
+
+def test_safe_saving_when_left_puts_everything_back() -> None:
+    import mmengine.hooks.checkpoint_hook as hook_module
+    import mmengine.runner.runner as runner_module
+
+    from zoo.engine.saving import safe_saving
+
+    before = runner_module.save_checkpoint
+    with safe_saving():
+        assert runner_module.save_checkpoint is not before
+
+    assert runner_module.save_checkpoint is before
+    assert not hasattr(hook_module, "open")
+
+
+def test_random_state_when_malformed_is_a_checkpoint_error() -> None:
+    from zoo.engine.random_state import set_random_state
+
+    with pytest.raises(CheckpointError, match="cannot restore the random state"):
+        set_random_state({"torch": "no tensor"})

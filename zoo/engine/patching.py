@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attributes of other packages, exchanged for a while and always put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["exchanged"]
+
+_ABSENT = object()
+
+
+@contextmanager
+def exchanged(owner: Any, **values: Any) -> Iterator[None]:
+    """Set ``values`` as attributes of a class or module; on leaving, restore what was there.
+
+    Works on what ``owner`` itself holds (a `classmethod` stays one), and may be nested.
+
+    Example:
+        >>> class Greeter:
+        ...     word = "hello"
+        >>> with exchanged(Greeter, word="goodbye"):
+        ...     Greeter.word
+        'goodbye'
+        >>> Greeter.word
+        'hello'
+    """
+    before = {name: vars(owner).get(name, _ABSENT) for name in values}
+    for name, value in values.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)

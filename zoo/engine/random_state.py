@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The random numbers of a run, kept in its checkpoints so that resuming goes on with the same.
+
+mmengine stores none. What is restored is the main process: workers of a DataLoader are seeded anew
+by mmengine whenever they start, which is the same after resuming unless ``persistent_workers`` is
+on. Runs on several devices keep mmengine's behaviour.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from zoo.errors import CheckpointError
+
+__all__ = ["kept_random_state", "random_state", "set_random_state"]
+
+
+def random_state() -> dict[str, Any]:
+    """Return the state of Python's, NumPy's and torch's global generators, as plain values."""
+    version, words, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    words_of_numpy = np.asarray(keys).tolist()
+    return {
+        "python": (version, list(words), gauss),
+        "numpy": (name, words_of_numpy, int(position), int(has_gauss), float(cached)),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: dict[str, Any], *, torch_only: bool = False) -> None:
+    """Put the generators into ``state``, as `random_state` returned it.
+
+    Args:
+        state: What a checkpoint holds under ``random_state``.
+        torch_only: Leave Python's and NumPy's generators as they are.
+
+    Raises:
+        CheckpointError: ``state`` is no such thing.
+    """
+    try:
+        _set(state, torch_only)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        msg = f"cannot restore the random state of the checkpoint: {error!r}."
+        hint = "resume from another checkpoint, or start anew with load_from=FILE."
+        raise CheckpointError(msg, hint=hint) from error
+
+
+def _set(state: dict[str, Any], torch_only: bool) -> None:
+    torch.set_rng_state(state["torch"].cpu())
+    if state["cuda"] and torch.cuda.device_count() == len(state["cuda"]):
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
+    if torch_only:
+        return
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), position, has_gauss, cached))
+
+
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Run something, such as a validation, that must not move the generators."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints that are whole or absent, whenever a run is stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import mmengine.hooks.checkpoint_hook as hook_module
+import mmengine.runner
+import mmengine.runner.checkpoint as checkpoint_module
+import mmengine.runner.runner as runner_module
+import torch
+from mmengine.dist import get_world_size
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import ValLoop
+
+from zoo.engine.patching import exchanged
+from zoo.engine.random_state import kept_random_state, random_state
+from zoo.errors import CheckpointError
+
+__all__ = ["open_atomically", "safe_saving"]
+
+
+@contextmanager
+def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open ``path`` for writing; it appears, or is replaced, only when all is on the disk.
+
+    The bytes go to ``.NAME.part`` in the same folder. Whatever stops the writing, even a kill,
+    ``path`` holds what it held before.
+
+    Args:
+        path: The file to write; its folder is made.
+        mode: ``"wb"`` or ``"w"`` (UTF-8).
+
+    Raises:
+        CheckpointError: The file cannot be written, as on a full disk.
+    """
+    target = Path(path)
+    staged = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with staged.open(mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        msg = f"cannot write {target.name!r}: {reason}; what was there before is untouched."
+        hint = "check the space and the rights there, or choose another work dir."
+        raise CheckpointError(msg, path=target, hint=hint) from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # elsewhere a folder cannot be opened
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def safe_saving() -> Iterator[None]:
+    """Run mmengine with checkpoints that are written atomically and hold the random state.
+
+    Inside, ``epoch_N.pth``, ``best_*.pth`` and ``last_checkpoint`` appear only when complete; an
+    older checkpoint is removed after the newer one is on the disk (mmengine does it before); and
+    validation leaves the random numbers of training alone, so that a resumed run can repeat them.
+    """
+    save = _saver(checkpoint_module.save_checkpoint)
+    with ExitStack() as stack:
+        for module in (checkpoint_module, runner_module, mmengine.runner):
+            stack.enter_context(exchanged(module, save_checkpoint=save))
+        # CheckpointHook writes last_checkpoint through the built-in open.
+        stack.enter_context(exchanged(hook_module, open=open_atomically))
+        for name in ("_save_checkpoint_with_step", "_save_best_checkpoint"):
+            method = getattr(CheckpointHook, name)
+            stack.enter_context(exchanged(CheckpointHook, **{name: _removing_last(method)}))
+        stack.enter_context(exchanged(ValLoop, run=_apart(ValLoop.run)))
+        yield
+
+
+def _saver(original: Callable[..., None]) -> Callable[..., None]:
+    def save_checkpoint(
+        checkpoint: dict[str, Any],
+        filename: str,
+        file_client_args: dict[str, Any] | None = None,
+        backend_args: dict[str, Any] | None = None,
+    ) -> None:
+        if "://" in filename or file_client_args is not None or backend_args is not None:
+            original(checkpoint, filename, file_client_args, backend_args)
+            return
+        if "message_hub" in checkpoint and get_world_size() == 1:
+            checkpoint["random_state"] = random_state()
+        with open_atomically(filename) as stream:
+            _write(checkpoint, stream)
+
+    return save_checkpoint
+
+
+def _write(checkpoint: dict[str, Any], stream: IO[bytes]) -> None:
+    try:
+        torch.save(checkpoint, stream)
+    except RuntimeError as error:
+        # torch's C++ writer reports a failing write so, without the reason.
+        raise OSError(str(error).split("\n")[0]) from error
+
+
+class _LaterRemovals:
+    """A file backend that keeps removals back."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+        self.removals: list[tuple[Callable[[str], None], str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def remove(self, path: str) -> None:
+        self.removals.append((self.backend.remove, path))
+
+    def rmtree(self, path: str) -> None:
+        self.removals.append((self.backend.rmtree, path))
+
+
+def _removing_last(method: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a saving method of `CheckpointHook` so that it removes after it has written."""
+
+    def saving(self: CheckpointHook, *args: Any, **kwargs: Any) -> None:
+        backend = self.file_backend
+        self.file_backend = later = _LaterRemovals(backend)
+        try:
+            method(self, *args, **kwargs)
+        finally:
+            self.file_backend = backend
+        best = getattr(self, "best_ckpt_path_dict", {}).values()
+        in_use = {self.last_ckpt, getattr(self, "best_ckpt_path", None), *best}
+        for remove, path in later.removals:
+            if path not in in_use:  # the same name, written anew
+                remove(path)
+
+    return saving
+
+
+def _apart(run: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def validating(self: ValLoop) -> Any:
+        with kept_random_state():
+            return run(self)
+
+    return validating

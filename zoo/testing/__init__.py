@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance kit: a plugin's author inherits, names the plugin, and is told what is off.
+
+::
+
+    from zoo.testing import PluginConformance
+
+    class TestConformance(PluginConformance):
+        plugin = "my_thing"
+
+It needs pytest, and torch with OpenMMLab for all but the manifest's part.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "zoo.testing.datasets",
+    "zoo.testing.conformance",
+    "zoo.testing.hooks",
+    "zoo.testing.losses",
+    "zoo.testing.transforms",
+)
+
+from zoo.testing.checks import check_members, check_pyproject, check_targets  # noqa: E402
+from zoo.testing.conformance import PluginConformance  # noqa: E402
+
+__all__ = ["PluginConformance", "check_members", "check_pyproject", "check_targets"]

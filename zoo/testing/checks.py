@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a manifest and the code that it describes agree; each check raises what is off."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo import interfaces
+from zoo.catalog import PluginRecord
+from zoo.discovery import ENTRY_POINT_GROUP
+from zoo.errors import ManifestError
+from zoo.kinds import KINDS
+from zoo.loading import load_target
+from zoo.rows import Contribution, DatasetRow, Manifest, Option
+
+__all__ = ["check_members", "check_pyproject", "check_targets"]
+
+
+def check_pyproject(manifest: Manifest) -> None:
+    """Check that pyproject.toml, where the sources are at hand, says what the manifest says.
+
+    Args:
+        manifest: Of a plugin's folder; an installed plugin has no pyproject.toml and passes.
+
+    Raises:
+        ManifestError: Version, distribution's name or entry point differ.
+    """
+    path = manifest.folder.parent / "pyproject.toml"
+    if not path.is_file():
+        return
+    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    points = project.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+    compared = (
+        ("version", project.get("version"), manifest.version),
+        (f'entry-points."{ENTRY_POINT_GROUP}"', points.get(manifest.plugin), manifest.package),
+    )
+    for key, found, wanted in compared:
+        if found != wanted:
+            message = (
+                f"cannot accept plugin {manifest.plugin!r}: pyproject.toml {key} is {found!r}, "
+                f"expected {wanted!r} as the manifest has it."
+            )
+            hint = f"make {key} agree in both files."
+            raise ManifestError(
+                message, plugin=manifest.plugin, manifest=manifest.path, where=path, hint=hint
+            )
+
+
+def check_targets(record: PluginRecord) -> None:
+    """Check that every target of a plugin can be imported and fits its kind's Protocol.
+
+    Args:
+        record: A plugin of the catalog.
+
+    Raises:
+        LoadError: Importing a target fails.
+        ManifestError: A target lacks what the Protocol demands.
+        PluginError: The plugin cannot be used at all.
+    """
+    manifest = record.checked()
+    for row, target, protocol in _targets(manifest):
+        found = load_target(record, target)
+        if protocol in ("PrepareTarget", "SampleTarget"):
+            names = tuple(option.name.replace("-", "_") for option in _options(row, protocol))
+            _check_keywords(manifest, target, found, protocol, names)
+        else:
+            check_members(manifest, target, found, protocol)
+
+
+def check_members(manifest: Manifest, target: str, found: object, protocol: str) -> None:
+    """Check that a class has what a Protocol of ``zoo.interfaces`` demands.
+
+    Only methods are looked for: attributes that instances get in ``__init__`` are seen when
+    one is built.
+
+    Args:
+        manifest: Of the plugin.
+        target: Where the class was imported from, for the message.
+        found: The class, or a function for ``Buildable``.
+        protocol: Name of the Protocol.
+
+    Raises:
+        ManifestError: A method is missing, or it cannot be called at all.
+    """
+    if not callable(found):
+        _fail(manifest, target, f"it is {found!r}", "a class or function")
+    if protocol == "Buildable":
+        return
+    missing = [name for name in _methods(protocol) if not callable(getattr(found, name, None))]
+    if missing:
+        _fail(manifest, target, f"it lacks {', '.join(missing)}", f"what interfaces.{protocol} has")
+
+
+def _targets(manifest: Manifest) -> Iterator[tuple[Contribution, str, str]]:
+    for row in manifest.contributions:
+        yield row, row.target, KINDS[row.kind].protocol
+        if isinstance(row, DatasetRow):
+            if row.prepare is not None:
+                yield row, row.prepare, "PrepareTarget"
+            if row.sample is not None:
+                yield row, row.sample, "SampleTarget"
+
+
+def _options(row: Contribution, protocol: str) -> tuple[Option, ...]:
+    return row.options if isinstance(row, DatasetRow) and protocol == "PrepareTarget" else ()
+
+
+def _methods(protocol: str) -> list[str]:
+    """Return the methods that a Protocol and its bases write out."""
+    # typing puts these two on every Protocol.
+    added = ("__init__", "__subclasshook__")
+    bases = getattr(interfaces, protocol).__mro__
+    own = [vars(base).items() for base in bases if base.__module__ == interfaces.__name__]
+    found = (name for items in own for name, value in items if inspect.isfunction(value))
+    return [name for name in dict.fromkeys(found) if name not in added]
+
+
+def _check_keywords(
+    manifest: Manifest, target: str, found: Any, protocol: str, options: tuple[str, ...]
+) -> None:
+    if not callable(found):
+        _fail(manifest, target, f"it is {found!r}", "a function")
+    folder = Path("folder")
+    if protocol == "PrepareTarget":
+        arguments: tuple[Path, ...] = (folder, folder)
+        keywords = dict.fromkeys(("shares", "progress", *options))
+    else:
+        arguments = (folder,)
+        keywords = dict.fromkeys(("seed", "count"))
+    try:
+        inspect.signature(found).bind(*arguments, **keywords)
+    except TypeError as error:
+        _fail(manifest, target, f"it cannot be called: {error}", f"interfaces.{protocol}")
+
+
+def _fail(manifest: Manifest, target: str, found: str, wanted: str) -> None:
+    message = f"cannot accept {target!r} of plugin {manifest.plugin!r}: {found}, expected {wanted}."
+    hint = "correct the code, or the manifest."
+    raise ManifestError(message, plugin=manifest.plugin, manifest=manifest.path, hint=hint)

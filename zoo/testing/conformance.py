@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The class that a plugin's conformance test inherits from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.catalog import PluginRecord, forget_catalog, read_catalog
+from zoo.errors import ManifestError
+from zoo.kinds import KINDS
+from zoo.loading import load_target
+from zoo.manifest import MANIFEST_NAME, read_manifest
+from zoo.rows import Contribution
+from zoo.testing.checks import check_pyproject, check_targets
+from zoo.testing.datasets import DatasetChecks
+from zoo.testing.hooks import HookChecks
+from zoo.testing.losses import LossChecks
+from zoo.testing.transforms import TransformChecks
+
+__all__ = ["PluginConformance"]
+
+_CHECKS_OF_KIND = {
+    "dataset": DatasetChecks,
+    "hook": HookChecks,
+    "loss": LossChecks,
+    "transform": TransformChecks,
+}
+
+
+class PluginConformance(DatasetChecks, HookChecks, LossChecks, TransformChecks):
+    """Checks that every plugin must pass; inherit, set ``plugin``, and pytest runs them.
+
+    Checks of kinds that the manifest does not have are left out. What cannot be guessed is given
+    by the attributes below and by ``make_fake_data``.
+
+    Attributes:
+        plugin: The plugin's name. Its package lies beside the folder of the test, or is
+            installed.
+        settings: Arguments to build contributions with, by name, each a list of variants; where a
+            name is missing it is built without any.
+        mask_settings: The same for losses that are meant for mmdet's mask heads.
+        sample_count: How many images the fake data has.
+        shares: How the fake data is split.
+        prepare_options: Keywords for the prepare target, by name of the data set.
+
+    Example:
+        >>> class TestConformance(PluginConformance):  # doctest: +SKIP
+        ...     plugin = "my_thing"
+        ...     settings = {"TwoSidedLoss": [{}, {"margin": 0.5}]}
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "plugin" not in vars(cls):
+            return
+        path = _find_manifest(cls)
+        try:
+            kinds = {row.kind for row in read_manifest(path).contributions}
+        except ManifestError:
+            kinds = set()  # test_manifest_holds tells
+        for kind, checks in _CHECKS_OF_KIND.items():
+            for name in vars(checks):
+                if name.startswith("test_") and kind not in kinds and name not in vars(cls):
+                    setattr(cls, name, None)
+
+    @pytest.fixture(autouse=True)
+    def _in_the_catalog(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Let the catalog find the plugin, also where it is neither installed nor dropped in."""
+        if self.plugin not in [record.name for record in read_catalog().plugins]:
+            folders = [str(self.manifest_path.parent.parent), os.environ.get("ZOO_PLUGIN_PATH")]
+            monkeypatch.setenv("ZOO_PLUGIN_PATH", os.pathsep.join(filter(None, folders)))
+            forget_catalog()
+        yield
+        forget_catalog()
+
+    @property
+    def manifest_path(self) -> Path:
+        """Return the plugin's manifest."""
+        return _find_manifest(type(self))
+
+    def record(self) -> PluginRecord:
+        """Return the plugin under test, found by this test rather than by the catalog."""
+        manifest = read_manifest(self.manifest_path)
+        return PluginRecord(self.plugin, manifest, self.manifest_path, "ZOO_PLUGIN_PATH")
+
+    def rows_of(self, kind: str) -> list[Contribution]:
+        """Return the manifest's rows of one kind."""
+        return [row for row in self.record().checked().contributions if row.kind == kind]
+
+    def type_of(self, row: Contribution) -> str:
+        """Return the full name that configs write."""
+        return f"zoo.{self.plugin}.{row.name}"
+
+    def variants_of(self, row: Contribution) -> list[dict[str, Any]]:
+        """Return configs that build a contribution, one for each of its settings."""
+        variants = self.settings.get(row.name) or [{}]
+        return [{"type": self.type_of(row), **settings} for settings in variants]
+
+    def test_manifest_holds(self) -> None:
+        """The manifest breaks no rule and names this plugin."""
+        manifest = read_manifest(self.manifest_path)
+
+        assert manifest.plugin == self.plugin
+
+    def test_manifest_agrees_with_pyproject(self) -> None:
+        """Version and entry point are the same in both files."""
+        check_pyproject(read_manifest(self.manifest_path))
+
+    def test_requirements_are_met(self) -> None:
+        """The catalog finds the plugin, and nothing that it requires is missing."""
+        from zoo.requirements import check_requirements
+
+        manifest = read_catalog().plugin(self.plugin).checked()
+
+        check_requirements(manifest.requires, plugin=self.plugin, manifest=manifest.path)
+
+    def test_targets_fit_their_protocols(self) -> None:
+        """Every target can be imported, and has what ``zoo.interfaces`` demands."""
+        check_targets(self.record())
+
+    def test_package_when_imported_brings_zoo_and_nothing_heavy(self) -> None:
+        """Spawned workers import the package first: it installs zoo's finder, cheaply."""
+        package = self.record().checked().package
+        code = (
+            f"import sys; sys.path.append({str(self.manifest_path.parent.parent)!r}); "
+            f"import {package}; print('zoo' in sys.modules, 'torch' in sys.modules)"
+        )
+
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # noqa: S603
+
+        assert run.stdout.split() == ["True", "False"], run.stderr
+
+    def test_types_resolve_in_mmengine(self) -> None:
+        """``zoo.<plugin>.<Name>`` gives the target itself, from mmengine's root registry."""
+        root = pytest.importorskip("mmengine.registry")
+
+        for row in self.record().checked().contributions:
+            registry = getattr(root, KINDS[row.kind].registry)
+
+            assert registry.get(self.type_of(row)) is load_target(self.record(), row.target)
+
+
+def _find_manifest(cls: type[PluginConformance]) -> Path:
+    package = f"zoo_{cls.plugin}"
+    test_file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    folders = list(Path(test_file).resolve().parents[:3]) if test_file else []
+    for folder in folders:
+        for candidate in (folder / package, folder):
+            if candidate.name in (package, cls.plugin) and (candidate / MANIFEST_NAME).is_file():
+                return candidate / MANIFEST_NAME
+    spec = find_spec(package)
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        return Path(place) / MANIFEST_NAME
+    message = f"cannot test plugin {cls.plugin!r}: no package {package} beside {test_file}."
+    hint = f"put the test into the folder tests/ beside {package}/, or install the plugin."
+    raise ManifestError(message, plugin=cls.plugin, where=test_file, hint=hint)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets: raw -> prepared -> items of a spawned loader, on fake data."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.loading import load_target
+from zoo.rows import DatasetRow
+from zoo.testing.subject import Subject
+
+__all__ = ["DatasetChecks"]
+
+# Raw and prepared folders by type, for the session: preparing is the slow part of these checks.
+_FOLDERS: dict[str, tuple[Path, Path]] = {}
+
+
+class DatasetChecks(Subject):
+    """Checks of ``[[dataset]]`` rows of semantic tasks that have a prepare target."""
+
+    def make_fake_data(self, row: DatasetRow, folder: Path) -> Path:
+        """Write a small raw data set and return the source that prepare is given.
+
+        By default it is what the row's ``sample`` target writes; a data set without one overrides
+        this.
+
+        Args:
+            row: The data set's row.
+            folder: An empty folder to write into.
+        """
+        if row.sample is None:
+            pytest.fail(f"{row.name} has no sample target: override make_fake_data")
+        write_sample: Any = load_target(self.record(), row.sample)
+        write_sample(folder, seed=0, count=self.sample_count)
+        return folder
+
+    def test_sample_when_seeded_alike_is_equal_to_the_byte(self, tmp_path: Path) -> None:
+        """A seed is a data set: equal seeds equal bytes, another seed other pictures."""
+        for row in self._datasets():
+            if row.sample is None:
+                continue
+            write_sample: Any = load_target(self.record(), row.sample)
+            digests = []
+            for number, seed in enumerate((0, 0, 1)):
+                folder = tmp_path / f"{row.name}_{number}"
+                write_sample(folder, seed=seed, count=2)
+                digests.append(_digests(folder))
+
+            assert digests[0] == digests[1], row.name
+            assert sorted(digests[0].values()) != sorted(digests[2].values()), row.name
+
+    def test_prepare_writes_a_folder_that_holds(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """``zoo data check`` finds nothing, and the row's facts are those of dataset.json."""
+        from zoo.data import check_prepared, read_prepared
+
+        for row in self._prepared_rows():
+            _, out = self._folders(row, tmp_path_factory)
+            prepared = read_prepared(out)
+
+            assert check_prepared(out) == []
+            assert prepared.type == self.type_of(row)
+            assert (prepared.task, prepared.labels) == (row.task, row.labels)
+            assert row.classes in ("from data", tuple(prepared.classes))
+            assert len(prepared.classes) == len(prepared.palette)
+            assert sum(split.count for split in prepared.splits.values()) > 0
+
+    def test_prepare_when_run_again_changes_nothing(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """Neither the prepared folder nor the source, not even a time stamp."""
+        for row in self._prepared_rows():
+            source, out = self._folders(row, tmp_path_factory)
+            before = [_digests(source), _digests(out), _times(out)]
+
+            self._prepare(row, source, out)
+
+            assert [_digests(source), _digests(out), _times(out)] == before, row.name
+
+    def test_prepare_elsewhere_writes_equal_files(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """Preparing is a function of its source and options alone."""
+        for row in self._prepared_rows():
+            source, out = self._folders(row, tmp_path_factory)
+            other = tmp_path_factory.mktemp("again") / "prepared"
+
+            self._prepare(row, source, other)
+
+            assert _digests(other) == _digests(out), row.name
+
+    def test_dataset_yields_what_heads_expect(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """uint8 image ``(3, H, W)``, int64 ids ``(1, H, W)`` in range, and the paths."""
+        import torch
+
+        for row in self._prepared_rows():
+            dataset = self._build(row, tmp_path_factory)
+            classes = len(dataset.metainfo["classes"])
+
+            assert len(dataset) > 0, row.name
+            for item in (dataset[index] for index in range(min(3, len(dataset)))):
+                image, sample = item["inputs"], item["data_samples"]
+                labels = sample.gt_sem_seg.data
+                ids = set(labels.unique().tolist())
+                assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
+                assert labels.dtype == torch.int64, row.name
+                assert labels.shape == (1, *image.shape[1:]), row.name
+                assert ids <= {*range(classes), 255}, row.name
+                assert {"img_path", "ori_shape", "img_shape"} <= set(sample.metainfo), row.name
+
+    def test_dataset_in_spawned_workers_yields_the_same(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """Workers that import everything anew load the items of the main process."""
+        from torch.utils.data import DataLoader
+
+        for row in self._prepared_rows():
+            dataset = self._build(row, tmp_path_factory)
+            loader: Any = DataLoader(
+                dataset, num_workers=1, multiprocessing_context="spawn", collate_fn=_first
+            )
+
+            for index, item in enumerate(loader):
+                assert (item["inputs"] == dataset[index]["inputs"]).all(), row.name
+
+    def _datasets(self) -> list[DatasetRow]:
+        return [row for row in self.rows_of("dataset") if isinstance(row, DatasetRow)]
+
+    def _prepared_rows(self) -> list[DatasetRow]:
+        pytest.importorskip("mmseg")
+        return [row for row in self._datasets() if row.prepare and row.task == "semantic"]
+
+    def _folders(
+        self, row: DatasetRow, tmp_path_factory: pytest.TempPathFactory
+    ) -> tuple[Path, Path]:
+        key = self.type_of(row)
+        if key not in _FOLDERS:
+            base = tmp_path_factory.mktemp(row.name)
+            raw = base / "raw"
+            raw.mkdir()
+            source = self.make_fake_data(row, raw)
+            self._prepare(row, source, base / "prepared")
+            _FOLDERS[key] = (source, base / "prepared")
+        return _FOLDERS[key]
+
+    def _prepare(self, row: DatasetRow, source: Path, out: Path) -> None:
+        from zoo.data import parse_shares
+
+        options = {option.name.replace("-", "_"): option.default for option in row.options}
+        options |= self.prepare_options.get(row.name, {})
+        prepare: Any = load_target(self.record(), row.prepare)
+        prepare(source, out, shares=parse_shares(self.shares), progress=None, **options)
+
+    def _build(self, row: DatasetRow, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        from mmengine.registry import DATASETS, DefaultScope
+
+        from zoo.data import read_prepared
+
+        _, out = self._folders(row, tmp_path_factory)
+        prepared = read_prepared(out)
+        config = {
+            "type": self.type_of(row),
+            "data_root": str(out),
+            "ann_file": "splits/train.txt",
+            "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
+            "metainfo": {"classes": prepared.classes, "palette": prepared.palette},
+            "pipeline": [
+                {"type": "mmseg.LoadImageFromFile"},
+                {"type": "mmseg.LoadAnnotations"},
+                {"type": "mmseg.PackSegInputs"},
+            ],
+        }
+        with DefaultScope.overwrite_default_scope("mmseg"):
+            return DATASETS.build(config)
+
+
+def _first(items: list[Any]) -> Any:
+    return items[0]
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    base = folder if folder.is_dir() else folder.parent
+    return {
+        path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(base.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}

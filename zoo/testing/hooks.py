@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hooks, run by a real mmengine Runner over a network of four numbers."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.testing.subject import Subject
+
+__all__ = ["HookChecks"]
+
+
+class HookChecks(Subject):
+    """Checks of ``[[hook]]`` rows."""
+
+    def test_hook_is_mmengines_with_a_priority(self) -> None:
+        """The runner takes only subclasses of its ``Hook``, and orders them by ``priority``."""
+        for row, hook in self._hooks():
+            from mmengine.hooks import Hook
+            from mmengine.runner import get_priority
+
+            assert isinstance(hook, Hook), row
+            assert 0 <= get_priority(hook.priority) <= 100, row
+
+    def test_hook_takes_the_arguments_of_each_point(self) -> None:
+        """An overridden method can be called with all that the runner passes to that point."""
+        for row, hook in self._hooks():
+            from mmengine.hooks import Hook
+
+            points = ["before_save_checkpoint", "after_load_checkpoint", *Hook.stages]
+            for point in points:
+                passed = list(inspect.signature(getattr(Hook, point)).parameters)[2:]
+                method = inspect.signature(getattr(hook, point))
+                try:
+                    method.bind(None, **dict.fromkeys(passed))
+                except TypeError as error:
+                    pytest.fail(f"{row}.{point} cannot take {passed}: {error}")
+
+    def test_hook_in_a_run_lets_training_and_validation_end(self, tmp_path: Path) -> None:
+        """Two epochs with validation, as ``custom_hooks`` of a config, pass with the hook."""
+        pytest.importorskip("mmengine")
+        for row in self.rows_of("hook"):
+            for number, config in enumerate(self.variants_of(row)):
+                folder = tmp_path / f"{row.name}_{number}"
+                runner = _runner(folder, config, f"{self.plugin}_{row.name}_{number}")
+
+                runner.train()
+
+                assert runner.epoch == 2, config
+
+    def _hooks(self) -> list[tuple[str, Any]]:
+        registry = pytest.importorskip("mmengine.registry")
+        return [
+            (row.name, registry.HOOKS.build(config))
+            for row in self.rows_of("hook")
+            for config in self.variants_of(row)
+        ]
+
+
+def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:
+    import torch
+    from mmengine.evaluator import BaseMetric
+    from mmengine.model import BaseModel
+    from mmengine.runner import Runner
+
+    class Line(BaseModel):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 1)
+
+        def forward(self, inputs: Any, data_samples: Any, mode: str) -> Any:
+            values = self.layer(torch.stack(inputs))
+            return {"loss": values.square().mean()} if mode == "loss" else list(values)
+
+    class Nothing(BaseMetric):  # type: ignore[misc]
+        def process(self, data_batch: Any, data_samples: Any) -> None:
+            self.results.append(0.0)
+
+        def compute_metrics(self, results: list[float]) -> dict[str, float]:
+            return {"score": 0.0}
+
+    items = [{"inputs": torch.ones(3), "data_samples": {"img_path": f"{i}.png"}} for i in range(4)]
+    loader = {
+        "dataset": items,
+        "batch_size": 2,
+        "sampler": {"type": "DefaultSampler", "shuffle": False},
+        "collate_fn": {"type": "pseudo_collate"},
+    }
+    return Runner(
+        Line(),
+        str(folder),
+        train_dataloader=loader,
+        val_dataloader=loader,
+        train_cfg={"by_epoch": True, "max_epochs": 2, "val_interval": 1},
+        val_cfg={},
+        val_evaluator=Nothing(),
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.01}},
+        custom_hooks=[hook],
+        default_scope="mmengine",
+        experiment_name=name,
+        log_level="ERROR",
+    )

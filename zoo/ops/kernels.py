@@ -9,35 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
-from zoo.errors import UnsupportedOpError
+from zoo.ops.nms import nms
+from zoo.ops.roi_align import roi_align_backward, roi_align_forward
+from zoo.ops.unsupported import UnsupportedOp
 
-__all__ = ["KERNELS", "UnsupportedOp", "find_kernel"]
-
-_HINT = (
-    "install a compiled mmcv in place of mmcv-lite: pip uninstall mmcv-lite, then "
-    "pip install --no-build-isolation mmcv==2.1.0 (needs a C++ compiler and takes 20 minutes)"
-)
-
-
-class UnsupportedOp:
-    """A kernel of compiled mmcv without a stand-in: can be imported, not called.
-
-    Args:
-        name: mmcv's name of the kernel, such as ``deform_conv_forward``.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raise UnsupportedOpError naming the kernel."""
-        message = f"cannot run mmcv's op {self.name!r}: zoo has no stand-in for it."
-        raise UnsupportedOpError(message, op=self.name, hint=_HINT)
-
-    def __repr__(self) -> str:
-        return f"UnsupportedOp({self.name!r})"
+__all__ = ["KERNELS", "find_kernel"]
 
 
 def get_compiler_version() -> str:
@@ -52,6 +30,9 @@ def get_compiling_cuda_version() -> str:
 
 KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
+        "nms": nms,
+        "roi_align_backward": roi_align_backward,
+        "roi_align_forward": roi_align_forward,
         "get_compiler_version": get_compiler_version,
         "get_compiling_cuda_version": get_compiling_cuda_version,
     }

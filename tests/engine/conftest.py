@@ -48,7 +48,7 @@ def toy_runner(tmp_path: Path) -> Callable[..., Any]:
             self.results.append(0)
 
         def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-            return {"score": float(next(self.values))}
+            return {"acc": float(next(self.values))}
 
     def build(folder: str = "run", *, width: int = 4, by_epoch: bool = True, **over: Any) -> Any:
         sampler = {"type": "DefaultSampler" if by_epoch else "InfiniteSampler", "shuffle": True}
@@ -56,6 +56,7 @@ def toy_runner(tmp_path: Path) -> Callable[..., Any]:
         val = {**train, "sampler": {"type": "DefaultSampler", "shuffle": False}}
         ends = {"max_epochs": 4} if by_epoch else {"max_iters": 8}
         steps = {"by_epoch": by_epoch, "interval": 1 if by_epoch else 2}
+        torch.manual_seed(5)
         settings: dict[str, Any] = {
             "model": Toy(width),
             "work_dir": str(tmp_path / folder),

@@ -88,7 +88,7 @@ def test_save_to_a_device_without_room_is_a_checkpoint_error(tmp_path: Path) -> 
         def write(self, data: bytes) -> int:
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="[Ss]pace|write"):
+    with pytest.raises(OSError, match=r"[Ss]pace|write"):
         saving._write({"w": torch.zeros(1000)}, Full())  # type: ignore[arg-type]
 
 
@@ -98,7 +98,7 @@ def test_old_checkpoints_are_removed_only_after_the_new_one_is_written(
     """With ``max_keep_ckpts=1`` a failing save leaves the last good one and its note."""
     from zoo.engine import saving
 
-    hook = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 1, "save_best": "score"}
+    hook = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 1, "save_best": "acc"}
     write = saving._write
 
     def fail_at_epoch_3(checkpoint: dict[str, Any], stream: Any) -> None:
@@ -112,7 +112,7 @@ def test_old_checkpoints_are_removed_only_after_the_new_one_is_written(
         runner.train()
 
     folder = tmp_path / "run"
-    assert {"best_score_epoch_2.pth", "epoch_2.pth"} == {p.name for p in folder.glob("*.pth")}
+    assert {"best_acc_epoch_2.pth", "epoch_2.pth"} == {p.name for p in folder.glob("*.pth")}
     assert str(folder / "epoch_2.pth") == (folder / "last_checkpoint").read_text()
     assert list(folder.glob(".*.part")) == []
 
@@ -122,12 +122,12 @@ def test_max_keep_ckpts_when_all_goes_well_keeps_as_many(
 ) -> None:
     from zoo.engine.saving import safe_saving
 
-    hook = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2, "save_best": "score"}
+    hook = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2, "save_best": "acc"}
     with safe_saving():
         toy_runner("run", default_hooks={"checkpoint": hook}).train()
 
     found = {path.name for path in (tmp_path / "run").glob("*.pth")}
-    assert {"best_score_epoch_4.pth", "epoch_3.pth", "epoch_4.pth"} == found
+    assert {"best_acc_epoch_4.pth", "epoch_3.pth", "epoch_4.pth"} == found
 
 
 def test_validation_does_not_move_the_random_numbers_of_training(

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: help of every command, usage errors, and how commands end."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import zoo
+from zoo.cli import LazyGroup, main
+from zoo.cli.errors import ZooCommand
+from zoo.errors import DataError
+
+CONTRACT = {
+    "list", "info", "train", "test", "predict", "plot", "config list", "config show",
+    "data list", "data sample", "data prepare", "data check", "data show", "plugin list", "doctor",
+}  # fmt: skip
+
+
+def walk(group: LazyGroup, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, LazyGroup):
+            yield from walk(command, (*prefix, name))
+        else:
+            yield (*prefix, name)
+
+
+def test_commands_when_walked_are_those_of_the_contract() -> None:
+    """Names are a contract."""
+    assert {" ".join(words) for words in walk(main)} == CONTRACT  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("words", sorted(CONTRACT))
+def test_help_when_asked_ends_with_0_and_shows_usage(words: str) -> None:
+    """Each command is imported and explains itself."""
+    result = CliRunner().invoke(main, [*words.split(), "--help"])
+
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Usage: ")
+    assert "--debug" in result.output
+
+
+def test_help_when_asked_of_the_whole_imports_no_command() -> None:
+    """`zoo --help` stays light: the one-line helps stand in the table."""
+    code = (
+        "import sys; from zoo.cli import main; main(['--help'], standalone_mode=False);"
+        "print([m for m in sys.modules if m.startswith('zoo.')])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1].count("zoo.cli.") == 0
+
+
+@pytest.mark.parametrize("words", [("lst",), ("data", "prepar")])
+def test_command_when_unknown_ends_with_2_and_offers_near_names(words: tuple[str, ...]) -> None:
+    """Wrong usage is 2."""
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 2
+    assert f"no such command {words[-1]!r}. Did you mean " in result.output
+
+
+def test_option_when_missing_ends_with_2() -> None:
+    """A required option that is not given is wrong usage."""
+    result = CliRunner().invoke(main, ["data", "sample", "x"])
+
+    assert result.exit_code == 2
+    assert "Missing option '--out'" in result.output
+
+
+def test_version_when_asked_is_that_of_the_package() -> None:
+    """The version has one home."""
+    result = CliRunner().invoke(main, ["--version"])
+
+    assert (result.exit_code, result.output) == (0, f"zoo {zoo.__version__}\n")
+
+
+@click.command(cls=ZooCommand)
+@click.argument("how")
+def ending(how: str) -> None:
+    """Ends in the way that is asked."""
+    if how == "refused":
+        message = "cannot read 'x.png': 0 bytes, expected an image."
+        raise DataError(message, path="in/x.png", hint="copy it again.")
+    if how == "denied":
+        Path(__file__, "not", "a", "folder").read_bytes()
+    if how == "interrupted":
+        raise KeyboardInterrupt
+    if how == "bug":
+        message = "a bug"
+        raise RuntimeError(message)
+
+
+def test_zoo_error_when_raised_is_one_message_and_1() -> None:
+    """What, where, what to do; no traceback."""
+    result = CliRunner().invoke(ending, ["refused"])
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: cannot read 'x.png': 0 bytes, expected an image.\n"
+        "where: in/x.png\n"
+        "HINT: copy it again.\n"
+    )
+
+
+def test_zoo_error_when_debugging_keeps_its_traceback() -> None:
+    """`--debug` shows where an error came from."""
+    result = CliRunner().invoke(ending, ["refused", "--debug"])
+
+    assert isinstance(result.exception, DataError)
+
+
+def test_os_error_when_raised_names_the_file_and_ends_with_1() -> None:
+    """A file that cannot be opened is no bug."""
+    result = CliRunner().invoke(ending, ["denied"])
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "Not a directory" in result.stderr
+    assert "test_commands.py" in result.stderr
+
+
+def test_interrupt_when_it_comes_ends_with_130() -> None:
+    """Ctrl-C is told from failure."""
+    result = CliRunner().invoke(ending, ["interrupted"])
+
+    assert result.exit_code == 130
+
+
+def test_bug_when_it_happens_is_not_hidden() -> None:
+    """Anything unexpected keeps its traceback."""
+    result = CliRunner().invoke(ending, ["bug"])
+
+    assert isinstance(result.exception, RuntimeError)

@@ -1,0 +1,3 @@
+from zoo.testing import PluginConformance
+class TestConformance(PluginConformance):
+    plugin = "training_hooks"

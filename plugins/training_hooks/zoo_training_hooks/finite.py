@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stop a run whose loss or weights are no longer finite, before they reach a checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import CheckpointHook, Hook
+
+from zoo.errors import TrainingError
+
+__all__ = ["StopOnNonFiniteLoss"]
+
+_NAMED_IMAGES = 8
+
+
+class StopOnNonFiniteLoss(Hook):
+    """Stop on a loss that is NaN or infinite, naming the step, the loss and the images.
+
+    The optimizer has stepped by the time a hook sees a loss, so the weights in memory may be
+    broken already; this hook runs before mmengine's ``CheckpointHook`` and raises, so no
+    checkpoint is made of them and none is deleted in their favour. A step can also break the
+    weights under a finite loss (a gradient that is not finite, another process's loss): weights
+    are checked where they are about to be kept, that is at the end of every epoch, before every
+    validation, and before each checkpoint that is written between two steps.
+
+    One number is read in each step, the total loss, after mmengine has read it for its log: the
+    device has nothing left to wait for. A gradient that overflows under mixed precision is the
+    scaler's to handle (it skips the step); only the loss and the weights are looked at.
+
+    Raises:
+        TrainingError: The loss, or a weight, is not finite.
+    """
+
+    # After mmengine's RuntimeInfoHook, which reads the losses, and before all that save or draw.
+    priority = "VERY_HIGH"
+
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check the loss, and the weights where this step's are about to be saved.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch in its epoch.
+            data_batch: What the loader gave: a dict with ``data_samples``.
+            outputs: ``loss`` and each part of it, ``()`` tensors or floats.
+
+        Raises:
+            TrainingError: The loss, or a weight that is about to be saved, is not finite.
+        """
+        losses = {name: value for name, value in (outputs or {}).items() if "loss" in name}
+        # mmengine's total adds up every part, so one number tells of them all.
+        total = {"loss": losses["loss"]} if "loss" in losses else losses
+        if not all(math.isfinite(_number(value)) for value in total.values()):
+            raise _loss_error(runner, losses, data_batch)
+        if any(_saves_after_this_step(hook, runner) for hook in runner.hooks):
+            _check_weights(runner, step=runner.iter + 1)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Check the weights, which a checkpoint of this epoch would hold."""
+        _check_weights(runner, step=runner.iter)
+
+    def before_val(self, runner: Any) -> None:
+        """Check the weights, which a best checkpoint would hold, if this run trains them."""
+        if runner.iter > 0:
+            _check_weights(runner, step=runner.iter)
+
+
+def _saves_after_this_step(hook: Hook, runner: Any) -> bool:
+    """Return whether a hook writes a checkpoint between this step and the next one."""
+    if not isinstance(hook, CheckpointHook) or hook.by_epoch:
+        return False
+    due = hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
+    return due or (hook.save_last and hook.is_last_train_iter(runner))
+
+
+def _loss_error(runner: Any, losses: Mapping[str, Any], data_batch: Any) -> TrainingError:
+    values = {name: _number(value) for name, value in losses.items()}
+    broken = {name: value for name, value in values.items() if not math.isfinite(value)}
+    parts = {name: value for name, value in broken.items() if name != "loss"} or broken
+    found = ", ".join(f"{name} is {value}" for name, value in parts.items())
+    return TrainingError(
+        f"cannot go on training: {found} at step {runner.iter + 1}, expected a finite number.",
+        where=_name_images(data_batch),
+        hint=f"look at these images and their masks, lower the learning rate, or clip gradients; "
+        f"{_name_checkpoint(runner)}",
+    )
+
+
+def _number(value: Any) -> float:
+    return value.item() if isinstance(value, torch.Tensor) else float(value)
+
+
+def _check_weights(runner: Any, *, step: int) -> None:
+    state = {
+        name: tensor for name, tensor in runner.model.state_dict().items() if _is_float(tensor)
+    }
+    if not state or torch.stack([tensor.isfinite().all() for tensor in state.values()]).all():
+        return
+    broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+    message = (
+        f"cannot go on training: {len(broken)} of {len(state)} weights are not finite after "
+        f"step {step} though its loss was, expected finite numbers."
+    )
+    hint = f"lower the learning rate or clip gradients; {_name_checkpoint(runner)}"
+    raise TrainingError(message, where=_shorten(broken), hint=hint)
+
+
+def _is_float(tensor: Any) -> bool:
+    return isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+
+
+def _name_checkpoint(runner: Any) -> str:
+    info = runner.message_hub.runtime_info
+    if info.get("last_ckpt"):
+        return f"{info['last_ckpt']} is from before this step and good to resume from."
+    return "no checkpoint was written before this step."
+
+
+def _name_images(data_batch: Any) -> str | None:
+    samples = data_batch.get("data_samples") if isinstance(data_batch, Mapping) else None
+    names = [name for sample in _flatten(samples) if (name := _name_image(sample))]
+    return _shorten(names) if names else None
+
+
+def _flatten(samples: Any) -> Iterator[Any]:
+    """Yield the samples of a list, or of the dict of lists that several branches give."""
+    if isinstance(samples, Mapping) and "img_path" not in samples:
+        samples = list(samples.values())
+    if isinstance(samples, (list, tuple)):
+        for sample in samples:
+            yield from _flatten(sample)
+    elif samples is not None:
+        yield samples
+
+
+def _name_image(sample: Any) -> str | None:
+    found = sample if isinstance(sample, Mapping) else getattr(sample, "metainfo", {})
+    path = found.get("img_path")
+    return None if path is None else str(path)
+
+
+def _shorten(names: list[str]) -> str:
+    more = len(names) - _NAMED_IMAGES
+    return ", ".join(names[:_NAMED_IMAGES]) + (f" and {more} more" if more > 0 else "")

@@ -172,9 +172,9 @@ class DatasetChecks(Subject):
             "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
             "metainfo": {"classes": prepared.classes, "palette": prepared.palette},
             "pipeline": [
-                {"type": "mmseg.LoadImageFromFile"},
-                {"type": "mmseg.LoadAnnotations"},
-                {"type": "mmseg.PackSegInputs"},
+                {"type": "LoadImageFromFile"},
+                {"type": "LoadAnnotations"},
+                {"type": "PackSegInputs"},
             ],
         }
         with DefaultScope.overwrite_default_scope("mmseg"):

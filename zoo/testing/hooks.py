@@ -63,9 +63,10 @@ class HookChecks(Subject):
 
 def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:
     import torch
-    from mmengine.evaluator import BaseMetric
+    from mmengine.evaluator import BaseMetric, Evaluator
     from mmengine.model import BaseModel
     from mmengine.runner import Runner
+    from mmengine.structures import BaseDataElement
 
     class Line(BaseModel):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -83,7 +84,8 @@ def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:
         def compute_metrics(self, results: list[float]) -> dict[str, float]:
             return {"score": 0.0}
 
-    items = [{"inputs": torch.ones(3), "data_samples": {"img_path": f"{i}.png"}} for i in range(4)]
+    samples = [BaseDataElement(metainfo={"img_path": f"{number}.png"}) for number in range(4)]
+    items = [{"inputs": torch.ones(3), "data_samples": sample} for sample in samples]
     loader = {
         "dataset": items,
         "batch_size": 2,
@@ -97,7 +99,7 @@ def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:
         val_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": 2, "val_interval": 1},
         val_cfg={},
-        val_evaluator=Nothing(),
+        val_evaluator=Evaluator([Nothing(prefix="fake")]),
         optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.01}},
         custom_hooks=[hook],
         default_scope="mmengine",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pickle
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,36 +16,43 @@ __all__ = ["TransformChecks"]
 
 
 class TransformChecks(Subject):
-    """Checks of ``[[transform]]`` rows; override ``make_results`` for one that reads files."""
+    """Checks of ``[[transform]]`` rows; override ``make_results`` where more is needed."""
 
-    def make_results(self, name: str) -> dict[str, Any]:
+    def make_results(self, name: str, folder: Path) -> dict[str, Any]:
         """Return what earlier steps of a pipeline put together, for one transform.
 
         Args:
             name: Of the transform.
+            folder: Where the files lie that the paths name; they are written here.
 
         Returns:
-            A loaded image ``(24, 32, 3)`` uint8 with its labels ``(24, 32)`` uint8, and paths.
+            An image ``(24, 32, 3)`` uint8 and its labels ``(24, 32)`` uint8, as arrays and as
+            8-bit PNG files.
         """
+        import cv2
         import numpy as np
 
         rng = np.random.default_rng(0)
+        image = rng.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+        labels = rng.integers(0, 2, (24, 32)).astype(np.uint8)
+        cv2.imwrite(str(folder / "image.png"), image)
+        cv2.imwrite(str(folder / "mask.png"), labels)
         return {
-            "img_path": "images/a.png",
-            "seg_map_path": "masks/a.png",
-            "img": rng.integers(0, 256, (24, 32, 3), dtype=np.uint8),
+            "img_path": str(folder / "image.png"),
+            "seg_map_path": str(folder / "mask.png"),
+            "img": image,
             "img_shape": (24, 32),
             "ori_shape": (24, 32),
-            "gt_seg_map": rng.integers(0, 2, (24, 32)).astype(np.uint8),
+            "gt_seg_map": labels,
             "seg_fields": ["gt_seg_map"],
             "reduce_zero_label": False,
             "label_map": None,
         }
 
-    def test_transform_keeps_image_and_labels_together(self) -> None:
+    def test_transform_keeps_image_and_labels_together(self, tmp_path: Path) -> None:
         """Equal sizes before and after; no label appears that was not there, but 255."""
         for row, transform in self._transforms():
-            before = self.make_results(row)
+            before = self.make_results(row, tmp_path)
             after = transform(deepcopy(before))
             if after is None or "gt_seg_map" not in before:
                 continue
@@ -52,10 +60,10 @@ class TransformChecks(Subject):
             assert after["img"].shape[:2] == after["gt_seg_map"].shape, row
             assert set(after["gt_seg_map"].flat) <= {*before["gt_seg_map"].flat, 255}, row
 
-    def test_transform_without_labels_leaves_them_alone(self) -> None:
+    def test_transform_without_labels_leaves_them_alone(self, tmp_path: Path) -> None:
         """Prediction runs the same pipeline on images that have none."""
         for row, transform in self._transforms():
-            results = self.make_results(row)
+            results = self.make_results(row, tmp_path)
             for key in ("gt_seg_map", "seg_map_path"):
                 results.pop(key, None)
             results["seg_fields"] = []
@@ -64,12 +72,12 @@ class TransformChecks(Subject):
 
             assert after is None or "gt_seg_map" not in after, row
 
-    def test_transform_when_pickled_still_works(self) -> None:
+    def test_transform_when_pickled_still_works(self, tmp_path: Path) -> None:
         """Spawned loader workers get it by pickle."""
         for row, transform in self._transforms():
             copy = pickle.loads(pickle.dumps(transform))  # noqa: S301
 
-            after = copy(self.make_results(row))
+            after = copy(self.make_results(row, tmp_path))
 
             assert after is None or isinstance(after, dict), row
 

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dice and IoU of each class: the mean over images, pooled over pixels, and image by image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from numpy.typing import NDArray
+
+from zoo.errors import ConfigError, DataError
+
+__all__ = ["DiceMetric"]
+
+
+class DiceMetric(BaseMetric):
+    """Dice and IoU in two ways that are named apart.
+
+    * ``dice_<class>``, ``iou_<class>``: the mean over images of each image's own value. An image
+      where the class is absent from both sides has no value and is left out of the mean; absent
+      from one side only, it counts as 0.
+    * ``pooled_dice_<class>``, ``pooled_iou_<class>``: of the pixels of all images taken together,
+      so that large images and large objects weigh more.
+    * ``mean_dice``, ``mean_iou``, ``pooled_mean_dice``, ``pooled_mean_iou``: the mean of those
+      over the classes. ``pooled_mean_dice`` is mmseg's mDice and ``pooled_mean_iou`` its mIoU.
+
+    All lie in ``[0, 1]``; mmseg's are in percent. A class that no image has on either side is NaN
+    and left out of the means over classes. Pixels equal to ``ignore_index`` count nowhere. White
+    space and slashes of a class's name become ``_``.
+
+    Args:
+        classes: Classes to report, by name; None for all, background included.
+        ignore_index: Id of pixels that count nowhere, or None.
+        collect_device: ``cpu`` or ``gpu``: how processes exchange the counts of their images.
+        prefix: Put before each name, with a slash; None for nothing.
+
+    Raises:
+        ConfigError: ``classes`` names one that the data set lacks, or two names become one.
+        DataError: A mask or a prediction holds an id that is no class, or their sizes differ.
+
+    Source:
+        Dice 1945, doi:10.2307/1932409; Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x.
+    """
+
+    # Empty rather than None, which mmengine warns about.
+    default_prefix = ""
+
+    def __init__(
+        self,
+        classes: Sequence[str] | None = None,
+        ignore_index: int | None = 255,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.classes = None if classes is None else tuple(classes)
+        self.ignore_index = ignore_index
+        self._per_image: list[dict[str, Any]] = []
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Count the pixels of one batch, image by image.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Dicts with ``pred_sem_seg.data`` and ``gt_sem_seg.data``, ``(1, H, W)``
+                ids, and ``img_path``.
+
+        Raises:
+            DataError: An id that is no class, or sizes that differ.
+        """
+        count = len(self._all_classes())
+        for sample in data_samples:
+            file = str(sample.get("img_path", ""))
+            mask = sample["gt_sem_seg"]["data"].squeeze(0)
+            predicted = sample["pred_sem_seg"]["data"].squeeze(0).to(mask.device)
+            counts = _count_pixels(predicted, mask, count, self.ignore_index, file)
+            self.results.append({"file": file, "counts": counts})
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Return the values over all images; keep those of each image.
+
+        Args:
+            results: ``file`` and ``counts`` ``(3, C)`` of each image, in the data set's order.
+
+        Returns:
+            The values by name, those of classes in the order of their ids.
+
+        Raises:
+            ConfigError: ``classes`` names one that the data set lacks, or two names become one.
+        """
+        keys, ids = self._keys()
+        counts = np.array([result["counts"] for result in results], dtype=np.int64)
+        counts = counts.reshape(len(results), 3, len(self._all_classes()))[:, :, ids]
+        images, pooled = _scores(counts), _scores(counts.sum(0))
+        self._per_image = [
+            {"file": result["file"], "values": _values_of_image(keys, images, row)}
+            for row, result in enumerate(results)
+        ]
+        over_images = {
+            name: np.array([_mean(column) for column in values.T])
+            for name, values in images.items()
+        }
+        return {**_name_values("", keys, over_images), **_name_values("pooled_", keys, pooled)}
+
+    def per_image_values(self) -> list[dict[str, Any]]:
+        """Return ``file`` and ``values`` of each image of the last ``evaluate``.
+
+        Returns:
+            One dict an image, in the data set's order. ``values`` holds ``dice_<class>`` and
+            ``iou_<class>``; a class absent from both sides is left out. Empty before the first
+            ``evaluate``, and on processes other than the main one.
+        """
+        return self._per_image
+
+    def _all_classes(self) -> Sequence[str]:
+        classes: Sequence[str] | None = (self.dataset_meta or {}).get("classes")
+        if classes is None:
+            message = "cannot compute DiceMetric: the data set names no classes in its metainfo."
+            raise ConfigError(message, hint="set metainfo=dict(classes=[...]) in the config.")
+        return classes
+
+    def _keys(self) -> tuple[list[str], list[int]]:
+        """Return the reported classes, as they stand in names of values, and their ids."""
+        known = self._all_classes()
+        wanted = known if self.classes is None else self.classes
+        for name in wanted:
+            if name not in known:
+                message = (
+                    f"cannot compute DiceMetric: no class named {name!r}, expected some of "
+                    f"{', '.join(map(repr, known))}."
+                )
+                raise ConfigError(message, where="classes", hint="name classes of the data set.")
+        keys = [re.sub(r"[\s/]+", "_", name.strip()) for name in wanted]
+        if len(set(keys)) < len(keys):
+            message = f"cannot compute DiceMetric: two classes have one name in {list(wanted)}."
+            raise ConfigError(message, where="classes", hint="rename one of them.")
+        return keys, [list(known).index(name) for name in wanted]
+
+
+def _count_pixels(
+    predicted: torch.Tensor,
+    mask: torch.Tensor,
+    classes: int,
+    ignore_index: int | None,
+    file: str,
+) -> NDArray[np.int64]:
+    """Return ``(3, C)`` counts: of pixels that agree, of predicted and of true pixels."""
+    if predicted.shape != mask.shape:
+        message = (
+            f"cannot compare a prediction of {tuple(predicted.shape)} pixels with a mask of "
+            f"{tuple(mask.shape)}, expected equal sizes."
+        )
+        raise DataError(
+            message, path=file, hint="load annotations after resizing in the test pipeline."
+        )
+    if ignore_index is not None:
+        keep = mask != ignore_index
+        predicted, mask = predicted[keep], mask[keep]
+    rows = []
+    for what, ids in (
+        ("mask", mask[mask == predicted]),
+        ("prediction", predicted),
+        ("mask", mask),
+    ):
+        row = torch.bincount(ids.flatten(), minlength=classes)
+        if len(row) > classes:
+            message = (
+                f"cannot score an image: its {what} holds {len(row) - 1}, expected an id from 0 to "
+                f"{classes - 1}."
+            )
+            raise DataError(message, path=file, hint="the classes of config and data set differ.")
+        rows.append(row)
+    return torch.stack(rows).cpu().numpy()
+
+
+def _scores(counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Return Dice and IoU of counts ``(..., 3, C)`` as ``(..., C)``; NaN where both are empty."""
+    overlap, predicted, actual = np.moveaxis(counts.astype(np.float64), -2, 0)
+    total = np.where(predicted + actual == 0, np.nan, predicted + actual)
+    return {"dice": 2 * overlap / total, "iou": overlap / (total - overlap)}
+
+
+def _name_values(
+    prefix: str, keys: Sequence[str], scores: Mapping[str, NDArray[np.float64]]
+) -> dict[str, float]:
+    named = {}
+    for score, values in scores.items():
+        of_classes = zip(keys, values.tolist(), strict=True)
+        named.update({f"{prefix}{score}_{key}": value for key, value in of_classes})
+        named[f"{prefix}mean_{score}"] = _mean(values)
+    return named
+
+
+def _values_of_image(
+    keys: Sequence[str], scores: Mapping[str, NDArray[np.float64]], row: int
+) -> dict[str, float]:
+    return {
+        f"{score}_{key}": value
+        for score, values in scores.items()
+        for key, value in zip(keys, values[row].tolist(), strict=True)
+        if not np.isnan(value)
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean without NaN; NaN of nothing."""
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if len(present) else float("nan")

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo doctor`` tells what works from what does not, and what mends it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from zoo.cli import doctor, main
+
+pytestmark = pytest.mark.mm
+
+MANIFEST = """
+[plugin]
+name = "needy"
+version = "0.1.0"
+api = 1
+summary = "Wants what nobody has"
+license = "MIT"
+
+[requires]
+distributions = ["surely-not-installed>=3"]
+"""
+
+
+def test_doctor_when_all_is_well_ends_with_0_and_names_the_ops() -> None:
+    """The environment that runs the tests is sound."""
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    assert result.exit_code == 0
+    assert {row["state"] for row in rows.values()} == {"ok"}
+    assert rows["mmcv ops"]["found"] == "zoo.ops, in plain torch"
+    assert rows["torch"]["found"].startswith("torch 2.")
+
+
+def test_doctor_when_a_plugin_needs_what_is_missing_ends_with_1_and_mends(tmp_path: Path) -> None:
+    """A plugin that cannot work is broken, and the command that mends it is given."""
+    package = tmp_path / "needy" / "zoo_needy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "zoo_plugin.toml").write_text(MANIFEST)
+
+    result = CliRunner().invoke(main, ["doctor"])
+
+    assert result.exit_code == 1
+    assert 'to mend plugin needy:\n  pip install "surely-not-installed>=3"' in result.stdout
+
+
+def test_doctor_when_a_package_is_not_installed_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is merely absent is missing, not broken: a slim install is sound."""
+    monkeypatch.setattr(doctor, "_STACK", {"torch": ("surely-not-installed",)})
+
+    result = CliRunner().invoke(main, ["doctor"])
+
+    assert result.exit_code == 0
+    assert "torch   missing  not installed" in result.stdout
+    assert "to mend torch:\n  pip install" in result.stdout

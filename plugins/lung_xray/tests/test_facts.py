@@ -3,7 +3,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
 from zoo_lung_xray import facts
 from zoo_lung_xray.facts import StemFacts, read_stem
 
@@ -22,12 +21,14 @@ PLUGIN = Path(__file__).parents[1]
         ("MCUCXR_0001_0_mask", StemFacts("MCUCXR_0001_0_mask", "other", None)),
     ],
 )
-def test_read_stem_when_named_as_published_tells_patient_set_and_finding(stem, expected):
+def test_read_stem_when_named_as_published_tells_patient_set_and_finding(
+    stem: str, expected: StemFacts
+) -> None:
     """Repeat patients of Montgomery, and only those, share a name; a foreign stem is a patient."""
     assert expected == read_stem(stem)
 
 
-def test_facts_when_compared_with_manifest_and_packaging_agree():
+def test_facts_when_compared_with_manifest_and_packaging_agree() -> None:
     """Version and classes are written three times, and once each for those who may not import."""
     manifest = tomllib.loads((PLUGIN / "zoo_lung_xray/zoo_plugin.toml").read_text())
     project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]

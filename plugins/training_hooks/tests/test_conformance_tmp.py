@@ -1,3 +1,0 @@
-from zoo.testing import PluginConformance
-class TestConformance(PluginConformance):
-    plugin = "training_hooks"

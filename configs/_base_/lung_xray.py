@@ -13,7 +13,7 @@ train_pipeline = [
     dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
     dict(type="RandomResize", scale=crop_size[::-1], ratio_range=(0.85, 1.2), keep_ratio=True),
     dict(type="RandomCrop", crop_size=crop_size),
-    dict(type="PhotoMetricDistortion", hue_delta=0, saturation_range=(1.0, 1.0)),
+    dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
     dict(type="PackSegInputs"),
 ]
 # Labels are loaded after Resize: predictions are judged at the size of the files.

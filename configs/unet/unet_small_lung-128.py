@@ -9,7 +9,7 @@ train_pipeline = [
     dict(type="LoadAnnotations"),
     dict(type="Resize", scale=crop_size, keep_ratio=False),
     dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion", hue_delta=0, saturation_range=(1.0, 1.0)),
+    dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [

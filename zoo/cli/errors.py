@@ -38,8 +38,8 @@ class ZooCommand(click.Command):
                 raise
             where = f"\nwhere: {error.filename}" if error.filename else ""
             _fail(ctx, f"cannot go on: {error.strerror or error}.{where}")
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+        except KeyboardInterrupt as error:
+            click.echo(str(error) or "interrupted", err=True)
             ctx.exit(130)
 
 

@@ -91,13 +91,16 @@ class _Stopper:
 
     def save(self) -> InterruptedRunError:
         """Save a checkpoint of the state between two steps and note it as the last one."""
+        from zoo.engine.saving import open_atomically
+
         runner = self._runner
         step = int(runner.iter)
         folder = Path(runner.work_dir)
         meta = {"epoch": runner.epoch, "iter": step}
         name = f"iter_{step}.pth"
         runner.save_checkpoint(str(folder), name, meta=meta, by_epoch=False)
-        (folder / "last_checkpoint").write_text(str(folder / name), encoding="utf-8")
+        with open_atomically(folder / "last_checkpoint", "w") as stream:
+            stream.write(str(folder / name))
         return InterruptedRunError(step, folder / name)
 
 

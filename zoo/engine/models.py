@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.engine.checkpoints import Checkpoint, find_checkpoint, load_checkpoint
+from zoo.engine.class_counts import dataset_classes
 from zoo.engine.config import read_config
 from zoo.engine.data_binding import family_of
 from zoo.engine.fitting import check_classes, check_fits
 from zoo.engine.overlay import default_palette
 from zoo.engine.reader import find_test_dataset
 from zoo.engine.running import explaining
+from zoo.engine.type_names import check_type_names
 from zoo.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
 
     from zoo.rows import WeightsRow
 
-__all__ = ["LoadedModel", "choose_device", "find_best_checkpoint", "open_model"]
+__all__ = [
+    "LoadedModel",
+    "choose_device",
+    "find_best_checkpoint",
+    "find_dumped_config",
+    "open_model",
+]
 
 MAX_CLASSES = 255
 _FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
@@ -165,11 +173,11 @@ def _from_work_dir(folder: Path) -> _Parts:
         message = f"cannot open the work dir {str(folder)!r}: found no checkpoint in it."
         hint = "train first, or give CONFIG,CHECKPOINT."
         raise CheckpointError(message, path=folder, hint=hint)
-    config = read_config(_dumped_config(folder), pretrained="none")
+    config = read_config(find_dumped_config(folder), pretrained="none")
     return _Parts(folder.resolve().name, config, load_checkpoint(found))
 
 
-def _dumped_config(folder: Path) -> Path:
+def find_dumped_config(folder: Path) -> Path:
     """Return the config that the last run wrote into its work dir."""
     own = sorted(folder.glob("*.py"))
     if len(own) == 1:
@@ -224,11 +232,11 @@ def _check_task(parts: _Parts) -> None:
 
 def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
     """Return the class names and colours that the weights were trained with."""
-    stated = _stated_metainfo(parts.config)
-    where = parts.checkpoint.path
-    known, configured = parts.checkpoint.classes, stated.get("classes")
-    check_classes(known, configured, None, where=where)
-    classes = known or configured
+    dataset, where = find_test_dataset(parts.config), parts.checkpoint.path
+    trained = parts.checkpoint.classes
+    stated = dataset_classes(parts.config, dict(dataset)) if dataset else None
+    check_classes(trained, stated, None, where=where)
+    classes = trained or stated
     if not classes:
         message = f"cannot predict with {parts.name!r}: neither weights nor config name classes."
         hint = "give the test dataset of the config a metainfo=dict(classes=[...])."
@@ -236,29 +244,14 @@ def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int]
     if len(classes) > MAX_CLASSES:
         message = f"cannot predict {len(classes)} classes: labels are 8-bit, {MAX_CLASSES} fit."
         raise ConfigError(message, where=where)
-    trained = parts.checkpoint.meta.get("dataset_meta")
-    palettes = [trained.get("palette") if isinstance(trained, Mapping) else None]
-    palettes.append(stated.get("palette"))
-    colors = [_colors(palette, len(classes)) for palette in palettes]
-    names = tuple(str(name) for name in classes)
-    return names, next((found for found in colors if found), default_palette(names))
-
-
-def _stated_metainfo(config: Config) -> Mapping[str, Any]:
-    """Return what the test dataset's config, else its class, says of classes and colours."""
-    dataset = find_test_dataset(config)
-    metainfo = dataset.get("metainfo") or {}
-    if metainfo.get("classes") is not None:
-        stated: Mapping[str, Any] = metainfo
-        return stated
-    if "type" not in dataset:
-        return {}
-    from mmengine.registry import DATASETS, init_default_scope
-
-    init_default_scope(config.get("default_scope", "mmseg"))
-    kind = dataset["type"]
-    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-    return {**(getattr(cls, "METAINFO", None) or {}), **metainfo}
+    meta = parts.checkpoint.meta
+    in_weights = meta.get("dataset_meta")
+    palettes = (
+        in_weights.get("palette") if isinstance(in_weights, Mapping) else meta.get("PALETTE"),
+        (dataset.get("metainfo") or {}).get("palette"),
+    )
+    colors = (_colors(palette, len(classes)) for palette in palettes)
+    return classes, next((found for found in colors if found), default_palette(classes))
 
 
 def _colors(palette: Any, count: int) -> tuple[tuple[int, int, int], ...] | None:
@@ -277,6 +270,7 @@ def _build(parts: _Parts, classes: int) -> nn.Module:
 
     init_default_scope(parts.config.get("default_scope", "mmseg"))
     where = parts.checkpoint.path
+    check_type_names(parts.config)
     with explaining(parts.config):
         module: nn.Module = MODELS.build(parts.config.model)
     head: Any = getattr(module, "decode_head", None)

@@ -59,7 +59,8 @@ def map_pretrained(config: dict[str, Any], choice: str | Path | None) -> None:
         config: The whole config, changed in place.
         choice: A weights file (only where the config wants one set of weights), a folder that
             holds them under their upstream names, ``"none"`` to start from random weights, or
-            None where the user said nothing.
+            None where the user said nothing. A file for a config that wants no remote weights
+            becomes its ``load_from``.
 
     Raises:
         ConfigError: Weights are wanted and ``choice`` is None, does not exist, or does not
@@ -67,12 +68,24 @@ def map_pretrained(config: dict[str, Any], choice: str | Path | None) -> None:
     """
     wanted = find_wanted(config)
     if not wanted:
+        _start_from(config, choice)
         return
     if choice is None:
         raise _unmapped(wanted)
     # Backwards, so that removing from a list moves no place that is still to come.
     for item in reversed(wanted):
         _replace(config, item, None if str(choice) == "none" else _choose(wanted, item, choice))
+
+
+def _start_from(config: dict[str, Any], choice: str | Path | None) -> None:
+    if choice is None or str(choice) == "none":
+        return
+    path = Path(choice).expanduser()
+    if not path.is_file():
+        message = f"no pretrained weights at {str(path)!r}: expected a file."
+        hint = "--pretrained takes FILE, or none; this config names no remote weights."
+        raise ConfigError(message, where="--pretrained", hint=hint)
+    config["load_from"] = str(path.absolute())
 
 
 def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.engine.type_names import unknown_type
 from zoo.errors import ConfigError, DataError
@@ -96,8 +96,3 @@ def log_on_stderr() -> Iterator[None]:
     """
     with contextlib.redirect_stdout(sys.stderr):
         yield
-
-
-def is_mapping_with(node: Any, key: str) -> bool:
-    """Is ``node`` a dict that holds something under ``key``?"""
-    return isinstance(node, dict) and node.get(key) is not None

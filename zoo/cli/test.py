@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo test``, which is ``tools/test.py``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.errors import CheckpointError
+
+__all__ = ["command"]
+
+
+@click.command("test", cls=MMCommand)
+@click.argument("config", metavar="CONFIG|WORK_DIR")
+@click.argument("checkpoint", metavar="[CHECKPOINT]", required=False)
+@config_options
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Which part of the data.",
+)
+@click.option("--out", type=click.Path(), help="JSON file for metrics and per-image values.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
+@launcher_options
+def command(
+    config: str,
+    checkpoint: str | None,
+    cfg_options: tuple[str, ...],
+    data: str | None,
+    work_dir: str | None,
+    split: str,
+    out: str | None,
+    as_json: bool,
+    launcher: str,
+    local_rank: int,
+) -> None:
+    """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR."""
+    set_local_rank(local_rank)
+    config, checkpoint = _config_and_checkpoint(config, checkpoint)
+    from zoo.engine.config import read_config
+    from zoo.engine.running import log_on_stderr
+    from zoo.engine.test import test
+
+    with log_on_stderr():
+        resolved = read_config(
+            config, cfg_options=cfg_options, data=data, pretrained="none", work_dir=work_dir
+        )
+        metrics = test(resolved, checkpoint, split=split, out=out, launcher=launcher)
+    numbers = {name: getattr(value, "item", lambda v=value: v)() for name, value in metrics.items()}
+    if as_json:
+        click.echo(json.dumps(numbers))
+        return
+    click.echo(f"{checkpoint} on {split}:")
+    for name, value in numbers.items():
+        click.echo(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+
+
+def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, str]:
+    folder = Path(config)
+    if checkpoint is not None:
+        return config, checkpoint
+    if not folder.is_dir():
+        message = f"cannot test {config!r}: it is no work dir, and no checkpoint is given."
+        raise CheckpointError(message, path=config, hint="zoo test CONFIG CHECKPOINT.")
+    from zoo.engine.checkpoints import find_checkpoint
+    from zoo.engine.models import find_best_checkpoint, find_dumped_config
+
+    found = find_best_checkpoint(folder) or find_checkpoint(folder)
+    if found is None:
+        message = f"cannot test {config!r}: there is no checkpoint in it."
+        raise CheckpointError(message, path=folder, hint="train first, or give CONFIG CHECKPOINT.")
+    return str(find_dumped_config(folder)), str(found)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo train``, which is ``tools/train.py``."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
+
+__all__ = ["command"]
+
+
+@click.command("train", cls=MMCommand)
+@click.argument("config", metavar="CONFIG")
+@config_options
+@click.option(
+    "--pretrained",
+    metavar="FILE|DIR|none",
+    help="Weights to start from, in place of those that the config would fetch.",
+)
+@click.option(
+    "--resume",
+    metavar="[auto|FILE]",
+    help="Go on from a checkpoint; alone or with auto, from the last one in the work dir.",
+)
+@click.option("--amp", is_flag=True, help="Train with automatic mixed precision.")
+@launcher_options
+def command(
+    config: str,
+    cfg_options: tuple[str, ...],
+    data: str | None,
+    work_dir: str | None,
+    pretrained: str | None,
+    resume: str | None,
+    amp: bool,
+    launcher: str,
+    local_rank: int,
+) -> None:
+    """Train CONFIG, a file, a name or mmseg::folder/file.py."""
+    set_local_rank(local_rank)
+    from zoo.engine.checkpoints import find_checkpoint
+    from zoo.engine.config import read_config
+    from zoo.engine.models import find_best_checkpoint
+    from zoo.engine.running import log_on_stderr
+    from zoo.engine.train import train
+
+    with log_on_stderr():
+        resolved = read_config(
+            config,
+            cfg_options=cfg_options,
+            data=data,
+            pretrained=pretrained,
+            work_dir=work_dir,
+        )
+        folder = train(
+            resolved,
+            resume=resume,
+            amp=amp,
+            launcher=launcher,
+            transfer=pretrained not in (None, "none"),
+        )
+    click.echo(f"work dir: {folder}")
+    for label, found in (("last", find_checkpoint(folder)), ("best", find_best_checkpoint(folder))):
+        if found is not None:
+            click.echo(f"{label} checkpoint: {found}")

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether heads, data set and checkpoint of a run speak of the same classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.checkpoints import load_checkpoint
+from zoo.engine.data_binding import iterate_heads, iterate_leaves
+from zoo.engine.fitting import check_classes
+from zoo.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["check_run_classes", "dataset_classes"]
+
+
+def check_run_classes(config: Config, loader: str, *, transfer: bool = False) -> None:
+    """Raise where the classes of heads, data set and ``load_from`` differ.
+
+    What does not say its classes agrees with everything.
+
+    Args:
+        config: The whole config, ``load_from`` set.
+        loader: Key of the data loader that is meant.
+        transfer: Leave the classes of ``load_from`` out, where it is only a start.
+
+    Raises:
+        ConfigError: A head counts other classes than the data set has.
+        CheckpointError: The checkpoint was trained on other classes, or cannot be read.
+    """
+    dataset = config[loader]["dataset"]
+    classes = dataset_classes(config, dataset)
+    # Models that are told their classes in words count places for words.
+    if classes is not None and "language_model" not in config.model:
+        for key, head in iterate_heads(config.model):
+            _check_head(head["num_classes"], classes, key, f"{loader}.dataset")
+    weights = config.get("load_from")
+    if weights and not (transfer and not config.get("resume")):
+        checkpoint = load_checkpoint(weights)
+        try:
+            check_classes(checkpoint.classes, None, classes, where=weights)
+        except CheckpointError as error:
+            if loader == "train_dataloader" and not config.get("resume"):
+                error.hint = f"to start from these weights all the same: --pretrained {weights}."
+            raise
+
+
+def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the class names of a data set's config, wrapped or not, if they can be known.
+
+    Its metainfo decides, else the ``METAINFO`` of its class; both without building it.
+
+    Args:
+        config: The whole config, for its default scope.
+        dataset: The data set's config.
+    """
+    from mmengine.registry import DATASETS, init_default_scope
+
+    _, leaf = next(iterate_leaves(dataset, "dataset"))
+    named = (leaf.get("metainfo") or {}).get("classes")
+    if named is None:
+        init_default_scope(config.get("default_scope") or "mmengine")
+        kind = leaf.get("type")
+        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+        named = (getattr(cls, "METAINFO", None) or {}).get("classes")
+    if isinstance(named, str) and not Path(named).is_file():
+        return (named,)
+    # A string is a file of names, one a line, as mmengine reads it.
+    if isinstance(named, str):
+        return tuple(Path(named).read_text(encoding="utf-8").split())
+    return None if named is None else tuple(str(name) for name in named)
+
+
+def _check_head(count: Any, classes: tuple[str, ...], key: str, dataset: str) -> None:
+    if not isinstance(count, int) or count == len(classes):
+        return
+    shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    message = f"classes differ: the config's {key}.num_classes is {count}, "
+    message += f"the data set has {len(classes)} ({shown})."
+    hint = f"--cfg-options {key}.num_classes={len(classes)}; --data DIR sets it by itself."
+    raise ConfigError(message, where=f"{key}.num_classes and {dataset}", hint=hint)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values of any metric, image by image.
+
+mmengine's metrics collect what an image adds in ``results`` and compute at the end. Computing from
+one image's part alone gives that image's value, of any metric and without its help.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import math
+import numbers
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.evaluator import BaseMetric, Evaluator
+
+__all__ = ["PerImageValues", "keeping_per_image"]
+
+
+class PerImageValues:
+    """Collects values by image, in the order in which the images came.
+
+    Args:
+        evaluator: Whose metrics are asked.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._metrics: list[BaseMetric] = list(evaluator.metrics)
+        self._rows: dict[str, dict[str, float]] = {}
+
+    def add(self, data_samples: Sequence[Any], data_batch: Any) -> None:
+        """Let every metric take in a batch, image by image, and keep each image's values.
+
+        Args:
+            data_samples: Predictions as dicts, one an image.
+            data_batch: The batch that they were made from.
+        """
+        for index, sample in enumerate(data_samples):
+            file = str(sample.get("img_path", len(self._rows)))
+            row = self._rows.setdefault(file, {})
+            batch = _one_of(data_batch, index, len(data_samples))
+            for metric in self._metrics:
+                before = len(metric.results)
+                metric.process(batch, [sample])
+                if not hasattr(metric, "per_image_values"):
+                    row.update(_values_of(metric, metric.results[before:]))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return ``{"file", "values"}`` of each image; asks metrics that tell theirs themselves.
+
+        To be called after the evaluator has evaluated.
+        """
+        for metric in self._metrics:
+            if hasattr(metric, "per_image_values"):
+                for image in metric.per_image_values():
+                    values = _scalars(image["values"], metric.prefix)
+                    self._rows.setdefault(str(image["file"]), {}).update(values)
+        rows = [{"file": file, "values": values} for file, values in self._rows.items()]
+        return _gathered(rows)
+
+
+@contextlib.contextmanager
+def keeping_per_image(evaluator: Evaluator) -> Iterator[PerImageValues]:
+    """Have an evaluator's batches go through the object that is yielded.
+
+    Args:
+        evaluator: Of a test loop; as before afterwards.
+    """
+    kept = PerImageValues(evaluator)
+
+    def process(data_samples: Sequence[Any], data_batch: Any = None) -> None:
+        kept.add([_as_dict(sample) for sample in data_samples], data_batch)
+
+    evaluator.process = process
+    try:
+        yield kept
+    finally:
+        del evaluator.process
+
+
+def _as_dict(sample: Any) -> Any:
+    return sample.to_dict() if hasattr(sample, "to_dict") else sample
+
+
+def _one_of(batch: Any, index: int, size: int) -> Any:
+    """Return a batch of the one image, where the batch is a dict of lists as mmengine collates."""
+    if not isinstance(batch, Mapping):
+        return batch
+    return {
+        key: value[index : index + 1] if _is_list_of(value, size) else value
+        for key, value in batch.items()
+    }
+
+
+def _is_list_of(value: Any, size: int) -> bool:
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__") and len(value) == size
+
+
+def _values_of(metric: BaseMetric, results: list[Any]) -> dict[str, float]:
+    if not results:
+        return {}
+    probe = copy.copy(metric)
+    probe.results = list(results)
+    if hasattr(probe, "img_ids"):
+        # COCO's metric would count the other images as missed.
+        probe.img_ids = [truth["img_id"] for truth, _ in results]
+    with _silence():
+        values: Mapping[str, Any] = probe.compute_metrics(copy.deepcopy(results))
+    return _scalars(values, metric.prefix)
+
+
+def _scalars(values: Mapping[str, Any], prefix: str | None) -> dict[str, float]:
+    """Return the finite numbers among the values, under mmengine's names."""
+    found = {}
+    for name, value in values.items():
+        number = value.item() if getattr(value, "size", None) == 1 else value
+        if isinstance(number, numbers.Real) and math.isfinite(number):
+            found[f"{prefix}/{name}" if prefix else str(name)] = float(number)
+    return found
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the tables and warnings away that a metric prints for each computation."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    logger.addFilter(_refuse)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.removeFilter(_refuse)
+
+
+def _refuse(record: logging.LogRecord) -> bool:
+    return False
+
+
+def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of all processes, those that padding repeats only once."""
+    from mmengine.dist import all_gather_object, get_world_size
+
+    if get_world_size() == 1:
+        return rows
+    every: list[list[dict[str, Any]]] = all_gather_object(rows)
+    merged = {row["file"]: row for part in every for row in part}
+    return [merged[file] for file in sorted(merged)]

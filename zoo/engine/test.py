@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``test``: the metrics of a checkpoint on one split, and each image's own values."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.checkpoints import Checkpoint, load_checkpoint
+from zoo.engine.class_counts import check_run_classes
+from zoo.engine.fitting import check_fits
+from zoo.engine.per_image import PerImageValues, keeping_per_image
+from zoo.engine.progress import watch_runner
+from zoo.engine.running import build_runner, explaining
+from zoo.engine.type_names import check_type_names
+from zoo.engine.workers import explaining_workers
+from zoo.engine.writing import replace_file
+from zoo.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["SCHEMA", "test"]
+
+SCHEMA = "zoo.test/1"
+_SPLITS = ("train", "val", "test")
+# What only training needs, and would be built, or would have to be there, all the same.
+_TRAINING = (
+    "train_dataloader",
+    "train_cfg",
+    "optim_wrapper",
+    "param_scheduler",
+    "val_dataloader",
+    "val_cfg",
+    "val_evaluator",
+    "auto_scale_lr",
+)
+
+
+def test(
+    config: Config,
+    checkpoint: str | Path,
+    *,
+    split: str = "test",
+    out: str | Path | None = None,
+    launcher: str = "none",
+) -> dict[str, float]:
+    """Return the metrics of a checkpoint on one split of a config's data.
+
+    Every split goes through the test pipeline, ``train`` too.
+
+    Args:
+        config: As `read_config` returns it; not changed.
+        checkpoint: A ``.pth`` of training, or a published ``.safetensors``.
+        split: ``train``, ``val`` or ``test``.
+        out: A JSON file for the metrics and each image's values (schema ``zoo.test/1``); written
+            whole or not at all.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+
+    Returns:
+        Name -> value, in the units of the metrics (mmseg's are percent).
+
+    Raises:
+        ConfigError: The config has no such split, or cannot be built.
+        CheckpointError: The weights cannot be read, or do not fit model or classes.
+        DataError: The data is not there, or is empty.
+    """
+    from zoo.engine.resuming import safe_loading
+
+    config = _config_for(config, split)
+    config.launcher = launcher
+    config.load_from, config.resume = str(checkpoint), False
+    weights = load_checkpoint(checkpoint)
+    check_type_names(config)
+    check_run_classes(config, "test_dataloader")
+    with safe_loading():
+        runner = build_runner(config)
+        check_fits(runner.model, weights.state_dict, checkpoint)
+        with explaining(config):
+            loop = runner.test_loop
+        if not len(loop.dataloader.dataset):
+            message = f"cannot test: the split {split!r} has no images."
+            raise DataError(message, where="test_dataloader.dataset", hint="choose another --split.")
+        keeping = keeping_per_image(loop.evaluator) if out is not None else nullcontext()
+        with keeping as kept, watch_runner(runner), explaining_workers():
+            metrics: dict[str, float] = runner.test()
+        if out is not None and kept is not None:
+            _write(Path(out), _document(config, weights, split, metrics, kept))
+    return metrics
+
+
+def _config_for(config: Config, split: str) -> Config:
+    """Return a copy of the config whose test loader reads the split."""
+    config = copy.deepcopy(config)
+    if split not in _SPLITS:
+        message = f"no split {split!r}: expected one of {', '.join(_SPLITS)}."
+        raise ConfigError(message, where="--split")
+    # A config without a test part is tested as it is validated.
+    for part in ("dataloader", "evaluator", "cfg"):
+        source = config.get(f"val_{part}") if split == "val" else None
+        if source is not None or config.get(f"test_{part}") is None:
+            config[f"test_{part}"] = copy.deepcopy(source or config.get(f"val_{part}"))
+    if split == "train" and config.get("train_dataloader") and config.get("test_dataloader"):
+        _read_train_images(config)
+    if not config.get(f"{split}_dataloader") or not config.get("test_evaluator"):
+        message = f"cannot test on {split!r}: the config has no data loader or evaluator for it."
+        raise ConfigError(message, where=config.filename, hint="choose another --split.")
+    config.test_cfg = _test_loop(config.get("test_cfg"))
+    for key in _TRAINING:
+        config.pop(key, None)
+    return config
+
+
+def _read_train_images(config: Config) -> None:
+    from zoo.engine.data_binding import iterate_leaves
+
+    _, source = next(iterate_leaves(config.train_dataloader["dataset"], ""))
+    _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
+    config.test_dataloader["dataset"] = {**source, "pipeline": leaf["pipeline"]}
+
+
+def _test_loop(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    loop = dict(config or {})
+    if loop.get("type") in (None, "ValLoop"):
+        loop["type"] = "TestLoop"
+    return loop
+
+
+def _document(
+    config: Config,
+    weights: Checkpoint,
+    split: str,
+    metrics: Mapping[str, Any],
+    kept: PerImageValues,
+) -> dict[str, Any]:
+    from zoo.engine.data_binding import iterate_leaves
+
+    _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
+    root = leaf.get("data_root") or ""
+    rows = kept.rows()
+    return {
+        "schema": SCHEMA,
+        "config": Path(config.filename or "").name,
+        "checkpoint": weights.path.name,
+        "split": split,
+        "metrics": {name: _plain(value) for name, value in metrics.items()},
+        "per_image": [{**row, "file": _inside(row["file"], root)} for row in rows],
+    }
+
+
+def _inside(file: str, root: str) -> str:
+    """Return a file's path within the data set's root, or as it is where it lies elsewhere."""
+    path = Path(file)
+    if root and path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    return file
+
+
+def _plain(value: Any) -> Any:
+    number = value.item() if hasattr(value, "item") else value
+    return None if isinstance(number, float) and not math.isfinite(number) else number
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    from mmengine.dist import is_main_process
+
+    if is_main_process():
+        text = json.dumps(document, indent=1, allow_nan=False)
+        replace_file(path, f"{text}\n".encode())

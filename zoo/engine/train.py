@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``train``: mmengine's Runner, with everything checked that can be before the first step."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.class_counts import check_run_classes
+from zoo.engine.interrupts import saving_on_interrupt
+from zoo.engine.progress import watch_runner
+from zoo.engine.running import build_runner, explaining
+from zoo.engine.type_names import check_type_names
+from zoo.engine.workers import explaining_workers
+from zoo.errors import CheckpointError, ConfigError, DataError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+__all__ = ["train"]
+
+_LOG = logging.getLogger("zoo")
+
+
+def train(
+    config: Config,
+    *,
+    resume: str | Path | None = None,
+    amp: bool = False,
+    launcher: str = "none",
+    transfer: bool = False,
+) -> Path:
+    """Train a config and return its work dir.
+
+    Types, classes and weights are checked first, then mmengine's Runner does the rest; no hook is
+    added, so that a step costs what it costs with the bare Runner. The first Ctrl-C finishes the
+    step and saves a checkpoint.
+
+    Args:
+        config: As `read_config` returns it; not changed.
+        resume: ``"auto"`` for the last checkpoint in the work dir (a fresh start where there is
+            none), or a checkpoint; None keeps what the config says.
+        amp: Train with automatic mixed precision; needs a GPU.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        transfer: Whether ``load_from`` may be of other classes; its head then starts anew.
+
+    Returns:
+        The work dir, with checkpoints, log and resolved config.
+
+    Raises:
+        UnknownNameError: A type that no registry has.
+        ConfigError: The config cannot be built, or contradicts its data.
+        DataError: The data is not there, or is empty.
+        CheckpointError: What to start from cannot be read, or does not fit.
+        InterruptedRunError: Stopped by Ctrl-C, after saving.
+    """
+    from zoo.engine.resuming import safe_loading
+    from zoo.engine.saving import safe_saving
+
+    config = copy.deepcopy(config)
+    config.launcher = launcher
+    _check_parts(config)
+    check_type_names(config)
+    if amp:
+        _turn_on_amp(config)
+    _set_start(config, resume)
+    check_run_classes(config, "train_dataloader", transfer=transfer)
+    with safe_loading(), safe_saving():
+        runner = build_runner(config)
+        _build_loops(runner, config)
+        with saving_on_interrupt(runner, _LOG.warning), watch_runner(runner), explaining_workers():
+            runner.train()
+    return Path(runner.work_dir)
+
+
+def _check_parts(config: Config) -> None:
+    lacks = [key for key in ("train_dataloader", "train_cfg", "optim_wrapper") if not config.get(key)]
+    if lacks:
+        message = f"cannot train: the config has no {', '.join(lacks)}."
+        hint = "take a whole config, or add _base_ files for data and schedule."
+        raise ConfigError(message, where=config.filename, hint=hint)
+
+
+def _turn_on_amp(config: Config) -> None:
+    from mmengine.device import get_device
+
+    kind = config.optim_wrapper.get("type", "OptimWrapper")
+    if kind not in ("OptimWrapper", "AmpOptimWrapper"):
+        message = f"cannot train with --amp: the optimizer wrapper is {kind!r}, "
+        message += "expected 'OptimWrapper'."
+        hint = "leave --amp out, and set the precision in the config."
+        raise ConfigError(message, where="optim_wrapper.type", hint=hint)
+    if get_device() in ("cpu", "mps"):
+        message = f"cannot train with --amp on the device {get_device()!r}: it needs a GPU."
+        raise ConfigError(message, where="--amp", hint="leave --amp out.")
+    config.optim_wrapper.type = "AmpOptimWrapper"
+    config.optim_wrapper.setdefault("loss_scale", "dynamic")
+
+
+def _set_start(config: Config, resume: str | Path | None) -> None:
+    """Turn ``resume`` into mmengine's pair of ``load_from`` and ``resume``."""
+    from zoo.engine.checkpoints import find_checkpoint
+
+    if resume is None and config.get("resume"):
+        resume = config.get("load_from") or "auto"
+    if resume is None:
+        return
+    if str(resume) != "auto":
+        if not Path(resume).is_file():
+            message = f"cannot resume from {str(resume)!r}: no such file."
+            hint = "--resume alone takes the last checkpoint of the work dir."
+            raise CheckpointError(message, path=resume, hint=hint)
+        config.load_from, config.resume = str(resume), True
+        return
+    found = find_checkpoint(config.work_dir)
+    config.resume = found is not None
+    if found is None:
+        _LOG.warning("nothing to resume in %s; starting anew", config.work_dir)
+    else:
+        config.load_from = str(found)
+
+
+def _build_loops(runner: Runner, config: Config) -> None:
+    """Build data sets and optimizer now, where their errors can still be told from the run's."""
+    with explaining(config):
+        loops: list[Any] = [runner.train_loop, runner.val_loop]
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    for loop, name in zip(loops, ("train_dataloader", "val_dataloader"), strict=True):
+        if loop is not None and not len(loop.dataloader.dataset):
+            message = f"cannot train: the data set of {name} is empty."
+            hint = "check its data_root, ann_file and filters."
+            raise DataError(message, where=f"{name}.dataset", hint=hint)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that cross from a DataLoader's worker, given their own words again.
+
+torch turns what a worker raises into one text with the worker's traceback in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zoo.errors import ZooError
+
+__all__ = ["explaining_workers"]
+
+_CAUGHT = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
+
+
+@contextmanager
+def explaining_workers() -> Iterator[None]:
+    """Raise errors of zoo that come from a worker as the worker raised them."""
+    try:
+        yield
+    except ZooError as error:
+        message = original_message(error.message)
+        if message is None:
+            raise
+        text, where, hint = _parts(message)
+        error.message, error.where, error.hint = text, where, hint
+        raise
+
+
+def original_message(text: str) -> str | None:
+    """Return the text of the worker's own error, or None if this is not one of a worker.
+
+    Args:
+        text: Of torch's error.
+    """
+    caught = _CAUGHT.match(text)
+    if caught is None:
+        return None
+    own = re.split(rf"\n[\w.]*\b{caught['name']}: ", text)
+    return own[-1].strip()
+
+
+def _parts(message: str) -> tuple[str, str | None, str | None]:
+    """Take the three parts of an error's text apart."""
+    text, _, hint = message.partition("\nHINT: ")
+    text, _, where = text.partition("\nwhere: ")
+    return text, where or None, hint or None

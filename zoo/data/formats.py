@@ -104,19 +104,22 @@ def _tiff_directories(data: bytes) -> Iterator[int]:
         (at,) = struct.unpack_from(order + offset, data, at + entries * entry_bytes)
 
 
-def to_index_png(data: bytes) -> tuple[bytes, int] | None:
-    """Return a palette PNG as a grey one whose values are the palette's indices, or None.
+def to_index_png(data: bytes) -> tuple[bytes, int]:
+    """Return a PNG from which OpenCV decodes the stored samples, and their factor.
 
     OpenCV expands palettes to colours. Calling the same pixels grey and dropping the palette
-    gives the indices back exactly; at fewer than 8 bits the decoder scales them.
+    gives the indices back exactly. Grey of fewer than 8 bits it stretches to 255.
 
     Returns:
-        The other PNG and the factor by which its values must be divided, or None if ``data`` is
-        no palette PNG.
+        The same or another PNG, and the factor by which its decoded values must be divided; any
+        other file as it is, with 1.
     """
-    if not data.startswith(_PNG) or data[12:16] != b"IHDR" or data[25] != 3:
-        return None
-    depth_bits = data[24]
+    if not data.startswith(_PNG) or data[12:16] != b"IHDR" or data[25] not in (0, 3):
+        return data, 1
+    depth_bits, is_palette = data[24], data[25] == 3
+    factor = 255 // (2**depth_bits - 1) if depth_bits < 8 else 1
+    if not is_palette:
+        return data, factor
     parts = [_PNG]
     for kind, start, end in _png_chunks(data):
         content = data[start:end]
@@ -126,4 +129,4 @@ def to_index_png(data: bytes) -> tuple[bytes, int] | None:
             content = content[:9] + b"\0" + content[10:]
         checksum = zlib.crc32(kind + content)
         parts.append(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum))
-    return b"".join(parts), 255 // (2**depth_bits - 1)
+    return b"".join(parts), factor

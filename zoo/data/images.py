@@ -61,7 +61,8 @@ def decode_image(
     Args:
         data: The whole file.
         where: The file's name for messages.
-        palette: A palette PNG gives its colours, or its indices (a mask as Pascal VOC draws it).
+        palette: A palette PNG gives its colours, or the samples as they are stored: a palette's
+            indices (a mask as Pascal VOC draws it), 0 and 1 of a 1-bit picture.
 
     Returns:
         ``(H, W)`` grey or ``(H, W, 3)`` RGB; uint8 or uint16.
@@ -75,10 +76,7 @@ def decode_image(
     fault = find_fault(data)
     if fault is not None:
         raise _undecodable(where, fault)
-    divisor = 1
-    indexed = to_index_png(data) if palette == "index" else None
-    if indexed is not None:
-        data, divisor = indexed
+    data, divisor = to_index_png(data) if palette == "index" else (data, 1)
     cv2 = load_cv2()
     try:
         flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH

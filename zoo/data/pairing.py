@@ -12,6 +12,7 @@ from zoo.errors import DataError
 
 __all__ = ["IMAGE_SUFFIXES", "StemPair", "pair_by_stem"]
 
+Files = Sequence[SourceFile] | Sequence[tuple[str, SourceFile]]
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 
 
@@ -31,8 +32,8 @@ class StemPair:
 
 
 def pair_by_stem(
-    images: Mapping[str, SourceFile] | Sequence[SourceFile],
-    masks: Mapping[str, SourceFile] | Sequence[SourceFile],
+    images: Files,
+    masks: Files,
     *,
     report: Report,
     mask_suffix: str = "",
@@ -44,7 +45,7 @@ def pair_by_stem(
     ``mask_suffix``. What has no partner is dropped in ``report``, as is what is no picture.
 
     Args:
-        images: By stem, or in a row to be called by their own stems.
+        images: Files to be called by their own stems, or ``(stem, file)`` each.
         masks: As above.
         report: Is told what was found, and what was dropped and why.
         mask_suffix: What masks may carry behind the image's stem.
@@ -76,17 +77,15 @@ def pair_by_stem(
     return [StemPair(stem, named_images[stem].path, chosen[stem].path) for stem in sorted(chosen)]
 
 
-def _pictures(
-    files: Mapping[str, SourceFile] | Sequence[SourceFile], report: Report
-) -> list[tuple[str, SourceFile]]:
-    if isinstance(files, Mapping):
-        named = list(files.items())
-    else:
-        named = [(file.stem, file) for file in files]
-    for _, file in named:
-        if file.suffix not in IMAGE_SUFFIXES:
+def _pictures(files: Files, report: Report) -> list[tuple[str, SourceFile]]:
+    pictures = []
+    for item in files:
+        stem, file = (item.stem, item) if isinstance(item, SourceFile) else item
+        if file.suffix in IMAGE_SUFFIXES:
+            pictures.append((stem, file))
+        else:
             report.drop(file.path, f"no picture by its suffix {file.suffix!r}")
-    return [(stem, file) for stem, file in named if file.suffix in IMAGE_SUFFIXES]
+    return pictures
 
 
 def _by_stem(

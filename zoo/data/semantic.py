@@ -25,7 +25,6 @@ __all__ = ["prepare_semantic"]
 Progress = Callable[[int, int], None]
 _T = TypeVar("_T")
 _MOST_FAILURES = 20
-_FOLDERS = ("images", "masks", "splits")
 
 
 def prepare_semantic(
@@ -97,8 +96,6 @@ def prepare_semantic(
         return check_same(earlier, plan, _digest_all(source, plan, workers, progress), report)
     rules = WriteRules(plan.classes, encode_mask, size, keep_aspect, palette_masks)
     with staged_folder(out) as folder:
-        for name in _FOLDERS:
-            (folder / name).mkdir()
         records = _write_all(source, plan, folder, rules, workers, progress)
         _complete(report, records, plan)
         _write_facts(folder, plan, records, report)

@@ -50,11 +50,6 @@ def show_prepared(
         raise DataError(message, path=path, hint="give another --out.")
     rows = choose(prepared, max(1, count))
     sheet = _compose(prepared, rows, max(1, min(columns, len(rows))), tile_px)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make the folder {str(path.parent)!r}: {error.strerror}."
-        raise DataError(message, path=path.parent, hint="give another --out.") from error
     write_file(path, encode_png(sheet))
     return path
 

@@ -43,12 +43,13 @@ def check_places(source: Path, out: Path) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write one file.
+    """Write one file, and the folders that it lies in.
 
     Raises:
         DataError: The disk is full, or the place cannot be written.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -120,8 +121,12 @@ def _locked_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder inside a hidden one beside ``out`` that holds a lock as well."""
     around = out.parent / f"{_prefix(out)}{secrets.token_hex(4)}"
     try:
-        (around / _CONTENT).mkdir(parents=True)
-        with (around / _LOCK).open("wb") as lock:
+        try:
+            (around / _CONTENT).mkdir(parents=True)
+            lock = (around / _LOCK).open("wb")
+        except OSError as error:
+            raise _unwritable(out, error) from error
+        with lock:
             _lock(lock)
             yield around / _CONTENT
     finally:

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where in a source the images, the masks and the file of classes are, and who belongs to whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from zoo.data import Pair, Report, Source, SourceFile, pair_by_stem
+from zoo.errors import DataError
+
+__all__ = ["CLASSES_FILE", "Layout", "find_layout", "find_pairs"]
+
+CLASSES_FILE = "classes.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The two folders of a source, and the one that holds both.
+
+    Args:
+        root: Path in the source, ``""`` for its top.
+        images: Path in the source.
+        masks: Path in the source; may equal ``images``.
+    """
+
+    root: str
+    images: str
+    masks: str
+
+    @property
+    def classes(self) -> str:
+        """Where the file of classes is looked for."""
+        return _join(self.root, CLASSES_FILE)
+
+
+def _join(folder: str, name: str) -> str:
+    path = str(PurePosixPath(folder, name))
+    return "" if path == "." else path
+
+
+def find_layout(source: Source, images: str, masks: str) -> Layout:
+    """Return the folders called ``images`` and ``masks``, at the top or in one folder below.
+
+    Args:
+        source: Is listed.
+        images: Name, or path of several parts; ``.`` for the folder of the masks' folder.
+        masks: As above.
+
+    Raises:
+        DataError: There are no such two folders beside each other, or several times.
+    """
+    folders = {""}
+    for file in source.files():
+        parents = PurePosixPath(file.path).parents
+        folders |= {"" if str(parent) == "." else str(parent) for parent in parents}
+    roots = [
+        folder
+        for folder in folders
+        if _join(folder, images) in folders and _join(folder, masks) in folders
+    ]
+    if not roots:
+        raise _no_folders(source, folders, images, masks)
+    depth = min(root.count("/") + bool(root) for root in roots)
+    nearest = sorted(root for root in roots if root.count("/") + bool(root) == depth)
+    if len(nearest) > 1:
+        message = (
+            f"cannot tell which data to prepare: found {images!r} and {masks!r} in "
+            f"{nearest[0]!r} and in {nearest[1]!r}."
+        )
+        raise DataError(message, path=source.path, hint="give one of these folders as --source.")
+    root = nearest[0]
+    return Layout(root, _join(root, images), _join(root, masks))
+
+
+def _no_folders(source: Source, folders: set[str], images: str, masks: str) -> DataError:
+    has_images = any(PurePosixPath(folder).match(images) for folder in folders if folder)
+    missing = masks if has_images else images
+    found = ", ".join(repr(folder) for folder in sorted(folders - {""})[:8]) or "no folder"
+    message = (
+        f"cannot find the {'masks' if has_images else 'images'}: found {found}, expected "
+        f"{images!r} and {masks!r} beside each other."
+    )
+    option = "--masks" if has_images else "--images"
+    hint = f"name the folder with {option}, in place of {missing!r}."
+    return DataError(message, path=source.path, hint=hint)
+
+
+def find_pairs(
+    source: Source,
+    layout: Layout,
+    report: Report,
+    *,
+    image_suffix: str,
+    mask_suffix: str,
+    group_by: str,
+) -> list[Pair]:
+    """Return the pairs of a source, each with its group.
+
+    Files are paired by their paths below the two folders, without suffixes; below each other
+    they may lie as deep as they like. ``a/b.png`` becomes the stem ``a__b``.
+
+    Args:
+        source: Is listed.
+        layout: Of the source.
+        report: Is told what has no partner.
+        image_suffix: What images carry before ``.png``; files without it are dropped.
+        mask_suffix: What masks may carry.
+        group_by: Regular expression, searched in the path that pairs share; its first group, or
+            all that it matched, names the patient or scene. Empty: each image is its own.
+
+    Raises:
+        DataError: No pairs, a stem twice, or an expression that does not fit every path.
+    """
+    pattern = _compile(group_by)
+    images, masks = _collect(source, layout, report, image_suffix, mask_suffix)
+    pairs = pair_by_stem(
+        images, masks, report=report, mask_suffix=mask_suffix, where=str(source.path)
+    )
+    return [
+        Pair(
+            stem=pair.stem.replace("/", "__"),
+            group=_find_group(pattern, pair.stem, source.where(pair.image)),
+            image=pair.image,
+            masks=(pair.mask,),
+        )
+        for pair in pairs
+    ]
+
+
+def _collect(
+    source: Source, layout: Layout, report: Report, image_suffix: str, mask_suffix: str
+) -> tuple[list[tuple[str, SourceFile]], list[tuple[str, SourceFile]]]:
+    if layout.images == layout.masks and not mask_suffix:
+        message = "cannot tell images from masks: both are in one folder and --mask-suffix is ''."
+        raise DataError(message, path=source.path, hint="state what masks carry: --mask-suffix.")
+    images = _below(source.files(), layout.images, layout.masks)
+    masks = _below(source.files(), layout.masks, layout.images)
+    if layout.images == layout.masks:
+        images = [item for item in images if not item[0].endswith(mask_suffix)]
+        masks = [item for item in masks if item[0].endswith(mask_suffix)]
+    kept = []
+    for key, file in images:
+        if image_suffix and not key.endswith(image_suffix):
+            report.drop(file.path, f"name does not end in {image_suffix!r}")
+        elif file.name != CLASSES_FILE:
+            kept.append((key.removesuffix(image_suffix), file))
+    return kept, [(key, file) for key, file in masks if file.name != CLASSES_FILE]
+
+
+def _below(files: Sequence[SourceFile], folder: str, other: str) -> list[tuple[str, SourceFile]]:
+    """Return the files in a folder by path without suffix, less those in the other one in it."""
+    base, barred = PurePosixPath(folder), PurePosixPath(other)
+    inner = barred != base and barred.is_relative_to(base)
+    found = []
+    for file in files:
+        path = PurePosixPath(file.path)
+        if path.is_relative_to(base) and not (inner and path.is_relative_to(barred)):
+            found.append((str(path.relative_to(base).with_suffix("")), file))
+    return found
+
+
+def _compile(group_by: str) -> re.Pattern[str] | None:
+    if not group_by:
+        return None
+    try:
+        return re.compile(group_by)
+    except re.error as error:
+        message = f"cannot group by {group_by!r}: {error}."
+        hint = "write a regular expression, as --group-by '^([^_]+)_' for what precedes a '_'."
+        raise DataError(message, where="--group-by", hint=hint) from error
+
+
+def _find_group(pattern: re.Pattern[str] | None, key: str, where: str) -> str:
+    if pattern is None:
+        return key
+    match = pattern.search(key)
+    group = (match[1] if pattern.groups else match[0]) if match else None
+    if not group:
+        message = f"cannot tell the group of {key!r}: {pattern.pattern!r} finds nothing in it."
+        hint = "mend --group-by so that it finds a name in every file."
+        raise DataError(message, path=where, hint=hint)
+    return group

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads an image the way ``prepare`` does, so that a model meets what it was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+from mmcv.transforms import BaseTransform
+
+from zoo.data import decode_image, to_uint8
+from zoo.errors import DataError
+
+__all__ = ["LoadImage"]
+
+
+class LoadImage(BaseTransform):
+    """Load an image of 8 or 16 bits, grey or colour, as three channels of 8 bits.
+
+    The first step of a pipeline, in place of ``LoadImageFromFile``. Samples of 16 bits are
+    stretched by ``zoo.data.to_uint8``, as in ``prepare``; mmcv's loader would cut their lower
+    byte off. On 8-bit images both loaders give the same.
+
+    Keys read:
+        ``img_path``.
+
+    Keys added:
+        ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and ``ori_shape`` ``(H, W)``, and, for the
+        JSON of ``zoo predict``, ``bits_per_sample`` (8 or 16) and ``channels`` (1 or 3).
+
+    Raises:
+        DataError: The file cannot be read, or is no whole picture.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return ``results`` with the picture."""
+        path = Path(results["img_path"])
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            message = f"cannot read {path.name!r}: {error.strerror}."
+            raise DataError(message, path=path, hint="check the path and its rights.") from error
+        image = decode_image(data, str(path))
+        is_grey = image.ndim == 2
+        code = cv2.COLOR_GRAY2BGR if is_grey else cv2.COLOR_RGB2BGR
+        results["img"] = cv2.cvtColor(to_uint8(image), code)
+        results["img_shape"] = results["ori_shape"] = image.shape[:2]
+        results["bits_per_sample"] = 8 * image.dtype.itemsize
+        results["channels"] = 1 if is_grey else 3
+        return results
+
+    def __repr__(self) -> str:
+        return "LoadImage()"

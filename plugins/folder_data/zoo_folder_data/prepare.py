@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From two folders of one's own to a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from zoo.data import (
+    DatasetIdentity,
+    Pair,
+    Report,
+    Shares,
+    Source,
+    check_places,
+    decode_image,
+    open_source,
+    parse_size,
+    prepare_semantic,
+)
+from zoo.errors import DataError
+from zoo_folder_data.classes import ClassList, choose_color, format_color, parse_classes
+from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
+from zoo_folder_data.masks import MaskEncoder, survey_mask
+
+__all__ = ["IDENTITY", "prepare"]
+
+IDENTITY = DatasetIdentity(plugin="folder_data", name="FolderDataset", version="0.1.0")
+
+_SURVEYED = 8
+_MOST_SHOWN = 12
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    *,
+    shares: Shares,
+    progress: Callable[[int, int], None] | None = None,
+    classes: Path | None = None,
+    images: str = "images",
+    masks: str = "masks",
+    image_suffix: str = "",
+    mask_suffix: str = "",
+    group_by: str = "",
+    size: str | None = None,
+    keep_aspect: bool = False,
+) -> Report:
+    """Write the pairs of two folders as a prepared folder.
+
+    Args:
+        source: Folder or .zip that holds the two folders and ``classes.toml``.
+        out: Folder to write; equal input finds it unchanged.
+        shares: Of train, val and test.
+        progress: Called with pairs done and in all.
+        classes: A file of classes in place of the source's own.
+        images: Folder of the images.
+        masks: Folder of the masks.
+        image_suffix: See :func:`zoo_folder_data.layout.find_pairs`.
+        mask_suffix: As above.
+        group_by: As above.
+        size: ``"256"`` or ``"512x384"`` (width x height); None keeps every image's own.
+        keep_aspect: Fit into ``size`` instead of filling it.
+
+    Raises:
+        DataError: Folders or classes are missing, nothing pairs, a file is damaged, sizes
+            differ, a mask holds what no class lists, or a split would be empty.
+    """
+    check_places(source, out)
+    report = Report()
+    with open_source(source) as opened:
+        layout = find_layout(opened, images, masks)
+        pairs = find_pairs(
+            opened,
+            layout,
+            report,
+            image_suffix=image_suffix,
+            mask_suffix=mask_suffix,
+            group_by=group_by,
+        )
+        listed = _read_classes(opened, layout, classes, pairs)
+        return prepare_semantic(
+            opened,
+            out,
+            dataset=IDENTITY,
+            pairs=pairs,
+            classes=listed.names,
+            palette=listed.palette,
+            encode_mask=MaskEncoder(listed),
+            shares=shares,
+            report=report,
+            size=parse_size(size),
+            keep_aspect=keep_aspect,
+            options={"group_by": group_by, "mask_ids": listed.to_options()},
+            palette_masks="colors" if listed.by_color else "index",
+            progress=progress,
+        )
+
+
+def _read_classes(
+    source: Source, layout: Layout, given: Path | None, pairs: Sequence[Pair]
+) -> ClassList:
+    if given is not None:
+        where = str(given)
+        try:
+            data = given.read_bytes()
+        except OSError as error:
+            message = f"cannot read the classes: {error.strerror}."
+            raise DataError(message, path=given, hint="give a file with --classes.") from error
+    else:
+        where = source.where(layout.classes)
+        if layout.classes not in {file.path for file in source.files()}:
+            raise _no_classes(source, where, pairs)
+        data = source.read(layout.classes)
+    try:
+        return parse_classes(data.decode("utf-8-sig"), where)
+    except UnicodeDecodeError as error:
+        message = f"cannot read the classes: {error}."
+        raise DataError(message, path=where, hint="save the file as UTF-8.") from error
+
+
+def _no_classes(source: Source, where: str, pairs: Sequence[Pair]) -> DataError:
+    """Return the error for a missing file, with one to begin with that fits the first masks."""
+    found: dict[str, int] = {}
+    for pair in pairs[:_SURVEYED]:
+        mask = decode_image(
+            source.read(pair.masks[0]), source.where(pair.masks[0]), palette="index"
+        )
+        for name, count in survey_mask(mask).items():
+            found[name] = found.get(name, 0) + count
+    chosen = sorted(found, key=lambda name: -found[name])[:_MOST_SHOWN]
+    lines = []
+    for index, name in enumerate(sorted(chosen, key=lambda name: (len(name), name))):
+        key = f'color = "{name}"' if name.startswith("#") else f"value = {name}"
+        if not name.startswith("#"):
+            key += f'\ncolor = "{format_color(choose_color(index))}"'
+        lines.append(f'[[class]]\nname = "class {index}"\n{key}')
+    message = (
+        f"cannot tell the classes: there is no {CLASSES_FILE!r} (the first "
+        f"{min(len(pairs), _SURVEYED)} masks hold {len(found)} different values)."
+    )
+    hint = "write it beside the two folders, or give one with --classes; to begin with:\n"
+    return DataError(message, path=where, hint=hint + "\n".join(lines))

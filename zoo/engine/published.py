@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
+from zoo.engine.record_checks import check_record
+from zoo.engine.records import ModelRecord, parse_record
+from zoo.engine.saving import open_atomically
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["read_metadata", "read_tensors"]
+__all__ = ["read_published", "read_record", "read_tensors", "write_published"]
 
+_KEY = "zoo"
 _HEADER_LIMIT_BYTES = 8 * 2**20
 
 
@@ -35,17 +39,64 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         raise _broken(file, str(error)) from error
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the texts in a ``.safetensors`` file's header, without its tensors.
+def read_record(path: str | Path) -> ModelRecord:
+    """Return the record in a published file's header, its types not checked, no tensor read.
 
     Raises:
-        CheckpointError: The file is missing, truncated, or its header does not hold.
+        CheckpointError: The file is missing or broken, or was not published by zoo.
     """
     file = Path(path)
-    metadata = _check_header(file).get("__metadata__", {})
-    if not isinstance(metadata, Mapping):
-        raise _broken(file, f"its metadata is a {type(metadata).__name__}")
-    return {str(key): str(value) for key, value in metadata.items()}
+    metadata = _check_header(file).get("__metadata__")
+    text = metadata.get(_KEY) if isinstance(metadata, Mapping) else None
+    if not isinstance(text, str):
+        msg = f"cannot use {file.name!r} as a model: it holds weights and no record."
+        hint = "publish it with tools/publish_checkpoint.py, or give CONFIG,CHECKPOINT."
+        raise CheckpointError(msg, path=file, hint=hint)
+    return parse_record(text, file)
+
+
+def read_published(path: str | Path) -> tuple[ModelRecord, dict[str, Tensor]]:
+    """Return a published model's record, checked for building, and its weights.
+
+    Raises:
+        UnsafeCheckpointError: The record names a type or a text that could run code.
+        UnknownNameError: The record needs a plugin that is not here.
+        CheckpointError: The file is missing or broken, or was not published by zoo.
+    """
+    record = read_record(path)
+    check_record(record, path)
+    return record, read_tensors(path)
+
+
+def write_published(
+    path: str | Path, state_dict: Mapping[str, Tensor], record: ModelRecord
+) -> Path:
+    """Write weights and record as one file, atomically; equal input gives equal bytes.
+
+    Args:
+        path: The file, ``*.safetensors``.
+        state_dict: Weights by name; stored dense, on no device, without shared memory.
+        record: What `make_record` returned.
+
+    Raises:
+        CheckpointError: The record would be refused when read, or the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    file = Path(path)
+    if file.suffix != ".safetensors":
+        msg = f"cannot publish as {file.name!r}: expected a name that ends in .safetensors."
+        raise CheckpointError(msg, path=file, hint="name it NAME.safetensors.")
+    check_record(record, file)
+    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+    tensors = {
+        name: value.detach().cpu().contiguous().clone() for name, value in state_dict.items()
+    }
+    # One key only: safetensors writes several in a random order.
+    data = save(tensors, metadata={_KEY: record.to_json()})
+    with open_atomically(file) as stream:
+        stream.write(data)
+    return file
 
 
 def _check_header(file: Path) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
+from zoo.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from zoo.rows import DatasetRow, Option
@@ -77,24 +76,13 @@ def sample(name: str, out: Path, task: str | None, count: int | None, seed: int)
     from zoo.data import staged_folder
 
     write_sample = _target(name, task, "sample")
-    with staged_folder(out) as staging, _progress("sample") as progress:
+    with staged_folder(out) as staging, progress_bar("sample") as progress:
         inner = staging / "sample"
         write_sample(inner, seed=seed, count=count, progress=progress)
         for path in inner.iterdir():
             path.rename(staging / path.name)
         inner.rmdir()
     click.echo(f"wrote a synthetic sample of {name} to {out}")
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    from zoo.engine.progress import ProgressBar, State
-
-    bar = ProgressBar()
-    try:
-        yield lambda done, total: bar.show(State(label, done, total))
-    finally:
-        bar.close()
 
 
 class _PrepareCommand(ZooCommand):
@@ -139,7 +127,7 @@ def prepare(
 
     run = _target(name, task, "prepare")
     parsed = parse_shares(shares)
-    with _progress("prepare") as progress:
+    with progress_bar("prepare") as progress:
         report = run(source, out, shares=parsed, progress=progress, **options)
     click.echo(report.summary())
     click.echo(f"{'unchanged' if report.unchanged else 'prepared'}: {out}")

@@ -42,9 +42,10 @@ def command(
     from zoo.cli.progress import progress_bar
     from zoo.engine.models import open_model
     from zoo.engine.predict import predict
+    from zoo.engine.running import log_on_stderr
 
-    opened = open_model(model, device=device)
-    with progress_bar("predicting") as progress:
+    with log_on_stderr(), progress_bar("predict") as progress:
+        opened = open_model(model, device=device)
         done = predict(opened, inputs, out, labels=labels, overlays=overlays, progress=progress)
     click.echo(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
     for failure in done.failures:

@@ -213,9 +213,10 @@ def _from_published(path: Path, name: str) -> _Parts:
 
 def _from_catalog(name: str) -> _Parts:
     from zoo.catalog import read_catalog
-    from zoo.weights import find_weights_file
 
     found = read_catalog().find_weights(name)
+    from zoo.weights import find_weights_file
+
     row = cast("WeightsRow", found.row)
     path = find_weights_file(found)
     if path.suffix == ".safetensors":

@@ -27,6 +27,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.6, 130
 MAX_LEGEND = 12
+MAX_FLAT_TICKS = 4
 _STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -204,14 +205,14 @@ def _is_better_low(key: str) -> bool:
 
 def _test_panels(tests: Sequence[PerImage]) -> list[_Draw]:
     keys = list(dict.fromkeys(key for test in tests for key in test.values))
-    spread = {
-        key: [value for test in tests for value in test.values.get(key, {}).values()]
-        for key in keys
-    }
-    unit = [key for key in keys if all(0 <= value <= 1 for value in spread[key])]
-    panels = [_strips_panel(tests, unit)] if unit else []
-    # Values of other units each get an axis of their own.
-    return panels + [_strips_panel(tests, [key]) for key in keys if key not in unit]
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        values = [value for test in tests for value in test.values.get(key, {}).values()]
+        # Shares and percents have an axis each in common; other units one to themselves.
+        span = "1" if 0 <= min(values) <= max(values) <= 1 else key
+        span = "100" if span == key and 0 <= min(values) <= max(values) <= 100 else span
+        groups.setdefault(span, []).append(key)
+    return [_strips_panel(tests, group) for group in groups.values()]
 
 
 def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> _Draw:
@@ -227,7 +228,10 @@ def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> _Draw:
                     x = place + (number - (len(tests) - 1) / 2) * width
                     _draw_strip(axes, x, width, values, color, named=len(tests) == 1)
             axes.plot([], [], "s", color=color, label=f"{names[number]} ({_count(test)} images)")
-        axes.set_xticks(range(len(keys)), keys)
+        many = len(keys) > MAX_FLAT_TICKS
+        axes.set_xticks(
+            range(len(keys)), keys, rotation=30 if many else 0, ha="right" if many else "center"
+        )
         axes.set_xlim(-0.6, len(keys) - 0.4)
         axes.grid(visible=False, axis="x")
         axes.set_title("image by image")

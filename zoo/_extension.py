@@ -10,10 +10,16 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec, spec_from_loader
+from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:
+    # Only their shape is needed, and importlib.abc costs `zoo list` 10 ms.
+    Loader = MetaPathFinder = object
 
 __all__ = ["StandInFinder", "find_ops_source", "install"]
 
@@ -34,6 +40,7 @@ class StandInLoader(Loader):
         module.__doc__ = kernels.__doc__
         vars(module).update(kernels.KERNELS)
         vars(module)["__getattr__"] = kernels.find_kernel
+        _follow_into_spawned_processes()
 
 
 class StandInFinder(MetaPathFinder):
@@ -48,13 +55,28 @@ class StandInFinder(MetaPathFinder):
         """Return a spec for ``mmcv._ext`` and None for every other name."""
         if fullname != _NAME:
             return None
-        return spec_from_loader(fullname, StandInLoader(), origin=_STAND_IN)
+        return ModuleSpec(fullname, StandInLoader(), origin=_STAND_IN)
 
 
 def install() -> None:
     """Append the finder to ``sys.meta_path``, once."""
     if not any(isinstance(finder, StandInFinder) for finder in sys.meta_path):
         sys.meta_path.append(StandInFinder())
+
+
+def _follow_into_spawned_processes() -> None:
+    """Make every process that is spawned from here import zoo before its arguments.
+
+    A data set of mmdet cannot be unpickled before the finder is there, and a process spawned from
+    ``python -c`` or a notebook runs no file that could import zoo. Python offers no hook for this;
+    but a process's configuration is handed down, and is unpickled before its arguments, so a
+    reference to a function of this module does it.
+    """
+    from multiprocessing import process  # 9 ms that `zoo list` shall not wait for
+
+    configuration = vars(process.current_process()).get("_config")
+    if isinstance(configuration, dict):
+        configuration["zoo"] = install
 
 
 def find_ops_source() -> str | None:

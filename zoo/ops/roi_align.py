@@ -17,6 +17,7 @@ from torch.nn.functional import embedding_bag
 
 from zoo.errors import UnsupportedOpError
 from zoo.ops.sampling import AxisTaps, find_axis_taps
+from zoo.ops.unsupported import COMPILED_HINT
 
 __all__ = ["roi_align_backward", "roi_align_forward"]
 
@@ -148,12 +149,9 @@ class _Geometry:
 
 def _check_pool_mode(pool_mode: int) -> None:
     if pool_mode != _AVERAGE:
-        message = (
-            "cannot run mmcv's op 'roi_align' with pool_mode='max': only 'avg' has a stand-in."
-        )
-        raise UnsupportedOpError(
-            message, op="roi_align(pool_mode='max')", hint="set pool_mode='avg'."
-        )
+        op = "roi_align(pool_mode='max')"
+        message = f"cannot run mmcv's op {op}: zoo has a stand-in for 'avg' only."
+        raise UnsupportedOpError(message, op=op, hint=COMPILED_HINT)
 
 
 def _sum_dtype(values: Tensor) -> torch.dtype:

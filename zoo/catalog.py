@@ -269,18 +269,8 @@ def forget_catalog() -> None:
 def _read_records() -> list[PluginRecord]:
     chosen = os.environ.get("ZOO_PLUGINS")
     names = None if chosen is None else {name.strip() for name in chosen.split(",")}
-    seen: set[Path] = set()
-    records = []
-    for candidate in find_candidates():
-        if candidate.manifest is not None:
-            real = candidate.manifest.resolve()
-            if real in seen:
-                continue
-            seen.add(real)
-        record = _read_record(candidate)
-        if names is None or record.name in names:
-            records.append(record)
-    return records
+    records = [_read_record(candidate) for candidate in find_candidates()]
+    return [record for record in records if names is None or record.name in names]
 
 
 def _read_record(candidate: Candidate) -> PluginRecord:
@@ -311,16 +301,20 @@ def _mark_conflicts(records: list[PluginRecord]) -> tuple[PluginRecord, ...]:
 
 
 def _collapse_equal(group: list[PluginRecord]) -> list[PluginRecord]:
-    """Drop copies: equal name, version and bytes. Importable ones come first, so they stay."""
+    """Drop what is the same file or has the same bytes; importable ones come first and stay."""
+    if len(group) == 1:
+        return group
     kept: list[PluginRecord] = []
-    seen: set[bytes] = set()
+    seen: set[Path | bytes] = set()
     for record in sorted(group, key=lambda record: not record.is_importable):
-        if record.manifest is not None and record.path is not None and len(group) > 1:
-            content = record.path.read_bytes()
-            if content in seen:
-                continue
-            seen.add(content)
-        kept.append(record)
+        marks: set[Path | bytes] = set()
+        if record.path is not None:
+            marks.add(record.path.resolve())
+        if record.path is not None and record.manifest is not None:
+            marks.add(record.path.read_bytes())
+        if not marks & seen:
+            kept.append(record)
+        seen |= marks
     return kept
 
 

@@ -19,6 +19,8 @@ __all__ = ["ENTRY_POINT_GROUP", "Candidate", "find_candidates", "find_checkouts"
 
 ENTRY_POINT_GROUP = "zoo.plugins"
 
+_METADATA_SUFFIXES = (".dist-info", ".egg-info")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -65,9 +67,40 @@ def find_checkouts() -> tuple[Path, ...]:
 
 
 def _entry_point_values() -> list[str]:
-    from importlib.metadata import entry_points
+    """Return what the installed distributions put into the group, sorted.
 
-    return sorted({point.value for point in entry_points(group=ENTRY_POINT_GROUP)})
+    ``importlib.metadata.entry_points`` says the same, and takes 30 ms to import: a fifth of the
+    time that ``zoo list`` may take. A test compares the two.
+    """
+    values: set[str] = set()
+    for folder in dict.fromkeys(sys.path):
+        # The empty entry is the current directory, which is never searched.
+        for info in _metadata_folders(folder) if folder else ():
+            try:
+                with open(os.path.join(info, "entry_points.txt"), encoding="utf-8") as file:
+                    text = file.read()
+            except OSError:
+                continue
+            if ENTRY_POINT_GROUP in text:
+                values.update(_values_of_group(text))
+    return sorted(values)
+
+
+def _metadata_folders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.name.endswith(_METADATA_SUFFIXES)]
+    except OSError:
+        return []
+
+
+def _values_of_group(text: str) -> Iterator[str]:
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif section == ENTRY_POINT_GROUP and "=" in line and not line.startswith("#"):
+            yield line.partition("=")[2].strip()
 
 
 def _path_folders() -> list[Path]:
@@ -87,17 +120,22 @@ def _path_folders() -> list[Path]:
 
 def _scan(folder: Path) -> Iterator[Path]:
     """Yield the manifests of a plugin's folder, or of a folder of plugins' folders."""
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and not entry.name.startswith("."):
-            yield from _existing(entry)
-            for package in sorted(entry.iterdir()):
-                yield from _existing(package)
+    for entry in _folders_in(folder):
+        yield from _existing(entry)
+        for package in _folders_in(entry):
+            yield from _existing(package)
 
 
-def _existing(package: Path) -> Iterator[Path]:
-    manifest = package / MANIFEST_NAME
-    if manifest.is_file():
-        yield manifest
+def _folders_in(folder: str | Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        found = [entry.path for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    return sorted(found)
+
+
+def _existing(package: str | Path) -> Iterator[Path]:
+    manifest = os.path.join(package, MANIFEST_NAME)
+    if os.path.isfile(manifest):
+        yield Path(manifest)
 
 
 def _candidate_of_file(manifest: Path, source: str) -> Candidate:
@@ -115,7 +153,7 @@ def _candidate_of_package(package: str) -> Candidate:
         spec = find_spec(package)
         folders = list(spec.submodule_search_locations or ()) if spec is not None else []
         for folder in folders:
-            for manifest in _existing(Path(folder)):
+            for manifest in _existing(folder):
                 return Candidate(package, manifest, "entry point")
         found = f"expected one with a {MANIFEST_NAME}"
         if not folders:

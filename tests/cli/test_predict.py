@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo predict`` as a user meets it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from zoo.cli import main
+
+pytestmark = pytest.mark.mm
+
+
+def predict(*args: object) -> Result:
+    return CliRunner().invoke(main, ["predict", *map(str, args)])
+
+
+def write_image(path: Path, grey: int = 200) -> Path:
+    import cv2
+
+    path.parent.mkdir(exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((5, 6), grey, np.uint8))
+    return path
+
+
+def test_predict_says_where_the_json_lies(bright_run: Path, tmp_path: Path) -> None:
+    path = write_image(tmp_path / "in/x.png")
+
+    result = predict(bright_run, path, "--out", tmp_path / "out", "--device", "cpu")
+
+    assert result.exit_code == 0
+    assert result.stdout == f"predicted 1 image: {tmp_path / 'out/predictions.json'}\n"
+
+
+def test_predict_when_one_of_many_fails_names_it_and_exits_1(
+    bright_run: Path, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "in/a.png")
+    write_image(tmp_path / "in/b.png").write_bytes(b"")
+
+    result = predict(bright_run, tmp_path / "in", "--out", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert result.stdout == f"predicted 1 image: {tmp_path / 'out/predictions.json'}\n"
+    assert result.stderr.splitlines()[-2:] == [
+        f"failed: {tmp_path / 'in/b.png'}: cannot decode 'b.png': found an empty file, "
+        "expected PNG, JPEG, TIFF or BMP.",
+        "error: 1 of 2 images failed.",
+    ]
+    assert len(json.loads((tmp_path / "out/predictions.json").read_text())["images"]) == 1
+
+
+def test_predict_when_all_fail_leaves_nothing(bright_run: Path, tmp_path: Path) -> None:
+    path = write_image(tmp_path / "in/x.png")
+    path.write_bytes(path.read_bytes()[:40])
+
+    result = predict(bright_run, path, "--out", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "error: cannot decode 'x.png': found a truncated PNG of 40 bytes" in result.stderr
+    assert f"where: {path}\nHINT: " in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("spec", ["no.png", "*.gif"])
+def test_predict_without_such_an_input_exits_1(bright_run: Path, tmp_path: Path, spec: str) -> None:
+    result = predict(bright_run, tmp_path / spec, "--out", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert str(tmp_path / spec) in result.stderr
+    assert "HINT: " in result.stderr
+
+
+def test_predict_with_an_unknown_model_offers_what_there_is(tmp_path: Path) -> None:
+    result = predict("unet_lugn", write_image(tmp_path / "x.png"), "--out", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: no weights named 'unet_lugn'.\n")
+
+
+def test_predict_without_out_is_wrong_usage(tmp_path: Path) -> None:
+    assert predict("m", "x.png").exit_code == 2
+
+
+def test_predict_can_leave_pictures_out(bright_run: Path, tmp_path: Path) -> None:
+    path = write_image(tmp_path / "in/x.png")
+
+    predict(bright_run, path, "--out", tmp_path / "out", "--no-labels", "--no-overlays")
+
+    assert [found.name for found in (tmp_path / "out").iterdir()] == ["predictions.json"]

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Curves and per-image values as runs and tests leave them on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.engine.run_logs import read_per_image, read_run_log
+from zoo.errors import DataError
+
+
+def write_log(work_dir: Path, time: str, records: list[dict[str, Any]]) -> Path:
+    path = work_dir / time / "vis_data/scalars.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def train(step: int, loss: float = 1.0, **more: Any) -> dict[str, Any]:
+    return {"lr": 0.1, "data_time": 0.5, "loss": loss, "time": 1.0, "iter": step, **more} | {
+        "step": step
+    }
+
+
+def test_training_validation_and_rates_are_told_apart(tmp_path: Path) -> None:
+    records = [
+        train(10, 1.5, base_lr=0.1, **{"decode.loss_ce": 1.0, "decode.acc_seg": 50.0}),
+        {"mDice": 80.5, "data_time": 0.1, "time": 0.2, "step": 10},
+    ]
+    write_log(tmp_path / "unet", "20240101_000000", records)
+
+    log = read_run_log(tmp_path / "unet")
+
+    assert log.name == "unet"
+    assert log.losses == {"loss": {10: 1.5}, "decode.loss_ce": {10: 1.0}}
+    assert log.metrics == {"mDice": {10: 80.5}}
+    assert log.rates == {"lr": {10: 0.1}}
+
+
+def test_resumed_run_goes_on_and_the_later_run_wins(tmp_path: Path) -> None:
+    write_log(tmp_path, "20240101_000000", [train(10, 1), train(20, 2), train(30, 3)])
+    write_log(tmp_path, "20240102_000000", [])
+    write_log(tmp_path, "20240103_000000", [train(20, 5), train(40, 6)])
+
+    assert read_run_log(tmp_path).losses == {"loss": {10: 1, 20: 5, 40: 6}}
+
+
+def test_run_begun_anew_replaces_the_earlier_one(tmp_path: Path) -> None:
+    write_log(tmp_path, "20240101_000000", [train(10, 1), train(20, 2)])
+    write_log(tmp_path, "20240102_000000", [train(10, 7)])
+
+    assert read_run_log(tmp_path).losses == {"loss": {10: 7}}
+
+
+def test_folder_of_one_start_can_be_given(tmp_path: Path) -> None:
+    write_log(tmp_path, "20240101_000000", [train(10, 1)])
+    write_log(tmp_path, "20240102_000000", [train(10, 7)])
+
+    assert read_run_log(tmp_path / "20240101_000000").losses == {"loss": {10: 1}}
+
+
+def test_epochs_of_validation_become_iterations(tmp_path: Path) -> None:
+    records = [
+        train(25, epoch=1),
+        train(50, epoch=1),
+        {"mDice": 1.0, "step": 1},
+        train(100, epoch=2),
+        {"mDice": 2.0, "step": 2},
+    ]
+    write_log(tmp_path, "20240101_000000", records)
+
+    assert read_run_log(tmp_path).metrics == {"mDice": {50: 1.0, 100: 2.0}}
+
+
+def test_values_that_are_not_finite_become_gaps(tmp_path: Path) -> None:
+    records = [train(10, math.nan), train(20, math.inf), train(30, 1.0)]
+    write_log(tmp_path, "20240101_000000", records)
+
+    curve = read_run_log(tmp_path).losses["loss"]
+
+    assert [math.isnan(value) for value in curve.values()] == [True, True, False]
+
+
+def test_line_cut_by_a_kill_is_left_out(tmp_path: Path) -> None:
+    path = write_log(tmp_path, "20240101_000000", [train(10), train(20)])
+    path.write_text(path.read_text()[:-20])
+
+    assert list(read_run_log(tmp_path).losses["loss"]) == [10]
+
+
+def test_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = write_log(tmp_path, "20240101_000000", [train(10)])
+    path.write_text("{broken\n" + path.read_text())
+
+    with pytest.raises(DataError, match="line 1 is no JSON"):
+        read_run_log(tmp_path)
+
+
+def test_work_dir_without_a_log_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"found no vis_data/scalars.json in it"):
+        read_run_log(tmp_path)
+
+
+def test_empty_log_says_so(tmp_path: Path) -> None:
+    write_log(tmp_path, "20240101_000000", [])
+
+    with pytest.raises(DataError, match="its log is empty, no step was written yet"):
+        read_run_log(tmp_path)
+
+
+def test_per_image_values_are_read_by_name(tmp_path: Path) -> None:
+    rows = [
+        {"file": "a.png", "values": {"dice": 0.5, "area": 7}},
+        {"file": "b.png", "values": {"dice": None}},
+    ]
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"schema": "zoo.test/1", "per_image": rows}))
+
+    found = read_per_image(path)
+
+    assert found.name == "test"
+    assert found.values == {"dice": {"a.png": 0.5}, "area": {"a.png": 7.0}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"schema": "zoo.prediction/1"}', "its schema is 'zoo.prediction/1', expected"),
+        ("[]", "its schema is None, expected 'zoo.test/1'"),
+        ('{"schema": "zoo.test/1", "per_image": []}', "it holds no per-image values"),
+        ("{", "cannot read 'test.json'"),
+    ],
+)
+def test_file_of_another_kind_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "test.json").write_text(text)
+
+    with pytest.raises(DataError, match=message):
+        read_per_image(tmp_path / "test.json")

@@ -136,6 +136,8 @@ def _drop_unlabelled(
     for file in test:
         if file.stem in announced - present:
             report.drop(file.path, f"unlabelled: only in {TEST!r}")
+    if announced:
+        report.count("unlabelled", len(announced))
     return [file for file in images if file.stem not in announced]
 
 

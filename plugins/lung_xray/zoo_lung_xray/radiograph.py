@@ -239,9 +239,8 @@ def _mark(grey: Image, exposure: Exposure, rng: Rng) -> None:
     """Write the side marker, and on hard films the view in a white box."""
     size = grey.shape[0]
     scale, pen = size / 512, max(1, round(size / 256))
-    letter, x = (
-        ("R", rng.uniform(0.03, 0.25)) if rng.random() < 0.6 else ("L", rng.uniform(0.7, 0.88))
-    )
+    letter, x = ("R", 0.14) if rng.random() < 0.6 else ("L", 0.70)
+    x += rng.uniform(-0.10, 0.05)
     at = (int(x * size), int(rng.uniform(0.06, 0.14) * size))
     cv2.putText(grey, letter, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, 0.95, pen, cv2.LINE_AA)
     if exposure.style == "montgomery" and rng.random() < 0.7:

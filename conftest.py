@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,30 @@ def _fenced_discovery(
 def checkout_plugins() -> Path:
     """Let a test of the core find the plugins and configs of this checkout; gives its folder."""
     return ROOT
+
+
+@pytest.fixture
+def write_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Return a function that writes a plugin's package where the fenced discovery finds it.
+
+    What was imported from it is forgotten after the test, so that another test can write another
+    package of the same name.
+    """
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+
+    def write(name: str, rows: str = "", *, folder: str = "", **modules: str) -> Path:
+        package = tmp_path / (folder or name) / f"zoo_{name}"
+        package.mkdir(parents=True)
+        header = f'[plugin]\nname = "{name}"\nversion = "0.1.0"\napi = 1\nsummary = "fake"\n'
+        header += 'license = "MIT"\n'
+        (package / "zoo_plugin.toml").write_text(f"{header}\n{rows}", encoding="utf-8")
+        for module, code in {"__init__": "import zoo\n", **modules}.items():
+            (package / f"{module}.py").write_text(code, encoding="utf-8")
+        return package
+
+    yield write
+    for module in set(sys.modules) - before:
+        file = getattr(sys.modules[module], "__file__", None)
+        if file is not None and Path(file).is_relative_to(tmp_path):
+            del sys.modules[module]

@@ -186,7 +186,10 @@ def _read_metrics(table: Table) -> tuple[MetricValue, ...]:
     for row in rows:
         value = float(row.take("value", (int, float)))
         if not math.isfinite(value):
-            row.fail(f"{row.label} value is {value!r}, expected a finite number.")
+            row.fail(
+                f"{row.label} value is {value!r}, expected a finite number.",
+                hint="write the measured value.",
+            )
         metrics.append(
             MetricValue(
                 name=row.text("name"),

@@ -23,6 +23,9 @@ _TOML_NAMES = {
 }
 
 
+_KNOWN_KEYS = "docs/manifest.md lists the keys that are known."
+
+
 class Table:
     """One table of a manifest; each key is taken once, and what is left over is an error.
 
@@ -40,7 +43,7 @@ class Table:
         self.plugin = plugin
         self._known: list[str] = []
 
-    def fail(self, found: str, *, hint: str | None = None) -> Never:
+    def fail(self, found: str, *, hint: str) -> Never:
         """Raise a ManifestError that names the plugin, this table and the file."""
         message = f"cannot use plugin {self.plugin!r}: {found}"
         raise ManifestError(message, plugin=self.plugin, manifest=self.path, hint=hint)
@@ -102,7 +105,7 @@ class Table:
         if value not in choices:
             self.fail(
                 f"{self.label} {key} is {value!r}, expected one of {', '.join(choices)}.",
-                hint=self._nearest(value, choices),
+                hint=hint_near(near_names(value, choices), f"write one of these for {key}."),
             )
         return value
 
@@ -168,9 +171,5 @@ class Table:
                 expected = ", ".join(sorted(self._known))
                 self.fail(
                     f"{self.label} has the unknown key {key!r}, expected one of {expected}.",
-                    hint=self._nearest(key, self._known),
+                    hint=hint_near(near_names(key, self._known), _KNOWN_KEYS),
                 )
-
-    @staticmethod
-    def _nearest(value: str, names: Sequence[str]) -> str:
-        return hint_near(near_names(value, names), "docs/manifest.md lists what is known.")

@@ -121,12 +121,23 @@ class Catalog:
     def rows(self, kind: str | None = None) -> Iterator[Found]:
         """Yield the rows of one kind, or of all, of every plugin that can be used.
 
+        Weights come last: rows of one name and one sha256 are one row, and those of one name with
+        other bytes are marked with an error.
+
         Args:
             kind: Key of ``zoo.kinds.KINDS``, ``config`` or ``weights``; None for all of them.
         """
+        weights: dict[str, list[Found]] = {}
         for found in self._all_rows():
             if found.record.error is None and kind in (None, found.row.kind):
-                yield found
+                if isinstance(found.row, WeightsRow):
+                    weights.setdefault(found.row.name, []).append(found)
+                else:
+                    yield found
+        for name, group in weights.items():
+            kept = _collapse_weights(group)
+            error = _ambiguous("weights", name, kept) if len(kept) > 1 else None
+            yield from (replace(found, error=error) for found in kept)
 
     def legacy_indexes(self) -> Iterator[tuple[PluginRecord, LegacyIndexRow]]:
         """Yield the indexes of upstream's old weights, with their plugins."""

@@ -125,11 +125,12 @@ def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) 
         requirement = read_requirement(text, plugin=plugin, manifest=manifest)
         if requirement.marker is not None and not requirement.marker.evaluate():
             continue
+        wanted = text.partition(";")[0].strip()
         found = find_installed(requirement.name)
         if found is None:
-            unmet.append((text, None))
+            unmet.append((wanted, None))
         elif not requirement.specifier.contains(found[1], prereleases=True):
-            unmet.append((text, f"{found[0]} {found[1]}"))
+            unmet.append((wanted, f"{found[0]} {found[1]}"))
     if not unmet:
         return
     parts = [f"{text} ({found or 'not installed'})" for text, found in unmet]

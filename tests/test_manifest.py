@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each row breaks one thing of a manifest that holds, and has the sentence that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import IncompatibleError, ManifestError
+from zoo.manifest import read_manifest
+from zoo.rows import ConfigRow, Contribution, LegacyIndexRow, MetricValue, Option
+
+Write = Callable[..., Path]
+
+GOOD = """
+[plugin]
+name = "cells"
+version = "0.1.0"
+api = 1
+summary = "Cells in micrographs"
+license = "Apache-2.0"
+
+[requires]
+distributions = ["mmsegmentation>=1.2,<2"]
+
+[[dataset]]
+name = "CellDataset"
+task = "semantic"
+target = "zoo_cells.dataset:CellDataset"
+prepare = "zoo_cells.prepare:prepare"
+sample = "zoo_cells.sample:write_sample"
+classes = ["background", "cell"]
+licence = "CC0-1.0"
+
+[[dataset.option]]
+name = "mask-suffix"
+type = "str"
+default = "_mask"
+help = "ending of masks"
+
+[[dataset.option]]
+name = "stain"
+type = "choice"
+choices = ["he", "ihc"]
+default = ["he"]
+multiple = true
+help = "stains to keep"
+
+[[loss]]
+name = "EdgeLoss"
+target = "zoo_cells.loss:EdgeLoss"
+
+[[config]]
+name = "unet_cells-256"
+file = "configs/unet.py"
+
+[[weights]]
+name = "unet_cells"
+task = "semantic"
+config = "unet_cells-256"
+urls = ["https://example.org/a.safetensors", "package:weights/a.safetensors"]
+sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+size_bytes = 10
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+parameters = 20
+metrics = [{ name = "dice_cell", value = 0.5, dataset = "x", split = "test", labels = "true", protocol = "README#evaluation" }]
+
+[[legacy_index]]
+file = "old.csv"
+"""  # noqa: E501 - an inline table of TOML is one line
+
+
+@pytest.fixture
+def write_manifest(tmp_path: Path) -> Write:
+    """Write a manifest with the files that it names, and return its path."""
+
+    def write(text: str, package: str = "zoo_cells") -> Path:
+        folder = tmp_path / package
+        (folder / "configs").mkdir(parents=True)
+        (folder / "configs" / "unet.py").write_text("")
+        (folder / "old.csv").write_text("")
+        path = folder / "zoo_plugin.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_read_manifest_when_it_holds_gives_every_row(write_manifest: Write) -> None:
+    path = write_manifest(GOOD)
+
+    manifest = read_manifest(path)
+
+    assert (manifest.plugin, manifest.version, manifest.package) == ("cells", "0.1.0", "zoo_cells")
+    assert manifest.requires == ("mmsegmentation>=1.2,<2",)
+    (dataset,) = manifest.datasets
+    assert dataset.classes == ("background", "cell")
+    assert (dataset.labels, dataset.prepare) == ("true", "zoo_cells.prepare:prepare")
+    assert dataset.options == (
+        Option("mask-suffix", "str", "_mask", "ending of masks"),
+        Option("stain", "choice", ("he",), "stains to keep", ("he", "ihc"), multiple=True),
+    )
+    assert manifest.contributions[1] == Contribution("loss", "EdgeLoss", "zoo_cells.loss:EdgeLoss")
+    assert manifest.configs == (ConfigRow("unet_cells-256", "configs/unet.py"),)
+    assert manifest.legacy_indexes == (LegacyIndexRow("old.csv"),)
+    (weights,) = manifest.weights
+    assert weights.metrics == (
+        MetricValue("dice_cell", 0.5, "x", "test", "true", "README#evaluation"),
+    )
+    assert weights.urls[1] == "package:weights/a.safetensors"
+
+
+def test_read_manifest_gives_rows_that_cannot_be_changed(
+    write_manifest: Write,
+) -> None:
+    manifest = read_manifest(write_manifest(GOOD))
+
+    with pytest.raises(FrozenInstanceError):
+        manifest.contributions[0].name = "Other"  # type: ignore[misc]
+
+
+def test_read_manifest_when_classes_come_from_the_data_says_so(
+    write_manifest: Write,
+) -> None:
+    text = GOOD.replace('["background", "cell"]', '"from data"')
+
+    manifest = read_manifest(write_manifest(text))
+
+    assert manifest.datasets[0].classes == "from data"
+
+
+MUTATIONS = [
+    # what is replaced, by what, the sentence, the hint
+    ('summary = "C', 'sumary = "C', "[plugin] lacks the key 'summary', expected a string.", None),
+    (
+        'license = "A',
+        'colour = "x"\nlicense = "A',
+        "[plugin] has the unknown key 'colour', expected one of",
+        "docs/manifest.md lists the keys that are known.",
+    ),
+    (
+        'license = "A',
+        'homepag = "x"\nlicense = "A',
+        "[plugin] has the unknown key 'homepag'",
+        "did you mean homepage?",
+    ),
+    ("[[loss]]", "[[los]]", "the manifest has the unknown key 'los'", "did you mean loss?"),
+    ("api = 1", 'api = "1"', "[plugin] api is '1', expected an integer.", None),
+    ("api = 1", "api = true", "[plugin] api is True, expected an integer.", None),
+    (
+        'name = "cells"',
+        'name = "Cells"',
+        "[plugin] name is 'Cells', expected lower case letters, digits and _.",
+        None,
+    ),
+    (
+        'name = "cells"',
+        'name = "tissue"',
+        "its package is called 'zoo_cells', expected 'zoo_tissue'.",
+        "rename the package to zoo_tissue, or the plugin.",
+    ),
+    ('version = "0.1.0"', 'version = "new"', "[plugin] version is 'new', expected a version", None),
+    ('summary = "Cells in micrographs"', 'summary = " "', "[plugin] summary is ' '", None),
+    (
+        '["mmsegmentation>=1.2,<2"]',
+        '"mmsegmentation"',
+        "[requires] distributions is 'mmsegmentation', expected a list.",
+        None,
+    ),
+    (
+        "distributions =",
+        "distribution =",
+        "[requires] has the unknown key 'distribution'",
+        "did you mean distributions?",
+    ),
+    (
+        'task = "semantic"\ntarget',
+        'task = "panoptic"\ntarget',
+        "[[dataset]] 'CellDataset' task is 'panoptic', expected one of semantic, instance.",
+        None,
+    ),
+    (
+        'target = "zoo_cells.dataset:CellDataset"\n',
+        "",
+        "[[dataset]] 'CellDataset' lacks the key 'target', expected a string.",
+        "add target = ... to [[dataset]] 'CellDataset'.",
+    ),
+    (
+        "zoo_cells.dataset:CellDataset",
+        "zoo_cells.dataset.CellDataset",
+        "[[dataset]] 'CellDataset' target is 'zoo_cells.dataset.CellDataset', "
+        "expected 'zoo_cells.module:Name'.",
+        None,
+    ),
+    (
+        "zoo_cells.dataset:CellDataset",
+        "os:system",
+        "[[dataset]] 'CellDataset' target is 'os:system', expected a target inside the plugin's "
+        "own package, zoo_cells.",
+        "move it to the package zoo_cells, or import it there.",
+    ),
+    (
+        "zoo_cells.prepare:prepare",
+        "zoo_other.prepare:prepare",
+        "[[dataset]] 'CellDataset' prepare is 'zoo_other.prepare:prepare'",
+        None,
+    ),
+    (
+        '["background", "cell"]',
+        '"many"',
+        "[[dataset]] 'CellDataset' classes is 'many', expected a list of names or 'from data'.",
+        None,
+    ),
+    ('["background", "cell"]', "[]", "[[dataset]] 'CellDataset' classes is []", None),
+    ('["background", "cell"]', '["a", "a"]', "classes holds 'a' twice, expected each once.", None),
+    ('["background", "cell"]', '["a", 1]', "classes holds 1, expected a list of strings.", None),
+    (
+        'licence = "CC0-1.0"\n\n[[dataset.option]]',
+        'licence = "CC0-1.0"\nlabels = "drawn"\n\n[[dataset.option]]',
+        "[[dataset]] 'CellDataset' labels is 'drawn', expected one of true, derived.",
+        None,
+    ),
+    ('licence = "CC0-1.0"\n\n[[d', "\n[[d", "'CellDataset' lacks the key 'licence'", None),
+    (
+        'prepare = "zoo_cells.prepare:prepare"\n',
+        "",
+        "[[dataset]] 'CellDataset' has options and no prepare target",
+        "add prepare = ... to [[dataset]] 'CellDataset', or remove its options.",
+    ),
+    (
+        'name = "mask-suffix"',
+        'name = "mask_suffix"',
+        "option 'mask_suffix' name is 'mask_suffix', expected lower case letters, digits and '-'.",
+        None,
+    ),
+    (
+        'name = "mask-suffix"',
+        'name = "source"',
+        "option 'source' takes a name that zoo data prepare has itself.",
+        "rename the option; taken are source, out",
+    ),
+    ('name = "stain"', 'name = "mask-suffix"', "has the option 'mask-suffix' twice", None),
+    ('type = "str"', 'type = "text"', "type is 'text', expected one of str, int", None),
+    ('default = "_mask"', "default = 3", "option 'mask-suffix' default is 3, expected a str", None),
+    (
+        'default = ["he"]',
+        'default = ["ih"]',
+        "option 'stain' default is 'ih', expected one of he, ihc.",
+        "did you mean ihc?",
+    ),
+    ('default = ["he"]', 'default = "he"', "default is 'he', expected a list.", None),
+    (
+        'choices = ["he", "ihc"]\n',
+        "",
+        "[[dataset]] 'CellDataset' option 'stain' lacks the key 'choices', expected a list.",
+        None,
+    ),
+    (
+        'type = "choice"',
+        'type = "str"',
+        "option 'stain' has choices and is of type 'str', expected type 'choice'.",
+        None,
+    ),
+    (
+        'name = "EdgeLoss"',
+        'name = "edge.Loss"',
+        "[[loss]] 'edge.Loss' name is 'edge.Loss', expected a Python name, without dots.",
+        None,
+    ),
+    ('name = "EdgeLoss"\n', "", "[[loss]] row 1 lacks the key 'name', expected a string.", None),
+    (
+        "[[config]]",
+        '[[model]]\nname = "EdgeLoss"\ntarget = "zoo_cells.net:EdgeLoss"\n\n[[config]]',
+        "the name 'EdgeLoss' is used by two rows ([[model]] and [[loss]]) that share one registry",
+        "rename one of the two 'EdgeLoss'.",
+    ),
+    (
+        "[[weights]]",
+        '[[config]]\nname = "unet_cells-256"\nfile = "configs/unet.py"\n\n[[weights]]',
+        "the name 'unet_cells-256' is used by two rows ([[config]] and [[config]])",
+        None,
+    ),
+    (
+        '"configs/unet.py"',
+        '"../unet.py"',
+        "[[config]] 'unet_cells-256' file is '../unet.py', expected a path inside the package",
+        None,
+    ),
+    ('"configs/unet.py"', '"/etc/passwd"', "file is '/etc/passwd', expected a path inside", None),
+    ('"configs/unet.py"', "'configs\\unet.py'", "expected a path inside the package", None),
+    ('"configs/unet.py"', '"configs/no.py"', "file is 'configs/no.py', and there is no such", None),
+    ('"old.csv"', '"new.csv"', "[[legacy_index]] row 1 file is 'new.csv', and there is no", None),
+    (
+        'config = "unet_cells-256"\n',
+        "",
+        "[[weights]] 'unet_cells' lacks the key 'config', expected a string.",
+        None,
+    ),
+    (
+        'sha256 = "0',
+        'sha256 = "',
+        "[[weights]] 'unet_cells' sha256 is '123456789",
+        "change sha256 to 64 hex digits, lower case.",
+    ),
+    ("size_bytes = 10", "size_bytes = 0", "size_bytes is 0, expected an integer above 0.", None),
+    ("parameters = 20", "parameters = 2.5", "parameters is 2.5, expected an integer.", None),
+    ('format = "safetensors"', 'format = "onnx"', "format is 'onnx', expected one of", None),
+    (
+        "https://example.org/a.safetensors",
+        "http://example.org/a.safetensors",
+        "urls holds 'http://example.org/a.safetensors', expected https://... or package:<path>.",
+        "use an https address, or a file inside the package.",
+    ),
+    ("package:weights/a", "package:../a", "urls is '../a.safetensors', expected a path", None),
+    (
+        'split = "test", ',
+        "",
+        "[[weights]] 'unet_cells' metrics 'dice_cell' lacks the key 'split', expected a string.",
+        None,
+    ),
+    ("value = 0.5", "value = nan", "metrics 'dice_cell' value is nan, expected a finite", None),
+    ("value = 0.5", "value = true", "metrics 'dice_cell' value is True, expected a number.", None),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "sentence", "hint"), MUTATIONS)
+def test_read_manifest_when_one_thing_is_broken_names_it(
+    write_manifest: Write, old: str, new: str, sentence: str, hint: str | None
+) -> None:
+    assert old in GOOD
+    path = write_manifest(GOOD.replace(old, new, 1))
+
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+
+    message, where, hinted = str(caught.value).split("\n")
+    assert message.startswith("cannot use plugin '")
+    assert sentence in message
+    assert where == f"where: {path}"
+    assert hinted.startswith(f"HINT: {hint or ''}")
+    assert caught.value.manifest == path
+
+
+@pytest.mark.parametrize("key", ["name", "task", "config", "urls", "sha256", "size_bytes", "format",
+                                 "licence", "data_licence", "parameters", "metrics"])  # fmt: skip
+def test_read_manifest_when_a_weights_row_lacks_a_key_refuses_it(
+    write_manifest: Write, key: str
+) -> None:
+    head, _, tail = GOOD.partition("[[weights]]")
+    lines = [line for line in tail.splitlines() if not line.startswith(f"{key} =")]
+    path = write_manifest(f"{head}[[weights]]" + "\n".join(lines))
+
+    with pytest.raises(ManifestError, match=rf"\[\[weights\]\].*({key}|has no metrics)"):
+        read_manifest(path)
+
+
+def test_read_manifest_when_it_is_not_toml_names_the_line(
+    write_manifest: Write,
+) -> None:
+    path = write_manifest("[plugin\nname = 3")
+
+    with pytest.raises(ManifestError, match=r"is not valid TOML: .*line 1") as caught:
+        read_manifest(path)
+
+    assert caught.value.plugin == "cells"
+
+
+def test_read_manifest_when_it_is_not_utf8_says_so(write_manifest: Write) -> None:
+    path = write_manifest("")
+    path.write_bytes(b"[plugin]\nname = '\xff'")
+
+    with pytest.raises(ManifestError, match="is not valid TOML: 'utf-8' codec"):
+        read_manifest(path)
+
+
+def test_read_manifest_when_missing_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="cannot be read: No such file or directory"):
+        read_manifest(tmp_path / "zoo_plugin.toml")
+
+
+def test_read_manifest_when_the_api_is_newer_comes_before_unknown_keys(
+    write_manifest: Write,
+) -> None:
+    path = write_manifest(GOOD.replace("api = 1", 'api = 2\nfuture = "x"'))
+
+    with pytest.raises(IncompatibleError) as caught:
+        read_manifest(path)
+
+    assert str(caught.value) == (
+        "cannot use plugin 'cells': needs api 2, this zoo has 1.\n"
+        f"where: {path}\n"
+        "HINT: pip install --upgrade mmzoo."
+    )
+
+
+def test_read_manifest_when_the_package_lacks_the_prefix_refuses_it(
+    write_manifest: Write,
+) -> None:
+    path = write_manifest(GOOD, package="datasets")
+
+    with pytest.raises(ManifestError, match="its package is called 'datasets', expected 'zoo_cell"):
+        read_manifest(path)

@@ -62,9 +62,11 @@ def load_checkpoint(path: str | Path, *, map_location: Any = "cpu") -> Checkpoin
     """
     file = Path(path).expanduser()
     if file.suffix == ".safetensors":
-        from zoo.engine.published import read_tensors
+        from zoo.engine.published import find_record, read_tensors
 
-        return Checkpoint(file, read_tensors(file))
+        record = find_record(file)
+        known = {"classes": record.classes, "palette": record.palette} if record else None
+        return Checkpoint(file, read_tensors(file), {"dataset_meta": known} if known else {})
     tree = read_pickled(file, map_location=map_location)
     if not isinstance(tree, dict):
         raise _no_weights(file, f"a {type(tree).__name__}")

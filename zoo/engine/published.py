@@ -18,7 +18,7 @@ from zoo.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["read_published", "read_record", "read_tensors", "write_published"]
+__all__ = ["find_record", "read_published", "read_record", "read_tensors", "write_published"]
 
 _KEY = "zoo"
 _HEADER_LIMIT_BYTES = 8 * 2**20
@@ -45,14 +45,19 @@ def read_record(path: str | Path) -> ModelRecord:
     Raises:
         CheckpointError: The file is missing or broken, or was not published by zoo.
     """
-    file = Path(path)
-    metadata = _check_header(file).get("__metadata__")
-    text = metadata.get(_KEY) if isinstance(metadata, Mapping) else None
-    if not isinstance(text, str):
-        msg = f"cannot use {file.name!r} as a model: it holds weights and no record."
+    record = find_record(path)
+    if record is None:
+        msg = f"cannot use {Path(path).name!r} as a model: it holds weights and no record."
         hint = "publish it with tools/publish_checkpoint.py, or give CONFIG,CHECKPOINT."
-        raise CheckpointError(msg, path=file, hint=hint)
-    return parse_record(text, file)
+        raise CheckpointError(msg, path=path, hint=hint)
+    return record
+
+
+def find_record(path: str | Path) -> ModelRecord | None:
+    """Return the record as `read_record` does, or None for a file of bare weights."""
+    metadata = _check_header(Path(path)).get("__metadata__")
+    text = metadata.get(_KEY) if isinstance(metadata, Mapping) else None
+    return parse_record(text, path) if isinstance(text, str) else None
 
 
 def read_published(path: str | Path) -> tuple[ModelRecord, dict[str, Tensor]]:

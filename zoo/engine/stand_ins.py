@@ -92,6 +92,14 @@ def _scalar(dtype: object, data: object = b"") -> Any:
     return np.frombuffer(data, dtype.dtype).reshape(())[()]
 
 
+def _empty_bytes(*args: object) -> bytes:
+    """`bytes()`, as protocol 2 writes the data of an empty array; `bytes(n)` could be huge."""
+    if args:
+        msg = "builtins.bytes with arguments"
+        raise RefusedGlobal(msg)
+    return b""
+
+
 class _HistoryBuffer:
     """`mmengine.logging.HistoryBuffer`: two arrays of numbers and a length."""
 
@@ -145,6 +153,7 @@ def safe_globals() -> dict[str, Callable[..., Any]]:
     table: dict[str, Callable[..., Any]] = {
         "builtins.getattr": _restricted_getattr,
         "builtins.slice": slice,
+        "builtins.bytes": _empty_bytes,
         "numpy.ndarray": _Array,
         "numpy.dtype": _Dtype,
         "mmengine.logging.history_buffer.HistoryBuffer": _HistoryBuffer,

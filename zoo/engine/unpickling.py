@@ -11,6 +11,7 @@ import struct
 import threading
 import warnings
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,8 +78,7 @@ def read_pickled(path: Path, *, map_location: Any = "cpu") -> Any:
         name = _foreign_global(path, error)
         if name is not None:
             raise _unsafe(path, name) from None
-        reason = str(error).split("\n")[0][:200] or type(error).__name__
-        raise _broken(path, reason) from error
+        raise _broken(path, _reason(error)) from error
 
 
 @contextmanager
@@ -136,6 +136,13 @@ def _check_archive(path: Path, size_bytes: int) -> None:
         raise _broken(path, reason)
 
 
+def _reason(error: BaseException) -> str:
+    """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
+    _, _, cause = str(error).rpartition("WeightsUnpickler error: ")
+    first = cause.strip().split("\n")[0].split(". ")[0].rstrip(".")
+    return first[:200] or type(error).__name__
+
+
 def _broken(path: Path, reason: str) -> CheckpointError:
     msg = f"cannot read the checkpoint {path.name!r}: {reason}."
     hint = "copy or download the file again, and compare its size and sha256 with the source's."
@@ -159,7 +166,7 @@ def _foreign_global(path: Path, error: BaseException) -> str | None:
     if found:
         name = found.group(1) or found.group(2)
         # torch leaves "builtins." out.
-        return name if "." in name else f"builtins.{name}"
+        return _modern(name if "." in name else f"builtins.{name}")
     called = _CALLED.search(str(error))
     if called:
         return called.group(1).strip()
@@ -168,6 +175,14 @@ def _foreign_global(path: Path, error: BaseException) -> str | None:
         if not allowed:
             return name
     return None
+
+
+def _modern(name: str) -> str:
+    """Return a global's name of today; protocol 2 writes those of Python 2."""
+    module, _, attribute = name.rpartition(".")
+    if (module, attribute) in NAME_MAPPING:
+        return ".".join(NAME_MAPPING[module, attribute])
+    return f"{IMPORT_MAPPING.get(module, module)}.{attribute}"
 
 
 def _globals_in(path: Path) -> list[str]:
@@ -197,7 +212,7 @@ def _globals_of(stream: io.BufferedIOBase) -> list[str]:
     texts: list[str] = []
     for opcode, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]
         if opcode.name in ("GLOBAL", "INST"):
-            names.append(str(argument).replace(" ", "."))
+            names.append(_modern(str(argument).replace(" ", ".")))
         elif opcode.name == "STACK_GLOBAL" and len(texts) >= 2:
             names.append(".".join(texts[-2:]))
         elif isinstance(argument, str):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.6, 130
 MAX_LEGEND = 12
+MAX_METRICS = 6
 MAX_FLAT_TICKS = 4
 _STYLE = {
     "font.size": 9,
@@ -53,7 +55,8 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
 
     Work dirs give panels for the training losses, the validation metrics (those between 0 and 1
     apart from the others) and the learning rate, over iterations, the runs overlaid; a star
-    marks each metric's best value: the lowest of a loss, error or distance, else the highest.
+    marks each metric's best value, and the legend states it: the lowest of a loss, error or
+    distance, else the highest. More than six metrics are parted by their names' first word.
     Files that ``zoo test --out`` wrote give a panel of values image by image.
 
     Args:
@@ -95,18 +98,10 @@ def _run_panels(runs: Sequence[RunLog]) -> list[_Draw]:
     if len(runs) > 1 and all("loss" in curves for curves in losses):
         # Components of several runs are a thicket; the sum is what runs are compared by.
         losses = [{"loss": curves["loss"]} for curves in losses]
-    metrics = [run.metrics for run in runs]
-    unit: list[Mapping[str, Curve]] = [
-        {k: c for k, c in curves.items() if _is_unit(k, metrics)} for curves in metrics
-    ]
-    other: list[Mapping[str, Curve]] = [
-        {k: c for k, c in curves.items() if not _is_unit(k, metrics)} for curves in metrics
-    ]
     names = _distinct([run.name for run in runs])
-    table: list[tuple[str, list[Mapping[str, Curve]], bool]] = [
+    table: list[tuple[str, Sequence[Mapping[str, Curve]], bool]] = [
         ("training loss", losses, False),
-        ("validation, 0 to 1", unit, True),
-        ("validation", other, True),
+        *((title, curves, True) for title, curves in _metric_groups(runs)),
         ("learning rate", [run.rates for run in runs], False),
     ]
     return [
@@ -114,9 +109,24 @@ def _run_panels(runs: Sequence[RunLog]) -> list[_Draw]:
     ]
 
 
-def _is_unit(key: str, runs: Sequence[Mapping[str, Curve]]) -> bool:
-    values = [value for curves in runs for value in curves.get(key, {}).values()]
-    return all(math.isnan(value) or 0 <= value <= 1 for value in values)
+def _metric_groups(runs: Sequence[RunLog]) -> list[tuple[str, list[Mapping[str, Curve]]]]:
+    """Part the metrics by scale, and many of one scale by the first word of their names."""
+    scales: dict[str, list[str]] = {}
+    for key in dict.fromkeys(key for run in runs for key in run.metrics):
+        values = [value for run in runs for value in run.metrics.get(key, {}).values()]
+        is_unit = all(math.isnan(value) or 0 <= value <= 1 for value in values)
+        scales.setdefault("validation, 0 to 1" if is_unit else "validation", []).append(key)
+    groups: dict[str, list[str]] = {}
+    for title, keys in sorted(scales.items(), reverse=True):
+        for key in keys:
+            family = re.split(r"[_ ]", key.rpartition("/")[2])[0]
+            groups.setdefault(
+                f"{title}: {family}" if len(keys) > MAX_METRICS else title, []
+            ).append(key)
+    return [
+        (title, [{key: run.metrics[key] for key in keys if key in run.metrics} for run in runs])
+        for title, keys in groups.items()
+    ]
 
 
 def _curves_panel(
@@ -126,31 +136,28 @@ def _curves_panel(
     several = len(runs) > 1
 
     def draw(axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         for number, (name, curves) in enumerate(zip(names, runs, strict=True)):
             for index, key in enumerate(keys):
                 if key not in curves:
                     continue
                 color = COLORS[(number if several else index) % len(COLORS)]
-                dash: Any = DASHES[index % len(DASHES)] if several else "-"
                 label = key if not several else name if len(keys) == 1 else f"{name}: {key}"
-                marker = "o" if stars else ""
-                total = key == "loss" and len(keys) > 1
-                _draw_curve(
-                    axes,
-                    curves[key],
-                    label,
-                    color,
-                    linestyle=dash,
-                    marker=marker,
-                    markersize=3,
-                    linewidth=2.2 if total else 1.4,
-                    zorder=3 if total else 2,
-                )
+                is_total = key == "loss" and len(keys) > 1
+                style: dict[str, Any] = {
+                    "linestyle": DASHES[index % len(DASHES)] if several else "-",
+                    "linewidth": 2.2 if is_total else 1.4,
+                    "zorder": 3 if is_total else 2,
+                }
                 if stars:
-                    _mark_best(axes, key, curves[key], color)
-        one_key = f": {keys[0]}" if several and len(keys) == 1 and keys[0] != title else ""
-        axes.set_title(title + one_key)
+                    style |= {"marker": "o", "markersize": 3}
+                    label += _mark_best(axes, key, curves[key], color)
+                _draw_curve(axes, curves[key], label, color, **style)
+        is_one = several and len(keys) == 1
+        axes.set_title(f"{title} ({keys[0]})" if is_one else title)
         axes.set_xlabel("iteration")
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         _legend(axes)
 
     return draw
@@ -173,29 +180,25 @@ def _draw_curve(axes: Axes, curve: Curve, label: str, color: str, **style: Any) 
             markersize=5,
             clip_on=False,
             transform=axes.get_xaxis_transform(),
-            label=f"{label}: not finite",
+            label="not finite",
         )
 
 
-def _mark_best(axes: Axes, key: str, curve: Curve, color: str) -> None:
+def _mark_best(axes: Axes, key: str, curve: Curve, color: str) -> str:
+    """Put a star on the best value and return what the legend says of it."""
     finite = {step: value for step, value in curve.items() if not math.isnan(value)}
     if not finite:
-        return
+        return ""
     sign = 1 if _is_better_low(key) else -1
-    step = min(finite, key=lambda step: (sign * finite[step], step))
-    axes.plot(
-        step, finite[step], "*", color=color, markersize=11, markeredgecolor="white", zorder=5
-    )
-    axes.annotate(
-        f"{finite[step]:.4g}",
-        (step, finite[step]),
-        xytext=(0, 7),
-        zorder=6,
-        textcoords="offset points",
-        ha="center",
-        fontsize=8,
-        color=color,
-    )
+    best = min(finite, key=lambda step: (sign * finite[step], step))
+    style: dict[str, Any] = {
+        "color": color,
+        "markersize": 11,
+        "markeredgecolor": "white",
+        "zorder": 5,
+    }
+    axes.plot(best, finite[best], "*", **style)
+    return f", best {finite[best]:.4g} at {best}"
 
 
 def _is_better_low(key: str) -> bool:

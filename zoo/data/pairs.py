@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 
+_TELL_AUTHOR = "tell the plugin's author: its prepare makes labels that its classes do not have."
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """An image of the source and the masks that say what it shows.
@@ -135,7 +138,7 @@ def write_pair(
     size = fit_size(original.shape[0], original.shape[1], rules.size, rules.keep_aspect)
     image = resize_image(to_uint8(original), size)
     labels = resize_mask(labels, size)
-    class_px = _count_classes(labels, pair, rules.classes)
+    class_px = _count_classes(labels, source.where(pair.masks[0]), rules.classes)
     write_file(folder / "images" / f"{pair.stem}.png", encode_png(image))
     write_file(folder / "masks" / f"{pair.stem}.png", encode_png(labels))
     row = PreparedFile(
@@ -178,10 +181,10 @@ def _encode(
         raise
     if labels.dtype != "uint8" or labels.shape != shape:
         message = (
-            f"cannot use the labels made of {pair.masks[0]!r}: found {labels.dtype} of shape "
+            f"cannot use the labels made of this mask: found {labels.dtype} of shape "
             f"{labels.shape}, expected uint8 of {shape}."
         )
-        raise DataError(message, path=source.where(pair.masks[0]))
+        raise DataError(message, path=source.where(pair.masks[0]), hint=_TELL_AUTHOR)
     return labels, repairs
 
 
@@ -199,7 +202,7 @@ def _sizes_differ(
     return DataError(message, path=source.where(path), hint=hint)
 
 
-def _count_classes(labels: Image, pair: Pair, classes: tuple[str, ...]) -> tuple[int, ...]:
+def _count_classes(labels: Image, where: str, classes: tuple[str, ...]) -> tuple[int, ...]:
     import numpy as np
 
     counts = np.bincount(labels.ravel(), minlength=IGNORE_INDEX + 1)
@@ -207,10 +210,10 @@ def _count_classes(labels: Image, pair: Pair, classes: tuple[str, ...]) -> tuple
     strange = np.flatnonzero(counts[known:IGNORE_INDEX]) + known
     if strange.size:
         message = (
-            f"cannot use the labels made of {pair.masks[0]!r}: found ids {strange.tolist()[:5]}, "
+            f"cannot use the labels made of this mask: found ids {strange.tolist()[:5]}, "
             f"expected 0..{known - 1} or {IGNORE_INDEX}."
         )
-        raise DataError(message, path=pair.masks[0])
+        raise DataError(message, path=where, hint=_TELL_AUTHOR)
     return (*(int(count) for count in counts[:known]), int(counts[IGNORE_INDEX]))
 
 

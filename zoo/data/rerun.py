@@ -118,16 +118,18 @@ def _compare_settings(earlier: Prepared, plan: Plan) -> list[str]:
 def _compare_files(earlier: Prepared, plan: Plan, source_sha256: Mapping[str, str]) -> list[str]:
     then = {row.stem: row for row in earlier.files}
     now = {pair.stem: pair for pair in plan.pairs}
-    changed = [
+    both = sorted(then.keys() & now.keys())
+    changed = [stem for stem in both if then[stem].source_sha256 != source_sha256[stem]]
+    moved = [
         stem
-        for stem in sorted(then.keys() & now.keys())
-        if (then[stem].source_sha256, then[stem].group, then[stem].split)
-        != (source_sha256[stem], now[stem].group, plan.splits[stem])
+        for stem in both
+        if (then[stem].group, then[stem].split) != (now[stem].group, plan.splits[stem])
     ]
     return [
-        *_name_some("new", now.keys() - then.keys()),
-        *_name_some("gone", then.keys() - now.keys()),
-        *_name_some("changed", changed),
+        *_name_some("new in the source", now.keys() - then.keys()),
+        *_name_some("gone from the source", then.keys() - now.keys()),
+        *_name_some("changed in the source", changed),
+        *_name_some("in another group or split", moved),
     ]
 
 
@@ -137,4 +139,4 @@ def _name_some(what: str, stems: Iterable[str]) -> list[str]:
         return []
     named = ", ".join(repr(stem) for stem in ordered[:_MOST_NAMED])
     more = ", ..." if len(ordered) > _MOST_NAMED else ""
-    return [f"{len(ordered)} {what} in the source: {named}{more}"]
+    return [f"{len(ordered)} {what}: {named}{more}"]

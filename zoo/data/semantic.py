@@ -215,4 +215,5 @@ def _write_facts(folder: Path, plan: Plan, records: Sequence[PairRecord], report
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    write_file(path, f"{text}\n".encode())
+    # A file's name that is no UTF-8 holds lone surrogates; as backslash escapes they are JSON.
+    write_file(path, f"{text}\n".encode("utf-8", "backslashreplace"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -116,13 +117,12 @@ class FolderSource(Source):
                 folders.clear()
                 continue
             seen.add(key)
-            folders.sort()
             for name in names:
                 file = Path(folder, name)
-                if not file.is_file():
-                    continue
-                path = file.relative_to(self.path).as_posix()
-                yield SourceFile(path, file.stat().st_size)
+                status_of_file = _stat(file)
+                if status_of_file is not None and stat.S_ISREG(status_of_file.st_mode):
+                    path = file.relative_to(self.path).as_posix()
+                    yield SourceFile(path, status_of_file.st_size)
 
     def read(self, path: str) -> bytes:
         """Return the bytes of one file; see :meth:`Source.read`."""
@@ -169,6 +169,16 @@ class ZipSource(Source):
         return f"{self.path}!{path}"
 
 
+def _stat(path: Path) -> os.stat_result | None:
+    """Return what is at ``path``, None for nothing and for a link to nothing."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+
+
 def _refuse(error: OSError) -> None:
     raise _unreadable(str(error.filename), error) from error
 
@@ -197,10 +207,11 @@ def open_source(path: Path) -> Iterator[Source]:
         DataError: There is nothing there, it is neither of the two, or the archive is refused.
     """
     path = Path(path)
-    if path.is_dir():
+    found = _stat(path)
+    if found is not None and stat.S_ISDIR(found.st_mode):
         yield FolderSource(path)
         return
-    if not path.exists():
+    if found is None:
         message = f"cannot read the source {path.name!r}: there is no such file or folder."
         raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
     with _open_archive(path) as archive:
@@ -212,7 +223,7 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except OSError as error:
         raise _unreadable(str(path), error) from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError) as error:
         message = f"cannot read the source {path.name!r}: not a folder, and not an intact zip."
         hint = "unpack it and give the folder, or fetch the archive again."
         raise DataError(message, path=path, hint=hint) from error

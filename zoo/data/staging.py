@@ -76,7 +76,7 @@ def staged_folder(out: Path) -> Iterator[Path]:
     Raises:
         DataError: ``out`` holds something, or the place cannot be written.
     """
-    out = Path(out)
+    out = Path(out).absolute()
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise _occupied(out)
     made: list[Path] = []
@@ -101,7 +101,7 @@ def _occupied(out: Path) -> DataError:
 
 def _make_parents(out: Path, made: list[Path]) -> None:
     """Make the parents of ``out``, and note in ``made`` those that did not exist."""
-    missing = [parent for parent in out.absolute().parents if not parent.exists()]
+    missing = [parent for parent in out.parents if not parent.exists()]
     for parent in reversed(missing):
         try:
             parent.mkdir(exist_ok=True)

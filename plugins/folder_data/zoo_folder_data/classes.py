@@ -29,7 +29,7 @@ from typing import Any, NoReturn
 from zoo.data import IGNORE_INDEX
 from zoo.errors import DataError
 
-__all__ = ["ClassList", "Color", "choose_color", "format_color", "parse_classes"]
+__all__ = ["ClassList", "Color", "choose_color", "format_color", "parse_classes", "unpack_color"]
 
 Color = tuple[int, int, int]
 

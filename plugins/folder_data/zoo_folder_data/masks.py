@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -10,9 +12,9 @@ from numpy.typing import NDArray
 
 from zoo.data import Pair
 from zoo.errors import DataError
-from zoo_folder_data.classes import ClassList, format_color
+from zoo_folder_data.classes import ClassList, format_color, unpack_color
 
-__all__ = ["MaskEncoder", "pack_colors", "survey_mask"]
+__all__ = ["MaskEncoder", "pack_colors", "survey_masks"]
 
 Mask = NDArray[np.uint8 | np.uint16]
 
@@ -91,12 +93,17 @@ class MaskEncoder:
         return DataError(message, hint=hint)
 
 
-def survey_mask(mask: Mask) -> dict[str, int]:
-    """Return how many pixels each value, or colour, of a mask has, spelt as classes spell them."""
-    if mask.ndim == 3 and mask.dtype == np.uint8 and not (mask == mask[..., :1]).all():
-        values, counts = np.unique(pack_colors(mask), return_counts=True)
-        names = [format_color((int(v) >> 16, int(v) >> 8 & 255, int(v) & 255)) for v in values]
-    else:
-        values, counts = np.unique(mask if mask.ndim == 2 else mask[..., 0], return_counts=True)
-        names = [str(int(value)) for value in values]
-    return dict(zip(names, (int(count) for count in counts), strict=True))
+def survey_masks(masks: Sequence[Mask]) -> list[str]:
+    """Return what the masks hold, spelt as a file of classes spells it, the most frequent first.
+
+    Args:
+        masks: If one of them is coloured, all count by colour.
+    """
+    by_color = any(mask.ndim == 3 and not (mask == mask[..., :1]).all() for mask in masks)
+    counts: Counter[int] = Counter()
+    for mask in masks:
+        grey = mask if mask.ndim == 2 else mask[..., 0]
+        found, times = np.unique(pack_colors(mask) if by_color else grey, return_counts=True)
+        counts.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
+    keys = [key for key, _ in counts.most_common()]
+    return [format_color(unpack_color(key)) if by_color else str(key) for key in keys]

@@ -19,9 +19,9 @@ from zoo.data import (
     prepare_semantic,
 )
 from zoo.errors import DataError
-from zoo_folder_data.classes import ClassList, choose_color, format_color, parse_classes
+from zoo_folder_data.classes import ClassList, parse_classes
 from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
-from zoo_folder_data.masks import MaskEncoder, survey_mask
+from zoo_folder_data.masks import MaskEncoder, survey_masks
 
 __all__ = ["IDENTITY", "prepare"]
 
@@ -121,23 +121,16 @@ def _read_classes(
 
 def _no_classes(source: Source, where: str, pairs: Sequence[Pair]) -> DataError:
     """Return the error for a missing file, with one to begin with that fits the first masks."""
-    found: dict[str, int] = {}
-    for pair in pairs[:_SURVEYED]:
-        mask = decode_image(
-            source.read(pair.masks[0]), source.where(pair.masks[0]), palette="index"
-        )
-        for name, count in survey_mask(mask).items():
-            found[name] = found.get(name, 0) + count
-    chosen = sorted(found, key=lambda name: -found[name])[:_MOST_SHOWN]
+    first = [pair.masks[0] for pair in pairs[:_SURVEYED]]
+    masks = [decode_image(source.read(p), source.where(p), palette="index") for p in first]
+    found = survey_masks(masks)
     lines = []
-    for index, name in enumerate(sorted(chosen, key=lambda name: (len(name), name))):
+    for index, name in enumerate(sorted(found[:_MOST_SHOWN], key=lambda name: (len(name), name))):
         key = f'color = "{name}"' if name.startswith("#") else f"value = {name}"
-        if not name.startswith("#"):
-            key += f'\ncolor = "{format_color(choose_color(index))}"'
         lines.append(f'[[class]]\nname = "class {index}"\n{key}')
     message = (
         f"cannot tell the classes: there is no {CLASSES_FILE!r} (the first "
-        f"{min(len(pairs), _SURVEYED)} masks hold {len(found)} different values)."
+        f"{len(first)} masks hold {len(found)} values)."
     )
     hint = "write it beside the two folders, or give one with --classes; to begin with:\n"
     return DataError(message, path=where, hint=hint + "\n".join(lines))

@@ -239,11 +239,12 @@ def _mark(grey: Image, exposure: Exposure, rng: Rng) -> None:
     """Write the side marker, and on hard films the view in a white box."""
     size = grey.shape[0]
     scale, pen = size / 512, max(1, round(size / 256))
-    letter, x = ("R", 0.14) if rng.random() < 0.6 else ("L", 0.70)
-    x += rng.uniform(-0.10, 0.05)
+    hard = exposure.style == "montgomery"
+    letter, x = ("R", 0.14) if rng.random() < 0.6 else ("L", 0.71 if hard else 0.84)
+    x += rng.uniform(-0.10, 0.04)
     at = (int(x * size), int(rng.uniform(0.06, 0.14) * size))
     cv2.putText(grey, letter, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, 0.95, pen, cv2.LINE_AA)
-    if exposure.style == "montgomery" and rng.random() < 0.7:
+    if hard and rng.random() < 0.7:
         left, top = int(size * rng.uniform(0.78, 0.85)), int(size * 0.03)
         cv2.rectangle(grey, (left, top), (left + int(64 * scale), top + int(38 * scale)), 1.0, -1)
         for row, word in enumerate(("PA", "ERECT")):

@@ -124,13 +124,17 @@ class _ResumeRandomState(Hook):  # type: ignore[misc]
         self.state = state
 
     def before_train_epoch(self, runner: Runner) -> None:
-        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+        loop = runner.train_loop
+        # onedl-mmengine skips batches without reading them, mmengine's loop by iteration reads.
+        skips = hasattr(getattr(loop, "dataloader_iterator", None), "skip_iter")
+        if isinstance(loop, EpochBasedTrainLoop) or skips:
             set_random_state(self.state)
+        if isinstance(loop, EpochBasedTrainLoop):
             self._leave(runner)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        # mmengine's loops by iteration repeat the reading of the batches that are skipped, and with
-        # it, where no workers read, what Python's and NumPy's generators gave out.
+        # The batch was read by now: in this process, Python's and NumPy's generators have moved on,
+        # from the state set above or through all batches that were read again.
         workers = getattr(runner.train_dataloader, "num_workers", 0)
         set_random_state(self.state, torch_only=workers == 0)
         self._leave(runner)

@@ -23,7 +23,7 @@ PALETTE = ((0, 0, 0), (0, 158, 115))
 SOURCE_SETS = {"MCUCXR": "montgomery", "CHNCXR": "shenzhen"}
 
 # Montgomery numbers of one patient each, of which the first names the patient.
-# Source: repeats reported by users of the set; the readings that come with it name no patient.
+# Source: repeats reported for the set; its file names do not tell.
 REPEAT_PATIENTS = ((113, 117), (162, 166, 170))
 
 STEM = re.compile(r"(?P<prefix>MCUCXR|CHNCXR)_(?P<number>\d{4,})_(?P<finding>[01])")

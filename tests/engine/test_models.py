@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from zoo.errors import CheckpointError, ConfigError, UnknownNameError
+from zoo.errors import CheckpointError, ConfigError, HashMismatchError, UnknownNameError
 
 pytestmark = pytest.mark.mm
 
@@ -55,6 +57,95 @@ def test_config_and_checkpoint_are_taken_as_given(bright_run: Path) -> None:
     assert (model.name, model.task) == ("iter_40", "semantic")
     assert model.classes == ("background", "lung")
     assert model.palette == ((0, 0, 0), (200, 40, 10))
+
+
+@pytest.fixture
+def published(bright_run: Path, tmp_path: Path) -> Path:
+    """Return a published file of the threshold model, cutting at grey 33.5."""
+    import torch
+
+    from zoo.engine.config import read_config
+    from zoo.engine.published import write_published
+    from zoo.engine.records import make_record
+
+    record = make_record(
+        read_config(bright_run / "bright.py"),
+        name="bright_small",
+        task="semantic",
+        classes=("background", "lung"),
+        palette=((0, 0, 0), (9, 8, 7)),
+        labels="true",
+        licence="Apache-2.0",
+        data_licence="CC0-1.0",
+        trained_with="bright",
+        parameters=1,
+    )
+    return write_published(tmp_path / "b.safetensors", {"level": torch.tensor(33.5)}, record)
+
+
+def test_published_file_needs_no_config(published: Path) -> None:
+    from zoo.engine.models import open_model
+    from zoo.engine.predict import Predictor
+
+    model = open_model(str(published), device="cpu")
+
+    assert (model.name, model.classes) == ("b", ("background", "lung"))
+    assert model.palette == ((0, 0, 0), (9, 8, 7))
+    assert model.identity()["config"] is None
+    labels = Predictor(model)(np.array([[33, 34]], np.uint8)).labels
+    assert labels.tolist() == [[0, 1]]
+
+
+def test_weights_name_finds_the_verified_file_of_a_plugin(
+    published: Path, bright_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "zoo_dim"
+    package.mkdir()
+    content = published.read_bytes()
+    (package / "dim.safetensors").write_bytes(content)
+    (package / "__init__.py").touch()
+    digest = hashlib.sha256(content).hexdigest()
+    manifest = _DIM.format(sha256=digest, size=len(content))
+    (package / "zoo_plugin.toml").write_text(manifest)
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{bright_folder}{os.pathsep}{tmp_path}")
+
+    assert level_of("dim_small") == 33.5
+    (package / "dim.safetensors").write_bytes(content[:-1] + b"x")
+    with pytest.raises(HashMismatchError, match=f"expected {digest}"):
+        level_of("dim_small")
+
+
+_DIM = """
+[plugin]
+name = "dim"
+version = "0.1.0"
+api = 1
+summary = "weights alone"
+license = "Apache-2.0"
+
+[requires]
+distributions = []
+
+[[weights]]
+name = "dim_small"
+task = "semantic"
+config = "bright"
+urls = ["package:dim.safetensors"]
+sha256 = "{sha256}"
+size_bytes = {size}
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+parameters = 1
+
+[[weights.metrics]]
+name = "dice"
+value = 0.5
+dataset = "d"
+split = "test"
+labels = "true"
+protocol = "p"
+"""
 
 
 def test_work_dir_without_checkpoints_says_so(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ class _Parts:
     name: str
     config: Config
     checkpoint: Checkpoint
+    task: str | None = None  # where something other than the config states it
 
 
 def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
@@ -208,7 +209,7 @@ def _from_published(path: Path, name: str) -> _Parts:
 
     record, state_dict = read_published(path)
     meta = {"dataset_meta": {"classes": list(record.classes), "palette": record.palette}}
-    return _Parts(name, Config(dict(record.config)), Checkpoint(path, state_dict, meta))
+    return _Parts(name, Config(record.config), Checkpoint(path, state_dict, meta), record.task)
 
 
 def _from_catalog(name: str) -> _Parts:
@@ -221,11 +222,12 @@ def _from_catalog(name: str) -> _Parts:
     path = find_weights_file(found)
     if path.suffix == ".safetensors":
         return _from_published(path, name)
-    return _Parts(name, read_config(row.config, pretrained="none"), load_checkpoint(path))
+    config = read_config(row.config, pretrained="none")
+    return _Parts(name, config, load_checkpoint(path), row.task)
 
 
 def _check_task(parts: _Parts) -> None:
-    if family_of(parts.config) == "instance":
+    if (parts.task or family_of(parts.config)) == "instance":
         message = f"cannot predict with {parts.name!r}: it segments instances, "
         message += "zoo predict draws semantic models so far."
         raise ConfigError(message, hint="use a model whose task is semantic.")

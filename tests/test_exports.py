@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public surface: every module says what it exports, and has it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+PACKAGE = Path(zoo.__file__).parent
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py")
+
+
+def public_names(tree: ast.Module) -> set[str]:
+    """Return the classes and functions that a file defines without an underscore."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return {
+        node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")
+    }
+
+
+def declared_names(tree: ast.Module) -> list[str] | None:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_all_of_a_module_is_sorted_and_whole(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+
+    declared = declared_names(tree)
+
+    assert declared is not None, "no __all__"
+    assert len(set(declared)) == len(declared)
+    if not path.name.startswith("_") or path.name == "__init__.py":
+        assert public_names(tree) <= set(declared), "a public name is missing in __all__"
+
+
+def test_exports_of_zoo_are_there() -> None:
+    for name in zoo.__all__:
+        assert getattr(zoo, name) is not None
+    assert dir(zoo) == sorted(zoo.__all__)
+
+
+def test_attribute_of_zoo_when_unknown_raises() -> None:
+    with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'nothing'"):
+        zoo.nothing  # noqa: B018
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert version("mmzoo") == zoo.__version__
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_all_of_a_module_can_be_imported(path: Path) -> None:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Importing plugins' code: what comes back, and what is said when it does not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zoo.catalog import read_catalog
+from zoo.errors import ConflictError, IncompatibleError, LoadError, ManifestError
+from zoo.loading import load_contribution, load_target
+
+Write = Callable[..., Path]
+
+LOSS = '[[loss]]\nname = "EdgeLoss"\ntarget = "zoo_cells.loss:EdgeLoss"\n'
+
+
+def test_load_contribution_of_a_dropped_folder_gives_the_class(write_plugin: Write) -> None:
+    write_plugin("cells", LOSS, loss="class EdgeLoss: pass\n")
+
+    found = load_contribution("loss", "cells.EdgeLoss")
+
+    assert found is sys.modules["zoo_cells.loss"].EdgeLoss
+
+
+def test_load_target_appends_to_the_path_and_inserts_nothing(write_plugin: Write) -> None:
+    """A dropped plugin must not shadow what is installed."""
+    package = write_plugin("cells", LOSS, loss="class EdgeLoss: pass\n")
+    before = list(sys.path)
+
+    for _ in range(2):
+        load_contribution("loss", "EdgeLoss")
+
+    assert sys.path == [*before, str(package.parent)]
+
+
+def test_load_target_takes_another_target_of_the_plugin(write_plugin: Write) -> None:
+    write_plugin("cells", LOSS, loss="def prepare(): return 3\n")
+
+    prepare = load_target(read_catalog().plugin("cells"), "zoo_cells.loss:prepare")
+
+    assert prepare() == 3  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "cause"),
+    [
+        (
+            "import no_such_thing\n",
+            "ModuleNotFoundError: No module named 'no_such_thing'.",
+            ModuleNotFoundError,
+        ),
+        ("raise RuntimeError('no luck\\nat all')\n", "RuntimeError: no luck.", RuntimeError),
+        ("def broken(:\n", "SyntaxError: invalid syntax (loss.py, line 1).", SyntaxError),
+        ("raise ValueError\n", "ValueError: no message.", ValueError),
+    ],
+)
+def test_load_contribution_when_importing_fails_chains_the_cause(
+    write_plugin: Write, code: str, reason: str, cause: type[Exception]
+) -> None:
+    write_plugin("cells", LOSS, loss=code)
+
+    with pytest.raises(LoadError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.message == f"cannot load loss 'EdgeLoss': {reason}"
+    assert caught.value.where == "plugin cells, target zoo_cells.loss:EdgeLoss"
+    assert isinstance(caught.value.__cause__, cause)
+    assert (caught.value.plugin, caught.value.target) == ("cells", "zoo_cells.loss:EdgeLoss")
+
+
+def test_load_contribution_when_a_module_is_missing_hints_at_it(write_plugin: Write) -> None:
+    write_plugin("cells", LOSS, loss="import no_such_thing\n")
+
+    with pytest.raises(LoadError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.hint == (
+        "install what provides 'no_such_thing'; the plugin's manifest does not list it."
+    )
+
+
+def test_load_contribution_when_a_listed_distribution_lacks_a_module_gives_its_pip_line(
+    write_plugin: Write,
+) -> None:
+    rows = f'[requires]\ndistributions = ["pytest>=8"]\n{LOSS}'
+    write_plugin("cells", rows, loss="import pytest.no_such_part\n")
+
+    with pytest.raises(LoadError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.hint == 'pip install "pytest>=8" (listed in its manifest).'
+
+
+def test_load_contribution_when_the_module_lacks_the_name_offers_near_ones(
+    write_plugin: Write,
+) -> None:
+    write_plugin("cells", LOSS, loss="class EdgeLos: pass\n")
+
+    with pytest.raises(LoadError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert str(caught.value) == (
+        "cannot load loss 'EdgeLoss': module zoo_cells.loss has no 'EdgeLoss'.\n"
+        "where: plugin cells, target zoo_cells.loss:EdgeLoss\n"
+        "HINT: did you mean EdgeLos?"
+    )
+    assert isinstance(caught.value.__cause__, AttributeError)
+
+
+def test_load_contribution_when_requirements_are_unmet_imports_nothing(
+    write_plugin: Write,
+) -> None:
+    rows = f'[requires]\ndistributions = ["no-such-thing>=3"]\n{LOSS}'
+    write_plugin("cells", rows, loss="raise RuntimeError('imported')\n")
+
+    with pytest.raises(IncompatibleError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.message == (
+        "cannot use plugin 'cells': it requires no-such-thing>=3 (not installed)."
+    )
+    assert caught.value.hint == 'pip install "no-such-thing>=3"'
+    assert "zoo_cells" not in sys.modules
+
+
+def test_load_contribution_when_a_namesake_is_installed_refuses_it(
+    write_plugin: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest describes one folder; Python imported another package of that name."""
+    package = write_plugin("cells", LOSS, loss="class EdgeLoss: pass\n")
+    namesake = tmp_path / "elsewhere" / "deep" / "zoo_cells"
+    namesake.mkdir(parents=True)
+    (namesake / "__init__.py").write_text("")
+    (namesake / "loss.py").write_text("class EdgeLoss: pass\n")
+    monkeypatch.syspath_prepend(namesake.parent)
+
+    with pytest.raises(ConflictError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.message == (
+        f"cannot use plugin 'cells': zoo_cells was imported from {namesake / '__init__.py'}, "
+        f"expected a file in {package}."
+    )
+    assert caught.value.hint == "uninstall or remove the other package zoo_cells."
+
+
+def test_load_target_of_a_broken_plugin_raises_its_error(write_plugin: Write) -> None:
+    write_plugin("cells", "[[los]]\n")
+
+    with pytest.raises(ManifestError, match="unknown key 'los'"):
+        load_target(read_catalog().plugins[0], "zoo_cells.loss:EdgeLoss")
+
+
+def test_load_target_of_a_row_without_one_says_so(write_plugin: Write) -> None:
+    write_plugin("cells")
+
+    with pytest.raises(LoadError, match="cannot load a target of plugin 'cells'"):
+        load_target(read_catalog().plugin("cells"))

@@ -35,9 +35,7 @@ def run(*words: str | Path) -> float:
 def test_images(out: Path) -> list[Path]:
     """Return the raw X-rays of the test split, as the prepared folder names them."""
     record = json.loads((out / "data" / "dataset.json").read_text(encoding="utf-8"))
-    return [
-        out / "raw" / row["source_image"] for row in record["files"] if row["split"] == "test"
-    ]
+    return [out / "raw" / row["source_image"] for row in record["files"] if row["split"] == "test"]
 
 
 def pipeline(out: Path) -> dict[str, float]:
@@ -45,7 +43,10 @@ def pipeline(out: Path) -> dict[str, float]:
     raw, data, work = out / "raw", out / "data", out / "run"
     steps = {
         "sample": run("zoo", "data", "sample", "lung_xray", "--out", raw),
-        "prepare": run("zoo", "data", "prepare", "lung_xray", "--source", raw, "--out", data),
+        "prepare": run(
+            *("zoo", "data", "prepare", "lung_xray", "--source", raw, "--out", data),
+            *("--shares", "0.7,0.1,0.2"),
+        ),
         "train": run("zoo", "train", CONFIG, "--data", data, "--work-dir", work),
         "test": run("zoo", "test", work, "--data", data, "--out", out / "test.json"),
     }

@@ -2,7 +2,7 @@
 
 _base_ = ["unet_small_lung-256.py"]
 crop_size = (128, 128)  # px
-max_iters = 450
+max_iters = 300
 model = dict(data_preprocessor=dict(size=crop_size))
 train_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
@@ -18,12 +18,12 @@ test_pipeline = [
     dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
 ]
-train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
     dict(type="PolyLR", power=0.9, eta_min=1e-5, by_epoch=False, begin=50, end=max_iters),
 ]
-train_cfg = dict(max_iters=max_iters, val_interval=150)
-default_hooks = dict(checkpoint=dict(interval=150))
+train_cfg = dict(max_iters=max_iters, val_interval=100)
+default_hooks = dict(checkpoint=dict(interval=100))

@@ -139,13 +139,7 @@ def read_metric_rows(path: str | Path, **stated: str) -> list[dict[str, Any]]:
     Raises:
         CheckpointError: It is neither, or a row lacks a key.
     """
-    document = json.loads(Path(path).read_text(encoding="utf-8"))
-    rows = document
-    if isinstance(document, dict):
-        split = {"split": document["split"]} if "split" in document else {}
-        values = document.get("metrics", {})
-        rows = [{"name": name, "value": value, **split} for name, value in values.items()]
-    full = [{**stated, **row} for row in rows]
+    full = [{**stated, **row} for row in _rows_in(Path(path))]
     for row in full:
         lacks = [key for key in _METRIC_KEYS if row.get(key) is None]
         if lacks:
@@ -153,6 +147,25 @@ def read_metric_rows(path: str | Path, **stated: str) -> list[dict[str, Any]]:
             hint = "a published number says its data set, split, labels and protocol."
             raise CheckpointError(msg, path=path, hint=hint)
     return [{key: row[key] for key in _METRIC_KEYS} for row in full]
+
+
+def _rows_in(path: Path) -> list[dict[str, Any]]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_metrics(path, str(error)) from error
+    rows = document
+    if isinstance(document, dict) and isinstance(document.get("metrics"), dict):
+        split = {"split": document["split"]} if "split" in document else {}
+        rows = [{"name": name, "value": value, **split} for name, value in rows["metrics"].items()]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _no_metrics(path, f"found a {type(document).__name__}")
+    return rows
+
+
+def _no_metrics(path: Path, reason: str) -> CheckpointError:
+    msg = f"cannot read the metrics in {path.name!r}: {reason}, expected rows or zoo test's JSON."
+    return CheckpointError(msg, path=path, hint="give a file that zoo test --out wrote.")
 
 
 def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from zoo.errors import CheckpointError
+
+pytestmark = pytest.mark.mm
+
+
+def test_check_fits_with_equal_names_and_shapes_returns() -> None:
+    """BatchNorm's batch counter may be missing, as in old checkpoints."""
+    import torch
+
+    from zoo.engine.fitting import check_fits
+
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    weights = dict(model.state_dict())
+    del weights["1.num_batches_tracked"]
+
+    check_fits(model, weights, "a.pth")
+
+
+def test_check_fits_of_another_model_lists_ten_of_each_kind() -> None:
+    import torch
+
+    from zoo.engine.fitting import check_fits
+
+    model = torch.nn.Sequential(*[torch.nn.Linear(2, 2, bias=False) for _ in range(14)])
+    weights = {f"other.{n}": torch.zeros(1) for n in range(12)}
+    weights["0.weight"] = torch.zeros(2, 5)
+
+    with pytest.raises(CheckpointError) as raised:
+        check_fits(model, weights, "a.pth")
+
+    lines = raised.value.message.split("\n")
+    assert lines[0] == (
+        "weights do not fit the model: 13 missing, 12 unexpected, 1 mis-shaped of 14 entries."
+    )
+    assert lines[1].startswith("missing: 1.weight; 2.weight; ")
+    assert lines[1].endswith("10.weight; and 3 more")
+    assert lines[2].endswith("other.9; and 2 more")
+    assert lines[3] == "mis-shaped: 0.weight (2, 5), expected (2, 2)"
+    assert raised.value.path == "a.pth"
+    assert "HINT: use the config that the weights were trained with" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "config", "dataset", "expected"),
+    [
+        (
+            ["background", "lung"],
+            None,
+            ["background", "lung", "heart"],
+            "classes differ: the checkpoint has 2 (background, lung), the data set has 3 "
+            "(background, lung, heart); class 2 is 'heart' in one.",
+        ),
+        (
+            ["background", "lung"],
+            ["lung", "background"],
+            None,
+            "classes differ: the checkpoint has 2 (background, lung), the config has 2 "
+            "(lung, background); class 0 is 'background' and 'lung'.",
+        ),
+        (
+            None,
+            [str(n) for n in range(12)],
+            [str(n) for n in range(11)],
+            "classes differ: the config has 12 (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...), the data set "
+            "has 11 (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...); class 11 is '11' in one.",
+        ),
+    ],
+)
+def test_check_classes_of_lists_that_differ_names_both(
+    checkpoint: Sequence[str] | None,
+    config: Sequence[str] | None,
+    dataset: Sequence[str] | None,
+    expected: str,
+) -> None:
+    from zoo.engine.fitting import check_classes
+
+    with pytest.raises(CheckpointError) as raised:
+        check_classes(checkpoint, config, dataset, where="epoch_1.pth")
+
+    assert expected == raised.value.message
+    assert "where: epoch_1.pth\nHINT: use a " in str(raised.value)
+
+
+def test_check_classes_of_equal_or_unknown_lists_returns() -> None:
+    from zoo.engine.fitting import check_classes
+
+    check_classes(("a", "b"), ["a", "b"], ("a", "b"))
+    check_classes(None, None, ["a"])
+    check_classes(None, None, None)

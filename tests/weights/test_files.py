@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from zoo.catalog import Found, PluginRecord
+from zoo.errors import DownloadError, HashMismatchError
+from zoo.rows import ConfigRow, Manifest, WeightsRow
+from zoo.weights import find_weights_file
+
+DATA = b"eight-by" * 4
+
+
+def _found(folder: Path, *urls: str, data: bytes = DATA) -> Found:
+    row = WeightsRow(
+        name="unet_lung",
+        task="semantic",
+        config="unet_small",
+        urls=urls,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        format="safetensors",
+        licence="Apache-2.0",
+        data_licence="CC0-1.0",
+        parameters=4,
+        metrics=(),
+    )
+    path = folder / "zoo_plugin.toml"
+    manifest = Manifest.__new__(Manifest)
+    object.__setattr__(manifest, "path", path)
+    record = PluginRecord("lung", manifest, path, "checkout")
+    return Found(record, row)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "weights"
+
+
+def test_find_in_the_package_returns_the_verified_file(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "a.safetensors").write_bytes(DATA)
+
+    path = find_weights_file(_found(tmp_path, "package:weights/a.safetensors"))
+
+    assert tmp_path / "weights" / "a.safetensors" == path
+
+
+def test_find_of_changed_bytes_raises_with_both_digests(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(DATA[::-1])
+
+    with pytest.raises(HashMismatchError) as raised:
+        find_weights_file(_found(tmp_path, "package:a.safetensors"))
+
+    expected, actual = (hashlib.sha256(data).hexdigest() for data in (DATA, DATA[::-1]))
+    assert (expected, actual) == (raised.value.expected, raised.value.actual)
+    assert f"cannot accept a.safetensors: sha256 is {actual}, expected {expected}." == (
+        raised.value.message
+    )
+    assert (tmp_path / "a.safetensors").exists()
+
+
+def test_find_of_a_truncated_file_names_both_sizes(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(DATA[:-1])
+
+    with pytest.raises(HashMismatchError, match="it has 31 bytes, expected 32"):
+        find_weights_file(_found(tmp_path, "package:a.safetensors"))
+
+
+def test_find_of_an_address_takes_the_file_that_the_user_put_there(
+    tmp_path: Path, cache: Path
+) -> None:
+    cache.mkdir(parents=True)
+    (cache / "a.safetensors").write_bytes(DATA)
+    urls = ("package:weights/gone.safetensors", "https://example.org/v1/a.safetensors?x=1")
+
+    assert cache / "a.safetensors" == find_weights_file(_found(tmp_path, *urls))
+
+
+def test_find_of_an_address_without_a_file_says_where_to_put_it(
+    tmp_path: Path, cache: Path
+) -> None:
+    """Nothing is fetched."""
+    with pytest.raises(DownloadError) as raised:
+        find_weights_file(_found(tmp_path, "https://example.org/a.safetensors"))
+
+    text = str(raised.value)
+    assert "cannot find the weights 'unet_lung': found no file of that name" in text
+    assert "where: plugin lung, https://example.org/a.safetensors" in text
+    assert f"put it at {cache / 'a.safetensors'}" in text
+    assert not cache.exists()
+
+
+def test_find_of_a_package_without_its_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"the package lacks a\.safetensors"):
+        find_weights_file(_found(tmp_path, "package:a.safetensors"))
+
+
+def test_find_of_another_kind_of_row_is_refused(tmp_path: Path) -> None:
+    found = Found(_found(tmp_path, "package:a").record, ConfigRow("unet", "unet.py"))
+
+    with pytest.raises(DownloadError, match="'unet': it is a config, expected weights"):
+        find_weights_file(found)

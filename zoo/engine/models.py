@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,7 +275,9 @@ def _build(parts: _Parts, classes: int) -> nn.Module:
     init_default_scope(parts.config.get("default_scope", "mmseg"))
     where = parts.checkpoint.path
     check_type_names(parts.config)
-    with explaining(parts.config):
+    with explaining(parts.config), warnings.catch_warnings():
+        # Advice from OpenMMLab on how the config might have been written.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(seg|det|engine|cv)\.")
         module: nn.Module = MODELS.build(parts.config.model)
     head: Any = getattr(module, "decode_head", None)
     channels = getattr(head, "out_channels", 1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.engine.data_binding import iterate_leaves
-from zoo.errors import ConfigError, DataError, ZooError
+from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -45,6 +45,19 @@ _PIPELINE_KEYS = frozenset(
     }
 )
 _MAX_META_VALUES = 64
+# What decoders raise on files that are not what they take them for; PIL knows SyntaxErrors.
+_READER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,30 +131,34 @@ class ImageReader:
     def _run(
         self, steps: Sequence[Callable[..., Any]], results: dict[str, Any], where: str
     ) -> ReadImage:
-        loaded = None
-        try:
-            for index in range(-1, len(steps)):
-                if index >= 0:
-                    results = steps[index](results)
-                if loaded is None and results is not None and "img" in results:
-                    loaded = results["img"]
-                    results.setdefault("img_shape", loaded.shape[:2])
-                    results.setdefault("ori_shape", loaded.shape[:2])
-                    told = dict(results)
-        except ZooError:
-            raise
-        except Exception as error:  # a plugin's reader may raise anything; nothing is swallowed
-            message = f"cannot read {Path(where).name!r}: {_reason(error)}."
-            raise DataError(message, path=where) from error
-        if results is None or loaded is None or "inputs" not in results:
+        told = _told(results)
+        for step in steps:
+            results = self._step(step, results, where)
+            told = told or _told(results)
+        if told is None or "inputs" not in results:
             message = (
-                f"cannot read {Path(where).name!r}: the test pipeline gave the model no input."
+                f"cannot read {Path(where).name!r}: the test pipeline gives the model no input."
             )
             raise DataError(message, path=where)
         sample = results["data_samples"]
-        meta = _plain_meta({**told, **sample.metainfo})
         batch = {"inputs": [results["inputs"]], "data_samples": [sample]}
-        return ReadImage(batch, self._shown(loaded, sample.metainfo.get("ori_shape")), meta)
+        shown = self._shown(told["img"], sample.metainfo.get("ori_shape"))
+        return ReadImage(batch, shown, _plain_meta({**told, **sample.metainfo}))
+
+    def _step(
+        self, step: Callable[..., Any], results: dict[str, Any], where: str
+    ) -> dict[str, Any]:
+        import cv2
+
+        try:
+            done: dict[str, Any] | None = step(results)
+        except (*_READER_ERRORS, cv2.error) as error:
+            message = f"cannot read {Path(where).name!r}: {_reason(error)}."
+            raise DataError(message, path=where) from error
+        if done is None:
+            message = f"cannot read {Path(where).name!r}: {type(step).__name__} gives nothing."
+            raise DataError(message, path=where)
+        return done
 
     def _stretched(self, path: Path) -> NDArray[Any] | None:
         """Check a file to be whole; return its pixels if the loader would cut them to 8 bits."""
@@ -233,6 +250,16 @@ def _loads_annotations(step: Any) -> bool:
         return True
     found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
     return isinstance(found, type) and issubclass(found, LoadAnnotations)
+
+
+def _told(results: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is known of an image as soon as its pixels are there, else None."""
+    if "img" not in results:
+        return None
+    shape = results["img"].shape[:2]
+    results.setdefault("img_shape", shape)
+    results.setdefault("ori_shape", shape)
+    return dict(results)
 
 
 def _plain_meta(values: Mapping[str, Any]) -> dict[str, Any]:

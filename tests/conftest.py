@@ -150,3 +150,143 @@ def make_bright_run(
 def bright_run(make_bright_run: Callable[..., Path]) -> Path:
     """Return a work dir of the threshold model."""
     return make_bright_run()
+
+
+_SQUARES_MANIFEST = """
+[plugin]
+name = "squares"
+version = "0.1.0"
+api = 1
+summary = "bright squares on dark ground"
+license = "Apache-2.0"
+
+[[dataset]]
+name = "SquareDataset"
+task = "semantic"
+target = "zoo_squares.parts:SquareDataset"
+classes = "from data"
+licence = "CC0-1.0"
+"""
+
+_SQUARES_PARTS = """
+from mmseg.datasets import BaseSegDataset
+
+
+class SquareDataset(BaseSegDataset):
+    def __init__(self, **kwargs):
+        kwargs = dict(img_suffix='.png', seg_map_suffix='.png', reduce_zero_label=False) | kwargs
+        super().__init__(**kwargs)
+"""
+
+# The smallest U-Net of mmseg, three times down would do; every value is upstream's own syntax.
+_SQUARES_CONFIG = """
+default_scope = 'mmseg'
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor', mean=[127.5] * 3, std=[50.0] * 3, bgr_to_rgb=True,
+        size=(32, 32), seg_pad_val=255),
+    backbone=dict(
+        type='UNet', in_channels=3, base_channels=4, num_stages=3, strides=(1, 1, 1),
+        enc_num_convs=(1, 1, 1), dec_num_convs=(1, 1), downsamples=(True, True),
+        enc_dilations=(1, 1, 1), dec_dilations=(1, 1), norm_cfg=norm_cfg,
+        act_cfg=dict(type='ReLU'), upsample_cfg=dict(type='InterpConv')),
+    decode_head=dict(
+        type='FCNHead', in_channels=4, in_index=2, channels=4, num_convs=1, concat_input=False,
+        dropout_ratio=0.0, num_classes=19, norm_cfg=norm_cfg, align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss')),
+    train_cfg=dict(), test_cfg=dict(mode='whole'))
+train_pipeline = [
+    dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+train_dataloader = dict(
+    batch_size=2, num_workers=0, sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type='RepeatDataset', times=2, dataset=dict(
+        type='CityscapesDataset', data_root='data/cityscapes/', img_suffix='_leftImg8bit.png',
+        data_prefix=dict(img_path='a', seg_map_path='b'), pipeline=train_pipeline)))
+val_dataloader = dict(
+    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CityscapesDataset', data_root='data/cityscapes/',
+        data_prefix=dict(img_path='a', seg_map_path='b'), pipeline=train_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mDice'])
+test_evaluator = val_evaluator
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.02))
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=6, val_interval=6)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'), logger=dict(type='LoggerHook', interval=2),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3, save_best='mDice'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='SegVisualizationHook'))
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+log_processor = dict(by_epoch=False)
+randomness = dict(seed=0)
+"""
+
+
+@pytest.fixture(scope="session")
+def squares_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the plugin of bright squares, once: a package is imported from one place only."""
+    folder = tmp_path_factory.mktemp("squares")
+    package = folder / "zoo_squares"
+    package.mkdir()
+    (package / "__init__.py").write_text('"""Squares."""\nimport zoo\n')
+    (package / "zoo_plugin.toml").write_text(_SQUARES_MANIFEST)
+    (package / "parts.py").write_text(_SQUARES_PARTS)
+    return folder
+
+
+@pytest.fixture
+def squares(squares_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the fenced discovery find the plugin of bright squares."""
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(squares_folder))
+    return squares_folder
+
+
+@pytest.fixture(scope="session")
+def squares_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepare 16 pictures of 32x32 px: a bright square of noise on dark noise."""
+    import cv2
+    import numpy as np
+
+    from zoo.data import DatasetIdentity, Pair, Report, Shares, open_source, prepare_semantic
+
+    root = tmp_path_factory.mktemp("squares_data")
+    pairs = []
+    for number in range(16):
+        rng = np.random.default_rng(number)
+        mask = np.zeros((32, 32), np.uint8)
+        top, left = rng.integers(2, 14, 2)
+        mask[top : top + 14, left : left + 14] = 1
+        image = (rng.integers(0, 90, mask.shape) + 150 * mask).astype(np.uint8)
+        for name, array in (("images", image), ("masks", mask)):
+            (root / "raw" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(root / "raw" / name / f"s{number:02}.png"), array)
+        file = f"s{number:02}.png"
+        pairs.append(Pair(file[:3], file[:3], f"images/{file}", (f"masks/{file}",)))
+    with open_source(root / "raw") as source:
+        prepare_semantic(
+            source,
+            root / "data",
+            dataset=DatasetIdentity("squares", "SquareDataset", "0.1.0"),
+            pairs=pairs,
+            classes=["ground", "square"],
+            palette=[(0, 0, 0), (250, 200, 0)],
+            encode_mask=lambda masks, _: (masks[0].astype(np.uint8), []),
+            shares=Shares(0.6, 0.2, 0.2),
+            report=Report(),
+        )
+    return root / "data"
+
+
+@pytest.fixture
+def squares_config(tmp_path: Path) -> Path:
+    """Write a whole mmseg config of upstream's kind, for data that is not there."""
+    path = tmp_path / "squares.py"
+    path.write_text(_SQUARES_CONFIG)
+    return path

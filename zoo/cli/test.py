@@ -42,6 +42,8 @@ def command(
 ) -> None:
     """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR."""
     set_local_rank(local_rank)
+    if checkpoint is None:
+        work_dir = work_dir or config
     config, checkpoint = _config_and_checkpoint(config, checkpoint)
     from zoo.engine.config import read_config
     from zoo.engine.running import log_on_stderr

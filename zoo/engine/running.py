@@ -39,16 +39,23 @@ def build_runner(config: Config) -> Runner:
     from mmengine.runner import Runner
 
     config = copy.deepcopy(config)
-    run = next(_RUNS)
-    if run and config.get("experiment_name") is None:
-        # mmengine keeps its visualizer and logger by name and second; runs must not share them.
-        config.experiment_name = f"{Path(config.work_dir).name}_{run}"
+    _set_apart(config, next(_RUNS))
     with explaining(config):
         if "runner_type" in config:
             runner: Runner = RUNNERS.build(config)
         else:
             runner = Runner.from_cfg(config)
     return runner
+
+
+def _set_apart(config: Config, run: int) -> None:
+    """Name what mmengine keeps by name, so that a second run in a process does not share it."""
+    if not run:
+        return
+    if config.get("experiment_name") is None:
+        config.experiment_name = f"{Path(config.work_dir).name}_{run}"
+    if (config.get("visualizer") or {}).get("name"):
+        config.visualizer.name += f"_{run}"
 
 
 @contextlib.contextmanager
@@ -74,6 +81,9 @@ def explaining(config: Config) -> Iterator[None]:
             raise unknown_type(config, match["name"], match["registry"]) from error
         if "ann_file" in text:
             raise _missing_file(error, config) from error
+        if "need at least one array to concatenate" in text:
+            # How mmengine fails to store the list of no images.
+            raise _empty(config) from error
         message = f"cannot build from the config: {type(error).__name__}: {text.rstrip('.')}."
         hint = "correct that part of the config; --debug shows where it was refused."
         raise ConfigError(message, where=config.filename, hint=hint) from error
@@ -84,6 +94,12 @@ def _missing_file(error: Exception, config: Config) -> DataError:
     message = f"cannot open the data: {str(name).rstrip('.')!r} is not there."
     hint = "give a prepared folder with --data DIR, or the place of the data with "
     hint += "--cfg-options train_dataloader.dataset.data_root=DIR (and val_, test_)."
+    return DataError(message, path=config.filename, hint=hint)
+
+
+def _empty(config: Config) -> DataError:
+    message = "cannot use the data: a data set of the config has no images."
+    hint = "check its data_prefix, its ann_file and the suffixes of its files."
     return DataError(message, path=config.filename, hint=hint)
 
 

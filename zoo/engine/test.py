@@ -52,7 +52,9 @@ def test(
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
-    Every split goes through the test pipeline, ``train`` too.
+    Validation and test are measured as the config has them, training images through the test
+    pipeline. mmengine's log goes to the folder ``test`` in the work dir, so that the config and
+    the curves of training stay as they are.
 
     Args:
         config: As `read_config` returns it; not changed.
@@ -75,6 +77,7 @@ def test(
     config = _config_for(config, split)
     config.launcher = launcher
     config.load_from, config.resume = str(checkpoint), False
+    config.work_dir = str(Path(config.work_dir) / "test")
     weights = load_checkpoint(checkpoint)
     check_type_names(config)
     check_run_classes(config, "test_dataloader")

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training end to end on pictures of 32x32 px, and what stops it before the first step."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.errors import CheckpointError, ConfigError, DataError, UnknownNameError
+
+pytestmark = pytest.mark.mm
+
+
+@pytest.fixture
+def read(
+    squares: Path, squares_config: Path, squares_data: Path, tmp_path: Path
+) -> Callable[..., Any]:
+    """Return a function that reads the squares' config, options laid over it."""
+    from zoo.engine.config import read_config
+
+    def run(*options: str, **more: Any) -> Any:
+        more = {"data": squares_data, "work_dir": tmp_path / "run"} | more
+        return read_config(squares_config, cfg_options=options, **more)
+
+    return run
+
+
+def test_train_on_prepared_data_writes_last_and_best_checkpoint(read: Callable[..., Any]) -> None:
+    """The work dir holds what mmengine's users expect, and a config with the data bound."""
+    from mmengine.config import Config
+
+    from zoo.engine.train import train
+
+    folder = train(read())
+
+    assert (folder / "last_checkpoint").read_text() == str(folder / "iter_6.pth")
+    assert [path.name for path in folder.glob("best_*")] == ["best_mDice_iter_6.pth"]
+    dumped = Config.fromfile(folder / "squares.py")
+    assert dumped.model.decode_head.num_classes == 2
+    assert dumped.train_dataloader.dataset.dataset.type == "zoo.squares.SquareDataset"
+
+
+def test_train_when_resumed_goes_on_where_it_was(
+    read: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """--resume finds the last checkpoint of the work dir, and without one begins anew."""
+    import torch
+
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.train import train
+
+    folder = train(read("train_cfg.max_iters=3"), resume="auto")
+    train(read(), resume="auto")
+
+    assert "nothing to resume in" in caplog.text
+    first, last = (load_checkpoint(folder / f"iter_{step}.pth") for step in (3, 6))
+    assert (first.meta["iter"], last.meta["iter"]) == (3, 6)
+    name = "decode_head.conv_seg.weight"
+    assert not torch.equal(first.state_dict[name], last.state_dict[name])
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """Return a function that has Ctrl-C pressed within one step; it gives the steps begun."""
+    from mmseg.models import EncoderDecoder
+
+    def run(step: int, times: int = 1) -> list[int]:
+        steps: list[int] = []
+        forward = EncoderDecoder.loss
+
+        def loss(self: Any, *args: Any) -> Any:
+            steps.append(1)
+            for _ in range(times if len(steps) == step else 0):
+                os.kill(os.getpid(), signal.SIGINT)
+            return forward(self, *args)
+
+        monkeypatch.setattr(EncoderDecoder, "loss", loss)
+        return steps
+
+    return run
+
+
+def test_train_when_interrupted_saves_what_can_be_resumed(
+    read: Callable[..., Any], interrupt: Callable[[int], list[int]]
+) -> None:
+    """Ctrl-C within a step lets that step end, then saves and says where."""
+    from zoo.engine.interrupts import InterruptedRunError
+    from zoo.engine.train import train
+
+    steps = interrupt(4)
+
+    with pytest.raises(InterruptedRunError) as caught:
+        train(read())
+
+    saved = caught.value.checkpoint
+    assert len(steps) == caught.value.step == 4
+    assert str(caught.value) == f"stopped after step 4; saved {saved}."
+    assert (saved.parent / "last_checkpoint").read_text() == str(saved)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    folder = train(read(), resume="auto")
+    assert (folder / "iter_6.pth").is_file()
+
+
+def test_train_when_interrupted_within_an_epoch_counts_whole_epochs(
+    read: Callable[..., Any], interrupt: Callable[[int], list[int]]
+) -> None:
+    """Loops by epoch are left between steps too; resuming begins the epoch again."""
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.interrupts import InterruptedRunError
+    from zoo.engine.train import train
+
+    steps = interrupt(3)
+    config = read("train_dataloader.sampler.type=DefaultSampler", "log_processor.by_epoch=True")
+    config.train_cfg = {"by_epoch": True, "max_epochs": 2}
+
+    with pytest.raises(InterruptedRunError) as caught:
+        train(config)
+
+    meta = load_checkpoint(caught.value.checkpoint).meta
+    assert len(steps) == 3
+    assert (meta["epoch"], meta["iter"]) == (0, 3)
+
+
+def test_train_when_interrupted_twice_stops_at_once(
+    read: Callable[..., Any], interrupt: Callable[..., list[int]], tmp_path: Path
+) -> None:
+    from zoo.engine.interrupts import InterruptedRunError
+    from zoo.engine.train import train
+
+    interrupt(2, times=2)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(read())
+
+    assert not isinstance(caught.value, InterruptedRunError)
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
+def test_train_with_unknown_type_names_the_place_before_data_is_read(
+    read: Callable[..., Any],
+) -> None:
+    from zoo.engine.train import train
+
+    config = read("custom_hooks=[]", "model.decode_head.loss_decode.type=CrossEntropyLos")
+
+    with pytest.raises(UnknownNameError) as caught:
+        train(config)
+
+    assert "HINT: did you mean CrossEntropyLoss" in str(caught.value)
+    assert caught.value.where == "model.decode_head.loss_decode.type"
+    assert not Path(config.work_dir).exists()
+
+
+def test_train_with_other_class_count_refuses(read: Callable[..., Any]) -> None:
+    """An explicit option wins over --data, and is then held against it."""
+    from zoo.engine.train import train
+
+    with pytest.raises(ConfigError) as caught:
+        train(read("model.decode_head.num_classes=4"))
+
+    assert str(caught.value) == (
+        "classes differ: the config's model.decode_head.num_classes is 4, the data set has 2 "
+        "(ground, square).\n"
+        "where: model.decode_head.num_classes and train_dataloader.dataset\n"
+        "HINT: --cfg-options model.decode_head.num_classes=2; --data DIR sets it by itself."
+    )
+
+
+def test_train_from_weights_of_other_classes_refuses_unless_transferred(
+    read: Callable[..., Any], tmp_path: Path
+) -> None:
+    import torch
+
+    from zoo.engine.train import train
+
+    weights = tmp_path / "other.pth"
+    meta = {"dataset_meta": {"classes": ("ground", "circle", "square")}}
+    torch.save({"meta": meta, "state_dict": {"backbone.a": torch.zeros(1)}}, weights)
+
+    with pytest.raises(CheckpointError) as caught:
+        train(read(f"load_from={weights}"))
+    folder = train(read("train_cfg.max_iters=1", pretrained=weights), transfer=True)
+
+    assert "classes differ: the checkpoint has 3 (ground, circle, square)" in str(caught.value)
+    assert caught.value.hint is not None
+    assert f"--pretrained {weights}" in caught.value.hint
+    assert (folder / "iter_1.pth").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (["optim_wrapper=None"], ConfigError, "cannot train: the config has no optim_wrapper."),
+        (
+            ["model.decode_head.chanels=3"],
+            ConfigError,
+            "cannot build from the config: TypeError: BaseDecodeHead.__init__() got an unexpected "
+            "keyword argument 'chanels'.",
+        ),
+        (
+            ["train_dataloader.dataset.dataset.ann_file=splits/no.txt"],
+            DataError,
+            "cannot open the data: ",
+        ),
+        (
+            ["train_dataloader.dataset.dataset.indices=0"],
+            DataError,
+            "cannot use the data: a data set of the config has no images.",
+        ),
+    ],
+    ids=["part", "argument", "file", "empty"],
+)
+def test_train_with_broken_config_raises_one_message(
+    read: Callable[..., Any], options: list[str], error: type[Exception], message: str
+) -> None:
+    from zoo.engine.train import train
+
+    with pytest.raises(error) as caught:
+        train(read(*options))
+
+    assert str(caught.value).startswith(message)
+    assert "HINT: " in str(caught.value)
+
+
+def test_train_with_amp_on_a_cpu_refuses(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.engine.train import train
+
+    monkeypatch.setattr("mmengine.device.get_device", lambda: "cpu")
+
+    with pytest.raises(ConfigError) as caught:
+        train(read(), amp=True)
+    with pytest.raises(ConfigError) as wrapped:
+        train(read("optim_wrapper.type=ApexOptimWrapper"), amp=True)
+
+    assert str(caught.value).startswith("cannot train with --amp on the device 'cpu'")
+    assert wrapped.value.where == "optim_wrapper.type"
+
+
+def test_train_from_missing_checkpoint_refuses(read: Callable[..., Any]) -> None:
+    from zoo.engine.train import train
+
+    with pytest.raises(CheckpointError) as caught:
+        train(read(), resume="gone/iter_3.pth")
+
+    assert str(caught.value).startswith("cannot resume from 'gone/iter_3.pth': no such file.")

@@ -386,7 +386,7 @@ def test_prepare_semantic_when_run_is_ended_then_next_run_is_whole(
         process.wait(timeout=20)
 
     assert not out.exists()
-    assert ["raw"] == os.listdir(tmp_path) or name != "SIGINT"
+    assert os.listdir(tmp_path) == ["raw"] or name != "SIGINT"
     prepare(raw, out)
     assert sorted(os.listdir(tmp_path)) == ["out", "raw"]
     assert not check_prepared(out)

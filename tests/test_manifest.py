@@ -4,14 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 
 from zoo.errors import IncompatibleError, ManifestError
+from zoo.kinds import KINDS
 from zoo.manifest import read_manifest
-from zoo.rows import ConfigRow, Contribution, LegacyIndexRow, MetricValue, Option
+from zoo.rows import (
+    ConfigRow,
+    Contribution,
+    DatasetRow,
+    LegacyIndexRow,
+    MetricValue,
+    Option,
+    WeightsRow,
+)
 
 Write = Callable[..., Path]
 
@@ -405,3 +414,24 @@ def test_read_manifest_when_the_package_lacks_the_prefix_refuses_it(
 
     with pytest.raises(ManifestError, match="its package is called 'datasets', expected 'zoo_cell"):
         read_manifest(path)
+
+
+def test_reference_of_the_manifest_names_every_key_and_kind() -> None:
+    """``docs/manifest.md`` is what messages send the reader to."""
+    text = (Path(__file__).parent.parent / "docs" / "manifest.md").read_text(encoding="utf-8")
+    rows = (DatasetRow, Option, ConfigRow, WeightsRow, MetricValue, LegacyIndexRow)
+    keys = {field.name for row in rows for field in fields(row)} - {"kind", "options"}
+    keys |= {"version", "api", "license", "homepage", "distributions"}
+
+    assert [key for key in sorted(keys) if key not in text] == []
+    for kind in KINDS.values():
+        assert f"| `{kind.name}` | `{kind.registry}` | `{kind.protocol}` |" in text
+
+
+def test_example_in_the_reference_is_a_whole_plugin(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "manifest.md").read_text(encoding="utf-8")
+    path = tmp_path / "zoo_my_thing" / "zoo_plugin.toml"
+    path.parent.mkdir()
+    path.write_text(text.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+
+    assert [row.name for row in read_manifest(path).contributions] == ["MyLoss"]

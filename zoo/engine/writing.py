@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from zoo.errors import DataError
@@ -29,4 +30,5 @@ def replace_file(path: Path, data: bytes) -> None:
         hint = "check the space and the rights there, or name another folder with --out."
         raise DataError(message, path=path, hint=hint) from error
     finally:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):  # it was moved, or its folder never came to be
+            staged.unlink()

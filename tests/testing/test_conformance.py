@@ -200,3 +200,56 @@ def test_check_pyproject_when_it_disagrees_names_the_key(
 
     assert key in caught.value.message
     assert caught.value.where == str(package.parent / "pyproject.toml")
+
+
+METRIC_ROWS = '[[metric]]\nname = "Hits"\ntarget = "zoo_cells.loss:Hits"\n'
+METRIC = """
+from mmengine.evaluator import BaseMetric
+
+
+class Hits(BaseMetric):
+    default_prefix = ''
+
+    def process(self, data_batch, data_samples):
+        for sample in data_samples:
+            hits = sample['pred_sem_seg']['data'] == sample['gt_sem_seg']['data']
+            value = float(hits.float().mean())
+            self.results.append({'file': sample['img_path'], 'values': {'hits': value}})
+
+    def compute_metrics(self, results):
+        self.images = list(results)
+        return {'hits': sum(entry['values']['hits'] for entry in results) / len(results)}
+
+    def per_image_values(self):
+        return self.images
+"""
+
+
+@pytest.mark.mm
+def test_metric_that_holds_passes_every_check(make_case: Callable[..., Any]) -> None:
+    case = make_case(rows=METRIC_ROWS, loss=METRIC)
+
+    for name in checks_of(case):
+        getattr(case, name)()
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize(
+    ("old", "new", "check"),
+    [
+        ("self.images = list(results)", "self.images = list(results) * 2", "names_each"),
+        ("for sample in data_samples:", "for sample in data_samples[:1]:", "the_batches"),
+        ("sample['img_path']", "'x.png'", "names_each"),
+        ("{'hits': value}", "{'hits': float('nan')}", "names_each"),
+        ("return {'hits': sum", "return {'hits': 'much'} if True else {'hits': sum", "two_batches"),
+    ],
+)
+def test_metric_with_a_fault_fails_the_check_that_is_meant(
+    make_case: Callable[..., Any], old: str, new: str, check: str
+) -> None:
+    assert old in METRIC
+    case = make_case(rows=METRIC_ROWS, loss=METRIC.replace(old, new))
+    (name,) = [name for name in checks_of(case) if check in name]
+
+    with pytest.raises((AssertionError, TypeError)):
+        getattr(case, name)()

@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
     "zoo.testing.conformance",
     "zoo.testing.hooks",
     "zoo.testing.losses",
+    "zoo.testing.metrics",
     "zoo.testing.transforms",
 )
 

@@ -23,6 +23,7 @@ from zoo.testing.checks import check_pyproject, check_targets
 from zoo.testing.datasets import DatasetChecks
 from zoo.testing.hooks import HookChecks
 from zoo.testing.losses import LossChecks
+from zoo.testing.metrics import MetricChecks
 from zoo.testing.transforms import TransformChecks
 
 __all__ = ["PluginConformance"]
@@ -31,15 +32,17 @@ _CHECKS_OF_KIND = {
     "dataset": DatasetChecks,
     "hook": HookChecks,
     "loss": LossChecks,
+    "metric": MetricChecks,
     "transform": TransformChecks,
 }
 
 
-class PluginConformance(DatasetChecks, HookChecks, LossChecks, TransformChecks):
+class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, TransformChecks):
     """Checks that every plugin must pass; inherit, set ``plugin``, and pytest runs them.
 
     Checks of kinds that the manifest does not have are left out. What cannot be guessed is given
-    by the attributes below and by ``make_fake_data``.
+    by the attributes below, and by overriding ``make_fake_data``, ``make_results`` and
+    ``make_predictions``.
 
     Attributes:
         plugin: The plugin's name. Its package lies beside the folder of the test, or is

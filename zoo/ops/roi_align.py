@@ -191,8 +191,9 @@ def _list_terms(
     """Yield the terms of all RoIs, at most ``_MAX_TERMS`` at a time unless one RoI has more."""
     n, height, width = map_shape
     image = rois[:, 0].long()
-    if len(rois) and not 0 <= int(image.min()) <= int(image.max()) < n:
-        message = f"RoI of image {int(image.max())}, expected an index in [0, {n})."
+    missing = image[(image < 0) | (image >= n)]
+    if len(missing):
+        message = f"RoI of image {int(missing[0])}, expected an index in [0, {n})."
         raise ValueError(message)
     along_y, along_x = _find_taps(rois.to(dtype), (height, width), bins, geometry)
     counts = along_y.count.sum(1) * along_x.count.sum(1)

@@ -11,7 +11,7 @@
     │   └── LoadError                 .target, __cause__ = the real exception
     ├── UnknownNameError(LookupError) .kind .name .near
     ├── ConfigError                   a config that cannot be read, built, or fit to its data
-    ├── DataError                     .path   a source, an image or a prepared folder that does not hold
+    ├── DataError                     .path   a source, image or prepared folder that does not hold
     ├── CheckpointError               .path   weights that cannot be read or do not fit
     │   └── UnsafeCheckpointError     .global_name   a pickle that asks for more than tensors
     ├── UnsupportedOpError            .op   an mmcv op without a stand-in

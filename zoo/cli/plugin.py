@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
+
+if TYPE_CHECKING:
+    from zoo.catalog import Row
+    from zoo.rows import Manifest
 
 __all__ = ["group", "list_plugins"]
 
@@ -28,14 +34,13 @@ def list_plugins(as_json: bool) -> None:
     rows: list[dict[str, object]] = []
     for record in catalog.plugins:
         manifest = record.manifest
-        contributions = [] if manifest is None else [*manifest.contributions, *manifest.configs]
-        weights = () if manifest is None else manifest.weights
+        found = () if manifest is None else manifest.rows
         rows.append(
             {
                 "name": record.name,
                 "version": record.version,
                 "state": "ok" if record.error is None else "broken",
-                "provides": _counts([row.kind for row in (*contributions, *weights)]),
+                "provides": _counts([row.kind for row in found]),
                 "found_in": record.source,
                 "summary": None if manifest is None else manifest.summary,
                 "manifest": None if record.path is None else str(record.path),
@@ -50,5 +55,7 @@ def list_plugins(as_json: bool) -> None:
                 click.echo(f"\n{row['name']}: {row['error']}", err=True)
 
 
-def _counts(kinds: list[str]) -> str:
+def _provides(manifest: Manifest) -> str:
+    rows: list[Row] = [*manifest.contributions, *manifest.configs, *manifest.weights]
+    kinds = [row.kind for row in rows]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

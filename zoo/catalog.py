@@ -194,13 +194,7 @@ class Catalog:
     def _all_rows(self) -> Iterator[Found]:
         for record in self.plugins:
             if record.manifest is not None:
-                manifest = record.manifest
-                rows: tuple[Row, ...] = (
-                    *manifest.contributions,
-                    *manifest.configs,
-                    *manifest.weights,
-                )
-                yield from (Found(record, row) for row in rows)
+                yield from (Found(record, row) for row in record.manifest.rows)
 
     def _find(self, kind: str, name: str, fits: Callable[[Row], bool]) -> Found:
         fitting = [found for found in self._all_rows() if fits(found.row)]

@@ -186,6 +186,11 @@ class Manifest:
         return self.path.parent
 
     @property
+    def rows(self) -> tuple[Contribution | ConfigRow | WeightsRow, ...]:
+        """Return every row that has a name: contributions, configs and weights."""
+        return (*self.contributions, *self.configs, *self.weights)
+
+    @property
     def datasets(self) -> tuple[DatasetRow, ...]:
         """Return the ``[[dataset]]`` rows."""
         return tuple(row for row in self.contributions if isinstance(row, DatasetRow))

@@ -31,6 +31,7 @@ __all__ = [
     "Split",
     "is_prepared",
     "read_prepared",
+    "splits_of",
 ]
 
 SCHEMA = 1

@@ -15,7 +15,7 @@ from zoo.errors import DataError
 if TYPE_CHECKING:
     from zoo.data.images import Image
 
-__all__ = ["show_prepared"]
+__all__ = ["choose", "show_prepared"]
 
 _GROUND = (24, 26, 30)
 _GAP_PX = 8
@@ -48,13 +48,13 @@ def show_prepared(
     if prepared.root.resolve() in path.resolve().parents:
         message = f"cannot write {path.name!r} into the prepared folder itself."
         raise DataError(message, path=path, hint="give another --out.")
-    rows = choose(prepared, max(1, count))
+    rows = choose_files(prepared, max(1, count))
     sheet = _compose(prepared, rows, max(1, min(columns, len(rows))), tile_px)
     write_file(path, encode_png(sheet))
     return path
 
 
-def choose(prepared: Prepared, count: int) -> list[PreparedFile]:
+def choose_files(prepared: Prepared, count: int) -> list[PreparedFile]:
     """Return ``count`` files spread over the splits by their sizes, one of each at least."""
     files = {row.stem: row for row in prepared.files}
     filled = [split.stems for split in prepared.splits.values() if split.stems]

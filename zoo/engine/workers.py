@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from zoo.errors import ZooError
 
-__all__ = ["explaining_workers"]
+__all__ = ["explaining_workers", "original_message"]
 
 _CAUGHT = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
 

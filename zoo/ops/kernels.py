@@ -15,7 +15,12 @@ from zoo.ops.nms import nms
 from zoo.ops.roi_align import roi_align_backward, roi_align_forward
 from zoo.ops.unsupported import UnsupportedOp
 
-__all__ = ["KERNELS", "find_kernel"]
+__all__ = [
+    "KERNELS",
+    "find_kernel",
+    "get_compiler_version",
+    "get_compiling_cuda_version",
+]
 
 
 def get_compiler_version() -> str:

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from zoo.errors import DataError
 
@@ -56,7 +58,7 @@ def soft_dice_loss(
 
     Returns:
         ``()`` of the logits' dtype, float32 for half precisions, in ``[0, 1]`` up to rounding
-        (without class weights); differentiable in ``logits``.
+        (without class weights); differentiable in ``logits``, once.
 
     Raises:
         DataError: ``target`` holds an id that is neither a class nor ``ignore_index``.
@@ -73,16 +75,22 @@ def soft_dice_loss(
         True
     """
     _check_shapes(logits, target, pixel_weight)
-    chances = _activate(logits, activation)
-    if target.shape == logits.shape:
-        target, weight = _split_dense(target, ignore_index)
+    # Sums over a million pixels overflow float16 and lose every digit in bfloat16.
+    scores = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    channels = scores.shape[1]
+    is_dense = target.shape == scores.shape
+    if is_dense:
+        target, keep = _split_dense(target, ignore_index)
     else:
-        target, weight = _split_ids(target, max(chances.shape[1], 2), ignore_index, check_target)
-    weight = _join_weights(weight, pixel_weight, chances.dtype)
-    if target.ndim < chances.ndim and chances.shape[1] == 1:
-        target = target.unsqueeze(1)
-    sums = _sums_of_dense if target.ndim == chances.ndim else _sums_of_ids
-    overlap, total = sums(chances, target, weight, squared=squared)
+        target, keep = _split_ids(target, max(channels, 2), ignore_index, check_target)
+    weight = _join_weights(keep, pixel_weight, scores.dtype)
+    if is_dense or channels == 1:
+        chances = _activate(scores, activation)
+        overlap, total = _sums_of_dense(chances, target.view_as(chances), weight, squared)
+    elif channels == 2 and activation == "softmax":
+        overlap, total = _sums_of_two(scores, target, weight, squared)
+    else:
+        overlap, total = _sums_of_ids(_activate(scores, activation), target, weight, squared)
     if not per_image:
         overlap, total = overlap.sum(0), total.sum(0)
     # The same number as 1 - (2 * overlap + smooth) / (total + smooth).
@@ -112,9 +120,7 @@ def _check_shapes(logits: Tensor, target: Tensor, pixel_weight: Tensor | None) -
         raise ValueError(message)
 
 
-def _activate(logits: Tensor, activation: str) -> Tensor:
-    # Sums over a million pixels overflow float16 and lose every digit in bfloat16.
-    scores = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+def _activate(scores: Tensor, activation: str) -> Tensor:
     if activation == "sigmoid":
         return scores.sigmoid()
     if activation == "none":
@@ -183,15 +189,77 @@ def _join_weights(
     return None if joined is None else joined.to(dtype)
 
 
-def _sums_of_ids(
-    chances: Tensor, ids: Tensor, weight: Tensor | None, *, squared: bool
+def _sums_of_dense(
+    chances: Tensor, target: Tensor, weight: Tensor | None, squared: bool
 ) -> tuple[Tensor, Tensor]:
-    # No one-hot tensor: the chance of each pixel's own class is picked, then summed by class.
-    own = chances.gather(1, ids.unsqueeze(1)).squeeze(1)
-    ones = torch.ones_like(own) if weight is None else weight
-    overlap = _sum_by_class(own * ones, ids, chances.shape[1])
-    actual = _sum_by_class(ones, ids, chances.shape[1])
-    return overlap, actual + _sum_of_chances(chances, weight, squared)
+    """Return ``(N, C)`` overlap, and predicted plus true pixels, of ``(N, C, *S)`` targets."""
+    target = target.to(chances.dtype)
+    weighted = target if weight is None else target * weight.unsqueeze(1)
+    powers = chances * chances if squared else chances
+    predicted = powers if weight is None else powers * weight.unsqueeze(1)
+    actual = target * weighted if squared else weighted
+    overlap = (chances * weighted).flatten(2).sum(2)
+    return overlap, predicted.flatten(2).sum(2) + actual.flatten(2).sum(2)
+
+
+def _sums_of_two(
+    scores: Tensor, ids: Tensor, weight: Tensor | None, squared: bool
+) -> tuple[Tensor, Tensor]:
+    """Return the sums of two classes, whose softmax is one sigmoid: half the work."""
+    background, foreground = scores.unbind(1)
+    chance = (foreground - background).sigmoid().unsqueeze(1)
+    true = ids.to(chance.dtype).unsqueeze(1)
+    sides = (
+        _sums_of_dense(1 - chance, 1 - true, weight, squared),
+        _sums_of_dense(chance, true, weight, squared),
+    )
+    overlap, total = zip(*sides, strict=True)
+    return torch.cat(overlap, 1), torch.cat(total, 1)
+
+
+def _sums_of_ids(
+    chances: Tensor, ids: Tensor, weight: Tensor | None, squared: bool
+) -> tuple[Tensor, Tensor]:
+    """Return the sums of ``(N, *S)`` ids: no one-hot tensor is made."""
+    ones = torch.ones_like(ids, dtype=chances.dtype) if weight is None else weight
+    overlap, predicted = _ClassSums.apply(chances, ids, weight, squared)
+    return overlap, predicted + _sum_by_class(ones, ids, chances.shape[1])
+
+
+class _ClassSums(torch.autograd.Function):
+    """``(N, C)`` sums of each class's chance: over its own pixels, and over all of them.
+
+    The gradient is written in one go: autograd would write one tensor for each of the two sums
+    and a third for both.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, chances: Tensor, ids: Tensor, weight: Tensor | None, squared: bool
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(chances if squared else None, ids, weight)
+        ctx.shape = chances.shape
+        own = chances.gather(1, ids.unsqueeze(1)).squeeze(1)
+        overlap = _sum_by_class(own if weight is None else own * weight, ids, chances.shape[1])
+        powers = chances * chances if squared else chances
+        predicted = powers if weight is None else powers * weight.unsqueeze(1)
+        return overlap, predicted.flatten(2).sum(2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, of_overlap: Tensor, of_predicted: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        chances, ids, weight = ctx.saved_tensors
+        spread = of_predicted.reshape(*ctx.shape[:2], *(1 for _ in ids.shape[1:]))
+        gradient = (
+            spread.expand(ctx.shape).contiguous() if chances is None else 2 * chances * spread
+        )
+        own = of_overlap.gather(1, ids.flatten(1)).view_as(ids)
+        gradient.scatter_add_(1, ids.unsqueeze(1), own.unsqueeze(1))
+        if weight is not None:
+            gradient *= weight.unsqueeze(1)
+        return gradient, None, None, None
 
 
 def _sum_by_class(values: Tensor, ids: Tensor, classes: int) -> Tensor:
@@ -201,19 +269,3 @@ def _sum_by_class(values: Tensor, ids: Tensor, classes: int) -> Tensor:
     rows = (count, math.prod(ids.shape[1:-1]), width)
     bins = values.new_zeros(count, classes, width)
     return bins.scatter_add(1, ids.reshape(rows), values.reshape(rows)).sum(-1)
-
-
-def _sums_of_dense(
-    chances: Tensor, target: Tensor, weight: Tensor | None, *, squared: bool
-) -> tuple[Tensor, Tensor]:
-    target = target.to(chances.dtype)
-    weighted = target if weight is None else target * weight.unsqueeze(1)
-    overlap = (chances * weighted).flatten(2).sum(2)
-    actual = (target * weighted if squared else weighted).flatten(2).sum(2)
-    return overlap, actual + _sum_of_chances(chances, weight, squared)
-
-
-def _sum_of_chances(chances: Tensor, weight: Tensor | None, squared: bool) -> Tensor:
-    powers = chances * chances if squared else chances
-    weighted = powers if weight is None else powers * weight.unsqueeze(1)
-    return weighted.flatten(2).sum(2)

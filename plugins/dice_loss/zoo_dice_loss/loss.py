@@ -53,6 +53,8 @@ class DiceLoss(nn.Module):
         True
     """
 
+    class_weight: Tensor | None
+
     def __init__(
         self,
         *,

@@ -120,7 +120,7 @@ def test_run_when_loss_is_nan_stops_naming_step_loss_and_images(tmp_path: Path) 
     )
     assert where == "where: scans/04.png, scans/05.png"
     assert hint.startswith("HINT: look at these images and their masks, lower the learning rate")
-    assert hint.endswith("iter_2.pth is from before this step and good to resume from.")
+    assert hint.endswith("iter_2.pth is from before this step, its weights are finite.")
 
 
 @pytest.mark.parametrize("broken", ["loss", "gradient"])

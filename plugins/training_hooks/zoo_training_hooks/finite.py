@@ -79,7 +79,7 @@ def _saves_after_this_step(hook: Hook, runner: Any) -> bool:
     if not isinstance(hook, CheckpointHook) or hook.by_epoch:
         return False
     due = hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
-    return due or (hook.save_last and hook.is_last_train_iter(runner))
+    return bool(due or (hook.save_last and hook.is_last_train_iter(runner)))
 
 
 def _loss_error(runner: Any, losses: Mapping[str, Any], data_batch: Any) -> TrainingError:
@@ -121,7 +121,7 @@ def _is_float(tensor: Any) -> bool:
 def _name_checkpoint(runner: Any) -> str:
     info = runner.message_hub.runtime_info
     if info.get("last_ckpt"):
-        return f"{info['last_ckpt']} is from before this step and good to resume from."
+        return f"{info['last_ckpt']} is from before this step, its weights are finite."
     return "no checkpoint was written before this step."
 
 

@@ -3,16 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
-
-if TYPE_CHECKING:
-    from zoo.catalog import Row
-    from zoo.rows import Manifest
 
 __all__ = ["group", "list_plugins"]
 
@@ -55,7 +49,5 @@ def list_plugins(as_json: bool) -> None:
                 click.echo(f"\n{row['name']}: {row['error']}", err=True)
 
 
-def _provides(manifest: Manifest) -> str:
-    rows: list[Row] = [*manifest.contributions, *manifest.configs, *manifest.weights]
-    kinds = [row.kind for row in rows]
+def _counts(kinds: list[str]) -> str:
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

@@ -17,7 +17,7 @@ from zoo.data import (
     read_prepared,
     show_prepared,
 )
-from zoo.data.show import choose
+from zoo.data.show import choose_files
 from zoo.errors import DataError
 
 pytestmark = pytest.mark.mm
@@ -56,9 +56,9 @@ def test_show_prepared_when_out_is_inside_then_refused(prepared: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 24, 100])
-def test_choose_when_count_given_then_spread_over_splits(prepared: Path, count: int) -> None:
+def test_choose_files_when_count_given_then_spread_over_splits(prepared: Path, count: int) -> None:
     """As many as asked for, of each split at least one, none twice."""
-    chosen = choose(read_prepared(prepared), count)
+    chosen = choose_files(read_prepared(prepared), count)
 
     assert min(max(count, 3), 24) == len(chosen) == len({row.stem for row in chosen})
     assert {"train", "val", "test"} == {row.split for row in chosen}

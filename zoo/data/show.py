@@ -15,7 +15,7 @@ from zoo.errors import DataError
 if TYPE_CHECKING:
     from zoo.data.images import Image
 
-__all__ = ["choose", "show_prepared"]
+__all__ = ["choose_files", "show_prepared"]
 
 _GROUND = (24, 26, 30)
 _GAP_PX = 8

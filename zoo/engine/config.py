@@ -59,8 +59,9 @@ def read_config(
     if data is not None:
         bind_data(tree, Path(data))
     if cfg_options:
-        is_parsed = isinstance(cfg_options, Mapping)
-        merge_cfg_options(config, cfg_options if is_parsed else parse_cfg_options(cfg_options))
+        if not isinstance(cfg_options, Mapping):
+            cfg_options = parse_cfg_options(cfg_options)
+        merge_cfg_options(config, cfg_options)
     tree = config._cfg_dict
     map_pretrained(tree, pretrained)
     if work_dir is not None:

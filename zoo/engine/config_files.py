@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a path, a catalog name or ``package::path`` to a parsed config; installs and fetches nothing."""
+"""From a path, a catalog name or ``package::path`` to a parsed config; nothing is installed."""
 
 from __future__ import annotations
 
 import importlib.util
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.names import hint_near, near_names
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+    from zoo.rows import ConfigRow
 
 __all__ = ["find_config_file", "parse_config_file"]
 
@@ -128,7 +130,8 @@ def _find_in_package(text: str) -> Path:
                 return candidate
     known = [file.relative_to(folder).as_posix() for folder in folders for file in _tree(folder)]
     near = [f"{package}::{name}" for name in near_names(inside, known)]
-    raise _unknown(f"no config {inside!r} in the package {package!r}", text, near)
+    message = f"no config {inside!r} in the package {package!r}"
+    raise _unknown(message, text, near)
 
 
 def _tree(folder: Path) -> list[Path]:
@@ -139,7 +142,7 @@ def _find_in_catalog(name: str) -> Path:
     from zoo.catalog import read_catalog
 
     found = read_catalog().find_config(name)
-    return found.record.file(found.row.file)
+    return found.record.file(cast("ConfigRow", found.row).file)
 
 
 def _unknown_path(path: Path) -> UnknownNameError:
@@ -152,4 +155,5 @@ def _unknown_path(path: Path) -> UnknownNameError:
 
 def _unknown(message: str, name: str, near: list[str]) -> UnknownNameError:
     hint = hint_near(near, "`zoo config list` shows the names.")
-    return UnknownNameError(f"{message}.", kind="config", name=name, near=near, hint=hint)
+    message += "."
+    return UnknownNameError(message, kind="config", name=name, near=near, hint=hint)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--data DIR``: a prepared folder decides every data loader's data set and every head's classes."""
+"""``--data DIR``: a prepared folder decides what is read and how many classes heads have."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class _Stopper:
         if os.getpid() != self._pid:
             return  # a forked worker: its parent tells it when to end
         loops = [getattr(self._runner, name, None) for name in ("_train_loop", "_val_loop")]
-        running = [loop for loop in loops if hasattr(loop, "run_iter")]
+        running: list[Any] = [loop for loop in loops if hasattr(loop, "run_iter")]
         if self.is_asked or not running or not getattr(running[0], "iter", 0):
             # Asked twice, or nothing was trained yet: there is nothing to save.
             self.is_asked = False

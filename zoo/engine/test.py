@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: PT028 - named as the command, it is no test
 """``test``: the metrics of a checkpoint on one split, and each image's own values."""
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def test(
             loop = runner.test_loop
         if not len(loop.dataloader.dataset):
             message = f"cannot test: the split {split!r} has no images."
-            raise DataError(message, where="test_dataloader.dataset", hint="choose another --split.")
+            raise DataError(
+                message, where="test_dataloader.dataset", hint="choose another --split."
+            )
         keeping = keeping_per_image(loop.evaluator) if out is not None else nullcontext()
         with keeping as kept, watch_runner(runner), explaining_workers():
             metrics: dict[str, float] = runner.test()

@@ -77,7 +77,9 @@ def train(
 
 
 def _check_parts(config: Config) -> None:
-    lacks = [key for key in ("train_dataloader", "train_cfg", "optim_wrapper") if not config.get(key)]
+    lacks = [
+        key for key in ("train_dataloader", "train_cfg", "optim_wrapper") if not config.get(key)
+    ]
     if lacks:
         message = f"cannot train: the config has no {', '.join(lacks)}."
         hint = "take a whole config, or add _base_ files for data and schedule."

@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.engine.config_tree import iterate_dicts
 from zoo.errors import LoadError, UnknownNameError, ZooError

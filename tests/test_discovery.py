@@ -130,6 +130,29 @@ def test_find_candidates_when_a_folder_of_the_path_is_missing_warns(
     assert caplog.messages == [f"ZOO_PLUGIN_PATH names {tmp_path / 'gone'}: no such folder"]
 
 
+def test_find_candidates_when_a_folder_cannot_be_read_finds_the_others_and_warns(
+    write_plugin: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As root every folder can be read, so the refusal is played."""
+    locked, other = write_plugin("cells").parent, write_plugin("tissue")
+    real_scandir = os.scandir
+
+    def scandir(folder: str) -> object:
+        if Path(folder) == locked:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return real_scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    with caplog.at_level(logging.WARNING, logger="zoo"):
+        manifests = [candidate.manifest for candidate in find_candidates()]
+
+    assert manifests == [other / "zoo_plugin.toml"]
+    assert caplog.messages == [f"plugins in {locked} are not seen: Permission denied"]
+
+
 def test_find_candidates_in_the_current_directory_finds_nothing(
     write_plugin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,10 +112,14 @@ def _path_folders() -> list[Path]:
         if folder.is_dir():
             folders.append(folder)
         else:
-            import logging
-
-            logging.getLogger("zoo").warning("ZOO_PLUGIN_PATH names %s: no such folder", folder)
+            _warn(f"ZOO_PLUGIN_PATH names {folder}: no such folder")
     return folders
+
+
+def _warn(message: str) -> None:
+    import logging  # a listing without trouble need not wait for it
+
+    logging.getLogger("zoo").warning(message)
 
 
 def _scan(folder: Path) -> Iterator[Path]:
@@ -127,8 +131,12 @@ def _scan(folder: Path) -> Iterator[Path]:
 
 
 def _folders_in(folder: str | Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        found = [entry.path for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry.path for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    except OSError as error:
+        _warn(f"plugins in {folder} are not seen: {error.strerror}")
+        return []
     return sorted(found)
 
 

@@ -8,11 +8,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,3 +101,99 @@ def write_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
         file = getattr(sys.modules[module], "__file__", None)
         if file is not None and Path(file).is_relative_to(tmp_path):
             del sys.modules[module]
+
+
+@pytest.fixture
+def start_zoo(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that starts the installed ``zoo`` in a process of its own.
+
+    It finds the plugins that are named, and ``folder`` is searched for them before the checkout.
+    """
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    fixed = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    started: list[subprocess.Popen[str]] = []
+
+    def start(
+        *args: str | Path,
+        plugins: str,
+        folder: Path | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> subprocess.Popen[str]:
+        fence = {"HOME": str(home), "ZOO_PLUGINS": plugins, "ZOO_PLUGIN_PATH": str(folder or "")}
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("zoo"), *args],
+            cwd=tmp_path,
+            env=kept | fixed | fence,
+            preexec_fn=before,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.fixture
+def run_zoo(
+    start_zoo: Callable[..., subprocess.Popen[str]],
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs the installed ``zoo`` to its end; see ``start_zoo``."""
+
+    def run(*args: str | Path, **settings: Any) -> subprocess.CompletedProcess[str]:
+        process = start_zoo(*args, **settings)
+        stdout, stderr = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    return run
+
+
+@pytest.fixture
+def check_refused(
+    tmp_path: Path, run_zoo: Callable[..., subprocess.CompletedProcess[str]]
+) -> Callable[..., str]:
+    """Return a function that runs ``zoo`` on bad input, and gives the message that it ends with.
+
+    The message names what is guilty and has a hint, there is no traceback, and everything below
+    ``tmp_path`` is as it was, to the nanosecond, but for ``left``: what a failed run may leave.
+    """
+
+    def check(
+        *args: str | Path, guilty: str | Path, left: Path | None = None, **settings: Any
+    ) -> str:
+        before = _read_tree(tmp_path, left)
+        done = run_zoo(*args, **settings)
+        after = _read_tree(tmp_path, left)
+        told = f"{' '.join(map(str, args))}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 1, told
+        assert "Traceback" not in done.stderr, told
+        _, _, message = f"\n{done.stderr}".rpartition("\nerror: ")
+        assert str(guilty) in message, told
+        assert "\nHINT: " in message, told
+        assert before == after, told
+        return message
+
+    return check
+
+
+def _read_tree(root: Path, left: Path | None) -> dict[str, tuple[object, ...]]:
+    """Return kind, time and content of everything below ``root``, hidden and broken ones too."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(root.rglob("*")):
+        if left is not None and path.is_relative_to(left):
+            continue
+        status = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else ""
+        if stat.S_ISREG(status.st_mode):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        found[str(path.relative_to(root))] = (status.st_mode, status.st_mtime_ns, content)
+    return found

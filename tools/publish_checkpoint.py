@@ -18,6 +18,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--name", required=True, help="name of the weights")
     parser.add_argument("--out", required=True, type=Path, help="folder for NAME.safetensors")
     parser.add_argument("--metrics", required=True, type=Path, help="JSON of zoo test --out")
+    parser.add_argument("--metric", action="append", help="publish only this one; repeatable")
     parser.add_argument("--dataset", help="data set of metrics that do not say it")
     parser.add_argument("--protocol", help="protocol of metrics that do not say it")
     parser.add_argument("--labels", default="true", choices=["true", "derived"])
@@ -36,13 +37,14 @@ def main() -> int:
     stated = {"dataset": given.dataset, "protocol": given.protocol, "labels": given.labels}
     try:
         config = read_config(given.config, data=given.data, pretrained="none")
+        rows = read_metric_rows(given.metrics, **stated)
         card = ModelCard(
             name=given.name,
             config_name=Path(given.config).stem,
             licence=given.licence,
             data_licence=given.data_licence,
             labels=given.labels,
-            metrics=read_metric_rows(given.metrics, **stated),
+            metrics=[row for row in rows if not given.metric or row["name"] in given.metric],
         )
         published = publish(config, given.checkpoint, given.out, card)
     except ZooError as error:

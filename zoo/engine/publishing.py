@@ -83,7 +83,8 @@ class Published:
             "parameters": record.parameters,
         }
         lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-        rows = [f"    {_toml_table(row)}," for row in record.metrics]
+        metrics = [{key: row[key] for key in _METRIC_KEYS} for row in record.metrics]
+        rows = [f"    {_toml_table(row)}," for row in metrics]
         return "\n".join(["[[weights]]", *lines, "metrics = [", *rows, "]", ""])
 
 

@@ -154,10 +154,10 @@ def test_build_when_zoo_is_the_scope_finds_the_short_name(cells: Path) -> None:
     [
         (
             "zoo.cells.EdgLoss",
-            "no model named 'cells.EdgLoss'.\nHINT: did you mean cells.EdgeLoss?",
+            "no model or loss named 'cells.EdgLoss'.\nHINT: did you mean cells.EdgeLoss?",
         ),
-        ("zoo.EdgLoss", "no model named 'EdgLoss'.\nHINT: did you mean EdgeLoss?"),
-        ("zoo.subprocess.Popen", "no model named 'subprocess.Popen'."),
+        ("zoo.EdgLoss", "no model or loss named 'EdgLoss'.\nHINT: did you mean EdgeLoss?"),
+        ("zoo.subprocess.Popen", "no model or loss named 'subprocess.Popen'."),
     ],
 )
 def test_build_when_unknown_raises_with_near_names(cells: Path, name: str, message: str) -> None:

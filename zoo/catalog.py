@@ -189,7 +189,7 @@ class Catalog:
             name: ``Name`` or ``plugin.Name``.
         """
         kinds = kinds_of_registry(registry)
-        return self._find(kinds[0], name, lambda row: row.kind in kinds)
+        return self._find(" or ".join(kinds), name, lambda row: row.kind in kinds)
 
     def _all_rows(self) -> Iterator[Found]:
         for record in self.plugins:
@@ -246,7 +246,7 @@ def _collapse_weights(usable: list[Found]) -> list[Found]:
 def _ambiguous(kind: str, name: str, usable: list[Found]) -> ConflictError:
     first, second = (f"plugin {found.record.name}" for found in usable[:2])
     message = f"cannot choose the {kind} {name!r}: {first} and {second} both have one."
-    prefix = "zoo." if kind in KINDS else ""
+    prefix = "zoo." if usable[0].row.kind in KINDS else ""
     names = [f"{prefix}{found.record.name}.{found.row.name}" for found in usable]
     return ConflictError(message, first=first, second=second, hint=f"write {' or '.join(names)}.")
 

@@ -17,7 +17,7 @@ from zoo.data.report import Report
 from zoo.data.rerun import check_same, find_earlier
 from zoo.data.source import Source
 from zoo.data.splits import SPLITS, Shares
-from zoo.data.staging import check_places, staged_folder, write_file
+from zoo.data.staging import check_places, is_disk_full, staged_folder, write_file
 from zoo.errors import DataError
 
 __all__ = ["prepare_semantic"]
@@ -129,7 +129,7 @@ def _write_all(
 def _run(
     work: Callable[[Pair], _T], pairs: Sequence[Pair], workers: int, progress: Progress | None
 ) -> list[_T]:
-    """Return the results in the order of ``pairs``; raise one error for all that failed."""
+    """Return the results in the order of ``pairs``; raise one error for all that cannot be used."""
     results: list[_T] = []
     failures: list[DataError] = []
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -137,6 +137,8 @@ def _run(
             try:
                 results.append(future.result())
             except DataError as error:
+                if is_disk_full(error):
+                    raise  # as every later pair would
                 failures.append(error)
                 if len(failures) == _MOST_FAILURES:
                     break

@@ -14,8 +14,9 @@ from typing import IO
 
 from zoo.errors import DataError
 
-__all__ = ["check_places", "staged_folder", "write_file"]
+__all__ = ["check_places", "is_disk_full", "staged_folder", "write_file"]
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LOCK, _CONTENT = "lock", "content"
 
 
@@ -56,10 +57,16 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> DataError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     message = f"cannot write {path.name!r}: {error.strerror or error}."
-    hint = "free some space, or give an --out on another disk." if full else "give another --out."
+    hint = "give another --out."
+    if error.errno in _FULL:
+        hint = "free some space, or give an --out on another disk."
     return DataError(message, path=path, hint=hint)
+
+
+def is_disk_full(error: DataError) -> bool:
+    """Return whether :func:`write_file` raised ``error`` for want of space."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
 
 
 @contextmanager

@@ -245,14 +245,14 @@ def fill_disk() -> None:
 def test_prepare_when_disk_is_full_then_refused(
     write_raw: WriteRaw, pairs: Files, check_refused: Refused
 ) -> None:
-    """The pairs that were written before go too."""
-    big: Files = {IMAGE: noise(400, 400), MASK: np.zeros((400, 400), np.uint8)}
-    source = write_raw(pairs | big)
+    """The pairs that were written before go too; one that failed stands for all."""
+    big = {name: noise(400, 400) if "CXR_png" in name else np.eye(400) for name in pairs}
+    source = write_raw(pairs | {name: big[name].astype(np.uint8) for name in sorted(big)[2:]})
 
     args = (*PREPARE, "--source", source, "--out", "new/out", *SHARES)
     message = check_refused(*args, guilty="new/", plugins=PLUGINS, before=fill_disk)
 
-    assert "cannot write 'MCUCXR_0002_0.png'" in message
+    assert message.count("cannot write") == 1
     assert "free some space" in message
 
 

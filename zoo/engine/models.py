@@ -103,8 +103,8 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
         ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
             is not there.
     """
-    place = choose_device(device)
     parts = _find_parts(spec)
+    place = choose_device(device)
     _check_task(parts)
     classes, palette = _classes(parts)
     module = _build(parts, len(classes))

@@ -30,7 +30,11 @@ def test_check_generation_of_old_config_names_keys_and_their_successors() -> Non
         "expected mmengine's."
     )
     assert caught.value.where == "old.py"
-    for move in ("runner -> train_cfg", "evaluation -> val_evaluator", "optimizer -> optim_wrapper"):
+    for move in (
+        "runner -> train_cfg",
+        "evaluation -> val_evaluator",
+        "optimizer -> optim_wrapper",
+    ):
         assert move in str(caught.value.hint)
 
 

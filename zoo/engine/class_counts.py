@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 from zoo.engine.checkpoints import load_checkpoint
 from zoo.engine.data_binding import iterate_heads, iterate_leaves
 from zoo.engine.fitting import check_classes
+from zoo.engine.type_names import find_type
 from zoo.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 __all__ = ["check_run_classes", "dataset_classes"]
+
+# Models with one of these are told their classes in words, or split them into things and stuff.
+_COUNT_OTHERWISE = frozenset(
+    {"language_model", "text_encoder", "semantic_head", "panoptic_fusion_head"}
+)
 
 
 def check_run_classes(config: Config, loader: str, *, transfer: bool = False) -> None:
@@ -33,8 +39,7 @@ def check_run_classes(config: Config, loader: str, *, transfer: bool = False) ->
     """
     dataset = config[loader]["dataset"]
     classes = dataset_classes(config, dataset)
-    # Models that are told their classes in words count places for words.
-    if classes is not None and "language_model" not in config.model:
+    if classes is not None and _COUNT_OTHERWISE.isdisjoint(config.model):
         for key, head in iterate_heads(config.model):
             _check_head(head["num_classes"], classes, key, f"{loader}.dataset")
     weights = config.get("load_from")
@@ -57,14 +62,11 @@ def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] 
         config: The whole config, for its default scope.
         dataset: The data set's config.
     """
-    from mmengine.registry import DATASETS, init_default_scope
-
     _, leaf = next(iterate_leaves(dataset, "dataset"))
     named = (leaf.get("metainfo") or {}).get("classes")
     if named is None:
-        init_default_scope(config.get("default_scope") or "mmengine")
-        kind = leaf.get("type")
-        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+        kind, scope = leaf.get("type"), str(config.get("default_scope") or "mmengine")
+        cls = find_type("DATASETS", scope, kind) if isinstance(kind, str) else kind
         named = (getattr(cls, "METAINFO", None) or {}).get("classes")
     if isinstance(named, str) and not Path(named).is_file():
         return (named,)

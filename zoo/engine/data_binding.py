@@ -22,8 +22,11 @@ _LOG = logging.getLogger("zoo")
 _LOADERS = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "test"}
 # What a data set keeps of its config when its data changes; all else speaks of the old files.
 _KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
-# Heads that count something else than the data set's classes.
-_OTHER_COUNTS = ("rpn_head", "semantic_head", "backbone", "teacher")
+# Parts that count something else than the data set's classes, by key and by type.
+_OTHER_COUNTS = frozenset(
+    {"backbone", "detector", "reid", "rpn_head", "semantic_head", "teacher"},
+)
+_OTHER_HEADS = frozenset({"STDCHead"})  # boundary or not
 
 
 def bind_data(config: dict[str, Any], data: Path) -> None:
@@ -82,7 +85,9 @@ def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         model: The config's model.
     """
     for key, node in iterate_dicts(model, "model"):
-        if "num_classes" in node and not any(part in key.split(".") for part in _OTHER_COUNTS):
+        kind = str(node.get("type")).rpartition(".")[2]
+        is_other = kind in _OTHER_HEADS or not _OTHER_COUNTS.isdisjoint(key.split("."))
+        if "num_classes" in node and not is_other:
             yield key, node
 
 

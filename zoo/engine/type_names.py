@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config_tree import iterate_dicts
 from zoo.errors import LoadError, UnknownNameError, ZooError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.registry import Registry
 
-__all__ = ["check_type_names", "unknown_type"]
+__all__ = ["check_type_names", "find_type", "unknown_type"]
 
 # (dotted key without the indices of lists, root registry): the first row that fits counts. What
 # fits none is left to whoever builds it: not every dict with a type comes from a registry.
@@ -149,18 +149,28 @@ def _scoped(registry: str, scope: str) -> Registry:
     return root.children.get(scope, root)
 
 
-def _has(registry: str, scope: str, name: str) -> bool:
+def find_type(registry: str, scope: str, name: str) -> Any:
+    """Return the class or function that a config's type means, or None.
+
+    Args:
+        registry: Attribute of ``mmengine.registry``, such as ``"DATASETS"``.
+        scope: The config's default scope.
+        name: The type.
+
+    Raises:
+        UnknownNameError: The name is a plugin's (``zoo.``), and no plugin has it.
+        LoadError: The plugin has it, and importing it fails.
+    """
     if name.startswith("zoo."):
-        # Raises by itself, with near names.
-        return _ask_zoo(registry, name)
-    return _scoped(registry, scope).get(name) is not None
+        import zoo.registry
+
+        child = _root(registry).children.get(zoo.registry.SCOPE)
+        return None if child is None else child.get(name)
+    return _scoped(registry, scope).get(name)
 
 
-def _ask_zoo(registry: str, name: str) -> bool:
-    import zoo.registry
-
-    child = _root(registry).children.get(zoo.registry.SCOPE)
-    return child is not None and child.get(name) is not None
+def _has(registry: str, scope: str, name: str) -> bool:
+    return find_type(registry, scope, name) is not None
 
 
 def _check_package(name: str, key: str) -> None:

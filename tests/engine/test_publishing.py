@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -145,6 +147,34 @@ def test_publish_of_another_models_checkpoint_leaves_no_file(
         publish(config, checkpoint, tmp_path / "out", card)
 
     assert not (tmp_path / "out").exists()
+
+
+def test_publish_tool_prints_the_row_and_one_message_on_failure(
+    tmp_path: Path,
+    config: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tool = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "publish_checkpoint.py"))
+    config.dump(tmp_path / "tiny.py")
+    checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=DATASET_META)
+    (tmp_path / "rows.json").write_text(json.dumps([*ROWS, {**ROWS[0], "name": "iou_lung"}]))
+    stated = ["--name", "tiny", "--metric", "dice_lung", "--data-licence", "CC0-1.0"]
+    files = ["--metrics", str(tmp_path / "rows.json"), "--out", str(tmp_path / "out")]
+
+    monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "tiny.py"), str(checkpoint)])
+    sys.argv += [*stated, *files]
+    code = tool["main"]()
+    row = tomllib.loads(capsys.readouterr().out)["weights"][0]
+    sys.argv[2] = str(tmp_path / "absent.pth")
+    failed = tool["main"]()
+
+    assert code == 0
+    assert [metric["name"] for metric in row["metrics"]] == ["dice_lung"]
+    assert (row["config"], row["data_licence"]) == ("tiny", "CC0-1.0")
+    assert (tmp_path / "out" / "tiny.safetensors").stat().st_size == row["size_bytes"]
+    assert failed == 1
+    assert "cannot read the checkpoint 'absent.pth': found no such file" in capsys.readouterr().err
 
 
 def test_read_metric_rows_of_a_test_document_takes_its_split(tmp_path: Path) -> None:

@@ -14,11 +14,10 @@ import argparse
 import copy
 import inspect
 import json
+import platform
 import random
-import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +212,7 @@ def _fill(package: str, short: str, files: dict[str, str], masks: str) -> Any:
     if short == "InferencerLoader":
         return results["img"]
     if short in BOXES_ONLY:
-        results.pop("gt_masks")
+        results = {key: results[key] for key in results if key not in ("gt_masks", "gt_seg_map")}
     return results
 
 
@@ -376,13 +375,15 @@ def _write_files(folder: Path) -> dict[str, str]:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": sys.version.split()[0]}
-    for name in ("numpy", "opencv-python", "mmcv-lite", "onedl-mmcv", "torch"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    import cv2
+    import mmcv
+    import mmdet
+    import mmseg
+    import numpy as np
+
+    modules = {"numpy": np, "opencv": cv2, "mmcv": mmcv, "mmdet": mmdet, "mmseg": mmseg}
+    versions = {name: str(module.__version__) for name, module in modules.items()}
+    return {"python": platform.python_version(), **versions}
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def test_gradient_when_differenced_numerically_agrees(
 ) -> None:
     """Gradcheck in float64 over RoIs of every kind."""
     rois = torch.tensor(ROIS, dtype=torch.float64)
-    features = features[:, :1].clone().requires_grad_()
+    features = features[:, :1, ::2, ::2].clone().requires_grad_()
 
     assert torch.autograd.gradcheck(
         lambda x: roi_align(x, rois, (2, 3), 0.5, ratio, "avg", aligned), [features]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mmcv's compiled kernels in plain torch: non-maximum suppression and RoIAlign.
+"""mmcv's compiled kernels in plain torch: RoIAlign, suppression of boxes, and a few for GPUs.
 
 :mod:`zoo._extension` offers these to mmcv as ``mmcv._ext`` where no compiled mmcv is installed.
 """

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from zoo.ops.deformable_attention import ms_deform_attn_backward, ms_deform_attn_forward
+from zoo.ops.focal_loss import sigmoid_focal_loss_backward, sigmoid_focal_loss_forward
 from zoo.ops.nms import nms
 from zoo.ops.roi_align import roi_align_backward, roi_align_forward
+from zoo.ops.soft_nms import nms_match, softnms
 from zoo.ops.unsupported import UnsupportedOp
 
 __all__ = [
@@ -35,11 +38,20 @@ def get_compiling_cuda_version() -> str:
 
 KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        "nms": nms,
-        "roi_align_backward": roi_align_backward,
-        "roi_align_forward": roi_align_forward,
-        "get_compiler_version": get_compiler_version,
-        "get_compiling_cuda_version": get_compiling_cuda_version,
+        kernel.__name__: kernel
+        for kernel in (
+            get_compiler_version,
+            get_compiling_cuda_version,
+            ms_deform_attn_backward,
+            ms_deform_attn_forward,
+            nms,
+            nms_match,
+            roi_align_backward,
+            roi_align_forward,
+            sigmoid_focal_loss_backward,
+            sigmoid_focal_loss_forward,
+            softnms,
+        )
     }
 )
 """mmcv's name of a kernel -> its stand-in."""

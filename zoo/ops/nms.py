@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["nms"]
+__all__ = ["find_ious", "nms"]
 
 # Bounds the memory: a block of boxes that all overlap has 2 million pairs.
 _BLOCK = 2048
@@ -99,12 +99,12 @@ def _sweep(
     for start, begin, end in torch.stack((starts, begins, ends), 1).tolist():
         row = slice(start, start + _SWEEP)
         column = slice(begin, max(begin, end))
-        overlaps = _overlaps(left[:, row], right[:, column], iou_threshold, offset)
-        yield rows[row], columns[column], overlaps
+        ious = find_ious(left[:, row], right[:, column], offset)
+        yield rows[row], columns[column], ious > iou_threshold
 
 
-def _overlaps(first: Tensor, second: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Return ``(A, B)`` bool: is the IoU of ``(4, A)`` with ``(4, B)`` above the threshold."""
+def find_ious(first: Tensor, second: Tensor, offset: int) -> Tensor:
+    """Return ``(A, B)``, the IoU of each of ``(4, A)`` corners with each of ``(4, B)``."""
     left = torch.maximum(first[0, :, None], second[0])
     top = torch.maximum(first[1, :, None], second[1])
     width = torch.minimum(first[2, :, None], second[2]).sub_(left)
@@ -114,7 +114,7 @@ def _overlaps(first: Tensor, second: Tensor, iou_threshold: float, offset: int) 
         height += offset
     shared = width.clamp_(min=0).mul_(height.clamp_(min=0))
     union = (_areas(first, offset)[:, None] + _areas(second, offset)).sub_(shared)
-    return shared.div_(union) > iou_threshold
+    return shared.div_(union)
 
 
 def _areas(corners: Tensor, offset: int) -> Tensor:

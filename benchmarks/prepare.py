@@ -40,8 +40,8 @@ for path in sorted(root.rglob("masks/*.png")):
 LEVELS = (1, 3, 6)
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Return a command's wall clock in seconds and its peak memory in MiB."""
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Return a command's wall clock and CPU time in seconds, and its peak memory in MiB."""
     begin = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
@@ -49,7 +49,8 @@ def run(command: list[str]) -> tuple[float, float]:
     if process.returncode:
         message = f"failed: {' '.join(command)}"
         raise SystemExit(message)
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    wall_s = time.perf_counter() - begin
+    return wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def prepare_command(source: Path, out: Path) -> list[str]:
@@ -60,14 +61,15 @@ def prepare_command(source: Path, out: Path) -> list[str]:
     ]
 
 
-def time_both(source: Path, folder: Path, runs: int) -> dict[str, list[float]]:
-    """Return the wall clocks of ours, of ours again on its result, and of the loop."""
-    times: dict[str, list[float]] = {"zoo data prepare": [], "the same again": [], "bare loop": []}
+def time_all(source: Path, folder: Path, runs: int) -> dict[str, list[tuple[float, ...]]]:
+    """Return what ``run`` says of ours, of ours again on its result, and of the loop."""
+    names = ("zoo data prepare", "the same again", "bare loop")
+    times: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
     for number in range(runs):
         ours, loop = folder / f"ours{number}", folder / f"loop{number}"
-        times["zoo data prepare"].append(run(prepare_command(source, ours))[0])
-        times["the same again"].append(run(prepare_command(source, ours))[0])
-        times["bare loop"].append(run([sys.executable, "-c", LOOP, str(source), str(loop)])[0])
+        times["zoo data prepare"].append(run(prepare_command(source, ours)))
+        times["the same again"].append(run(prepare_command(source, ours)))
+        times["bare loop"].append(run([sys.executable, "-c", LOOP, str(source), str(loop)]))
         shutil.rmtree(ours)
         shutil.rmtree(loop)
     return times
@@ -131,13 +133,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = find_source(args.source, folder)
-        times = time_both(source, folder, args.runs)
-        print("| | median s | fastest s |\n|---|---|---|")
-        for what, values in times.items():
-            print(f"| {what} | {statistics.median(values):.2f} | {min(values):.2f} |")
+        times = time_all(source, folder, args.runs)
+        print("| | median s | fastest s | CPU s |\n|---|---|---|---|")
+        for what, runs in times.items():
+            wall, cpu, _ = zip(*runs, strict=True)
+            median = statistics.median(wall)
+            print(f"| {what} | {median:.2f} | {min(wall):.2f} | {statistics.median(cpu):.2f} |")
         large = multiply(source, folder / "large", args.copies)
-        _, small_mib = run(prepare_command(source, folder / "small_out"))
-        _, large_mib = run(prepare_command(large, folder / "large_out"))
+        _, _, small_mib = run(prepare_command(source, folder / "small_out"))
+        _, _, large_mib = run(prepare_command(large, folder / "large_out"))
         print(f"\npeak memory: {small_mib:.0f} MiB")
         print(f"of {args.copies} times the files: {large_mib:.0f} MiB")
         print("\n| level | strategy | image ms | kB | mask ms | kB |\n|---|---|---|---|---|---|")

@@ -125,6 +125,18 @@ def test_list_when_the_plugin_is_unknown_ends_with_1_and_near_names() -> None:
     assert "HINT: did you mean tiles?" in result.stderr
 
 
+def test_list_when_two_plugins_name_other_bytes_alike_marks_both(tmp_path: Path) -> None:
+    """One name for two digests is told, and both rows are kept."""
+    other = GOOD.replace('"tiles"\nversion', '"roofs"\nversion').replace("zoo_tiles", "zoo_roofs")
+    write_plugin(tmp_path, "roofs", other.replace("0123", "3210"))
+
+    result = run("list")
+
+    assert result.exit_code == 0
+    assert [line.split()[1] for line in result.stdout.splitlines()[1:]] == ["conflict"] * 2
+    assert "cannot choose the weights 'unet_tiles_v1'" in result.stderr
+
+
 def test_plugin_list_when_one_is_broken_marks_it_and_ends_with_0() -> None:
     """One broken plugin hides no other."""
     result = run("plugin", "list")

@@ -36,6 +36,8 @@ def command(task: str | None, plugin: str | None, as_json: bool) -> None:
             "licence": row.licence,
             "data_licence": row.data_licence,
             "sha256": row.sha256,
+            "state": "ok" if found.error is None else "conflict",
+            "error": None if found.error is None else str(found.error),
         }
         for found in catalog.rows("weights")
         if isinstance(row := found.row, WeightsRow)
@@ -43,4 +45,10 @@ def command(task: str | None, plugin: str | None, as_json: bool) -> None:
         and plugin in (None, found.record.name)
     ]
     columns = ["name", "plugin", "task", "size", "metrics", "licence", "data_licence"]
+    if any(row["error"] for row in rows):
+        columns.insert(1, "state")
     print_rows(rows, columns, as_json=as_json, empty="no weights: zoo plugin list shows why")
+    if not as_json:
+        for row in rows:
+            if row["error"]:
+                click.echo(f"\n{row['name']}: {row['error']}", err=True)

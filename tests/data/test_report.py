@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.data import Report
@@ -14,6 +14,7 @@ from zoo.data import Report
 _LINES = st.lists(st.tuples(st.text(), st.text()), max_size=5)
 
 
+@settings(deadline=None, max_examples=50)
 @given(_LINES, _LINES, _LINES)
 def test_report_when_written_and_read_then_equal(drops: Any, repairs: Any, notes: Any) -> None:
     """Any text in any of the lists."""

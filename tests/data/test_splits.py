@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.data import SPLITS, Shares, assign_splits, digest_of, parse_shares
@@ -39,6 +39,7 @@ def test_assign_splits_when_computed_by_hand_then_equal() -> None:
     assert expected == assign_splits(_MANY[:200], Shares(0.5, 0.25, 0.25), salt="s")
 
 
+@settings(deadline=None, max_examples=50)
 @given(_NAMES)
 def test_assign_splits_when_groups_are_added_then_others_stay(added: list[str]) -> None:
     """Each group's split depends on its name alone."""
@@ -49,6 +50,7 @@ def test_assign_splits_when_groups_are_added_then_others_stay(added: list[str]) 
     assert before == {group: after[group] for group in before}
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from(_MANY), min_size=1), st.sampled_from(SPLITS))
 def test_assign_splits_when_share_is_one_then_all_there(groups: list[str], name: str) -> None:
     """A share of 0 gets nothing, not even what rounding leaves over."""
@@ -106,6 +108,7 @@ def test_parse_shares_when_right_then_read() -> None:
     assert Shares(1, 0, 0) == parse_shares("1, 0, 0")
 
 
+@settings(deadline=None, max_examples=50)
 @given(_NAMES)
 def test_digest_of_when_order_differs_then_equal(stems: list[str]) -> None:
     """It names a set of stems."""

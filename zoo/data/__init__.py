@@ -17,7 +17,7 @@ from zoo.data.images import (
     resize_mask,
     to_uint8,
 )
-from zoo.data.pairing import StemPair, pair_by_stem
+from zoo.data.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
 from zoo.data.pairs import EncodeMask, Pair
 from zoo.data.prepared import (
     IGNORE_INDEX,
@@ -36,6 +36,7 @@ from zoo.data.staging import check_places, staged_folder, write_file
 
 __all__ = [
     "IGNORE_INDEX",
+    "IMAGE_SUFFIXES",
     "SPLITS",
     "DatasetIdentity",
     "EncodeMask",

@@ -26,12 +26,15 @@ def entry_path(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
-def check_archive(path: Path, entries: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+def check_archive(
+    path: Path, entries: Iterable[zipfile.ZipInfo], size_bytes: int
+) -> dict[str, zipfile.ZipInfo]:
     """Return the files of an archive by path, or refuse the archive.
 
     Args:
         path: The archive, for messages.
         entries: Its entries, folders included.
+        size_bytes: Of the archive itself; entries that overlap state more between them.
 
     Raises:
         DataError: An entry is absolute, has a ``..`` part, is a link or a device, is encrypted,
@@ -39,7 +42,7 @@ def check_archive(path: Path, entries: Iterable[zipfile.ZipInfo]) -> dict[str, z
             does so beyond 1 GiB.
     """
     files: dict[str, zipfile.ZipInfo] = {}
-    total_bytes = packed_bytes = 0
+    total_bytes = 0
     for entry in entries:
         reason = _fault(entry)
         if reason is None and entry.is_dir():
@@ -51,9 +54,8 @@ def check_archive(path: Path, entries: Iterable[zipfile.ZipInfo]) -> dict[str, z
             raise _refusal(path, f"entry {entry.filename!r} {reason}")
         files[name] = entry
         total_bytes += entry.file_size
-        packed_bytes += entry.compress_size
-    if total_bytes > max(_TOTAL_FREE_BYTES, _MOST_RATIO * packed_bytes):
-        raise _refusal(path, f"it unpacks from {packed_bytes} to {total_bytes} bytes")
+    if total_bytes > max(_TOTAL_FREE_BYTES, _MOST_RATIO * size_bytes):
+        raise _refusal(path, f"it unpacks from {size_bytes} to {total_bytes} bytes")
     return files
 
 

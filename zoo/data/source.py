@@ -147,7 +147,7 @@ class ZipSource(Source):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path)
         self._archive = archive
-        self._entries = check_archive(path, archive.infolist())
+        self._entries = check_archive(path, archive.infolist(), path.stat().st_size)
 
     def _list(self) -> Iterator[SourceFile]:
         for path, entry in self._entries.items():

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("zoo_folder_data")
@@ -91,6 +91,7 @@ def test_parse_classes_when_key_is_misspelt_then_near_name() -> None:
     assert caught.value.hint == "did you mean value?"
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 300))
 def test_choose_color_when_any_class_then_a_colour(index: int) -> None:
     """For any number of classes, in range."""

@@ -40,7 +40,14 @@ def _metric(kind: str) -> Any:
         def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
             return {"count": len(results)}
 
-    return {"mean": Mean, "own": Own, "nothing": Nothing}[kind]()
+    class Spread(Mean):
+        def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
+            if len(results) < 2:
+                message = "needs two images"
+                raise ValueError(message)
+            return {"spread": 2.0}
+
+    return {"mean": Mean, "own": Own, "nothing": Nothing, "spread": Spread}[kind]()
 
 
 def _samples() -> list[dict[str, Any]]:
@@ -75,11 +82,12 @@ def test_values_of_a_metric_that_tells_its_own_are_taken() -> None:
 
     from zoo.engine.per_image import keeping_per_image
 
-    evaluator = Evaluator([_metric("own"), _metric("nothing")])
+    evaluator = Evaluator([_metric("own"), _metric("nothing"), _metric("spread")])
     with keeping_per_image(evaluator) as kept:
         evaluator.process(data_samples=_samples(), data_batch=None)
-        evaluator.evaluate(2)
+        metrics = evaluator.evaluate(2)
 
+    assert metrics["size/spread"] == 2.0
     assert kept.rows() == [
         {"file": "a.png", "values": {"size/own": -1.0}},
         {"file": "b.png", "values": {"size/own": -3.0}},

@@ -85,6 +85,13 @@ def test_training_from_python_c_spawns_workers_that_find_the_plugin(
     assert (tmp_path / "run" / "iter_1.pth").is_file()
 
 
+def test_dist_train_without_gpus_shows_its_usage() -> None:
+    done = subprocess.run([_TOOLS / "dist_train.sh", "c.py"], capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert "CONFIG GPUS [options of tools/train.py]" in done.stderr
+
+
 def test_test_tool_shows_its_help() -> None:
     done = _run(Path.cwd(), "", _TOOLS / "test.py", "--help")
 

@@ -14,7 +14,7 @@ from zoo.cli.errors import ZooCommand
 __all__ = ["MMCommand", "config_options", "launcher_options", "set_local_rank"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_CHECKPOINTS = (".pth", ".pt", ".ckpt")
+_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
 class MMCommand(ZooCommand):

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PerImageValues", "keeping_per_image"]
 
+_LOG = logging.getLogger("zoo")
+
+# What a metric raises that is not defined on one image, as a rank correlation is not.
+_UNDEFINED = (ArithmeticError, AssertionError, LookupError, ValueError)
+
 
 class PerImageValues:
     """Collects values by image, in the order in which the images came.
@@ -110,8 +115,12 @@ def _values_of(metric: BaseMetric, results: list[Any]) -> dict[str, float]:
     if hasattr(probe, "img_ids"):
         # COCO's metric would count the other images as missed.
         probe.img_ids = [truth["img_id"] for truth, _ in results]
-    with _silence():
-        values: Mapping[str, Any] = probe.compute_metrics(copy.deepcopy(results))
+    try:
+        with _silence():
+            values: Mapping[str, Any] = probe.compute_metrics(copy.deepcopy(results))
+    except _UNDEFINED as error:
+        _LOG.debug("%s has no value for one image alone: %s", type(metric).__name__, error)
+        return {}
     return _scalars(values, metric.prefix)
 
 

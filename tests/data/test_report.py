@@ -56,3 +56,11 @@ def test_summary_when_reason_is_shared_then_one_line() -> None:
     assert lines[0] == "1000 images"
     assert lines[1] == "dropped 1000: image without a mask (0000.png and 999 more)"
     assert lines[-1] == "noted: 2 other reasons, see report.json"
+
+
+def test_summary_when_a_note_names_no_file_then_no_empty_brackets() -> None:
+    """What is said of the whole data set stands alone."""
+    report = Report()
+    report.note("", "class 'road' occurs in no mask")
+
+    assert report.summary() == "noted 1: class 'road' occurs in no mask"

@@ -117,7 +117,10 @@ def _summarise(title: str, rows: list[ReportLine]) -> list[str]:
     lines = []
     for text, names in list(files.items())[:_MOST_TEXTS]:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        lines.append(f"{title} {len(names)}: {text} ({names[0]}{others})")
+        # A note on the whole data set names no file.
+        lines.append(
+            f"{title} {len(names)}: {text}" + (f" ({names[0]}{others})" if names[0] else "")
+        )
     if len(files) > _MOST_TEXTS:
         lines.append(f"{title}: {len(files) - _MOST_TEXTS} other reasons, see report.json")
     return lines

@@ -95,13 +95,18 @@ class TestStandIn:
         assert _run(code, cwd=tmp_path) == "True True True none (zoo.ops)"
 
     def test_spawn_when_main_is_no_file_carries_the_finder(self, tmp_path: Path) -> None:
-        """A process spawned from `python -c` can unpickle what imports mmcv.ops."""
+        """A process spawned from `python -c` can unpickle what imports mmcv's kernels."""
+        package = tmp_path / "mmcv"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "transform.py").write_text("import mmcv._ext\ndef apply(): return 'applied'\n")
         code = (
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
             "import zoo\n"
             "from multiprocessing import get_context\n"
-            "from mmcv.ops.bbox import bbox_overlaps\n"
+            "from mmcv.transform import apply\n"
             "with get_context('spawn').Pool(1) as pool:\n"
-            "    print(pool.apply(getattr, (bbox_overlaps, '__name__')))"
+            "    print(pool.apply(apply))"
         )
 
-        assert _run(code, cwd=tmp_path) == "bbox_overlaps"
+        assert _run(code, cwd=tmp_path) == "applied"

@@ -231,7 +231,10 @@ class Catalog:
         elif dot:
             names = [f"{found.record.name}.{found.row.name}" for found in usable]
             near = near_names(name, names)
-        near = near or near_names(rest or name, [found.row.name for found in usable])
+        names = [found.row.name for found in usable]
+        if kind == "dataset":  # is also found by its plugin
+            names += [found.record.name for found in usable]
+        near = near or near_names(rest or name, names)
         message = f"no {kind} named {name!r}."
         hint = hint_near(near, "zoo plugin list shows the plugins that were found.")
         return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)

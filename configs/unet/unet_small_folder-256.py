@@ -3,6 +3,6 @@
 _base_ = [
     "../_base_/unet_small.py",
     "../_base_/folder_data.py",
-    "../_base_/schedule_1600.py",
+    "../_base_/schedule_1200.py",
     "../_base_/default_runtime.py",
 ]

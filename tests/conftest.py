@@ -178,7 +178,7 @@ class SquareDataset(BaseSegDataset):
         super().__init__(**kwargs)
 """
 
-# The smallest U-Net of mmseg, three times down would do; every value is upstream's own syntax.
+# A U-Net of mmseg with three stages, for data that is not there, as upstream writes configs.
 _SQUARES_CONFIG = """
 default_scope = 'mmseg'
 norm_cfg = dict(type='BN', requires_grad=True)

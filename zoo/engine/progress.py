@@ -7,6 +7,7 @@ counters, and only loops without a counter (validation and test) get one.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -47,7 +48,7 @@ class ProgressBar:
 
     Args:
         stream: Where to write; default ``sys.stderr``.
-        quiet_s: Seconds before anything is shown.
+        quiet_s: Seconds from now before anything is shown.
         line_s: Seconds between lines where the stream is no terminal.
     """
 
@@ -64,7 +65,8 @@ class ProgressBar:
         self._bar: Any = None
         self._label = ""
         self._first = 0
-        self._started_s = self._shown_s = time.monotonic()
+        self._born_s = self._started_s = time.monotonic()
+        self._shown_s = -math.inf
 
     def show(self, state: State) -> None:
         """Show a state; cheap when it is not yet time to."""
@@ -72,8 +74,8 @@ class ProgressBar:
         if state.label != self._label:
             self.close()
             self._label, self._first = state.label, state.done
-            self._started_s, self._shown_s = now_s, now_s - self._line_s
-        if now_s - self._started_s < self._quiet_s:
+            self._started_s = now_s
+        if now_s - self._born_s < self._quiet_s:
             return
         if self._is_terminal:
             self._draw(state)

@@ -44,7 +44,10 @@ def test_files_when_folder_then_sorted_without_hidden_ones(tmp_path: Path) -> No
 
 
 def test_files_when_links_then_followed_and_loops_end(tmp_path: Path) -> None:
-    """A linked folder is part of the source; a link to a parent is walked once."""
+    """A linked folder is part of the source; a link to a parent is walked once.
+
+    A link to nothing is a file that cannot be read.
+    """
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "x.png").write_bytes(b"1")
     root = tmp_path / "root"
@@ -56,8 +59,10 @@ def test_files_when_links_then_followed_and_loops_end(tmp_path: Path) -> None:
     with open_source(root) as source:
         files = [file.path for file in source.files()]
         data = source.read("images/x.png")
+        with pytest.raises(DataError, match=r"cannot read 'dead.png': No such file or directory\."):
+            source.read("dead.png")
 
-    assert files == ["images/x.png"]
+    assert files == ["dead.png", "images/x.png"]
     assert data == b"1"
 
 

@@ -106,7 +106,11 @@ def _is_junk(path: str) -> bool:
 
 
 class FolderSource(Source):
-    """A folder; links to files and folders are followed, each real folder once."""
+    """A folder; links to files and folders are followed, each real folder once.
+
+    A link to nothing is listed, and cannot be read: a data set whose files are kept elsewhere is
+    not there, rather than smaller.
+    """
 
     def _list(self) -> Iterator[SourceFile]:
         seen: set[tuple[int, int]] = set()
@@ -119,9 +123,11 @@ class FolderSource(Source):
             seen.add(key)
             for name in names:
                 file = Path(folder, name)
+                path = file.relative_to(self.path).as_posix()
                 status_of_file = _stat(file)
-                if status_of_file is not None and stat.S_ISREG(status_of_file.st_mode):
-                    path = file.relative_to(self.path).as_posix()
+                if status_of_file is None and file.is_symlink():
+                    yield SourceFile(path, 0)  # read() says what it lacks: nothing is lost unsaid
+                elif status_of_file is not None and stat.S_ISREG(status_of_file.st_mode):
                     yield SourceFile(path, status_of_file.st_size)
 
     def read(self, path: str) -> bytes:

@@ -42,6 +42,12 @@ def link_to_itself(path: Path) -> None:
     path.symlink_to(path.name)
 
 
+def link_to_nothing(path: Path) -> None:
+    """Make what a checkout of large files leaves that were not fetched."""
+    path.unlink()
+    path.symlink_to("../.git/annex/objects/x")
+
+
 def edit(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new, 1))
 
@@ -68,6 +74,11 @@ ROWS: dict[str, tuple[Spoil, str, str]] = {
     "truncated mask": (lambda raw: cut(raw / MASK, 60), MASK, "truncated PNG"),
     "image of zero bytes": (lambda raw: cut(raw / IMAGE, 0), IMAGE, "found an empty file"),
     "unreadable image": (lambda raw: link_to_itself(raw / IMAGE), IMAGE, "cannot read"),
+    "pair not fetched": (
+        lambda raw: [link_to_nothing(raw / name) for name in (IMAGE, MASK)],
+        IMAGE,
+        "cannot read 's3_1.jpg': No such file or directory",
+    ),
     "image twice": (
         lambda raw: shutil.copy(raw / IMAGE, raw / "images/s3_1.png"),
         "images/s3_1.png",

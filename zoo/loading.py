@@ -85,7 +85,7 @@ def _append_to_path(folder: Path) -> None:
 def _import(module_name: str, target: str, label: str, manifest: Manifest) -> ModuleType:
     try:
         return importlib.import_module(module_name)
-    except Exception as error:
+    except Exception as error:  # an import runs foreign code: whatever it raises goes on, chained
         message = f"cannot load {label}: {type(error).__name__}: {_first_line(error)}."
         raise _load_error(message, target, manifest, _hint_for(error, manifest)) from error
 

@@ -136,7 +136,10 @@ def test_plugin_when_found_twice_then_marked_and_refused_when_used(
 IMPORTS: dict[str, tuple[str, str]] = {
     # what the module is, what is said
     "package not installed": ("import pydicomm", "No module named 'pydicomm'"),
-    "error at import": ("raise RuntimeError('no licence file')", "RuntimeError: no licence file."),
+    "error of its own": (
+        "class Unlicensed(Exception): ...\nraise Unlicensed('no licence file')",
+        "Unlicensed: no licence file.",
+    ),
     "no Python": ("def prepare(:\n", "SyntaxError: invalid syntax"),
     "name not there": ("def prepare_all(): ...", "has no 'prepare'"),
 }
@@ -153,6 +156,29 @@ def test_plugin_when_its_import_fails_then_refused(
     message = check_refused(*PREPARE, guilty=guilty, plugins=PLUGINS, folder=folder)
 
     assert says in message
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("tran", "x.py"), "Did you mean train?"),
+        (("data", "prepare", "tiles", "--out", "out"), "Missing option '--source'"),
+        ((*PREPARE, "--shars", "1,0,0"), "No such option '--shars'"),
+        (("predict", "model", "--out", "out"), "Missing argument 'INPUT...'"),
+    ],
+)
+def test_command_when_used_wrongly_then_ends_with_2(
+    write_tiles: WriteTiles, run_zoo: RunZoo, command: tuple[str, ...], says: str
+) -> None:
+    """Nothing is begun; what is missing or was meant is named."""
+    folder = write_tiles()
+
+    done = run_zoo(*command, plugins=PLUGINS, folder=folder)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["plugins", "raw"]
 
 
 UNKNOWN: dict[str, tuple[tuple[str, ...], str, str]] = {

@@ -18,7 +18,9 @@ import torch
 
 from zoo.errors import CheckpointError
 
-__all__ = ["kept_random_state", "random_state", "set_random_state"]
+__all__ = ["kept_random_state", "random_state", "set_random_state", "training_random_state"]
+
+_KEPT: list[dict[str, Any]] = []
 
 
 def random_state() -> dict[str, Any]:
@@ -68,7 +70,14 @@ def _set(state: dict[str, Any], torch_only: bool) -> None:
 def kept_random_state() -> Iterator[None]:
     """Run something, such as a validation, that must not move the generators."""
     state = random_state()
+    _KEPT.append(state)
     try:
         yield
     finally:
+        _KEPT.pop()
         set_random_state(state)
+
+
+def training_random_state() -> dict[str, Any]:
+    """Return the state that training goes on with: within `kept_random_state`, the kept one."""
+    return _KEPT[0] if _KEPT else random_state()

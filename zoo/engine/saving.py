@@ -19,7 +19,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import ValLoop
 
 from zoo.engine.patching import exchanged
-from zoo.engine.random_state import kept_random_state, random_state
+from zoo.engine.random_state import kept_random_state, training_random_state
 from zoo.errors import CheckpointError
 
 __all__ = ["open_atomically", "safe_saving"]
@@ -100,7 +100,7 @@ def _saver(original: Callable[..., None]) -> Callable[..., None]:
             original(checkpoint, filename, file_client_args, backend_args)
             return
         if "message_hub" in checkpoint and get_world_size() == 1:
-            checkpoint["random_state"] = random_state()
+            checkpoint["random_state"] = training_random_state()
         with open_atomically(filename) as stream:
             _write(checkpoint, stream)
 

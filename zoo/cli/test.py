@@ -27,6 +27,10 @@ __all__ = ["command"]
 )
 @click.option("--out", type=click.Path(), help="JSON file for metrics and per-image values.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
+@click.option("--tta", is_flag=True, help="Test with the config's test-time augmentation.")
+@click.option("--show-dir", type=click.Path(), help="Draw every image into this folder.")
+@click.option("--show", is_flag=True, help="Open a window for every image; needs a display.")
+@click.option("--wait-time", type=float, default=2.0, show_default=True, help="Its seconds.")
 @launcher_options
 def command(
     config: str,
@@ -37,6 +41,10 @@ def command(
     split: str,
     out: str | None,
     as_json: bool,
+    tta: bool,
+    show_dir: str | None,
+    show: bool,
+    wait_time: float,
     launcher: str,
     local_rank: int,
 ) -> None:
@@ -46,6 +54,7 @@ def command(
         work_dir = work_dir or config
     config, checkpoint = _config_and_checkpoint(config, checkpoint)
     from zoo.engine.config import read_config
+    from zoo.engine.drawing import draw_while_testing
     from zoo.engine.running import log_on_stderr
     from zoo.engine.test import test
 
@@ -53,7 +62,9 @@ def command(
         resolved = read_config(
             config, cfg_options=cfg_options, data=data, pretrained="none", work_dir=work_dir
         )
-        metrics = test(resolved, checkpoint, split=split, out=out, launcher=launcher)
+        if show_dir is not None or show:
+            draw_while_testing(resolved, show_dir, show=show, wait_s=wait_time)
+        metrics = test(resolved, checkpoint, split=split, out=out, launcher=launcher, tta=tta)
     numbers = {name: getattr(value, "item", lambda v=value: v)() for name, value in metrics.items()}
     if as_json:
         click.echo(json.dumps(numbers))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints import Checkpoint, load_checkpoint
 from zoo.engine.class_counts import check_run_classes
+from zoo.engine.drawing import use_test_time_augmentation
 from zoo.engine.fitting import check_fits
 from zoo.engine.per_image import PerImageValues, keeping_per_image
 from zoo.engine.progress import watch_runner
@@ -50,6 +51,7 @@ def test(
     split: str = "test",
     out: str | Path | None = None,
     launcher: str = "none",
+    tta: bool = False,
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
@@ -64,6 +66,7 @@ def test(
         out: A JSON file for the metrics and each image's values (schema ``zoo.test/1``); written
             whole or not at all.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        tta: Whether to test with the config's test-time augmentation.
 
     Returns:
         Name -> value, in the units of the metrics (mmseg's are percent).
@@ -82,9 +85,12 @@ def test(
     weights = load_checkpoint(checkpoint)
     check_type_names(config)
     check_run_classes(config, "test_dataloader")
+    if tta:
+        use_test_time_augmentation(config)
     with safe_loading():
         runner = build_runner(config)
-        check_fits(runner.model, weights.state_dict, checkpoint)
+        module = runner.model.module if tta else runner.model
+        check_fits(module, weights.state_dict, checkpoint)
         with explaining(config):
             loop = runner.test_loop
         if not len(loop.dataloader.dataset):

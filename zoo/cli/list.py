@@ -45,10 +45,10 @@ def command(task: str | None, plugin: str | None, as_json: bool) -> None:
         and plugin in (None, found.record.name)
     ]
     columns = ["name", "plugin", "task", "size", "metrics", "licence", "data_licence"]
-    if any(row["error"] for row in rows):
+    if any(shown["error"] for shown in rows):
         columns.insert(1, "state")
     print_rows(rows, columns, as_json=as_json, empty="no weights: zoo plugin list shows why")
     if not as_json:
-        for row in rows:
-            if row["error"]:
-                click.echo(f"\n{row['name']}: {row['error']}", err=True)
+        for shown in rows:
+            if shown["error"]:
+                click.echo(f"\n{shown['name']}: {shown['error']}", err=True)

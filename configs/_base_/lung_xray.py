@@ -50,17 +50,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file="splits/test.txt",
-        data_prefix=dict(img_path="images", seg_map_path="masks"),
-        pipeline=test_pipeline,
-    ),
+    val_dataloader, dataset=dict(val_dataloader["dataset"], ann_file="splits/test.txt")
 )
 val_evaluator = dict(type="zoo.segmentation_metrics.DiceMetric")
 test_evaluator = val_evaluator

@@ -36,6 +36,13 @@ def cut(path: Path, count: int) -> None:
     path.write_bytes(path.read_bytes()[:count])
 
 
+def leave_a_readme(folder: Path) -> None:
+    """Leave a folder without pictures."""
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "readme.txt").touch()
+
+
 def link_to_itself(path: Path) -> None:
     """Make a file that nobody can read, root neither."""
     path.unlink()
@@ -56,6 +63,7 @@ Spoil = Callable[[Path], object]
 ROWS: dict[str, tuple[Spoil, str, str]] = {
     # what is done to the source, the guilty file or key, what is said
     "no masks folder": (lambda raw: shutil.rmtree(raw / "masks"), "raw", "cannot find the masks"),
+    "no masks in it": (lambda raw: leave_a_readme(raw / "masks"), "raw", "no masks at all"),
     "value not listed": (
         lambda raw: write(raw / MASK, np.full((10, 14), 8, np.uint8)),
         MASK,
@@ -172,3 +180,17 @@ def test_prepare_when_some_are_alone_or_empty_then_done_and_reported(
     }
     assert MASK in [line["file"] for line in report["notes"]]
     assert len(list((tmp_path / "out" / "masks").iterdir())) == 18
+
+
+def test_prepare_when_out_holds_other_options_then_refused(
+    make_raw: Make, run_zoo: RunZoo, check_refused: Refused
+) -> None:
+    """The same again is nothing to do; anything else is not laid over what is there."""
+    args = (*PREPARE, "--source", make_raw(), "--out", "out")
+    first, again = (run_zoo(*args, plugins=PLUGINS) for _ in range(2))
+
+    message = check_refused(*args, "--size", "8", guilty="where: out", plugins=PLUGINS)
+
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert "unchanged" in again.stdout
+    assert "option size was None, is [8, 8]" in message

@@ -192,6 +192,7 @@ UNKNOWN: dict[str, tuple[tuple[str, ...], str, str]] = {
         "tiles.TileDataset",
     ),
     "config": (("config", "show", "unet_tile-256"), "'unet_tile-256'", "unet_tiles-256"),
+    "config to train": (("train", "unet_tile-256"), "'unet_tile-256'", "unet_tiles-256"),
     "loss": (("info", "loss/EdgLoss"), "'EdgLoss'", "EdgeLoss"),
     "model": (("info", "model/TilNet"), "'TilNet'", "TileNet"),
     "anything": (("info", "tilenet"), "'tilenet'", "TileNet"),
@@ -263,17 +264,6 @@ def test_train_when_config_is_wrong_then_refused_before_it_starts(
     message = check_refused(*args, guilty=guilty, plugins=PLUGINS, folder=places)
 
     assert says in message
-
-
-@pytest.mark.mm
-@pytest.mark.slow
-def test_train_when_config_is_unknown_then_near_names_are_offered(
-    places: Path, check_refused: Refused
-) -> None:
-    args = ("train", "unet_tile-256", "--data", "data")
-    message = check_refused(*args, guilty="'unet_tile-256'", plugins=PLUGINS, folder=places)
-
-    assert "did you mean unet_tiles-256?" in message
 
 
 OLD_CONFIG = """

@@ -2,7 +2,7 @@
 """Run the main job on the lung plugin's synthetic sample: every step is a command of `zoo`.
 
 Leaves in --out: raw/ (the sample), data/ (prepared), run/ (the training), predictions/,
-curves.png, dices.png, test.json; and prints what was reached and where it lies.
+overview.png, curves.png, dices.png, test.json; and prints what was reached and where it lies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 CONFIG = "unet_small_lung-128"
-IMAGES = "Lung Segmentation/CXR_png"
+QUIET = ("--cfg-options", "log_level=WARNING")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -47,13 +47,28 @@ def pipeline(out: Path) -> dict[str, float]:
             *("zoo", "data", "prepare", "lung_xray", "--source", raw, "--out", data),
             *("--shares", "0.7,0.1,0.2"),
         ),
-        "train": run("zoo", "train", CONFIG, "--data", data, "--work-dir", work),
-        "test": run("zoo", "test", work, "--data", data, "--out", out / "test.json"),
+        "train": run("zoo", "train", CONFIG, "--data", data, "--work-dir", work, *QUIET),
+        "test": run("zoo", "test", work, "--data", data, "--out", out / "test.json", *QUIET),
     }
     steps["predict"] = run("zoo", "predict", work, *test_images(out), "--out", out / "predictions")
     steps["plot"] = run("zoo", "plot", work, "--out", out / "curves.png")
     steps["plot"] += run("zoo", "plot", out / "test.json", "--out", out / "dices.png")
     return steps
+
+
+def draw_overview(out: Path, columns: int = 4, width_px: int = 280) -> None:
+    """Write the first overlays, two rows of them, as one picture."""
+    import cv2
+    import numpy as np
+
+    overlays = sorted((out / "predictions").glob("*_overlay.png"))[: 2 * columns]
+    tiles = []
+    for path in overlays[: len(overlays) // columns * columns]:
+        overlay = cv2.imread(str(path))
+        size = (width_px, round(overlay.shape[0] * width_px / overlay.shape[1]))
+        tiles.append(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA))
+    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    cv2.imwrite(str(out / "overview.png"), np.vstack(rows))
 
 
 def report(out: Path, steps: dict[str, float]) -> None:
@@ -73,6 +88,7 @@ def report(out: Path, steps: dict[str, float]) -> None:
     print(f"\nlung Dice {mean:.3f}, the mean of {len(scores)} test images at full resolution")
     print("seconds  " + "  ".join(f"{name} {seconds:.0f}" for name, seconds in steps.items()))
     for name, what in {
+        "overview.png": "eight test images with the lungs that were found",
         "predictions": "overlays, label images and predictions.json",
         "curves.png": "loss, Dice and learning rate over the steps",
         "dices.png": "the test images' Dice, one by one",
@@ -93,7 +109,9 @@ def main() -> None:
             message = f"{args.out} is there and is not a demo's folder. Name another with --out."
             raise SystemExit(message)
         shutil.rmtree(args.out)
-    report(args.out, pipeline(args.out))
+    steps = pipeline(args.out)
+    draw_overview(args.out)
+    report(args.out, steps)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def test_doctor_when_all_is_well_ends_with_0_and_names_the_ops() -> None:
     assert rows["torch"]["found"].startswith("torch 2.")
 
 
-def test_doctor_when_a_plugin_needs_what_is_missing_ends_with_1_and_mends(tmp_path: Path) -> None:
-    """A plugin that cannot work is broken, and the command that mends it is given."""
+def test_doctor_when_a_plugin_needs_what_is_missing_says_how_to_mend(tmp_path: Path) -> None:
+    """A plugin whose needs are not installed is named, with the command that installs them."""
     package = tmp_path / "needy" / "zoo_needy"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -44,8 +44,21 @@ def test_doctor_when_a_plugin_needs_what_is_missing_ends_with_1_and_mends(tmp_pa
 
     result = CliRunner().invoke(main, ["doctor"])
 
-    assert result.exit_code == 1
+    assert result.exit_code == 0
+    assert "plugin needy   missing  cannot use plugin 'needy'" in result.stdout
     assert 'to mend plugin needy:\n  pip install "surely-not-installed>=3"' in result.stdout
+
+
+def test_doctor_when_a_manifest_is_torn_ends_with_1(tmp_path: Path) -> None:
+    """What is there and cannot work is broken."""
+    package = tmp_path / "torn" / "zoo_torn"
+    package.mkdir(parents=True)
+    (package / "zoo_plugin.toml").write_text("[plugin")
+
+    result = CliRunner().invoke(main, ["doctor"])
+
+    assert result.exit_code == 1
+    assert "plugin torn    broken" in result.stdout
 
 
 def test_doctor_when_a_package_is_not_installed_says_how_to_get_it(

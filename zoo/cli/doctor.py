@@ -120,7 +120,7 @@ def _compute() -> Iterator[Finding]:
 
 def _plugins() -> Iterator[Finding]:
     from zoo.catalog import read_catalog
-    from zoo.errors import PluginError
+    from zoo.errors import IncompatibleError, PluginError
     from zoo.requirements import check_requirements
 
     for record in read_catalog().plugins:
@@ -128,6 +128,9 @@ def _plugins() -> Iterator[Finding]:
         try:
             manifest = record.checked()
             check_requirements(manifest.requires, plugin=record.name, manifest=manifest.path)
+        except IncompatibleError as error:
+            state = "missing" if error.found is None else "broken"
+            yield Finding(name, state, error.message, error.hint)
         except PluginError as error:
             yield Finding(name, "broken", error.message, error.hint)
         else:

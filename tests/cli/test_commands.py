@@ -94,6 +94,9 @@ def ending(how: str) -> None:
         Path(__file__, "not", "a", "folder").read_bytes()
     if how == "interrupted":
         raise KeyboardInterrupt
+    if how.startswith("without "):
+        message = f"No module named {how.split()[1]!r}"
+        raise ModuleNotFoundError(message, name=how.split()[1])
     if how == "bug":
         message = "a bug"
         raise RuntimeError(message)
@@ -126,6 +129,24 @@ def test_os_error_when_raised_names_the_file_and_ends_with_1() -> None:
     assert result.stderr.startswith("error: ")
     assert "Not a directory" in result.stderr
     assert "test_commands.py" in result.stderr
+
+
+def test_package_when_not_installed_is_one_message_and_1() -> None:
+    """mmzoo without its extra [mm] says so."""
+    result = CliRunner().invoke(ending, ["without mmengine.config"])
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: cannot go on: 'mmengine' is not installed.\n"
+        "HINT: `zoo doctor` says what is missing, and the command that installs it.\n"
+    )
+
+
+def test_package_when_it_is_nobodys_keeps_its_traceback() -> None:
+    """A module that zoo forgot is a bug."""
+    result = CliRunner().invoke(ending, ["without surely_not_there"])
+
+    assert isinstance(result.exception, ModuleNotFoundError)
 
 
 def test_interrupt_when_it_comes_ends_with_130() -> None:

@@ -11,12 +11,21 @@ from zoo.errors import ZooError
 
 __all__ = ["ZooCommand"]
 
+# What the extra [mm] brings; listings do without.
+_EXTRA = frozenset(
+    {
+        *("torch", "numpy", "cv2", "safetensors", "matplotlib", "tqdm"),
+        *("mmengine", "mmcv", "mmseg", "mmdet", "pkg_resources"),
+    }
+)
+
 
 class ZooCommand(click.Command):
     """A command that reports ``ZooError`` and ``OSError`` as one message, exit 1.
 
-    Ctrl-C ends it with 130. Any other exception is a bug of zoo or of a plugin, and keeps its
-    traceback. Every such command takes ``--debug``, which keeps the traceback of all.
+    So it does where a package of the extra ``[mm]`` is not installed. Ctrl-C ends it with 130. Any
+    other exception is a bug of zoo or of a plugin, and keeps its traceback. Every such command
+    takes ``--debug``, which keeps the traceback of all.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,6 +42,12 @@ class ZooCommand(click.Command):
             if debug:
                 raise
             _fail(ctx, str(error))
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if debug or package not in _EXTRA:
+                raise
+            hint = "`zoo doctor` says what is missing, and the command that installs it."
+            _fail(ctx, f"cannot go on: {package!r} is not installed.\nHINT: {hint}")
         except OSError as error:
             if debug or isinstance(error, BrokenPipeError):
                 raise

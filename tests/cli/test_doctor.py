@@ -61,6 +61,25 @@ def test_doctor_when_a_manifest_is_torn_ends_with_1(tmp_path: Path) -> None:
     assert "plugin torn    broken" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("assert False, 'MMCV==2.2.0 is not compatible'", "MMCV==2.2.0 is not"), ("1 .x", "'int'")],
+    ids=["assertion", "attribute"],
+)
+def test_doctor_when_a_package_refuses_to_be_imported_says_why_and_ends_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
+) -> None:
+    """mmseg and mmdet assert that the versions beside them suit them."""
+    (tmp_path / "moody.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(doctor, "_STACK", {"moody": ("pytest",), "torch": ("torch",)})
+
+    result = CliRunner().invoke(main, ["doctor"])
+
+    assert result.exit_code == 1
+    assert f"import fails: {reason}" in result.stdout
+
+
 def test_doctor_when_a_package_is_not_installed_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

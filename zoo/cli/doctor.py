@@ -34,6 +34,16 @@ _MENDS = {
     "pkg_resources": 'pip install "setuptools<82"',
     "cv2": "apt-get install libgl1 libglib2.0-0   (or: pip install opencv-python-headless)",
 }
+# mmseg and mmdet assert that mmcv's version suits them; NumPy's other ABI is one of the others.
+_IMPORT_FAILURES = (
+    AssertionError,
+    AttributeError,
+    ImportError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +101,9 @@ def _stack() -> Iterator[Finding]:
             continue
         try:
             importlib.import_module(module)
-        except (ImportError, OSError, AttributeError) as error:
-            reason = f"{found}; import fails: {str(error).splitlines()[0]}"
+        except _IMPORT_FAILURES as error:
+            text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = f"{found}; import fails: {text}"
             yield Finding(module, "broken", reason, _MENDS.get(module, _INSTALL))
         else:
             yield Finding(module, "ok", found)
@@ -100,8 +111,8 @@ def _stack() -> Iterator[Finding]:
 
 def _compute() -> Iterator[Finding]:
     """Yield where tensors run and which implementation of mmcv's ops is in use."""
-    if _version_of(_STACK["torch"]) is None:
-        return
+    if _version_of(_STACK["torch"]) is None or "torch" not in sys.modules:
+        return  # not there, or it was tried above and is broken
     import torch
 
     if torch.cuda.is_available():

@@ -33,6 +33,12 @@ choices = ["flat", "steep"]
 default = "flat"
 help = "which roofs"
 
+[[dataset.option]]
+name = "sloped"
+type = "bool"
+default = false
+help = "only sloped ones"
+
 [[loss]]
 name = "EdgeLoss"
 target = "zoo_tiles.edge:EdgeLoss"
@@ -230,6 +236,21 @@ def test_data_prepare_when_asked_for_help_shows_that_data_sets_options() -> None
 
     assert "--roof-kind [flat|steep]" in with_options
     assert "--roof-kind" not in without
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--sloped", "tiles", "--task=semantic"), ("tiles", "--sloped", "--task", "semantic")],
+    ids=" ".join,
+)
+def test_data_prepare_when_options_come_first_are_those_of_the_data_set(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """A flag before NAME does not hide it; the line is understood, and importing then fails."""
+    result = run("data", "prepare", *words, "--source", str(tmp_path), "--out", str(tmp_path / "o"))
+
+    assert result.exit_code == 1, result.output
+    assert "target zoo_tiles.prepare:prepare" in result.stderr
 
 
 def test_data_prepare_when_an_option_has_a_wrong_value_ends_with_2(tmp_path: Path) -> None:

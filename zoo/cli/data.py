@@ -185,10 +185,12 @@ def _dataset_named_in(args: list[str]) -> DatasetRow | None:
     from zoo.errors import ZooError
     from zoo.rows import DatasetRow
 
-    pairs = list(pairwise(["", *args]))
+    parts = [part for arg in args for part in (arg.split("=", 1) if arg[:2] == "--" else [arg])]
+    pairs = list(pairwise(["", *parts]))
     task = next((word for before, word in pairs if before == "--task"), None)
-    words = [word for before, word in pairs if before[:2] != "--" and word[:1] != "-"]
-    for word in words:
+    # What follows an option is its value, unless the option is a flag: such words come last.
+    pairs.sort(key=lambda pair: pair[0][:2] == "--")
+    for word in (word for _, word in pairs if word[:1] != "-"):
         try:
             row = read_catalog().find_dataset(word, task=task).row
         except ZooError:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -67,7 +68,9 @@ def command(
         metrics = test(resolved, checkpoint, split=split, out=out, launcher=launcher, tta=tta)
     numbers = {name: getattr(value, "item", lambda v=value: v)() for name, value in metrics.items()}
     if as_json:
-        click.echo(json.dumps(numbers))
+        # JSON has no NaN, which a class that occurs nowhere has for its value.
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        click.echo(json.dumps(finite, allow_nan=False))
         return
     click.echo(f"{checkpoint} on {split}:")
     for name, value in numbers.items():

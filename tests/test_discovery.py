@@ -53,6 +53,20 @@ def test_entry_points_are_those_of_importlib_metadata(
     assert not {"zoo_d", "zoo_no:main"} & set(found)
 
 
+def test_entry_points_when_one_file_is_no_text_are_those_of_the_others(
+    real: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A distribution that zoo has nothing to do with does not stop a listing."""
+    write_distribution(tmp_path, "cells", "[zoo.plugins]\ncells = zoo_cells\n")
+    write_distribution(tmp_path, "torn", "")
+    (tmp_path / "torn-1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff\xfe")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+
+    found = real._entry_point_values()
+
+    assert found == ["zoo_cells"]
+
+
 def test_entry_points_in_the_current_directory_are_not_found(
     real: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,7 +77,8 @@ def _entry_point_values() -> list[str]:
         # The empty entry is the current directory, which is never searched.
         for info in _metadata_folders(folder) if folder else ():
             try:
-                with open(os.path.join(info, "entry_points.txt"), encoding="utf-8") as file:
+                path = os.path.join(info, "entry_points.txt")
+                with open(path, encoding="utf-8", errors="replace") as file:
                     text = file.read()
             except OSError:
                 continue

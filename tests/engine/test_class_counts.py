@@ -43,7 +43,7 @@ def test_dataset_classes_from_file_of_names(tmp_path: Path) -> None:
     from zoo.engine.class_counts import dataset_classes
 
     names = tmp_path / "classes.txt"
-    names.write_text("ground\nsquare\n")
+    names.write_text("bare ground\nsquare\n")
     dataset = {"type": "BaseSegDataset", "metainfo": {"classes": str(names)}}
 
-    assert dataset_classes(Config({}), dataset) == ("ground", "square")
+    assert dataset_classes(Config({}), dataset) == ("bare ground", "square")

@@ -72,7 +72,7 @@ def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] 
         return (named,)
     # A string is a file of names, one a line, as mmengine reads it.
     if isinstance(named, str):
-        return tuple(Path(named).read_text(encoding="utf-8").split())
+        return tuple(Path(named).read_text(encoding="utf-8").splitlines())
     return None if named is None else tuple(str(name) for name in named)
 
 

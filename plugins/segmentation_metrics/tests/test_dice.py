@@ -129,6 +129,16 @@ def test_values_of_absent_class_are_left_out_or_zero() -> None:
     assert metric.per_image_values()[1]["values"]["dice_left_lung"] == 0.0
 
 
+def test_values_of_ids_as_floats_equal_those_of_integers() -> None:
+    """mmseg's heads with one channel give floats."""
+    ids, mask = np.array([[0, 1], [1, 0]]), np.array([[0, 1], [0, 255]])
+
+    expected, _ = evaluate([make_sample(ids, mask)])
+    actual, _ = evaluate([make_sample(ids.astype(np.float32), mask)])
+
+    np.testing.assert_equal(actual, expected)
+
+
 def test_values_of_chosen_classes_are_theirs_alone() -> None:
     samples = make_samples(3)
     everything, _ = evaluate(samples)

@@ -76,7 +76,8 @@ class DiceMetric(BaseMetric):
         for sample in data_samples:
             file = str(sample.get("img_path", ""))
             mask = sample["gt_sem_seg"]["data"].squeeze(0)
-            predicted = sample["pred_sem_seg"]["data"].squeeze(0).to(mask.device)
+            # mmseg gives the ids of a head with one channel as floats.
+            predicted = sample["pred_sem_seg"]["data"].squeeze(0).to(mask.device, torch.int64)
             counts = _count_pixels(predicted, mask, count, self.ignore_index, file)
             self.results.append({"file": file, "counts": counts})
 

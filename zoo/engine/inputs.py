@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.data import IMAGE_SUFFIXES
 from zoo.errors import DataError
 
-__all__ = ["IMAGE_SUFFIXES", "InputImage", "find_inputs"]
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+__all__ = ["InputImage", "find_inputs"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.engine.inputs import IMAGE_SUFFIXES, InputImage, find_inputs
+from zoo.data import IMAGE_SUFFIXES, encode_png
+from zoo.engine.inputs import InputImage, find_inputs
 from zoo.engine.models import LoadedModel, open_model
 from zoo.engine.overlay import draw_overlay
 from zoo.engine.reader import ImageReader, find_test_dataset
@@ -232,8 +233,6 @@ def _write_image(
     folder: Path, image: InputImage, result: SemanticResult, *, labels: bool, overlays: bool
 ) -> dict[str, Any]:
     """Write an image's files and return its entry of the JSON."""
-    from zoo.data import encode_png
-
     label, overlay = _label_path(folder, image), _overlay_path(folder, image)
     if labels:
         replace_file(label, encode_png(result.labels))

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from zoo.data import Pair, Report, Source, SourceFile, pair_by_stem
-from zoo.data.report import ReportLine
+from zoo.data import IMAGE_SUFFIXES, Pair, Report, Source, SourceFile, pair_by_stem
 from zoo.errors import DataError
 from zoo_lung_xray.facts import read_stem
 
@@ -15,7 +14,6 @@ __all__ = ["find_pairs"]
 
 IMAGES, MASKS, TEST = "CXR_png", "masks", "test"
 LEFT, RIGHT = "ManualMask/leftMask", "ManualMask/rightMask"
-PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 
 
 def find_pairs(source: Source, report: Report, *, mask_suffix: str, source_set: str) -> list[Pair]:
@@ -59,7 +57,7 @@ def find_pairs(source: Source, report: Report, *, mask_suffix: str, source_set: 
 def _group_by_folder(files: Sequence[SourceFile]) -> dict[PurePosixPath, list[SourceFile]]:
     folders: dict[PurePosixPath, list[SourceFile]] = {}
     for file in files:
-        if file.suffix in PICTURE_ENDINGS:
+        if file.suffix in IMAGE_SUFFIXES:
             folders.setdefault(PurePosixPath(file.path).parent, []).append(file)
     return folders
 
@@ -164,11 +162,9 @@ def _pair_sides(
         missing = [side for side in sides if image.stem not in found[side]]
         if missing:
             report.drop(image.path, f"no mask in {' or '.join(missing)}")
-            report.dropped += [
-                ReportLine(masks[image.stem], "mask of one side, the other is missing")
-                for masks in found.values()
-                if image.stem in masks
-            ]
+            for others in found.values():
+                if image.stem in others:
+                    report.drop(others[image.stem], "mask of one side, the other is missing")
         else:
             masks = tuple(found[side][image.stem] for side in sides)
             pairs.append(_make_pair(image.stem, image.path, masks))

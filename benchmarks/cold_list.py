@@ -42,7 +42,7 @@ target = "zoo_{name}.loss:Loss"
 [[weights]]
 name = "weights_{number}"
 task = "semantic"
-config = "unet_small_lung-256"
+config = "unet_small_lung-512"
 urls = ["https://example.org/weights_{number}.safetensors"]
 sha256 = "{digest}"
 size_bytes = 7000000

@@ -1,17 +1,18 @@
-"""Chest X-rays with lung masks at 256x256, as `zoo data prepare lung_xray` writes them."""
+"""Chest X-rays with lung masks at 512x512, as `zoo data prepare lung_xray` writes them."""
 
-crop_size = (256, 256)  # px, height and width
+image_size = (512, 512)  # px, width and height
+crop_size = (448, 448)  # px, height and width
 dataset_type = "zoo.lung_xray.LungXrayDataset"
 data_root = "data/lung_xray"
 
 train_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="LoadAnnotations"),
-    dict(type="Resize", scale=crop_size[::-1], keep_ratio=False),
-    dict(type="RandomFlip", prob=0.5),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
     # A patient is rarely turned by more than this; what comes in from outside is ignored.
     dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
-    dict(type="RandomResize", scale=crop_size[::-1], ratio_range=(0.85, 1.2), keep_ratio=True),
+    # No mirroring: the heart lies on the left. No scaling: OpenCV's nearest neighbour would move
+    # the labels by half a pixel against the image.
     dict(type="RandomCrop", crop_size=crop_size),
     dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
     dict(type="PackSegInputs"),
@@ -19,7 +20,7 @@ train_pipeline = [
 # Labels are loaded after Resize: predictions are judged at the size of the files.
 test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
-    dict(type="Resize", scale=crop_size[::-1], keep_ratio=False),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
     dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
 ]

@@ -3,8 +3,10 @@
 _base_ = ["mmseg::_base_/models/fcn_unet_s5-d16.py"]
 norm_cfg = dict(type="BN", requires_grad=True)
 model = dict(
-    data_preprocessor=dict(size=(256, 256)),
-    backbone=dict(base_channels=16, norm_cfg=norm_cfg),
+    data_preprocessor=dict(size=(448, 448)),
+    # The first convolution halves the picture; the head stretches its scores to the labels' size,
+    # so labels are never scaled down, and a step costs what it does at half the size.
+    backbone=dict(base_channels=16, strides=(2, 1, 1, 1, 1), norm_cfg=norm_cfg),
     decode_head=dict(
         in_channels=16,
         channels=16,

@@ -1,9 +1,9 @@
-"""As unet_small_lung-256 at 128x128 and a short schedule: the run of `make demo`."""
+"""As unet_small_lung-512 at 128x128 and a short schedule: the run of `make demo`."""
 
-_base_ = ["unet_small_lung-256.py"]
+_base_ = ["unet_small_lung-512.py"]
 crop_size = (128, 128)  # px
 max_iters = 300
-model = dict(data_preprocessor=dict(size=crop_size))
+model = dict(data_preprocessor=dict(size=crop_size), backbone=dict(strides=(1, 1, 1, 1, 1)))
 train_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="LoadAnnotations"),

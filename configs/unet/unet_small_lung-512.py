@@ -1,4 +1,4 @@
-"""U-Net of 1.8 M parameters on lung X-rays at 256x256, cross-entropy and Dice, for a CPU.
+"""U-Net of 1.8 M parameters on lung X-rays at 512x512, cross-entropy and Dice, for a CPU.
 
 Results: docs/results.md.
 """

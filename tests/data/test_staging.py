@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -137,6 +138,25 @@ def test_staged_folder_when_other_run_lives_then_left_alone(tmp_path: Path) -> N
         before = set(os.listdir(tmp_path))
         with staged_folder(tmp_path / "out"):
             assert before <= set(os.listdir(tmp_path))
+
+
+def test_staged_folder_when_there_are_no_locks_then_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems have none: what may be another run's is left alone."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    other = tmp_path / ".out.staging-0"
+    other.mkdir()
+    (other / "lock").touch()
+
+    with staged_folder(tmp_path / "out") as folder:
+        (folder / "x").touch()
+
+    assert sorted(os.listdir(tmp_path)) == [".out.staging-0", "out"]
 
 
 def test_staged_folder_when_interrupted_then_nothing_left(tmp_path: Path) -> None:

@@ -134,7 +134,8 @@ def _locked_folder(out: Path) -> Iterator[Path]:
         except OSError as error:
             raise _unwritable(out, error) from error
         with lock:
-            _lock(lock)
+            with suppress(OSError):  # a file system without locks: the next run leaves this be
+                _lock(lock)
             yield around / _CONTENT
     finally:
         shutil.rmtree(around, ignore_errors=True)
@@ -166,8 +167,12 @@ def _glob_escape(text: str) -> str:
 
 
 def _is_running(folder: Path) -> bool:
+    path = folder / _LOCK
     try:
-        with (folder / _LOCK).open("rb+") as lock:
+        if os.name == "nt":
+            path.unlink()  # an open file refuses
+            return False
+        with path.open("rb+") as lock:
             return not _lock(lock)
     except FileNotFoundError:
         return False
@@ -179,7 +184,7 @@ def _lock(file: IO[bytes]) -> bool:
     """Take the lock of an open file if it is free; it ends with the process that holds it."""
     try:
         import fcntl
-    except ImportError:  # Windows: an open file cannot be removed, which is lock enough
+    except ImportError:  # Windows: that an open file cannot be removed is lock enough
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ def test_write_that_is_interrupted_leaves_the_old_file_and_no_other(
 
 def _interrupt(self: Path, target: Path) -> None:
     raise KeyboardInterrupt
+
+
+def test_pipe_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    """As ``--out /dev/stdout`` would be."""
+    os.mkfifo(tmp_path / "x")
+
+    with pytest.raises(DataError, match="found a folder or a device"):
+        replace_file(tmp_path / "x", b"new")
+
+    assert (tmp_path / "x").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

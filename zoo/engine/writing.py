@@ -22,6 +22,9 @@ def replace_file(path: Path, data: bytes) -> None:
     """
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if path.exists() and not path.is_file():  # a device would be gone afterwards
+            message = f"cannot write {path.name!r}: found a folder or a device, expected a file."
+            raise DataError(message, path=path, hint="name another file with --out.")
         path.parent.mkdir(parents=True, exist_ok=True)
         staged.write_bytes(data)
         staged.replace(path)

@@ -69,6 +69,19 @@ def test_find_config_file_that_is_not_there_offers_near_names(
     assert caught.value.kind == "config"
 
 
+@pytest.mark.parametrize("name", ["run", "./run", "runs/b.py"])
+def test_find_config_file_given_a_folder_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError, match="as a config: it is a folder") as caught:
+        find_config_file(name)
+
+    assert "take a work dir alone" in str(caught.value)
+
+
 def test_find_config_file_given_a_checkpoint_says_so(tmp_path: Path) -> None:
     path = tmp_path / "iter_6.pth"
     path.touch()

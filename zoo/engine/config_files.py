@@ -48,7 +48,7 @@ def find_config_file(name_or_path: str | Path) -> Path:
 
     Raises:
         UnknownNameError: There is no such file or name; near ones are offered.
-        ConfigError: The file exists and has none of the suffixes of a config.
+        ConfigError: The file exists and has none of the suffixes of a config; or it is a folder.
     """
     text = str(name_or_path)
     path = Path(text).expanduser()
@@ -57,8 +57,13 @@ def find_config_file(name_or_path: str | Path) -> Path:
     if "::" in text:
         return _find_in_package(text)
     if path.suffix in _SUFFIXES or "/" in text:
-        raise _unknown_path(path)
-    return _find_in_catalog(text)
+        raise _no_file(path) if path.is_dir() else _unknown_path(path)
+    try:
+        return _find_in_catalog(text)
+    except UnknownNameError as error:
+        if path.is_dir():
+            raise _no_file(path) from error
+        raise
 
 
 def parse_config_file(path: Path) -> Config:
@@ -143,6 +148,12 @@ def _find_in_catalog(name: str) -> Path:
 
     found = read_catalog().find_config(name)
     return found.record.file(cast("ConfigRow", found.row).file)
+
+
+def _no_file(path: Path) -> ConfigError:
+    message = f"cannot use {str(path)!r} as a config: it is a folder."
+    hint = "give the .py in it; zoo test and zoo predict take a work dir alone, too."
+    return ConfigError(message, where=path, hint=hint)
 
 
 def _unknown_path(path: Path) -> UnknownNameError:

@@ -70,3 +70,13 @@ def test_check_prepared_when_reencoded_then_still_sound(prepared: Path) -> None:
 
     assert before != path.read_bytes()
     assert check_prepared(prepared) == []
+
+
+def test_check_prepared_when_progress_is_given_tells_every_pair(prepared: Path) -> None:
+    """Large folders take minutes: each pair is decoded."""
+    count = len(list((prepared / "images").iterdir()))
+    told: list[tuple[int, int]] = []
+
+    check_prepared(prepared, progress=lambda *step: told.append(step))
+
+    assert told == [(done, count) for done in range(1, count + 1)]

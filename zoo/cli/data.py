@@ -140,7 +140,8 @@ def check(folder: Path) -> None:
     from zoo.data import check_prepared
     from zoo.errors import DataError
 
-    problems = check_prepared(folder)
+    with progress_bar("check") as progress:
+        problems = check_prepared(folder, progress=progress)
     if problems:
         for problem in problems:
             click.echo(problem)

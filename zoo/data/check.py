@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from zoo.data.images import decode_image, to_uint8
@@ -14,7 +14,9 @@ from zoo.errors import DataError
 __all__ = ["check_prepared"]
 
 
-def check_prepared(root: Path) -> list[str]:
+def check_prepared(
+    root: Path, *, progress: Callable[[int, int], None] | None = None
+) -> list[str]:
     """Return what is wrong with a prepared folder, an empty list if it holds.
 
     Every picture is decoded: its size and pixels must be those of ``dataset.json``, labels must
@@ -23,17 +25,19 @@ def check_prepared(root: Path) -> list[str]:
 
     Args:
         root: The folder.
+        progress: Called with pairs done and pairs in all.
 
     Raises:
         DataError: ``dataset.json`` or a split list cannot be used at all, so there is nothing to
             hold the pictures to.
     """
     prepared = read_prepared(root)
-    return [
-        *_torn_groups(prepared),
-        *_strangers(prepared),
-        *(problem for row in prepared.files for problem in _check_file(prepared, row)),
-    ]
+    problems = [*_torn_groups(prepared), *_strangers(prepared)]
+    for done, row in enumerate(prepared.files, start=1):
+        problems += _check_file(prepared, row)
+        if progress is not None:
+            progress(done, len(prepared.files))
+    return problems
 
 
 def _torn_groups(prepared: Prepared) -> Iterator[str]:

@@ -14,9 +14,7 @@ from zoo.errors import DataError
 __all__ = ["check_prepared"]
 
 
-def check_prepared(
-    root: Path, *, progress: Callable[[int, int], None] | None = None
-) -> list[str]:
+def check_prepared(root: Path, *, progress: Callable[[int, int], None] | None = None) -> list[str]:
     """Return what is wrong with a prepared folder, an empty list if it holds.
 
     Every picture is decoded: its size and pixels must be those of ``dataset.json``, labels must

@@ -3,7 +3,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -129,6 +129,22 @@ def test_os_error_when_raised_names_the_file_and_ends_with_1() -> None:
     assert result.stderr.startswith("error: ")
     assert "Not a directory" in result.stderr
     assert "test_commands.py" in result.stderr
+
+
+def test_sample_when_its_layout_has_a_folder_of_that_name_is_written(
+    tmp_path: Path, write_plugin: Callable[..., Path]
+) -> None:
+    """A raw layout is free to call its folders as it likes."""
+    rows = '[[dataset]]\nname = "CellDataset"\ntask = "semantic"\nclasses = ["a"]\n'
+    rows += 'licence = "MIT"\ntarget = "zoo_cells.raw:x"\nsample = "zoo_cells.raw:write"\n'
+    code = "from zoo.data import write_file\n"
+    code += "def write(out, **_): write_file(out / 'sample' / 'x.txt', b'1')\n"
+    write_plugin("cells", rows, raw=code)
+
+    result = CliRunner().invoke(main, ["data", "sample", "cells", "--out", str(tmp_path / "raw")])
+
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in (tmp_path / "raw").rglob("*")] == ["sample", "x.txt"]
 
 
 def test_package_when_not_installed_is_one_message_and_1() -> None:

@@ -77,7 +77,7 @@ def sample(name: str, out: Path, task: str | None, count: int | None, seed: int)
 
     write_sample = _target(name, task, "sample")
     with staged_folder(out) as staging, progress_bar("sample") as progress:
-        inner = staging / "sample"
+        inner = staging / ".sample"  # unlike any name in a raw layout
         write_sample(inner, seed=seed, count=count, progress=progress)
         for path in inner.iterdir():
             path.rename(staging / path.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -23,6 +24,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 
 os.environ["MPLBACKEND"] = "Agg"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts into the background deaf to Ctrl-C, and so are its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 for _plugin in sorted((ROOT / "plugins").glob("*/zoo_*/zoo_plugin.toml")):
     sys.path.append(str(_plugin.parent.parent))
 

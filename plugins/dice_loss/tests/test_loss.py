@@ -90,20 +90,23 @@ def test_value_of_one_channel_head_equals_two_channel_softmax_foreground(
 
 def test_config_in_list_with_cross_entropy_trains_mmseg_head(target: torch.Tensor) -> None:
     """The head reads loss_name, passes weight and ignore_index, and adds up equal names."""
+    from mmengine.registry import DefaultScope
     from mmengine.structures import PixelData
     from mmseg.models.decode_heads import FCNHead
     from mmseg.structures import SegDataSample
 
     import zoo  # noqa: F401  (the stand-in for mmcv._ext, before mmseg)
 
-    head = FCNHead(
-        in_channels=2,
-        channels=2,
-        num_convs=0,
-        concat_input=False,
-        num_classes=3,
-        loss_decode=[{"type": "CrossEntropyLoss", "loss_name": "loss_ce"}] * 2,
-    )
+    # Another test may have left another scope.
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        head = FCNHead(
+            in_channels=2,
+            channels=2,
+            num_convs=0,
+            concat_input=False,
+            num_classes=3,
+            loss_decode=[{"type": "CrossEntropyLoss", "loss_name": "loss_ce"}] * 2,
+        )
     head.loss_decode.append(DiceLoss())
     head.loss_decode.append(DiceLoss(loss_name="loss_tversky"))
     samples = []

@@ -225,7 +225,7 @@ class UnsupportedOpError(ZooError):
 
 
 class TrainingError(ZooError):
-    """A run that cannot go on: a loss that is not finite, a work dir that cannot be resumed."""
+    """A run that cannot go on or begin: a loss that is not finite, a work dir of another run."""
 
 
 class DownloadError(ZooError):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo.errors import CheckpointError, ConfigError, DataError, UnknownNameError
+from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError, UnknownNameError
 
 pytestmark = pytest.mark.mm
 
@@ -62,6 +62,34 @@ def test_train_when_resumed_goes_on_where_it_was(
     assert (first.meta["iter"], last.meta["iter"]) == (3, 6)
     name = "decode_head.conv_seg.weight"
     assert not torch.equal(first.state_dict[name], last.state_dict[name])
+
+
+@pytest.mark.parametrize(
+    ("kept", "resume", "hint"),
+    [
+        ("iter_9.pth", None, "--resume to go on, or another --work-dir."),
+        ("best_mDice_iter_9.pth", None, "give another --work-dir."),
+        ("best_mDice_iter_9.pth", "auto", "give another --work-dir."),
+    ],
+)
+def test_train_anew_where_another_run_left_a_checkpoint_refuses(
+    read: Callable[..., Any], tmp_path: Path, kept: str, resume: str | None, hint: str
+) -> None:
+    """Else the best of the old run, of a later step, would pass for that of the new one."""
+    from zoo.engine.train import train
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / kept).write_bytes(b"old")
+
+    with pytest.raises(TrainingError) as caught:
+        train(read(), resume=resume)
+
+    assert str(caught.value) == (
+        f"cannot start training in {str(folder)!r}: found {kept!r} of another run.\n"
+        f"where: {folder}\nHINT: {hint}"
+    )
+    assert [path.name for path in folder.iterdir()] == [kept]
 
 
 @pytest.fixture

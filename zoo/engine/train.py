@@ -14,7 +14,7 @@ from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.type_names import check_type_names
 from zoo.engine.workers import explaining_workers
-from zoo.errors import CheckpointError, ConfigError, DataError
+from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -55,6 +55,7 @@ def train(
         ConfigError: The config cannot be built, or contradicts its data.
         DataError: The data is not there, or is empty.
         CheckpointError: What to start from cannot be read, or does not fit.
+        TrainingError: Nothing is resumed, and the work dir holds checkpoints of another run.
         InterruptedRunError: Stopped by Ctrl-C, after saving.
     """
     from zoo.engine.resuming import safe_loading
@@ -109,6 +110,7 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
     if resume is None and config.get("resume"):
         resume = config.get("load_from") or "auto"
     if resume is None:
+        _check_unused(config.work_dir)
         return
     if str(resume) != "auto":
         if not Path(resume).is_file():
@@ -120,9 +122,23 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
     found = find_checkpoint(config.work_dir)
     config.resume = found is not None
     if found is None:
+        _check_unused(config.work_dir)
         _LOG.warning("nothing to resume in %s; starting anew", config.work_dir)
     else:
         config.load_from = str(found)
+
+
+def _check_unused(work_dir: str) -> None:
+    """Refuse a work dir whose best checkpoint would later pass for that of this run."""
+    from zoo.engine.checkpoints import find_checkpoint
+    from zoo.engine.models import find_best_checkpoint
+
+    last = find_checkpoint(work_dir)
+    found = last or find_best_checkpoint(work_dir)
+    if found is not None:
+        message = f"cannot start training in {work_dir!r}: found {found.name!r} of another run."
+        hint = "--resume to go on, or another --work-dir." if last else "give another --work-dir."
+        raise TrainingError(message, where=work_dir, hint=hint)
 
 
 def _build_loops(runner: Runner, config: Config) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors that cross from a DataLoader's worker, given their own words again.
 
-torch turns what a worker raises into one text with the worker's traceback in it.
+torch turns what a worker raises into one text with the worker's traceback in it, and raises the
+same class with it; a class that wants more than a text becomes a bare ``RuntimeError``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from zoo import errors
 from zoo.errors import ZooError
 
 __all__ = ["explaining_workers", "original_message"]
@@ -19,16 +21,26 @@ _CAUGHT = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\."
 
 @contextmanager
 def explaining_workers() -> Iterator[None]:
-    """Raise errors of zoo that come from a worker as the worker raised them."""
+    """Raise errors of zoo that come from a worker as the worker raised them.
+
+    Raises:
+        ZooError: With the worker's message, place and hint; of its class where torch could make
+            that class from a text.
+    """
     try:
         yield
     except ZooError as error:
         message = original_message(error.message)
         if message is None:
             raise
-        text, where, hint = _parts(message)
-        error.message, error.where, error.hint = text, where, hint
+        error.message, error.where, error.hint = _parts(message)
         raise
+    except RuntimeError as error:
+        message = original_message(str(error))
+        if message is None or not _is_of_zoo(str(error)):
+            raise
+        text, where, hint = _parts(message)
+        raise ZooError(text, where=where, hint=hint) from error
 
 
 def original_message(text: str) -> str | None:
@@ -42,6 +54,11 @@ def original_message(text: str) -> str | None:
         return None
     own = re.split(rf"\n[\w.]*\b{caught['name']}: ", text)
     return own[-1].strip()
+
+
+def _is_of_zoo(text: str) -> bool:
+    caught = _CAUGHT.match(text)
+    return caught is not None and caught["name"] in errors.__all__
 
 
 def _parts(message: str) -> tuple[str, str | None, str | None]:

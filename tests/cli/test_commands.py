@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: help of every command, usage errors, and how commands end."""
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -92,6 +94,9 @@ def ending(how: str) -> None:
         raise DataError(message, path="in/x.png", hint="copy it again.")
     if how == "denied":
         Path(__file__, "not", "a", "folder").read_bytes()
+    if how.startswith("errno "):
+        number = int(how.split()[1])
+        raise OSError(number, os.strerror(number), "out/x.png")
     if how == "interrupted":
         raise KeyboardInterrupt
     if how.startswith("without "):
@@ -131,6 +136,23 @@ def test_os_error_when_raised_names_the_file_and_ends_with_1() -> None:
     assert "test_commands.py" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EACCES, "check who may read and write that file."),
+        (errno.ENOSPC, "free some space on that disk, and try again."),
+        (errno.EIO, "run it again with --debug to see where it happened."),
+    ],
+)
+def test_os_error_when_raised_says_what_to_do(number: int, hint: str) -> None:
+    """Like every other message."""
+    result = CliRunner().invoke(ending, [f"errno {number}"])
+
+    assert result.stderr == (
+        f"error: cannot go on: {os.strerror(number)}.\nwhere: out/x.png\nHINT: {hint}\n"
+    )
+
+
 def test_sample_when_its_layout_has_a_folder_of_that_name_is_written(
     tmp_path: Path, write_plugin: Callable[..., Path]
 ) -> None:
@@ -145,6 +167,25 @@ def test_sample_when_its_layout_has_a_folder_of_that_name_is_written(
 
     assert result.exit_code == 0, result.output
     assert [path.name for path in (tmp_path / "raw").rglob("*")] == ["sample", "x.txt"]
+
+
+def test_prepare_when_repeated_says_once_that_nothing_changed(
+    tmp_path: Path, write_plugin: Callable[..., Path]
+) -> None:
+    """The summary says it, and the last line names the folder."""
+    rows = '[[dataset]]\nname = "CellDataset"\ntask = "semantic"\nclasses = ["a"]\n'
+    rows += 'licence = "MIT"\ntarget = "zoo_cells.raw:x"\nprepare = "zoo_cells.raw:prepare"\n'
+    code = "from zoo.data import Report\n"
+    code += "def prepare(source, out, **_): return Report({'images': 2}, unchanged=True)\n"
+    write_plugin("cells", rows, raw=code)
+    words = ["data", "prepare", "cells", "--source", str(tmp_path), "--out", "out"]
+
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == (
+        "2 images\nunchanged: the folder was prepared already, nothing was written\nprepared: out\n"
+    )
 
 
 def test_package_when_not_installed_is_one_message_and_1() -> None:

@@ -130,7 +130,7 @@ def prepare(
     with progress_bar("prepare") as progress:
         report = run(source, out, shares=parsed, progress=progress, **options)
     click.echo(report.summary())
-    click.echo(f"{'unchanged' if report.unchanged else 'prepared'}: {out}")
+    click.echo(f"prepared: {out}")  # the summary has said so if it was there, unchanged
 
 
 @click.command(cls=ZooCommand)

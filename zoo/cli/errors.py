@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -18,6 +19,13 @@ _EXTRA = frozenset(
         *("mmengine", "mmcv", "mmseg", "mmdet", "pkg_resources"),
     }
 )
+
+
+_OS_HINTS = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "check who may read and write that file."),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space on that disk, and try again."),
+}
+_OS_HINT = "run it again with --debug to see where it happened."
 
 
 class ZooCommand(click.Command):
@@ -52,7 +60,8 @@ class ZooCommand(click.Command):
             if debug or isinstance(error, BrokenPipeError):
                 raise
             where = f"\nwhere: {error.filename}" if error.filename else ""
-            _fail(ctx, f"cannot go on: {error.strerror or error}.{where}")
+            hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
+            _fail(ctx, f"cannot go on: {error.strerror or error}.{where}\nHINT: {hint}")
         except KeyboardInterrupt as error:
             click.echo(str(error) or "interrupted", err=True)
             ctx.exit(130)

@@ -87,6 +87,21 @@ def test_find_when_unknown_hints_at_what_there_is(
     assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [("config", "zoo config list"), ("dataset", "zoo data list"), ("weights", "zoo list")],
+)
+def test_find_when_nothing_is_near_names_the_listing_of_the_kind(
+    write_plugin: Write, kind: str, command: str
+) -> None:
+    write_plugin("cells", LOSS.format("cells"))
+
+    with pytest.raises(UnknownNameError) as caught:
+        read_catalog().find(kind, "Zzzz")
+
+    assert caught.value.hint == f"{command} shows all."
+
+
 def test_find_of_another_kind_does_not_see_the_name(write_plugin: Write) -> None:
     write_plugin("cells", LOSS.format("cells"))
 

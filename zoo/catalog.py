@@ -236,8 +236,16 @@ class Catalog:
             names += [found.record.name for found in usable]
         near = near or near_names(rest or name, names)
         message = f"no {kind} named {name!r}."
-        hint = hint_near(near, "zoo plugin list shows the plugins that were found.")
+        hint = hint_near(near, _LISTED.get(kind, _LISTED["plugin"]))
         return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
+
+
+_LISTED = {
+    "config": "zoo config list shows all.",
+    "dataset": "zoo data list shows all.",
+    "weights": "zoo list shows all.",
+    "plugin": "zoo plugin list shows the plugins that were found.",
+}
 
 
 def _collapse_weights(usable: list[Found]) -> list[Found]:

@@ -50,7 +50,7 @@ def test_train_then_test_of_the_work_dir_prints_results_on_stdout(
     ("args", "guilty", "hint"),
     [
         ([f"{_UNET}x"], "no config 'unet/unet-s5-d16_fcn", "did you mean mmseg::unet/unet-s5-d16"),
-        (["unet_smal"], "no config named 'unet_smal'", "zoo plugin list"),
+        (["unet_smal"], "no config named 'unet_smal'", "zoo config list"),
         ([_R50], "where: model.pretrained", "--pretrained FILE"),
         ([_UNET], "drive", "--data DIR"),
         ([_UNET, "--data", "nowhere"], "where: nowhere", "zoo data prepare"),

@@ -68,6 +68,8 @@ def train(
     if amp:
         _turn_on_amp(config)
     _set_start(config, resume)
+    if launcher != "none":
+        _choose_backend(config)
     check_run_classes(config, "train_dataloader", transfer=transfer)
     with safe_loading(), safe_saving():
         runner = build_runner(config)
@@ -101,6 +103,15 @@ def _turn_on_amp(config: Config) -> None:
         raise ConfigError(message, where="--amp", hint="leave --amp out.")
     config.optim_wrapper.type = "AmpOptimWrapper"
     config.optim_wrapper.setdefault("loss_scale", "dynamic")
+
+
+def _choose_backend(config: Config) -> None:
+    """Let processes without CUDA talk by gloo, where the config states NVIDIA's nccl."""
+    import torch
+
+    dist = config.setdefault("env_cfg", {}).setdefault("dist_cfg", {"backend": "nccl"})
+    if dist.get("backend", "nccl") == "nccl" and not torch.cuda.is_available():
+        dist["backend"] = "gloo"
 
 
 def _set_start(config: Config, resume: str | Path | None) -> None:

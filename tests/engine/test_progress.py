@@ -75,6 +75,15 @@ def test_track_yields_every_item() -> None:
     assert list(track(iter("abc"), "letters", 3)) == ["a", "b", "c"]
 
 
+class _Lines(io.StringIO):
+    """A log that a test can wait for."""
+
+    def wait_for(self, text: str) -> None:
+        end_s = time.monotonic() + 30
+        while text not in self.getvalue() and time.monotonic() < end_s:
+            time.sleep(0.01)
+
+
 @pytest.mark.mm
 def test_watch_runner_counts_without_touching_the_train_loop() -> None:
     """The train loop is read, validation is counted, and neither changes what it returns."""
@@ -83,16 +92,17 @@ def test_watch_runner_counts_without_touching_the_train_loop() -> None:
         dataloader = range(3)
 
         def run_iter(self, idx: int, data_batch: Any) -> str:
-            time.sleep(0.4)
+            if idx:
+                stream.wait_for(f"validate: {idx}/3")
             return f"{idx}{data_batch}"
 
     train = SimpleNamespace(iter=4, max_iters=8)
     val = Loop()
     runner: Any = SimpleNamespace(_train_loop=train, _val_loop=val, _test_loop=None)
-    stream = io.StringIO()
+    stream = _Lines()
 
     with watch_runner(runner, ProgressBar(stream, quiet_s=0, line_s=0)):
-        time.sleep(0.4)
+        stream.wait_for("train: 4/8")
         results = [val.run_iter(index, "b") for index in range(3)]
 
     assert results == ["0b", "1b", "2b"]

@@ -31,16 +31,38 @@ def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
     return 2.0 * int((prediction & truth).sum()) / total if total else float("nan")
 
 
+def pair_labels(predictions: Path) -> dict[Path, Path]:
+    """Return image -> label PNG; an image that is no longer where it was goes by its bare name.
+
+    Raises:
+        SystemExit: Two predictions are of one image.
+    """
+    written = json.loads((predictions / "predictions.json").read_text())
+    labels: dict[Path, Path] = {}
+    for row in written["images"]:
+        file = Path(row["file"])
+        image = file.resolve() if file.is_file() else Path(file.name)
+        if image in labels:
+            message = f"{predictions} holds two predictions of {image}."
+            raise SystemExit(message)
+        labels[image] = predictions / row["label"]
+    return labels
+
+
 def score(data: Path, source: Path, predictions: Path, split: str) -> dict[str, float]:
     """Return stem -> lung Dice for every image of the split."""
     record = json.loads((data / "dataset.json").read_text())
-    written = json.loads((predictions / "predictions.json").read_text())
-    labels = {Path(row["file"]).name: predictions / row["label"] for row in written["images"]}
+    labels = pair_labels(predictions)
     scores = {}
     for row in record["files"]:
         if row["split"] != split:
             continue
-        label = cv2.imread(str(labels[Path(row["source_image"]).name]), cv2.IMREAD_UNCHANGED)
+        image = (source / row["source_image"]).resolve()
+        path = labels.pop(image, None) or labels.pop(Path(image.name), None)
+        if path is None:
+            message = f"{predictions} holds no prediction of {image}."
+            raise SystemExit(message)
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         truth = read_mask([source / mask for mask in row["source_masks"]])
         scores[row["stem"]] = dice(label == 1, truth)
     return scores

@@ -56,6 +56,15 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_scope_left_behind() -> Iterator[None]:
+    """Forget mmengine's default scope after each test, so that the order of tests says nothing."""
+    yield
+    module = sys.modules.get("mmengine.registry.default_scope")
+    if module is not None:
+        module.DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
 def _fenced_discovery(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

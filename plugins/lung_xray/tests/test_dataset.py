@@ -25,7 +25,7 @@ def test_lung_xray_dataset_when_read_by_split_yields_image_and_labels(prepared: 
     dataset = LungXrayDataset(
         data_root=str(prepared),
         ann_file="splits/val.txt",
-        pipeline=[{"type": "mmseg.LoadImageFromFile"}, {"type": "mmseg.LoadAnnotations"}],
+        pipeline=[{"type": "LoadImageFromFile"}, {"type": "mmseg.LoadAnnotations"}],
     )
     item = dataset[0]
 

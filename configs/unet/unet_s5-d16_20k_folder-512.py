@@ -3,30 +3,7 @@
 Train with --data. Not yet trained.
 """
 
-_base_ = ["unet_s5-d16_20k_lung-512.py"]
-image_size = (512, 512)  # px, width and height
-crop_size = (448, 448)  # px, height and width
-dataset_type = "zoo.folder_data.FolderDataset"
-data_root = "data/folder_data"
-train_pipeline = [
-    dict(type="zoo.folder_data.LoadImage"),
-    dict(type="LoadAnnotations"),
-    dict(type="Resize", scale=image_size, keep_ratio=False),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
-    dict(type="RandomResize", scale=image_size, ratio_range=(0.85, 1.2), keep_ratio=True),
-    dict(type="RandomCrop", crop_size=crop_size),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
-]
-test_pipeline = [
-    dict(type="zoo.folder_data.LoadImage"),
-    dict(type="Resize", scale=image_size, keep_ratio=False),
-    dict(type="LoadAnnotations"),
-    dict(type="PackSegInputs"),
-]
-train_dataloader = dict(
-    dataset=dict(type=dataset_type, data_root=data_root, pipeline=train_pipeline)
-)
-val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, pipeline=test_pipeline))
+_base_ = ["../_base_/unet_s5-d16_20k.py", "../_base_/folder_data.py"]
+train_dataloader = dict(batch_size=8, num_workers=8)
+val_dataloader = dict(num_workers=4)
+test_dataloader = dict(num_workers=4)

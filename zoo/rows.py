@@ -12,6 +12,8 @@ __all__ = [
     "Contribution",
     "DatasetRow",
     "LegacyIndexRow",
+    "LegacyMetric",
+    "LegacyRow",
     "Manifest",
     "MetricValue",
     "Option",
@@ -141,6 +143,56 @@ class LegacyIndexRow:
     kind: ClassVar[str] = "legacy_index"
     file: str
     summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyMetric:
+    """One value that upstream states; with which split and protocol, its index does not say."""
+
+    name: str
+    value: float
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyRow:
+    """A row of a legacy index: a checkpoint that upstream published, on a host that is gone.
+
+    Attributes:
+        name: Name within the plugin.
+        task: ``semantic``, ``instance``, or one of upstream's others (``detection``, ...).
+        tasks: All that it was measured at.
+        config: Name of its config, such as ``mmseg::unet/x.py``, or None where none is known.
+        architecture: What upstream calls its method and parts.
+        datasets: What it was measured on.
+        metrics: What upstream states of it.
+        memory_gb: GPU memory of its training, or None.
+        url: Where it was.
+        sha256_prefix: 8 hex digits that its sha256 begins with, or None where it has none.
+        note: What is wrong with upstream's facts, or None.
+        licence: What is known of the licence of the weights.
+        data_licence: What is known of that of the data.
+    """
+
+    kind: ClassVar[str] = "legacy"
+    name: str
+    task: str
+    tasks: tuple[str, ...]
+    config: str | None
+    architecture: tuple[str, ...]
+    datasets: tuple[str, ...]
+    metrics: tuple[LegacyMetric, ...]
+    memory_gb: float | None
+    url: str
+    sha256_prefix: str | None
+    note: str | None
+    licence: str
+    data_licence: str
+
+    @property
+    def file_name(self) -> str:
+        """Return the name that upstream gave the file."""
+        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The indexes of upstream's old checkpoints: read without a parser of YAML, looked up by name.
+
+An index is one JSON file that a ``[[legacy_index]]`` row of a manifest names::
+
+    {"format": 1, "sources": ["mmdet 3.3.0"], "licence": "...", "data_licence": "...",
+     "columns": ["name", "task", ...], "rows": [[...], ...]}
+
+``docs/adr/0008-legacy-checkpoints-are-an-index.md`` says why.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.catalog import Catalog, Found, PluginRecord
+from zoo.errors import ConflictError, ManifestError, PluginError
+from zoo.rows import LegacyMetric, LegacyRow
+
+__all__ = ["TASKS", "find_legacy", "legacy_rows", "read_index"]
+
+TASKS = (
+    "semantic",
+    "instance",
+    "panoptic",
+    "video",
+    "tracking",
+    "detection",
+    "proposal",
+    "depth",
+)
+"""What upstream's models do; zoo itself runs the first two."""
+
+_FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_CONFIG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:/-]*")
+_URL = re.compile(r"https://[^\s/]+/\S+")
+_DIGITS = re.compile(r"[0-9a-f]{8}")
+
+
+def legacy_rows(catalog: Catalog) -> tuple[list[Found], list[PluginError]]:
+    """Return the rows of every legacy index, and the errors of those that cannot be read."""
+    rows: list[Found] = []
+    errors: list[PluginError] = []
+    for record, index in catalog.legacy_indexes():
+        try:
+            rows += [Found(record, row) for row in read_index(record, index.file)]
+        except PluginError as error:
+            errors.append(error)
+    return rows, errors
+
+
+def find_legacy(catalog: Catalog, name: str) -> Found | None:
+    """Return the legacy row of a ``Name`` or ``plugin.Name``, or None.
+
+    Raises:
+        ConflictError: Two plugins have an index with that name, for other bytes.
+    """
+    rows = legacy_rows(catalog)[0]
+    plugin, dot, rest = name.partition(".")
+    found = [each for each in rows if each.row.name == name] or [
+        each for each in rows if dot and (each.record.name, each.row.name) == (plugin, rest)
+    ]
+    prefixes = {each.row.sha256_prefix for each in found if isinstance(each.row, LegacyRow)}
+    if len(prefixes) > 1:
+        first, second = (f"plugin {each.record.name}" for each in found[:2])
+        message = f"cannot choose the weights {name!r}: {first} and {second} both list them."
+        hint = f"write {' or '.join(f'{each.record.name}.{each.row.name}' for each in found)}."
+        raise ConflictError(message, first=first, second=second, hint=hint)
+    return found[0] if found else None
+
+
+_READ: dict[tuple[Path, int, int], tuple[LegacyRow, ...]] = {}
+
+
+def read_index(record: PluginRecord, file: str) -> tuple[LegacyRow, ...]:
+    """Return the rows of one index; read once in a process.
+
+    Args:
+        record: The plugin whose package holds it.
+        file: Path inside the package.
+
+    Raises:
+        ManifestError: It cannot be read, is of another format, or a row breaks a rule.
+    """
+    path = record.file(file)
+    try:
+        status = path.stat()
+        key = (path, status.st_mtime_ns, status.st_size)
+        if key not in _READ:
+            _READ[key] = _parse(path.read_text("utf-8"))
+        return _READ[key]
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        message = f"cannot use the legacy index of plugin {record.name!r}: {reason}."
+        hint = "install the plugin anew, or report it to its author."
+        raise ManifestError(message, plugin=record.name, where=path, hint=hint) from error
+
+
+def _parse(text: str) -> tuple[LegacyRow, ...]:
+    import json  # imported here: a listing without --legacy does not need it
+
+    document = json.loads(text)
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        found = document.get("format") if isinstance(document, dict) else type(document).__name__
+        message = f"its format is {found!r}, expected {_FORMAT}"
+        raise ValueError(message)
+    common = {key: document.get(key) for key in ("licence", "data_licence")}
+    for key, value in common.items():
+        if not isinstance(value, str) or not value.strip():
+            message = f"{key} is {value!r}, expected some text"
+            raise ValueError(message)
+    columns, rows = document.get("columns"), document.get("rows")
+    if not isinstance(rows, list) or columns != list(_COLUMNS):
+        message = f"its columns are {columns!r}, expected {', '.join(_COLUMNS)}"
+        raise ValueError(message)
+    parsed = tuple(_row(number, row, common) for number, row in enumerate(rows, 1))
+    if len({row.name for row in parsed}) < len(parsed):
+        message = "it has a name twice"
+        raise ValueError(message)
+    return parsed
+
+
+def _row(number: int, cells: Any, common: Mapping[str, Any]) -> LegacyRow:
+    if not isinstance(cells, list) or len(cells) != len(_COLUMNS):
+        message = f"row {number} is no list of {len(_COLUMNS)}"
+        raise ValueError(message)
+    values: dict[str, Any] = {}
+    for (column, (fits, expected)), value in zip(_COLUMNS.items(), cells, strict=True):
+        if not fits(value):
+            message = f"row {number}: {column} is {value!r}, expected {expected}"
+            raise ValueError(message)
+        values[column] = tuple(value) if isinstance(value, list) else value
+    values["metrics"] = tuple(LegacyMetric(*metric) for metric in values["metrics"])
+    return LegacyRow(**values, **common)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _are_metrics(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, list)
+        and len(one) == 3
+        and _is_text(one[0])
+        and _is_number(one[1])
+        and _is_text(one[2])
+        for one in value
+    )
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or fits(value)
+
+
+_COLUMNS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_matches(_NAME), "letters, digits, '_', '-', '+' and '.'"),
+    "task": (lambda value: value in TASKS, f"one of {', '.join(TASKS)}"),
+    "tasks": (
+        lambda value: isinstance(value, list) and bool(value) and set(value) <= set(TASKS),
+        f"some of {', '.join(TASKS)}",
+    ),
+    "config": (_or_none(_matches(_CONFIG)), "a config's name, or null"),
+    "architecture": (_are_texts, "a list of texts"),
+    "datasets": (_are_texts, "a list of texts"),
+    "metrics": (_are_metrics, "a list of [name, number, data set]"),
+    "memory_gb": (_or_none(_is_number), "a number, or null"),
+    "url": (_matches(_URL), "an https address"),
+    "sha256_prefix": (_or_none(_matches(_DIGITS)), "8 hex digits, or null"),
+    "note": (_or_none(_is_text), "a text, or null"),
+}

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from zoo.data.digests import digest_pixels
 from zoo.data.images import decode_image, to_uint8
-from zoo.data.pairs import digest_pixels
-from zoo.data.prepared import IGNORE_INDEX, Prepared, PreparedFile, read_prepared
+from zoo.data.prepared import IGNORE_INDEX, MaskedFile, Prepared, files_of, read_prepared
 from zoo.errors import DataError
 
 __all__ = ["check_prepared"]
@@ -32,7 +32,8 @@ def check_prepared(root: Path, *, progress: Callable[[int, int], None] | None = 
     prepared = read_prepared(root)
     problems = [*_torn_groups(prepared), *_strangers(prepared)]
     for done, row in enumerate(prepared.files, start=1):
-        problems += _check_file(prepared, row)
+        if isinstance(row, MaskedFile):
+            problems += _check_pair(prepared, row)
         if progress is not None:
             progress(done, len(prepared.files))
     return problems
@@ -48,14 +49,13 @@ def _torn_groups(prepared: Prepared) -> Iterator[str]:
 
 
 def _strangers(prepared: Prepared) -> Iterator[str]:
-    known = {f"{row.stem}.png" for row in prepared.files}
-    for folder in ("images", "masks"):
+    for folder, known in files_of(prepared).items():
         for path in sorted((prepared.root / folder).glob("*")):
             if path.name not in known:
                 yield f"{folder}/{path.name}: found a file that dataset.json does not list"
 
 
-def _check_file(prepared: Prepared, row: PreparedFile) -> Iterator[str]:
+def _check_pair(prepared: Prepared, row: MaskedFile) -> Iterator[str]:
     for path, sha256 in (
         (prepared.image_path(row.stem), row.image_sha256),
         (prepared.mask_path(row.stem), row.mask_sha256),

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.data.digests import digest_pixels, digest_sources
 from zoo.data.images import (
     decode_image,
     encode_png,
@@ -17,7 +17,7 @@ from zoo.data.images import (
     resize_mask,
     to_uint8,
 )
-from zoo.data.prepared import IGNORE_INDEX, PreparedFile
+from zoo.data.prepared import IGNORE_INDEX, MaskedFile
 from zoo.data.report import ReportLine
 from zoo.data.source import Source
 from zoo.data.staging import write_file
@@ -31,8 +31,6 @@ __all__ = [
     "Pair",
     "PairRecord",
     "WriteRules",
-    "digest_pixels",
-    "digest_sources",
     "write_pair",
 ]
 
@@ -92,26 +90,10 @@ class PairRecord:
         notes: Lines for the report.
     """
 
-    file: PreparedFile
+    file: MaskedFile
     class_px: tuple[int, ...]
     repaired: tuple[ReportLine, ...]
     notes: tuple[ReportLine, ...]
-
-
-def digest_pixels(image: Image) -> str:
-    """Return the sha256 of shape and pixels: it does not depend on who encoded the PNG.
-
-    Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
-    """
-    shape = "x".join(str(side) for side in image.shape)
-    return hashlib.sha256(f"{shape}\n".encode() + image.tobytes()).hexdigest()
-
-
-def digest_sources(contents: Sequence[bytes]) -> str:
-    """Return one sha256 for the files of a pair, image first."""
-    parts = b"".join(hashlib.sha256(content).digest() for content in contents)
-    return hashlib.sha256(parts).hexdigest()
 
 
 def write_pair(
@@ -141,7 +123,7 @@ def write_pair(
     class_px = _count_classes(labels, source.where(pair.masks[0]), rules.classes)
     write_file(folder / "images" / f"{pair.stem}.png", encode_png(image))
     write_file(folder / "masks" / f"{pair.stem}.png", encode_png(labels))
-    row = PreparedFile(
+    row = MaskedFile(
         stem=pair.stem,
         group=pair.group,
         split=split,

@@ -6,21 +6,39 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from zoo.data.pairs import Pair
 from zoo.data.prepared import IGNORE_INDEX, DatasetIdentity
 from zoo.data.splits import Shares, assign_splits
 from zoo.errors import DataError
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Item", "Plan", "make_plan"]
 
 _MOST_STEM_BYTES = 200
 
 
+class Item(Protocol):
+    """What a plan lists: a pair of image and masks, or a scene with its instances."""
+
+    @property
+    def stem(self) -> str:
+        """Its name in the prepared folder."""
+
+    @property
+    def group(self) -> str:
+        """Items of one group land in one split."""
+
+    @property
+    def image(self) -> str:
+        """Path of the image in the source."""
+
+
+AnyItem = TypeVar("AnyItem", bound=Item, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The pairs of a run with their splits, and everything that is the same for all of them.
+class Plan(Generic[AnyItem]):
+    """The items of a run with their splits, and everything that is the same for all of them.
 
     Args:
         dataset: Who prepares.
@@ -29,7 +47,7 @@ class Plan:
         labels: ``"true"`` or ``"derived"``.
         options: As JSON would give them back.
         shares: Of the splits.
-        pairs: Sorted by stem.
+        items: Sorted by stem.
         splits: Split of each stem.
     """
 
@@ -39,13 +57,13 @@ class Plan:
     labels: str
     options: Mapping[str, Any]
     shares: Shares
-    pairs: tuple[Pair, ...]
+    items: tuple[AnyItem, ...]
     splits: Mapping[str, str]
 
 
 def make_plan(
     dataset: DatasetIdentity,
-    pairs: Iterable[Pair],
+    items: Iterable[AnyItem],
     classes: Sequence[str],
     palette: Sequence[tuple[int, int, int]],
     *,
@@ -53,29 +71,30 @@ def make_plan(
     options: Mapping[str, Any],
     shares: Shares,
     salt: str,
-) -> Plan:
+    most_classes: int = IGNORE_INDEX,
+) -> Plan[AnyItem]:
     """Return the plan of a run, or say why it cannot be carried out.
 
     Raises:
-        DataError: No pairs, a stem twice or unfit for a list of stems, too many classes, colours
+        DataError: No items, a stem twice or unfit for a list of stems, too many classes, colours
             that do not match the classes, or a split that would stay empty.
     """
-    if not 1 <= len(classes) <= IGNORE_INDEX or len(palette) != len(classes):
+    if not 1 <= len(classes) <= most_classes or len(palette) != len(classes):
         message = (
             f"cannot prepare {len(classes)} classes with {len(palette)} colours: expected "
-            f"1..{IGNORE_INDEX} classes and a colour for each."
+            f"1..{most_classes} classes and a colour for each."
         )
         raise DataError(message, hint="mend the list of classes.")
-    by_stem: dict[str, Pair] = {}
-    for pair in pairs:
-        _check_stem(pair)
-        if pair.stem in by_stem:
-            raise _twice(by_stem[pair.stem], pair)
-        by_stem[pair.stem] = pair
+    by_stem: dict[str, AnyItem] = {}
+    for item in items:
+        _check_stem(item)
+        if item.stem in by_stem:
+            raise _twice(by_stem[item.stem], item)
+        by_stem[item.stem] = item
     if not by_stem:
         message = "cannot prepare an empty data set: found no image with a mask."
         raise DataError(message, hint="give a source that holds images and their masks.")
-    groups = assign_splits((pair.group for pair in by_stem.values()), shares, salt=salt)
+    groups = assign_splits((item.group for item in by_stem.values()), shares, salt=salt)
     ordered = tuple(by_stem[stem] for stem in sorted(by_stem))
     return Plan(
         dataset=dataset,
@@ -84,13 +103,13 @@ def make_plan(
         labels=labels,
         options=json.loads(json.dumps(dict(options), default=str)),
         shares=shares,
-        pairs=ordered,
-        splits={pair.stem: groups[pair.group] for pair in ordered},
+        items=ordered,
+        splits={item.stem: groups[item.group] for item in ordered},
     )
 
 
-def _check_stem(pair: Pair) -> None:
-    stem = pair.stem
+def _check_stem(item: Item) -> None:
+    stem = item.stem
     # Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
     fit = stem == stem.strip() and stem.isprintable() and not stem.startswith(".")
     if not stem or not fit or set(stem) & set('/\\:*?"<>|') or _too_long(stem):
@@ -98,14 +117,14 @@ def _check_stem(pair: Pair) -> None:
             f"cannot use {stem!r} as a file's name: found a separator, an unprintable character, "
             f"a space at an end or more than {_MOST_STEM_BYTES} bytes."
         )
-        raise DataError(message, path=pair.image, hint="rename the image and its mask.")
+        raise DataError(message, path=item.image, hint="rename the image and its mask.")
 
 
 def _too_long(stem: str) -> bool:
     return len(stem.encode("utf-8", "surrogateescape")) > _MOST_STEM_BYTES
 
 
-def _twice(first: Pair, second: Pair) -> DataError:
+def _twice(first: Item, second: Item) -> DataError:
     message = (
         f"cannot prepare {first.stem!r} twice: found it as {first.image!r} and {second.image!r}."
     )

@@ -4,7 +4,8 @@
 ::
 
     DIR/images/<stem>.png            8-bit, grey or RGB
-    DIR/masks/<stem>.png             8-bit, one channel: ids 0..K-1, 255 where nothing is known
+    DIR/masks/<stem>.png             semantic: one channel, ids 0..K-1, 255 where nothing is known
+    DIR/annotations/<split>.json     instance: COCO JSON; its images may be .jpg as well
     DIR/splits/{train,val,test}.txt  stems, sorted, one a line
     DIR/dataset.json                 which data set, classes, options, files, digests
     DIR/report.json                  what was dropped and repaired, and why
@@ -14,8 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ __all__ = [
     "IGNORE_INDEX",
     "SCHEMA",
     "DatasetIdentity",
+    "MaskedFile",
     "Prepared",
     "PreparedFile",
     "Split",
+    "WindowFile",
+    "files_of",
     "is_prepared",
     "read_prepared",
     "splits_of",
@@ -63,23 +67,22 @@ class DatasetIdentity:
         return {"plugin": self.plugin, "name": self.name, "version": self.version}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedFile:
-    """One image with its mask.
+    """One image of a prepared folder: what both layouts say of it.
 
     Args:
-        stem: Name of both without suffix.
+        stem: Name without suffix.
         group: Patient, scene, ...: what is never torn between splits.
         split: Of :data:`zoo.data.SPLITS`.
-        height_px: Of image and mask.
-        width_px: Of image and mask.
-        image_sha256: Of the image's pixels, see :func:`zoo.data.semantic.digest_pixels`.
-        mask_sha256: Of the mask's pixels.
+        height_px: As it lies in the folder.
+        width_px: As it lies in the folder.
+        image_sha256: Of the image's pixels, see :func:`zoo.data.digests.digest_pixels`; of the
+            bytes, where a file was copied (``.jpg``).
         source_image: Path in the source.
-        source_masks: Paths in the source.
-        source_sha256: Of the source's files, image first.
-        source_height_px: Before resizing.
-        source_width_px: Before resizing.
+        source_sha256: Of what the source says of it, image first.
+        source_height_px: Of the source's image.
+        source_width_px: Of the source's image.
         meta: What the plugin knows of the image.
     """
 
@@ -89,18 +92,74 @@ class PreparedFile:
     height_px: int
     width_px: int
     image_sha256: str
-    mask_sha256: str
     source_image: str
-    source_masks: tuple[str, ...]
     source_sha256: str
     source_height_px: int
     source_width_px: int
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def item(self) -> str:
+        """Stem of what of the source this was made from."""
+        return self.stem
+
+    @property
+    def image_name(self) -> str:
+        """Name of the file in ``images/``."""
+        return f"{self.stem}.png"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the row of ``dataset.json``."""
-        row = {name: getattr(self, name) for name in self.__slots__}
-        return row | {"source_masks": list(self.source_masks), "meta": dict(self.meta)}
+        row = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {key: _to_json(value) for key, value in row.items()}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedFile(PreparedFile):
+    """One image with its mask, of semantic data.
+
+    Args:
+        mask_sha256: Of the mask's pixels.
+        source_masks: Paths in the source.
+    """
+
+    mask_sha256: str
+    source_masks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFile(PreparedFile):
+    """One image of instance data: a tile or a chip of a scene, or the whole of it.
+
+    Args:
+        scene: Stem of the scene.
+        left_px: Where the window begins in the scene.
+        top_px: As above.
+        suffix: ``.png``, or ``.jpg`` for a scene that was copied as it is.
+        instances: How many it shows.
+    """
+
+    scene: str
+    left_px: int
+    top_px: int
+    suffix: str
+    instances: int
+
+    @property
+    def item(self) -> str:
+        """Stem of the scene."""
+        return self.scene
+
+    @property
+    def image_name(self) -> str:
+        """Name of the file in ``images/``."""
+        return f"{self.stem}{self.suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +192,7 @@ class Prepared:
 
     Args:
         root: The folder.
-        task: ``"semantic"``.
+        task: ``"semantic"`` or ``"instance"``.
         dataset: Who prepared it.
         classes: Names, in the order of their ids.
         palette: RGB of each class.
@@ -142,6 +201,7 @@ class Prepared:
         shares: Of the splits.
         splits: By name.
         files: Sorted by stem.
+        annotations: sha256 of each split's COCO JSON, of instance data.
         digest: sha256 of all the above but the root.
     """
 
@@ -155,6 +215,7 @@ class Prepared:
     shares: Shares
     splits: Mapping[str, Split]
     files: tuple[PreparedFile, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
 
     @property
@@ -162,9 +223,9 @@ class Prepared:
         """What a config writes as the dataset's type."""
         return self.dataset.type
 
-    def image_path(self, stem: str) -> Path:
-        """Return where the image of a stem lies."""
-        return self.root / "images" / f"{stem}.png"
+    def image_path(self, stem: str, suffix: str = ".png") -> Path:
+        """Return where the image of a stem lies; whole scenes may be ``.jpg``."""
+        return self.root / "images" / f"{stem}{suffix}"
 
     def mask_path(self, stem: str) -> Path:
         """Return where the mask of a stem lies."""
@@ -173,6 +234,10 @@ class Prepared:
     def split_path(self, split: str) -> Path:
         """Return where the list of a split lies."""
         return self.root / "splits" / f"{split}.txt"
+
+    def annotations_path(self, split: str) -> Path:
+        """Return where the COCO JSON of a split lies."""
+        return self.root / "annotations" / f"{split}.json"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``dataset.json`` holds, digest included."""
@@ -189,6 +254,8 @@ class Prepared:
             "splits": {name: split.to_dict() for name, split in self.splits.items()},
             "files": [file.to_dict() for file in self.files],
         }
+        if self.annotations:
+            content["annotations"] = dict(self.annotations)
         return content | {"digest": _digest(content)}
 
 
@@ -198,7 +265,7 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def splits_of(files: tuple[PreparedFile, ...]) -> dict[str, Split]:
+def splits_of(files: Sequence[PreparedFile]) -> dict[str, Split]:
     """Return the three splits that the files' rows say, empty ones too."""
     splits = {}
     for name in SPLITS:
@@ -206,6 +273,14 @@ def splits_of(files: tuple[PreparedFile, ...]) -> dict[str, Split]:
         stems = tuple(sorted(file.stem for file in mine))
         splits[name] = Split(stems, len({file.group for file in mine}), digest_of(stems))
     return splits
+
+
+def files_of(prepared: Prepared) -> dict[str, set[str]]:
+    """Return the names that each folder of a prepared one must hold, and no others."""
+    names = {"images": {row.image_name for row in prepared.files}}
+    if prepared.task == "instance":
+        return names | {"annotations": {f"{split}.json" for split in prepared.annotations}}
+    return names | {"masks": {f"{row.stem}.png" for row in prepared.files}}
 
 
 def is_prepared(root: Path) -> bool:
@@ -258,10 +333,7 @@ def _read_json(root: Path) -> dict[str, Any]:
 
 
 def _parse(root: Path, content: Mapping[str, Any]) -> Prepared:
-    files = tuple(
-        PreparedFile(**row | {"source_masks": tuple(row["source_masks"])})
-        for row in content["files"]
-    )
+    files = tuple(_parse_file(content["task"], row) for row in content["files"])
     return Prepared(
         root=root,
         task=content["task"],
@@ -273,8 +345,15 @@ def _parse(root: Path, content: Mapping[str, Any]) -> Prepared:
         shares=Shares(*content["shares"]),
         splits=splits_of(files),
         files=files,
+        annotations=content.get("annotations", {}),
         digest=content["digest"],
     )
+
+
+def _parse_file(task: str, row: Mapping[str, Any]) -> PreparedFile:
+    if task == "instance":
+        return WindowFile(**row)
+    return MaskedFile(**{**row, "source_masks": tuple(row["source_masks"])})
 
 
 def _check_list(path: Path, split: Split) -> None:

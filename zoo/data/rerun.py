@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.data.plan import Plan
-from zoo.data.prepared import Prepared, is_prepared, read_prepared
+from zoo.data.plan import Item, Plan
+from zoo.data.prepared import Prepared, files_of, is_prepared, read_prepared
 from zoo.data.report import Report
 from zoo.errors import DataError
 
@@ -36,13 +36,12 @@ def find_earlier(out: Path) -> Prepared | None:
         message = f"cannot prepare into {str(out)!r}: found {what}, expected nothing there."
         raise DataError(message, path=out, hint="give another --out, or remove it first.")
     earlier = read_prepared(out)
-    for folder in ("images", "masks"):
-        present = {path.name for path in (out / folder).glob("*.png")}
-        missing = [row.stem for row in earlier.files if f"{row.stem}.png" not in present]
+    for folder, names in files_of(earlier).items():
+        missing = sorted(names - {path.name for path in (out / folder).glob("*")})
         if missing:
             message = (
-                f"cannot go on with {str(out)!r}: {len(missing)} of its {len(earlier.files)} "
-                f"{folder} are missing, as {missing[0]!r}."
+                f"cannot go on with {str(out)!r}: {len(missing)} of its {len(names)} "
+                f"{folder} are missing, as {Path(missing[0]).stem!r}."
             )
             raise DataError(message, path=out / folder, hint="remove the folder and run again.")
     return earlier
@@ -63,14 +62,14 @@ def read_report(root: Path) -> Report:
 
 
 def check_same(
-    earlier: Prepared, plan: Plan, source_sha256: Mapping[str, str], report: Report
+    earlier: Prepared, plan: Plan[Item], source_sha256: Mapping[str, str], report: Report
 ) -> Report:
     """Return the earlier report if this run would write the same again.
 
     Args:
         earlier: What is there.
         plan: What this run would write.
-        source_sha256: Of each stem's files as they are now.
+        source_sha256: Of each item's files as they are now.
         report: What this run found before it read pixels.
 
     Raises:
@@ -99,7 +98,7 @@ def check_same(
     return told
 
 
-def _compare_settings(earlier: Prepared, plan: Plan) -> list[str]:
+def _compare_settings(earlier: Prepared, plan: Plan[Item]) -> list[str]:
     pairs: list[tuple[str, Any, Any]] = [
         ("data set", earlier.type, plan.dataset.type),
         ("version", earlier.dataset.version, plan.dataset.version),
@@ -115,9 +114,11 @@ def _compare_settings(earlier: Prepared, plan: Plan) -> list[str]:
     return [f"{name} was {then!r}, is {now!r}" for name, then, now in pairs if then != now]
 
 
-def _compare_files(earlier: Prepared, plan: Plan, source_sha256: Mapping[str, str]) -> list[str]:
-    then = {row.stem: row for row in earlier.files}
-    now = {pair.stem: pair for pair in plan.pairs}
+def _compare_files(
+    earlier: Prepared, plan: Plan[Item], source_sha256: Mapping[str, str]
+) -> list[str]:
+    then = {row.item: row for row in earlier.files}
+    now = {item.stem: item for item in plan.items}
     both = sorted(then.keys() & now.keys())
     changed = [stem for stem in both if then[stem].source_sha256 != source_sha256[stem]]
     moved = [

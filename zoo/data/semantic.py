@@ -3,28 +3,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from zoo.data.pairs import EncodeMask, Pair, PairRecord, WriteRules, digest_sources, write_pair
+from zoo.data.digests import digest_sources
+from zoo.data.facts import note_twins, write_facts
+from zoo.data.jobs import Progress, run_jobs
+from zoo.data.pairs import EncodeMask, Pair, PairRecord, WriteRules, write_pair
 from zoo.data.plan import Plan, make_plan
-from zoo.data.prepared import DatasetIdentity, Prepared, PreparedFile, splits_of
+from zoo.data.prepared import DatasetIdentity
 from zoo.data.report import Report
 from zoo.data.rerun import check_same, find_earlier
 from zoo.data.source import Source
-from zoo.data.splits import SPLITS, Shares
-from zoo.data.staging import check_places, is_disk_full, staged_folder, write_file
-from zoo.errors import DataError
+from zoo.data.splits import Shares
+from zoo.data.staging import check_places, staged_folder
 
 __all__ = ["prepare_semantic"]
-
-Progress = Callable[[int, int], None]
-_T = TypeVar("_T")
-_MOST_FAILURES = 20
 
 
 def prepare_semantic(
@@ -98,23 +93,24 @@ def prepare_semantic(
     with staged_folder(out) as folder:
         records = _write_all(source, plan, folder, rules, workers, progress)
         _complete(report, records, plan)
-        _write_facts(folder, plan, records, report)
+        files = [record.file for record in records]
+        write_facts(folder, plan, files, report, task="semantic")
     return report
 
 
 def _digest_all(
-    source: Source, plan: Plan, workers: int, progress: Progress | None
+    source: Source, plan: Plan[Pair], workers: int, progress: Progress | None
 ) -> dict[str, str]:
     def digest(pair: Pair) -> str:
         return digest_sources([source.read(path) for path in (pair.image, *pair.masks)])
 
-    done = _run(digest, plan.pairs, workers, progress)
-    return {pair.stem: value for pair, value in zip(plan.pairs, done, strict=True)}
+    done = run_jobs(digest, plan.items, what="pairs", workers=workers, progress=progress)
+    return {pair.stem: value for pair, value in zip(plan.items, done, strict=True)}
 
 
 def _write_all(
     source: Source,
-    plan: Plan,
+    plan: Plan[Pair],
     folder: Path,
     rules: WriteRules,
     workers: int,
@@ -123,99 +119,17 @@ def _write_all(
     def write(pair: Pair) -> PairRecord:
         return write_pair(source, pair, plan.splits[pair.stem], folder, rules)
 
-    return _run(write, plan.pairs, workers, progress)
+    return run_jobs(write, plan.items, what="pairs", workers=workers, progress=progress)
 
 
-def _run(
-    work: Callable[[Pair], _T], pairs: Sequence[Pair], workers: int, progress: Progress | None
-) -> list[_T]:
-    """Return the results in the order of ``pairs``; raise one error for all that cannot be used."""
-    results: list[_T] = []
-    failures: list[DataError] = []
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        for number, future in enumerate(_submit(pool, work, pairs, ahead=2 * workers), start=1):
-            try:
-                results.append(future.result())
-            except DataError as error:
-                if is_disk_full(error):
-                    raise  # as every later pair would
-                failures.append(error)
-                if len(failures) == _MOST_FAILURES:
-                    break
-            if progress is not None:
-                progress(number, len(pairs))
-    if failures:
-        raise _combine(failures)
-    return results
-
-
-def _submit(
-    pool: ThreadPoolExecutor, work: Callable[[Pair], _T], pairs: Iterable[Pair], ahead: int
-) -> Iterator[Future[_T]]:
-    """Yield futures in order, with no more than ``ahead`` of them waiting."""
-    rest = iter(pairs)
-    waiting = [pool.submit(work, pair) for pair in islice(rest, ahead)]
-    while waiting:
-        yield waiting.pop(0)
-        waiting += [pool.submit(work, pair) for pair in islice(rest, 1)]
-
-
-def _combine(failures: Sequence[DataError]) -> DataError:
-    first = failures[0]
-    if len(failures) == 1:
-        return first
-    more = "at least " if len(failures) == _MOST_FAILURES else ""
-    lines = [f"cannot prepare {more}{len(failures)} pairs:"]
-    lines += [f"  {error.message} ({error.where})" for error in failures]
-    return DataError("\n".join(lines), path=first.path, where=first.where, hint=first.hint)
-
-
-def _complete(report: Report, records: Sequence[PairRecord], plan: Plan) -> None:
+def _complete(report: Report, records: Sequence[PairRecord], plan: Plan[Pair]) -> None:
     for record in records:
         report.repaired += record.repaired
         report.notes += record.notes
-    _note_twins(report, (record.file for record in records))
+    note_twins(report, (record.file for record in records))
     report.count("written", len(records))
     totals = [sum(counts) for counts in zip(*(row.class_px for row in records), strict=True)]
     report.class_px = dict(zip((*plan.classes, "ignored"), totals, strict=True))
     for name in plan.classes:
         if not report.class_px[name]:
             report.note("", f"class {name!r} occurs in no mask")
-
-
-def _note_twins(report: Report, files: Iterable[PreparedFile]) -> None:
-    """Note images of equal pixels in two splits: what was trained on must not be tested on."""
-    first: dict[str, PreparedFile] = {}
-    for row in files:
-        twin = first.setdefault(row.image_sha256, row)
-        if twin.split != row.split:
-            text = f"same pixels as {twin.stem!r} in {twin.split}, though it lies in {row.split}"
-            report.note(row.source_image, text)
-
-
-def _write_facts(folder: Path, plan: Plan, records: Sequence[PairRecord], report: Report) -> None:
-    files = tuple(record.file for record in records)
-    prepared = Prepared(
-        root=folder,
-        task="semantic",
-        dataset=plan.dataset,
-        classes=plan.classes,
-        palette=plan.palette,
-        labels=plan.labels,
-        options=plan.options,
-        shares=plan.shares,
-        splits=splits_of(files),
-        files=files,
-    )
-    for name in SPLITS:
-        text = "".join(f"{stem}\n" for stem in prepared.splits[name].stems)
-        write_file(prepared.split_path(name), text.encode())
-    report.splits = {name: split.to_dict() for name, split in prepared.splits.items()}
-    _write_json(folder / "report.json", report.to_dict())
-    _write_json(folder / "dataset.json", prepared.to_dict())
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    # A file's name that is no UTF-8 holds lone surrogates; as backslash escapes they are JSON.
-    write_file(path, f"{text}\n".encode("utf-8", "backslashreplace"))

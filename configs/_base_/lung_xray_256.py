@@ -1,0 +1,22 @@
+"""Chest X-rays with lung masks at 256x256; predictions are judged at the size of the files."""
+
+_base_ = ["lung_xray.py"]
+image_size = (256, 256)  # px, width and height
+
+train_pipeline = [
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="LoadAnnotations"),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
+    dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
+    dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

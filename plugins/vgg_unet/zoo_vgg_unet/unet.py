@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An encoder with a decoder behind it, as a backbone for mmseg's heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from zoo.errors import ConfigError
+
+from .upsampling import Upsampling, build_upsampling
+from .vgg import Pooled
+
+__all__ = ["EncoderDecoderUNet"]
+
+_PROBE_PX = 64
+# What modules that are no pyramid, or want images of one size, fail with.
+_UNMEASURED = (AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError)
+_INIT = (
+    {"type": "Kaiming", "layer": ["Conv2d", "ConvTranspose2d"]},
+    {"type": "Constant", "val": 1, "layer": ["_BatchNorm", "GroupNorm"]},
+)
+
+
+class EncoderDecoderUNet(BaseModule):
+    """A backbone made of any encoder and a U-Net's decoder.
+
+    Each stage of the decoder makes the map as large as the encoder's next finer one, puts that
+    beside it (a skip), and convolves. Stages beyond the finest map go on without skips, to half
+    its stride each. Images of any size work: a map takes the size of its skip.
+
+    Parameters of the encoder begin with ``encoder.``, so ``paramwise_cfg`` reaches them by
+    ``custom_keys={'backbone.encoder': dict(lr_mult=0.1)}``.
+
+    Args:
+        encoder: Config of a module whose ``forward`` takes ``(N, C, H, W)`` and returns maps,
+            finest first: ``VGG16Encoder``, or a backbone of mmseg or of another plugin.
+        decoder_channels: Channels of each stage, coarsest first.
+        num_convs: Convolutions of a stage.
+        upsample: ``bilinear``, ``bicubic``, ``nearest``, ``deconv`` (transposed convolution) or
+            ``unpool`` (max-unpooling, which needs an encoder that keeps its poolings' indices).
+        skips: Whether the encoder's maps are put beside the decoder's.
+        bridge_channels: Channels of a convolution between encoder and decoder, or None for none.
+        in_channels: Channels of the encoder's maps, finest first, and
+        strides: their strides. Both are found by a look at the maps of an empty image where they
+            are not stated.
+        norm_cfg: Of the decoder's convolutions.
+        act_cfg: Of the decoder's convolutions.
+        init_cfg: mmengine's, for the decoder; by default Kaiming's normal distribution.
+
+    Raises:
+        ConfigError: An unknown up-sampling, unpooling with an encoder that keeps no indices, or
+            another number of stages than the encoder's maps allow.
+
+    Source:
+        Ronneberger et al. 2015, arXiv:1505.04597; without skips and with unpooling, SegNet:
+        Badrinarayanan et al. 2015, arXiv:1511.00561.
+    """
+
+    def __init__(
+        self,
+        encoder: Mapping[str, Any],
+        *,
+        decoder_channels: Sequence[int] = (256, 128, 64, 32),
+        num_convs: int = 2,
+        upsample: str = "bilinear",
+        skips: bool = True,
+        bridge_channels: int | None = None,
+        in_channels: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None,
+        norm_cfg: Mapping[str, Any] | None = None,
+        act_cfg: Mapping[str, Any] | None = None,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(init_cfg if init_cfg is not None else [dict(one) for one in _INIT])
+        self.encoder = MODELS.build(dict(encoder))
+        if in_channels is None or strides is None:
+            in_channels, strides = _measure(self.encoder)
+        pooled_channels = _pooled_channels(self.encoder) if upsample == "unpool" else {}
+        self.needs_indices = upsample == "unpool"
+        self.skips = skips
+        self.stage_strides = _stage_strides(strides, len(decoder_channels))
+        block = {
+            "norm_cfg": dict(norm_cfg) if norm_cfg is not None else {"type": "BN"},
+            "act_cfg": dict(act_cfg) if act_cfg is not None else {"type": "ReLU"},
+        }
+        before, stride_before = in_channels[-1], strides[-1]
+        self.bridge = nn.Identity()
+        if bridge_channels is not None:
+            self.bridge = ConvModule(before, bridge_channels, 3, padding=1, **block)
+            before = bridge_channels
+        self.stages = nn.ModuleList()
+        finer = [*reversed(in_channels[:-1])] if skips else []
+        for number, (stride, after) in enumerate(
+            zip(self.stage_strides, decoder_channels, strict=True)
+        ):
+            up = build_upsampling(
+                upsample, before, after, pooled_channels.get(stride, 0), stride_before // stride
+            )
+            skip = finer[number] if number < len(finer) else 0
+            self.stages.append(_Stage(up, skip, after, num_convs, block))
+            before, stride_before = after, stride
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the encoder's coarsest map and one map a stage, coarsest first.
+
+        As of mmseg's UNet, the last is the finest: heads take it by ``in_index=-1``.
+
+        Args:
+            x: ``(N, C, H, W)``.
+        """
+        height_px, width_px = x.shape[-2:]
+        pooled: dict[int, Pooled] = {}
+        if self.needs_indices:
+            maps, pooled = self.encoder.forward_with_indices(x)
+        else:
+            maps = self.encoder(x)
+        outputs = [self.bridge(maps[-1])]
+        finer = [*reversed(maps[:-1])]
+        for number, (stage, stride) in enumerate(zip(self.stages, self.stage_strides, strict=True)):
+            skip = finer[number] if number < len(finer) else None
+            size = (-(-height_px // stride), -(-width_px // stride))
+            if skip is not None:
+                size = (skip.shape[-2], skip.shape[-1])
+            skip = skip if self.skips else None
+            outputs.append(stage(outputs[-1], size, skip, pooled.get(stride)))
+        return tuple(outputs)
+
+
+class _Stage(nn.Module):
+    """Make the map larger, put the skip beside it, convolve."""
+
+    def __init__(
+        self, up: Upsampling, skip_channels: int, out_channels: int, num_convs: int, block: Any
+    ) -> None:
+        super().__init__()
+        self.up = up
+        before = up.out_channels + skip_channels
+        self.convs = nn.Sequential()
+        for _ in range(num_convs):
+            self.convs.append(ConvModule(before, out_channels, 3, padding=1, **block))
+            before = out_channels
+
+    def forward(
+        self, x: Tensor, size: tuple[int, int], skip: Tensor | None, pooled: Pooled | None
+    ) -> Tensor:
+        x = self.up(x, size, pooled)
+        return self.convs(x if skip is None else torch.cat([x, skip], dim=1))
+
+
+def _measure(encoder: nn.Module) -> tuple[list[int], list[int]]:
+    """Return channels and strides of the maps that an empty image gives."""
+    channels = getattr(encoder, "in_channels", 3)
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            maps = encoder(torch.zeros(1, channels, _PROBE_PX, _PROBE_PX))
+        found = [(int(one.shape[1]), _PROBE_PX // int(one.shape[-1])) for one in maps]
+    except (
+        AttributeError,
+        IndexError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AssertionError,
+    ) as error:
+        message = (
+            f"cannot measure the maps of {type(encoder).__name__}: it fails on an image of "
+            f"{_PROBE_PX}x{_PROBE_PX} px: {error}."
+        )
+        hint = "state in_channels and strides of its maps, finest first."
+        raise ConfigError(message, where="encoder", hint=hint) from error
+    finally:
+        encoder.train(was_training)
+    return [one for one, _ in found], [stride for _, stride in found]
+
+
+def _stage_strides(strides: Sequence[int], stages: int) -> list[int]:
+    """Return the stride that each stage of the decoder comes to."""
+    if list(strides) != sorted(set(strides)):
+        message = f"cannot build EncoderDecoderUNet: the encoder's maps have strides {[*strides]}, "
+        message += "expected each to be coarser than the one before."
+        raise ConfigError(message, where="encoder", hint="choose other maps (out_indices).")
+    found = [*reversed(strides[:-1])]
+    while len(found) < stages and (found or strides)[-1] > 1:
+        found.append((found or strides)[-1] // 2)
+    if len(found) != stages:
+        message = (
+            f"cannot build EncoderDecoderUNet: decoder_channels has {stages} stages, expected "
+            f"{len(strides) - 1} to {len(found)} for an encoder with maps of strides {[*strides]}."
+        )
+        raise ConfigError(message, where="decoder_channels", hint="give one width for each stage.")
+    return found
+
+
+def _pooled_channels(encoder: nn.Module) -> dict[int, int]:
+    """Return the channels of the encoder's poolings, by the stride before each."""
+    found = getattr(encoder, "pooled_channels", None)
+    if found is None or not hasattr(encoder, "forward_with_indices"):
+        message = f"cannot unpool: the encoder {type(encoder).__name__} keeps no pooling indices."
+        hint = "take VGG16Encoder, or another up-sampling: bilinear, bicubic, nearest, deconv."
+        raise ConfigError(message, where="upsample", hint=hint)
+    return dict(found)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 __all__ = [
+    "UPSTREAM_TASKS",
     "ConfigRow",
     "Contribution",
     "DatasetRow",
@@ -19,6 +20,18 @@ __all__ = [
     "Option",
     "WeightsRow",
 ]
+
+UPSTREAM_TASKS = (
+    "semantic",
+    "instance",
+    "panoptic",
+    "video",
+    "tracking",
+    "detection",
+    "proposal",
+    "depth",
+)
+"""What models of legacy indexes do; zoo itself runs the first two."""
 
 
 @dataclass(frozen=True, slots=True)

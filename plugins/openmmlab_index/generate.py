@@ -201,8 +201,8 @@ def index_text() -> str:
     head = {
         "format": 1,
         "sources": [f"{name} {version(name)}" for name in PACKAGES.values()],
-        "licence": "Apache-2.0 as upstream's code; none is stated for the files",
-        "data_licence": "not stated upstream; the terms of the data set hold",
+        "licence": "Apache-2.0, as upstream's code",
+        "data_licence": "not stated upstream",
         "columns": list(COLUMNS),
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
@@ -221,10 +221,11 @@ def main() -> int:
     text = index_text()
     if args.check:
         same = args.out.is_file() and args.out.read_text("utf-8") == text
-        print("the index is that of the installed wheels" if same else f"{args.out} differs")
+        sys.stdout.write("the index is that of the wheels\n" if same else f"{args.out} differs\n")
         return 0 if same else 1
     args.out.write_text(text, "utf-8")
-    print(f"{args.out}: {len(json.loads(text)['rows'])} rows, {len(text.encode())} bytes")
+    rows = len(json.loads(text)["rows"])
+    sys.stdout.write(f"{args.out}: {rows} rows, {len(text.encode())} bytes\n")
     return 0
 
 

@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.argument("name", metavar="[KIND/]NAME")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str, as_json: bool) -> None:
-    """Show everything the manifests say of NAME: weights, a config, a data set, a loss, ...
+    """Show everything the manifests say of NAME: weights, old ones too, a config, a loss, ...
 
     NAME may be `plugin.Name`, and a kind before it (`loss/DiceLoss`, `plugin/lung_xray`) chooses
     among several things of one name.
@@ -45,11 +45,11 @@ def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     found = _matches(catalog, kind if slash else None, bare)
     if found:
         return [_row_facts(each) for each in found]
-    if slash:
+    if slash and kind not in ("legacy", "weights"):
         catalog.find(kind, bare)  # raises, with the near names of that kind
-    if any(record.name == bare for record in catalog.plugins):
+    if not slash and any(record.name == bare for record in catalog.plugins):
         return [_plugin_facts(catalog, bare)]
-    raise _unknown(catalog, bare)
+    return [_legacy_facts(catalog, kind if slash else "name", bare)]
 
 
 def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:
@@ -86,15 +86,36 @@ def _plugin_facts(catalog: Catalog, name: str) -> dict[str, Any]:
     }
 
 
-def _unknown(catalog: Catalog, name: str) -> Exception:
+def _legacy_facts(catalog: Catalog, kind: str, name: str) -> dict[str, Any]:
+    """Return what is known of an old checkpoint; the indexes are read for such names alone."""
+    from dataclasses import asdict
+
+    from zoo.weights.legacy import find_legacy
+    from zoo.weights.lock import read_pins
+
+    found = find_legacy(catalog, name)
+    if found is None:
+        raise _unknown(catalog, kind, name)
+    pin = read_pins().get(found.row.name)
+    facts = {"kind": "legacy", "plugin": found.record.name, **asdict(found.row)}
+    facts["state"] = "adopted" if pin else "legacy: zoo rescue FOLDER adopts a copy"
+    if pin is not None:
+        facts |= {key: value for key, value in asdict(pin).items() if key not in facts}
+    return facts
+
+
+def _unknown(catalog: Catalog, kind: str, name: str) -> Exception:
     from zoo.errors import UnknownNameError
     from zoo.names import hint_near, near_names
+    from zoo.weights.legacy import legacy_rows
 
-    names = [found.row.name for found in catalog.rows()]
-    near = near_names(name, [*names, *(record.name for record in catalog.plugins)])
-    message = f"nothing is named {name!r}."
+    names = [found.row.name for found in catalog.rows("weights" if kind == "weights" else None)]
+    plugins = [record.name for record in catalog.plugins] if kind == "name" else []
+    near = near_names(name, [*names, *plugins])
+    near = near or near_names(name, [found.row.name for found in legacy_rows(catalog)[0]])
+    message = f"nothing is named {name!r}." if kind == "name" else f"no {kind} named {name!r}."
     hint = hint_near(near, "zoo plugin list shows the plugins that were found.")
-    return UnknownNameError(message, kind="name", name=name, near=near, hint=hint)
+    return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
 
 
 def _print_fact(fact: dict[str, Any], indent: str = "") -> None:

@@ -3,52 +3,109 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.rows import UPSTREAM_TASKS
+
+if TYPE_CHECKING:
+    from zoo.catalog import Catalog
+    from zoo.cli.weights_filters import MetricFilter
 
 __all__ = ["command"]
 
 
+def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricFilter | None:
+    from zoo.cli.weights_filters import parse_metric
+
+    if value is None:
+        return None
+    found = parse_metric(value)
+    if found is None:
+        message = f"{value!r} is none of NAME, NAME>=VALUE and NAME<=VALUE"
+        raise click.BadParameter(message)
+    return found
+
+
 @click.command("list", cls=ZooCommand)
-@click.option("--task", type=click.Choice(["semantic", "instance"]), help="Only this task.")
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option("--task", type=click.Choice(UPSTREAM_TASKS), help="Only this task.")
 @click.option("--plugin", metavar="P", help="Only the weights of this plugin.")
+@click.option("--dataset", metavar="D", help="Only those measured on it, by part of its name.")
+@click.option("--arch", metavar="A", help="Only this architecture, by part of its name.")
+@click.option(
+    "--metric",
+    metavar="M",
+    callback=_metric,
+    help="Only those measured by it, highest first: mIoU, 'mIoU>=80' or 'RMSE<=0.3'.",
+)
+@click.option("--legacy", is_flag=True, help="OpenMMLab's old checkpoints too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(task: str | None, plugin: str | None, as_json: bool) -> None:
-    """List the weights that can be had: task, size, metrics and licences."""
+def command(
+    texts: tuple[str, ...],
+    task: str | None,
+    plugin: str | None,
+    dataset: str | None,
+    arch: str | None,
+    metric: MetricFilter | None,
+    legacy: bool,
+    as_json: bool,
+) -> None:
+    """List the weights that can be had: task, size, metrics and licences.
+
+    With TEXT, those whose names have it, OpenMMLab's old checkpoints too. Of these, the state is
+    `legacy` until `zoo rescue` has adopted a copy.
+    """
     from zoo.catalog import read_catalog
     from zoo.cli.tables import print_rows
-    from zoo.rows import WeightsRow
+    from zoo.cli.weights_filters import Filters
 
     catalog = read_catalog()
     if plugin is not None:
         catalog.plugin(plugin)
-    rows = [
-        {
-            "name": row.name,
-            "plugin": found.record.name,
-            "task": row.task,
-            "config": row.config,
-            "size": f"{row.size_bytes / 1e6:.1f} MB",
-            "size_bytes": row.size_bytes,
-            "parameters": row.parameters,
-            "metrics": [f"{m.name} {m.value:.4g} ({m.dataset}, {m.split})" for m in row.metrics],
-            "licence": row.licence,
-            "data_licence": row.data_licence,
-            "sha256": row.sha256,
-            "state": "ok" if found.error is None else "conflict",
-            "error": None if found.error is None else str(found.error),
-        }
-        for found in catalog.rows("weights")
-        if isinstance(row := found.row, WeightsRow)
-        and task in (None, row.task)
-        and plugin in (None, found.record.name)
-    ]
+    filters = Filters(texts, task, plugin, dataset, arch, metric)
+    with_legacy = legacy or bool(texts)
+    entries, problems = _entries(catalog, with_legacy=with_legacy)
+    rows = filters.choose(entries)
     columns = ["name", "plugin", "task", "size", "metrics", "licence", "data_licence"]
-    if any(shown["error"] for shown in rows):
+    if any(row["state"] != "ok" for row in rows):
         columns.insert(1, "state")
-    print_rows(rows, columns, as_json=as_json, empty="no weights: zoo plugin list shows why")
+    more = "" if with_legacy else "; --legacy lists OpenMMLab's old ones too"
+    print_rows(rows, columns, as_json=as_json, empty=f"no such weights{more}")
     if not as_json:
-        for shown in rows:
-            if shown["error"]:
-                click.echo(f"\n{shown['name']}: {shown['error']}", err=True)
+        problems += [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
+    for problem in problems:
+        click.echo(f"\n{problem}", err=True)
+
+
+def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rows of the manifests, then those of the legacy indexes, and what is broken."""
+    from zoo.cli.weights_filters import legacy_entry, weights_entry
+    from zoo.rows import LegacyRow, WeightsRow
+
+    entries = [
+        weights_entry(found, found.row)
+        for found in catalog.rows("weights")
+        if isinstance(found.row, WeightsRow)
+    ]
+    if not with_legacy:
+        return entries, []
+    from zoo.errors import DownloadError
+    from zoo.weights.legacy import legacy_rows
+    from zoo.weights.lock import read_pins
+
+    old, errors = legacy_rows(catalog)
+    problems = [str(error) for error in errors]
+    pins: set[str] = set()
+    try:
+        pins = set(read_pins())
+    except DownloadError as error:  # a listing goes on without it
+        problems.append(str(error))
+    entries += [
+        legacy_entry(found, found.row, adopted=found.row.name in pins)
+        for found in old
+        if isinstance(found.row, LegacyRow)
+    ]
+    return entries, problems

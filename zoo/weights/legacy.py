@@ -19,21 +19,9 @@ from typing import Any
 
 from zoo.catalog import Catalog, Found, PluginRecord
 from zoo.errors import ConflictError, ManifestError, PluginError
-from zoo.rows import LegacyMetric, LegacyRow
+from zoo.rows import UPSTREAM_TASKS, LegacyMetric, LegacyRow
 
-__all__ = ["TASKS", "find_legacy", "legacy_rows", "read_index"]
-
-TASKS = (
-    "semantic",
-    "instance",
-    "panoptic",
-    "video",
-    "tracking",
-    "detection",
-    "proposal",
-    "depth",
-)
-"""What upstream's models do; zoo itself runs the first two."""
+__all__ = ["find_legacy", "legacy_rows", "read_index"]
 
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -172,10 +160,10 @@ def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 _COLUMNS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_matches(_NAME), "letters, digits, '_', '-', '+' and '.'"),
-    "task": (lambda value: value in TASKS, f"one of {', '.join(TASKS)}"),
+    "task": (lambda value: value in UPSTREAM_TASKS, f"one of {', '.join(UPSTREAM_TASKS)}"),
     "tasks": (
-        lambda value: isinstance(value, list) and bool(value) and set(value) <= set(TASKS),
-        f"some of {', '.join(TASKS)}",
+        lambda value: isinstance(value, list) and bool(value) and set(value) <= set(UPSTREAM_TASKS),
+        f"some of {', '.join(UPSTREAM_TASKS)}",
     ),
     "config": (_or_none(_matches(_CONFIG)), "a config's name, or null"),
     "architecture": (_are_texts, "a list of texts"),

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo.lock``: the full digests of the legacy weights that this user has adopted.
+
+Upstream's names carry 8 hex digits of a sha256, which are enough to find a file by and too few to
+prove one. Adopting pins all 64, of the published file and of what it was converted to; from then
+on the weights are held to them as those of any row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import DownloadError
+
+__all__ = ["Pin", "add_pins", "lock_file", "read_pins"]
+
+_FORMAT = 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_HINT = "mend it, or move it away and run zoo rescue again."
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What one name stands for on this machine.
+
+    Attributes:
+        name: Of the legacy row.
+        plugin: Whose index lists it.
+        sha256: Of the converted file, 64 hex digits.
+        size_bytes: Of the converted file.
+        source_sha256: Of upstream's ``.pth`` that it was made from.
+        source_size_bytes: Of that file.
+        parameters: Number of values in floating-point tensors, buffers included.
+    """
+
+    name: str
+    plugin: str
+    sha256: str
+    size_bytes: int
+    source_sha256: str
+    source_size_bytes: int
+    parameters: int
+
+
+def lock_file() -> Path:
+    """Return where the user's ``zoo.lock`` is, or would be.
+
+    ``ZOO_LOCK`` names it, so that a team can share one; otherwise it lies in the user's folder of
+    settings, not in the cache, which may be emptied or be another's.
+    """
+    named = os.environ.get("ZOO_LOCK")
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_config_path  # imported here: listing does not need it
+
+    return user_config_path("zoo") / "zoo.lock"
+
+
+def read_pins(path: Path | None = None) -> dict[str, Pin]:
+    """Return the pins by name; empty where there is no lock yet.
+
+    Args:
+        path: A ``zoo.lock``; by default the user's.
+
+    Raises:
+        DownloadError: It cannot be read, or is none.
+    """
+    file = path or lock_file()
+    import json
+
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _bad(file, error.strerror or str(error)) from error
+    except ValueError as error:
+        raise _bad(file, "it is no JSON") from error
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        found = document.get("format") if isinstance(document, dict) else type(document).__name__
+        raise _bad(file, f"its format is {found!r}, expected {_FORMAT}")
+    rows = document.get("weights")
+    if not isinstance(rows, list):
+        raise _bad(file, "it has no list of weights")
+    pins = [_pin(file, number, row) for number, row in enumerate(rows, 1)]
+    return {pin.name: pin for pin in pins}
+
+
+def add_pins(pins: Iterable[Pin], path: Path | None = None) -> Path:
+    """Add pins to the lock, which is replaced whole, while no other process writes it.
+
+    Returns:
+        The file.
+
+    Raises:
+        DownloadError: A name is pinned to other bytes already, or the file cannot be written.
+    """
+    file = path or lock_file()
+    new = {pin.name: pin for pin in pins}
+    try:
+        with _held(file):
+            known = read_pins(file)
+            for name, pin in new.items():
+                _check_same(file, known.get(name), pin)
+            if new.items() <= known.items():
+                return file
+            _write(file, {**known, **new})
+    except OSError as error:
+        message = f"cannot write {file.name}: {error.strerror or error}."
+        hint = "check the space and the rights there, or name another file with ZOO_LOCK."
+        raise DownloadError(message, where=file, hint=hint) from error
+    return file
+
+
+@contextlib.contextmanager
+def _held(file: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    guard = file.with_name(f".{file.name}.guard")
+    try:
+        with FileLock(guard, timeout=60):
+            yield
+    except Timeout as error:
+        message = f"cannot write {file.name}: another process has held it for 60 s."
+        raise DownloadError(message, where=guard, hint="wait for it, or end it.") from error
+
+
+def _write(file: Path, pins: dict[str, Pin]) -> None:
+    import json
+
+    rows = [asdict(pins[name]) for name in sorted(pins)]
+    text = json.dumps({"format": _FORMAT, "weights": rows}, indent=1, ensure_ascii=False)
+    staged = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with staged.open("w", encoding="utf-8") as stream:
+            stream.write(f"{text}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(file)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _check_same(file: Path, known: Pin | None, pin: Pin) -> None:
+    if known is None or known == pin:
+        return
+    message = (
+        f"cannot pin {pin.name!r} to sha256 {pin.sha256}: it is pinned to {known.sha256}, "
+        f"made from {known.source_sha256}."
+    )
+    hint = "if the new file is the right one, remove the old row from that file first."
+    raise DownloadError(message, where=file, hint=hint)
+
+
+def _pin(file: Path, number: int, row: Any) -> Pin:
+    names = {field.name for field in fields(Pin)}
+    if not isinstance(row, dict) or set(row) != names:
+        raise _bad(file, f"row {number} has not the keys {', '.join(sorted(names))}")
+    for key, value in row.items():
+        if key.endswith("sha256"):
+            fits = isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+        elif key in ("name", "plugin"):
+            fits = isinstance(value, str) and bool(value)
+        else:
+            fits = type(value) is int and value > 0
+        if not fits:
+            raise _bad(file, f"row {number}: {key} is {value!r}")
+    return Pin(**row)
+
+
+def _bad(file: Path, reason: str) -> DownloadError:
+    return DownloadError(f"cannot use {file.name}: {reason}.", where=file, hint=_HINT)

@@ -61,6 +61,9 @@ class Threshold(BaseSegmentor):
 class ReadRaw(BaseTransform):
     '''Reads two numbers, height and width, then that many bytes.'''
 
+    def reads(self, path):
+        return path.suffix == '.scan'
+
     def transform(self, results):
         data = np.fromfile(results['img_path'], np.uint8)
         image = data[2:].reshape(int(data[0]), int(data[1]))

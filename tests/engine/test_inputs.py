@@ -42,6 +42,22 @@ def test_folder_when_the_data_set_has_its_own_suffix_gives_those_too(tmp_path: P
     assert [image.path.name for image in found] == ["a.dcm", "b.png"]
 
 
+def test_folder_and_glob_when_the_reader_knows_other_files_give_those_too(tmp_path: Path) -> None:
+    """The reader is asked of what has no image's suffix, and of no folder or hidden file."""
+    touch(tmp_path, "a.scan", "b.png", "c.txt", ".d.scan", "e.scan/f")
+    asked: list[str] = []
+
+    def reads(path: Path) -> bool:
+        asked.append(path.name)
+        return path.suffix == ".scan"
+
+    for spec in (tmp_path, tmp_path / "*"):
+        found = find_inputs([spec], reads=reads)
+
+        assert [image.path.name for image in found] == ["a.scan", "b.png"]
+    assert set(asked) == {"a.scan", "c.txt"}
+
+
 def test_file_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
     touch(tmp_path, "scan.dcm")
 

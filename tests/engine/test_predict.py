@@ -188,6 +188,24 @@ def test_plugins_reader_and_its_metainfo_reach_the_json(
     entry = read_json(tmp_path / "out")["images"][0]
     assert np.array_equal(read_png(tmp_path / "out/scan_label.png"), image > 100.5)
     assert entry["meta"] == {"spacing_mm": [0.5, 0.25], "patient": {"sex": "F", "age": 61}}
+    expected = int((image > 100.5).sum())
+    assert entry["areas"]["lung"]["px"] == expected
+    assert entry["areas"]["lung"]["mm2"] == pytest.approx(expected * 0.5 * 0.25)
+
+
+def test_folder_gives_what_the_plugins_reader_calls_an_image(
+    make_bright_run: MakeRun, tmp_path: Path
+) -> None:
+    from zoo.engine.predict import predict
+
+    run = make_bright_run(RAW)
+    for name in ("a.scan", "b.txt"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(bytes([1, 2, 0, 255]))
+
+    predict(str(run), [tmp_path / "in"], tmp_path / "out")
+
+    assert [Path(e["file"]).name for e in read_json(tmp_path / "out")["images"]] == ["a.scan"]
 
 
 def test_plugins_reader_that_fails_is_reported_with_its_reason(

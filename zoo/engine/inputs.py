@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from zoo.data import IMAGE_SUFFIXES
 from zoo.errors import DataError
 
 __all__ = ["InputImage", "find_inputs"]
+
+_Reads = Callable[[Path], bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,10 @@ class InputImage:
 
 
 def find_inputs(
-    specs: Sequence[str | os.PathLike[str]], *, suffixes: Iterable[str] = IMAGE_SUFFIXES
+    specs: Sequence[str | os.PathLike[str]],
+    *,
+    suffixes: Iterable[str] = IMAGE_SUFFIXES,
+    reads: _Reads = None,
 ) -> tuple[InputImage, ...]:
     """Return the images that files, folders and globs name, each once, in the order given.
 
@@ -42,6 +47,7 @@ def find_inputs(
     Args:
         specs: Paths and patterns.
         suffixes: What counts as an image in a folder, lower case, with the dot.
+        reads: Asked of files with other suffixes, whether they are images all the same.
 
     Raises:
         DataError: Something does not exist, a folder holds no image, or a glob matches none.
@@ -49,27 +55,27 @@ def find_inputs(
     known = frozenset(suffix.lower() for suffix in suffixes)
     found: dict[str, Path] = {}
     for spec in specs:
-        for path in _expand(os.fspath(spec), known):
+        for path in _expand(os.fspath(spec), known, reads):
             found.setdefault(os.path.realpath(path), path)
     paths = list(found.values())
     return tuple(InputImage(path, name) for path, name in zip(paths, _names(paths), strict=True))
 
 
-def _expand(spec: str, suffixes: frozenset[str]) -> list[Path]:
+def _expand(spec: str, suffixes: frozenset[str], reads: _Reads) -> list[Path]:
     path = Path(spec)
     if path.is_dir():
-        return _folder_images(path, suffixes)
+        return _folder_images(path, suffixes, reads)
     if path.exists():
         return [path]
     if glob.has_magic(spec):
-        return _glob_images(spec, suffixes)
+        return _glob_images(spec, suffixes, reads)
     message = f"cannot read {spec!r}: there is no such file or folder."
     raise DataError(message, path=path, hint="give a file, a folder, or a glob in quotes.")
 
 
-def _folder_images(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+def _folder_images(folder: Path, suffixes: frozenset[str], reads: _Reads) -> list[Path]:
     try:
-        images = sorted(path for path in folder.iterdir() if _is_image(path, suffixes))
+        images = sorted(path for path in folder.iterdir() if _is_image(path, suffixes, reads))
     except OSError as error:
         message = f"cannot read the folder {str(folder)!r}: {error.strerror}."
         raise DataError(message, path=folder) from error
@@ -83,12 +89,14 @@ def _folder_images(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     return images
 
 
-def _glob_images(pattern: str, suffixes: frozenset[str]) -> list[Path]:
+def _glob_images(pattern: str, suffixes: frozenset[str], reads: _Reads) -> list[Path]:
     last = os.path.splitext(pattern)[1]
     is_open = not last or glob.has_magic(last)
     matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))
     files = [
-        path for path in matches if path.is_file() and (not is_open or _is_image(path, suffixes))
+        path
+        for path in matches
+        if path.is_file() and (not is_open or _is_image(path, suffixes, reads))
     ]
     if not files:
         message = f"cannot predict on {pattern!r}: the pattern matches no image."
@@ -96,9 +104,11 @@ def _glob_images(pattern: str, suffixes: frozenset[str]) -> list[Path]:
     return files
 
 
-def _is_image(path: Path, suffixes: frozenset[str]) -> bool:
+def _is_image(path: Path, suffixes: frozenset[str], reads: _Reads) -> bool:
     # "._x.png" is what macOS leaves beside x.png on foreign disks.
-    return not path.name.startswith(".") and path.suffix.lower() in suffixes and not path.is_dir()
+    if path.name.startswith(".") or path.is_dir():
+        return False
+    return path.suffix.lower() in suffixes or (reads is not None and reads(path))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -53,6 +53,15 @@ class SemanticResult:
         """Return the image with its labels painted over it and a legend strip below, RGB."""
         return draw_overlay(self.shown, self.labels, self.classes, self.palette)
 
+    @property
+    def areas_mm2(self) -> dict[str, float] | None:
+        """The areas in mm^2, if ``meta`` says ``spacing_mm`` (row, column), else None."""
+        match self.meta.get("spacing_mm"):
+            case [int() | float() as row_mm, int() | float() as column_mm]:
+                area_mm2 = row_mm * column_mm
+                return {name: area_px * area_mm2 for name, area_px in self.areas_px.items()}
+        return None
+
 
 class Predictor:
     """Predicts one image at a time with a semantic model.
@@ -68,6 +77,11 @@ class Predictor:
     def __init__(self, model: LoadedModel | str, *, device: str = "auto") -> None:
         self.model = open_model(model, device=device) if isinstance(model, str) else model
         self._reader = ImageReader(self.model.config)
+
+    @property
+    def reads(self) -> Callable[[Path], bool]:
+        """What tells that a file is an image to the config's own loading transform."""
+        return self._reader.reads
 
     def __call__(self, image: str | os.PathLike[str] | NDArray[Any]) -> SemanticResult:
         """Return the labels of one image.
@@ -175,7 +189,7 @@ def predict(
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     folder = Path(out)
-    images = find_inputs(inputs, suffixes=_suffixes(predictor.model))
+    images = find_inputs(inputs, suffixes=_suffixes(predictor.model), reads=predictor.reads)
     _check_out(folder, images)
     entries: list[dict[str, Any]] = []
     failures: list[Failure] = []
@@ -239,6 +253,7 @@ def _write_image(
     if overlays:
         replace_file(overlay, encode_png(result.overlay()))
     height_px, width_px = result.labels.shape
+    areas_mm2 = result.areas_mm2
     return {
         "file": image.path.as_posix(),
         "label": label.name if labels else None,
@@ -247,6 +262,7 @@ def _write_image(
         "width_px": width_px,
         "areas": {
             name: {"px": area_px, "fraction": area_px / result.labels.size}
+            | ({} if areas_mm2 is None else {"mm2": areas_mm2[name]})
             for name, area_px in result.areas_px.items()
         },
         "meta": dict(result.meta),

@@ -81,7 +81,8 @@ class ImageReader:
     The first transforms load: where that is mmcv's own ``LoadImageFromFile``, files are checked
     to be whole, and 16-bit pixels become 8-bit by :func:`zoo.data.to_uint8`, the rule that
     ``zoo data prepare`` goes by, unless the config reads them ``unchanged``. A plugin's loading
-    transform gets the path and is trusted with it.
+    transform gets the path and is trusted with it; if it has a method ``reads(path) -> bool``,
+    that says which files of other suffixes are images to it.
 
     Args:
         config: A resolved config; its default scope is set.
@@ -104,6 +105,11 @@ class ImageReader:
         ]
         self._loader: Any = self._steps[0]
         self._is_stock = type(self._loader) is LoadImageFromFile
+
+    def reads(self, path: Path) -> bool:
+        """Return whether the loading transform itself calls a file an image."""
+        own: Callable[[Path], bool] | None = getattr(self._loader, "reads", None)
+        return own is not None and own(path)
 
     def read(self, image: str | os.PathLike[str] | NDArray[Any]) -> ReadImage:
         """Return one image as the model takes it.

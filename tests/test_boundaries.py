@@ -78,8 +78,7 @@ RULES = {
         "zoo.manifest",
         "zoo.catalog",
         *BASE,
-        others={"requests", "filelock", "platformdirs"},
-        lazily={"requests", "filelock", "platformdirs"},
+        lazily={"requests", "urllib3", "filelock", "platformdirs"},
     ),
     "zoo/ops": rule("zoo.errors", others={"torch"}),
     "zoo/engine": rule(

@@ -71,27 +71,25 @@ def test_find_of_a_truncated_file_names_both_sizes(tmp_path: Path) -> None:
         find_weights_file(_found(tmp_path, "package:a.safetensors"))
 
 
-def test_find_of_an_address_takes_the_file_that_the_user_put_there(
-    tmp_path: Path, cache: Path
-) -> None:
-    cache.mkdir(parents=True)
-    (cache / "a.safetensors").write_bytes(DATA)
+def test_find_of_an_address_takes_the_file_of_the_cache(tmp_path: Path, cache: Path) -> None:
+    """It lies there by its digest, verified anew."""
+    digest = hashlib.sha256(DATA).hexdigest()
+    (cache / digest).mkdir(parents=True)
+    (cache / digest / "a.safetensors").write_bytes(DATA)
     urls = ("package:weights/gone.safetensors", "https://example.org/v1/a.safetensors?x=1")
 
-    assert cache / "a.safetensors" == find_weights_file(_found(tmp_path, *urls))
+    assert cache / digest / "a.safetensors" == find_weights_file(_found(tmp_path, *urls))
 
 
-def test_find_of_an_address_without_a_file_says_where_to_put_it(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_find_of_an_address_without_a_file_says_how_to_get_it(tmp_path: Path, cache: Path) -> None:
     """Nothing is fetched."""
     with pytest.raises(DownloadError) as raised:
         find_weights_file(_found(tmp_path, "https://example.org/a.safetensors"))
 
     text = str(raised.value)
-    assert "cannot find the weights 'unet_lung': found no file of that name" in text
+    assert "cannot find the weights 'unet_lung': they are not on this machine." in text
     assert "where: plugin lung, https://example.org/a.safetensors" in text
-    assert f"put it at {cache / 'a.safetensors'}" in text
+    assert text.endswith("HINT: zoo download unet_lung")
     assert not cache.exists()
 
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of weights that were fetched or adopted, addressed by digest.
+
+``<cache>/<sha256>/<filename>``: files of equal names never meet, and the folder is a mirror as it
+stands. A file has its final name only once its size and sha256 were checked, so reading needs no
+lock and no right to write.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from zoo.errors import DownloadError
+from zoo.rows import WeightsRow
+
+__all__ = [
+    "CachedFile",
+    "cache_folder",
+    "cached_file",
+    "find_cached",
+    "lock_path",
+    "note_path",
+    "part_path",
+    "remove_cached",
+    "weights_filename",
+]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_PART = ".part"
+_NOTE = ".part.json"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedFile:
+    """One file of the cache.
+
+    Attributes:
+        sha256: What its bytes have, or will have once it is whole.
+        path: The file.
+        size_bytes: Its size now.
+        is_part: Whether it is a download that was interrupted.
+    """
+
+    sha256: str
+    path: Path
+    size_bytes: int
+    is_part: bool
+
+    @property
+    def name(self) -> str:
+        """Return its final name."""
+        return self.path.name.removesuffix(_PART) if self.is_part else self.path.name
+
+
+def cache_folder() -> Path:
+    """Return the folder in which weights are kept that no package brings; it may not exist.
+
+    It is ``weights`` in the folder that ``ZOO_CACHE`` names, else in ``zoo`` of the user's cache
+    folder.
+    """
+    named = os.environ.get("ZOO_CACHE")
+    if named:
+        return Path(named).expanduser() / "weights"
+    from platformdirs import user_cache_path  # imported here: listing does not need it
+
+    return user_cache_path("zoo") / "weights"
+
+
+def cached_file(sha256: str) -> Path | None:
+    """Return the whole file of a digest in the cache, or None.
+
+    Its bytes were checked when it was put there, and are not read again here; see
+    `zoo.weights.find_weights_file` for a file that is verified now.
+
+    Args:
+        sha256: 64 hex digits, lower case.
+    """
+    return next(
+        (found.path for found in _in_folder(cache_folder() / sha256) if not found.is_part), None
+    )
+
+
+def find_cached() -> tuple[CachedFile, ...]:
+    """Return every file of the cache, interrupted downloads too, sorted by digest.
+
+    Raises:
+        DownloadError: The folder is there and cannot be read.
+    """
+    folder = cache_folder()
+    try:
+        folders = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        message = f"cannot read the cache: {error.strerror}."
+        raise DownloadError(message, where=folder, hint="name another with ZOO_CACHE.") from error
+    return tuple(found for entry in folders for found in _in_folder(entry))
+
+
+def _in_folder(folder: Path) -> Iterator[CachedFile]:
+    if _DIGEST.fullmatch(folder.name) is None or not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and not path.name.endswith(_NOTE):
+            size_bytes = path.stat().st_size
+            yield CachedFile(folder.name, path, size_bytes, path.name.endswith(_PART))
+
+
+def remove_cached(found: CachedFile) -> None:
+    """Remove a file of the cache, and its folder with it if nothing else is in there.
+
+    Raises:
+        OSError: It cannot be removed, as in a cache that is shared read-only.
+    """
+    found.path.unlink(missing_ok=True)
+    target = found.path.with_name(found.name)
+    note_path(target).unlink(missing_ok=True)
+    with suppress(OSError):  # another file is in there, or another process is at work
+        if not any(_in_folder(target.parent)):
+            lock_path(target).unlink(missing_ok=True)
+        target.parent.rmdir()
+
+
+def part_path(target: Path) -> Path:
+    """Return where a file lies while it is fetched: beside its final name."""
+    return target.with_name(target.name + _PART)
+
+
+def note_path(target: Path) -> Path:
+    """Return what lies beside an unfinished file, and says where its bytes come from."""
+    return target.with_name(target.name + _NOTE)
+
+
+def lock_path(target: Path) -> Path:
+    """Return the lock that whoever fetches a file holds."""
+    return target.with_name(f".{target.name}.lock")
+
+
+def weights_filename(row: WeightsRow) -> str:
+    """Return the name that the file of a row has on disk and on mirrors.
+
+    It is the last part of the row's first address, if that is a plain name with the ending of
+    the row's format; else ``<name>.<format>``.
+    """
+    name = PurePosixPath(unquote(urlsplit(row.urls[0]).path)).name
+    if _PLAIN_NAME.fullmatch(name) and name.endswith(f".{row.format}"):
+        return name
+    return f"{row.name}.{row.format}"

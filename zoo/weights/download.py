@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights by name: what there is, and its file, fetched where it is not here yet."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from zoo.catalog import Found, read_catalog
+from zoo.errors import DownloadError, HashMismatchError
+from zoo.rows import WeightsRow
+from zoo.weights.cache import cache_folder, weights_filename
+from zoo.weights.fetch import fetch_file
+from zoo.weights.files import check_file, local_files, verify_file, weights_row
+from zoo.weights.mirrors import is_local, mirror_addresses, user_mirrors
+
+__all__ = [
+    "add_to_cache",
+    "download",
+    "fetch_weights",
+    "is_offline",
+    "list_weights",
+    "weights_addresses",
+]
+
+_LOG = logging.getLogger("zoo")
+
+Progress = Callable[[int, int], None]
+
+
+def list_weights(*, task: str | None = None, plugin: str | None = None) -> tuple[WeightsRow, ...]:
+    """Return the weights that can be had, sorted by name; their files may not be here yet.
+
+    Args:
+        task: ``semantic`` or ``instance``; None for both.
+        plugin: Only those of this plugin; None for all.
+
+    Raises:
+        UnknownNameError: There is no such plugin.
+
+    Example:
+        >>> [weights.name for weights in list_weights(plugin="lung_xray")]
+        ['unet_lung_montgomery']
+    """
+    catalog = read_catalog()
+    if plugin is not None:
+        catalog.plugin(plugin)
+    rows = [
+        found.row
+        for found in catalog.rows("weights")
+        if isinstance(found.row, WeightsRow)
+        and task in (None, found.row.task)
+        and plugin in (None, found.record.name)
+    ]
+    return tuple(sorted(rows, key=lambda row: row.name))
+
+
+def download(
+    name: str,
+    *,
+    mirrors: Sequence[str] = (),
+    offline: bool = False,
+    dest: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the verified file of weights, fetched if it is not on this machine.
+
+    Args:
+        name: ``name`` or ``plugin.name``, as `list_weights` has it.
+        mirrors: Addresses or folders to ask first; those of ``ZOO_MIRRORS`` come after them.
+        offline: Whether to open no socket, as ``ZOO_OFFLINE`` says too.
+        dest: A folder for the file; None for the package or the cache.
+        progress: Called with the bytes that are there, and those of the whole file.
+
+    Raises:
+        UnknownNameError: There are no weights of that name.
+        HashMismatchError: What is there, or was given, is another file.
+        DownloadError: No address gave it, or it cannot be written.
+    """
+    found = read_catalog().find_weights(name)
+    folder = None if dest is None else Path(dest).expanduser()
+    return fetch_weights(found, mirrors=mirrors, offline=offline, dest=folder, progress=progress)
+
+
+def fetch_weights(
+    found: Found,
+    *,
+    mirrors: Sequence[str] = (),
+    offline: bool = False,
+    dest: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the verified file of a weights row: the package's, the cache's, or fetched.
+
+    Args:
+        found: A row of kind ``weights``, as the catalog returns it.
+        mirrors: Addresses or folders to ask first; those of ``ZOO_MIRRORS`` come after them.
+        offline: Whether to open no socket, as ``ZOO_OFFLINE`` says too.
+        dest: A folder for the file, which is made; None for the package or the cache.
+        progress: Called with the bytes that are there, and those of the whole file.
+
+    Raises:
+        HashMismatchError: ``dest`` has another file of that name, or an address gave other bytes.
+        DownloadError: No address gave it, or it cannot be written.
+    """
+    row = weights_row(found)
+    here = _verified(found, row)
+    if dest is None and here is not None:
+        return here
+    target = (cache_folder() / row.sha256 if dest is None else dest) / weights_filename(row)
+    if dest is not None and target.exists():
+        verify_file(target, row)
+        return target
+    asked = weights_addresses(row, user_mirrors(mirrors))
+    addresses = [here.resolve().as_uri()] if here is not None else []
+    addresses += [url for url in asked if is_local(url) or not is_offline(offline)]
+    if not addresses:
+        raise _unobtainable(found, row, offline=bool(asked))
+    return fetch_file(target, row.sha256, row.size_bytes, addresses, progress=progress)
+
+
+def weights_addresses(row: WeightsRow, mirrors: Sequence[str]) -> list[str]:
+    """Return the addresses of a row in the order in which they are asked: mirrors first."""
+    filename = weights_filename(row)
+    listed = [url for mirror in mirrors for url in mirror_addresses(mirror, row.sha256, filename)]
+    return [*listed, *(url for url in row.urls if not url.startswith("package:"))]
+
+
+def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
+    """Copy a file into the cache, verified on the way, and return where it lies there.
+
+    It appears whole or not at all; ``source`` is only read. What the cache has is not copied
+    again.
+
+    Args:
+        source: The file.
+        sha256: What it must have, 64 hex digits, lower case.
+        size_bytes: How long it must be.
+        name: The file's name in the cache, with its ending.
+
+    Raises:
+        HashMismatchError: It is another file.
+        DownloadError: It cannot be read, or the cache cannot be written.
+    """
+    target = cache_folder() / sha256 / name
+    if target.is_file():
+        try:
+            check_file(target, sha256, size_bytes)
+        except HashMismatchError:
+            _discard(target)
+        else:
+            return target
+    return fetch_file(target, sha256, size_bytes, [source.resolve().as_uri()])
+
+
+def is_offline(asked: bool = False) -> bool:
+    """Return whether no socket may be opened: asked for, or ``ZOO_OFFLINE`` is set, but to 0."""
+    return asked or os.environ.get("ZOO_OFFLINE", "0") not in ("", "0")
+
+
+def _verified(found: Found, row: WeightsRow) -> Path | None:
+    """Return a local file that holds; one of the cache that does not is thrown away."""
+    for path in local_files(found):
+        try:
+            verify_file(path, row)
+        except HashMismatchError as error:
+            _LOG.warning("%s", error.message)
+            if path.is_relative_to(cache_folder()):
+                _discard(path)
+        else:
+            return path
+    return None
+
+
+def _discard(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        message = f"cannot replace {path.name}, whose bytes are wrong: {error.strerror}."
+        hint = "tell who keeps this cache, or name another folder with ZOO_CACHE."
+        raise DownloadError(message, where=path, hint=hint) from error
+
+
+def _unobtainable(found: Found, row: WeightsRow, *, offline: bool) -> DownloadError:
+    where = f"plugin {found.record.name}, {row.urls[0]}"
+    if offline:
+        message = f"cannot download {row.name!r} offline: it is not on this machine."
+        hint = "leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
+        return DownloadError(message, where=where, hint=hint)
+    message = f"cannot find the weights {row.name!r}: the package lacks {weights_filename(row)}."
+    return DownloadError(message, where=where, hint=f"install the plugin {found.record.name} anew.")

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file from the first address that gives it: tried again, gone on with, verified, placed."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from zoo.errors import DownloadError, HashMismatchError
+from zoo.weights.cache import lock_path
+from zoo.weights.mirrors import shown_address
+from zoo.weights.part import Part
+from zoo.weights.transfer import Patience, Setback, open_session, receive
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["fetch_file"]
+
+_LOG = logging.getLogger("zoo")
+_LOOK_S = 0.5  # after so long a wait for another process is told of
+_PROGRESS_BYTES = 1 << 16  # a try that brought so much is not one without getting on
+
+Progress = Callable[[int, int], None]
+
+
+def fetch_file(
+    target: Path,
+    sha256: str,
+    size_bytes: int,
+    addresses: Sequence[str],
+    *,
+    patience: Patience | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return ``target``, fetched from the first address that gives the promised bytes.
+
+    The bytes go into ``<target>.part``, which an interrupted run leaves and the next goes on
+    with, also from another address, since the digest decides. Of several processes that want one
+    target, one fetches and the others wait. Nothing is ever at ``target`` but the whole file.
+
+    Args:
+        target: Where the file goes; a file that is there is taken to be the one wanted.
+        sha256: 64 hex digits, lower case.
+        size_bytes: Size of the file.
+        addresses: https, http or file, in the order in which to ask.
+        patience: How long to wait for what.
+        progress: Called with the bytes that are there, and those of the whole file.
+
+    Raises:
+        HashMismatchError: An address gave other bytes, and no other gave the right ones.
+        DownloadError: No address gave them, or they cannot be written.
+    """
+    _make_folder(target.parent)
+    with _alone(target):
+        if target.is_file():  # another process has just fetched it
+            return target
+        with Part(target, sha256, size_bytes) as part:
+            return _Fetch(part, patience or Patience(), progress).run(addresses)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make a folder for downloads: {error.strerror}."
+        hint = "name one that you can write with --dest or ZOO_CACHE."
+        raise DownloadError(message, where=folder, hint=hint) from error
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Hold the lock of a target; whoever finds the target there removes the lock."""
+    from filelock import FileLock, Timeout
+
+    path = lock_path(target)
+    lock = FileLock(path)
+    try:
+        try:
+            lock.acquire(timeout=_LOOK_S)
+        except Timeout:
+            _LOG.info("waiting for another process that fetches %s", target.name)
+            lock.acquire()
+    except OSError as error:
+        message = f"cannot write beside {target.name}: {error.strerror or error}."
+        hint = "name a folder that you can write with --dest or ZOO_CACHE."
+        raise DownloadError(message, where=target.parent, hint=hint) from error
+    try:
+        yield
+    finally:
+        # Once the target is there, nobody writes it any more, so a second lock does no harm.
+        if target.is_file():
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        lock.release()
+
+
+class _Fetch:
+    """The tries of one file at all of its addresses."""
+
+    def __init__(self, part: Part, patience: Patience, progress: Progress | None) -> None:
+        self._part, self._patience, self._progress = part, patience, progress
+        self._unreachable: set[str] = set()
+        self._reasons: list[str] = []
+        self._mismatch: HashMismatchError | None = None
+
+    def run(self, addresses: Sequence[str]) -> Path:
+        """Return the finished file, or raise with the reason of each address."""
+        with open_session() as session:
+            for index, address in enumerate(addresses):
+                host = urlsplit(address).netloc
+                if host and host in self._unreachable:
+                    self._tell(address, "not asked, its host cannot be reached")
+                    continue
+                try:
+                    return self._fetch(session, address, is_last=index + 1 == len(addresses))
+                except Setback as setback:
+                    self._tell(address, setback.reason)
+                    if setback.is_unreachable:
+                        self._unreachable.add(host)
+        raise self._failure()
+
+    def _fetch(self, session: requests.Session, address: str, *, is_last: bool) -> Path:
+        """Return the finished file from one address; bytes mixed from two get a second chance."""
+        is_mixed = self._part.received > 0
+        self._receive(session, address, is_last=is_last)
+        try:
+            return self._part.finish()
+        except HashMismatchError as error:
+            if not is_mixed:
+                self._mismatch = error
+                raise Setback(reason=f"gives other bytes, sha256 {error.actual}") from error
+        _LOG.warning("what was kept of %s does not hold, starting over", self._part.target.name)
+        return self._fetch(session, address, is_last=is_last)
+
+    def _receive(self, session: requests.Session, address: str, *, is_last: bool) -> None:
+        """Try one address until the part is full, or there is no use in trying on."""
+        tries = 0
+        while self._part.received < self._part.size_bytes:
+            before = self._part.received
+            try:
+                receive(session, address, self._part, self._patience, self._progress)
+            except Setback as setback:
+                has_got_on = self._part.received >= before + _PROGRESS_BYTES
+                tries = 1 if has_got_on else tries + 1
+                wait_s = self._wait_s(setback, tries)
+                is_hopeless = setback.is_unreachable and not is_last
+                if not setback.again or is_hopeless or tries >= self._patience.tries:
+                    raise
+                if setback.wait_s is not None and wait_s > self._patience.longest_wait_s:
+                    reason = f"{setback.reason} and asks to wait {wait_s:.0f} s"
+                    raise Setback(reason=reason) from setback
+                _LOG.warning(
+                    "%s: %s; trying again in %.1f s",
+                    *(shown_address(address), setback.reason, wait_s),
+                )
+                time.sleep(wait_s)
+
+    def _wait_s(self, setback: Setback, tries: int) -> float:
+        if setback.wait_s is not None:
+            return setback.wait_s
+        longest_s = self._patience.first_wait_s * 2.0 ** (tries - 1)
+        # Those who were cut off together do not all come back together.
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
+        return min(longest_s, self._patience.longest_wait_s) * spread
+
+    def _tell(self, address: str, reason: str) -> None:
+        self._reasons.append(f"  {shown_address(address)}: {reason}")
+        _LOG.info("%s: %s", shown_address(address), reason)
+
+    def _failure(self) -> DownloadError:
+        name = self._part.target.name
+        listed = "\n".join(self._reasons)
+        if self._mismatch is not None:
+            message = f"cannot accept {name}: sha256 is {self._mismatch.actual}, "
+            message += f"expected {self._part.sha256}.\n{listed}"
+            return HashMismatchError(
+                message,
+                expected=self._part.sha256,
+                actual=self._mismatch.actual,
+                where=self._part.target,
+                hint="nothing of it was kept; run it again, or report a changed upstream file.",
+            )
+        message = f"cannot download {name}: no address gave it.\n{listed}"
+        hint = "name a place that has it with --mirror or ZOO_MIRRORS, or try later"
+        hint += ": what was received is kept." if self._part.received else "."
+        return DownloadError(message, where=self._part.target, hint=hint)

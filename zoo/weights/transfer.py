@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One try at one address: the next bytes of a file, or the reason why there are none.
+
+Whatever a server answers, the bytes are taken as they come, never decoded, and only if they can
+be those of the file: the right length, the right range, no web page, no weaker transport.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
+
+from zoo.weights.mirrors import is_local, shown_address
+from zoo.weights.part import Origin, Part
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["Patience", "Setback", "open_session", "receive"]
+
+_BLOCK_BYTES = 1 << 20
+_REDIRECTS = 5
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # what may be better in a moment
+_NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410: "gone"}
+_PAGES = ("text/html", "application/xhtml")
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what.
+
+    Attributes:
+        tries: How often an address is tried without getting on.
+        first_wait_s: The wait after the first try; it doubles from try to try.
+        longest_wait_s: The longest wait, and the longest ``Retry-After`` that is obeyed.
+        connect_s: For a connection.
+        stall_s: For the next bytes.
+        least_bytes_s: What must come in a second, averaged over ``stall_s``.
+    """
+
+    tries: int = 5
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 60.0
+    connect_s: float = 15.0
+    stall_s: float = 30.0
+    least_bytes_s: float = 1024.0
+
+
+class Setback(Exception):
+    """Why an address did not give the rest of a file.
+
+    Args:
+        reason: What it did, after which the sentence "the address ..." reads on.
+        again: Whether another try may help.
+        wait_s: How long the server asks to wait, or None.
+        is_unreachable: Whether no connection came about.
+    """
+
+    def __init__(
+        self,
+        *,
+        reason: str,
+        again: bool = False,
+        wait_s: float | None = None,
+        is_unreachable: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.again, self.wait_s = reason, again, wait_s
+        self.is_unreachable = is_unreachable
+
+
+def open_session() -> requests.Session:
+    """Return a session that asks for bytes as they are and checks certificates.
+
+    Proxies and the bundle of certificates come from the environment, as for requests, and
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` too. Nothing turns the check off.
+    """
+    import requests
+
+    import zoo
+
+    session = requests.Session()
+    session.headers.update(
+        {"Accept-Encoding": "identity", "User-Agent": f"zoo/{zoo.__version__}", "Accept": "*/*"}
+    )
+    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    named = [os.environ[name] for name in bundles if os.environ.get(name)]
+    session.verify = named[0] if named else True
+    return session
+
+
+def receive(
+    session: requests.Session,
+    address: str,
+    part: Part,
+    patience: Patience,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Bring a part to its full size from one address.
+
+    Args:
+        session: What `open_session` returned.
+        address: An https, http or file address.
+        part: Goes on where it stands.
+        patience: How long to wait.
+        progress: Called with the bytes that are there, and those of the whole file.
+
+    Raises:
+        Setback: It gave less, or something else; what did come is in the part.
+        DownloadError: The part cannot be written.
+    """
+    blocks = _read_local if is_local(address) else _read_remote
+    for data in blocks(session, address, part, patience):
+        if part.received + len(data) > part.size_bytes:
+            part.restart()
+            raise Setback(reason=f"sent more than the {part.size_bytes} bytes that were expected")
+        part.append(data)
+        if progress is not None:
+            progress(part.received, part.size_bytes)
+    if part.received < part.size_bytes:
+        reason = f"broke off after {part.received} of {part.size_bytes} bytes"
+        raise Setback(reason=reason, again=True)
+
+
+def _read_local(
+    session: requests.Session, address: str, part: Part, patience: Patience
+) -> Iterator[bytes]:
+    try:
+        with open(url2pathname(urlsplit(address).path), "rb") as stream:
+            size_bytes = os.fstat(stream.fileno()).st_size
+            if size_bytes != part.size_bytes:
+                raise Setback(reason=f"has {size_bytes} bytes, expected {part.size_bytes}")
+            stream.seek(part.received)
+            while block := stream.read(_BLOCK_BYTES):
+                yield block
+    except FileNotFoundError:
+        reason = "not found"
+        raise Setback(reason=reason) from None
+    except OSError as error:
+        raise Setback(reason=f"cannot be read ({error.strerror or error})") from error
+
+
+def _read_remote(
+    session: requests.Session, address: str, part: Part, patience: Patience
+) -> Iterator[bytes]:
+    import requests
+    import urllib3
+
+    network = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+    try:
+        response = _ask(session, address, part, patience)
+    except requests.exceptions.ReadTimeout as error:
+        raise Setback(reason=f"gave no answer in {patience.stall_s:g} s", again=True) from error
+    except requests.exceptions.SSLError as error:
+        raise Setback(reason=f"cannot be trusted ({_root(error)})", is_unreachable=True) from error
+    except requests.exceptions.ConnectionError as error:
+        is_cut = not isinstance(error, requests.exceptions.ConnectTimeout) and _was_cut(error)
+        verb = "hung up" if is_cut else "cannot be reached"
+        reason = f"{verb} ({_root(error)})"
+        raise Setback(reason=reason, again=True, is_unreachable=not is_cut) from error
+    except network as error:  # a bad address, a bundle of certificates that is not there
+        raise Setback(reason=f"cannot be asked ({_root(error)})") from error
+    with closing(response):
+        _check(response, address, part, patience)
+        try:
+            yield from _blocks(response.raw, patience)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            reason = f"stalled for {patience.stall_s:g} s at byte {part.received}"
+            raise Setback(reason=reason, again=True) from error
+        except network as error:
+            reason = f"broke off after {part.received} of {part.size_bytes} bytes"
+            raise Setback(reason=reason, again=True) from error
+
+
+def _blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
+    """Yield what has come, as soon as it comes; a server that drips is one that stalls."""
+    since_s, came_bytes = time.monotonic(), 0
+    while data := raw.read1(_BLOCK_BYTES, decode_content=False):
+        yield data
+        came_bytes += len(data)
+        now_s = time.monotonic()
+        if now_s - since_s >= patience.stall_s:
+            if came_bytes < patience.least_bytes_s * (now_s - since_s):
+                reason = f"sends only {came_bytes / (now_s - since_s):.0f} bytes a second"
+                raise Setback(reason=reason, again=True)
+            since_s, came_bytes = now_s, 0
+
+
+def _ask(
+    session: requests.Session, address: str, part: Part, patience: Patience
+) -> requests.Response:
+    """Return the answer to a request for the rest of a part, redirects followed."""
+    headers = {"Range": f"bytes={part.received}-"} if part.received else {}
+    if headers and part.origin is not None and part.origin.address == address:
+        headers["If-Range"] = part.origin.validator
+    url, seen = address, [address]
+    while True:
+        response = session.get(
+            url,
+            headers=headers,
+            stream=True,
+            allow_redirects=False,
+            timeout=(patience.connect_s, patience.stall_s),
+        )
+        if not response.is_redirect:
+            return response
+        response.close()
+        url = _redirected(url, response.headers["Location"], seen)
+        seen.append(url)
+
+
+def _redirected(url: str, location: str, seen: list[str]) -> str:
+    """Return where a redirect leads, if one may go there."""
+    following = urljoin(url, location)
+    scheme, name = urlsplit(following).scheme, urlsplit(url).scheme
+    if scheme not in ("https", "http") or (name == "https" and scheme != "https"):
+        reason = f"redirects from {name} to {shown_address(following)}, which is not safe"
+        raise Setback(reason=reason)
+    if following in seen:
+        raise Setback(reason=f"redirects in a circle, to {shown_address(following)}")
+    if len(seen) > _REDIRECTS:
+        raise Setback(reason=f"redirects more than {_REDIRECTS} times")
+    return following
+
+
+def _check(response: requests.Response, address: str, part: Part, patience: Patience) -> None:
+    """Let an answer pass whose body goes on, or begins, what the part is to hold."""
+    status = response.status_code
+    if status in _PASSING:
+        raise Setback(reason=f"answers {status}", again=True, wait_s=_asked_wait_s(response))
+    if status == 416:
+        part.restart()
+        raise Setback(reason="cannot go on where the part ends (416)", again=True, wait_s=0)
+    if status not in (200, 206):
+        raise Setback(reason=_NOT_HERE.get(status, "cannot be used") + f" ({status})")
+    kind = response.headers.get("Content-Type", "").lower()
+    if kind.startswith(_PAGES):
+        page = kind.partition(";")[0]
+        raise Setback(reason=f"answers with a web page ({page}), expected the file")
+    origin = Origin(address, _validator(response))
+    if status == 206:
+        _check_range(response, part, origin)
+    elif part.received:
+        part.restart(origin)
+    _check_length(response, part)
+    if not part.received:
+        part.restart(origin)
+
+
+def _check_range(response: requests.Response, part: Part, origin: Origin) -> None:
+    found = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    is_next = found is not None and int(found[1]) == part.received
+    is_whole = found is not None and found[3] in ("*", str(part.size_bytes))
+    before = part.origin
+    is_same = before is None or before.address != origin.address
+    is_same = is_same or origin.validator in ("", before.validator if before else "")
+    if not (is_next and is_whole and is_same):
+        what = response.headers.get("Content-Range", "no range") if is_same else "another file"
+        expected = f"bytes {part.received}-{part.size_bytes - 1}/{part.size_bytes}"
+        part.restart()
+        raise Setback(reason=f"gives {what}, expected {expected}", again=True, wait_s=0)
+
+
+def _check_length(response: requests.Response, part: Part) -> None:
+    told = response.headers.get("Content-Length", "")
+    wanted = part.size_bytes - part.received
+    if told.isdecimal() and int(told) != wanted:
+        encoding = response.headers.get("Content-Encoding")
+        note = f", encoded as {encoding}" if encoding else ""
+        raise Setback(reason=f"offers {told} bytes{note}, expected {wanted}")
+
+
+def _validator(response: requests.Response) -> str:
+    etag: str = response.headers.get("ETag", "")
+    if etag and not etag.startswith("W/"):
+        return etag
+    return str(response.headers.get("Last-Modified", ""))
+
+
+def _asked_wait_s(response: requests.Response) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for, given as a number or as a date."""
+    from email.utils import parsedate_to_datetime
+
+    asked = response.headers.get("Retry-After", "").strip()
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _was_cut(error: BaseException) -> bool:
+    """Return whether a connection had come about before it failed."""
+    import urllib3
+
+    reasons = [*error.args, getattr(error.args[0], "reason", None) if error.args else None]
+    return any(isinstance(reason, urllib3.exceptions.ProtocolError) for reason in reasons)
+
+
+def _root(error: BaseException) -> str:
+    """Return the words of the first error in a chain, without the layers' names around them."""
+    while (below := error.__cause__ or error.__context__) is not None:
+        error = below
+    text = error.strerror if isinstance(error, OSError) else None
+    return str(text or error or type(error).__name__).rstrip(".")

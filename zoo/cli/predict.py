@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.trust import trust_option
 
 __all__ = ["command"]
 
@@ -24,6 +25,7 @@ __all__ = ["command"]
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option("--labels/--no-labels", default=True, help="Write label PNGs (default: yes).")
 @click.option("--overlays/--no-overlays", default=True, help="Write overlay PNGs (default: yes).")
+@trust_option
 def command(
     model: str, inputs: tuple[str, ...], out: Path, device: str, labels: bool, overlays: bool
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.trust import trust_option
 from zoo.errors import CheckpointError
 
 __all__ = ["command"]
@@ -32,6 +33,7 @@ __all__ = ["command"]
 @click.option("--show-dir", type=click.Path(), help="Draw every image into this folder.")
 @click.option("--show", is_flag=True, help="Open a window for every image; needs a display.")
 @click.option("--wait-time", type=float, default=2.0, show_default=True, help="Its seconds.")
+@trust_option
 @launcher_options
 def command(
     config: str,

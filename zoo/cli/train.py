@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.trust import trust_option
 
 __all__ = ["command"]
 
@@ -24,6 +25,7 @@ __all__ = ["command"]
     help="Go on from a checkpoint; alone or with auto, from the last one in the work dir.",
 )
 @click.option("--amp", is_flag=True, help="Train with automatic mixed precision.")
+@trust_option
 @launcher_options
 def command(
     config: str,

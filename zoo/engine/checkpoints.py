@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from zoo.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Checkpoint", "find_checkpoint", "load_checkpoint"]
+__all__ = ["Checkpoint", "as_colors", "find_checkpoint", "load_checkpoint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Checkpoint:
         meta: What mmengine keeps beside them: ``epoch``, ``iter``, ``seed``, ``dataset_meta``,
             ``cfg`` (a text, never run), ``mmengine_version``. Empty for bare weights.
         resumable: Whether optimizer and history are in the file too.
+        rest: What else the file holds beside ``state_dict``, by name: ``optimizer``, ...
     """
 
     path: Path
     state_dict: Mapping[str, Tensor]
     meta: Mapping[str, Any] = field(default_factory=dict)
     resumable: bool = False
+    rest: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -45,8 +48,31 @@ class Checkpoint:
             return None
         return tuple(str(name) for name in found)
 
+    @property
+    def palette(self) -> tuple[tuple[int, int, int], ...] | None:
+        """The colour of each class, if the file says and they are as many."""
+        dataset = self.meta.get("dataset_meta")
+        found = dataset.get("palette") if isinstance(dataset, Mapping) else None
+        return as_colors(found if found is not None else self.meta.get("PALETTE"), self.classes)
 
-def load_checkpoint(path: str | Path, *, map_location: Any = "cpu") -> Checkpoint:
+
+def as_colors(
+    palette: Any, classes: Sequence[str] | None
+) -> tuple[tuple[int, int, int], ...] | None:
+    """Return a palette as RGB triples in 0..255, or None if it is none for these classes."""
+    if not isinstance(palette, (list, tuple)) or len(palette) != len(classes or ()):
+        return None
+    for color in palette:
+        if not isinstance(color, (list, tuple)) or len(color) != 3:
+            return None
+        if not all(isinstance(value, Real) and 0 <= float(value) <= 255 for value in color):
+            return None
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
+
+
+def load_checkpoint(
+    path: str | Path, *, map_location: Any = "cpu", data: bytes | None = None
+) -> Checkpoint:
     """Return the checkpoint at ``path``, read without running anything in it.
 
     Takes what mmengine writes, bare state dicts as ``.pth``, and ``.safetensors``. A prefix
@@ -55,6 +81,7 @@ def load_checkpoint(path: str | Path, *, map_location: Any = "cpu") -> Checkpoin
     Args:
         path: A local file.
         map_location: As for `torch.load`.
+        data: The bytes of a ``.pth``, where they were read already.
 
     Raises:
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
@@ -62,12 +89,11 @@ def load_checkpoint(path: str | Path, *, map_location: Any = "cpu") -> Checkpoin
     """
     file = Path(path).expanduser()
     if file.suffix == ".safetensors":
-        from zoo.engine.published import find_record, read_tensors
+        from zoo.engine.published import find_dataset_meta, read_tensors
 
-        record = find_record(file)
-        known = {"classes": record.classes, "palette": record.palette} if record else None
+        known = find_dataset_meta(file)
         return Checkpoint(file, read_tensors(file), {"dataset_meta": known} if known else {})
-    tree = read_pickled(file, map_location=map_location)
+    tree = read_pickled(file, map_location=map_location, data=data)
     if not isinstance(tree, dict):
         raise _no_weights(file, f"a {type(tree).__name__}")
     wrapped = isinstance(tree.get("state_dict"), dict)
@@ -79,6 +105,7 @@ def load_checkpoint(path: str | Path, *, map_location: Any = "cpu") -> Checkpoin
         state_dict=_without_wrapper(state_dict),
         meta=meta if isinstance(meta, dict) else {},
         resumable=wrapped and "optimizer" in tree and "message_hub" in tree,
+        rest=tuple(str(key) for key in tree if key != "state_dict") if wrapped else (),
     )
 
 

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from zoo.engine.foreign_configs import warn_of_foreign
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.names import hint_near, near_names
 
@@ -67,7 +68,9 @@ def find_config_file(name_or_path: str | Path) -> Path:
 
 
 def parse_config_file(path: Path) -> Config:
-    """Return the config of a file with its bases merged.
+    """Return the config of a file with its bases merged; a ``.py`` is run for it.
+
+    One that came with neither zoo nor a plugin is named on the log before it runs.
 
     Args:
         path: A ``.py``, ``.json`` or ``.yaml`` config.
@@ -77,6 +80,7 @@ def parse_config_file(path: Path) -> Config:
     """
     from mmengine.config import Config
 
+    warn_of_foreign(path)
     try:
         with warnings.catch_warnings():
             # mmengine reloads pkg_resources for each `package::` base, which warns each time.

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,8 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
     """Raise unless ``state_dict`` holds every weight of ``model``, in its shape, and no other.
 
     BatchNorm's ``num_batches_tracked`` may be missing. A model in a data parallel wrapper is
-    compared by what it wraps.
+    compared by what it wraps. Where a module renames old names while it loads, as some of mmdet's
+    and mmcv's do, what counts is the names after that.
 
     Args:
         model: The built model.
@@ -48,7 +51,7 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "mis-shaped": shaped}
     wrong = {kind: names for kind, names in kinds.items() if names}
-    if not wrong:
+    if not wrong or (not shaped and _fits_renamed(inner, state_dict)):
         return
     counts = ", ".join(f"{len(names)} {kind}" for kind, names in wrong.items())
     msg = f"weights do not fit the model: {counts} of {len(own)} entries."
@@ -57,6 +60,20 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
         msg += f"\n{kind}: {'; '.join(names[:_SHOWN])}{more}"
     hint = "use the config that the weights were trained with, or weights made for this config."
     raise CheckpointError(msg, path=where, hint=hint)
+
+
+def _fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:
+    """Return whether loading into a copy finds every name, once modules have renamed theirs."""
+    # Without data: a copy of the names and shapes is enough.
+    skeleton = copy.deepcopy(model).to("meta")
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*to a meta parameter", category=UserWarning)
+            found = skeleton.load_state_dict(dict(state_dict), strict=False)
+    except RuntimeError:
+        return False
+    missing = [key for key in found.missing_keys if not key.endswith(_OPTIONAL_SUFFIX)]
+    return not missing and not found.unexpected_keys
 
 
 def _shape(value: Any) -> tuple[int, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from zoo.engine.checkpoints import Checkpoint, find_checkpoint, load_checkpoint
+from zoo.engine.checkpoints import Checkpoint, as_colors, find_checkpoint, load_checkpoint
 from zoo.engine.class_counts import dataset_classes
 from zoo.engine.config import read_config
 from zoo.engine.data_binding import family_of
@@ -83,6 +82,7 @@ class _Parts:
     config: Config
     checkpoint: Checkpoint
     task: str | None = None  # where something other than the config states it
+    is_old: bool = False  # upstream's: its data sets may name classes otherwise today
 
 
 def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
@@ -214,17 +214,20 @@ def _from_published(path: Path, name: str) -> _Parts:
 
 
 def _from_catalog(name: str) -> _Parts:
-    from zoo.catalog import read_catalog
+    from zoo.weights.files import find_weights_file
+    from zoo.weights.names import find_weights
 
-    found = read_catalog().find_weights(name)
-    from zoo.weights import find_weights_file
-
+    found = find_weights(name)
     row = cast("WeightsRow", found.row)
     path = find_weights_file(found)
-    if path.suffix == ".safetensors":
+    is_old = not row.urls
+    if path.suffix == ".safetensors" and not is_old:
         return _from_published(path, name)
+    if not row.config:
+        message = f"cannot open the model {name!r}: its index names no config."
+        raise CheckpointError(message, path=path, hint=f"give CONFIG,{path}.")
     config = read_config(row.config, pretrained="none")
-    return _Parts(name, config, load_checkpoint(path), row.task)
+    return _Parts(name, config, load_checkpoint(path), row.task, is_old)
 
 
 def _check_task(parts: _Parts) -> None:
@@ -239,6 +242,8 @@ def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int]
     dataset, where = find_test_dataset(parts.config), parts.checkpoint.path
     trained = parts.checkpoint.classes
     stated = dataset_classes(parts.config, dict(dataset)) if dataset else None
+    if parts.is_old and trained:
+        stated = None
     check_classes(trained, stated, None, where=where)
     classes = trained or stated
     if not classes:
@@ -248,25 +253,8 @@ def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int]
     if len(classes) > MAX_CLASSES:
         message = f"cannot predict {len(classes)} classes: labels are 8-bit, {MAX_CLASSES} fit."
         raise ConfigError(message, where=where)
-    meta = parts.checkpoint.meta
-    in_weights = meta.get("dataset_meta")
-    palettes = (
-        in_weights.get("palette") if isinstance(in_weights, Mapping) else meta.get("PALETTE"),
-        (dataset.get("metainfo") or {}).get("palette"),
-    )
-    colors = (_colors(palette, len(classes)) for palette in palettes)
-    return classes, next((found for found in colors if found), default_palette(classes))
-
-
-def _colors(palette: Any, count: int) -> tuple[tuple[int, int, int], ...] | None:
-    if not isinstance(palette, Sequence) or len(palette) != count:
-        return None
-    colors = []
-    for color in palette:
-        if len(color) != 3 or not all(0 <= int(value) <= 255 for value in color):
-            return None
-        colors.append((int(color[0]), int(color[1]), int(color[2])))
-    return tuple(colors)
+    stated_colors = as_colors((dataset.get("metainfo") or {}).get("palette"), classes)
+    return classes, parts.checkpoint.palette or stated_colors or default_palette(classes)
 
 
 def _build(parts: _Parts, classes: int) -> nn.Module:

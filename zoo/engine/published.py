@@ -18,8 +18,18 @@ from zoo.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["find_record", "read_published", "read_record", "read_tensors", "write_published"]
+__all__ = [
+    "CONVERTED",
+    "find_dataset_meta",
+    "find_record",
+    "read_published",
+    "read_record",
+    "read_tensors",
+    "write_published",
+]
 
+CONVERTED = "zoo_converted"
+"""Key of the metadata of a file that `zoo.engine.converting` wrote, a text of JSON."""
 _KEY = "zoo"
 _HEADER_LIMIT_BYTES = 8 * 2**20
 
@@ -48,16 +58,42 @@ def read_record(path: str | Path) -> ModelRecord:
     record = find_record(path)
     if record is None:
         msg = f"cannot use {Path(path).name!r} as a model: it holds weights and no record."
-        hint = "publish it with tools/publish_checkpoint.py, or give CONFIG,CHECKPOINT."
+        hint = "publish it with `zoo publish`, or give CONFIG,CHECKPOINT."
         raise CheckpointError(msg, path=path, hint=hint)
     return record
 
 
 def find_record(path: str | Path) -> ModelRecord | None:
     """Return the record as `read_record` does, or None for a file of bare weights."""
-    metadata = _check_header(Path(path)).get("__metadata__")
-    text = metadata.get(_KEY) if isinstance(metadata, Mapping) else None
-    return parse_record(text, path) if isinstance(text, str) else None
+    text = _find_text(Path(path), _KEY)
+    return None if text is None else parse_record(text, path)
+
+
+def find_dataset_meta(path: str | Path) -> dict[str, Any] | None:
+    """Return the classes, and the palette if known, that a file's weights were trained with.
+
+    Both the record of a published model and the note in a converted one say so; bare weights do
+    not, and give None. Every other value of a note is left out.
+    """
+    record = find_record(path)
+    if record is not None:
+        return {"classes": record.classes, "palette": record.palette}
+    text = _find_text(Path(path), CONVERTED)
+    try:
+        note = json.loads(text) if text is not None else None
+    except (ValueError, RecursionError) as error:
+        raise _broken(Path(path), "the note of its conversion is no JSON") from error
+    known = note if isinstance(note, dict) else {}
+    classes = known.get("classes")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        return None
+    return {"classes": tuple(classes), "palette": known.get("palette")}
+
+
+def _find_text(file: Path, key: str) -> str | None:
+    metadata = _check_header(file).get("__metadata__")
+    text = metadata.get(key) if isinstance(metadata, Mapping) else None
+    return text if isinstance(text, str) else None
 
 
 def read_published(path: str | Path) -> tuple[ModelRecord, dict[str, Tensor]]:

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From upstream's ``.pth`` to one ``.safetensors``: equal tensors, and what the file says of them.
+
+The optimizer, the schedule, the log and the config text stay behind. Equal input gives equal bytes,
+so a digest that one user pinned is the digest that another gets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.checkpoints import Checkpoint, load_checkpoint
+from zoo.engine.published import CONVERTED, read_tensors
+from zoo.engine.saving import open_atomically
+from zoo.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Converted", "convert_checkpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a conversion wrote.
+
+    Attributes:
+        path: The ``.safetensors``.
+        size_bytes: Its size.
+        tensors: How many it holds.
+        parameters: How many values its floating-point tensors have, buffers included.
+        dropped: What else the checkpoint held, such as ``optimizer``.
+    """
+
+    path: Path
+    size_bytes: int
+    tensors: int
+    parameters: int
+    dropped: tuple[str, ...]
+
+
+def convert_checkpoint(
+    source: Path, target: Path, *, facts: Mapping[str, str], data: bytes | None = None
+) -> Converted:
+    """Write the tensors of a checkpoint as one ``.safetensors``, and check them by reading back.
+
+    Args:
+        source: A ``.pth``; not changed. Read under the rules of `load_checkpoint`.
+        target: The file to write, whole or not at all.
+        facts: Plain texts for its metadata, such as the source's sha256.
+        data: The source's bytes, where they were read already.
+
+    Raises:
+        UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
+        CheckpointError: It holds no weights, or what was written does not equal it.
+    """
+    from safetensors.torch import save
+
+    checkpoint = load_checkpoint(source, data=data)
+    items = sorted(checkpoint.state_dict.items())
+    tensors = {name: _storable(source, name, value) for name, value in items}
+    note = {**facts, **_dataset_meta(checkpoint)}
+    text = json.dumps(note, sort_keys=True, separators=(",", ":"))
+    # One key only: safetensors writes several in a random order.
+    written = save(tensors, metadata={CONVERTED: text})
+    with open_atomically(target) as stream:
+        stream.write(written)
+    _check_equal(target, tensors)
+    return Converted(
+        path=target,
+        size_bytes=len(written),
+        tensors=len(tensors),
+        parameters=sum(t.numel() for t in tensors.values() if t.is_floating_point()),
+        dropped=checkpoint.rest,
+    )
+
+
+def _storable(source: Path, name: str, value: Tensor) -> Tensor:
+    import torch
+
+    if value.layout is not torch.strided or value.is_quantized:
+        msg = f"cannot convert {source.name!r}: {name!r} is no dense, plain tensor."
+        raise CheckpointError(msg, path=source, hint="convert it with the code that wrote it.")
+    # A copy: safetensors refuses tensors that share memory, as tied weights do.
+    return value.detach().cpu().contiguous().clone()
+
+
+def _dataset_meta(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the classes and colours that the weights were trained with, as far as known."""
+    known: dict[str, Any] = {}
+    if checkpoint.classes:
+        known["classes"] = list(checkpoint.classes)
+    if checkpoint.palette:
+        known["palette"] = [list(color) for color in checkpoint.palette]
+    return known
+
+
+def _check_equal(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    read = read_tensors(path)
+    if read.keys() == tensors.keys() and all(
+        _is_equal(value, read[name]) for name, value in tensors.items()
+    ):
+        return
+    path.unlink()
+    msg = f"cannot convert to {path.name!r}: what was written does not equal what was read."
+    raise CheckpointError(msg, path=path, hint="check the disk, and try again.")
+
+
+def _is_equal(left: Tensor, right: Tensor) -> bool:
+    import torch
+
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    # Compared as bytes, so that NaN equals itself.
+    first, second = (value.reshape(-1).view(torch.uint8) for value in (left, right))
+    return torch.equal(first, second)

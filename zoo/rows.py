@@ -125,7 +125,8 @@ class WeightsRow:
         name: Name within the plugin.
         task: ``semantic`` or ``instance``.
         config: Name of the config they were trained with.
-        urls: In order of preference; ``https:`` or ``package:<path inside the package>``.
+        urls: In order of preference; ``https:`` or ``package:<path inside the package>``. A row of
+            a manifest has one at least, an old checkpoint that was adopted has none.
         sha256: 64 hex digits, lower case.
         size_bytes: Size of the file.
         format: ``safetensors`` or ``pth``.

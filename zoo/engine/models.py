@@ -220,7 +220,7 @@ def _from_catalog(name: str) -> _Parts:
     found = find_weights(name)
     row = cast("WeightsRow", found.row)
     path = find_weights_file(found)
-    is_old = not row.urls
+    is_old = not row.urls  # an adopted checkpoint of upstream: converted, without a record
     if path.suffix == ".safetensors" and not is_old:
         return _from_published(path, name)
     if not row.config:

@@ -1,28 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights as files: where they are, how they get here, and whether their bytes are right."""
+"""Weights as files: where they are, how they get here, and whether their bytes are right.
 
-from zoo.weights.cache import cache_folder, cached_file, find_cached, remove_cached
-from zoo.weights.download import (
-    add_to_cache,
-    download,
-    fetch_weights,
-    is_offline,
-    list_weights,
-    weights_addresses,
-)
-from zoo.weights.fetch import fetch_file
-from zoo.weights.files import check_file, find_weights_file, local_files, verify_file
-from zoo.weights.mirrors import user_mirrors
+The names below are imported when they are first used: a listing needs none that can download.
+`zoo.weights.download.download` is not among them, as its module has that name; it is `zoo.download`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.weights.cache import CachedFile, cache_folder, cached_file, find_cached, remove_cached
+    from zoo.weights.download import (
+        add_to_cache,
+        fetch_weights,
+        is_offline,
+        list_weights,
+        weights_addresses,
+    )
+    from zoo.weights.fetch import fetch_file
+    from zoo.weights.files import check_file, find_weights_file, local_files, verify_file
+    from zoo.weights.mirrors import user_mirrors
+    from zoo.weights.names import find_weights
 
 __all__ = [
+    "CachedFile",
     "add_to_cache",
     "cache_folder",
     "cached_file",
     "check_file",
-    "download",
     "fetch_file",
     "fetch_weights",
     "find_cached",
+    "find_weights",
     "find_weights_file",
     "is_offline",
     "list_weights",
@@ -32,3 +42,36 @@ __all__ = [
     "verify_file",
     "weights_addresses",
 ]
+
+_HOMES = {
+    "CachedFile": "zoo.weights.cache",
+    "add_to_cache": "zoo.weights.download",
+    "cache_folder": "zoo.weights.cache",
+    "cached_file": "zoo.weights.cache",
+    "check_file": "zoo.weights.files",
+    "fetch_file": "zoo.weights.fetch",
+    "fetch_weights": "zoo.weights.download",
+    "find_cached": "zoo.weights.cache",
+    "find_weights": "zoo.weights.names",
+    "find_weights_file": "zoo.weights.files",
+    "is_offline": "zoo.weights.download",
+    "list_weights": "zoo.weights.download",
+    "local_files": "zoo.weights.files",
+    "remove_cached": "zoo.weights.cache",
+    "user_mirrors": "zoo.weights.mirrors",
+    "verify_file": "zoo.weights.files",
+    "weights_addresses": "zoo.weights.download",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module 'zoo.weights' has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

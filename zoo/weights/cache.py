@@ -145,9 +145,9 @@ def weights_filename(row: WeightsRow) -> str:
     """Return the name that the file of a row has on disk and on mirrors.
 
     It is the last part of the row's first address, if that is a plain name with the ending of
-    the row's format; else ``<name>.<format>``.
+    the row's format; else ``<name>.<format>``, as of an adopted old checkpoint.
     """
-    name = PurePosixPath(unquote(urlsplit(row.urls[0]).path)).name
+    name = PurePosixPath(unquote(urlsplit(row.urls[0]).path)).name if row.urls else ""
     if _PLAIN_NAME.fullmatch(name) and name.endswith(f".{row.format}"):
         return name
     return f"{row.name}.{row.format}"

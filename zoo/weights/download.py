@@ -15,6 +15,7 @@ from zoo.weights.cache import cache_folder, weights_filename
 from zoo.weights.fetch import fetch_file
 from zoo.weights.files import check_file, local_files, verify_file, weights_row
 from zoo.weights.mirrors import is_local, mirror_addresses, user_mirrors
+from zoo.weights.names import find_weights
 
 __all__ = [
     "add_to_cache",
@@ -79,7 +80,7 @@ def download(
         HashMismatchError: What is there, or was given, is another file.
         DownloadError: No address gave it, or it cannot be written.
     """
-    found = read_catalog().find_weights(name)
+    found = find_weights(name)
     folder = None if dest is None else Path(dest).expanduser()
     return fetch_weights(found, mirrors=mirrors, offline=offline, dest=folder, progress=progress)
 
@@ -184,7 +185,11 @@ def _discard(path: Path) -> None:
 
 
 def _unobtainable(found: Found, row: WeightsRow, *, offline: bool) -> DownloadError:
-    where = f"plugin {found.record.name}, {row.urls[0]}"
+    where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
+    if not row.urls and not offline:
+        message = f"cannot download {row.name!r}: its host is gone, and no mirror was named."
+        hint = "name a folder or a server that zoo rescue --mirror-out filled, with --mirror."
+        return DownloadError(message, where=where, hint=hint)
     if offline:
         message = f"cannot download {row.name!r} offline: it is not on this machine."
         hint = "leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."

@@ -99,8 +99,11 @@ def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
 
 
 def _absent(found: Found, row: WeightsRow) -> DownloadError:
-    first = row.urls[0]
-    where = f"plugin {found.record.name}, {first}"
+    where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
+    if not row.urls:
+        msg = f"cannot find the weights {row.name!r}: their converted file is not on this machine."
+        hint = f"zoo rescue FOLDER again, or zoo download {row.name} --mirror PLACE."
+        return DownloadError(msg, where=where, hint=hint)
     if all(url.startswith(_PACKAGE) for url in row.urls):
         msg = f"cannot find the weights {row.name!r}: the package lacks {weights_filename(row)}."
         return DownloadError(msg, where=where, hint=f"install the plugin {found.record.name} anew.")

@@ -13,9 +13,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError
-
-from .upsampling import Upsampling, build_upsampling
-from .vgg import Pooled
+from zoo_vgg_unet.upsampling import Upsampling, build_upsampling
+from zoo_vgg_unet.vgg import Pooled
 
 __all__ = ["EncoderDecoderUNet"]
 

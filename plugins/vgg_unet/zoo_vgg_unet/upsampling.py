@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import ConfigError
-
-from .vgg import Pooled
+from zoo_vgg_unet.vgg import Pooled
 
 __all__ = ["UPSAMPLINGS", "Upsampling", "build_upsampling"]
 

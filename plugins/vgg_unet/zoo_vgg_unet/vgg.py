@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import ConfigError, DataError
+from zoo_vgg_unet.pretrained import load_vgg16
 
 __all__ = ["Pooled", "VGG16Encoder"]
 
@@ -80,6 +81,7 @@ class VGG16Encoder(BaseModule):
             message = f"cannot build VGG16Encoder: num_blocks is {num_blocks!r}, expected 1 to 5."
             raise ConfigError(message, where="num_blocks", hint="correct it in the config.")
         self.in_channels = in_channels
+        self.num_blocks = num_blocks
         self.tap = tap
         self.features = nn.Sequential()
         self.out_channels: list[int] = []
@@ -98,6 +100,21 @@ class VGG16Encoder(BaseModule):
         if norm_cfg is not None:
             self.features.append(build_norm_layer(dict(norm_cfg), after)[1])
         self.features.append(nn.ReLU(inplace=True))
+
+    def init_weights(self) -> None:
+        """Fill the parameters: from a file for ``Pretrained``, else as mmengine does.
+
+        Raises:
+            CheckpointError: The file cannot be read, or holds weights of another architecture.
+            ConfigError: It is an address: nothing is fetched.
+        """
+        chosen = [self.init_cfg] if isinstance(self.init_cfg, Mapping) else self.init_cfg
+        file = next((one for one in chosen if one["type"] == "Pretrained"), None)
+        if file is None:
+            super().init_weights()
+        else:
+            load_vgg16(self, file["checkpoint"], prefix=file.get("prefix") or "")
+            self._is_init = True
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return one map a block, finest first.

@@ -1,0 +1,36 @@
+"""The U-Net of 2015 with 16 base channels, 444 px to 260, for a CPU; not yet trained.
+
+X-rays are scaled to 260 px and mirrored outwards by 92 px, so that each pixel is learned from.
+"""
+
+_base_ = [
+    "../_base_/unet_original.py",
+    "../_base_/lung_xray_256.py",
+    "../_base_/schedule_500.py",
+    "../_base_/default_runtime.py",
+]
+image_size = (260, 260)  # px, width and height
+model = dict(
+    data_preprocessor=dict(size=(444, 444)),
+    backbone=dict(base_channels=16),
+    decode_head=dict(in_channels=16, channels=16),
+)
+train_pipeline = [
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="LoadAnnotations"),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
+    dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
+    dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
+    dict(type="zoo.vgg_unet.MirrorPad", margin_px=92),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+default_hooks = dict(checkpoint=dict(interval=100))

@@ -1,0 +1,51 @@
+"""VGG-16 U-Net as keras-segmentation's vgg_unet, at 576x576, for a GPU; not yet trained.
+
+From scratch, so the encoder has batch norm too. For ImageNet weights, which nothing downloads:
+--cfg-options model.backbone.encoder.init_cfg.type=Pretrained
+model.backbone.encoder.init_cfg.checkpoint=FILE (torchvision's vgg16_bn; its vgg16 and Keras' .h5
+also want model.backbone.encoder.norm_cfg=None). Five epochs of 215 images: max_iters 135.
+"""
+
+_base_ = [
+    "../_base_/unet_vgg16.py",
+    "../_base_/lung_xray_256.py",
+    "../_base_/schedule_500.py",
+    "../_base_/default_runtime.py",
+]
+image_size = (576, 576)  # px, width and height
+max_iters = 5000
+model = dict(
+    data_preprocessor=dict(size=image_size),
+    backbone=dict(
+        # Its fifth block is not used; one convolution a stage.
+        encoder=dict(num_blocks=4),
+        bridge_channels=512,
+        decoder_channels=(256, 128, 64),
+        num_convs=1,
+        upsample="nearest",
+    ),
+    decode_head=dict(in_channels=64, channels=64, num_convs=0, concat_input=False),
+)
+train_pipeline = [
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="LoadAnnotations"),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
+    dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
+    dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="zoo.lung_xray.LoadXray"),
+    dict(type="Resize", scale=image_size, keep_ratio=False),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(batch_size=8, num_workers=8, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
+    dict(type="PolyLR", power=0.9, eta_min=1e-5, by_epoch=False, begin=50, end=max_iters),
+]
+train_cfg = dict(max_iters=max_iters, val_interval=500)
+default_hooks = dict(checkpoint=dict(interval=500))

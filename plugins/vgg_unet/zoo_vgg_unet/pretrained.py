@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights of VGG-16 from a file that the user names: torchvision's, timm's or Keras'.
+
+Nothing is fetched. A pickle is read with ``weights_only=True``; HDF5 and safetensors hold no code.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import CheckpointError, ConfigError, IncompatibleError
+
+__all__ = ["check_fits", "from_keras", "load_vgg16", "read_weights"]
+
+_SHOWN = 10
+_REMOTE = re.compile(r"^[a-z0-9+-]+:(//|s3:)")
+_CLASSIFIER = ("classifier.", "pre_logits.", "head.")
+_LAYER = re.compile(r"features\.(\d+)\.")
+_KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
+_KERAS_LAYER = re.compile(r"(?:^|/)(block\d+_conv\d+)(?:/|$)")
+# What torchvision's weights want of an image (RGB) and what Keras' want (RGB here; Keras takes
+# BGR and does not divide). Both from the two projects' own preprocessing, in grey levels.
+_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_KERAS_MEAN = (123.68, 116.779, 103.939)
+
+
+def load_vgg16(encoder: nn.Module, checkpoint: str | Path, *, prefix: str = "") -> None:
+    """Fill an encoder with the weights in a file; all of them or none.
+
+    Args:
+        encoder: A `VGG16Encoder`.
+        checkpoint: A file with keys as torchvision's (``.pth``, ``.safetensors``), or as Keras
+            wrote it (``.h5``); its classifier is left out, and so are blocks that ``encoder``
+            does not keep.
+        prefix: What the names in the file begin with, such as ``backbone.encoder.``.
+
+    Raises:
+        ConfigError: ``checkpoint`` is an address.
+        IncompatibleError: An ``.h5`` without h5py.
+        CheckpointError: The file cannot be read, or holds weights of another architecture.
+    """
+    if _REMOTE.match(str(checkpoint)):
+        message = f"cannot fetch pretrained weights {str(checkpoint)!r}: "
+        message += "nothing is downloaded silently, expected a file."
+        raise ConfigError(message, where="init_cfg.checkpoint", hint="zoo train --pretrained FILE.")
+    path = Path(checkpoint).expanduser()
+    if path.suffix.lower() in _KERAS_SUFFIXES:
+        found = from_keras(_read_keras(path), encoder)
+    else:
+        found = read_weights(path, prefix=prefix)
+    found = {name: found[name] for name in found if not _is_left_out(name, encoder)}
+    check_fits(encoder, found, path)
+    encoder.load_state_dict(found, strict=False)  # batch counters may be missing
+
+
+def _is_left_out(name: str, encoder: nn.Module) -> bool:
+    if name.startswith(_CLASSIFIER):
+        return True
+    layer = _LAYER.match(name)
+    return bool(layer) and encoder.num_blocks < 5 and int(layer[1]) >= len(encoder.features)
+
+
+def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
+    """Return the tensors of a ``.pth`` or ``.safetensors`` file by name, on the CPU.
+
+    Args:
+        path: The file; a dict of tensors, or one that holds it under ``state_dict``.
+        prefix: Only names that begin with it, without it.
+
+    Raises:
+        CheckpointError: It cannot be read without running code, or holds no tensors.
+    """
+    tree = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    if isinstance(tree, Mapping) and isinstance(tree.get("state_dict"), Mapping):
+        tree = tree["state_dict"]
+    tensors = tree if isinstance(tree, Mapping) else {}
+    found = {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if isinstance(name, str) and isinstance(value, Tensor) and name.startswith(prefix)
+    }
+    if not found:
+        raise _unreadable(path, f"it holds no tensors by names that begin with {prefix!r}")
+    return found
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, str(error).rstrip(".")) from error
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own message goes on to recommend the unsafe way.
+        raise _unreadable(path, "it is damaged, or asks for more than tensors") from error
+    except (OSError, RuntimeError, ValueError, EOFError) as error:
+        raise _unreadable(path, str(error).partition("\n")[0].rstrip(".")) from error
+
+
+def _unreadable(path: Path, reason: str) -> CheckpointError:
+    message = f"cannot read the weights {path.name!r}: {reason}."
+    return CheckpointError(message, path=path, hint="give a file of VGG-16's weights.")
+
+
+def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
+    """Return each convolution's kernel ``(H, W, in, out)`` and bias, by layer and dimensions."""
+    try:
+        import h5py
+    except ImportError as error:
+        message = f"cannot read the weights {path.name!r}: h5py is not installed."
+        hint = 'pip install "h5py>=3.11" (the extra keras of mmzoo-vgg-unet).'
+        raise IncompatibleError(
+            message, requirement="h5py>=3.11", found=None, plugin="vgg_unet", hint=hint
+        ) from error
+    layers: dict[str, dict[int, Tensor]] = {}
+
+    def visit(name: str, node: Any) -> None:
+        layer = _KERAS_LAYER.search(name)
+        if layer and isinstance(node, h5py.Dataset):
+            value = torch.from_numpy(node[()]).float()
+            layers.setdefault(layer[1], {})[value.ndim] = value
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)  # follows no links to other files
+    except (OSError, TypeError, RuntimeError) as error:
+        raise _unreadable(path, str(error).rstrip(".")) from error
+    if not layers:
+        raise _unreadable(path, "it holds no layers called block1_conv1 and so on")
+    return layers
+
+
+def from_keras(layers: Mapping[str, Mapping[int, Tensor]], encoder: nn.Module) -> dict[str, Tensor]:
+    """Return Keras' layers under this encoder's names.
+
+    The first convolution is turned to take what torchvision's takes: RGB, less the mean, over the
+    standard deviation; so one ``data_preprocessor`` serves both. At the very border, where the
+    padding is the mean, the two means' difference (under 0.5 grey levels) remains.
+
+    Args:
+        layers: By name, ``block1_conv1``, ..., kernel ``(H, W, in, out)`` under 4 (its number
+            of dimensions) and bias ``(out,)`` under 1.
+        encoder: A `VGG16Encoder`.
+
+    Source:
+        ``preprocess_input`` of ``keras.applications.vgg16``, and the ``transforms`` of
+        ``torchvision.models.VGG16_Weights.IMAGENET1K_V1``.
+    """
+    places = _keras_places(encoder)
+    found: dict[str, Tensor] = {}
+    for layer, values in layers.items():
+        if int(layer[len("block") :].partition("_")[0]) > encoder.num_blocks:
+            continue
+        place = places.get(layer, layer)
+        for dimensions, value in values.items():
+            if dimensions == 4:
+                found[f"{place}.weight"] = value.permute(3, 2, 0, 1).contiguous()
+            else:
+                found[f"{place}.bias"] = value
+    kernel, bias = found.get("features.0.weight"), found.get("features.0.bias")
+    if kernel is not None and bias is not None and kernel.shape[1] == 3:
+        rgb = kernel.flip(1)
+        shift = torch.tensor(_MEAN) - torch.tensor(_KERAS_MEAN)
+        found["features.0.weight"] = rgb * torch.tensor(_STD)[:, None, None]
+        found["features.0.bias"] = bias + (rgb.sum((2, 3)) * shift).sum(1)
+    return found
+
+
+def _keras_places(encoder: nn.Module) -> dict[str, str]:
+    """Return the place of each convolution by Keras' name; blocks end at poolings."""
+    places, block, number = {}, 1, 1
+    for at, layer in enumerate(encoder.features):
+        if isinstance(layer, nn.MaxPool2d):
+            block, number = block + 1, 1
+        elif isinstance(layer, nn.Conv2d):
+            places[f"block{block}_conv{number}"] = f"features.{at}"
+            number += 1
+    return places
+
+
+def check_fits(module: nn.Module, found: Mapping[str, Tensor], where: str | Path) -> None:
+    """Raise unless ``found`` holds every weight of ``module``, in its shape, and no other.
+
+    Args:
+        module: What is to be filled.
+        found: Tensors by name.
+        where: Their file, for the message.
+
+    Raises:
+        CheckpointError: Lists the first ten missing, unexpected and mis-shaped names of each kind.
+    """
+    own = module.state_dict()
+    kinds = {
+        "missing": [
+            name for name in own if name not in found and not name.endswith("num_batches_tracked")
+        ],
+        "unexpected": [name for name in found if name not in own],
+        "mis-shaped": [
+            f"{name} {tuple(found[name].shape)}, expected {tuple(value.shape)}"
+            for name, value in own.items()
+            if name in found and found[name].shape != value.shape
+        ],
+    }
+    wrong = {kind: names for kind, names in kinds.items() if names}
+    if not wrong:
+        return
+    counts = ", ".join(f"{len(names)} {kind}" for kind, names in wrong.items())
+    message = f"weights do not fit {type(module).__name__}: {counts} of {len(own)} entries."
+    for kind, names in wrong.items():
+        more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        message += f"\n{kind}: {'; '.join(names[:_SHOWN])}{more}"
+    hint = "give weights of VGG-16 with batch norm where norm_cfg is set, and without where not."
+    raise CheckpointError(message, path=where, hint=hint)

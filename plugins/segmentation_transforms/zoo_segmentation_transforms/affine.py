@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``RandomAffine``: a rotation, a zoom, a stretch, a shift and a resize in one resampling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from numpy.typing import NDArray
+
+from zoo.errors import ConfigError
+
+__all__ = ["RandomAffine"]
+
+_Matrix = NDArray[np.float64]
+
+
+class RandomAffine(BaseTransform):
+    """Move image and labels by one random affine map about the centre, and resize them.
+
+    To be used after ``LoadAnnotations``. Labels are sampled once, where the centres of the new
+    pixels lie, so they stay on the image: OpenCV's nearest-neighbour *resize*, which ``Resize``
+    uses for labels, moves them by up to half a pixel of the larger grid. An image that is made
+    smaller is averaged over the area first, so that nothing aliases.
+
+    Args:
+        size: ``(width, height)`` in px of the result, which the unmoved image fills (its aspect
+            is not kept); None keeps the image's own size.
+        degree: Largest rotation to either side, in degrees.
+        scale: Least and largest zoom, drawn evenly in its logarithm.
+        aspect: Largest factor, ``>= 1``, by which width is stretched against height or the
+            reverse, drawn evenly in its logarithm.
+        shift: Largest shift to each side, as a share of the result's width and height.
+        prob: Chance that the image is moved at all; it is resized in any case.
+        pad_val: Value of image pixels that come in from outside.
+        seg_pad_val: Label of pixels that come in from outside; 255 is ignored by losses.
+
+    Keys read:
+        ``img`` ``(H, W)`` or ``(H, W, C)``, and each ``(H, W)`` map named in ``seg_fields``.
+
+    Keys changed:
+        those, ``img_shape``; ``scale_factor`` ``(width, height)`` of the resize is added.
+
+    Raises:
+        ConfigError: A setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int] | None = None,
+        degree: float = 10.0,
+        scale: tuple[float, float] = (0.9, 1.1),
+        aspect: float = 1.0,
+        shift: float = 0.05,
+        prob: float = 1.0,
+        pad_val: float = 0,
+        seg_pad_val: int = 255,
+    ) -> None:
+        _check("degree", degree, 0 <= degree <= 180, "0 to 180")
+        _check("scale", scale, 0 < scale[0] <= scale[1], "least and largest, above 0")
+        _check("aspect", aspect, aspect >= 1, "1 or more")
+        _check("shift", shift, 0 <= shift <= 1, "0 to 1")
+        _check("prob", prob, 0 <= prob <= 1, "0 to 1")
+        _check("size", size, size is None or min(size) >= 1, "(width, height) in px")
+        self.size = size
+        self.degree = degree
+        self.scale = scale
+        self.aspect = aspect
+        self.shift = shift
+        self.prob = prob
+        self.pad_val = pad_val
+        self.seg_pad_val = seg_pad_val
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return ``results`` with image and label maps moved together."""
+        image = results["img"]
+        height_px, width_px = image.shape[:2]
+        size = self.size or (width_px, height_px)
+        resize = _resizing((width_px, height_px), size)
+        move = self._draw(size) if np.random.random() < self.prob else np.eye(3)
+        if size[0] * size[1] < width_px * height_px:
+            image, to_image = cv2.resize(image, size, interpolation=cv2.INTER_AREA), move
+        else:
+            to_image = move @ resize
+        results["img"] = _warp(image, to_image, size, cv2.INTER_LINEAR, self.pad_val)
+        for key in results.get("seg_fields", ()):
+            labels = results[key]
+            results[key] = _warp(labels, move @ resize, size, cv2.INTER_NEAREST, self.seg_pad_val)
+        results["img_shape"] = (size[1], size[0])
+        results["scale_factor"] = (size[0] / width_px, size[1] / height_px)
+        return results
+
+    def _draw(self, size: tuple[int, int]) -> _Matrix:
+        """Return a random map of the result onto itself, in homogeneous pixel coordinates."""
+        angle = np.deg2rad(np.random.uniform(-self.degree, self.degree))
+        zoom = np.exp(np.random.uniform(*np.log(self.scale)))
+        stretch = np.exp(np.random.uniform(-1, 1) * np.log(self.aspect) / 2)
+        shift = np.random.uniform(-self.shift, self.shift, 2) * size
+        cosine, sine = np.cos(angle), np.sin(angle)
+        turn = np.array([[cosine, -sine], [sine, cosine]])
+        centre = (np.array(size) - 1) / 2
+        matrix = np.eye(3)
+        matrix[:2, :2] = turn @ np.diag([zoom * stretch, zoom / stretch])
+        matrix[:2, 2] = centre + shift - matrix[:2, :2] @ centre
+        return matrix
+
+    def __repr__(self) -> str:
+        return (
+            f"RandomAffine(size={self.size}, degree={self.degree}, scale={self.scale}, "
+            f"aspect={self.aspect}, shift={self.shift}, prob={self.prob})"
+        )
+
+
+def _resizing(before: tuple[int, int], after: tuple[int, int]) -> _Matrix:
+    """Return the map of pixel indices that a resize is: pixel k covers [k, k + 1)."""
+    factors = np.array(after) / np.array(before)
+    matrix = np.diag([*factors, 1.0])
+    matrix[:2, 2] = (factors - 1) / 2
+    return matrix
+
+
+def _warp(
+    image: NDArray[Any], matrix: _Matrix, size: tuple[int, int], how: int, fill: float
+) -> NDArray[Any]:
+    border = (fill,) * 4
+    return cv2.warpAffine(image, matrix[:2], size, flags=how, borderValue=border)
+
+
+def _check(name: str, value: object, holds: bool, expected: str) -> None:
+    if not holds:
+        message = f"cannot build RandomAffine: {name} is {value!r}, expected {expected}."
+        raise ConfigError(message, where=name, hint="plugins/segmentation_transforms/README.md.")

@@ -271,29 +271,6 @@ def test_train_with_amp_on_a_cpu_refuses(
     assert wrapped.value.where == "optim_wrapper.type"
 
 
-@pytest.mark.parametrize(
-    ("cuda", "stated", "backend"),
-    [(False, "nccl", "gloo"), (True, "nccl", "nccl"), (False, "mpi", "mpi")],
-)
-def test_train_of_several_processes_without_cuda_talks_by_gloo(
-    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, cuda: bool, stated: str, backend: str
-) -> None:
-    """The config that the Runner would get; nothing is trained."""
-    from zoo.engine import train as module
-
-    class Stop(Exception):
-        pass
-
-    def build(config: Any) -> Any:
-        raise Stop(config.env_cfg.dist_cfg.backend)
-
-    monkeypatch.setattr(module, "build_runner", build)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
-
-    with pytest.raises(Stop, match=f"^{backend}$"):
-        module.train(read(f"env_cfg.dist_cfg.backend={stated}"), launcher="pytorch")
-
-
 def test_train_from_missing_checkpoint_refuses(read: Callable[..., Any]) -> None:
     from zoo.engine.train import train
 

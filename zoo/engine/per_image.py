@@ -154,11 +154,17 @@ def _refuse(record: logging.LogRecord) -> bool:
 
 
 def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of all processes, those that padding repeats only once."""
+    """Return the rows of all processes, an image's values united.
+
+    Padding repeats an image in two processes, and a metric that tells its values itself does so
+    in the main process alone.
+    """
     from mmengine.dist import all_gather_object, get_world_size
 
     if get_world_size() == 1:
         return rows
     every: list[list[dict[str, Any]]] = all_gather_object(rows)
-    merged = {row["file"]: row for part in every for row in part}
-    return [merged[file] for file in sorted(merged)]
+    merged: dict[str, dict[str, float]] = {}
+    for row in (row for part in every for row in part):
+        merged.setdefault(row["file"], {}).update(row["values"])
+    return [{"file": file, "values": merged[file]} for file in sorted(merged)]

@@ -17,6 +17,7 @@ from zoo.engine.class_counts import check_run_classes
 from zoo.engine.drawing import use_test_time_augmentation
 from zoo.engine.fitting import check_fits
 from zoo.engine.per_image import PerImageValues, keeping_per_image
+from zoo.engine.processes import join_processes, unwrap_model
 from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.type_names import check_type_names
@@ -87,9 +88,11 @@ def test(
     check_run_classes(config, "test_dataloader")
     if tta:
         use_test_time_augmentation(config)
+    join_processes(config)
     with safe_loading():
         runner = build_runner(config)
-        module = runner.model.module if tta else runner.model
+        model = unwrap_model(runner.model)
+        module = model.module if tta else model
         check_fits(module, weights.state_dict, checkpoint)
         with explaining(config):
             loop = runner.test_loop

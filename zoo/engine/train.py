@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.class_counts import check_run_classes
 from zoo.engine.interrupts import saving_on_interrupt
+from zoo.engine.processes import join_processes
 from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.type_names import check_type_names
@@ -68,8 +69,7 @@ def train(
     if amp:
         _turn_on_amp(config)
     _set_start(config, resume)
-    if launcher != "none":
-        _choose_backend(config)
+    join_processes(config)
     check_run_classes(config, "train_dataloader", transfer=transfer)
     with safe_loading(), safe_saving():
         runner = build_runner(config)
@@ -103,15 +103,6 @@ def _turn_on_amp(config: Config) -> None:
         raise ConfigError(message, where="--amp", hint="leave --amp out.")
     config.optim_wrapper.type = "AmpOptimWrapper"
     config.optim_wrapper.setdefault("loss_scale", "dynamic")
-
-
-def _choose_backend(config: Config) -> None:
-    """Let processes without CUDA talk by gloo, where the config states NVIDIA's nccl."""
-    import torch
-
-    dist = config.setdefault("env_cfg", {}).setdefault("dist_cfg", {"backend": "nccl"})
-    if dist.get("backend", "nccl") == "nccl" and not torch.cuda.is_available():
-        dist["backend"] = "gloo"
 
 
 def _set_start(config: Config, resume: str | Path | None) -> None:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes without CUDA: what mmengine's launcher asks of a GPU, done by gloo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
+
+__all__ = ["join_processes", "unwrap_model"]
+
+
+def join_processes(config: Config) -> None:
+    """Join the processes that torchrun started, where none of them has a GPU.
+
+    mmengine picks a CUDA device for each of them without asking. So the group is made before the
+    Runner is, which then finds it, and the model is wrapped without a device's number. With CUDA,
+    with another launcher or with a backend of the config's own choice nothing is changed.
+
+    Args:
+        config: Its ``launcher`` and ``env_cfg`` are read; ``model_wrapper_cfg`` is set.
+    """
+    import torch
+    from torch import distributed
+
+    stated = config.get("env_cfg", {}).get("dist_cfg", {}).get("backend", "nccl")
+    if config.launcher != "pytorch" or torch.cuda.is_available() or stated not in ("nccl", "gloo"):
+        return
+    if not distributed.is_initialized():
+        distributed.init_process_group("gloo")
+    unused = config.get("find_unused_parameters", False)
+    wrapper = {
+        "type": "MMDistributedDataParallel",
+        "device_ids": None,
+        "broadcast_buffers": False,
+        "find_unused_parameters": unused,
+    }
+    config.setdefault("model_wrapper_cfg", wrapper)
+
+
+def unwrap_model(model: nn.Module) -> nn.Module:
+    """Return the model inside the wrapper of a distributed run, or the model itself."""
+    from mmengine.model import is_model_wrapper
+
+    inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]
+    return inner

@@ -73,7 +73,7 @@ RULES = {
     "zoo/loading.py": rule("zoo.catalog", *BASE, "zoo.requirements"),
     "zoo/registry.py": rule("zoo.catalog", "zoo.loading", *BASE, others={"mmengine"}),
     "zoo/interfaces.py": rule(),
-    "zoo/data": rule("zoo.errors", lazily={"numpy", "cv2"}),
+    "zoo/data": rule("zoo.errors", lazily={"numpy", "cv2", "pycocotools"}),
     "zoo/weights": rule(
         "zoo.manifest",
         "zoo.catalog",

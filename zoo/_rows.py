@@ -25,6 +25,7 @@ FORMATS = ("safetensors", "pth")
 LABELS = ("true", "derived")
 FROM_DATA = "from data"
 
+_SHARES = r"(?:(?:0(?:\.\d+)?|1(?:\.0+)?)(?:,(?!$)|$)){3}"
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _OPTION_NAME = r"[a-z][a-z0-9-]*"
@@ -105,6 +106,9 @@ def _read_dataset(table: Table) -> dict[str, Any]:
         "labels": table.choice("labels", LABELS, default="true"),
         "licence": table.text("licence"),
     }
+    if "shares" in table.values:
+        wanted = "three numbers in 0..1, as '0.9,0.1,0'"
+        values["shares"] = table.text("shares", pattern=_SHARES, wanted=wanted)
     for key in ("prepare", "sample"):
         values[key] = _read_target(table, key) if key in table.values else table.optional_text(key)
     values["options"] = _read_options(table)

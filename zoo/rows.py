@@ -80,6 +80,7 @@ class DatasetRow(Contribution):
         task: ``semantic`` or ``instance``.
         classes: Class names in the order of their ids, or ``"from data"``.
         labels: ``true``, or ``derived`` where masks were made from something else.
+        shares: Of train, val and test, where the user gives none: ``0.9,0.1,0``; or None.
         licence: Licence of the data, or where it is written.
         prepare: Target of the prepare function, or None.
         sample: Target of the function that writes a synthetic raw data set, or None.
@@ -89,6 +90,7 @@ class DatasetRow(Contribution):
     task: str = ""
     classes: tuple[str, ...] | str = ()
     labels: str = "true"
+    shares: str | None = None
     licence: str = ""
     prepare: str | None = None
     sample: str | None = None

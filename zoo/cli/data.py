@@ -14,6 +14,7 @@ from zoo.cli.errors import ZooCommand
 from zoo.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from zoo.catalog import Found
     from zoo.rows import DatasetRow, Option
 
 __all__ = ["check", "group", "list_datasets", "prepare", "sample", "show"]
@@ -68,17 +69,21 @@ def list_datasets(as_json: bool) -> None:
 @_TASK
 @click.option("--count", type=click.IntRange(min=1), help="How many images; else the plugin's own.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds, equal bytes.")
-def sample(name: str, out: Path, task: str | None, count: int | None, seed: int) -> None:
+@click.option("--size", type=click.IntRange(min=1), help="Side of the images in pixels.")
+def sample(
+    name: str, out: Path, task: str | None, count: int | None, seed: int, size: int | None
+) -> None:
     """Write a synthetic data set in the raw layout of NAME, a data set or its plugin.
 
     It holds no real data, and goes through the same `zoo data prepare` as the real thing.
     """
     from zoo.data import staged_folder
 
-    write_sample = _target(name, task, "sample")
+    write_sample = _target(_find(name, task), name, "sample")
+    sized = _sized(write_sample, name, size)
     with staged_folder(out) as staging, progress_bar("sample") as progress:
         inner = staging / ".sample"  # unlike any name in a raw layout
-        write_sample(inner, seed=seed, count=count, progress=progress)
+        write_sample(inner, seed=seed, count=count, progress=progress, **sized)
         for path in inner.iterdir():
             path.rename(staging / path.name)
         inner.rmdir()
@@ -109,14 +114,12 @@ class _PrepareCommand(ZooCommand):
 @click.option("--out", type=_DIR, required=True, help="The folder to write.")
 @click.option(
     "--shares",
-    default="0.8,0.1,0.1",
-    show_default=True,
     metavar="TRAIN,VAL,TEST",
-    help="Shares of the splits, by patient or scene.",
+    help="Shares of the splits, by patient or scene; the data set's own, else 0.8,0.1,0.1.",
 )
 @_TASK
 def prepare(
-    name: str, source: Path, out: Path, shares: str, task: str | None, **options: object
+    name: str, source: Path, out: Path, shares: str | None, task: str | None, **options: object
 ) -> None:
     """Turn a raw data set into a folder to train on.
 
@@ -125,8 +128,10 @@ def prepare(
     """
     from zoo.data import parse_shares
 
-    run = _target(name, task, "prepare")
-    parsed = parse_shares(shares)
+    found = _find(name, task)
+    run = _target(found, name, "prepare")
+    default = getattr(found.row, "shares", None) or "0.8,0.1,0.1"
+    parsed = parse_shares(default if shares is None else shares)
     with progress_bar("prepare") as progress:
         report = run(source, out, shares=parsed, progress=progress, **options)
     click.echo(report.summary())
@@ -161,13 +166,24 @@ def show(folder: Path, out: Path, count: int) -> None:
     click.echo(f"wrote {show_prepared(folder, out, count=count)}")
 
 
-def _target(name: str, task: str | None, what: str) -> Any:
-    """Return the data set's prepare or sample function, imported."""
+def _find(name: str, task: str | None) -> Found:
+    """Return a data set; of a plugin with several, the first unless ``task`` says which."""
     from zoo.catalog import read_catalog
+
+    catalog = read_catalog()
+    for record in catalog.plugins:
+        if record.name == name and task is None and record.error is None:
+            rows = record.checked().datasets
+            if len(rows) > 1:
+                return catalog.find_dataset(f"{name}.{rows[0].name}")
+    return catalog.find_dataset(name, task=task)
+
+
+def _target(found: Found, name: str, what: str) -> Any:
+    """Return the data set's prepare or sample function, imported."""
     from zoo.errors import PluginError
     from zoo.loading import load_target
 
-    found = read_catalog().find_dataset(name, task=task)
     target: str | None = getattr(found.row, what)
     if target is None:
         message = f"cannot {what} {name!r}: the plugin names no {what} function."
@@ -180,9 +196,22 @@ def _target(name: str, task: str | None, what: str) -> Any:
     return load_target(found, target)
 
 
+def _sized(write_sample: Any, name: str, size: int | None) -> dict[str, int]:
+    """Return the keyword for ``--size``, which not every sample has."""
+    import inspect
+
+    from zoo.errors import DataError
+
+    if size is None:
+        return {}
+    if "size_px" not in inspect.signature(write_sample).parameters:
+        message = f"cannot draw a sample of {name!r} at {size} px: its size is fixed."
+        raise DataError(message, where="--size", hint="leave --size out.")
+    return {"size_px": size}
+
+
 def _dataset_named_in(args: list[str]) -> DatasetRow | None:
     """Return the row of the first word that names a data set, or None to let click complain."""
-    from zoo.catalog import read_catalog
     from zoo.errors import ZooError
     from zoo.rows import DatasetRow
 
@@ -193,7 +222,7 @@ def _dataset_named_in(args: list[str]) -> DatasetRow | None:
     pairs.sort(key=lambda pair: pair[0][:2] == "--")
     for word in (word for _, word in pairs if word[:1] != "-"):
         try:
-            row = read_catalog().find_dataset(word, task=task).row
+            row = _find(word, task).row
         except ZooError:
             continue  # the command itself looks the name up again and says what is wrong
         return row if isinstance(row, DatasetRow) else None

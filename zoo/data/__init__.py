@@ -4,9 +4,12 @@
 The way of a data set: :func:`open_source` reads a folder or a zip in place, the plugin finds its
 :class:`Pair` of image and masks there, and :func:`prepare_semantic` does the rest: it decodes,
 checks, resizes, splits by group, and puts a whole prepared folder in place or nothing at all.
+For instances the plugin makes a :class:`Scene` of each image, with its :class:`Instance` objects,
+and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 """
 
 from zoo.data.check import check_prepared
+from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.drawing import draw_legend, draw_overlay
 from zoo.data.images import (
     decode_image,
@@ -17,57 +20,80 @@ from zoo.data.images import (
     resize_mask,
     to_uint8,
 )
+from zoo.data.instance import prepare_instances
+from zoo.data.instances import Instance, Scene
 from zoo.data.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
 from zoo.data.pairs import EncodeMask, Pair
 from zoo.data.prepared import (
     IGNORE_INDEX,
     DatasetIdentity,
+    MaskedFile,
     Prepared,
     PreparedFile,
     Split,
+    WindowFile,
     read_prepared,
 )
 from zoo.data.report import Report
 from zoo.data.semantic import prepare_semantic
+from zoo.data.shapes import box_polygon, ellipse_polygon, polygon_from_box
 from zoo.data.show import show_prepared
 from zoo.data.source import Source, SourceFile, open_source
 from zoo.data.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
 from zoo.data.staging import check_places, staged_folder, write_file
+from zoo.data.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
 
 __all__ = [
     "IGNORE_INDEX",
     "IMAGE_SUFFIXES",
     "SPLITS",
+    "CocoAnnotation",
+    "CocoFile",
+    "CocoImage",
     "DatasetIdentity",
     "EncodeMask",
+    "Instance",
+    "MaskedFile",
     "Pair",
     "Prepared",
     "PreparedFile",
     "Report",
+    "Scene",
     "Shares",
     "Source",
     "SourceFile",
     "Split",
     "StemPair",
+    "Tiling",
+    "Window",
+    "WindowFile",
     "assign_splits",
+    "box_polygon",
     "check_places",
     "check_prepared",
+    "chip_window",
     "decode_image",
     "digest_of",
     "draw_legend",
     "draw_overlay",
+    "ellipse_polygon",
     "encode_png",
     "fit_size",
     "open_source",
     "pair_by_stem",
     "parse_shares",
     "parse_size",
+    "parse_tiling",
+    "polygon_from_box",
+    "prepare_instances",
     "prepare_semantic",
+    "read_coco",
     "read_prepared",
     "resize_image",
     "resize_mask",
     "show_prepared",
     "staged_folder",
+    "tile_windows",
     "to_uint8",
     "write_file",
 ]

@@ -6,9 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from zoo.data.check_instances import check_annotations, check_window
 from zoo.data.digests import digest_pixels
 from zoo.data.images import decode_image, to_uint8
-from zoo.data.prepared import IGNORE_INDEX, MaskedFile, Prepared, files_of, read_prepared
+from zoo.data.prepared import (
+    IGNORE_INDEX,
+    MaskedFile,
+    Prepared,
+    WindowFile,
+    files_of,
+    read_prepared,
+)
 from zoo.errors import DataError
 
 __all__ = ["check_prepared"]
@@ -18,22 +26,24 @@ def check_prepared(root: Path, *, progress: Callable[[int, int], None] | None = 
     """Return what is wrong with a prepared folder, an empty list if it holds.
 
     Every picture is decoded: its size and pixels must be those of ``dataset.json``, labels must
-    be ids of its classes or 255, nothing may be missing or added, and no group may lie in two
-    splits.
+    be ids of its classes or 255, or COCO JSON that is valid and the one that was prepared.
+    Nothing may be missing or added, and no group may lie in two splits.
 
     Args:
         root: The folder.
-        progress: Called with pairs done and pairs in all.
+        progress: Called with images done and images in all.
 
     Raises:
         DataError: ``dataset.json`` or a split list cannot be used at all, so there is nothing to
             hold the pictures to.
     """
     prepared = read_prepared(root)
-    problems = [*_torn_groups(prepared), *_strangers(prepared)]
+    problems = [*_torn_groups(prepared), *_strangers(prepared), *check_annotations(prepared)]
     for done, row in enumerate(prepared.files, start=1):
         if isinstance(row, MaskedFile):
             problems += _check_pair(prepared, row)
+        elif isinstance(row, WindowFile):
+            problems += check_window(prepared, row)
         if progress is not None:
             progress(done, len(prepared.files))
     return problems

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.data.plan import Item, Plan
 from zoo.data.prepared import Prepared, PreparedFile, splits_of
@@ -14,17 +14,28 @@ from zoo.data.report import Report
 from zoo.data.splits import SPLITS
 from zoo.data.staging import write_file
 
-__all__ = ["note_twins", "write_facts"]
+__all__ = ["Twin", "note_twins", "write_facts"]
 
 
-def note_twins(report: Report, files: Iterable[PreparedFile]) -> None:
-    """Note images of equal pixels in two splits: what was trained on must not be tested on."""
-    first: dict[str, PreparedFile] = {}
-    for row in files:
-        twin = first.setdefault(row.image_sha256, row)
-        if twin.split != row.split:
-            text = f"same pixels as {twin.stem!r} in {twin.split}, though it lies in {row.split}"
-            report.note(row.source_image, text)
+class Twin(NamedTuple):
+    """What is compared of a picture, and how a note calls it."""
+
+    sha256: str
+    stem: str
+    split: str
+    source_image: str
+
+
+def note_twins(report: Report, pictures: Iterable[Twin]) -> None:
+    """Note equal pictures in two splits: what was trained on must not be tested on."""
+    first: dict[str, Twin] = {}
+    for picture in pictures:
+        twin = first.setdefault(picture.sha256, picture)
+        if twin.split != picture.split:
+            text = (
+                f"same pixels as {twin.stem!r} in {twin.split}, though it lies in {picture.split}"
+            )
+            report.note(picture.source_image, text)
 
 
 def write_facts(

@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["find_fault", "to_index_png"]
+__all__ = ["find_fault", "find_jpeg_size", "to_index_png"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -75,6 +75,27 @@ def _jpeg_fault(data: bytes) -> str | None:
         at += 1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     whole = at + 4 <= len(data) and data.rfind(b"\xff\xd9") > at
     return None if whole else _truncated("JPEG", len(data))
+
+
+def find_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a plain JPEG, read from its header.
+
+    Plain: 8 bits, grey or three channels, baseline or progressive, and with no EXIF block that
+    might turn the picture. None for anything else, which has to be decoded.
+    """
+    at = 2
+    while data.startswith(_JPEG) and at + 10 <= len(data) and data[at] == 0xFF:
+        kind = data[at + 1]
+        if kind == 0xE1 and data[at + 4 : at + 8] == b"Exif":
+            return None
+        if kind in (0xC0, 0xC1, 0xC2):
+            bits, height_px, width_px, channels = struct.unpack_from(">BHHB", data, at + 4)
+            plain = bits == 8 and channels in (1, 3) and height_px and width_px
+            return (width_px, height_px) if plain else None
+        if kind == 0xDA:
+            return None
+        at += 1 if kind == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
 
 
 def _tiff_fault(data: bytes) -> str | None:

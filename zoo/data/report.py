@@ -34,6 +34,7 @@ class Report:
         notes: Files that were kept and deserve a look, as an empty mask does.
         splits: Files, groups and digest of each split.
         class_px: Pixels of each class over all masks, and of none ("ignored").
+        instances: Of each class, how many, of instance data.
         unchanged: The prepared folder was there already, equal, and was not written.
     """
 
@@ -43,6 +44,7 @@ class Report:
     notes: list[ReportLine] = field(default_factory=list)
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     class_px: dict[str, int] = field(default_factory=dict)
+    instances: dict[str, int] = field(default_factory=dict)
     unchanged: bool = False
 
     def drop(self, file: str, reason: str) -> None:
@@ -67,6 +69,7 @@ class Report:
             "schema": 1,
             "counts": dict(self.counts),
             "splits": dict(self.splits),
+            **({"instances": dict(self.instances)} if self.instances else {}),
             "class_px": dict(self.class_px),
             "dropped": _to_rows(self.dropped, "reason"),
             "repaired": _to_rows(self.repaired, "repair"),
@@ -84,6 +87,7 @@ class Report:
             counts=dict(data["counts"]),
             splits=dict(data["splits"]),
             class_px=dict(data["class_px"]),
+            instances=dict(data.get("instances", {})),
             dropped=[ReportLine(row["file"], row["reason"]) for row in data["dropped"]],
             repaired=[ReportLine(row["file"], row["repair"]) for row in data["repaired"]],
             notes=[ReportLine(row["file"], row["note"]) for row in data["notes"]],

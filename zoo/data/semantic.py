@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.data.digests import digest_sources
-from zoo.data.facts import note_twins, write_facts
+from zoo.data.facts import Twin, note_twins, write_facts
 from zoo.data.jobs import Progress, run_jobs
 from zoo.data.pairs import EncodeMask, Pair, PairRecord, WriteRules, write_pair
 from zoo.data.plan import Plan, make_plan
@@ -126,7 +126,8 @@ def _complete(report: Report, records: Sequence[PairRecord], plan: Plan[Pair]) -
     for record in records:
         report.repaired += record.repaired
         report.notes += record.notes
-    note_twins(report, (record.file for record in records))
+    rows = (record.file for record in records)
+    note_twins(report, (Twin(r.image_sha256, r.stem, r.split, r.source_image) for r in rows))
     report.count("written", len(records))
     totals = [sum(counts) for counts in zip(*(row.class_px for row in records), strict=True)]
     report.class_px = dict(zip((*plan.classes, "ignored"), totals, strict=True))

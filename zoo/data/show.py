@@ -3,17 +3,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.drawing import draw_legend, draw_overlay, draw_text, fit_text
-from zoo.data.images import decode_image, encode_png, fit_size, resize_image, resize_mask
-from zoo.data.prepared import Prepared, PreparedFile, read_prepared
+from zoo.data.coco import CocoAnnotation, read_coco
+from zoo.data.coco_masks import MaskInRoi, roi_of
+from zoo.data.drawing import draw_legend, draw_outlines, draw_overlay, draw_text, fit_text
+from zoo.data.images import (
+    decode_image,
+    encode_png,
+    fit_size,
+    load_cv2,
+    resize_image,
+    resize_mask,
+)
+from zoo.data.prepared import Prepared, PreparedFile, WindowFile, read_prepared
 from zoo.data.staging import write_file
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from zoo.data.images import Image
+
+Shown = dict[str, list[tuple[int, CocoAnnotation]]]
 
 __all__ = ["choose_files", "show_prepared"]
 
@@ -24,7 +39,7 @@ _SPLIT_COLORS = {"train": (130, 200, 130), "val": (240, 200, 90), "test": (120, 
 
 
 def show_prepared(
-    root: Path, out: Path, *, count: int = 12, columns: int = 4, tile_px: int = 256
+    root: Path, out: Path, *, count: int = 12, columns: int = 4, tile_px: int | None = None
 ) -> Path:
     """Write a contact sheet of overlays and return where it lies.
 
@@ -36,7 +51,7 @@ def show_prepared(
         out: A folder, which gets ``contact_sheet.png``, or the name of a PNG; made if missing.
         count: Of images, at least 1.
         columns: Of the sheet.
-        tile_px: Longer side of each picture.
+        tile_px: Longer side of each picture; None for 256, or 384 of instances.
 
     Raises:
         DataError: The folder is not a prepared one, a picture of it cannot be read, ``out`` lies
@@ -49,15 +64,20 @@ def show_prepared(
         message = f"cannot write {path.name!r} into the prepared folder itself."
         raise DataError(message, path=path, hint="give another --out.")
     rows = choose_files(prepared, max(1, count))
-    sheet = _compose(prepared, rows, max(1, min(columns, len(rows))), tile_px)
+    side_px = tile_px or (384 if prepared.task == "instance" else 256)
+    sheet = _compose(prepared, rows, max(1, min(columns, len(rows))), side_px)
     write_file(path, encode_png(sheet))
     return path
 
 
 def choose_files(prepared: Prepared, count: int) -> list[PreparedFile]:
-    """Return ``count`` files spread over the splits by their sizes, one of each at least."""
+    """Return ``count`` files spread over the splits by their sizes, one of each at least.
+
+    Of instance data, those that show an instance, where a split has any.
+    """
     files = {row.stem: row for row in prepared.files}
-    filled = [split.stems for split in prepared.splits.values() if split.stems]
+    filled = [_worth_showing(split.stems, files) for split in prepared.splits.values()]
+    filled = [stems for stems in filled if stems]
     left = max(count, len(filled))
     chosen: list[PreparedFile] = []
     for index, stems in enumerate(filled):
@@ -70,6 +90,11 @@ def choose_files(prepared: Prepared, count: int) -> list[PreparedFile]:
     return chosen
 
 
+def _worth_showing(stems: Sequence[str], files: Mapping[str, PreparedFile]) -> Sequence[str]:
+    shown = [stem for stem in stems if getattr(files[stem], "instances", 1)]
+    return shown or stems
+
+
 def _compose(prepared: Prepared, rows: list[PreparedFile], columns: int, tile_px: int) -> Image:
     import numpy as np
 
@@ -77,10 +102,11 @@ def _compose(prepared: Prepared, rows: list[PreparedFile], columns: int, tile_px
     lines = -(-len(rows) // columns)
     height_px = lines * (cell_px + _CAPTION_PX) + _GAP_PX
     sheet = np.full((height_px, columns * cell_px + _GAP_PX, 3), _GROUND, np.uint8)
+    shown = _read_shown(prepared, {row.split for row in rows})
     for index, row in enumerate(rows):
         left = _GAP_PX + (index % columns) * cell_px
         top = _GAP_PX + (index // columns) * (cell_px + _CAPTION_PX)
-        tile = _draw_tile(prepared, row, tile_px)
+        tile = _draw_tile(prepared, row, tile_px, shown)
         dy, dx = (tile_px - tile.shape[0]) // 2, (tile_px - tile.shape[1]) // 2
         sheet[top + dy : top + dy + tile.shape[0], left + dx : left + dx + tile.shape[1]] = tile
         baseline = top + tile_px + 15
@@ -90,22 +116,59 @@ def _compose(prepared: Prepared, rows: list[PreparedFile], columns: int, tile_px
     return np.concatenate([sheet, legend])
 
 
-def _draw_tile(prepared: Prepared, row: PreparedFile, tile_px: int) -> Image:
-    image = _read(prepared.image_path(row.stem))
-    labels = _read(prepared.mask_path(row.stem))
+def _draw_tile(prepared: Prepared, row: PreparedFile, tile_px: int, shown: Shown) -> Image:
+    image = _read(prepared.root / "images" / row.image_name)
     size = fit_size(image.shape[0], image.shape[1], (tile_px, tile_px), keep_aspect=True)
+    small = resize_image(image, size)
+    if isinstance(row, WindowFile):
+        scale = size[0] / image.shape[1]
+        outlines = [
+            (outline * scale, prepared.palette[index])
+            for index, annotation in shown.get(row.image_name, [])
+            for outline in _outlines(annotation)
+        ]
+        return draw_outlines(small, outlines)
+    labels = _read(prepared.mask_path(row.stem))
     skip = (0,) if len(prepared.classes) > 1 else ()
-    return draw_overlay(
-        resize_image(image, size), resize_mask(labels, size), prepared.palette, skip=skip
-    )
+    return draw_overlay(small, resize_mask(labels, size), prepared.palette, skip=skip)
+
+
+def _read_shown(prepared: Prepared, splits: set[str]) -> Shown:
+    """Return what the COCO JSON of these splits says of each image, with the class's index."""
+    shown: Shown = {}
+    for split in sorted(splits & prepared.annotations.keys()):
+        path = prepared.annotations_path(split)
+        content = read_coco(_read_bytes(path), str(path))
+        places = {key: index for index, key in enumerate(content.categories)}
+        names = {image.id: image.file_name for image in content.images}
+        for annotation in content.annotations:
+            found = shown.setdefault(names[annotation.image_id], [])
+            found.append((places[annotation.category_id], annotation))
+    return shown
+
+
+def _outlines(annotation: CocoAnnotation) -> list[NDArray[np.float64]]:
+    """Return what encloses a mask, ``(n, 2)`` each."""
+    import numpy as np
+
+    mask = roi_of(annotation.segmentation or [])
+    if not isinstance(mask, MaskInRoi):
+        return [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in mask]
+    cv2 = load_cv2()
+    found, _ = cv2.findContours(mask.pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    corner = np.array([mask.left_px + 0.5, mask.top_px + 0.5])
+    return [outline[:, 0].astype(np.float64) + corner for outline in found]
 
 
 def _read(path: Path) -> Image:
     import numpy as np
 
+    return decode_image(_read_bytes(path), str(path)).astype(np.uint8, copy=False)
+
+
+def _read_bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         message = f"cannot read {path.name!r}: {error.strerror}."
         raise DataError(message, path=path, hint="run zoo data check on the folder.") from error
-    return decode_image(data, str(path)).astype(np.uint8, copy=False)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Do images and COCO JSON of a prepared folder of instances still hold?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from zoo.data.coco import CocoFile, read_coco
+from zoo.data.digests import digest_bytes, digest_pixels
+from zoo.data.images import decode_image, to_uint8
+from zoo.data.prepared import Prepared, WindowFile
+from zoo.errors import DataError
+
+__all__ = ["check_annotations", "check_window"]
+
+
+def check_annotations(prepared: Prepared) -> Iterator[str]:
+    """Yield what is wrong with the COCO JSON of each split.
+
+    Its bytes must be those that were prepared. Where they are not, it is read, and what does not
+    hold together with ``dataset.json`` is named too.
+    """
+    for split, sha256 in prepared.annotations.items():
+        path = prepared.annotations_path(split)
+        name = path.relative_to(prepared.root).as_posix()
+        try:
+            data = path.read_bytes()
+            content = read_coco(data, str(path))
+        except OSError as error:
+            yield f"{name}: {error.strerror}"
+            continue
+        except DataError as error:
+            yield f"{name}: {error.message}"
+            continue
+        if digest_bytes(data) != sha256:
+            yield f"{name}: it is not what was prepared"
+        yield from (f"{name}: {fault}" for fault in _compare(prepared, split, content))
+
+
+def _compare(prepared: Prepared, split: str, content: CocoFile) -> Iterator[str]:
+    if tuple(content.categories.values()) != prepared.classes:
+        yield f"found the categories {list(content.categories.values())}"
+    rows = {
+        row.image_name: row
+        for row in prepared.files
+        if isinstance(row, WindowFile) and row.split == split
+    }
+    names = {image.id: image.file_name for image in content.images}
+    strange = set(names.values()) ^ rows.keys()
+    if strange:
+        yield f"found {len(names)} images, expected the {len(rows)} of dataset.json"
+    counts = Counter(names[annotation.image_id] for annotation in content.annotations)
+    for image in content.images:
+        row = rows.get(image.file_name)
+        if row is None:
+            continue
+        if (image.width_px, image.height_px) != (row.width_px, row.height_px):
+            yield f"{image.file_name} has {image.width_px}x{image.height_px} px in it"
+        if counts[image.file_name] != row.instances:
+            found = counts[image.file_name]
+            yield f"{image.file_name} has {found} instances in it, expected {row.instances}"
+
+
+def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
+    """Yield what is wrong with one image: that it decodes, its size, its digest."""
+    path = prepared.image_path(row.stem, row.suffix)
+    name = path.relative_to(prepared.root).as_posix()
+    try:
+        data = path.read_bytes()
+        pixels = decode_image(data, name)
+    except OSError as error:
+        yield f"{name}: {error.strerror}"
+        return
+    except DataError as error:
+        yield f"{name}: {error.message}"
+        return
+    is_copy = row.suffix == ".jpg"
+    if pixels.shape[:2] != (row.height_px, row.width_px):
+        found = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        yield f"{name}: found {found} px, expected {row.width_px}x{row.height_px}"
+    elif (digest_bytes(data) if is_copy else digest_pixels(to_uint8(pixels))) != row.image_sha256:
+        yield f"{name}: its pixels are not those that were prepared"

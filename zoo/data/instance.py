@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From scenes with instances to a prepared folder: the whole way that plugins share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.data.coco_json import write_annotations
+from zoo.data.facts import Twin, note_twins, write_facts
+from zoo.data.instances import Scene
+from zoo.data.jobs import Progress, run_jobs
+from zoo.data.plan import Plan, make_plan
+from zoo.data.prepared import DatasetIdentity
+from zoo.data.report import Report
+from zoo.data.rerun import check_same, find_earlier
+from zoo.data.scenes import SceneRecord, SurveyedScene, survey_scene, write_scene
+from zoo.data.source import Source
+from zoo.data.splits import Shares
+from zoo.data.staging import check_places, staged_folder
+from zoo.data.windows import Tiling
+from zoo.errors import DataError
+
+__all__ = ["prepare_instances"]
+
+_MOST_CLASSES = 10_000
+
+
+def prepare_instances(
+    source: Source,
+    out: Path,
+    *,
+    dataset: DatasetIdentity,
+    scenes: Iterable[Scene],
+    classes: Sequence[str],
+    palette: Sequence[tuple[int, int, int]],
+    shares: Shares,
+    report: Report,
+    tiling: Tiling,
+    labels: str,
+    licence: str,
+    options: Mapping[str, Any] | None = None,
+    salt: str = "zoo",
+    progress: Progress | None = None,
+    workers: int = 2,
+) -> Report:
+    """Write the prepared folder of ``scenes``, or nothing.
+
+    The source is only read. Scenes are split by group before they are cut, so no scene lies in
+    two splits. Images of 16 bits become 8 bits by :func:`zoo.data.to_uint8`, a scene at a time.
+    Instances outside their scene, and those without a pixel, are dropped and reported. The same
+    source and options give the same folder. If ``out`` holds that folder already, nothing is
+    written; if it holds another, that is an error.
+
+    Args:
+        source: What the scenes' paths refer to.
+        out: The folder to be made.
+        dataset: Goes into ``dataset.json``.
+        scenes: In any order; read once.
+        classes: Names; categories of the COCO JSON count from 1.
+        palette: RGB of each class.
+        shares: Of the splits.
+        report: What was found and dropped so far; completed here.
+        tiling: How scenes are cut; see :func:`zoo.data.parse_tiling`.
+        labels: ``"derived"`` if masks were made from something weaker, as boxes.
+        licence: Of the images.
+        options: What else decided the result; a later run compares them.
+        salt: Of the splits.
+        progress: Called with scenes done and scenes in all.
+        workers: Threads; each holds one scene, so memory does not grow with their number.
+
+    Raises:
+        DataError: Anything in the source that cannot be used, each file named; an overlap
+            smaller than the largest box; places that overlap; ``out`` holding something else; a
+            full disk. Nothing is left at ``out``.
+    """
+    check_places(source.path, out)
+
+    def survey(scene: Scene) -> SurveyedScene:
+        return survey_scene(source, scene)
+
+    def write(scene: SurveyedScene) -> SceneRecord:
+        return write_scene(source, scene, plan.splits[scene.stem], folder, tiling)
+
+    surveyed = run_jobs(survey, tuple(scenes), what="scenes", workers=workers)
+    tiling.check_fits(scene.sizes for scene in surveyed)
+    plan = make_plan(
+        dataset,
+        _keep(surveyed, tiling, report),
+        classes,
+        palette,
+        labels=labels,
+        options={**(options or {}), **tiling.to_options(), "salt": salt},
+        shares=shares,
+        salt=salt,
+        most_classes=_MOST_CLASSES,
+    )
+    earlier = find_earlier(out)
+    if earlier is not None:
+        digests = {scene.stem: scene.source_sha256 for scene in plan.items}
+        return check_same(earlier, plan, digests, report)
+    with staged_folder(out) as folder:
+        records = run_jobs(write, plan.items, what="scenes", workers=workers, progress=progress)
+        _complete(report, plan, records, tiling)
+        _write(folder, plan, records, report, licence)
+    return report
+
+
+def _keep(
+    surveyed: Sequence[SurveyedScene], tiling: Tiling, report: Report
+) -> Iterator[SurveyedScene]:
+    """Yield the scenes that will be in the folder, and report what was done to the others."""
+    count = 0
+    for scene in surveyed:
+        report.dropped += scene.dropped
+        report.repaired += scene.repaired
+        if scene.scene.instances or tiling.layout != "chips":
+            count += 1
+            yield scene
+        else:
+            report.drop(scene.image, "no instance in the scene, so no chip")
+    if surveyed and not count:
+        message = "cannot cut chips: no scene shows an instance."
+        raise DataError(message, where="--layout", hint="give --layout tiles or whole.")
+
+
+def _complete(
+    report: Report,
+    plan: Plan[SurveyedScene],
+    records: Sequence[SceneRecord],
+    tiling: Tiling,
+) -> None:
+    kept: Counter[int] = Counter()
+    for scene, record in zip(plan.items, records, strict=True):
+        kept.update(instance.category for instance in scene.scene.instances)
+        if not scene.scene.instances:
+            report.note(scene.image, "no instance in the scene")
+        if record.is_stretched:
+            report.repair(scene.image, "16-bit samples stretched to 8 bits")
+        if max(scene.width_px, scene.height_px) < tiling.tile_px:
+            report.note(scene.image, f"smaller than {tiling.tile_px} px: not cut")
+    note_twins(
+        report, (Twin(s.image_sha256, s.stem, plan.splits[s.stem], s.image) for s in plan.items)
+    )
+    report.instances = {name: kept[index] for index, name in enumerate(plan.classes)}
+    for name, number in report.instances.items():
+        if not number:
+            report.note("", f"class {name!r} occurs in no scene")
+    report.count("scenes", len(plan.items))
+    report.count("instances", kept.total())
+    if tiling.layout != "whole":
+        report.count(tiling.layout, sum(len(record.files) for record in records))
+    if tiling.layout == "tiles":
+        empty = sum(not row.instances for record in records for row in record.files)
+        report.count("tiles without an instance", empty)
+        report.count("remains of cut instances left out", sum(r.remains for r in records))
+
+
+def _write(
+    folder: Path,
+    plan: Plan[SurveyedScene],
+    records: Sequence[SceneRecord],
+    report: Report,
+    licence: str,
+) -> None:
+    shown = [
+        part for record in records for part in zip(record.files, record.annotations, strict=True)
+    ]
+    shown.sort(key=lambda part: part[0].stem)
+    annotations = write_annotations(
+        folder,
+        shown,
+        dataset=plan.dataset,
+        classes=plan.classes,
+        labels=plan.labels,
+        licence=licence,
+    )
+    files = [row for row, _ in shown]
+    write_facts(folder, plan, files, report, task="instance", annotations=annotations)

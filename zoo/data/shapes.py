@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outlines made from boxes, for data whose boxes are all that there is."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from zoo.errors import DataError
+
+__all__ = ["Box", "BoxMasks", "box_polygon", "ellipse_polygon", "polygon_from_box"]
+
+Box = tuple[float, float, float, float]
+BoxMasks = Literal["ellipse", "box"]
+
+_MOST_DEVIATION_PX = 0.2
+_LEAST_SIDE_PX = 2.0
+
+
+def box_polygon(box: Box) -> list[float]:
+    """Return the four corners of a box as ``[x, y, x, y, ...]``.
+
+    Args:
+        box: xyxy in px, half-open.
+    """
+    left, top, right, bottom = box
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+def ellipse_polygon(box: Box) -> list[float]:
+    """Return the ellipse inscribed in a box as ``[x, y, x, y, ...]``, rounded to 0.01 px.
+
+    The polygon has the area of the ellipse: its vertices lie as much outside as its edges run
+    inside. It has as many vertices, a multiple of four, as keep them within 0.2 px of the
+    ellipse, 16 for 18 px and 32 for 108 px. Edges face the four sides, so that it never leaves
+    the box.
+
+    Args:
+        box: xyxy in px, half-open.
+
+    Source:
+        A regular n-gon of circumradius s has the area ``n s^2 sin(2 pi / n) / 2``. Equal to
+        ``pi`` that is ``s = 1 + (pi^2 / 3) / n^2 + O(n^-4)``: the vertices of an ellipse of
+        semi-axis r are off by ``3.29 r / n^2``.
+    """
+    left, top, right, bottom = box
+    radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
+    longer_px = max(radius_x, radius_y)
+    number = 4 * max(2, math.ceil(math.sqrt(math.pi**2 / 3 * longer_px / _MOST_DEVIATION_PX) / 4))
+    step = 2 * math.pi / number
+    scale = math.sqrt(step / math.sin(step))
+    points = []
+    for index in range(number):
+        angle = (index + 0.5) * step
+        points.append(round(left + radius_x * (1 + scale * math.cos(angle)), 2))
+        points.append(round(top + radius_y * (1 + scale * math.sin(angle)), 2))
+    return points
+
+
+def polygon_from_box(box: Box, masks: str) -> list[float]:
+    """Return the outline that stands for a box: its inscribed ellipse, or the box itself.
+
+    Args:
+        box: xyxy in px, half-open. One narrower than 2 px stands for itself in any case: of
+            so small an ellipse no pixel may be left.
+        masks: ``ellipse`` or ``box``.
+
+    Raises:
+        DataError: ``masks`` is something else.
+    """
+    if masks not in ("ellipse", "box"):
+        message = f"cannot make masks from boxes by {masks!r}: expected 'ellipse' or 'box'."
+        raise DataError(message, where="--masks", hint="give --masks ellipse or --masks box.")
+    side_px = min(box[2] - box[0], box[3] - box[1])
+    if masks == "box" or side_px < _LEAST_SIDE_PX:
+        return box_polygon(box)
+    return ellipse_polygon(box)

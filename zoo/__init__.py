@@ -7,9 +7,26 @@ compiled mmcv is installed; the names below are imported when they are first use
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from zoo._extension import install as _install
 
-__all__ = ["ZooError", "__version__", "load_contribution", "read_catalog"]
+if TYPE_CHECKING:  # what __getattr__ brings at run time
+    from zoo.catalog import read_catalog
+    from zoo.engine.predict import load
+    from zoo.errors import ZooError
+    from zoo.loading import load_contribution
+    from zoo.weights.download import download, list_weights
+
+__all__ = [
+    "ZooError",
+    "__version__",
+    "download",
+    "list_weights",
+    "load",
+    "load_contribution",
+    "read_catalog",
+]
 
 __version__ = "0.1.0"
 
@@ -17,6 +34,9 @@ _install()
 
 _HOMES = {
     "ZooError": "zoo.errors",
+    "download": "zoo.weights.download",
+    "list_weights": "zoo.weights.download",
+    "load": "zoo.engine.predict",
     "load_contribution": "zoo.loading",
     "read_catalog": "zoo.catalog",
 }

@@ -14,6 +14,11 @@ __all__ = ["LazyGroup", "main"]
 _COMMANDS = {
     "list": ("zoo.cli.list:command", "List the weights that can be had."),
     "info": ("zoo.cli.info:command", "Show everything the manifests say of one name."),
+    "download": ("zoo.cli.download:command", "Fetch weights, verified."),
+    "verify": ("zoo.cli.verify:command", "Hash cached weights again."),
+    "cache": ("zoo.cli.cache:group", "List or remove weights that were fetched."),
+    "rescue": ("zoo.cli.rescue:command", "Adopt old OpenMMLab checkpoints found on disk."),
+    "publish": ("zoo.cli.publish:command", "Publish a run: one file, its card, its row."),
     "train": ("zoo.cli.train:command", "Train a config."),
     "test": ("zoo.cli.test:command", "Measure a checkpoint on a split."),
     "predict": ("zoo.cli.predict:command", "Segment images with a model."),

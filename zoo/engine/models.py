@@ -32,6 +32,7 @@ __all__ = [
     "choose_device",
     "find_best_checkpoint",
     "find_dumped_config",
+    "is_weights_name",
     "open_model",
 ]
 
@@ -163,10 +164,17 @@ def _find_parts(spec: str) -> _Parts:
     if comma:
         loaded = load_checkpoint(checkpoint.strip())
         return _Parts(loaded.path.stem, read_config(config.strip(), pretrained="none"), loaded)
-    if path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec:
+    if not is_weights_name(spec):
         message = f"cannot open the model {spec!r}: there is no such file or folder."
         raise CheckpointError(message, path=path, hint=f"give {_FORMS}.")
     return _from_catalog(spec)
+
+
+def is_weights_name(spec: str) -> bool:
+    """Return whether a model is called by a weights name, rather than by a file or a folder."""
+    path = Path(spec).expanduser()
+    is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
+    return not (is_path or path.is_dir() or path.is_file())
 
 
 def _from_work_dir(folder: Path) -> _Parts:

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo.data import IMAGE_SUFFIXES, encode_png
 from zoo.engine.inputs import InputImage, find_inputs
-from zoo.engine.models import LoadedModel, open_model
+from zoo.engine.models import LoadedModel, is_weights_name, open_model
 from zoo.engine.overlay import draw_overlay
 from zoo.engine.reader import ImageReader, find_test_dataset
 from zoo.engine.writing import replace_file
@@ -23,7 +23,7 @@ from zoo.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Failure", "Predictions", "Predictor", "SemanticResult", "predict"]
+__all__ = ["Failure", "Predictions", "Predictor", "SemanticResult", "load", "predict"]
 
 JSON_NAME = "predictions.json"
 IGNORE_ID = 255
@@ -135,6 +135,37 @@ class Predictor:
             )
             raise ConfigError(message, where=self.model.name)
         return np.ascontiguousarray(ids, np.uint8)
+
+
+def load(name: str, *, device: str = "auto") -> Predictor:
+    """Return a predictor: call it with a path or an array, and it gives a typed result.
+
+    Weights that are not on this machine yet are fetched and verified first, as by
+    :func:`zoo.download`; nothing in them is run.
+
+    Args:
+        name: A weights name, as :func:`zoo.list_weights` has it; or what
+            :func:`zoo.engine.models.open_model` takes: a published ``.safetensors``, a work dir, or
+            ``CONFIG,CHECKPOINT``. The last two run their config.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
+
+    Raises:
+        UnknownNameError: There are no weights of that name.
+        DownloadError: They cannot be fetched, or are not the promised ones.
+        CheckpointError: They cannot be read, or do not fit the config.
+        ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
+            is not there.
+
+    Example:
+        ``zoo.load("unet_lung_montgomery")("chest.png").areas_px["lung"]``
+    """
+    if is_weights_name(name):
+        from zoo.weights import fetch_weights, find_weights, local_files
+
+        found = find_weights(name)
+        if next(local_files(found), None) is None:
+            fetch_weights(found)
+    return Predictor(name, device=device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 """Weights as files: where they are, how they get here, and whether their bytes are right.
 
 The names below are imported when they are first used: a listing needs none that can download.
-`zoo.weights.download.download` is not among them, as its module has that name; it is `zoo.download`.
+`zoo.weights.download.download` is not among them: its module has that name.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.weights.cache import CachedFile, cache_folder, cached_file, find_cached, remove_cached
     from zoo.weights.download import (
+        Plan,
         add_to_cache,
         fetch_weights,
         is_offline,
         list_weights,
+        plan_download,
         weights_addresses,
     )
     from zoo.weights.fetch import fetch_file
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CachedFile",
+    "Plan",
     "add_to_cache",
     "cache_folder",
     "cached_file",
@@ -37,6 +40,7 @@ __all__ = [
     "is_offline",
     "list_weights",
     "local_files",
+    "plan_download",
     "remove_cached",
     "user_mirrors",
     "verify_file",
@@ -45,6 +49,7 @@ __all__ = [
 
 _HOMES = {
     "CachedFile": "zoo.weights.cache",
+    "Plan": "zoo.weights.download",
     "add_to_cache": "zoo.weights.download",
     "cache_folder": "zoo.weights.cache",
     "cached_file": "zoo.weights.cache",
@@ -57,6 +62,7 @@ _HOMES = {
     "is_offline": "zoo.weights.download",
     "list_weights": "zoo.weights.download",
     "local_files": "zoo.weights.files",
+    "plan_download": "zoo.weights.download",
     "remove_cached": "zoo.weights.cache",
     "user_mirrors": "zoo.weights.mirrors",
     "verify_file": "zoo.weights.files",

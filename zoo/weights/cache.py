@@ -107,23 +107,41 @@ def _in_folder(folder: Path) -> Iterator[CachedFile]:
         return
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith(".") and not path.name.endswith(_NOTE):
-            size_bytes = path.stat().st_size
-            yield CachedFile(folder.name, path, size_bytes, path.name.endswith(_PART))
+            size_bytes, is_part = path.stat().st_size, path.name.endswith(_PART)
+            yield CachedFile(folder.name, path, size_bytes, is_part)
 
 
 def remove_cached(found: CachedFile) -> None:
     """Remove a file of the cache, and its folder with it if nothing else is in there.
 
     Raises:
+        DownloadError: Another process is fetching it.
         OSError: It cannot be removed, as in a cache that is shared read-only.
     """
-    found.path.unlink(missing_ok=True)
     target = found.path.with_name(found.name)
-    note_path(target).unlink(missing_ok=True)
-    with suppress(OSError):  # another file is in there, or another process is at work
-        if not any(_in_folder(target.parent)):
-            lock_path(target).unlink(missing_ok=True)
-        target.parent.rmdir()
+    if not found.is_part:
+        found.path.unlink(missing_ok=True)
+    elif lock_path(target).exists():
+        _remove_part(target)
+    else:
+        found.path.unlink(missing_ok=True)
+        note_path(target).unlink(missing_ok=True)
+    if not any(_in_folder(target.parent)):
+        lock_path(target).unlink(missing_ok=True)
+        with suppress(OSError):  # something is in there that is not the cache's
+            target.parent.rmdir()
+
+
+def _remove_part(target: Path) -> None:
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(lock_path(target), timeout=0):
+            part_path(target).unlink(missing_ok=True)
+            note_path(target).unlink(missing_ok=True)
+    except Timeout as error:
+        message = f"cannot remove {target.name}: another process is fetching it."
+        raise DownloadError(message, where=target.parent, hint="wait until it is done.") from error
 
 
 def part_path(target: Path) -> Path:

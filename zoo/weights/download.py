@@ -6,27 +6,31 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.catalog import Found, read_catalog
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.rows import WeightsRow
-from zoo.weights.cache import cache_folder, weights_filename
+from zoo.weights.cache import cache_folder, part_path, weights_filename
 from zoo.weights.fetch import fetch_file
 from zoo.weights.files import check_file, local_files, verify_file, weights_row
 from zoo.weights.mirrors import is_local, mirror_addresses, user_mirrors
 from zoo.weights.names import find_weights
 
 __all__ = [
+    "Plan",
     "add_to_cache",
     "download",
     "fetch_weights",
     "is_offline",
     "list_weights",
+    "plan_download",
     "weights_addresses",
 ]
 
 _LOG = logging.getLogger("zoo")
+_PACKAGE = "package:"
 
 Progress = Callable[[int, int], None]
 
@@ -42,8 +46,7 @@ def list_weights(*, task: str | None = None, plugin: str | None = None) -> tuple
         UnknownNameError: There is no such plugin.
 
     Example:
-        >>> [weights.name for weights in list_weights(plugin="lung_xray")]
-        ['unet_lung_montgomery']
+        ``[weights.name for weights in zoo.list_weights(task="semantic")]``
     """
     catalog = read_catalog()
     if plugin is not None:
@@ -106,27 +109,70 @@ def fetch_weights(
         HashMismatchError: ``dest`` has another file of that name, or an address gave other bytes.
         DownloadError: No address gave it, or it cannot be written.
     """
-    row = weights_row(found)
-    here = _verified(found, row)
-    if dest is None and here is not None:
-        return here
-    target = (cache_folder() / row.sha256 if dest is None else dest) / weights_filename(row)
-    if dest is not None and target.exists():
-        verify_file(target, row)
-        return target
-    asked = weights_addresses(row, user_mirrors(mirrors))
-    addresses = [here.resolve().as_uri()] if here is not None else []
-    addresses += [url for url in asked if is_local(url) or not is_offline(offline)]
+    plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
+    if dest is None and plan.here is not None:
+        return plan.here
+    if plan.target.exists():
+        if dest is not None:
+            check_file(plan.target, plan.sha256, plan.size_bytes)
+            return plan.target
+        _discard(plan.target)  # of the cache, and its bytes do not hold: else it were `here`
+    here = [] if plan.here is None else [plan.here.resolve().as_uri()]
+    addresses = [*here, *plan.addresses]
     if not addresses:
-        raise _unobtainable(found, row, offline=bool(asked))
-    return fetch_file(target, row.sha256, row.size_bytes, addresses, progress=progress)
+        raise _unobtainable(found, weights_row(found), offline=is_offline(offline))
+    return fetch_file(plan.target, plan.sha256, plan.size_bytes, addresses, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a download of weights comes to.
+
+    Attributes:
+        sha256: Of the file.
+        size_bytes: Of the file.
+        here: Where the package or the cache has it, verified; None if neither does.
+        target: Where it would be written.
+        kept_bytes: What an interrupted run left of it.
+        addresses: Where it would be asked for, in this order.
+    """
+
+    sha256: str
+    size_bytes: int
+    here: Path | None
+    target: Path
+    kept_bytes: int
+    addresses: tuple[str, ...]
+
+
+def plan_download(
+    found: Found,
+    *,
+    mirrors: Sequence[str] = (),
+    offline: bool = False,
+    dest: Path | None = None,
+) -> Plan:
+    """Return what `fetch_weights` would do; nothing is written, and no socket opened.
+
+    Raises:
+        DownloadError: A mirror is no address, or a file cannot be read.
+    """
+    row = weights_row(found)
+    target = (cache_folder() / row.sha256 if dest is None else dest) / weights_filename(row)
+    addresses = weights_addresses(row, user_mirrors(mirrors))
+    if is_offline(offline):
+        addresses = [address for address in addresses if is_local(address)]
+    part = part_path(target)
+    kept_bytes = part.stat().st_size if part.is_file() else 0
+    here = _verified(found, row)
+    return Plan(row.sha256, row.size_bytes, here, target, kept_bytes, tuple(addresses))
 
 
 def weights_addresses(row: WeightsRow, mirrors: Sequence[str]) -> list[str]:
     """Return the addresses of a row in the order in which they are asked: mirrors first."""
     filename = weights_filename(row)
     listed = [url for mirror in mirrors for url in mirror_addresses(mirror, row.sha256, filename)]
-    return [*listed, *(url for url in row.urls if not url.startswith("package:"))]
+    return [*listed, *(url for url in row.urls if not url.startswith(_PACKAGE))]
 
 
 def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
@@ -151,8 +197,6 @@ def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
             check_file(target, sha256, size_bytes)
         except HashMismatchError:
             _discard(target)
-        else:
-            return target
     return fetch_file(target, sha256, size_bytes, [source.resolve().as_uri()])
 
 
@@ -162,14 +206,12 @@ def is_offline(asked: bool = False) -> bool:
 
 
 def _verified(found: Found, row: WeightsRow) -> Path | None:
-    """Return a local file that holds; one of the cache that does not is thrown away."""
+    """Return the first local file whose bytes hold, telling of those that do not."""
     for path in local_files(found):
         try:
             verify_file(path, row)
         except HashMismatchError as error:
             _LOG.warning("%s", error.message)
-            if path.is_relative_to(cache_folder()):
-                _discard(path)
         else:
             return path
     return None
@@ -186,13 +228,14 @@ def _discard(path: Path) -> None:
 
 def _unobtainable(found: Found, row: WeightsRow, *, offline: bool) -> DownloadError:
     where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
-    if not row.urls and not offline:
+    if all(url.startswith(_PACKAGE) for url in row.urls) and row.urls:
+        message = f"cannot find {row.name!r}: the package lacks {weights_filename(row)}."
+        hint = f"install the plugin {found.record.name} anew."
+        return DownloadError(message, where=where, hint=hint)
+    if not offline:
         message = f"cannot download {row.name!r}: its host is gone, and no mirror was named."
         hint = "name a folder or a server that zoo rescue --mirror-out filled, with --mirror."
         return DownloadError(message, where=where, hint=hint)
-    if offline:
-        message = f"cannot download {row.name!r} offline: it is not on this machine."
-        hint = "leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
-        return DownloadError(message, where=where, hint=hint)
-    message = f"cannot find the weights {row.name!r}: the package lacks {weights_filename(row)}."
-    return DownloadError(message, where=where, hint=f"install the plugin {found.record.name} anew.")
+    message = f"cannot download {row.name!r} offline: it is not on this machine."
+    hint = "leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
+    return DownloadError(message, where=where, hint=hint)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo download``: weights by name onto this disk, verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli.errors import ZooCommand
+
+if TYPE_CHECKING:
+    from zoo.catalog import Found
+
+__all__ = ["command"]
+
+
+@click.command("download", cls=ZooCommand)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--dest",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for the files, instead of the cache.",
+)
+@click.option(
+    "--mirror",
+    "mirrors",
+    metavar="URL",
+    multiple=True,
+    help="Ask there first: https, http, file, or a folder. May be given again.",
+)
+@click.option("--offline", is_flag=True, help="Open no socket; folders as mirrors still serve.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def command(
+    names: tuple[str, ...],
+    dest: Path | None,
+    mirrors: tuple[str, ...],
+    offline: bool,
+    dry_run: bool,
+) -> None:
+    """Fetch the weights NAME (`zoo list`), and print where each file lies.
+
+    A file is verified by size and sha256 before it gets its name. What was interrupted is gone
+    on with. Addresses are asked in order: --mirror, the mirrors of ZOO_MIRRORS (separated by
+    commas), then the author's own. Where one name fails the others are still fetched, and the
+    command exits 1.
+    """
+    from zoo.weights import find_weights
+
+    rows = [find_weights(name) for name in dict.fromkeys(names)]
+    if dry_run:
+        for found in rows:
+            _announce(found, dest, mirrors, offline)
+        return
+    failed = [found.row.name for found in rows if not _fetch(found, dest, mirrors, offline, rows)]
+    if failed:
+        click.echo(f"error: cannot download {len(failed)} of {len(rows)}.", err=True)
+        click.get_current_context().exit(1)
+
+
+def _fetch(
+    found: Found,
+    dest: Path | None,
+    mirrors: tuple[str, ...],
+    offline: bool,
+    rows: list[Found],
+) -> bool:
+    """Fetch one file and print its path; of several, one that fails does not stop the rest."""
+    from zoo.cli.byte_progress import byte_progress
+    from zoo.errors import DownloadError
+    from zoo.weights import fetch_weights
+
+    try:
+        with byte_progress(found.row.name) as progress:
+            path = fetch_weights(
+                found, mirrors=mirrors, offline=offline, dest=dest, progress=progress
+            )
+    except DownloadError as error:
+        if len(rows) == 1:
+            raise
+        click.echo(f"{found.row.name}: {error}", err=True)
+        return False
+    except KeyboardInterrupt:
+        hint = "interrupted; what was received is kept, the same command goes on with it"
+        raise KeyboardInterrupt(hint) from None
+    click.echo(path)
+    return True
+
+
+def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:
+    from zoo.weights import plan_download
+
+    plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
+    click.echo(f"{found.row.name}: {plan.size_bytes / 1e6:,.1f} MB, sha256 {plan.sha256}")
+    if plan.here is not None:
+        click.echo(f"  is here: {plan.here}")
+    if plan.here is None or dest is not None:
+        click.echo(f"  would write: {plan.target}")
+        if plan.kept_bytes:
+            click.echo(f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run")
+        for address in plan.addresses:
+            click.echo(f"  would ask: {address}")
+        if not plan.addresses and plan.here is None:
+            click.echo("  has no address to ask")

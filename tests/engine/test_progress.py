@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo.engine.progress import ProgressBar, State, track, watch_runner
+from zoo.engine.progress import ProgressBar, State, watch_runner
 
 
 class _Terminal(io.StringIO):
@@ -69,10 +69,6 @@ def test_progress_bar_of_unknown_total_counts() -> None:
     ProgressBar(stream, quiet_s=0, line_s=0).show(State("read", 7, 0))
 
     assert stream.getvalue() == "read: 7\n"
-
-
-def test_track_yields_every_item() -> None:
-    assert list(track(iter("abc"), "letters", 3)) == ["a", "b", "c"]
 
 
 class _Lines(io.StringIO):

@@ -11,17 +11,15 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-__all__ = ["ProgressBar", "State", "track", "watch_runner"]
-
-_T = TypeVar("_T")
+__all__ = ["ProgressBar", "State", "watch_runner"]
 
 _QUIET_S = 2.0  # what is done before that shows nothing
 _POLL_S = 0.25
@@ -123,25 +121,6 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def track(items: Iterable[_T], label: str, total: int = 0) -> Iterator[_T]:
-    """Yield the items, showing progress if they take longer than two seconds.
-
-    Args:
-        items: What is worked on.
-        label: What is being done to them.
-        total: How many there are; 0 where that is not known.
-    """
-    bar = ProgressBar()
-    done = 0
-    try:
-        for item in items:
-            bar.show(State(label, done, total))
-            yield item
-            done += 1
-    finally:
-        bar.close()
 
 
 @contextmanager

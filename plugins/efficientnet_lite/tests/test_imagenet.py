@@ -167,3 +167,15 @@ def test_file_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_weights_when_module_is_another_are_refused() -> None:
     with pytest.raises(ConfigError, match="found Linear, expected EfficientNetLite0"):
         ImageNetWeights()(nn.Linear(1, 1))
+
+
+def test_pretrained_of_the_classifiers_file_is_refused_with_the_right_init_cfg(
+    tensors: dict[str, torch.Tensor],
+) -> None:
+    """mmengine's own initialiser would find no name that fits, and go on with random weights."""
+    init_cfg = {"type": "Pretrained", "checkpoint": str(find_imagenet_file())}
+
+    with pytest.raises(CheckpointError, match=r"expected 'stem\.0\.weight'") as caught:
+        EfficientNetLite0(out_indices=(0,), init_cfg=init_cfg).init_weights()
+
+    assert "ImageNetWeights" in caught.value.hint

@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from zoo.errors import ConfigError
+from zoo.errors import CheckpointError, ConfigError
 from zoo_efficientnet_lite.blocks import InvertedResidual, SameConv2d, make_norm
 
 __all__ = ["LEVEL_CHANNELS", "LEVEL_STRIDES", "EfficientNetLite0"]
@@ -120,6 +120,17 @@ class EfficientNetLite0(BaseModule):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Refuse the classifier's file: mmengine would skip every name of it with a warning."""
+        if f"{prefix}_conv_stem.weight" in state_dict:
+            message = "cannot load the classifier's weights into EfficientNetLite0: found names "
+            message += "such as '_conv_stem.weight', expected 'stem.0.weight'."
+            hint = "init_cfg=dict(type='zoo.efficientnet_lite.ImageNetWeights', checkpoint=FILE)"
+            raise CheckpointError(message, where="init_cfg", hint=hint)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _run(self, block: nn.Module, x: Tensor) -> Tensor:
         if self.with_cp and x.requires_grad:

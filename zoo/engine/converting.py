@@ -7,6 +7,7 @@ so a digest that one user pinned is the digest that another gets.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Converted:
 
     Attributes:
         path: The ``.safetensors``.
+        sha256: Of its bytes.
         size_bytes: Its size.
         tensors: How many it holds.
         parameters: How many values its floating-point tensors have, buffers included.
@@ -37,6 +39,7 @@ class Converted:
     """
 
     path: Path
+    sha256: str
     size_bytes: int
     tensors: int
     parameters: int
@@ -72,6 +75,7 @@ def convert_checkpoint(
     _check_equal(target, tensors)
     return Converted(
         path=target,
+        sha256=hashlib.sha256(written).hexdigest(),
         size_bytes=len(written),
         tensors=len(tensors),
         parameters=sum(t.numel() for t in tensors.values() if t.is_floating_point()),

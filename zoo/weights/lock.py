@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import DownloadError
+from zoo.errors import ConflictError, DownloadError
 
-__all__ = ["Pin", "add_pins", "lock_file", "read_pins"]
+__all__ = ["LOCK_NAME", "Pin", "add_pins", "lock_file", "read_pins"]
 
+LOCK_NAME = "zoo.lock"
 _FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _HINT = "mend it, or move it away and run zoo rescue again."
@@ -59,7 +60,7 @@ def lock_file() -> Path:
         return Path(named).expanduser()
     from platformdirs import user_config_path  # imported here: listing does not need it
 
-    return user_config_path("zoo") / "zoo.lock"
+    return user_config_path("zoo") / LOCK_NAME
 
 
 def read_pins(path: Path | None = None) -> dict[str, Pin]:
@@ -99,7 +100,8 @@ def add_pins(pins: Iterable[Pin], path: Path | None = None) -> Path:
         The file.
 
     Raises:
-        DownloadError: A name is pinned to other bytes already, or the file cannot be written.
+        ConflictError: A name is pinned to other bytes already; nothing is added then.
+        DownloadError: The file cannot be read or written.
     """
     file = path or lock_file()
     new = {pin.name: pin for pin in pins}
@@ -152,11 +154,11 @@ def _check_same(file: Path, known: Pin | None, pin: Pin) -> None:
     if known is None or known == pin:
         return
     message = (
-        f"cannot pin {pin.name!r} to sha256 {pin.sha256}: it is pinned to {known.sha256}, "
-        f"made from {known.source_sha256}."
+        f"cannot pin {pin.name!r} to sha256 {pin.sha256}, made from {pin.source_sha256}: "
+        f"{file} pins it to {known.sha256}, made from {known.source_sha256}."
     )
     hint = "if the new file is the right one, remove the old row from that file first."
-    raise DownloadError(message, where=file, hint=hint)
+    raise ConflictError(message, first=known.sha256, second=pin.sha256, hint=hint)
 
 
 def _pin(file: Path, number: int, row: Any) -> Pin:

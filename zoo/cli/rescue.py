@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo rescue``: adopt old OpenMMLab checkpoints found on disk."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli.errors import ZooCommand
+from zoo.cli.trust import trust_option
+
+if TYPE_CHECKING:
+    from zoo.engine.rescuing import Rescued
+
+__all__ = ["command"]
+
+_FAILED = ("damaged", "refused")
+
+
+def _digests(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if re.fullmatch(r"[0-9a-f]{64}", value.lower()) is None:
+            message = f"{value!r} is no sha256: expected 64 hex digits"
+            raise click.BadParameter(message)
+    return tuple(value.lower() for value in values)
+
+
+@click.command("rescue", cls=ZooCommand)
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--mirror-out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for copies that ZOO_MIRRORS can name, to serve a team.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what each file is, and write nothing.")
+@click.option(
+    "--accept",
+    metavar="SHA256",
+    multiple=True,
+    callback=_digests,
+    help="Take this file by its name, where upstream gave no digits; repeatable.",
+)
+@trust_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    paths: tuple[Path, ...],
+    mirror_out: Path | None,
+    dry_run: bool,
+    accept: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Adopt old OpenMMLab checkpoints that lie in PATH..., renamed ones too.
+
+    Files are matched to `zoo list --legacy` by the 8 digits of their sha256 and read once. What
+    matches is converted to .safetensors (equal tensors, no optimizer), put into the cache and
+    pinned in zoo.lock; then `zoo predict NAME` takes it. Nothing of PATH is changed. Exits 1 if a
+    file is damaged or was refused.
+    """
+    from zoo.catalog import read_catalog
+    from zoo.cli.progress import progress_bar
+    from zoo.engine.rescuing import rescue
+    from zoo.weights.legacy import legacy_rows
+    from zoo.weights.rescue import LegacyIndex
+
+    rows, errors = legacy_rows(read_catalog())
+    for error in errors:
+        click.echo(f"{error}\n", err=True)
+    if not rows:
+        click.echo("note: no legacy index is installed; openmmlab_index is one", err=True)
+    index = LegacyIndex(rows, accept)
+    done = []
+    with progress_bar("rescue") as progress:
+        for each in rescue(paths, index, mirror_out=mirror_out, dry_run=dry_run, progress=progress):
+            done.append(each)
+            if not as_json:
+                _print(each)
+    if as_json:
+        _print_json(done)
+    elif not done:
+        click.echo("no checkpoints in there", err=True)
+    _end(done, dry_run=dry_run, quiet=as_json)
+
+
+def _print(each: Rescued) -> None:
+    click.echo(f"{each.state}: {each.path}")
+    for name in each.names:
+        click.echo(f"  is {name}")
+    if each.converted_bytes is not None:
+        left = f", left out: {', '.join(each.dropped)}" if each.dropped else ""
+        before, after = (f"{size / 1e6:.1f} MB" for size in (each.size_bytes, each.converted_bytes))
+        click.echo(f"  {before} -> {after}{left}")
+        click.echo(f"  sha256 {each.sha256}")
+    if each.reason is not None:
+        click.echo(f"  {each.reason}")
+
+
+def _print_json(done: list[Rescued]) -> None:
+    import json
+    from dataclasses import asdict
+
+    rows = [{**asdict(each), "path": str(each.path)} for each in done]
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+def _end(done: list[Rescued], *, dry_run: bool, quiet: bool) -> None:
+    counts: dict[str, int] = {}
+    for each in done:
+        counts[each.state] = counts.get(each.state, 0) + 1
+    adopted = [each for each in done if each.state == "adopted"]
+    if done and not quiet:
+        text = ", ".join(f"{count} {state}" for state, count in counts.items())
+        before = sum(each.size_bytes for each in adopted) / 1e6
+        after = sum(each.converted_bytes or 0 for each in adopted) / 1e6
+        sizes = f"; {before:.1f} MB -> {after:.1f} MB" if adopted else ""
+        dry = "; dry run, nothing was written" if dry_run else ""
+        click.echo(f"{text}{sizes}{dry}", err=True)
+    failed = sum(counts.get(state, 0) for state in _FAILED)
+    if failed:
+        message = f"error: {failed} of {len(done)} checkpoints were damaged or refused."
+        click.echo(f"{message}\nHINT: their rows above say why.", err=True)
+        click.get_current_context().exit(1)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Old checkpoints on this disk: found by content, matched to legacy rows by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from zoo.catalog import Found
+from zoo.errors import DownloadError
+from zoo.rows import LegacyRow
+
+__all__ = ["LegacyIndex", "OldFile", "find_files", "read_old_file"]
+
+_SUFFIXES = (".pth", ".pt", ".ckpt")
+# torch.save's older form begins with this number, pickled; its newer one is a zip of NAME/data.pkl.
+_OLDER_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_START_BYTES = 512
+_KEPT_BYTES = 2**30
+_DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
+
+
+@dataclass(frozen=True, slots=True)
+class OldFile:
+    """One file that was looked at.
+
+    Attributes:
+        path: The file; it is only read.
+        size_bytes: Its size.
+        sha256: Of its bytes, or None where its beginning was enough.
+        rows: The legacy rows that it is, more than one where upstream lists a file twice.
+        reason: Why it is none, or None.
+        is_damaged: Whether its name promises other bytes than it has.
+        data: Its bytes, kept up to 1 GiB for those that match, so that it is read once.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str | None = None
+    rows: tuple[Found, ...] = ()
+    reason: str | None = None
+    is_damaged: bool = False
+    data: bytes | None = None
+
+
+class LegacyIndex:
+    """Legacy rows by digits and by file name.
+
+    Args:
+        rows: What `zoo.weights.legacy.legacy_rows` found.
+        accepted: Whole sha256 of files that may be matched by name where upstream gave no digits.
+    """
+
+    def __init__(self, rows: Iterable[Found], accepted: Iterable[str] = ()) -> None:
+        self.accepted = frozenset(accepted)
+        self._by_digits: dict[str, list[Found]] = {}
+        self._by_name: dict[str, list[Found]] = {}
+        for found in rows:
+            if isinstance(found.row, LegacyRow):
+                if found.row.sha256_prefix is not None:
+                    self._by_digits.setdefault(found.row.sha256_prefix, []).append(found)
+                for name in {found.row.file_name, unquote(found.row.file_name)}:
+                    self._by_name.setdefault(name, []).append(found)
+
+    def match(self, name: str, sha256: str) -> tuple[tuple[Found, ...], str | None, bool]:
+        """Return the rows of a file, or why it has none and whether it is damaged.
+
+        Args:
+            name: The file's name.
+            sha256: Its digest.
+        """
+        by_digits = self._by_digits.get(sha256[:8])
+        if by_digits:
+            return tuple(by_digits), None, False
+        named = self._by_name.get(name, [])
+        digits = _DIGITS.search(name)
+        stated = digits[1] if digits else None
+        if named and stated is None:
+            if sha256 in self.accepted:
+                return tuple(named), None, False
+            reason = f"its name is that of {named[0].row.name}, which upstream gave no digits of "
+            reason += f"a sha256: nothing proves it; --accept {sha256} takes it as it is"
+            return (), reason, False
+        if stated is None:
+            return (), "in no index, by its digest", False
+        if stated == sha256[:8]:
+            return (), "in no index; its bytes are those that its name promises", False
+        reason = f"damaged or changed: its sha256 begins with {sha256[:8]}, its name says {stated}"
+        return (), reason, True
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files in these places, each once however many names it has, sorted.
+
+    Folders are walked without following links to other folders.
+
+    Raises:
+        DownloadError: A path does not exist, or a folder cannot be read.
+    """
+    seen: dict[tuple[int, int], Path] = {}
+    for path in paths:
+        if not path.exists():
+            message = f"cannot rescue from {str(path)!r}: no such file or folder."
+            raise DownloadError(message, where=path, hint="name a folder of old checkpoints.")
+        for file in _walk(path) if path.is_dir() else [path]:
+            status = file.stat()
+            seen.setdefault((status.st_dev, status.st_ino), file)
+    return sorted(seen.values())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        message = f"cannot rescue from {str(folder)!r}: {error.strerror or error}."
+        hint = "name folders that you may read."
+        raise DownloadError(message, where=error.filename, hint=hint) from error
+
+    for root, _, names in os.walk(folder, onerror=refuse):
+        for name in names:
+            file = Path(root, name)
+            if file.is_file():  # neither a broken link nor a pipe
+                yield file
+
+
+def read_old_file(path: Path, index: LegacyIndex) -> OldFile | None:
+    """Return what a file is; None for one that neither looks nor is called like a checkpoint.
+
+    Of those only the first 512 bytes are read; a checkpoint is read once, to its end.
+
+    Args:
+        path: The file.
+        index: What there is to find.
+    """
+    try:
+        with path.open("rb") as stream:
+            size_bytes = os.fstat(stream.fileno()).st_size
+            start = stream.read(_START_BYTES)
+            if not _is_checkpoint(start):
+                if path.suffix.lower() not in _SUFFIXES:
+                    return None
+                return OldFile(path, size_bytes, reason=_foreign_reason(start))
+            stream.seek(0)
+            data = stream.read() if size_bytes <= _KEPT_BYTES else None
+            if data is not None:
+                sha256 = hashlib.sha256(data).hexdigest()
+            else:
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        return OldFile(path, 0, reason=f"it cannot be read: {error.strerror or error}")
+    rows, reason, is_damaged = index.match(path.name, sha256)
+    return OldFile(path, size_bytes, sha256, rows, reason, is_damaged, data if rows else None)
+
+
+def _is_checkpoint(start: bytes) -> bool:
+    is_zip = start.startswith(b"PK\x03\x04") and b"/data.pkl" in start
+    return is_zip or start.startswith(_OLDER_FORM)
+
+
+def _foreign_reason(start: bytes) -> str:
+    if not start:
+        return "it is empty"
+    if start.lstrip()[:1] == b"<":
+        return "it is a web page; its download went wrong"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer, not the file itself"
+    return "it does not begin as a file that torch.save wrote"

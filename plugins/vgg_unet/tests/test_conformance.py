@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What zoo asks of every plugin."""
+
+from typing import Any, ClassVar
+
+import pytest
+
+from zoo.testing import PluginConformance
+
+pytestmark = pytest.mark.mm
+
+
+class TestConformance(PluginConformance):
+    plugin = "vgg_unet"
+    settings: ClassVar[dict[str, list[dict[str, Any]]]] = {
+        "MirrorPad": [{}, {"margin_px": 0}, {"margin_px": 5}],
+    }

@@ -3,11 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import random
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SPEC = importlib.util.spec_from_file_location("faulty_server", _ROOT / "tools/faulty_server.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+faulty_server = importlib.util.module_from_spec(_SPEC)
+sys.modules["faulty_server"] = faulty_server
+_SPEC.loader.exec_module(faulty_server)
 
 _MANIFEST = """
 [plugin]
@@ -86,6 +97,19 @@ test_dataloader = dict(dataset=dict(
     type='BaseSegDataset', img_suffix='{suffix}', pipeline=test_pipeline,
     metainfo=dict(classes=['background', 'lung'], palette=[[0, 0, 0], [200, 40, 10]])))
 """
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """Serve on loopback, badly where a test says so; see ``tools/faulty_server.py``."""
+    with faulty_server.FaultyServer() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def payload() -> bytes:
+    """Return 300,000 bytes that do not compress."""
+    return random.Random(0).randbytes(300_000)
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ RULES = {
     "zoo/cli": rule(
         "zoo", others={"click"}, lazily={"torch", "numpy", "cv2", "packaging", "platformdirs", *MM}
     ),
-    "tools": rule("zoo", lazily={"numpy", "cv2"}),
+    "tools": rule("zoo", others={"faulty_server"}, lazily={"numpy", "cv2"}),
 }
 PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces")
 PLUGIN_TESTS = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.testing")

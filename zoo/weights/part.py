@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import note_path, part_path
@@ -62,7 +62,8 @@ class Part:
     def __enter__(self) -> Self:
         with self._writing():
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-            self._file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=_BLOCK_BYTES)
+            # Unbuffered: what came is in the file even if this process is killed now.
+            self._file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
             self._take_up()
             self._check_space()
@@ -96,7 +97,9 @@ class Part:
     def append(self, data: bytes) -> None:
         """Add the next bytes."""
         with self._writing():
-            self._file.write(data)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self._digest.update(data)
         self.received += len(data)
 
@@ -114,7 +117,6 @@ class Part:
             message += f"expected {self.sha256}."
             raise HashMismatchError(message, expected=self.sha256, actual=actual, where=self.target)
         with self._writing():
-            self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             self.path.replace(self.target)

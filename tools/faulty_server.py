@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real HTTP server on loopback that misbehaves on purpose, for tests and for the drill.
+
+It serves bytes from memory, with ranges, ETags and If-Range as a good server does, and each
+request to a path takes the next of the faults that were set for it; after the last it behaves.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+__all__ = [
+    "Asked",
+    "Fault",
+    "FaultyServer",
+    "answers",
+    "chunked",
+    "cuts",
+    "drips",
+    "encodes",
+    "gives_other_bytes",
+    "ignores_ranges",
+    "redirects",
+    "resets",
+    "sends_a_page",
+    "stalls",
+    "states_length",
+    "states_range",
+]
+
+_LONGEST_S = 60.0  # no request is held longer, whatever the fault
+_BLOCK_BYTES = 1 << 16
+
+Fault = Callable[["Handler"], None]
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request.
+
+    Attributes:
+        path: What was asked for.
+        headers: With lower-case names.
+        start: Where the range began, 0 without one.
+        sent_bytes: How many bytes of the body were written.
+    """
+
+    path: str
+    headers: dict[str, str]
+    start: int
+    sent_bytes: int = 0
+
+
+@dataclass(slots=True)
+class FaultyServer:
+    """Serves ``files`` on 127.0.0.1 while it is entered as a context.
+
+    Attributes:
+        files: Path -> bytes.
+        context: Certificate and key to serve https with, or None for http.
+        bytes_s: The most that one request gets in a second, or None for all at once.
+        faults: Path -> what the next requests to it meet, in order; None is good behaviour.
+        asked: Every request so far.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    context: ssl.SSLContext | None = None
+    bytes_s: float | None = None
+    faults: defaultdict[str, list[Fault | None]] = field(default_factory=lambda: defaultdict(list))
+    asked: list[Asked] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _server: Any = None
+    _thread: Any = None
+
+    def __enter__(self) -> Self:
+        server = _Server(("127.0.0.1", 0), Handler)
+        server.owner = self
+        if self.context is not None:
+            server.socket = self.context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def address(self) -> str:
+        """Return the server's address, without a slash at the end."""
+        scheme = "http" if self.context is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.server_port}"
+
+
+class _Server(ThreadingHTTPServer):
+    owner: FaultyServer
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients that hang up, or are killed, are what this is for."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request, by the next fault of its path or as it should be."""
+
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer."""
+        owner = self.server.owner
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        found = re.fullmatch(r"bytes=(\d+)-", headers.get("range", ""))
+        self.asked = Asked(self.path, headers, int(found[1]) if found else 0)
+        owner.asked.append(self.asked)
+        faults = owner.faults[self.path]
+        fault = faults.pop(0) if faults else None
+        self.close_connection = True
+        if fault is not None:
+            fault(self)
+        elif self.path in owner.files:
+            self.serve()
+        else:
+            self.head(404, {"Content-Length": "0"})
+
+    @property
+    def data(self) -> bytes:
+        """Return the bytes of the path."""
+        return self.server.owner.files[self.path]
+
+    @property
+    def etag(self) -> str:
+        """Return a strong ETag of the bytes."""
+        return f'"{hashlib.sha256(self.data).hexdigest()[:16]}"'
+
+    def serve(self, upto: int | None = None) -> None:
+        """Answer as a good server does, but send only ``upto`` bytes of the body."""
+        data, asked = self.data, self.asked
+        is_same = asked.headers.get("if-range", self.etag) == self.etag
+        start = asked.start if is_same else 0
+        headers = {"ETag": self.etag, "Accept-Ranges": "bytes"}
+        if start >= len(data) > 0:
+            self.head(416, {"Content-Range": f"bytes */{len(data)}", "Content-Length": "0"})
+            return
+        status = 206 if start else 200
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        self.head(status, {**headers, "Content-Length": str(len(data) - start)})
+        self.body(data[start:][:upto])
+
+    def head(self, status: int, headers: dict[str, str]) -> None:
+        """Send the status and the headers."""
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/octet-stream", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def body(self, data: bytes) -> None:
+        """Send bytes, at the server's pace."""
+        pace = self.server.owner.bytes_s
+        for begin in range(0, len(data), _BLOCK_BYTES):
+            block = data[begin : begin + _BLOCK_BYTES]
+            self.wfile.write(block)
+            self.asked.sent_bytes += len(block)
+            if pace is not None and self.server.owner.stopped.wait(len(block) / pace):
+                return
+
+    def hold(self) -> None:
+        """Do nothing until the server stops, or for a minute."""
+        self.server.owner.stopped.wait(_LONGEST_S)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def answers(status: int, **headers: str) -> Fault:
+    """Answer a status without a body; header names have ``_`` for ``-``."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda handler: handler.head(status, {"Content-Length": "0", **named})
+
+
+def cuts(after: int) -> Fault:
+    """End the connection after so many bytes of the body."""
+    return lambda handler: handler.serve(after)
+
+
+def resets(after: int) -> Fault:
+    """Reset the connection after so many bytes of the body."""
+
+    def act(handler: Handler) -> None:
+        handler.serve(after)
+        handler.wfile.flush()
+        linger = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        os.close(handler.connection.detach())  # at once: what holds the socket would say goodbye
+
+    return act
+
+
+def stalls(after: int) -> Fault:
+    """Send so many bytes of the body, then nothing more."""
+
+    def act(handler: Handler) -> None:
+        handler.serve(after)
+        handler.wfile.flush()
+        handler.hold()
+
+    return act
+
+
+def drips(every_s: float) -> Fault:
+    """Send the body byte by byte."""
+
+    def act(handler: Handler) -> None:
+        data, until_s = handler.data, time.monotonic() + _LONGEST_S
+        handler.head(200, {"Content-Length": str(len(data))})
+        for value in data:
+            handler.wfile.write(bytes([value]))
+            handler.wfile.flush()
+            if handler.server.owner.stopped.wait(every_s) or time.monotonic() > until_s:
+                return
+
+    return act
+
+
+def ignores_ranges(handler: Handler) -> None:
+    """Answer 200 with the whole body, whatever was asked."""
+    handler.head(200, {"Content-Length": str(len(handler.data)), "ETag": handler.etag})
+    handler.body(handler.data)
+
+
+def states_range(text: str, start: int = 0) -> Fault:
+    """Answer 206 with this Content-Range, and the body from ``start`` on."""
+
+    def act(handler: Handler) -> None:
+        rest = handler.data[start:]
+        handler.head(206, {"Content-Range": text, "Content-Length": str(len(rest))})
+        handler.body(rest)
+
+    return act
+
+
+def states_length(length: int | None, body: bytes) -> Fault:
+    """Answer 200 with this Content-Length, or none, and this body."""
+
+    def act(handler: Handler) -> None:
+        handler.head(200, {} if length is None else {"Content-Length": str(length)})
+        handler.body(body)
+
+    return act
+
+
+def gives_other_bytes(handler: Handler) -> None:
+    """Answer with as many bytes as there are, each of them another."""
+    other = bytes(value ^ 0xFF for value in handler.data)
+    handler.head(200, {"Content-Length": str(len(other))})
+    handler.body(other)
+
+
+def encodes(handler: Handler) -> None:
+    """Answer with the body compressed, though identity was asked for."""
+    body = gzip.compress(handler.data)
+    handler.head(200, {"Content-Encoding": "gzip", "Content-Length": str(len(body))})
+    handler.body(body)
+
+
+def chunked(upto: int | None = None) -> Fault:
+    """Answer in chunks, without a length; with ``upto``, end before the last chunk."""
+
+    def act(handler: Handler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.head(200, {"Transfer-Encoding": "chunked"})
+        data = handler.data[:upto]
+        for begin in range(0, len(data), 1000):
+            block = data[begin : begin + 1000]
+            handler.wfile.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
+        if upto is None:
+            handler.wfile.write(b"0\r\n\r\n")
+
+    return act
+
+
+def sends_a_page(handler: Handler) -> None:
+    """Answer 200 with a web page, as the parked domain of a lapsed host does."""
+    page = b"<!doctype html><title>This domain is for sale</title>"
+    handler.head(
+        200, {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(page))}
+    )
+    handler.body(page)
+
+
+def redirects(location: str, status: int = 302) -> Fault:
+    """Redirect to another address."""
+    return answers(status, Location=location)

@@ -6,14 +6,20 @@ image_size = (256, 256)  # px, width and height
 train_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="LoadAnnotations"),
-    dict(type="Resize", scale=image_size, keep_ratio=False),
-    dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
+    dict(
+        type="zoo.segmentation_transforms.RandomAffine",
+        size=image_size,
+        degree=10,
+        scale=(0.9, 1.15),
+        aspect=1.1,
+        shift=0.05,
+    ),
     dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
-    dict(type="Resize", scale=image_size, keep_ratio=False),
+    dict(type="Resize", scale=image_size, keep_ratio=False, interpolation="area"),
     dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
 ]

@@ -10,6 +10,7 @@ and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 
 from zoo.data.check import check_prepared
 from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
+from zoo.data.coco_masks import box_of_segmentation
 from zoo.data.drawing import draw_legend, draw_overlay
 from zoo.data.images import (
     decode_image,
@@ -68,6 +69,7 @@ __all__ = [
     "Window",
     "WindowFile",
     "assign_splits",
+    "box_of_segmentation",
     "box_polygon",
     "check_places",
     "check_prepared",

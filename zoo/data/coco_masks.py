@@ -21,6 +21,7 @@ __all__ = [
     "Segmentation",
     "area_of",
     "box_of",
+    "box_of_segmentation",
     "encode_window",
     "find_rle_fault",
     "load_pycocotools",
@@ -180,6 +181,20 @@ def box_of(rle: Rle) -> Box:
     """Return the box that a mask fills, xyxy in px; all 0 of an empty one."""
     left, top, width, height = (int(side) for side in load_pycocotools().toBbox(rle))
     return left, top, left + width, top + height
+
+
+def box_of_segmentation(segmentation: Segmentation) -> Box | None:
+    """Return the box that a mask fills, xyxy in px, or None of an empty one.
+
+    Args:
+        segmentation: Polygons, or an RLE that :func:`find_rle_fault` let pass.
+    """
+    mask = roi_of(segmentation)
+    if isinstance(mask, MaskInRoi):
+        return mask.box if mask.pixels.size else None
+    xs = [value for polygon in mask for value in polygon[::2]]
+    ys = [value for polygon in mask for value in polygon[1::2]]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def to_json(rle: Rle) -> Rle:

@@ -22,6 +22,8 @@ _LOG = logging.getLogger("zoo")
 _LOADERS = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "test"}
 # What a data set keeps of its config when its data changes; all else speaks of the old files.
 _KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
+# As filter_cfg speaks of sizes, and test_mode of whether images without instances count.
+_KEPT_OF_INSTANCES = ("filter_cfg", "test_mode", "return_classes")
 # Parts that count something else than the data set's classes, by key and by type.
 _OTHER_COUNTS = frozenset(
     {"backbone", "detector", "reid", "rpn_head", "semantic_head", "teacher"},
@@ -33,8 +35,9 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
     """Point a config at a prepared folder, in place.
 
     Sets type, root, split, folders and metainfo of the data set in every data loader, also inside
-    wrappers (of a ConcatDataset the first stays), and ``num_classes`` of every head, with class
-    weights and output channels that follow from it.
+    wrappers (of a ConcatDataset the first stays), the COCO JSON of every evaluator that names
+    one, and ``num_classes`` of every head, with class weights and output channels that follow
+    from it.
 
     Args:
         config: The whole config; every part that is set is its own copy afterwards.
@@ -58,6 +61,9 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
         # One dict often stands under two keys (test_dataloader = val_dataloader).
         config[key] = copy.deepcopy(config[key])
         _bind_loader(config[key], prepared, _LOADERS[key])
+    if prepared.task == "instance":
+        for split in ("val", "test"):
+            _bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
     for key, head in iterate_heads(config.get("model", {})):
         _set_class_count(head, len(prepared.classes), key)
 
@@ -134,7 +140,8 @@ def _bind_loader(loader: dict[str, Any], prepared: Prepared, split: str) -> None
     dataset = loader["dataset"]
     _drop_all_but_first(dataset)
     for _, leaf in iterate_leaves(dataset, "dataset"):
-        kept = {key: leaf[key] for key in _KEPT if key in leaf}
+        names = _KEPT + (_KEPT_OF_INSTANCES if prepared.task == "instance" else ())
+        kept = {key: leaf[key] for key in names if key in leaf}
         leaf.clear()
         leaf.update(_dataset_config(prepared, split), **kept)
     for _, node in iterate_dicts(dataset):
@@ -153,12 +160,28 @@ def _drop_all_but_first(dataset: dict[str, Any]) -> None:
             _drop_all_but_first(inner)
 
 
+def _bind_evaluator(config: dict[str, Any], key: str, path: Path) -> None:
+    """Give the metrics that read a COCO JSON that of the data."""
+    if config.get(key):
+        # One dict often stands under two keys (test_evaluator = val_evaluator).
+        config[key] = copy.deepcopy(config[key])
+        for _, node in iterate_dicts(config[key]):
+            if "ann_file" in node:
+                node["ann_file"] = str(path.absolute())
+
+
 def _dataset_config(prepared: Prepared, split: str) -> dict[str, Any]:
+    files: dict[str, Any] = {
+        "ann_file": f"splits/{split}.txt",
+        "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
+    }
+    if prepared.task == "instance":
+        path = prepared.annotations_path(split).relative_to(prepared.root)
+        files = {"ann_file": path.as_posix(), "data_prefix": {"img": "images"}}
     return {
         "type": prepared.type,
         "data_root": str(Path(prepared.root).absolute()),
-        "ann_file": f"splits/{split}.txt",
-        "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
+        **files,
         "metainfo": {
             "classes": list(prepared.classes),
             "palette": [list(colour) for colour in prepared.palette],

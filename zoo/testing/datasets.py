@@ -15,12 +15,33 @@ from zoo.testing.subject import Subject
 
 __all__ = ["DatasetChecks"]
 
+_SCOPES = {"semantic": "mmseg", "instance": "mmdet"}
+_READING: dict[str, dict[str, Any]] = {
+    "semantic": {
+        "ann_file": "splits/train.txt",
+        "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
+        "pipeline": [
+            {"type": "LoadImageFromFile"},
+            {"type": "LoadAnnotations"},
+            {"type": "PackSegInputs"},
+        ],
+    },
+    "instance": {
+        "ann_file": "annotations/train.json",
+        "data_prefix": {"img": "images"},
+        "pipeline": [
+            {"type": "LoadImageFromFile"},
+            {"type": "LoadAnnotations", "with_bbox": True, "with_mask": True},
+            {"type": "PackDetInputs"},
+        ],
+    },
+}
 # Raw and prepared folders by type, for the session: preparing is the slow part of these checks.
 _FOLDERS: dict[str, tuple[Path, Path]] = {}
 
 
 class DatasetChecks(Subject):
-    """Checks of ``[[dataset]]`` rows of semantic tasks that have a prepare target."""
+    """Checks of ``[[dataset]]`` rows that have a prepare target."""
 
     def make_fake_data(self, row: DatasetRow, folder: Path) -> Path:
         """Write a small raw data set and return the source that prepare is given.
@@ -100,7 +121,7 @@ class DatasetChecks(Subject):
         """uint8 image ``(3, H, W)``, int64 ids ``(1, H, W)`` in range, and the paths."""
         import torch
 
-        for row in self._prepared_rows():
+        for row in self._prepared_rows("semantic"):
             dataset = self._build(row, tmp_path_factory)
             classes = len(dataset.metainfo["classes"])
 
@@ -114,6 +135,33 @@ class DatasetChecks(Subject):
                 assert labels.shape == (1, *image.shape[1:]), row.name
                 assert ids <= {*range(classes), 255}, row.name
                 assert {"img_path", "ori_shape", "img_shape"} <= set(sample.metainfo), row.name
+
+    def test_dataset_of_instances_yields_what_heads_expect(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """Boxes ``(K, 4)`` inside the image, int64 labels in range, and a mask for each."""
+        import torch
+
+        for row in self._prepared_rows("instance"):
+            dataset = self._build(row, tmp_path_factory)
+            classes = len(dataset.metainfo["classes"])
+
+            assert len(dataset) > 0, row.name
+            for item in (dataset[index] for index in range(min(3, len(dataset)))):
+                image, found = item["inputs"], item["data_samples"].gt_instances
+                height, width = image.shape[1:]
+                boxes = found.bboxes.tensor
+                assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
+                assert boxes.shape == (len(found), 4), row.name
+                assert (boxes[:, 2:] > boxes[:, :2]).all(), row.name
+                assert (boxes >= 0).all(), row.name
+                assert (boxes <= torch.tensor([width, height] * 2)).all(), row.name
+                assert found.labels.dtype == torch.int64, row.name
+                assert set(found.labels.tolist()) <= set(range(classes)), row.name
+                assert found.masks.masks.shape == (len(found), height, width), row.name
+                assert found.masks.masks.any(axis=(1, 2)).all(), row.name
+                metainfo = set(item["data_samples"].metainfo)
+                assert {"img_path", "ori_shape", "img_shape"} <= metainfo, row.name
 
     def test_dataset_in_spawned_workers_yields_the_same(
         self, tmp_path_factory: pytest.TempPathFactory
@@ -133,9 +181,12 @@ class DatasetChecks(Subject):
     def _datasets(self) -> list[DatasetRow]:
         return [row for row in self.rows_of("dataset") if isinstance(row, DatasetRow)]
 
-    def _prepared_rows(self) -> list[DatasetRow]:
-        pytest.importorskip("mmseg")
-        return [row for row in self._datasets() if row.prepare and row.task == "semantic"]
+    def _prepared_rows(self, *tasks: str) -> list[DatasetRow]:
+        rows = [row for row in self._datasets() if row.prepare]
+        rows = [row for row in rows if row.task in (tasks or _SCOPES)]
+        for row in rows:
+            pytest.importorskip(_SCOPES[row.task])
+        return rows
 
     def _folders(
         self, row: DatasetRow, tmp_path_factory: pytest.TempPathFactory
@@ -168,16 +219,10 @@ class DatasetChecks(Subject):
         config = {
             "type": self.type_of(row),
             "data_root": str(out),
-            "ann_file": "splits/train.txt",
-            "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
             "metainfo": {"classes": prepared.classes, "palette": prepared.palette},
-            "pipeline": [
-                {"type": "LoadImageFromFile"},
-                {"type": "LoadAnnotations"},
-                {"type": "PackSegInputs"},
-            ],
+            **_READING[row.task],
         }
-        with DefaultScope.overwrite_default_scope("mmseg"):
+        with DefaultScope.overwrite_default_scope(_SCOPES[row.task]):
             return DATASETS.build(config)
 
 

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from zoo.data import Pair, Report, Source, SourceFile, pair_by_stem
 from zoo.errors import DataError
 
-__all__ = ["CLASSES_FILE", "Layout", "find_layout", "find_pairs"]
+__all__ = ["CLASSES_FILE", "Layout", "compile_group", "find_group", "find_layout", "find_pairs"]
 
 CLASSES_FILE = "classes.toml"
 
@@ -85,6 +85,8 @@ def _no_folders(source: Source, folders: set[str], images: str, masks: str) -> D
     )
     option = "--masks" if has_images else "--images"
     hint = f"name the folder with {option}, in place of {missing!r}."
+    if any(file.suffix == ".json" for file in source.files()):
+        hint += " A COCO JSON is read with --task instance."
     return DataError(message, path=source.path, hint=hint)
 
 
@@ -114,7 +116,7 @@ def find_pairs(
     Raises:
         DataError: No pairs, a stem twice, or an expression that does not fit every path.
     """
-    pattern = _compile(group_by)
+    pattern = compile_group(group_by)
     images, masks = _collect(source, layout, report, image_suffix, mask_suffix)
     pairs = pair_by_stem(
         images, masks, report=report, mask_suffix=mask_suffix, where=str(source.path)
@@ -122,7 +124,7 @@ def find_pairs(
     return [
         Pair(
             stem=pair.stem.replace("/", "__"),
-            group=_find_group(pattern, pair.stem, source.where(pair.image)),
+            group=find_group(pattern, pair.stem, source.where(pair.image)),
             image=pair.image,
             masks=(pair.mask,),
         )
@@ -162,7 +164,12 @@ def _below(files: Sequence[SourceFile], folder: str, other: str) -> list[tuple[s
     return found
 
 
-def _compile(group_by: str) -> re.Pattern[str] | None:
+def compile_group(group_by: str) -> re.Pattern[str] | None:
+    """Return the expression of ``--group-by``, None for ``""``.
+
+    Raises:
+        DataError: It is no regular expression.
+    """
     if not group_by:
         return None
     try:
@@ -173,7 +180,17 @@ def _compile(group_by: str) -> re.Pattern[str] | None:
         raise DataError(message, where="--group-by", hint=hint) from error
 
 
-def _find_group(pattern: re.Pattern[str] | None, key: str, where: str) -> str:
+def find_group(pattern: re.Pattern[str] | None, key: str, where: str) -> str:
+    """Return what the expression finds in a path, or the path itself where there is none.
+
+    Args:
+        pattern: Of :func:`compile_group`; its first group counts, or all that it matches.
+        key: Path without suffix.
+        where: The image, for messages.
+
+    Raises:
+        DataError: It finds nothing.
+    """
     if pattern is None:
         return key
     match = pattern.search(key)

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a COCO JSON of one's own to scenes: which file, which images, what of each instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from zoo.data import (
+    IMAGE_SUFFIXES,
+    CocoAnnotation,
+    CocoFile,
+    CocoImage,
+    Instance,
+    Report,
+    Scene,
+    Source,
+    box_of_segmentation,
+    polygon_from_box,
+)
+from zoo.errors import DataError
+from zoo_folder_data.layout import compile_group, find_group
+
+__all__ = ["CocoScenes", "find_coco", "read_scenes"]
+
+DERIVED = {
+    "ellipse": "box without a mask: got the ellipse in it",
+    "box": "box without a mask: got itself as one",
+}
+OTHER_BOX = "box did not fit its mask: made from the mask"
+NO_AREA = "box has no area"
+
+Box = tuple[float, float, float, float]
+_LEAST_IOU = 0.5
+_NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CocoScenes:
+    """What a COCO JSON and its images hold.
+
+    Args:
+        scenes: One an image that is there.
+        classes: Names of the categories, in the order of their ids.
+        derived: How many masks were made from boxes.
+    """
+
+    scenes: tuple[Scene, ...]
+    classes: tuple[str, ...]
+    derived: int
+
+
+def find_coco(source: Source, name: str) -> str:
+    """Return the path of the COCO JSON in a source.
+
+    Args:
+        source: Is listed.
+        name: Its path, or ``""`` for the only JSON that there is.
+
+    Raises:
+        DataError: There is none, or several and none is named.
+    """
+    found = [file.path for file in source.files() if file.suffix == ".json"]
+    if name:
+        fitting = [path for path in found if path == name or path.endswith(f"/{name}")]
+    else:
+        fitting = found
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(repr(path) for path in (fitting or found)[:5]) or "no .json"
+    wanted = repr(name) if name else "one COCO JSON"
+    message = f"cannot find the annotations: found {listed}, expected {wanted}."
+    hint = "name the file with --annotations, by its path in the source."
+    raise DataError(message, path=source.path, hint=hint)
+
+
+def read_scenes(
+    source: Source,
+    path: str,
+    content: CocoFile,
+    report: Report,
+    *,
+    images: str,
+    masks: str,
+    group_by: str,
+) -> CocoScenes:
+    """Return the scenes of a COCO JSON, with a mask for every instance.
+
+    A ``file_name`` is looked for below the folder ``images``, beside the JSON and at the top of the
+    source, and at last by its name alone, if one file has it.
+
+    Args:
+        source: Is listed.
+        path: Of the JSON in the source.
+        content: What it says.
+        report: Is told of images that no JSON names, and of what is done to annotations.
+        images: Folder of the images.
+        masks: ``ellipse`` or ``box``: what stands for an instance that has a box alone.
+        group_by: See :func:`zoo_folder_data.layout.find_pairs`.
+
+    Raises:
+        DataError: An image is missing, an expression does not fit, or no image is listed.
+    """
+    if not content.images:
+        message = f"cannot use {PurePosixPath(path).name!r}: it lists no images."
+        raise DataError(message, path=source.where(path), hint="give a COCO JSON of images.")
+    pattern = compile_group(group_by)
+    places = _find_images(source, path, content.images, images)
+    by_image: dict[int, list[CocoAnnotation]] = {}
+    for annotation in content.annotations:
+        by_image.setdefault(annotation.image_id, []).append(annotation)
+    order = {key: index for index, key in enumerate(content.categories)}
+    maker = _InstanceMaker(path, order, masks, report)
+    scenes = []
+    for image in content.images:
+        key = str(PurePosixPath(image.file_name).with_suffix(""))
+        scenes.append(
+            Scene(
+                stem=key.replace("/", "__"),
+                group=find_group(pattern, key, source.where(places[image.id])),
+                image=places[image.id],
+                instances=maker.make_all(by_image.get(image.id, [])),
+                size=(image.width_px, image.height_px),
+            )
+        )
+    _report_strangers(source, places, report)
+    report.count("images", len(content.images))
+    report.count("annotations", len(content.annotations))
+    return CocoScenes(tuple(scenes), tuple(content.categories.values()), maker.derived)
+
+
+class _InstanceMaker:
+    """Turns annotations into instances, and counts the masks that it made."""
+
+    def __init__(self, path: str, order: Mapping[int, int], masks: str, report: Report) -> None:
+        self.path = path
+        self.order = order
+        self.masks = masks
+        self.report = report
+        self.derived = 0
+
+    def make_all(self, annotations: Sequence[CocoAnnotation]) -> tuple[Instance, ...]:
+        """Return the instances of one image, and drop what has no area."""
+        kept = []
+        for annotation in annotations:
+            box = annotation.box
+            if annotation.segmentation is None and box and (box[0] == box[2] or box[1] == box[3]):
+                self.report.drop(self._name(annotation), NO_AREA)
+            else:
+                kept.append(self.make(annotation))
+        return tuple(kept)
+
+    def make(self, annotation: CocoAnnotation) -> Instance:
+        """Return the instance, with a mask and a box that fits it."""
+        name = self._name(annotation)
+        segmentation, box = annotation.segmentation, annotation.box or _NOWHERE
+        if segmentation is None:
+            self.derived += 1
+            self.report.repair(name, DERIVED[self.masks])
+            segmentation = [polygon_from_box(box, self.masks)]
+        else:
+            tight = box_of_segmentation(segmentation)
+            if tight is not None and _iou(box, tight) < _LEAST_IOU:
+                if annotation.box is not None:
+                    self.report.repair(name, OTHER_BOX)
+                box = tight
+        category = self.order[annotation.category_id]
+        return Instance(box, category, segmentation, name, annotation.is_crowd)
+
+    def _name(self, annotation: CocoAnnotation) -> str:
+        return f"{self.path}:annotation {annotation.id}"
+
+
+def _iou(first: Box, second: Box) -> float:
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    both = max(width, 0) * max(height, 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
+    return both / max(sum(areas) - both, 1e-9)
+
+
+def _find_images(
+    source: Source, path: str, images: Sequence[CocoImage], folder: str
+) -> dict[int, str]:
+    known = {file.path for file in source.files()}
+    by_name: dict[str, list[str]] = {}
+    for file in source.files():
+        by_name.setdefault(file.name, []).append(file.path)
+    bases = []
+    for parent in (PurePosixPath(path).parent, *PurePosixPath(path).parent.parents):
+        bases += [parent / folder, parent]
+    places: dict[int, str] = {}
+    missing: list[str] = []
+    for image in images:
+        candidates = [str(base / image.file_name) for base in bases]
+        name = PurePosixPath(image.file_name.replace("\\", "/")).name
+        alone = by_name.get(name, [])
+        found = next((each for each in candidates if each in known), None)
+        if found is None and len(alone) == 1:
+            found = alone[0]
+        if found is None:
+            missing.append(image.file_name)
+        else:
+            places[image.id] = found
+    if missing:
+        more = ", ..." if len(missing) > 5 else ""
+        named = ", ".join(repr(name) for name in missing[:5])
+        message = f"cannot find {len(missing)} of {len(images)} images: {named}{more}."
+        hint = f"put them below {folder!r}, or name their folder with --images."
+        raise DataError(message, path=source.where(path), hint=hint)
+    return places
+
+
+def _report_strangers(source: Source, places: Mapping[int, str], report: Report) -> None:
+    used = set(places.values())
+    folders = {str(PurePosixPath(place).parent) for place in used}
+    for file in source.files():
+        parent = str(PurePosixPath(file.path).parent)
+        if parent in folders and file.path not in used and file.suffix in IMAGE_SUFFIXES:
+            report.drop(file.path, "image that the annotations do not list")

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a COCO JSON of one's own and its images to a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from zoo.data import (
+    DatasetIdentity,
+    Report,
+    Shares,
+    check_places,
+    open_source,
+    parse_tiling,
+    polygon_from_box,
+    prepare_instances,
+    read_coco,
+)
+from zoo_folder_data.classes import choose_color
+from zoo_folder_data.coco import find_coco, read_scenes
+
+__all__ = ["IDENTITY", "prepare"]
+
+IDENTITY = DatasetIdentity(plugin="folder_data", name="CocoFolderDataset", version="0.1.0")
+LICENCE = "the user's own data"
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    *,
+    shares: Shares,
+    progress: Callable[[int, int], None] | None = None,
+    annotations: str = "",
+    images: str = "images",
+    masks: str = "ellipse",
+    group_by: str = "",
+    layout: str = "whole",
+    tile_size: int | None = None,
+    overlap: int = 128,
+    min_visible: float = 0.3,
+) -> Report:
+    """Write the images of a COCO JSON and their instances as a prepared folder.
+
+    Categories become classes in the order of their ids. Instances that have a box alone get a
+    mask made from it, and the folder says that its labels are derived.
+
+    Args:
+        source: Folder or .zip that holds the JSON and the images.
+        out: Folder to write; equal input finds it unchanged.
+        shares: Of train, val and test.
+        progress: Called with images done and in all.
+        annotations: Path of the JSON in the source; empty for the only one that there is.
+        images: Folder of the images.
+        masks: ``ellipse`` or ``box``, for instances without a mask.
+        group_by: See :func:`zoo_folder_data.layout.find_pairs`.
+        layout: ``whole`` images, overlapping ``tiles``, or ``chips`` of one instance each.
+        tile_size: Side of tiles or chips in px; None for 512 of tiles and 128 of chips.
+        overlap: Of tiles, in px; at least the largest box.
+        min_visible: Of an instance that a tile's edge cuts, the share that must remain.
+
+    Raises:
+        DataError: The JSON is missing or breaks its format, an image is missing, damaged or of
+            another size, the overlap is too small, or a split would be empty.
+    """
+    check_places(source, out)
+    tiling = parse_tiling(layout, tile_size, overlap, min_visible)
+    report = Report()
+    polygon_from_box((0, 0, 1, 1), masks)  # refuses what masks cannot be, before anything is read
+    with open_source(source) as opened:
+        path = find_coco(opened, annotations)
+        content = read_coco(opened.read(path), opened.where(path))
+        found = read_scenes(
+            opened, path, content, report, images=images, masks=masks, group_by=group_by
+        )
+        if found.derived:
+            report.count("masks made from boxes", found.derived)
+        return prepare_instances(
+            opened,
+            out,
+            dataset=IDENTITY,
+            scenes=found.scenes,
+            classes=found.classes,
+            palette=[choose_color(index + 1) for index in range(len(found.classes))],
+            shares=shares,
+            report=report,
+            tiling=tiling,
+            labels="derived" if found.derived else "true",
+            licence=LICENCE,
+            options={"group_by": group_by, "masks": masks if found.derived else ""},
+            progress=progress,
+        )

@@ -28,6 +28,7 @@ HEAD = {
 
 def _build(**changes: Any) -> Any:
     """Return a model of depth 2: margin 20 px, least input 44 px."""
+    from mmengine.config import ConfigDict
     from mmseg.registry import MODELS
 
     torch.manual_seed(0)
@@ -38,7 +39,7 @@ def _build(**changes: Any) -> Any:
         "test_cfg": {"mode": "whole", "tile_px": 60},
         **changes,
     }
-    return MODELS.build(config)
+    return MODELS.build(ConfigDict(config))
 
 
 def _samples(*labels: Any) -> list[Any]:

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The U-Net family side by side: parameters, FLOPs, seconds a step, Dice after a short training.
+
+    python benchmarks/unet_family.py --out OUT [--steps 100] [--size 256] [--batch N]
+                                     [--configs NAME ...]
+
+Data is the synthetic sample of lung_xray, drawn and prepared into OUT/data. Each config trains in a
+process of its own, with as many steps for all, its images scaled to about --size (0: to the
+config's own size) and its own batch unless --batch states one. FLOPs are those of convolutions in
+one image's forward pass, two for a multiplication and addition. A step's seconds are the median
+without the first steps, loading left out. Dice is that of the lung on the test split, at the size
+of the files. What is done is kept in OUT/rows: a run that was cut goes on with the next config.
+Writes OUT/table.md and OUT/table.json, and prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+CONFIGS = (
+    "unet_small_lung-128",
+    "unet_vgg16_lung-256",
+    "unet_vgg16-nearest_lung-256",
+    "unet_vgg16-bicubic_lung-256",
+    "unet_vgg16-deconv_lung-256",
+    "unet_vgg16-unpool_lung-256",
+    "segnet_vgg16_lung-256",
+    "unet_original-s16_lung-260",
+    "unet_vgg16_5k_lung-576",
+    "unet_original_5k_lung-572",
+)
+WARM_STEPS = 3  # the first steps pay for caches and workers
+PIPELINES = ("train_dataloader", "val_dataloader", "test_dataloader")
+COLUMNS = ("config", "parameters", "input", "GFLOPs", "batch", "s a step", "steps", "lung Dice")
+
+
+def main() -> None:
+    """Fill the rows that are missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="a folder for data, runs, table")
+    parser.add_argument("--steps", type=int, default=100, help="of training, for every config")
+    parser.add_argument("--size", type=int, default=256, help="px of a side; 0: each config's own")
+    parser.add_argument("--batch", type=int, help="images a step; by default the config's own")
+    parser.add_argument("--configs", nargs="+", default=list(CONFIGS))
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    settings = {"steps": args.steps, "size": args.size, "batch": args.batch}
+    if args.row:
+        measured = measure(args.row, args.out, **settings)
+        write_json(row_path(args.out, args.row), {"settings": settings, **measured})
+        return
+    make_data(args.out)
+    rows = [find_row(args.out, name, settings) or start_row(args, name) for name in args.configs]
+    write_json(args.out / "table.json", rows)
+    text = format_table(rows)
+    (args.out / "table.md").write_text(text, encoding="utf-8")
+    print(text, end="")
+
+
+def make_data(out: Path) -> None:
+    """Draw and prepare the sample, unless that was done."""
+    if (out / "data" / "dataset.json").is_file():
+        return
+    zoo = [sys.executable, "-m", "zoo", "data"]
+    if not (out / "raw").is_dir():
+        subprocess.run([*zoo, "sample", "lung_xray", "--out", out / "raw"], check=True)
+    prepare = ["prepare", "lung_xray", "--source", out / "raw", "--out", out / "data"]
+    subprocess.run([*zoo, *prepare, "--shares", "0.7,0.1,0.2"], check=True)
+
+
+def row_path(out: Path, name: str) -> Path:
+    """Return where a config's numbers are kept."""
+    return out / "rows" / f"{name}.json"
+
+
+def find_row(out: Path, name: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the numbers of an earlier run with the same settings, or None."""
+    path = row_path(out, name)
+    if not path.is_file():
+        return None
+    row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return row if row["settings"] == dict(settings) else None
+
+
+def start_row(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Measure one config in a new process and return its numbers."""
+    print(f"measuring {name}", file=sys.stderr)
+    command = [sys.executable, __file__, "--row", name, "--out", str(args.out)]
+    command += ["--steps", str(args.steps), "--size", str(args.size)]
+    command += ["--batch", str(args.batch)] if args.batch else []
+    # What the run logs is no part of the table.
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    row: dict[str, Any] = json.loads(row_path(args.out, name).read_text(encoding="utf-8"))
+    return row
+
+
+def measure(name: str, out: Path, *, steps: int, size: int, batch: int | None) -> dict[str, Any]:
+    """Return a config's numbers, after training it for ``steps``."""
+    import torch
+
+    from zoo.engine.config import read_config
+    from zoo.engine.test import test
+    from zoo.engine.train import train
+
+    work_dir = out / "runs" / name
+    shutil.rmtree(work_dir, ignore_errors=True)  # of a run that was cut
+    data = out / "data"
+    options = short_run(read_config(name, data=data).to_dict(), steps, size, batch)
+    config = read_config(name, data=data, cfg_options=options, work_dir=work_dir)
+    row = {"config": name, "threads": torch.get_num_threads(), **count(config.model)}
+    row |= {"batch": config.train_dataloader.batch_size, "steps": steps}
+    train(config)
+    row["seconds_a_step"] = read_seconds(work_dir)
+    metrics = test(config, str(work_dir / f"iter_{steps}.pth"), split="test")
+    row["dice_lung"] = float(metrics["dice_lung"])
+    return row
+
+
+def count(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters, input size and forward FLOPs of one image; nothing is computed."""
+    import torch
+    from mmseg.registry import MODELS
+    from mmseg.utils import register_all_modules
+    from torch.utils.flop_counter import FlopCounterMode
+
+    register_all_modules()
+    width, height = model["data_preprocessor"]["size"]
+    network = MODELS.build(dict(model)).eval().to("meta")
+    image = torch.empty(1, 3, height, width, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(image, mode="tensor")
+    return {
+        "parameters": sum(one.numel() for one in network.parameters()),
+        "input_px": [width, height],
+        "forward_flops": counter.get_total_flops(),
+    }
+
+
+def short_run(
+    config: Mapping[str, Any], steps: int, size: int, batch: int | None
+) -> dict[str, Any]:
+    """Return the options that make a config train for ``steps`` at about ``size``."""
+    warm = min(50, max(1, steps // 10))
+    options: dict[str, Any] = {
+        "train_cfg.max_iters": steps,
+        "train_cfg.val_interval": steps,
+        "default_hooks.checkpoint.interval": steps,
+        # Each step's own seconds are written, neither skipped nor smoothed.
+        "default_hooks.logger.interval": 1,
+        "log_processor.window_size": 1,
+        "param_scheduler.0.end": warm,
+        "param_scheduler.1.begin": warm,
+        "param_scheduler.1.end": steps,
+    }
+    if batch:
+        options["train_dataloader.batch_size"] = batch
+    return options | (scale(config, size) if size else {})
+
+
+def scale(config: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Return the options that bring the images of a config to about ``size`` px a side.
+
+    A margin that the network loses (MirrorPad's) is added; the image then takes the next size
+    that its poolings allow. A crop keeps its share of the image.
+    """
+    steps = config["train_dataloader"]["dataset"]["pipeline"]
+    margins = [one["margin_px"] for one in steps if one["type"].endswith("MirrorPad")]
+    if margins:
+        size = 4 + -(-(size - 4) // 16) * 16
+    options: dict[str, Any] = {
+        "model.data_preprocessor.size": (size + 2 * sum(margins),) * 2,
+    }
+    for key, number, step in iterate_steps(config):
+        if step["type"] == "Resize":
+            options[f"{key}.{number}.scale"] = (size, size)
+        elif step["type"] == "RandomCrop":
+            own = next(one["scale"][0] for one in steps if one["type"] == "Resize")
+            crop = round(size * step["crop_size"][0] / own)
+            options[f"{key}.{number}.crop_size"] = (crop, crop)
+            options["model.data_preprocessor.size"] = (crop, crop)
+    return options
+
+
+def iterate_steps(config: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Yield (dotted key of a pipeline, number, transform) of every pipeline."""
+    for loader in PIPELINES:
+        for number, step in enumerate(config[loader]["dataset"]["pipeline"]):
+            yield f"{loader}.dataset.pipeline", number, step
+
+
+def read_seconds(work_dir: Path) -> float:
+    """Return the median seconds of a training step from a run's log, loading left out."""
+    path = next(work_dir.glob("*/vis_data/scalars.json"))
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    spans = [one["time"] - one["data_time"] for one in lines if "loss" in one]
+    return statistics.median(spans[WARM_STEPS:] or spans)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    os.replace(draft, path)
+
+
+def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the rows as Markdown."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    for row in rows:
+        width, height = row["input_px"]
+        cells = (
+            row["config"],
+            f"{row['parameters'] / 1e6:.1f} M",
+            f"{width}x{height}",
+            f"{row['forward_flops'] / 1e9:.1f}",
+            row["batch"],
+            f"{row['seconds_a_step']:.2f}",
+            row["steps"],
+            f"{row['dice_lung']:.4f}",
+        )
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -140,7 +140,7 @@ def rows_of(package: str, root: Path, folder: str, model: Mapping[str, Any]) -> 
 def config_of(package: str, root: Path, folder: str, stated: str) -> tuple[str | None, list[str]]:
     """Return a config as zoo names it, ``mmseg::unet/x.py``, and what had to be mended.
 
-    The index names 14 configs as addresses (``gn%2Bws``), two without their folder, three of
+    The index names 12 configs as addresses (``gn%2Bws``), two without their folder, three of
     folders that moved and three misspelled.
     """
     candidates = [stated, unquote(stated), f"{folder}/{stated}", RESPELLED.get(stated, stated)]

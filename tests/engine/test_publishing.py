@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
-import runpy
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -104,6 +101,14 @@ def test_publish_of_a_checkpoint_writes_a_file_and_its_row(
     assert again.sha256 == published.sha256 == hashlib.sha256(data).hexdigest() == row["sha256"]
     assert len(data) == row["size_bytes"]
     assert row["urls"] == ["package:weights/unet_tiny.safetensors"]
+    assert [path.name for path in sorted((tmp_path / "first").iterdir())] == [
+        "unet_tiny.md",
+        "unet_tiny.safetensors",
+        "unet_tiny.toml",
+    ]
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+    assert (tmp_path / "first" / "unet_tiny.toml").read_text() == published.manifest_row()
     assert row["config"] == "unet_tiny_lung"
     assert row["data_licence"] == 'public, "as is"'
     assert row["metrics"] == ROWS
@@ -149,72 +154,40 @@ def test_publish_of_another_models_checkpoint_leaves_no_file(
     assert not (tmp_path / "out").exists()
 
 
-def test_publish_tool_prints_the_row_and_one_message_on_failure(
-    tmp_path: Path,
-    config: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_card_of_a_published_file_says_what_a_reader_asks(
+    tmp_path: Path, config: Any, card: Any
 ) -> None:
-    tool = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "publish_checkpoint.py"))
-    config.dump(tmp_path / "tiny.py")
+    """Data with split digests, metrics, both licences, how to load it, config and versions."""
+    import dataclasses
+
+    from zoo.engine.publishing import publish
+
+    data = {
+        "name": "lung_xray.LungXrayDataset, source_set=montgomery",
+        "plugin": "lung_xray",
+        "version": "0.1.0",
+        "splits": {"train": {"count": 111, "groups": 109, "digest": "b928076d"}},
+        "digest": "0494816b",
+    }
+    provenance = {"data": data, "config_sha256": "c0ffee", "versions": {"torch": "2.13.0"}}
     checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=DATASET_META)
-    (tmp_path / "rows.json").write_text(json.dumps([*ROWS, {**ROWS[0], "name": "iou_lung"}]))
-    stated = ["--name", "tiny", "--metric", "dice_lung", "--data-licence", "CC0-1.0"]
-    files = ["--metrics", str(tmp_path / "rows.json"), "--out", str(tmp_path / "out")]
 
-    monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "tiny.py"), str(checkpoint)])
-    sys.argv += [*stated, *files]
-    code = tool["main"]()
-    row = tomllib.loads(capsys.readouterr().out)["weights"][0]
-    sys.argv[2] = str(tmp_path / "absent.pth")
-    failed = tool["main"]()
+    published = publish(
+        config, checkpoint, tmp_path, dataclasses.replace(card, provenance=provenance)
+    )
 
-    assert code == 0
-    assert [metric["name"] for metric in row["metrics"]] == ["dice_lung"]
-    assert (row["config"], row["data_licence"]) == ("tiny", "CC0-1.0")
-    assert (tmp_path / "out" / "tiny.safetensors").stat().st_size == row["size_bytes"]
-    assert failed == 1
-    assert "cannot read the checkpoint 'absent.pth': found no such file" in capsys.readouterr().err
-
-
-def test_read_metric_rows_of_a_test_document_takes_its_split(tmp_path: Path) -> None:
-    from zoo.engine.publishing import read_metric_rows
-
-    path = tmp_path / "test.json"
-    path.write_text(json.dumps({"schema": "zoo.test/1", "split": "test", "metrics": {"a": 0.5}}))
-
-    rows = read_metric_rows(path, dataset="d", labels="true", protocol="p")
-
-    assert rows == [
-        {
-            "name": "a",
-            "value": 0.5,
-            "dataset": "d",
-            "split": "test",
-            "labels": "true",
-            "protocol": "p",
-        }
-    ]
-
-
-def test_read_metric_rows_that_lack_facts_names_them(tmp_path: Path) -> None:
-    from zoo.engine.publishing import read_metric_rows
-
-    path = tmp_path / "rows.json"
-    path.write_text(json.dumps([{"name": "dice", "value": 0.5, "split": "test"}]))
-
-    with pytest.raises(CheckpointError) as raised:
-        read_metric_rows(path, labels="true")
-
-    assert raised.value.message == "metric 'dice' has no dataset, protocol."
-
-
-@pytest.mark.parametrize("text", ["nonsense", "3", '["a"]', '{"metrics": []}'])
-def test_read_metric_rows_of_anything_else_is_refused(tmp_path: Path, text: str) -> None:
-    from zoo.engine.publishing import read_metric_rows
-
-    path = tmp_path / "rows.json"
-    path.write_text(text)
-
-    with pytest.raises(CheckpointError, match=r"cannot read the metrics in 'rows\.json'"):
-        read_metric_rows(path)
+    text = published.path.with_suffix(".md").read_text("utf-8")
+    for expected in (
+        "# unet_tiny\n",
+        "| dice_lung | 0.97 | montgomery | test | true | README#evaluation |",
+        "| train | 111 | 109 | `b928076d` |",
+        "Trained on lung_xray.LungXrayDataset, source_set=montgomery.",
+        '| licence of the data | public, "as is" |',
+        "| licence of the weights | Apache-2.0 |",
+        "zoo predict unet_tiny.safetensors IMAGE --out predictions",
+        "| config_sha256 | c0ffee |",
+        "| version of torch | 2.13.0 |",
+        f"`{published.sha256}`",
+    ):
+        assert expected in text
+    assert tomllib.loads(text.split("```toml\n")[1].split("```")[0])["weights"]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zoo
+from zoo.engine.cards import card_text
 from zoo.engine.checkpoints import Checkpoint, load_checkpoint
 from zoo.engine.fitting import check_fits
 from zoo.engine.published import read_published, write_published
 from zoo.engine.records import ModelRecord, make_record
+from zoo.engine.writing import digest_of_file, replace_file
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["ModelCard", "Published", "publish", "read_metric_rows"]
+__all__ = ["ModelCard", "Published", "publish"]
 
 _METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
 _KEPT_META = ("epoch", "iter", "seed", "mmengine_version")
@@ -38,7 +39,8 @@ class ModelCard:
         data_licence: Of the data they were trained on.
         labels: ``true``, or ``derived`` where masks were drawn from something else.
         metrics: Rows of name, value, dataset, split, labels, protocol.
-        provenance: More plain facts, such as the digest of the training split.
+        provenance: More plain facts, such as the digests of the splits.
+        urls: Where the file will be; by default inside the package that brings the row.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ModelCard:
     task: str = "semantic"
     labels: str = "true"
     provenance: Mapping[str, Any] | None = None
+    urls: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,23 @@ class Published:
         sha256: Its digest.
         size_bytes: Its size.
         record: What it says of itself.
+        urls: Where it will be, for the manifest's row.
     """
 
     path: Path
     sha256: str
     size_bytes: int
     record: ModelRecord
+    urls: tuple[str, ...]
 
     def manifest_row(self) -> str:
-        """Return the ``[[weights]]`` row for the plugin whose package brings the file."""
+        """Return the ``[[weights]]`` row, to paste into a plugin's manifest."""
         record = self.record
         values = {
             "name": record.name,
             "task": record.task,
             "config": record.trained_with,
-            "urls": [f"package:weights/{self.path.name}"],
+            "urls": list(self.urls),
             "sha256": self.sha256,
             "size_bytes": self.size_bytes,
             "format": "safetensors",
@@ -89,10 +94,10 @@ class Published:
 
 
 def publish(config: Config, checkpoint: str | Path, out: str | Path, card: ModelCard) -> Published:
-    """Write ``OUT/NAME.safetensors`` and return what is to be said of it.
+    """Write ``OUT/NAME.safetensors``, its card ``NAME.md`` and its row ``NAME.toml``.
 
     The model is built from the record that was written and compared with the weights, so that
-    what is published can be opened. Equal input gives an equal file.
+    what is published can be opened. Equal input gives equal files.
 
     Args:
         config: The resolved training config.
@@ -125,48 +130,11 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
     path = write_published(Path(out) / f"{card.name}.safetensors", weights.state_dict, record)
     written, state_dict = read_published(path)
     check_fits(_build(written.config["model"], written.scope), state_dict, path)
-    data = path.read_bytes()
-    return Published(path, hashlib.sha256(data).hexdigest(), len(data), written)
-
-
-def read_metric_rows(path: str | Path, **stated: str) -> list[dict[str, Any]]:
-    """Return metric rows from a JSON file.
-
-    Args:
-        path: Either a list of rows, each with name, value, dataset, split, labels and protocol, or
-            what ``zoo test --out`` wrote (``metrics`` and ``split``).
-        stated: ``dataset``, ``labels``, ``protocol``, ... for the rows that lack them.
-
-    Raises:
-        CheckpointError: It is neither, or a row lacks a key.
-    """
-    full = [{**stated, **row} for row in _rows_in(Path(path))]
-    for row in full:
-        lacks = [key for key in _METRIC_KEYS if row.get(key) is None]
-        if lacks:
-            msg = f"metric {row.get('name')!r} has no {', '.join(lacks)}."
-            hint = "a published number says its data set, split, labels and protocol."
-            raise CheckpointError(msg, path=path, hint=hint)
-    return [{key: row[key] for key in _METRIC_KEYS} for row in full]
-
-
-def _rows_in(path: Path) -> list[dict[str, Any]]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _no_metrics(path, str(error)) from error
-    rows = document
-    if isinstance(document, dict) and isinstance(document.get("metrics"), dict):
-        split = {"split": document["split"]} if "split" in document else {}
-        rows = [{"name": name, "value": value, **split} for name, value in rows["metrics"].items()]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise _no_metrics(path, f"found a {type(document).__name__}")
-    return rows
-
-
-def _no_metrics(path: Path, reason: str) -> CheckpointError:
-    msg = f"cannot read the metrics in {path.name!r}: {reason}, expected rows or zoo test's JSON."
-    return CheckpointError(msg, path=path, hint="give a file that zoo test --out wrote.")
+    urls = tuple(card.urls) or (f"package:weights/{path.name}",)
+    published = Published(path, digest_of_file(path), path.stat().st_size, written, urls)
+    replace_file(path.with_suffix(".md"), card_text(published).encode())
+    replace_file(path.with_suffix(".toml"), published.manifest_row().encode())
+    return published
 
 
 def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]:
@@ -180,7 +148,7 @@ def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]
 
 def _provenance(weights: Checkpoint) -> dict[str, Any]:
     kept = {key: weights.meta[key] for key in _KEPT_META if key in weights.meta}
-    digest = hashlib.sha256(weights.path.read_bytes()).hexdigest()
+    digest = digest_of_file(weights.path)
     return {**kept, "checkpoint_sha256": digest, "zoo_version": zoo.__version__}
 
 

@@ -22,7 +22,7 @@ from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.type_names import check_type_names
 from zoo.engine.workers import explaining_workers
-from zoo.engine.writing import replace_file
+from zoo.engine.writing import digest_of_file, replace_file
 from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ def _document(
     kept: PerImageValues,
 ) -> dict[str, Any]:
     from zoo.engine.data_binding import iterate_leaves
+    from zoo.engine.data_facts import evaluator_text, facts_of_loader
 
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
     root = leaf.get("data_root") or ""
@@ -162,6 +163,9 @@ def _document(
         "schema": SCHEMA,
         "config": Path(config.filename or "").name,
         "checkpoint": weights.path.name,
+        "checkpoint_sha256": digest_of_file(weights.path),
+        "data": facts_of_loader(config.test_dataloader),
+        "evaluator": evaluator_text(config.test_evaluator),
         "split": split,
         "metrics": {name: _plain(value) for name, value in metrics.items()},
         "per_image": [{**row, "file": _inside(row["file"], root)} for row in rows],

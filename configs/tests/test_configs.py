@@ -28,6 +28,7 @@ KINDS = {
     "decode_head": "model",
     "val_evaluator": "metric",
     "test_evaluator": "metric",
+    "init_cfg": "weight_initializer",
     "pipeline": "transform",
     "train_pipeline": "transform",
     "test_pipeline": "transform",

@@ -6,7 +6,7 @@ X-rays are scaled to 260 px and mirrored outwards by 92 px, so that each pixel i
 _base_ = [
     "../_base_/unet_original.py",
     "../_base_/lung_xray_256.py",
-    "../_base_/schedule_500.py",
+    "../_base_/schedule_250.py",
     "../_base_/default_runtime.py",
 ]
 image_size = (260, 260)  # px, width and height
@@ -39,4 +39,6 @@ test_pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-default_hooks = dict(checkpoint=dict(interval=100))
+default_hooks = dict(checkpoint=dict(interval=50))
+# There are no norm layers to forgive a high rate.
+optim_wrapper = dict(optimizer=dict(lr=3e-4))

@@ -9,7 +9,7 @@ also want model.backbone.encoder.norm_cfg=None). Five epochs of 215 images: max_
 _base_ = [
     "../_base_/unet_vgg16.py",
     "../_base_/lung_xray_256.py",
-    "../_base_/schedule_500.py",
+    "../_base_/schedule_250.py",
     "../_base_/default_runtime.py",
 ]
 image_size = (576, 576)  # px, width and height

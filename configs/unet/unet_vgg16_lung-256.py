@@ -3,7 +3,7 @@
 _base_ = [
     "../_base_/unet_vgg16.py",
     "../_base_/lung_xray_256.py",
-    "../_base_/schedule_500.py",
+    "../_base_/schedule_250.py",
     "../_base_/default_runtime.py",
 ]
-default_hooks = dict(checkpoint=dict(interval=100))
+default_hooks = dict(checkpoint=dict(interval=50))

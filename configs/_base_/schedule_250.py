@@ -1,10 +1,10 @@
-"""500 steps of AdamW with a warm-up and a poly decay, validated every 100."""
+"""250 steps of AdamW with a warm-up and a poly decay, validated every 50."""
 
 _base_ = ["schedule_1200.py"]
-max_iters = 500
+max_iters = 250
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
     dict(type="PolyLR", power=0.9, eta_min=1e-5, by_epoch=False, begin=50, end=max_iters),
 ]
-train_cfg = dict(max_iters=max_iters, val_interval=100)
+train_cfg = dict(max_iters=max_iters, val_interval=50)

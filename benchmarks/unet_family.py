@@ -182,6 +182,8 @@ def scale(config: Mapping[str, Any], size: int) -> dict[str, Any]:
     for key, number, step in iterate_steps(config):
         if step["type"] == "Resize":
             options[f"{key}.{number}.scale"] = (size, size)
+        elif step["type"].endswith("RandomAffine"):
+            options[f"{key}.{number}.size"] = (size, size)
         elif step["type"] == "RandomCrop":
             own = next(one["scale"][0] for one in steps if one["type"] == "Resize")
             crop = round(size * step["crop_size"][0] / own)

@@ -58,11 +58,13 @@ def test_scale_sets_every_resize_and_keeps_the_crops_share(script: dict[str, Any
 def test_scale_of_the_original_takes_the_next_size_that_it_allows(
     script: dict[str, Any], size: int, image: int, whole: int
 ) -> None:
-    config = _config({"type": "zoo.vgg_unet.MirrorPad", "margin_px": 92})
+    affine = {"type": "zoo.segmentation_transforms.RandomAffine", "size": (388, 388)}
+    config = _config(affine, {"type": "zoo.vgg_unet.MirrorPad", "margin_px": 92})
 
     options = script["scale"](config, size)
 
-    assert options["train_dataloader.dataset.pipeline.0.scale"] == (image, image)
+    assert options["train_dataloader.dataset.pipeline.1.size"] == (image, image)
+    assert options["test_dataloader.dataset.pipeline.0.scale"] == (image, image)
     assert options["model.data_preprocessor.size"] == (whole, whole)
 
 

@@ -20,7 +20,15 @@ __all__ = ["EncoderDecoderUNet"]
 
 _PROBE_PX = 64
 # What modules that are no pyramid, or want images of one size, fail with.
-_UNMEASURED = (AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError)
+_UNMEASURED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _INIT = (
     {"type": "Kaiming", "layer": ["Conv2d", "ConvTranspose2d"]},
     {"type": "Constant", "val": 1, "layer": ["_BatchNorm", "GroupNorm"]},

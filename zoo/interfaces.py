@@ -359,6 +359,8 @@ class SampleTarget(Protocol):
     ) -> None:
         """Write files that the prepare target accepts as a source.
 
+        A target that has the keyword ``size_px`` as well gets the ``--size`` of the command.
+
         Args:
             out: Folder to write into; it is new or empty.
             seed: Equal seeds give equal bytes.

@@ -59,3 +59,44 @@ def make_raw(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return run
+
+
+@pytest.fixture
+def make_coco(tmp_path: Path) -> Callable[..., Path]:
+    """Write 20 images ``g<group>_<n>.png`` of 64 x 48 px with a house and a tree each."""
+    import json
+
+    import numpy as np
+
+    def run(name: str = "raw") -> Path:
+        root = tmp_path / name
+        content: dict[str, list[dict[str, Any]]] = {
+            "images": [],
+            "categories": [{"id": 20, "name": "tree"}, {"id": 3, "name": "house"}],
+            "annotations": [],
+        }
+        shapes = (
+            (3, [10, 12, 20, 16], [10, 12, 30, 12, 30, 28, 10, 28]),
+            (20, [40, 5, 18.5, 20], [40, 5, 58.5, 5, 50, 25]),
+        )
+        for number in range(20):
+            rng = np.random.default_rng(number)
+            file_name = f"g{number // 2}_{number % 2}.png"
+            write_image(root / "images" / file_name, rng.integers(0, 256, (48, 64, 3), np.uint8))
+            row = {"id": number + 1, "file_name": file_name, "width": 64, "height": 48}
+            content["images"].append(row)
+            for category, box, polygon in shapes:
+                content["annotations"].append(
+                    {
+                        "id": len(content["annotations"]) + 1,
+                        "image_id": number + 1,
+                        "category_id": category,
+                        "bbox": box,
+                        "segmentation": [polygon],
+                        "iscrowd": 0,
+                    }
+                )
+        (root / "annotations.json").write_text(json.dumps(content))
+        return root
+
+    return run

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COCO JSON of one's own becomes a prepared folder: boxes, polygons, run lengths, own classes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.mm
+np = pytest.importorskip("numpy")
+cv2 = pytest.importorskip("cv2")
+pytest.importorskip("mmdet")
+
+from pycocotools import mask as tools  # noqa: E402 (after the skip)
+from zoo_folder_data.dataset_coco import CocoFolderDataset  # noqa: E402
+from zoo_folder_data.prepare_coco import prepare  # noqa: E402
+
+from zoo.data import Shares, assign_splits, check_prepared, read_prepared  # noqa: E402
+from zoo.errors import DataError  # noqa: E402
+
+ALL = Shares(1, 0, 0)
+MakeCoco = Callable[..., Path]
+
+
+def read(out: Path, split: str = "train") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / f"annotations/{split}.json").read_text())
+    return found
+
+
+def edit(raw: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    path = raw / "annotations.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return raw
+
+
+def test_prepare_when_polygons_then_kept_to_the_hundredth(
+    make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    """Boxes, masks and names as the user's; ids of categories count from 1 in their order."""
+    out = tmp_path / "out"
+
+    report = prepare(make_coco(), out, shares=Shares(0.6, 0.2, 0.2))
+
+    prepared = read_prepared(out)
+    assert (prepared.task, prepared.labels, prepared.classes) == (
+        "instance",
+        "true",
+        ("house", "tree"),
+    )
+    assert prepared.type == "zoo.folder_data.CocoFolderDataset"
+    assert report.instances == {"house": 20, "tree": 20}
+    rows = [row for split in ("train", "val", "test") for row in read(out, split)["annotations"]]
+    assert len(rows) == 40
+    shown = {(row["category_id"], str(row["bbox"]), str(row["segmentation"])) for row in rows}
+    assert shown == {
+        (1, "[10, 12, 20, 16]", "[[10, 12, 30, 12, 30, 28, 10, 28]]"),
+        (2, "[40, 5, 18.5, 20]", "[[40, 5, 58.5, 5, 50, 25]]"),
+    }
+    assert check_prepared(out) == []
+
+
+def test_prepare_when_run_lengths_then_the_same_pixels(make_coco: MakeCoco, tmp_path: Path) -> None:
+    """Compact and plain ones; a crowd stays one."""
+    pixels = np.random.default_rng(0).integers(0, 2, (48, 64), np.uint8)
+    compact = tools.encode(np.asfortranarray(pixels))
+    compact = {"size": [48, 64], "counts": compact["counts"].decode()}
+    flat = pixels.T.ravel()
+    changes = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff([0, *changes, flat.size]).tolist()
+    plain = {"size": [48, 64], "counts": [0, *runs] if flat[0] else runs}
+
+    def change(content: dict[str, Any]) -> None:
+        first, second = content["annotations"][:2]
+        first |= {"segmentation": compact, "bbox": [0, 0, 64, 48]}
+        second |= {"segmentation": plain, "bbox": [0, 0, 64, 48], "iscrowd": 1}
+
+    prepare(edit(make_coco(), change), tmp_path / "out", shares=ALL)
+
+    rows = [row for row in read(tmp_path / "out")["annotations"] if row["area"] == pixels.sum()]
+    assert [row["iscrowd"] for row in rows] == [0, 1]
+    for row in rows:
+        assert np.array_equal(tools.decode(row["segmentation"]), pixels)
+
+
+@pytest.mark.parametrize(("masks", "corners"), [("ellipse", 16), ("box", 4)])
+def test_prepare_when_boxes_alone_then_derived_and_said_so(
+    make_coco: MakeCoco, tmp_path: Path, masks: str, corners: int
+) -> None:
+    """In dataset.json, in the COCO JSON, in the report and in its summary."""
+
+    def change(content: dict[str, Any]) -> None:
+        for row in content["annotations"]:
+            row.pop("segmentation")
+
+    report = prepare(edit(make_coco(), change), tmp_path / "out", shares=ALL, masks=masks)
+
+    content = read(tmp_path / "out")
+    assert read_prepared(tmp_path / "out").labels == content["info"]["labels"] == "derived"
+    assert report.counts["masks made from boxes"] == 40
+    assert "40 masks made from boxes" in report.summary()
+    assert len(content["annotations"][0]["segmentation"][0]) == 2 * corners
+
+
+def test_prepare_when_box_does_not_fit_its_mask_then_made_from_it(
+    make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    """Corners in place of a size, as some tools write; and a missing box."""
+
+    def change(content: dict[str, Any]) -> None:
+        content["annotations"][0]["bbox"] = [10, 12, 300, 280]
+        content["annotations"][2].pop("bbox")
+
+    report = prepare(edit(make_coco(), change), tmp_path / "out", shares=ALL)
+
+    told = [(line.file, line.text) for line in report.repaired]
+    assert told == [
+        ("annotations.json:annotation 1", "box did not fit its mask: made from the mask")
+    ]
+    boxes = [
+        row["bbox"] for row in read(tmp_path / "out")["annotations"] if row["category_id"] == 1
+    ]
+    assert boxes == [[10, 12, 20, 16]] * 20
+
+
+def test_prepare_when_tiles_then_by_the_code_of_tiles(make_coco: MakeCoco, tmp_path: Path) -> None:
+    """Each instance is whole in one; the overlap is minded."""
+    options: dict[str, Any] = {"layout": "tiles", "tile_size": 40, "overlap": 20}
+    report = prepare(make_coco(), tmp_path / "out", shares=ALL, **options)
+
+    whole = [
+        row
+        for row in read(tmp_path / "out")["annotations"]
+        if isinstance(row["segmentation"], list)
+    ]
+    assert report.counts["tiles"] == 20 * 6
+    assert {row["object"] for row in whole} == {1, 2}
+    with pytest.raises(DataError, match="overlap by 19 px: the largest box has 20 px"):
+        prepare(make_coco("other"), tmp_path / "no", shares=ALL, **options | {"overlap": 19})
+
+
+def test_prepare_when_grouped_then_split_by_group(make_coco: MakeCoco, tmp_path: Path) -> None:
+    """By the stable hash of zoo.data, and by nothing else."""
+    shares = Shares(0.5, 0.3, 0.2)
+
+    prepare(make_coco(), tmp_path / "out", shares=shares, group_by="^g[0-9]+")
+
+    rows = read_prepared(tmp_path / "out").files
+    expected = assign_splits({f"g{number}" for number in range(10)}, shares)
+    assert {row.group: row.split for row in rows} == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "options"),
+    [
+        ("annotations.json", {}),
+        ("labels/coco.json", {}),
+        ("labels/coco.json", {"annotations": "coco.json"}),
+        ("a/b/coco.json", {"annotations": "a/b/coco.json"}),
+    ],
+)
+def test_prepare_when_json_lies_elsewhere_then_images_are_found(
+    make_coco: MakeCoco, tmp_path: Path, place: str, options: dict[str, str]
+) -> None:
+    """Beside it or above it; several JSONs need a name."""
+    raw = make_coco()
+    (raw / place).parent.mkdir(parents=True, exist_ok=True)
+    os.rename(raw / "annotations.json", raw / place)
+    if options:
+        (raw / "other.json").write_text("{}")
+
+    report = prepare(raw, tmp_path / "out", shares=ALL, **options)
+
+    assert report.counts["scenes"] == 20
+
+
+def test_dataset_when_prepared_then_rows_of_mmdet(make_coco: MakeCoco, tmp_path: Path) -> None:
+    """Classes come from the folder, or from metainfo where it is given."""
+    prepare(make_coco(), tmp_path / "out", shares=ALL)
+
+    dataset = CocoFolderDataset(data_root=str(tmp_path / "out"))
+    named = CocoFolderDataset(
+        data_root=str(tmp_path / "out"),
+        metainfo={"classes": ("tree",), "palette": [(1, 2, 3)]},
+    )
+
+    assert tuple(dataset.metainfo["classes"]) == ("house", "tree")
+    assert len(dataset) == 20
+    labels = [row["bbox_label"] for row in dataset.get_data_info(0)["instances"]]
+    assert sorted(labels) == [0, 1]
+    assert [row["bbox_label"] for row in named.get_data_info(0)["instances"]] == [0]
+
+
+def test_dataset_when_folder_lacks_files_then_refused(make_coco: MakeCoco, tmp_path: Path) -> None:
+    prepare(make_coco(), tmp_path / "out", shares=ALL)
+
+    with pytest.raises(DataError, match=r"there is no 'x\.json'"):
+        CocoFolderDataset(data_root=str(tmp_path / "out"), ann_file="annotations/x.json")
+
+
+@pytest.mark.real_data
+def test_prepare_when_real_tanks_then_449_with_true_masks(tmp_path: Path) -> None:
+    """40 images, 20 of them without a tank (see the SOURCES.md that lies beside them)."""
+    root = os.environ.get("ZOO_REAL_DATA")
+    if not root or not Path(root, "nwpu_storage_tanks").is_dir():
+        pytest.skip("ZOO_REAL_DATA is not set, or has no nwpu_storage_tanks")
+
+    report = prepare(
+        Path(root, "nwpu_storage_tanks"), tmp_path / "out", shares=Shares(0.6, 0.2, 0.2)
+    )
+
+    assert report.instances == {"storage_tank": 449}
+    assert len(report.notes) == 20
+    assert (report.dropped, report.repaired) == ([], [])
+    assert read_prepared(tmp_path / "out").labels == "true"
+    assert check_prepared(tmp_path / "out") == []

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A COCO JSON is read as it says, and what breaks its format is named by its id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+pytestmark = pytest.mark.mm
+np = pytest.importorskip("numpy")
+tools = pytest.importorskip("pycocotools.mask")
+
+from zoo.data import read_coco  # noqa: E402 (after the skip)
+from zoo.data.coco_masks import (  # noqa: E402
+    area_of,
+    box_of_segmentation,
+    encode_window,
+    find_rle_fault,
+    roi_of,
+    to_json,
+)
+from zoo.data.windows import Window  # noqa: E402
+from zoo.errors import DataError  # noqa: E402
+
+TRIANGLE = [1, 1, 8, 1, 1, 7]
+
+
+def content() -> dict[str, Any]:
+    return {
+        "images": [{"id": 5, "file_name": "a.png", "width": 12, "height": 10}],
+        "categories": [{"id": 7, "name": "tree"}, {"id": 3, "name": "house"}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 5,
+                "category_id": 7,
+                "bbox": [1, 1, 7, 6],
+                "segmentation": [TRIANGLE],
+            },
+            {"id": 2, "image_id": 5, "category_id": 3, "bbox": [0, 0, 4, 4]},
+            {
+                "id": 9,
+                "image_id": 5,
+                "category_id": 3,
+                "segmentation": {"size": [10, 12], "counts": [10, 5, 105]},
+                "iscrowd": 1,
+            },
+        ],
+    }
+
+
+def read(data: dict[str, Any]) -> Any:
+    return read_coco(json.dumps(data).encode(), "raw/coco.json")
+
+
+def test_read_coco_when_whole_then_as_it_says() -> None:
+    """Polygons, a box alone, run lengths; categories by id; a byte order mark does no harm."""
+    found = read_coco(b"\xef\xbb\xbf" + json.dumps(content()).encode(), "raw/coco.json")
+
+    assert list(found.categories.items()) == [(3, "house"), (7, "tree")]
+    assert [image.file_name for image in found.images] == ["a.png"]
+    first, second, third = found.annotations
+    assert (first.box, first.segmentation, first.is_crowd) == ((1, 1, 8, 7), [TRIANGLE], False)
+    assert (second.box, second.segmentation) == ((0, 0, 4, 4), None)
+    assert (third.box, third.is_crowd) == (None, True)
+
+
+Spoil = Callable[[dict[str, Any]], object]
+ROWS: dict[str, tuple[Spoil, str]] = {
+    "no images": (lambda c: c.pop("images"), "it has no list called 'images'"),
+    "no annotations": (lambda c: c.update(annotations={}), "no list called 'annotations'"),
+    "image twice": (lambda c: c["images"].append(c["images"][0]), "image 5: found this id twice"),
+    "annotation twice": (
+        lambda c: c["annotations"][1].update(id=1),
+        "annotation 1: found this id twice",
+    ),
+    "category twice": (
+        lambda c: c["categories"][1].update(id=7),
+        "category 7: found this id twice",
+    ),
+    "name twice": (
+        lambda c: c["categories"][1].update(name="tree"),
+        "two categories have the name 'tree'",
+    ),
+    "file twice": (
+        lambda c: c["images"].append(c["images"][0] | {"id": 6}),
+        "two images have the file 'a.png'",
+    ),
+    "unknown category": (
+        lambda c: c["annotations"][0].update(category_id=4),
+        "annotation 1: category_id is 4, expected one of 3, 7",
+    ),
+    "unknown image": (
+        lambda c: c["annotations"][0].update(image_id=4),
+        "annotation 1: image_id is 4, which no image has",
+    ),
+    "two points": (
+        lambda c: c["annotations"][0].update(segmentation=[[1, 1, 3, 3]]),
+        "annotation 1: found a polygon of 2 points, expected three points or more",
+    ),
+    "half a point": (
+        lambda c: c["annotations"][0].update(segmentation=[[1, 1, 3, 3, 5, 5, 2]]),
+        "half a point",
+    ),
+    "flat polygon": (
+        lambda c: c["annotations"][0].update(segmentation=TRIANGLE),
+        "neither a list of polygons nor an RLE",
+    ),
+    "nan": (
+        lambda c: c["annotations"][0].update(bbox=[0, 0, float("nan"), 1]),
+        "bbox is [0, 0, nan, 1]",
+    ),
+    "huge": (
+        lambda c: c["annotations"][0].update(bbox=[0, 0, 10**400, 1]),
+        "annotation 1: bbox is",
+    ),
+    "negative": (
+        lambda c: c["annotations"][0].update(bbox=[5, 5, -2, 1]),
+        "bbox is [5, 5, -2, 1], expected [x, y, width, height]",
+    ),
+    "short box": (lambda c: c["annotations"][0].update(bbox=[5, 5, 2]), "bbox is [5, 5, 2]"),
+    "nothing": (
+        lambda c: c["annotations"][1].pop("bbox"),
+        "annotation 2: found neither bbox nor segmentation",
+    ),
+    "size of RLE": (
+        lambda c: c["annotations"][2]["segmentation"].update(size=[12, 10]),
+        "annotation 9: its RLE has the size [12, 10], expected [10, 12]",
+    ),
+    "sum of RLE": (
+        lambda c: c["annotations"][2]["segmentation"].update(counts=[10, 5, 104]),
+        "runs that do not add up to 10 x 12 px",
+    ),
+    "letters of RLE": (
+        lambda c: c["annotations"][2]["segmentation"].update(counts="abc"),
+        "do not add up",
+    ),
+    "kind of RLE": (
+        lambda c: c["annotations"][2]["segmentation"].update(counts=3),
+        "neither text nor whole numbers",
+    ),
+    "crowd": (
+        lambda c: c["annotations"][0].update(iscrowd="no"),
+        "iscrowd is 'no', expected 0 or 1",
+    ),
+    "id of text": (
+        lambda c: c["annotations"][0].update(id="x"),
+        "annotation number 0: id is 'x', expected a whole number",
+    ),
+    "row of text": (
+        lambda c: c["annotations"].append("x"),
+        "annotation number 3: found 'x', expected an object",
+    ),
+    "no width": (
+        lambda c: c["images"][0].update(width=0),
+        "image 5: width is 0, expected a whole number of 1 or more",
+    ),
+    "no file": (
+        lambda c: c["images"][0].update(file_name=""),
+        "image 5: file_name is '', expected a name",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "says"), ROWS.values(), ids=ROWS)
+def test_read_coco_when_format_is_broken_then_named(spoil: Spoil, says: str) -> None:
+    """The row by its id, what was found, what was expected."""
+    data = content()
+    spoil(data)
+
+    with pytest.raises(DataError) as caught:
+        read(data)
+
+    assert says in caught.value.message
+    assert caught.value.where == "raw/coco.json"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000],
+    ids=["empty", "cut", "list", "16", "deep"],
+)
+def test_read_coco_when_no_coco_at_all_then_refused(data: bytes) -> None:
+    with pytest.raises(DataError, match=r"cannot read 'coco\.json'"):
+        read_coco(data, "raw/coco.json")
+
+
+def test_read_coco_when_many_faults_then_twenty_are_named() -> None:
+    """One run is enough to mend the file."""
+    data = content()
+    row = data["annotations"][1]
+    data["annotations"] = [row | {"id": number, "category_id": 99} for number in range(33)]
+
+    with pytest.raises(DataError) as caught:
+        read(data)
+
+    assert "found 33 faults" in caught.value.message
+    assert caught.value.message.count("category_id is 99") == 20
+    assert caught.value.message.endswith("and 13 more")
+
+
+MASKS = hnp.arrays(
+    np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 1)
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(MASKS)
+def test_find_rle_fault_when_written_by_pycocotools_then_none(pixels: Any) -> None:
+    """Compact and plain run lengths of any mask."""
+    height, width = pixels.shape
+    rle = to_json(tools.encode(np.asfortranarray(pixels)))
+
+    assert find_rle_fault(rle, height, width) is None
+    assert find_rle_fault(rle, height, width + 1) is not None
+    longer = rle | {"counts": rle["counts"] + "1"}
+    assert find_rle_fault(longer, height, width) is not None
+
+
+@settings(deadline=None, max_examples=60)
+@given(MASKS, st.data())
+def test_encode_window_when_rle_then_the_part_of_the_mask(pixels: Any, data: st.DataObject) -> None:
+    """Against NumPy's slice."""
+    height, width = pixels.shape
+    left, top = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    window = Window(
+        left, top, data.draw(st.integers(1, width - left)), data.draw(st.integers(1, height - top))
+    )
+    rle = to_json(tools.encode(np.asfortranarray(pixels)))
+
+    found = encode_window(roi_of(rle), window)
+
+    expected = pixels[top : top + window.height_px, left : left + window.width_px]
+    assert np.array_equal(tools.decode(found), expected)
+    assert area_of(found) == int(expected.sum())
+
+
+def test_encode_window_when_polygon_then_the_part_of_its_mask() -> None:
+    """Cutting outlines and cutting pixels give the same."""
+    polygon = [2.0, 3.0, 17.5, 1.0, 19.0, 14.0, 6.0, 18.0]
+    whole = tools.decode(tools.merge(tools.frPyObjects([polygon], 20, 20)))
+
+    found = encode_window([polygon], Window(9, 4, 8, 12))
+
+    assert np.array_equal(tools.decode(found), whole[4:16, 9:17])
+
+
+def test_box_of_segmentation_when_polygons_or_rle_then_tight() -> None:
+    pixels = np.zeros((10, 12), np.uint8)
+    pixels[3:6, 4:9] = 1
+
+    assert box_of_segmentation(to_json(tools.encode(np.asfortranarray(pixels)))) == (4, 3, 9, 6)
+    assert box_of_segmentation([[1, 2, 5, 2, 5, 9], [0, 3, 2, 3, 2, 4]]) == (0, 2, 5, 9)
+    empty = to_json(tools.encode(np.asfortranarray(pixels * 0)))
+    assert box_of_segmentation(empty) is None

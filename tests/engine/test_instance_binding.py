@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``--data`` sets in a config of mmdet, from a prepared folder of instances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.engine.data_binding import bind_data
+from zoo.errors import ConfigError
+
+pytestmark = pytest.mark.mm
+
+
+@pytest.fixture(scope="session")
+def discs_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepare 16 images of 32 x 32 px with a disc each, of two classes."""
+    import cv2
+    import numpy as np
+
+    from zoo.data import (
+        DatasetIdentity,
+        Instance,
+        Report,
+        Scene,
+        Shares,
+        ellipse_polygon,
+        open_source,
+        parse_tiling,
+        prepare_instances,
+    )
+
+    root = tmp_path_factory.mktemp("discs")
+    (root / "raw").mkdir()
+    scenes = []
+    for number in range(16):
+        name = f"s{number:02}.png"
+        assert cv2.imwrite(str(root / "raw" / name), np.full((32, 32), number, np.uint8))
+        box = (4.0, 5.0, 16.0, 17.0)
+        shown = (Instance(box, number % 2, [ellipse_polygon(box)]),)
+        scenes.append(Scene(name[:3], name[:3], name, shown))
+    with open_source(root / "raw") as source:
+        prepare_instances(
+            source,
+            root / "data",
+            dataset=DatasetIdentity("discs", "DiscDataset", "0.1.0"),
+            scenes=scenes,
+            classes=("disc", "ring"),
+            palette=((255, 196, 0), (0, 196, 255)),
+            shares=Shares(0.6, 0.2, 0.2),
+            report=Report(),
+            tiling=parse_tiling("whole"),
+            labels="true",
+            licence="none",
+        )
+    return root / "data"
+
+
+def _coco(**more: Any) -> dict[str, Any]:
+    kept = {
+        "type": "CocoDataset",
+        "data_root": "data/coco/",
+        "ann_file": "annotations/instances_train2017.json",
+        "data_prefix": {"img": "train2017/"},
+        "pipeline": [{"type": "LoadAnnotations", "with_bbox": True, "with_mask": True}],
+        "backend_args": None,
+    }
+    return kept | more
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """Return what upstream's Mask R-CNN configs hold of data and heads."""
+    val = {"batch_size": 1, "dataset": _coco(test_mode=True)}
+    evaluator = {"type": "CocoMetric", "ann_file": "data/coco/val.json", "metric": ["bbox", "segm"]}
+    return {
+        "model": {
+            "type": "MaskRCNN",
+            "rpn_head": {"num_classes": 1},
+            "roi_head": {
+                "bbox_head": [{"num_classes": 80}, {"num_classes": 80}],
+                "mask_head": {"num_classes": 80},
+            },
+        },
+        "train_dataloader": {
+            "dataset": {
+                "type": "RepeatDataset",
+                "times": 2,
+                "dataset": _coco(filter_cfg={"filter_empty_gt": True, "min_size": 32}),
+            }
+        },
+        "val_dataloader": val,
+        "test_dataloader": val,
+        "val_evaluator": evaluator,
+        "test_evaluator": [evaluator, {"type": "DumpDetResults", "out_file_path": "x.pkl"}],
+    }
+
+
+def test_bind_data_of_instances_sets_json_images_and_classes(
+    config: dict[str, Any], discs_data: Path
+) -> None:
+    """What speaks of the old files goes; filters and test mode stay."""
+    bind_data(config, discs_data)
+
+    assert config["train_dataloader"]["dataset"]["dataset"] == {
+        "type": "zoo.discs.DiscDataset",
+        "data_root": str(discs_data),
+        "ann_file": "annotations/train.json",
+        "data_prefix": {"img": "images"},
+        "metainfo": {"classes": ["disc", "ring"], "palette": [[255, 196, 0], [0, 196, 255]]},
+        "pipeline": [{"type": "LoadAnnotations", "with_bbox": True, "with_mask": True}],
+        "filter_cfg": {"filter_empty_gt": True, "min_size": 32},
+    }
+    for split in ("val", "test"):
+        dataset = config[f"{split}_dataloader"]["dataset"]
+        assert (dataset["ann_file"], dataset["test_mode"]) == (f"annotations/{split}.json", True)
+
+
+def test_bind_data_of_instances_gives_each_evaluator_its_own_json(
+    config: dict[str, Any], discs_data: Path
+) -> None:
+    """Though one dict stood under both keys; other metrics are left alone."""
+    bind_data(config, discs_data)
+
+    found = [config["val_evaluator"]["ann_file"], config["test_evaluator"][0]["ann_file"]]
+    assert found == [str(discs_data / f"annotations/{split}.json") for split in ("val", "test")]
+    assert config["test_evaluator"][1] == {"type": "DumpDetResults", "out_file_path": "x.pkl"}
+
+
+def test_bind_data_of_instances_counts_classes_in_box_and_mask_heads(
+    config: dict[str, Any], discs_data: Path
+) -> None:
+    """What proposes regions tells objects from none, whatever their class."""
+    bind_data(config, discs_data)
+
+    model = config["model"]
+    assert model["rpn_head"] == {"num_classes": 1}
+    assert model["roi_head"] == {
+        "bbox_head": [{"num_classes": 2}, {"num_classes": 2}],
+        "mask_head": {"num_classes": 2},
+    }
+
+
+def test_bind_data_of_instances_with_a_semantic_model_refuses(discs_data: Path) -> None:
+    config = {"model": {"decode_head": {}}, "train_dataloader": {"dataset": _coco()}}
+
+    with pytest.raises(ConfigError, match="semantic segmentation on instance data"):
+        bind_data(config, discs_data)
+
+
+def test_bound_config_builds_a_data_set_of_mmdet(config: dict[str, Any], discs_data: Path) -> None:
+    """With mmdet's own class in the place of the plugin's."""
+    from mmdet.datasets import CocoDataset
+
+    bind_data(config, discs_data)
+
+    leaf = {**config["test_dataloader"]["dataset"], "pipeline": []}
+    leaf.pop("type")
+    dataset = CocoDataset(**leaf)
+    rows = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert rows
+    assert [row["instances"][0]["bbox"] for row in rows] == [[4, 5, 16, 17]] * len(rows)
+    assert all(Path(row["img_path"]).is_file() for row in rows)

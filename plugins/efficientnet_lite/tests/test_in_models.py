@@ -2,6 +2,7 @@
 """The backbone in models of mmseg and mmdet: one step each, and a published file's life."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -185,11 +186,12 @@ def test_model_with_imagenet_init_publishes_and_predicts_without_the_package(
     torch.save({"state_dict": state_dict, "meta": meta}, tmp_path / "lite.pth")
     digest = hashlib.sha256((tmp_path / "lite.pth").read_bytes()).hexdigest()
     measured = {**MEASURED, "checkpoint_sha256": digest}
+    (tmp_path / "metrics.json").write_text(json.dumps(measured))
     cv2.imwrite(str(tmp_path / "image.png"), np.full((70, 51, 3), 90, np.uint8))
     main = Path(__file__).parents[3] / "zoo/__main__.py"
 
     publish = [main, "publish", "lite.pth", "--config", "lite.py", "--name", "lite"]
-    publish += ["--out", ".", "--data-licence", "none"]
+    publish += ["--out", ".", "--data-licence", "none", "--metrics", "metrics.json"]
     run_without_package(*publish, cwd=tmp_path)
     predict = [main, "predict", "lite.safetensors", "image.png"]
     run_without_package(*predict, "--out", "out", cwd=tmp_path)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 from numpy.typing import NDArray
 
-from zoo.errors import ConfigError, DataError
+from zoo.errors import DataError
+from zoo_segmentation_metrics.classes import mean_of, name_classes, read_classes, read_labels
 
 __all__ = ["DiceMetric"]
 
@@ -74,10 +74,7 @@ class DiceMetric(BaseMetric):
         """
         count = len(self._all_classes())
         for sample in data_samples:
-            file = str(sample.get("img_path", ""))
-            mask = sample["gt_sem_seg"]["data"].squeeze(0)
-            # mmseg gives the ids of a head with one channel as floats.
-            predicted = sample["pred_sem_seg"]["data"].squeeze(0).to(mask.device, torch.int64)
+            file, predicted, mask = read_labels(sample)
             counts = _count_pixels(predicted, mask, count, self.ignore_index, file)
             self.results.append({"file": file, "counts": counts})
 
@@ -93,7 +90,7 @@ class DiceMetric(BaseMetric):
         Raises:
             ConfigError: ``classes`` names one that the data set lacks, or two names become one.
         """
-        keys, ids = self._keys()
+        keys, ids = name_classes(self._all_classes(), self.classes, "DiceMetric")
         counts = np.array([result["counts"] for result in results], dtype=np.int64)
         counts = counts.reshape(len(results), 3, len(self._all_classes()))[:, :, ids]
         images, pooled = _scores(counts), _scores(counts.sum(0))
@@ -102,7 +99,7 @@ class DiceMetric(BaseMetric):
             for row, result in enumerate(results)
         ]
         over_images = {
-            name: np.array([_mean(column) for column in values.T])
+            name: np.array([mean_of(column) for column in values.T])
             for name, values in images.items()
         }
         return {**_name_values("", keys, over_images), **_name_values("pooled_", keys, pooled)}
@@ -118,28 +115,7 @@ class DiceMetric(BaseMetric):
         return self._per_image
 
     def _all_classes(self) -> Sequence[str]:
-        classes: Sequence[str] | None = (self.dataset_meta or {}).get("classes")
-        if classes is None:
-            message = "cannot compute DiceMetric: the data set names no classes in its metainfo."
-            raise ConfigError(message, hint="set metainfo=dict(classes=[...]) in the config.")
-        return classes
-
-    def _keys(self) -> tuple[list[str], list[int]]:
-        """Return the reported classes, as they stand in names of values, and their ids."""
-        known = self._all_classes()
-        wanted = known if self.classes is None else self.classes
-        for name in wanted:
-            if name not in known:
-                message = (
-                    f"cannot compute DiceMetric: no class named {name!r}, expected some of "
-                    f"{', '.join(map(repr, known))}."
-                )
-                raise ConfigError(message, where="classes", hint="name classes of the data set.")
-        keys = [re.sub(r"[\s/]+", "_", name.strip()) for name in wanted]
-        if len(set(keys)) < len(keys):
-            message = f"cannot compute DiceMetric: two classes have one name in {list(wanted)}."
-            raise ConfigError(message, where="classes", hint="rename one of them.")
-        return keys, [list(known).index(name) for name in wanted]
+        return read_classes(self.dataset_meta, "DiceMetric")
 
 
 def _count_pixels(
@@ -150,14 +126,6 @@ def _count_pixels(
     file: str,
 ) -> NDArray[np.int64]:
     """Return ``(3, C)`` counts: of pixels that agree, of predicted and of true pixels."""
-    if predicted.shape != mask.shape:
-        message = (
-            f"cannot compare a prediction of {tuple(predicted.shape)} pixels with a mask of "
-            f"{tuple(mask.shape)}, expected equal sizes."
-        )
-        raise DataError(
-            message, path=file, hint="load annotations after resizing in the test pipeline."
-        )
     if ignore_index is not None:
         keep = mask != ignore_index
         predicted, mask = predicted[keep], mask[keep]
@@ -192,7 +160,7 @@ def _name_values(
     for score, values in scores.items():
         of_classes = zip(keys, values.tolist(), strict=True)
         named.update({f"{prefix}{score}_{key}": value for key, value in of_classes})
-        named[f"{prefix}mean_{score}"] = _mean(values)
+        named[f"{prefix}mean_{score}"] = mean_of(values)
     return named
 
 
@@ -205,9 +173,3 @@ def _values_of_image(
         for key, value in zip(keys, values[row].tolist(), strict=True)
         if not np.isnan(value)
     }
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Return the mean without NaN; NaN of nothing."""
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) else float("nan")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What metrics of classes share: which they report, under which names, and of which pixels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from zoo.errors import ConfigError, DataError
+
+__all__ = ["mean_of", "name_classes", "read_classes", "read_labels"]
+
+
+def read_classes(meta: Mapping[str, Any] | None, metric: str) -> Sequence[str]:
+    """Return the class names of a data set's metainfo, in the order of their ids.
+
+    Args:
+        meta: The metainfo, if there is any.
+        metric: The metric's name, for the message.
+
+    Raises:
+        ConfigError: It names no classes.
+    """
+    classes: Sequence[str] | None = (meta or {}).get("classes")
+    if classes is None:
+        message = f"cannot compute {metric}: the data set names no classes in its metainfo."
+        raise ConfigError(message, hint="set metainfo=dict(classes=[...]) in the config.")
+    return classes
+
+
+def name_classes(
+    known: Sequence[str], wanted: Sequence[str] | None, metric: str
+) -> tuple[list[str], list[int]]:
+    """Return the reported classes, as they stand in names of values, and their ids.
+
+    Args:
+        known: All classes.
+        wanted: Those to report, None for all.
+        metric: The metric's name, for the message.
+
+    Raises:
+        ConfigError: ``wanted`` names one that is not known, or two names become one.
+    """
+    wanted = known if wanted is None else wanted
+    for name in wanted:
+        if name not in known:
+            message = (
+                f"cannot compute {metric}: no class named {name!r}, expected some of "
+                f"{', '.join(map(repr, known))}."
+            )
+            raise ConfigError(message, where="classes", hint="name classes of the data set.")
+    keys = [re.sub(r"[\s/]+", "_", name.strip()) for name in wanted]
+    if len(set(keys)) < len(keys):
+        message = f"cannot compute {metric}: two classes have one name in {list(wanted)}."
+        raise ConfigError(message, where="classes", hint="rename one of them.")
+    return keys, [list(known).index(name) for name in wanted]
+
+
+def read_labels(sample: Mapping[str, Any]) -> tuple[str, torch.Tensor, torch.Tensor]:
+    """Return an image's file, its predicted ids and its mask's ids, ``(H, W)`` each.
+
+    Args:
+        sample: With ``pred_sem_seg.data`` and ``gt_sem_seg.data``, ``(1, H, W)``, and
+            ``img_path``.
+
+    Raises:
+        DataError: The two differ in size.
+    """
+    file = str(sample.get("img_path", ""))
+    mask = sample["gt_sem_seg"]["data"].squeeze(0)
+    # mmseg gives the ids of a head with one channel as floats.
+    predicted = sample["pred_sem_seg"]["data"].squeeze(0).to(mask.device, torch.int64)
+    if predicted.shape != mask.shape:
+        message = (
+            f"cannot compare a prediction of {tuple(predicted.shape)} pixels with a mask of "
+            f"{tuple(mask.shape)}, expected equal sizes."
+        )
+        hint = "load annotations after resizing in the test pipeline."
+        raise DataError(message, path=file, hint=hint)
+    return file, predicted, mask
+
+
+def mean_of(values: Iterable[float]) -> float:
+    """Return the mean without NaN; NaN of nothing."""
+    numbers = np.fromiter(values, np.float64)
+    present = numbers[~np.isnan(numbers)]
+    return float(present.mean()) if len(present) else float("nan")

@@ -152,6 +152,30 @@ def test_per_image_values_get_an_axis_for_each_scale(tmp_path: Path, figures: li
     assert shown[0].texts[0].get_text() == "0.png: 0"
 
 
+def test_per_image_lengths_have_an_axis_in_their_unit_and_the_longest_is_named(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    """Distances of which one is the image's size stay readable; of lengths the largest is worst."""
+    from zoo.engine.plot import plot
+
+    values = [0.0, 1.0, 3.0, 7.0, 724.0]
+    rows = [
+        {"file": f"{i}.png", "values": {"hd95_px_lung": value, "nsd_2px_lung": 1 - i / 10}}
+        for i, value in enumerate(values)
+    ]
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"schema": "zoo.test/1", "metrics": {}, "per_image": rows}))
+
+    plot([path], tmp_path / "p.png")
+
+    lengths, shares = (axes for axes in figures[0].axes if axes.axison)
+    assert lengths.get_ylabel() == "px, logarithmic above 1"
+    assert lengths.texts[0].get_text() == "4.png: 724"
+    places = lengths.transData.transform([(0, value) for value in values])[:, 1]
+    assert (places[1:] - places[:-1]).min() > 0.05 * lengths.bbox.height
+    assert (shares.get_ylabel(), shares.texts[0].get_text()) == ("", "4.png: 0.6")
+
+
 def test_runs_and_tests_may_be_given_together(tmp_path: Path, figures: list[Figure]) -> None:
     from zoo.engine.plot import plot
 

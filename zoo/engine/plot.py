@@ -30,6 +30,7 @@ PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.6, 130
 MAX_LEGEND = 12
 MAX_METRICS = 6
 MAX_FLAT_TICKS = 4
+_LENGTH = re.compile(r"(?:^|_)(px|mm)(?:_|$)")  # the unit in a name like hd95_mm_lung
 _STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -211,10 +212,11 @@ def _test_panels(tests: Sequence[PerImage]) -> list[_Draw]:
     groups: dict[str, list[str]] = {}
     for key in keys:
         values = [value for test in tests for value in test.values.get(key, {}).values()]
-        # Shares and percents have an axis each in common; other units one to themselves.
+        # Shares, percents and lengths have an axis each in common; others one to themselves.
+        unit = _LENGTH.search(key)
         span = "1" if 0 <= min(values) <= max(values) <= 1 else key
         span = "100" if span == key and 0 <= min(values) <= max(values) <= 100 else span
-        groups.setdefault(span, []).append(key)
+        groups.setdefault(unit[1] if unit else span, []).append(key)
     return [_strips_panel(tests, group) for group in groups.values()]
 
 
@@ -229,7 +231,8 @@ def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> _Draw:
                 values = test.values.get(key)
                 if values:
                     x = place + (number - (len(tests) - 1) / 2) * width
-                    _draw_strip(axes, x, width, values, color, named=len(tests) == 1)
+                    worst = _worst(key, values) if len(tests) == 1 else None
+                    _draw_strip(axes, x, width, values, color, worst)
             axes.plot([], [], "s", color=color, label=f"{names[number]} ({_count(test)} images)")
         many = len(keys) > MAX_FLAT_TICKS
         axes.set_xticks(
@@ -238,13 +241,40 @@ def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> _Draw:
         axes.set_xlim(-0.6, len(keys) - 0.4)
         axes.grid(visible=False, axis="x")
         axes.set_title("image by image")
+        unit = _LENGTH.search(keys[0])
+        if unit:
+            _scale_lengths(axes, unit[1])
         _legend(axes)
 
     return draw
 
 
+def _scale_lengths(axes: Axes, unit: str) -> None:
+    """Have an axis of lengths spread: a missed object is as far off as the image is large."""
+    from matplotlib.ticker import SymmetricalLogLocator
+
+    axes.set_ylabel(f"{unit}, logarithmic above 1")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    if axes.dataLim.ymin >= 0:
+        axes.set_ylim(bottom=-0.2)
+
+
+def _worst(key: str, values: Mapping[str, float]) -> str | None:
+    """Return the file of the worst value, if there are others."""
+    if len(values) < 2:
+        return None
+    return (max if _is_better_low(key) else min)(values, key=lambda file: values[file])
+
+
 def _draw_strip(
-    axes: Axes, x: float, width: float, values: Mapping[str, float], color: str, *, named: bool
+    axes: Axes,
+    x: float,
+    width: float,
+    values: Mapping[str, float],
+    color: str,
+    worst: str | None,
 ) -> None:
     numbers = np.array(list(values.values()))
     axes.boxplot(
@@ -262,8 +292,7 @@ def _draw_strip(
     # Spread by rank, not by chance: equal input, equal picture.
     jitter = (np.arange(len(numbers)) * 0.618034 % 1 - 0.5) * width * 0.5
     axes.plot(x + jitter, numbers, "o", color=color, markersize=3, alpha=0.55, markeredgewidth=0)
-    if named and len(numbers) > 1:
-        worst = min(values, key=lambda file: values[file])
+    if worst is not None:
         axes.annotate(
             f"{Path(worst).name}: {values[worst]:.3g}",
             (x, values[worst]),

@@ -22,7 +22,22 @@ test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="Resize", scale=image_size, keep_ratio=False),
     dict(type="LoadAnnotations"),
-    dict(type="PackSegInputs"),
+    # mmseg's own keys, and what metrics in mm need of pictures that were DICOM.
+    dict(
+        type="PackSegInputs",
+        meta_keys=(
+            "img_path",
+            "seg_map_path",
+            "ori_shape",
+            "img_shape",
+            "pad_shape",
+            "scale_factor",
+            "flip",
+            "flip_direction",
+            "reduce_zero_label",
+            "spacing_mm",
+        ),
+    ),
 ]
 train_dataloader = dict(
     batch_size=4,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Raw sets for the tests: the plugin's own sample, and small ones written file by file."""
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +51,45 @@ def pairs() -> dict[str, np.ndarray]:
             files[f"CXR_png/{stem}.png"] = rng.integers(0, 256, (16, 16), np.uint8)
             files[f"masks/{stem}{ending}.png"] = HALF
     return files
+
+
+def make_dicom(pixels: np.ndarray, *, bits: int = 12, **elements: Any) -> bytes:
+    """Return a radiograph as pydicom writes it.
+
+    ``elements`` replace what it states, None removes it; ``syntax`` compresses it.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
+    dataset.SOPInstanceUID = "1.2.3"
+    dataset.PatientName, dataset.PatientID = "SECRET^NAME", "SECRET-1"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8 * pixels.itemsize, bits, bits - 1
+    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+    data = pixels.tobytes()
+    dataset.add_new("PixelData", "OW", data + bytes(len(data) % 2))
+    syntax = elements.pop("syntax", None)
+    for keyword, value in elements.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
+    if syntax is not None:
+        dataset.compress(syntax)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def dicom_bytes() -> Callable[..., bytes]:
+    """Return :func:`make_dicom`."""
+    return make_dicom
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from mmseg.datasets import BaseSegDataset
 
+from zoo.data import read_prepared
 from zoo.errors import DataError
 from zoo_lung_xray.facts import CLASSES, PALETTE
 
@@ -34,7 +35,9 @@ class LungXrayDataset(BaseSegDataset):
 
     Units:
         Pixels. The published pictures carry no spacing, and those of 512x512 have lost their
-        aspect ratio, so an area in pixels is no area of a patient.
+        aspect ratio, so an area in pixels is no area of a patient. Pictures that ``prepare`` made
+        of DICOM have ``spacing_mm``, the distance of their own pixels from row to row and from
+        column to column, in their rows; list it in ``meta_keys`` to pass it on to metrics.
 
     Splits:
         By patient through a stable hash, train, val and test with the shares given to
@@ -83,7 +86,7 @@ class LungXrayDataset(BaseSegDataset):
         """Return one row an image, with its paths.
 
         Raises:
-            DataError: A folder or the list of stems is missing.
+            DataError: A folder or the list of stems is missing, or ``dataset.json`` is damaged.
         """
         for path in (self.ann_file, *self.data_prefix.values()):
             if path and not Path(path).exists():
@@ -91,4 +94,24 @@ class LungXrayDataset(BaseSegDataset):
                 hint = "prepare them with 'zoo data prepare lung_xray', and give that folder."
                 raise DataError(message, path=path, hint=hint)
         rows: list[dict[str, Any]] = super().load_data_list()
+        spacings = _read_spacings(self.data_root)
+        for row in rows:
+            spacing = spacings.get(Path(row["img_path"]).stem)
+            if spacing is not None:
+                row["spacing_mm"] = spacing
         return rows
+
+
+def _read_spacings(root: str | None) -> dict[str, tuple[float, float]]:
+    """Return the spacing of each prepared picture that has one, in mm, after resizing."""
+    if not root or not Path(root, "dataset.json").is_file():
+        return {}
+    spacings = {}
+    for file in read_prepared(Path(root)).files:
+        if "spacing_mm" in file.meta:
+            row_mm, column_mm = file.meta["spacing_mm"]
+            spacings[file.stem] = (
+                row_mm * file.source_height_px / file.height_px,
+                column_mm * file.source_width_px / file.width_px,
+            )
+    return spacings

@@ -12,7 +12,7 @@ from zoo_lung_xray.facts import read_stem
 
 __all__ = ["find_pairs"]
 
-IMAGES, MASKS, TEST = "CXR_png", "masks", "test"
+IMAGES, MASKS, TEST = ("CXR_png", "CXR_dcm"), "masks", "test"
 LEFT, RIGHT = "ManualMask/leftMask", "ManualMask/rightMask"
 
 
@@ -21,8 +21,9 @@ def find_pairs(source: Source, report: Report, *, mask_suffix: str, source_set: 
 
     Two layouts are known, at the top of the source or in any folder of it:
     ``CXR_png`` + ``masks`` (+ ``test``), the public set, and ``CXR_png`` +
-    ``ManualMask/{leftMask,rightMask}``, Montgomery's own release. A second copy of the same
-    layout, as the public archive holds, is left alone.
+    ``ManualMask/{leftMask,rightMask}``, Montgomery's own release; ``CXR_png`` may be called
+    ``CXR_dcm`` as well. A second copy of the same layout, as the public archive holds, is left
+    alone.
 
     Args:
         source: An open source.
@@ -35,11 +36,14 @@ def find_pairs(source: Source, report: Report, *, mask_suffix: str, source_set: 
     """
     folders = _group_by_folder(source.files())
     root = _find_root(source, folders, report)
-    images = _keep(folders.get(root / IMAGES, []), source_set, mask_suffix, report)
+    pictures = [file for name in IMAGES for file in folders.get(root / name, [])]
+    images = _keep(pictures, source_set, mask_suffix, report)
     if not images:
-        message = f"cannot find X-rays of the source set {source_set!r} in {IMAGES!r}."
+        found = pictures[0].folder
+        name = PurePosixPath(found).name
+        message = f"cannot find X-rays of the source set {source_set!r} in {name!r}."
         hint = "names of montgomery begin with MCUCXR, of shenzhen with CHNCXR; or keep all."
-        raise DataError(message, where=source.where(str(root / IMAGES)), hint=hint)
+        raise DataError(message, where=source.where(found), hint=hint)
     if root / LEFT in folders or root / RIGHT in folders:
         sides = {
             side: _keep(folders.get(root / side, []), source_set, mask_suffix, report)
@@ -69,13 +73,14 @@ def _find_root(
     roots = [
         folder.parent
         for folder in folders
-        if folder.name == IMAGES and any(folder.parent / name in folders for name in known)
+        if folder.name in IMAGES and any(folder.parent / name in folders for name in known)
     ]
+    roots = list(dict.fromkeys(roots))
     if not roots:
         found = sorted(str(folder) for folder in folders)[:5]
         message = (
             f"cannot find chest X-rays with masks: found pictures in {found!r}, expected a folder "
-            f"with {IMAGES!r} and {MASKS!r}, or with {IMAGES!r} and 'ManualMask'."
+            f"with {IMAGES[0]!r} and {MASKS!r}, or with {IMAGES[0]!r} and 'ManualMask'."
         )
         hint = "give the folder or .zip that holds 'Lung Segmentation'."
         raise DataError(message, where=source.path, hint=hint)

@@ -11,6 +11,7 @@ from mmcv.transforms import BaseTransform
 
 from zoo.data import decode_image, to_uint8
 from zoo.errors import DataError
+from zoo_lung_xray.dicom import MARK_BYTES, is_candidate, is_dicom, is_dicom_name, read_dicom
 from zoo_lung_xray.facts import read_stem
 
 __all__ = ["LoadXray"]
@@ -22,15 +23,17 @@ class LoadXray(BaseTransform):
     The first step of a pipeline, in place of ``LoadImageFromFile``. Samples of 16 bits are
     stretched by ``zoo.data.to_uint8``, as in ``prepare``; those of 8 bits stay. Grey is repeated
     in three channels, colour is put in the order BGR, as mmcv's loader does, so on a prepared
-    picture both loaders give the same.
+    picture both loaders give the same. DICOM is read by ``zoo_lung_xray.dicom``.
 
     Keys read:
         ``img_path``.
 
     Keys added:
         ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and ``ori_shape`` ``(H, W)``; and about
-        the file, for the JSON of ``zoo predict``: ``bits_per_sample`` (8 or 16), ``channels``
-        (1 or 3), ``source_set`` (``montgomery``, ``shenzhen`` or ``other``, from its name).
+        the file, for the JSON of ``zoo predict``: ``bits_per_sample`` (8 or 16, of DICOM those
+        in use), ``channels`` (1 or 3), ``source_set`` (``montgomery``, ``shenzhen`` or
+        ``other``, from its name), and of DICOM that states it ``spacing_mm`` (from row to row,
+        from column to column) with ``spacing_from``, the element that said so.
 
     Raises:
         DataError: The file cannot be read, or is no whole picture.
@@ -44,15 +47,39 @@ class LoadXray(BaseTransform):
         except OSError as error:
             message = f"cannot read {path.name!r}: {error.strerror}."
             raise DataError(message, path=path, hint="check the path and its rights.") from error
-        image = decode_image(data, str(path))
+        if is_dicom(path.name, data):
+            image, facts = read_dicom(data, str(path))
+            results["bits_per_sample"] = facts.bits_per_sample
+            if facts.spacing_mm is not None:
+                results["spacing_mm"] = facts.spacing_mm
+                results["spacing_from"] = facts.spacing_from
+        else:
+            image = decode_image(data, str(path))
+            results["bits_per_sample"] = 8 * image.dtype.itemsize
         grey = image.ndim == 2
         pixels = to_uint8(image)
         results["img"] = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR if grey else cv2.COLOR_RGB2BGR)
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
-        results["bits_per_sample"] = 8 * image.dtype.itemsize
         results["channels"] = 1 if grey else 3
         results["source_set"] = read_stem(path.stem).source_set
         return results
+
+    @staticmethod
+    def reads(path: Path) -> bool:
+        """Return whether a file is DICOM, by its suffix or by what it begins with.
+
+        Args:
+            path: A file in a folder that ``zoo predict`` is given.
+        """
+        if is_dicom_name(path.name):
+            return True
+        if not is_candidate(path.name):
+            return False
+        try:
+            with path.open("rb") as file:
+                return is_dicom(path.name, file.read(MARK_BYTES))
+        except OSError:
+            return False
 
     def __repr__(self) -> str:
         return "LoadXray()"

@@ -18,6 +18,7 @@ from zoo.data import (
     parse_size,
     prepare_semantic,
 )
+from zoo_lung_xray.dicom_source import XraySource
 from zoo_lung_xray.facts import CLASSES, PALETTE, VERSION
 from zoo_lung_xray.layouts import find_pairs
 from zoo_lung_xray.masks import unite_masks
@@ -40,8 +41,8 @@ def prepare(
 ) -> Report:
     """Write the chest X-rays of ``source`` that have lung masks as a prepared folder.
 
-    Layouts: ``zoo_lung_xray.layouts``. Masks to labels: ``zoo_lung_xray.masks``. Groups for the
-    split are patients: ``zoo_lung_xray.facts``.
+    Layouts: ``zoo_lung_xray.layouts``. Masks to labels: ``zoo_lung_xray.masks``. DICOM to 8 bits:
+    ``zoo_lung_xray.dicom_grey``. Groups for the split are patients: ``zoo_lung_xray.facts``.
 
     Args:
         source: Folder or .zip of the public set or of Montgomery's own release.
@@ -59,11 +60,13 @@ def prepare(
     """
     report = Report()
     with open_source(source) as opened:
+        xrays = XraySource(opened)
+        pairs = find_pairs(xrays, report, mask_suffix=mask_suffix, source_set=source_set)
         return prepare_semantic(
-            opened,
+            xrays,
             out,
             dataset=IDENTITY,
-            pairs=find_pairs(opened, report, mask_suffix=mask_suffix, source_set=source_set),
+            pairs=xrays.describe(pairs, report),
             classes=CLASSES,
             palette=PALETTE,
             encode_mask=_encode_mask,

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A DICOM file -> an 8-bit radiograph and the few facts that a model's user needs of it.
+
+Only the elements of ``_NEEDED`` are ever taken from a file: names, dates and what else says who
+the patient is are not read, so no message, report or JSON can hold them. The patient's ID is read
+to keep one patient's pictures in one split, and leaves this module as five digits of its hash.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import math
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import DataError
+from zoo_lung_xray.dicom_grey import describe_rule, to_grey
+
+__all__ = [
+    "MARK_BYTES",
+    "DicomFacts",
+    "is_candidate",
+    "is_dicom",
+    "is_dicom_name",
+    "load_pydicom",
+    "read_dicom",
+    "read_facts",
+]
+
+SUFFIXES = (".dcm", ".dicom")
+# Files that scanners and archives write: no suffix, or a number as the last part of a UID.
+_BARE_SUFFIX = re.compile(r"|\.\d+|\.ima")
+MARK_BYTES = 132  # PS3.10, 7.1: a preamble of 128 bytes, then DICM
+# PS3.3: what the pixels are (C.7.6.3), what their values mean (C.11.1, C.11.2), how far apart
+# they lie (10.7.1), which kind of object this is (C.12.1), whose (C.7.1.1).
+_NEEDED = [
+    "SOPClassUID",
+    "PatientID",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "VOILUTSequence",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "PixelData",
+]
+_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
+# What pydicom and its decoders raise on files that are not what they say.
+_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+_INTACT = "replace the file with an intact copy, or take it out of the source."
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFacts:
+    """What is kept of a DICOM file beside its pixels.
+
+    Args:
+        bits_per_sample: Bits that are used of each stored value.
+        spacing_mm: How far apart the pixels lie from row to row and from column to column; None
+            if the file does not say.
+        spacing_from: ``PixelSpacing``, or ``ImagerPixelSpacing`` (on the detector, so too large
+            for the patient by the magnification), or None.
+        patient: Equal for files of one patient ID, empty without one; the ID itself cannot be
+            told from it.
+        rule: How stored values become 8 bits, a sentence for the report.
+    """
+
+    bits_per_sample: int
+    spacing_mm: tuple[float, float] | None
+    spacing_from: str | None
+    patient: str
+    rule: str
+
+
+def is_dicom_name(name: str) -> bool:
+    """Return whether a name ends in ``.dcm`` or ``.dicom``."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def is_candidate(name: str) -> bool:
+    """Return whether a file may be DICOM by its name: what it begins with must tell."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return _BARE_SUFFIX.fullmatch(suffix) is not None and name != "DICOMDIR"
+
+
+def is_dicom(name: str, head: bytes) -> bool:
+    """Return whether a file is taken for DICOM.
+
+    Args:
+        name: Its name.
+        head: At least its first ``MARK_BYTES``.
+    """
+    marked = head[MARK_BYTES - 4 : MARK_BYTES] == b"DICM"
+    return is_dicom_name(name) or (is_candidate(name) and marked)
+
+
+def read_facts(data: bytes, where: str) -> DicomFacts:
+    """Return what the header of a DICOM file says.
+
+    Args:
+        data: The whole file.
+        where: The file's name for messages.
+
+    Raises:
+        DataError: pydicom is missing, or the file is no single grey image.
+    """
+    with _explaining(data, where):
+        dataset = _parse(data)
+        _check_image(dataset)
+        return _facts(dataset)
+
+
+def read_dicom(data: bytes, where: str) -> tuple[NDArray[np.uint8], DicomFacts]:
+    """Return the picture of a DICOM file as people look at it, and what its header says.
+
+    Stored values go through rescale or modality table, then through the VOI table or else the
+    first window, and become 0 to 255; ``zoo_lung_xray.dicom_grey`` has the rule. MONOCHROME1 is
+    inverted, so that air is dark in every picture.
+
+    Args:
+        data: The whole file.
+        where: The file's name for messages.
+
+    Returns:
+        ``(H, W)`` uint8, and the facts.
+
+    Raises:
+        DataError: pydicom is missing; the file is damaged, holds no pixels, several frames or
+            colour; or no installed decoder reads its transfer syntax.
+    """
+    with _explaining(data, where):
+        dataset = _parse(data)
+        _check_image(dataset)
+        stored = _decode(dataset)
+        return to_grey(stored, dataset), _facts(dataset)
+
+
+@functools.cache
+def load_pydicom() -> Any:
+    """Return the module ``pydicom``.
+
+    Raises:
+        DataError: It is not installed; the message has the line that installs it.
+    """
+    try:
+        import pydicom
+    except ImportError as error:
+        message = f"cannot read DICOM files: {error}."
+        raise DataError(message, hint='pip install "pydicom>=3,<4".') from error
+    # Its warnings quote what a file holds; what matters of them is an error here.
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
+    return pydicom
+
+
+@contextmanager
+def _explaining(data: bytes, where: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into one error that names it."""
+    errors = load_pydicom().errors
+    name = where.replace("!", "/").rsplit("/", 1)[-1]
+    try:
+        if data[MARK_BYTES - 4 : MARK_BYTES] != b"DICM":
+            fault = "found no mark 'DICM' behind the first 128 bytes"
+            raise _Refusal(fault, _INTACT)
+        yield
+    except _Refusal as refusal:
+        message = f"cannot read {name!r}: {refusal.fault}."
+        raise DataError(message, path=where, hint=refusal.hint) from refusal.__cause__
+    except (*_FAULTS, errors.BytesLengthException, errors.InvalidDicomError) as error:
+        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        message = (
+            f"cannot read {name!r}: found a damaged DICOM file of {len(data)} bytes ({first})."
+        )
+        raise DataError(message, path=where, hint=_INTACT) from error
+
+
+class _Refusal(Exception):
+    """A file that is understood, and no radiograph."""
+
+    def __init__(self, fault: str, hint: str) -> None:
+        super().__init__(fault)
+        self.fault, self.hint = fault, hint
+
+
+def _parse(data: bytes) -> Any:
+    return load_pydicom().dcmread(io.BytesIO(data), specific_tags=_NEEDED)
+
+
+def _check_image(dataset: Any) -> None:
+    if "PixelData" not in dataset:
+        kind = getattr(dataset.get("SOPClassUID"), "name", "") or "no kind stated"
+        what = "floating-point pixels" if _has_floats(dataset) else "no pixels"
+        hint = "give images; a report, a plan or a file that was cut short has none."
+        fault = f"found a DICOM file with {what} ({kind}), expected an image"
+        raise _Refusal(fault, hint)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames > 1:
+        hint = "export the frame that you mean as a file of its own."
+        fault = f"found a DICOM file of {frames} frames, expected one"
+        raise _Refusal(fault, hint)
+    colours = str(dataset.get("PhotometricInterpretation") or "none stated")
+    if colours not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
+        fault = f"found colours as {colours}, expected grey (MONOCHROME1 or MONOCHROME2)"
+        raise _Refusal(fault, "export the picture as grey, or as PNG.")
+    bits = dataset.BitsAllocated
+    if bits not in (8, 16):
+        hint = "give radiographs; masks and doses are stored that way."
+        fault = f"found samples of {bits} bits, expected 8 or 16"
+        raise _Refusal(fault, hint)
+
+
+def _has_floats(dataset: Any) -> bool:
+    return "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset
+
+
+def _decode(dataset: Any) -> NDArray[Any]:
+    """Return the stored values, ``(H, W)`` of 8 or 16 bits."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        stored: NDArray[Any] = dataset.pixel_array
+    except (NotImplementedError, RuntimeError) as error:
+        # pydicom says both of a syntax that it has no decoder for and of pixels that none decodes.
+        fault = f"found pixels stored as {syntax.name!r}, which no installed decoder reads"
+        hint = (
+            "if it is intact, pip install python-gdcm, or store it uncompressed (gdcmconv --raw)."
+        )
+        raise _Refusal(fault, hint) from error
+    if stored.ndim != 2 or not stored.size:
+        fault = f"found pixels of shape {stored.shape}, expected rows and columns"
+        raise _Refusal(fault, _INTACT)
+    return stored
+
+
+def _facts(dataset: Any) -> DicomFacts:
+    spacing, spacing_from = _spacing(dataset)
+    patient = str(dataset.get("PatientID") or "").strip()
+    # Many IDs share five digits, so that nobody finds the ID by hashing all there can be. Two
+    # patients who share them stay in one split, which does no harm.
+    digest = hashlib.sha256(patient.encode("utf-8", "surrogateescape")).hexdigest()[:5]
+    return DicomFacts(
+        bits_per_sample=int(dataset.BitsStored),
+        spacing_mm=spacing,
+        spacing_from=spacing_from,
+        patient=f"patient-{digest}" if patient else "",
+        rule=describe_rule(dataset),
+    )
+
+
+def _spacing(dataset: Any) -> tuple[tuple[float, float] | None, str | None]:
+    for keyword in _SPACINGS:
+        values = dataset.get(keyword)
+        if values is None or isinstance(values, str) or not hasattr(values, "__len__"):
+            continue
+        numbers = [float(value) for value in values]
+        if len(numbers) == 2 and all(math.isfinite(value) and value > 0 for value in numbers):
+            return (numbers[0], numbers[1]), keyword
+    return None, None

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stored values of a DICOM image -> 8 bits of grey.
+
+1. The modality table, or rescale slope and intercept.
+2. The VOI table if there is one, its least and largest entry becoming 0 and 255; else the first
+   window, of whichever function (linear, linear exact, sigmoid), its lower and upper end becoming
+   0 and 255; else samples of up to 8 bits as they are, and of more bits by the rule of 16-bit
+   pictures, ``zoo.data.to_uint8``.
+3. MONOCHROME1, where small values are bright, is inverted.
+
+Source: DICOM PS3.3, C.7.6.3.1.2, C.11.1 and C.11.2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.data import to_uint8
+
+__all__ = ["describe_rule", "to_grey"]
+
+_TABLE, _WINDOW, _KEPT, _STRETCHED = (
+    "its VOI table",
+    "its first window",
+    "keeping them",
+    "stretching, as it states no window",
+)
+
+
+def describe_rule(dataset: Any) -> str:
+    """Return how a DICOM image becomes 8 bits, in words that are equal for equal treatment."""
+    inverted = ", MONOCHROME1 inverted" if _is_inverted(dataset) else ""
+    return f"DICOM of {dataset.BitsStored} bits made 8 bits by {_rule(dataset)}{inverted}"
+
+
+def to_grey(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
+    """Return an image as people look at it; see the module for the rule.
+
+    Args:
+        stored: ``(H, W)`` integers of at most 16 bits.
+        dataset: What the file says of them.
+
+    Returns:
+        ``(H, W)`` uint8.
+
+    Raises:
+        ValueError: A window or a table that the standard does not allow.
+        NotImplementedError: A table of other than 8 or 10 to 16 bits.
+    """
+    low, high = int(stored.min()), int(stored.max())
+    # Each value that occurs is worked out once, not for every pixel.
+    table = _grey_of(np.arange(low, high + 1), dataset)
+    grey: NDArray[np.uint8] = to_uint8(table[stored.astype(np.int32) - low])
+    return 255 - grey if _is_inverted(dataset) else grey
+
+
+def _is_inverted(dataset: Any) -> bool:
+    return bool(dataset.PhotometricInterpretation == "MONOCHROME1")
+
+
+def _rule(dataset: Any) -> str:
+    if dataset.get("VOILUTSequence"):
+        return _TABLE
+    if dataset.get("WindowCenter") is not None and dataset.get("WindowWidth") is not None:
+        return _WINDOW
+    rescale = (dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0))
+    changed = dataset.get("ModalityLUTSequence") or rescale != (1, 0)
+    unsigned = not dataset.get("PixelRepresentation")
+    return _KEPT if dataset.BitsStored <= 8 and unsigned and not changed else _STRETCHED
+
+
+def _grey_of(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    from pydicom.pixels import apply_modality_lut
+
+    rule = _rule(dataset)
+    values = np.asarray(apply_modality_lut(stored, dataset))
+    if rule == _TABLE:
+        return _look_up(values, dataset)
+    if rule == _WINDOW:
+        return _window(values, dataset)
+    if rule == _KEPT:
+        return np.clip(values, 0, 255).astype(np.uint8)
+    return _to_uint16(values)
+
+
+def _look_up(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
+    from pydicom.pixels import apply_voi
+
+    item = dataset.VOILUTSequence[0]
+    count, first, _ = item.LUTDescriptor
+    # pydicom 3.0 counts the places of a table with entries of 8 bits in 8 bits, and goes wrong
+    # from the 257th on.
+    item.LUTDescriptor = [count, first, 16]
+    places = np.arange(first, first + (count or 2**16))
+    entries = apply_voi(places, dataset).astype(np.float64)
+    found = apply_voi(np.rint(values).astype(np.int64), dataset).astype(np.float64)
+    return _spread(found, entries.min(), entries.max())
+
+
+def _window(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
+    from pydicom.pixels import apply_windowing
+
+    centre, width = (_first(dataset[key].value) for key in ("WindowCenter", "WindowWidth"))
+    # Beyond the window on either side; pydicom scales by what the image could hold, and this
+    # tells to what.
+    ends = [centre - 100 * width, centre + 100 * width]
+    with np.errstate(over="ignore"):  # far out, a sigmoid's exponential is infinite and it is 0
+        shown = apply_windowing(np.concatenate([values, ends]), dataset)
+    return _spread(shown[:-2], shown[-2], shown[-1])
+
+
+def _first(value: Any) -> float:
+    return float(value if np.isscalar(value) else value[0])
+
+
+def _spread(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Return values as 0 at ``low`` to 255 at ``high``, rounded."""
+    share = (values - low) / (high - low if high != low else 1)
+    return np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
+
+
+def _to_uint16(values: NDArray[Any]) -> NDArray[np.uint16]:
+    """Return values as 16 bits for ``to_uint8``, which asks only how they lie to each other."""
+    above = values - values.min()
+    if above.max() > 65535 or not np.array_equal(above, np.rint(above)):
+        above = above * (65535 / above.max())
+    return np.rint(above).astype(np.uint16)

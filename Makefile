@@ -5,10 +5,13 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check lint types clean
+.PHONY: demo drill test check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
+
+drill: .venv/run.stamp  ## break 200 downloads on purpose: dead host, cuts, stalls, kill -9, full disk
+	$(BIN)/python tools/drill.py
 
 test: .venv/dev.stamp  ## every test
 	$(BIN)/python -m pytest -n 2 -m ""

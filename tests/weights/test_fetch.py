@@ -339,6 +339,25 @@ def test_fetch_into_a_folder_that_is_read_only_says_so(
     assert "HINT: name a folder that you can write with --dest or ZOO_CACHE." in told
 
 
+def test_fetch_of_what_a_read_only_folder_has_needs_no_lock(
+    server: FaultyServer,
+    address: str,
+    client: Callable[..., subprocess.Popen[str]],
+    target: Path,
+    payload: bytes,
+) -> None:
+    target.parent.mkdir()
+    target.write_bytes(payload)
+    target.parent.chmod(0o555)
+
+    shared = client(address, preexec_fn=_obey_rights)
+    _, told = shared.communicate(timeout=30)
+
+    assert shared.returncode == 0, told
+    assert server.asked == []
+    assert os.listdir(target.parent) == [target.name]
+
+
 def test_fetch_where_a_lock_was_left_behind_is_not_held_up(
     address: str, fetch: Fetch, target: Path
 ) -> None:

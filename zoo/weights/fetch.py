@@ -57,6 +57,8 @@ def fetch_file(
         HashMismatchError: An address gave other bytes, and no other gave the right ones.
         DownloadError: No address gave them, or they cannot be written.
     """
+    if target.is_file():  # without a lock, as in a cache that is shared read-only
+        return target
     _make_folder(target.parent)
     with _alone(target):
         if target.is_file():  # another process has just fetched it
@@ -111,15 +113,20 @@ class _Fetch:
         self._mismatch: HashMismatchError | None = None
 
     def run(self, addresses: Sequence[str]) -> Path:
-        """Return the finished file, or raise with the reason of each address."""
+        """Return the finished file, or raise with the reason of each address.
+
+        A host that cannot be reached is left at once while there are others to ask.
+        """
         with open_session() as session:
             for index, address in enumerate(addresses):
                 host = urlsplit(address).netloc
                 if host and host in self._unreachable:
                     self._tell(address, "not asked, its host cannot be reached", logging.DEBUG)
                     continue
+                others = {urlsplit(later).netloc for later in addresses[index + 1 :]}
+                is_last = others <= {host, *self._unreachable}
                 try:
-                    return self._fetch(session, address, is_last=index + 1 == len(addresses))
+                    return self._fetch(session, address, is_last=is_last)
                 except Setback as setback:
                     level = logging.DEBUG if setback.is_absent else logging.INFO
                     self._tell(address, setback.reason, level)

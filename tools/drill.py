@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Break downloads on purpose, from a dead host to kill -9, and print what came of it as a table.
+
+    python tools/drill.py [--downloads 200] [--kills 50] [--seed 0]
+
+Servers and clients are real: HTTP on loopback, one new process a download. Exits 1 if anything
+that must hold did not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import hashlib
+import os
+import random
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import faulty_server as bad
+
+CLIENT = """
+import sys
+from pathlib import Path
+from zoo.errors import DownloadError
+from zoo.weights import fetch_file
+from zoo.weights.transfer import Patience
+target, sha256, size, *addresses = sys.argv[1:]
+patience = Patience(tries=8, first_wait_s=0.02, longest_wait_s=2, stall_s=2, least_bytes_s=1000)
+try:
+    fetch_file(Path(target), sha256, int(size), addresses, patience=patience)
+except DownloadError as error:
+    sys.exit(str(error))
+"""
+MANIFEST = """
+[plugin]
+name = "drill"
+version = "0.1.0"
+api = 1
+summary = "weights of the drill"
+license = "Apache-2.0"
+
+[[weights]]
+name = "unet"
+task = "semantic"
+config = "none"
+urls = ["https://127.0.0.1:{port}/unet.safetensors"]
+sha256 = "{sha256}"
+size_bytes = {size_bytes}
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+parameters = 1
+metrics = [{{ name = "m", value = 0, dataset = "d", split = "s", labels = "true", protocol = "p" }}]
+"""
+SIZE = 1_000_000
+LIMIT = 400_000  # the size of files on the "full" disk
+SLOW_BYTES_S = 1_000_000.0
+
+
+@dataclass
+class Drill:
+    """A folder to work in, a server, and the rows of the table so far."""
+
+    folder: Path
+    server: bad.FaultyServer
+    rng: random.Random
+    rows: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def file(self, name: str) -> tuple[Path, bytes]:
+        """Serve new bytes under a name; return where they are to be fetched to, and them."""
+        data = self.rng.randbytes(SIZE)
+        self.server.files[f"/{name}"] = data
+        return self.folder / name / f"{name}.safetensors", data
+
+    def start(
+        self,
+        target: Path,
+        data: bytes,
+        *names: str,
+        before: Callable[[], None] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start a process that fetches bytes from names on the server."""
+        addresses = [f"{self.server.address}/{name}" for name in names]
+        words = [str(target), hashlib.sha256(data).hexdigest(), str(len(data)), *addresses]
+        return subprocess.Popen(
+            [sys.executable, "-c", CLIENT, *words],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=before,
+        )
+
+    def row(self, what: str, outcome: str, *, held: bool) -> None:
+        """Add a row, and show it at once."""
+        self.rows.append((what, outcome, held))
+        print(f"| {what} | {outcome} | {'yes' if held else '**NO**'} |", flush=True)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for a process; return its exit code and what it said."""
+    _, told = process.communicate(timeout=120)
+    return process.returncode, told
+
+
+def is_right(target: Path, data: bytes) -> bool:
+    """Return whether a file is there, whole and right."""
+    return target.exists() and target.read_bytes() == data
+
+
+def asked(drill: Drill, name: str) -> list[bad.Asked]:
+    """Return the requests for a name so far."""
+    return [request for request in list(drill.server.asked) if request.path == f"/{name}"]
+
+
+def drill_dead_host(drill: Drill) -> None:
+    """Ask a host that is gone, then a mirror: the command of a user."""
+    target, data = drill.file("dead")
+    drill.server.files["/unet.safetensors"] = data
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    package = target.parent / "zoo_drill"
+    package.mkdir(parents=True)
+    sha256 = hashlib.sha256(data).hexdigest()
+    text = MANIFEST.format(port=port, sha256=sha256, size_bytes=SIZE)
+    (package / "zoo_plugin.toml").write_text(text)
+    kept = {"ZOO_PLUGIN_PATH": str(package.parent), "ZOO_CACHE": str(target.parent / "cache")}
+    words = [sys.executable, "-m", "zoo", "download", "unet"]
+    codes = []
+    for mirrors in ("", drill.server.address):
+        environment = {**os.environ, **kept, "ZOO_MIRRORS": mirrors}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        codes.append(done.returncode)
+    path = Path(done.stdout.strip() or "nothing")
+    outcome = f"exit {codes[0]} without ZOO_MIRRORS, exit {codes[1]} with it"
+    drill.row("the host is gone", outcome, held=codes[1] == 0 != codes[0] and is_right(path, data))
+
+
+def drill_broken(drill: Drill, what: str, fault: bad.Fault) -> None:
+    """Break one download off in the middle: the rest alone is fetched then."""
+    name = what.replace(" ", "_")
+    target, data = drill.file(name)
+    drill.server.faults[f"/{name}"] = [fault]
+    code, _ = ended(drill.start(target, data, name))
+    starts = [request.start for request in asked(drill, name)]
+    held = code == 0 and is_right(target, data) and len(starts) == 2 and starts[1] > 0
+    drill.row(f"the connection {what}", f"went on at byte {starts[-1]:,}", held=held)
+
+
+def drill_many(drill: Drill, downloads: int, kills: int) -> None:
+    """Fetch many files through faults, killing some of the processes, several at once."""
+    totals: list[dict[str, int]] = []
+    seeds = [drill.rng.randrange(10**9) for _ in range(downloads)]
+    every = downloads / kills if kills else downloads + 1
+    killed = {round(number * every) for number in range(kills)}
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [
+            pool.submit(fetch_one, drill, number, random.Random(seed), kill=number in killed)
+            for number, seed in enumerate(seeds)
+        ]
+        totals = [job.result() for job in jobs]
+    total = {key: sum(each[key] for each in totals) for key in totals[0]}
+    what = f"{downloads} downloads, {total['faults']} faults, {total['kills']} times kill -9"
+    outcome = f"{total['right']} right, {total['wrong']} wrong under a final name, "
+    outcome += f"{total['kept']:,} bytes kept over kills, {total['again']:,} of them fetched again"
+    held = total["right"] == downloads and total["kills"] >= kills and total["kept"] > 0
+    drill.row(what, outcome, held=held and not total["wrong"] and not total["again"])
+
+
+def fetch_one(drill: Drill, number: int, rng: random.Random, *, kill: bool) -> dict[str, int]:
+    """Fetch one file to its end, through faults or kills; return what was counted."""
+    name, spare = f"many{number}", f"spare{number}"
+    target, data = drill.file(name)
+    drill.server.files[f"/{spare}"] = data
+    total = dict.fromkeys(("faults", "kills", "kept", "again", "right", "wrong"), 0)
+    if kill:
+        kill_once(drill, target, data, name, rng, total)
+    else:
+        faults = [rng.choice(FAULTS)(rng.randrange(SIZE)) for _ in range(rng.randint(1, 3))]
+        drill.server.faults[f"/{name}"] = list(faults)
+        total["faults"] = len(faults)
+    code, told = ended(drill.start(target, data, name, spare))
+    if code:
+        print(told, file=sys.stderr)
+    total["right"] += is_right(target, data)
+    total["wrong"] += target.exists() and not is_right(target, data)
+    for path in (f"/{name}", f"/{spare}"):
+        drill.server.files.pop(path)
+    shutil.rmtree(target.parent)
+    return total
+
+
+def kill_once(
+    drill: Drill,
+    target: Path,
+    data: bytes,
+    name: str,
+    rng: random.Random,
+    total: dict[str, int],
+) -> None:
+    """Kill a download after a share of its bytes, and see where the next one begins."""
+    part = target.with_name(f"{target.name}.part")
+    wanted = rng.randrange(1, SIZE * 2 // 3)
+    drill.server.faults[f"/{name}"] = [slowly]
+    process = drill.start(target, data, name)
+    end_s = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end_s:
+        if part.exists() and part.stat().st_size >= wanted:
+            break
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    total["kills"] += process.returncode == -9
+    total["wrong"] += target.exists() and not is_right(target, data)
+    kept = part.stat().st_size if part.exists() else 0
+    before = len(asked(drill, name))
+    ended(drill.start(target, data, name))
+    resumed = asked(drill, name)[before:]
+    total["kept"] += kept
+    total["again"] += kept - resumed[0].start if resumed else 0
+
+
+def slowly(handler: bad.Handler) -> None:
+    """Serve at a pace at which a process can be killed in the middle."""
+    body, sent = handler.data, 0
+    handler.head(200, {"Content-Length": str(len(body)), "ETag": handler.etag})
+    while sent < len(body):
+        handler.wfile.write(body[sent : sent + 20_000])
+        sent += 20_000
+        if handler.server.owner.stopped.wait(20_000 / SLOW_BYTES_S):
+            return
+
+
+FAULTS: list[Callable[[int], bad.Fault]] = [
+    bad.cuts,
+    bad.resets,
+    bad.stalls,
+    bad.chunked,
+    lambda _: bad.answers(500),
+    lambda _: bad.answers(503, Retry_After="0"),
+    lambda _: bad.answers(429, Retry_After="1"),
+    lambda _: bad.answers(404),
+    lambda _: bad.answers(416),
+    lambda _: bad.ignores_ranges,
+    lambda _: bad.gives_other_bytes,
+    lambda _: bad.sends_a_page,
+    lambda _: bad.encodes,
+    lambda at: bad.states_range(f"bytes {at}-{SIZE - 1}/{SIZE}", at),
+    lambda at: bad.states_length(SIZE, b"x" * at),
+    lambda at: bad.states_length(at, b"x" * at),
+    lambda _: bad.redirects("ftp://127.0.0.1/x"),
+]
+
+
+def drill_eight(drill: Drill) -> None:
+    """Let eight processes ask for one file at once."""
+    target, data = drill.file("eight")
+    drill.server.faults["/eight"] = [slowly]
+    codes = [ended(process)[0] for process in [drill.start(target, data, "eight") for _ in "8" * 8]]
+    count = len(asked(drill, "eight"))
+    held = codes == [0] * 8 and count == 1 and is_right(target, data)
+    drill.row("8 processes at once", f"{codes.count(0)} ended well, {count} request", held=held)
+
+
+def drill_full_disk(drill: Drill) -> None:
+    """Let the disk be full after some bytes, then give it room."""
+    target, data = drill.file("full")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+
+    code, told = ended(drill.start(target, data, "full", before=limit))
+    seen = target.exists()
+    again, _ = ended(drill.start(target, data, "full"))
+    start = asked(drill, "full")[-1].start
+    held = code == 1 and "HINT: free some space" in told and not seen
+    outcome = f"exit {code}, nothing under the final name; with room again went on at {start:,}"
+    held = held and again == 0 and is_right(target, data) and start == LIMIT
+    drill.row("the disk is full", outcome, held=held)
+
+
+def drill_read_only(drill: Drill) -> None:
+    """Share a cache read-only: what is there is used, what is not is refused."""
+    target, data = drill.file("shared")
+    ended(drill.start(target, data, "shared"))
+    target.parent.chmod(0o555)
+    there, _ = ended(drill.start(target, data, "shared", before=obey_rights))
+    other = target.with_name("other.safetensors")
+    absent, told = ended(drill.start(other, data, "shared", before=obey_rights))
+    target.parent.chmod(0o755)
+    held = (
+        absent == 1 and "Permission denied" in told and os.listdir(target.parent) == [target.name]
+    )
+    outcome = f"exit {there} for what is there, exit {absent} with one message for what is not"
+    drill.row("the cache is read-only", outcome, held=held and there == 0)
+
+
+def obey_rights() -> None:
+    """Let root be refused what others are."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+def main() -> None:
+    """Run everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--downloads", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    started_s = time.monotonic()
+    print("| what | outcome | held |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder, bad.FaultyServer() as server:
+        drill = Drill(Path(folder), server, random.Random(args.seed))
+        drill_dead_host(drill)
+        drill_broken(drill, "is cut", bad.cuts(300_000))
+        drill_broken(drill, "is reset", bad.resets(300_000))
+        drill_broken(drill, "stalls", bad.stalls(300_000))
+        drill_many(drill, args.downloads, args.kills)
+        drill_eight(drill)
+        drill_full_disk(drill)
+        drill_read_only(drill)
+    print(f"\nseed {args.seed}, {time.monotonic() - started_s:.0f} s")
+    if not all(held for _, _, held in drill.rows):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

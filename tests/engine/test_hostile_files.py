@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One table of hostile files, each opened as a user would: nothing runs, and a message says why.
+
+A payload that ran would leave a canary. `test_payload_is_live` proves that the canaries sing when
+the same files are loaded without care.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import io
+import json
+import operator
+import os
+import pickle
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoo.errors import ZooError
+
+pytestmark = pytest.mark.mm
+
+Writer = Callable[[Path, Path], None]
+
+
+class Calls:
+    """Pickles as a call of any function with any arguments."""
+
+    def __init__(self, function: Any, *args: Any, state: Any = None) -> None:
+        self.parts = (function, args) if state is None else (function, args, state)
+
+    def __reduce__(self) -> Any:
+        return self.parts
+
+
+def _code(canary: Path) -> str:
+    return f"open({str(canary)!r}, 'w').close()"
+
+
+def _shell(canary: Path) -> str:
+    return f"touch '{canary}'"
+
+
+def _saved(make: Callable[[Path], Any], **options: Any) -> Writer:
+    """Return a writer of a checkpoint whose ``meta`` is hostile."""
+
+    def write(path: Path, canary: Path) -> None:
+        import torch
+
+        tree = {"state_dict": {"w": torch.ones(2)}, "meta": make(canary)}
+        torch.save(tree, path, **options)
+
+    return write
+
+
+def _zipped(*entries: tuple[str, bytes], **options: Any) -> Writer:
+    """Return a writer of torch's archive with these entries; CANARY becomes the canary's path."""
+
+    def write(path: Path, canary: Path) -> None:
+        with zipfile.ZipFile(path, "w", **options) as archive:
+            for name, data in entries:
+                archive.writestr(name, data.replace(b"CANARY", str(canary).encode()))
+
+    return write
+
+
+def _pickled(data: bytes) -> Writer:
+    return _zipped(("archive/data.pkl", data), ("archive/version", b"3\n"))
+
+
+def _tar(path: Path, canary: Path) -> None:
+    """Write torch's oldest form, a tar of pickles."""
+    data = pickle.dumps(Calls(os.system, _shell(canary)), protocol=2)
+    with tarfile.open(path, "w") as archive:
+        for name in ("sys_info", "pickle", "storages", "tensors"):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def _nested_zip(path: Path, canary: Path) -> None:
+    inner = path.with_suffix(".inner")
+    _saved(lambda c: Calls(os.system, _shell(c)))(inner, canary)
+    _zipped(("archive/data.pkl", inner.read_bytes()), ("archive/inner.pth", inner.read_bytes()))(
+        path, canary
+    )
+    inner.unlink()
+
+
+def _two_pickles(path: Path, canary: Path) -> None:
+    """Write an archive with two entries of one name: readers differ in which one they take."""
+    hostile = pickle.dumps(Calls(os.system, _shell(canary)), protocol=2)
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        _zipped(("archive/data.pkl", hostile), ("archive/data.pkl", hostile))(path, canary)
+
+
+def _forged_size(path: Path, canary: Path) -> None:
+    """Declare ten million numbers where ten are stored."""
+    import torch
+
+    stream = io.BytesIO()
+    torch.save({"w": torch.arange(10.0)}, stream)
+    with zipfile.ZipFile(stream) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith("data.pkl"):
+                data = data.replace(b"K\x0a", b"J" + (10_000_000).to_bytes(4, "little"))
+            target.writestr(name, data)
+
+
+def _huge_array(path: Path, canary: Path) -> None:
+    state = (1, (10**12,), np.dtype("f8"), False, b"\0" * 8)
+    reconstruct = np.zeros(1).__reduce__()[0]
+    _saved(lambda c: Calls(reconstruct, np.ndarray, (0,), b"b", state=state))(path, canary)
+
+
+def _buffer() -> Any:
+    from mmengine.logging import HistoryBuffer
+
+    return HistoryBuffer
+
+
+# What runs when it is loaded without care: each makes the canary then.
+LIVE: dict[str, Writer] = {
+    "reduce: os.system": _saved(lambda c: Calls(os.system, _shell(c))),
+    "reduce: eval": _saved(lambda c: Calls(eval, _code(c))),
+    "reduce: exec": _saved(lambda c: Calls(exec, _code(c))),
+    "reduce: open": _saved(lambda c: Calls(open, str(c), "w")),
+    "reduce: subprocess, nested": _saved(
+        lambda c: [({"b": Calls(subprocess.call, ["touch", str(c)])},)]
+    ),
+    "reduce: partial, called": _saved(
+        lambda c: Calls(operator.call, functools.partial(os.system, _shell(c)))
+    ),
+    "reduce: pickle in a pickle": _saved(
+        lambda c: Calls(pickle.loads, pickle.dumps(Calls(os.system, _shell(c))))
+    ),
+    "reduce: compiled code": _saved(
+        lambda c: Calls(exec, Calls(compile, _code(c), "x", "exec"), {})
+    ),
+    "reduce: map": _saved(lambda c: Calls(list, Calls(map, os.system, [_shell(c)]))),
+    "getattr chain: module": _saved(
+        lambda c: Calls(
+            operator.call,
+            Calls(getattr, Calls(importlib.import_module, "os"), "system"),
+            _shell(c),
+        )
+    ),
+    "getattr chain: history": _saved(
+        lambda c: Calls(
+            operator.call,
+            Calls(
+                operator.getitem,
+                Calls(getattr, Calls(getattr, _buffer(), "__init__"), "__builtins__"),
+                "exec",
+            ),
+            _code(c),
+        )
+    ),
+    "older form": _saved(
+        lambda c: Calls(os.system, _shell(c)), _use_new_zipfile_serialization=False
+    ),
+    "older form, protocol 5": _saved(
+        lambda c: Calls(os.system, _shell(c)),
+        pickle_protocol=5,
+        _use_new_zipfile_serialization=False,
+    ),
+    "protocol 4": _saved(lambda c: Calls(os.system, _shell(c)), pickle_protocol=4),
+    "object array": _saved(lambda c: np.array([Calls(eval, _code(c))])),
+    "INST opcode": _pickled(b"(S'touch CANARY'\nios\nsystem\n."),
+    "OBJ opcode": _pickled(b"(cos\nsystem\nS'touch CANARY'\no."),
+}
+
+PICKLES: dict[str, Writer] = {
+    **LIVE,
+    "tar": _tar,
+    "two pickles of one name": _two_pickles,
+    "nested zip": _nested_zip,
+    "bare pickle": lambda path, c: path.write_bytes(pickle.dumps(Calls(eval, _code(c)))) and None,
+    "getattr of a string": _saved(lambda c: Calls(getattr, "{0.__class__}", "format")),
+    "getattr of getattr": _saved(
+        lambda c: Calls(getattr, Calls(getattr, _buffer(), "mean"), "__globals__")
+    ),
+    "history of nothing": _saved(lambda c: Calls(_buffer(), state={"_log_history": "x"})),
+    "record array": _saved(lambda c: np.zeros(2, dtype=[("a", "i4"), ("b", "O")])),
+    "array of a huge shape": _huge_array,
+    "forged size": _forged_size,
+    "bomb": _zipped(("a/data.pkl", b"\0" * 10_000_000), compression=zipfile.ZIP_DEFLATED),
+    "nested deep": _pickled(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b"."),
+    "memo of nothing": _pickled(b"\x80\x02h\xff."),
+    "BUILD of a dict": _pickled(b"\x80\x02ccollections\nOrderedDict\n)R}X\x01\0\0\0aK\x01sb."),
+    "TorchScript": _zipped(("a/data.pkl", b"\x80\x02}."), ("a/constants.pkl", b"\x80\x02).")),
+}
+
+
+def _safetensors(header: Any, data: bytes = b"", *, length: int | None = None) -> Writer:
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    size = len(raw) if length is None else length
+    return lambda path, c: path.write_bytes(size.to_bytes(8, "little") + raw + data) and None
+
+
+def _tensor(start: int, end: int, *shape: int, dtype: str = "F32") -> dict[str, Any]:
+    return {"dtype": dtype, "shape": list(shape or (2,)), "data_offsets": [start, end]}
+
+
+HEADERS: dict[str, Writer] = {
+    "header of 2**60": _safetensors({}, length=2**60),
+    "header of 9 MB": _safetensors(b" " * (9 * 2**20)),
+    "header past the end": _safetensors({}, length=50),
+    "header nested deep": _safetensors(b"[" * 50_000),
+    "header a list": _safetensors([]),
+    "tensors overlap": _safetensors({"a": _tensor(0, 8), "b": _tensor(4, 12)}, b"\0" * 12),
+    "tensor past the end": _safetensors({"a": _tensor(0, 8)}, b"\0" * 4),
+    "tensor backwards": _safetensors({"a": _tensor(8, 0)}, b"\0" * 8),
+    "shape beyond its bytes": _safetensors({"a": _tensor(0, 8, 10**9)}, b"\0" * 8),
+    "shape that overflows": _safetensors({"a": _tensor(0, 8, 2**62, 2**62)}, b"\0" * 8),
+    "objects for numbers": _safetensors({"a": _tensor(0, 8, 1, dtype="OBJ")}, b"\0" * 8),
+    "hidden bytes": _safetensors({"a": _tensor(0, 8)}, b"\0" * 80),
+    "pickle called safetensors": LIVE["reduce: os.system"],
+}
+
+RECORD: dict[str, Any] = {
+    "schema": 1,
+    "name": "tiny",
+    "task": "semantic",
+    "scope": "mmseg",
+    "model": {
+        "type": "EncoderDecoder",
+        "backbone": {"type": "UNet", "base_channels": 2},
+        "decode_head": {"type": "FCNHead", "in_channels": 2, "channels": 2, "num_classes": 2},
+        "test_cfg": {"mode": "whole"},
+    },
+    "pipeline": [{"type": "LoadImageFromFile"}, {"type": "PackSegInputs"}],
+    "classes": {"$tuple": ["background", "lung"]},
+    "palette": {"$tuple": [{"$tuple": [0, 0, 0]}, {"$tuple": [255, 0, 0]}]},
+    "labels": "true",
+    "licence": "Apache-2.0",
+    "data_licence": "CC0-1.0",
+    "trained_with": "unet_tiny",
+    "parameters": 4,
+    "metrics": {"$tuple": []},
+    "provenance": {},
+}
+
+
+def _record(*place: Any, value: Any) -> Writer:
+    """Return a writer of a published file whose record is good but for one value."""
+
+    def write(path: Path, canary: Path) -> None:
+        record = json.loads(json.dumps(RECORD))
+        node = record
+        for key in place[:-1]:
+            node = node[key]
+        node[place[-1]] = value
+        text = json.dumps(record).replace("CANARY", str(canary))
+        header = {"__metadata__": {"zoo": text}, "a": _tensor(0, 8)}
+        _safetensors(header, b"\0" * 8)(path, canary)
+
+    return write
+
+
+HEAD = ("model", "decode_head")
+RECORDS: dict[str, Writer] = {
+    "type: Popen": _record(
+        "model", value={"type": "subprocess.Popen", "args": ["touch", "CANARY"]}
+    ),
+    "type: os.system": _record("pipeline", 0, value={"type": "os.system", "command": "touch"}),
+    "type: builtins.exec": _record(*HEAD, "type", value="builtins.exec"),
+    "type: path of a real class": _record(
+        "model", "type", value="mmseg.models.segmentors.EncoderDecoder"
+    ),
+    "type: rmtree": _record("pipeline", 0, value={"type": "mmengine.fileio.rmtree"}),
+    "type: a module": _record("pipeline", 0, "type", value="antigravity"),
+    "type: code": _record(
+        "model", "test_cfg", "nms", value={"type": "__import__('os').system('touch CANARY')"}
+    ),
+    "type: list": _record("model", "type", value=["EncoderDecoder"]),
+    "type: plugin that is not here": _record(*HEAD, "type", value="zoo.nowhere.Head"),
+    "type: transform as a model": _record("model", "backbone", "type", value="LoadImageFromFile"),
+    "evaluated text": _record(
+        "model", "backbone", value={"type": "mmdet.CameraMotionCompensation", "warp_mode": "f()"}
+    ),
+    "custom_imports": _record("model", "custom_imports", value={"imports": ["antigravity"]}),
+    "init_cfg": _record("model", "init_cfg", value={"type": "Pretrained", "checkpoint": "CANARY"}),
+    "pretrained": _record("model", "pretrained", value="https://example.org/a.pth"),
+    "_delete_": _record(*HEAD, "_delete_", value=True),
+    "_base_": _record("model", "_base_", value="CANARY.py"),
+    "_scope_": _record("model", "_scope_", value="os"),
+    "backend_args": _record("pipeline", 0, "backend_args", value={"backend": "petrel"}),
+    "path of a file": _record("model", "backbone", "weights", value="/etc/passwd"),
+    "dunder": _record("model", "backbone", "weights", value="a.__class__"),
+    "huge number": _record("model", "backbone", "base_channels", value=10**12),
+    "many values": _record("model", "backbone", "a", value=list(range(30_000))),
+    "scope": _record("scope", value="subprocess"),
+    "no JSON": _record("schema", value=float("nan")),
+}
+
+FILES: dict[str, tuple[str, Writer]] = {
+    **{f"pickle, {name}": (".pth", write) for name, write in PICKLES.items()},
+    **{f"header, {name}": (".safetensors", write) for name, write in HEADERS.items()},
+    **{f"record, {name}": (".safetensors", write) for name, write in RECORDS.items()},
+}
+
+
+def test_table_is_long_enough() -> None:
+    """At least 40 hostile files, of every kind."""
+    assert len(FILES) >= 65
+    assert min(len(PICKLES), len(HEADERS), len(RECORDS)) >= 13
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_hostile_file_is_refused_and_runs_nothing(tmp_path: Path, case: str) -> None:
+    """One error with the file, a reason and a hint; no canary, no file left behind."""
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.models import open_model
+
+    suffix, write = FILES[case]
+    path, canary = tmp_path / f"hostile{suffix}", tmp_path / "canary"
+    write(path, canary)
+    read = load_checkpoint if suffix == ".pth" else open_model
+
+    with pytest.raises(ZooError) as raised:
+        read(str(path))
+
+    assert not canary.exists()
+    assert list(tmp_path.iterdir()) == [path]
+    assert raised.value.message.startswith("cannot ")
+    assert str(path) in str(raised.value.where)
+    assert raised.value.hint
+    assert "weights_only" not in str(raised.value)
+
+
+@pytest.mark.parametrize("case", LIVE)
+def test_payload_is_live(tmp_path: Path, case: str) -> None:
+    """Loaded without care, the same file does make the canary: the table proves something."""
+    import torch
+
+    path, canary = tmp_path / "hostile.pth", tmp_path / "canary"
+    LIVE[case](path, canary)
+
+    with contextlib.suppress(Exception):  # what it returns, if anything, is of no interest
+        torch.load(path, weights_only=False)
+
+    assert canary.exists()
+
+
+def test_record_without_the_change_is_accepted(tmp_path: Path) -> None:
+    """So each row of the table is refused for its one change."""
+    from zoo.engine.published import read_published
+
+    path = tmp_path / "good.safetensors"
+    _record("name", value="tiny")(path, tmp_path / "canary")
+
+    record, tensors = read_published(path)
+
+    assert record.name == "tiny"
+    assert list(tensors) == ["a"]
+
+
+def test_config_text_in_a_checkpoint_is_never_run(tmp_path: Path) -> None:
+    """mmengine's own files hold one, so it is no reason to refuse; it stays a text."""
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.resuming import load_for_mmengine
+
+    path, canary = tmp_path / "a.pth", tmp_path / "canary"
+    _saved(lambda c: {"cfg": _code(c), "config": _code(c)})(path, canary)
+
+    checkpoint, tree = load_checkpoint(path), load_for_mmengine(str(path))
+
+    assert checkpoint.meta["cfg"] == _code(canary)
+    assert "config" not in tree["meta"]
+    assert not canary.exists()

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CSV is read in every form that it comes in, and its faults are named by line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zoo_oil_storage.annotations import Row, parse_bounds, read_rows
+
+from zoo.errors import DataError
+
+TEXT = """\
+image_id,class,bounds
+a,oil-storage-tank,"(1, 2, 3, 4)"
+
+b,oil-storage-tank,"(5, 6, 7, 8)"
+"""
+ROWS = [
+    Row(2, "a", "oil-storage-tank", "(1, 2, 3, 4)"),
+    Row(4, "b", "oil-storage-tank", "(5, 6, 7, 8)"),
+]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT.encode(),
+        TEXT.replace("\n", "\r\n").encode(),
+        TEXT.encode("utf-8-sig"),
+        TEXT.rstrip("\n").encode(),
+        TEXT.replace("a,", " a ,").encode(),
+    ],
+    ids=["plain", "windows", "bom", "no-end", "spaces"],
+)
+def test_read_rows_when_another_system_wrote_it_then_the_same(data: bytes) -> None:
+    """Lines are counted as an editor counts them."""
+    assert read_rows(data, "annotations.csv") == ROWS
+
+
+def test_read_rows_when_columns_are_more_and_elsewhere_then_found() -> None:
+    text = 'bounds,note,class,image_id\n"(1, 2, 3, 4)",x,oil-storage-tank,a\n'
+
+    assert read_rows(text.encode(), "annotations.csv") == ROWS[:1]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "it holds no rows"),
+        (b"image_id,class,bounds\n", "it holds no rows"),
+        (b"image_id,class\na,b\n", "found the columns 'image_id', 'class', expected 'bounds'"),
+        (b"image_id;class;bounds\n", "found the columns 'image_id;class;bounds'"),
+        (b'image_id,class,bounds\na,b,"(1, 2, 3, 4)"\nc,d\n', "line 3 has 2 fields, expected 3"),
+        (b"image_id,class,bounds\na,b,(1, 2, 3, 4)\n", "line 2 has 6 fields, expected 3"),
+        (b'image_id,class,bounds\na,b,"(1, 2, 3, 4)\n', "line 2: unexpected end of data"),
+        (b'image_id,class,bounds\na,b,"(1, 2)"x\n', "line 2: ',' expected after '\"'"),
+        ("image_id,class,bounds\n\u00e4,b,c".encode("latin-1"), "'utf-8' codec can't decode"),
+    ],
+)
+def test_read_rows_when_structure_is_broken_then_line_named(data: bytes, says: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_rows(data, "raw/annotations.csv")
+
+    assert says in caught.value.message
+    assert caught.value.where == "raw/annotations.csv"
+    assert caught.value.hint
+
+
+NUMBERS = st.one_of(st.integers(-5000, 5000), st.floats(-1e4, 1e4, allow_nan=False))
+
+
+@given(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS))
+def test_parse_bounds_when_python_wrote_them_then_read_back(bounds: tuple[float, ...]) -> None:
+    """As tuples and as lists, with exponents too."""
+    assert parse_bounds(str(bounds)) == bounds
+    assert parse_bounds(str(list(bounds))) == bounds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "(1, 2, 3)", "(1, 2, 3, 4, 5)", "(1, 2, 3, x)", "(1, nan, 3, 4)", "(1, 2, 3, 1e999)"],
+)
+def test_parse_bounds_when_not_four_numbers_then_none(text: str) -> None:
+    assert parse_bounds(text) is None

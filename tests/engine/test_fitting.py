@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,27 @@ def test_check_classes_of_equal_or_unknown_lists_returns() -> None:
     check_classes(("a", "b"), ["a", "b"], ("a", "b"))
     check_classes(None, None, ["a"])
     check_classes(None, None, None)
+
+
+def test_fits_when_a_module_renames_old_names_accepts_them() -> None:
+    """mmdet's and mmcv's do so while they load; what does not fit after that is still told."""
+    import torch
+
+    from zoo.engine.fitting import check_fits
+
+    class Renaming(torch.nn.Linear):
+        def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+            if f"{prefix}old" in state_dict:
+                state_dict[f"{prefix}weight"] = state_dict.pop(f"{prefix}old")
+            super()._load_from_state_dict(state_dict, prefix, *args)
+
+    model = torch.nn.Sequential(Renaming(2, 3))
+    before = model[0].weight.clone()
+    old = {"0.old": torch.ones(3, 2), "0.bias": torch.ones(3)}
+
+    check_fits(model, old, "old.pth")
+    with pytest.raises(CheckpointError, match="1 missing, 1 unexpected"):
+        check_fits(model, {**old, "0.old": torch.ones(2, 2)}, "old.pth")
+
+    assert torch.equal(before, model[0].weight)
+    assert list(old) == ["0.old", "0.bias"]

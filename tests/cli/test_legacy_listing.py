@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo list`` and ``zoo info`` of old checkpoints: searched, filtered, marked, never imported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from zoo.catalog import forget_catalog
+from zoo.cli import main
+from zoo.weights.lock import Pin, add_pins
+
+COLUMNS = "name task tasks config architecture datasets metrics memory_gb url sha256_prefix note"
+
+
+def _row(name: str, task: str, arch: str, dataset: str, metric: str, value: float) -> list[Any]:
+    tasks = [task, "detection"] if task == "instance" else [task]
+    url = f"https://example.org/{name}_2020-5daf6d3b.pth"
+    metrics = [[metric, value, dataset]]
+    config = f"mmseg::{name}.py"
+    return [name, task, tasks, config, [arch], [dataset], metrics, 4.5, url, "5daf6d3b", "mended"]
+
+
+ROWS = [
+    _row("pspnet_r50_city-512", "semantic", "PSPNet", "Cityscapes", "mIoU", 77.8),
+    _row("pspnet_r101_ade-512", "semantic", "PSPNet", "ADE20K", "mIoU", 43.6),
+    _row("unet_fcn_city-512", "semantic", "UNet", "Cityscapes", "mIoU(ms+flip)", 71.0),
+    _row("mask-rcnn_r50_coco", "instance", "Mask R-CNN", "COCO", "mask AP", 34.7),
+]
+
+
+@pytest.fixture(autouse=True)
+def _index(
+    write_plugin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_LOCK", str(tmp_path / "zoo.lock"))
+    package = write_plugin("olds", __init__="raise RuntimeError('a listing imported this')")
+    index = {"format": 1, "licence": "Apache-2.0", "data_licence": "not stated"}
+    index |= {"columns": COLUMNS.split(), "rows": ROWS}  # type: ignore[dict-item]
+    (package / "index.json").write_text(json.dumps(index))
+    manifest = package / "zoo_plugin.toml"
+    manifest.write_text(f'{manifest.read_text()}\n[[legacy_index]]\nfile = "index.json"\n')
+    forget_catalog()
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words, catch_exceptions=False)
+
+
+def names_of(*words: str) -> list[str]:
+    result = run("list", *words, "--json")
+    assert result.exit_code == 0, result.output
+    return [row["name"] for row in json.loads(result.stdout)]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], []),
+        (["--legacy"], [row[0] for row in ROWS]),
+        (["PSPNet"], ["pspnet_r50_city-512", "pspnet_r101_ade-512"]),
+        (["pspnet-r50"], ["pspnet_r50_city-512"]),
+        (["city", "512"], ["pspnet_r50_city-512", "unet_fcn_city-512"]),
+        (["nothing-like-it"], []),
+        (["--legacy", "--task", "instance"], ["mask-rcnn_r50_coco"]),
+        (["--legacy", "--task", "detection"], ["mask-rcnn_r50_coco"]),
+        (["--legacy", "--dataset", "cityscapes"], ["pspnet_r50_city-512", "unet_fcn_city-512"]),
+        (["--legacy", "--arch", "mask r-cnn"], ["mask-rcnn_r50_coco"]),
+        (["--legacy", "--metric", "miou"], ["pspnet_r50_city-512", "pspnet_r101_ade-512"]),
+        (["--legacy", "--metric", "mIoU >= 50"], ["pspnet_r50_city-512"]),
+        (["--legacy", "--metric", "mask_AP<=34.7"], ["mask-rcnn_r50_coco"]),
+        (["--legacy", "--plugin", "olds", "--arch", "unet"], ["unet_fcn_city-512"]),
+    ],
+)
+def test_list_when_filtered_keeps_what_fits(words: list[str], expected: list[str]) -> None:
+    """Old rows only with --legacy or when searched for; case, '-', '_' and spaces are one."""
+    assert names_of(*words) == expected
+
+
+def test_list_when_legacy_shows_state_and_both_licences() -> None:
+    add_pins([Pin("mask-rcnn_r50_coco", "olds", "ab" * 32, 8, "cd" * 32, 16, 2)])
+
+    lines = run("list", "--legacy").stdout.splitlines()
+
+    assert lines[0].split()[:3] == ["NAME", "STATE", "PLUGIN"]
+    assert [line.split()[1] for line in lines[1:]] == ["legacy"] * 3 + ["adopted"]
+    assert all("Apache-2.0" in line and "not stated" in line for line in lines[1:])
+
+
+def test_list_when_nothing_fits_says_where_more_is() -> None:
+    assert "no such weights; --legacy lists OpenMMLab's old ones too" in run("list").stderr
+    assert run("list", "nothing-like-it").stderr == "no such weights\n"
+
+
+def test_list_when_the_metric_is_unknown_offers_near_ones() -> None:
+    result = run("list", "--legacy", "--metric", "mIuO")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: no metric named 'mIuO' in these rows.")
+    assert "HINT: did you mean mIoU?" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["mIoU>=high", ">=3", "a<b", ""])
+def test_list_when_the_metric_is_no_filter_is_wrong_usage(text: str) -> None:
+    assert run("list", "--legacy", "--metric", text).exit_code == 2
+
+
+def test_list_when_an_index_is_broken_lists_the_rest(write_plugin: Callable[..., Path]) -> None:
+    package = write_plugin("torn", '[[legacy_index]]\nfile = "__init__.py"\n')
+    forget_catalog()
+
+    result = run("list", "--legacy")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 5
+    assert "cannot use the legacy index of plugin 'torn'" in result.stderr
+    assert str(package / "__init__.py") in result.stderr
+
+
+def test_list_when_the_lock_is_broken_lists_all_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "zoo.lock").write_text("{")
+
+    result = run("list", "--legacy")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 5
+    assert "cannot use zoo.lock: it is no JSON." in result.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["unet_fcn_city-512", "olds.unet_fcn_city-512", "legacy/unet_fcn_city-512"]
+)
+def test_info_when_old_says_all_and_how_to_get_it(name: str) -> None:
+    text = run("info", name).stdout
+
+    for line in (
+        "kind: legacy",
+        "sha256_prefix: 5daf6d3b",
+        "memory_gb: 4.5",
+        "note: mended",
+        "licence: Apache-2.0",
+        "data_licence: not stated",
+        "state: legacy: zoo rescue FOLDER adopts a copy",
+    ):
+        assert f"{line}\n" in text
+
+
+def test_info_when_adopted_gives_the_whole_digest() -> None:
+    add_pins([Pin("unet_fcn_city-512", "olds", "ab" * 32, 8, "cd" * 32, 16, 2)])
+
+    (fact,) = json.loads(run("info", "unet_fcn_city-512", "--json").stdout)
+
+    assert (fact["state"], fact["sha256"], fact["source_sha256"]) == (
+        "adopted",
+        "ab" * 32,
+        "cd" * 32,
+    )
+
+
+@pytest.mark.parametrize("name", ["unet_fcn_cty-512", "weights/unet_fcn_cty-512"])
+def test_info_when_unknown_offers_old_names(name: str) -> None:
+    result = run("info", name)
+
+    assert result.exit_code == 1
+    assert "HINT: did you mean unet_fcn_city-512" in result.stderr

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo publish``: the whole way from a run to a file that predicts, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.mm, pytest.mark.slow]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def work_dir(
+    tmp_path: Path, squares: Path, squares_data: Path, squares_config: Path, run_zoo: Run
+) -> Path:
+    """Train the net of bright squares for three steps."""
+    words = ["--data", str(squares_data), "--work-dir", str(tmp_path / "run")]
+    options = ["train_cfg.max_iters=3", "train_cfg.val_interval=3"]
+    # mmengine logs validation by epoch otherwise, and then nothing says which step it was.
+    options += ["default_hooks.logger.log_metric_by_epoch=False"]
+    words += ["--cfg-options", *options]
+    done = run_zoo("train", squares_config, *words, plugins="squares", folder=squares)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "run"
+
+
+def test_publish_of_a_run_takes_the_numbers_that_were_measured(
+    tmp_path: Path, work_dir: Path, squares: Path, run_zoo: Run
+) -> None:
+    """Validation first, then the test's; two runs give equal bytes; the file predicts alike."""
+
+    def zoo(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return run_zoo(*words, plugins="squares", folder=squares)
+
+    publish = ["publish", str(work_dir), "--name", "tiny", "--data-licence", "CC0-1.0", "--out"]
+    validated = zoo(*publish, tmp_path / "validated")
+    tested = zoo("test", work_dir, "--out", work_dir / "test.json")
+    first, second = (zoo(*publish, tmp_path / name) for name in ("first", "second"))
+
+    assert [run.returncode for run in (validated, tested, first, second)] == [0] * 4, [
+        validated.stderr,
+        first.stderr,
+    ]
+    splits = []
+    for run in (validated, first):
+        (row,) = tomllib.loads(run.stdout)["weights"]
+        splits.append({metric["split"] for metric in row["metrics"]})
+    assert splits == [{"val"}, {"test"}]
+    assert "these are values of validation" in validated.stderr
+    measured = json.loads((work_dir / "test.json").read_text())["metrics"]
+    assert {m["name"]: m["value"] for m in row["metrics"]} == {
+        name: value for name, value in measured.items() if name not in ("time", "data_time")
+    }
+    for name in ("tiny.safetensors", "tiny.md", "tiny.toml"):
+        one, other = (tmp_path / folder / name for folder in ("first", "second"))
+        assert one.read_bytes() == other.read_bytes()
+    assert first.stdout == (tmp_path / "first" / "tiny.toml").read_text()
+    assert "squares.SquareDataset" in (tmp_path / "first" / "tiny.md").read_text()
+
+
+def test_publish_of_what_was_not_measured_leaves_nothing(
+    tmp_path: Path, work_dir: Path, squares: Path, check_refused: Callable[..., str]
+) -> None:
+    """Another's numbers, an unknown metric, no checkpoint."""
+    stated = ["--name", "tiny", "--out", str(tmp_path / "out")]
+    other = tmp_path / "other.json"
+    document = {"schema": "zoo.test/1", "checkpoint": "b.pth", "checkpoint_sha256": "ab" * 32}
+    other.write_text(json.dumps(document))
+    (tmp_path / "empty").mkdir()
+    licence = ["--data-licence", "CC0-1.0"]
+    settings = {"plugins": "squares", "folder": squares}
+
+    said = [
+        check_refused(
+            "publish", work_dir, *stated, *licence, "--metrics", other, guilty=other, **settings
+        ),
+        check_refused(
+            "publish", work_dir, *stated, *licence, "--metric", "x", guilty="'x'", **settings
+        ),
+        check_refused("publish", tmp_path / "empty", *stated, guilty="empty", **settings),
+    ]
+
+    assert "they are of the checkpoint 'b.pth'" in said[0]
+    assert "no metric 'x' was measured of it" in said[1]
+    assert "found a work dir without a checkpoint" in said[2]
+    assert not (tmp_path / "out").exists()

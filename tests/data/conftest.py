@@ -12,11 +12,16 @@ import pytest
 
 from zoo.data import (
     DatasetIdentity,
+    Instance,
     Pair,
     Report,
+    Scene,
     Shares,
+    ellipse_polygon,
     open_source,
     pair_by_stem,
+    parse_tiling,
+    prepare_instances,
     prepare_semantic,
 )
 
@@ -107,5 +112,52 @@ def snapshot() -> Callable[[Path], dict[str, tuple[int, str]]]:
             )
             for path in files
         }
+
+    return run
+
+
+@pytest.fixture
+def make_scenes(tmp_path: Path) -> Callable[..., list[Scene]]:
+    """Write scenes of 90 x 70 px below ``raw``, with five discs of 6 to 16 px each."""
+    import cv2
+    import numpy as np
+
+    def run(count: int = 12, suffix: str = ".png") -> list[Scene]:
+        (tmp_path / "raw").mkdir(exist_ok=True)
+        scenes = []
+        for number in range(count):
+            rng = np.random.default_rng(number)
+            name = f"scene{number:02d}{suffix}"
+            image = rng.integers(0, 256, (70, 90, 3), np.uint8)
+            assert cv2.imwrite(str(tmp_path / "raw" / name), image)
+            boxes = []
+            for side in rng.integers(6, 17, 5).tolist():
+                x, y = rng.integers(0, [75, 55]).tolist()
+                boxes.append((float(x), float(y), float(x + side), float(y + side)))
+            discs = (Instance(box, 0, [ellipse_polygon(box)], "list.csv") for box in boxes)
+            scenes.append(Scene(name[:7], name[:7], name, tuple(discs)))
+        return scenes
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def prepare_discs() -> Callable[..., Report]:
+    """Prepare scenes of discs, in tiles of 40 px that share 16; keywords go through."""
+
+    def run(raw: Path, out: Path, scenes: list[Scene], *tiling: Any, **changed: Any) -> Report:
+        settings: dict[str, Any] = {
+            "dataset": DatasetIdentity("discs", "DiscDataset", "0.1.0"),
+            "scenes": scenes,
+            "classes": ("disc",),
+            "palette": ((255, 196, 0),),
+            "shares": Shares(0.6, 0.2, 0.2),
+            "report": Report(),
+            "tiling": parse_tiling(*(tiling or ("tiles", 40, 16))),
+            "labels": "derived",
+            "licence": "none",
+        }
+        with open_source(raw) as source:
+            return prepare_instances(source, out, **settings | changed)
 
     return run

@@ -53,14 +53,16 @@ class MaskInRoi:
         pixels: ``(h, w)`` uint8 of 0 and 1.
         left_px: Where it lies in the scene.
         top_px: As above.
+        rle: The whole mask, compact.
     """
 
-    __slots__ = ("left_px", "pixels", "top_px")
+    __slots__ = ("left_px", "pixels", "rle", "top_px")
 
-    def __init__(self, pixels: NDArray[np.uint8], left_px: int, top_px: int) -> None:
+    def __init__(self, pixels: NDArray[np.uint8], left_px: int, top_px: int, rle: Rle) -> None:
         self.pixels = pixels
         self.left_px = left_px
         self.top_px = top_px
+        self.rle = rle
 
     @property
     def box(self) -> Box:
@@ -130,7 +132,7 @@ def roi_of(segmentation: Segmentation) -> Mask:
         rle = tools.frPyObjects(rle, *rle["size"])
     left, top, width, height = (int(side) for side in tools.toBbox(rle))
     pixels = tools.decode(rle)[top : top + height, left : left + width]
-    return MaskInRoi(np.ascontiguousarray(pixels), left, top)
+    return MaskInRoi(np.ascontiguousarray(pixels), left, top, rle)
 
 
 def encode_window(mask: Mask, window: Window) -> Rle:
@@ -145,6 +147,9 @@ def encode_window(mask: Mask, window: Window) -> Rle:
         moved = shift_polygons(mask, window)
         rle: Rle = tools.merge(tools.frPyObjects(moved, window.height_px, window.width_px))
         return rle
+    size = [window.height_px, window.width_px]
+    if (window.left_px, window.top_px, [*mask.rle["size"]]) == (0, 0, size):
+        return mask.rle
     return _encode_roi(mask, window)
 
 
@@ -164,8 +169,10 @@ def _encode_roi(mask: MaskInRoi, window: Window) -> Rle:
 
 
 def shift_polygons(polygons: Polygons, window: Window) -> Polygons:
-    """Return polygons in px of a window, rounded to 0.01 px."""
+    """Return polygons in px of a window, rounded to 0.01 px where they are moved."""
     offset = (window.left_px, window.top_px)
+    if offset == (0, 0):
+        return polygons
     return [
         [round(value - offset[index % 2], 2) for index, value in enumerate(polygon)]
         for polygon in polygons

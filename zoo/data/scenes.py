@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,16 +130,25 @@ def survey_scene(source: Source, scene: Scene) -> SurveyedScene:
         if told is not None:
             (repaired if found else dropped).append(ReportLine(instance.source, told))
     image_sha256 = digest_bytes(data)
-    said = json.dumps([[i.box, i.category, i.segmentation, i.is_crowd] for i in scene.instances])
     return SurveyedScene(
         scene=Scene(scene.stem, scene.group, scene.image, tuple(kept), scene.size, scene.meta),
         width_px=width_px,
         height_px=height_px,
         image_sha256=image_sha256,
-        source_sha256=digest_bytes(f"{image_sha256}\n{said}".encode()),
+        source_sha256=digest_bytes(image_sha256.encode() + b"".join(map(_said, scene.instances))),
         dropped=tuple(dropped),
         repaired=tuple(repaired),
     )
+
+
+def _said(instance: Instance) -> bytes:
+    """Return all that the source says of an instance."""
+    facts = (instance.category, instance.is_crowd, *instance.box)
+    if isinstance(instance.segmentation, dict):
+        return f"{facts}{json.dumps(instance.segmentation)}\n".encode()
+    # As numbers rather than text, which takes most of the time of thousands of instances.
+    polygons = (array("d", polygon).tobytes() for polygon in instance.segmentation)
+    return f"{facts}".encode() + b"\n".join(polygons) + b"\n"
 
 
 def _read_size(data: bytes, where: str) -> tuple[int, int]:
@@ -171,7 +181,7 @@ def write_scene(
     if tiling.layout == "whole" and find_jpeg_size(data):
         window = Window(0, 0, surveyed.width_px, surveyed.height_px)
         write_file(folder / "images" / f"{scene.stem}.jpg", data)
-        row = _make_row(surveyed, split, scene.stem, window, digest_bytes(data), ".jpg")
+        row = _make_row(surveyed, split, scene.stem, window, surveyed.image_sha256, ".jpg")
         return _record(surveyed, [(row, window, scene.instances)], tiling, False)
     original = decode_image(data, source.where(scene.image))
     pixels = to_uint8(original)

@@ -3,8 +3,9 @@
 
     python benchmarks/cold_list.py [--plugins 50] [--runs 15] [--peer "mim list"]
 
-Every run is a new process; runs of ours and of the peer alternate. Prints the medians, and which
-heavy packages `zoo list` imported (none is the promise).
+`zoo list --legacy`, with the 1,210 old checkpoints of the plugin openmmlab_index where that is
+found, is timed too. Every run is a new process; the commands alternate. Prints the medians, and
+which heavy packages ours imported (none is the promise).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-HEAVY = ("torch", "numpy", "mmengine", "mmcv", "cv2", "yaml", "rich", "pydantic")
+HEAVY = ("torch", "numpy", "mmengine", "mmcv", "cv2", "yaml", "rich", "pydantic", "pandas")
 MANIFEST = """\
 [plugin]
 name = "{name}"
@@ -73,10 +74,16 @@ def timed(command: list[str], environment: dict[str, str]) -> float:
     return time.perf_counter() - start
 
 
+def count_rows(command: list[str], environment: dict[str, str]) -> int:
+    """Return how many rows a listing prints."""
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return len(done.stdout.splitlines()) - 1
+
+
 def heavy_imports(environment: dict[str, str]) -> list[str]:
-    """Return which of the heavy packages `zoo list` imports."""
+    """Return which of the heavy packages `zoo list --legacy` imports."""
     code = (
-        "import sys; from zoo.cli import main; main(['list'], standalone_mode=False);"
+        "import sys; from zoo.cli import main; main(['list', '--legacy'], standalone_mode=False);"
         f"print('HEAVY', *[name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run(
@@ -92,7 +99,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--peer", help="a command to time in the same run")
     args = parser.parse_args()
-    commands = {"zoo list": [str(Path(sys.executable).with_name("zoo")), "list"]}
+    zoo = str(Path(sys.executable).with_name("zoo"))
+    commands = {"zoo list": [zoo, "list"], "zoo list --legacy": [zoo, "list", "--legacy"]}
     if args.peer:
         commands[args.peer] = shlex.split(args.peer)
     with tempfile.TemporaryDirectory() as folder:
@@ -106,10 +114,12 @@ def main() -> None:
             for name, command in commands.items():
                 seconds[name].append(timed(command, environment))
         heavy = heavy_imports(environment)
+        listed = count_rows(commands["zoo list --legacy"], environment)
     print(f"| command | median of {args.runs}, s | min, s |\n|---|---|---|")
     for name, values in seconds.items():
         print(f"| `{name}` | {statistics.median(values):.3f} | {min(values):.3f} |")
-    print(f"\n{args.plugins} plugins; heavy packages imported: {', '.join(heavy) or 'none'}")
+    print(f"\n{args.plugins} plugins, {listed} rows with --legacy; ", end="")
+    print(f"heavy packages imported: {', '.join(heavy) or 'none'}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,14 @@ def run_cli(*arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("list",), ("plugin", "list"), ("config", "list"), ("data", "list"), ("--help",)],
+    [
+        ("list",),
+        ("list", "--legacy"),
+        ("plugin", "list"),
+        ("config", "list"),
+        ("data", "list"),
+        ("--help",),
+    ],
     ids=" ".join,
 )
 def test_listing_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:

@@ -46,6 +46,20 @@ def test_pins_that_were_added_are_read(lock: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("settings", ["", "set"])
+def test_lock_lies_where_platformdirs_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    """On Linux the place is worked out without importing it."""
+    from platformdirs import user_config_path
+
+    monkeypatch.delenv("ZOO_LOCK")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / settings) if settings else "")
+
+    assert lock_file() == user_config_path("zoo") / "zoo.lock"
+
+
 def test_pins_without_a_lock_are_none(lock: Path) -> None:
     assert read_pins() == {}
     assert not lock.parent.exists()

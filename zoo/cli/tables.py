@@ -36,9 +36,11 @@ def print_rows(
     cells = [[_text(row.get(column)) for column in columns] for row in rows]
     header = [column.replace("_", " ").upper() for column in columns]
     widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(columns))]
+    lines = []
     for line in [header, *cells]:
         pairs = zip(line, widths, strict=True)
-        click.echo("  ".join(text.ljust(width) for text, width in pairs).rstrip())
+        lines.append("  ".join(text.ljust(width) for text, width in pairs).rstrip())
+    click.echo("\n".join(lines))  # at once: each echo flushes, and there may be 1,200 rows
 
 
 def _text(value: object) -> str:

@@ -6,15 +6,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from zoo import read_catalog
-from zoo.errors import ZooError
 
 FOLDER = Path(__file__).resolve().parent.parent
 INDEX = FOLDER / "zoo_openmmlab_index" / "openmmlab.json"
@@ -35,18 +33,6 @@ def _entries(package: str) -> list[dict[str, Any]]:
     documents = [yaml.safe_load((root / name).read_text("utf-8")) for name in metafiles]
     models = [m for d in documents for m in (d if isinstance(d, list) else d.get("Models", []))]
     return [model for model in models if model.get("Weights")]
-
-
-def test_index_is_found_by_the_catalog() -> None:
-    """The manifest's row leads to the file, and nothing of the plugin is imported."""
-    (found,) = [
-        (record.name, row.file)
-        for record, row in read_catalog().legacy_indexes()
-        if record.name == "openmmlab_index"
-    ]
-
-    assert found == ("openmmlab_index", "openmmlab.json")
-    assert "zoo_openmmlab_index" not in sys.modules
 
 
 @pytest.mark.mm
@@ -132,30 +118,17 @@ def test_name_that_upstream_gives_twice_carries_the_digits(rows: list[dict[str, 
     assert all(row["name"].endswith(f"-{row['sha256_prefix']}") for row in twice)
 
 
-def test_search_in_the_real_index_finds_by_words() -> None:
-    """What a user types who remembers a part of a name."""
-    from zoo.weights.legacy import find_legacy, legacy_rows
-
-    catalog = read_catalog()
-    rows, errors = legacy_rows(catalog)
-
-    assert errors == []
-    assert len(rows) >= 1210
-    found = find_legacy(catalog, "openmmlab_index.mask-rcnn_r50_fpn_1x_coco")
-    assert found is not None
-    assert found.row.kind == "legacy"
-
-
-def test_old_weights_without_a_copy_are_refused_with_their_file_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+def test_commands_find_what_the_index_lists(
+    tmp_path: Path, run_zoo: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """Nothing is fetched from the dead host."""
-    from zoo.weights import find_weights
+    """All rows, one by its name, and what a user is told who asks for its file."""
+    listed = run_zoo("list", "--legacy", "--json", plugins="openmmlab_index")
+    named = run_zoo("info", "mask-rcnn_r50_fpn_1x_coco", "--json", plugins="openmmlab_index")
+    wanted = run_zoo("download", "mask-rcnn_r50_fpn_1x_coco", plugins="openmmlab_index")
 
-    monkeypatch.setenv("ZOO_LOCK", str(tmp_path / "zoo.lock"))
-
-    with pytest.raises(ZooError) as raised:
-        find_weights("mask-rcnn_r50_fpn_1x_coco")
-
-    assert "mask_rcnn_r50_fpn_1x_coco_20200205-d4b0c5d6.pth" in str(raised.value)
-    assert "HINT: zoo rescue FOLDER" in str(raised.value)
+    assert len(json.loads(listed.stdout)) == 1210
+    assert json.loads(named.stdout)[0]["sha256_prefix"] == "d4b0c5d6"
+    assert wanted.returncode == 1
+    assert "mask_rcnn_r50_fpn_1x_coco_20200205-d4b0c5d6.pth" in wanted.stderr
+    assert "HINT: zoo rescue FOLDER" in wanted.stderr

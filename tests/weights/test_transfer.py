@@ -32,6 +32,7 @@ from faulty_server import (
 )
 
 from zoo.errors import DownloadError, HashMismatchError
+from zoo.weights.cache import part_path
 from zoo.weights.transfer import Patience
 
 Fetch = Callable[..., Path]
@@ -204,6 +205,7 @@ def test_fetch_of_bytes_that_only_claim_to_be_compressed_takes_them_as_they_are(
     fetch(address)
 
     assert payload == target.read_bytes()
+    assert len(server.asked) == 1
 
 
 def test_fetch_of_other_bytes_names_both_digests_and_keeps_nothing(
@@ -277,6 +279,18 @@ def test_fetch_when_a_range_is_answered_with_200_starts_over(
     assert payload == target.read_bytes()
     assert _starts(server) == [0, 100_000]
     assert server.asked[1].sent_bytes == SIZE
+
+
+def test_fetch_of_another_length_keeps_what_was_there(
+    server: FaultyServer, address: str, fetch: Fetch, target: Path
+) -> None:
+    """What is refused by its headers costs nothing of what came before."""
+    _set(server, cuts(100_000), states_length(9, b"x" * 9))
+
+    with pytest.raises(DownloadError, match="offers 9 bytes, expected 300000"):
+        fetch(address)
+
+    assert part_path(target).stat().st_size == 100_000
 
 
 def test_fetch_when_the_file_was_replaced_starts_over(

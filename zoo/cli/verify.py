@@ -30,15 +30,16 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
 
     Nothing is changed. The command exits 1 if a file is not the promised one, or is not here.
     """
-    from zoo.cli.progress import progress_bar
+    from zoo.cli.byte_progress import byte_progress
     from zoo.cli.tables import print_rows
     from zoo.errors import DownloadError, HashMismatchError
     from zoo.weights import check_file
 
     rows, problems = [], []
     files = _named(names) if names else _cached()
-    with progress_bar("verify") as progress:
-        for done, (name, path, sha256, size_bytes) in enumerate(files, 1):
+    total, done = sum(file.path.stat().st_size for file in files), 0
+    with byte_progress("verify") as progress:
+        for name, path, sha256, size_bytes in files:
             state = "ok"
             try:
                 check_file(path, sha256, size_bytes)
@@ -47,7 +48,8 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
                 state = "other bytes" if is_other else "unreadable"
                 problems.append(error)
             rows.append({"name": name, "state": state, "sha256": sha256, "path": str(path)})
-            progress(done, len(files))
+            done += path.stat().st_size
+            progress(done, total)
     print_rows(rows, ["name", "state", "path"], as_json=as_json, empty="nothing is cached")
     if len(problems) == 1:
         raise problems[0]

@@ -251,10 +251,8 @@ def _check(response: requests.Response, address: str, part: Part, patience: Pati
     origin = Origin(address, _validator(response))
     if status == 206:
         _check_range(response, part, origin)
-    elif part.received:
-        part.restart(origin)
-    _check_length(response, part)
-    if not part.received:
+    _check_length(response, part.size_bytes - (part.received if status == 206 else 0))
+    if status == 200 or not part.received:
         part.restart(origin)
 
 
@@ -272,9 +270,8 @@ def _check_range(response: requests.Response, part: Part, origin: Origin) -> Non
         raise Setback(reason=f"gives {what}, expected {expected}", again=True, wait_s=0)
 
 
-def _check_length(response: requests.Response, part: Part) -> None:
+def _check_length(response: requests.Response, wanted: int) -> None:
     told = response.headers.get("Content-Length", "")
-    wanted = part.size_bytes - part.received
     if told.isdecimal() and int(told) != wanted:
         encoding = response.headers.get("Content-Encoding")
         note = f", encoded as {encoding}" if encoding else ""

@@ -20,6 +20,7 @@ from zoo.errors import DataError
 CONTRACT = {
     "list", "info", "train", "test", "predict", "plot", "config list", "config show",
     "data list", "data sample", "data prepare", "data check", "data show", "plugin list", "doctor",
+    "download", "verify", "cache ls", "cache rm", "cache prune", "rescue", "publish",
 }  # fmt: skip
 
 

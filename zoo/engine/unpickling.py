@@ -191,8 +191,9 @@ def _reason(error: BaseException) -> str:
     """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
     _, _, cause = str(error).rpartition("WeightsUnpickler error: ")
     first = cause.strip().split("\n")[0].split(". ")[0].rstrip(".")
-    if "weights_only" in first:  # a tar of torch's beginnings
-        return "it is of a form that can be read only by running it"
+    if "weights_only" in first:
+        form = "TorchScript" if "TorchScript" in first else "the tar of torch's beginnings"
+        return f"it is {form}, which can be read only by running it"
     return first[:200] or type(error).__name__
 
 

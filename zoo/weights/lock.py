@@ -59,7 +59,8 @@ def lock_file() -> Path:
     named = os.environ.get("ZOO_LOCK")
     if named:
         return Path(named).expanduser()
-    if sys.platform.startswith("linux"):  # as platformdirs does, whose import takes 6 ms
+    system = str(sys.platform)
+    if system.startswith("linux"):  # as platformdirs does, whose import takes 6 ms
         settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
         return Path(settings).expanduser() / "zoo" / LOCK_NAME
     from platformdirs import user_config_path

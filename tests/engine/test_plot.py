@@ -176,6 +176,21 @@ def test_per_image_lengths_have_an_axis_in_their_unit_and_the_longest_is_named(
     assert (shares.get_ylabel(), shares.texts[0].get_text()) == ("", "4.png: 0.6")
 
 
+def test_per_image_lengths_that_lie_close_keep_a_plain_axis(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    from zoo.engine.plot import plot
+
+    rows = [{"file": f"{i}.png", "values": {"hd95_mm_lung": 3.0 + i}} for i in range(5)]
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"schema": "zoo.test/1", "metrics": {}, "per_image": rows}))
+
+    plot([path], tmp_path / "p.png")
+
+    axes = figures[0].axes[0]
+    assert (axes.get_yscale(), axes.get_ylabel()) == ("linear", "mm")
+
+
 def test_runs_and_tests_may_be_given_together(tmp_path: Path, figures: list[Figure]) -> None:
     from zoo.engine.plot import plot
 

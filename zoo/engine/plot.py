@@ -31,6 +31,7 @@ MAX_LEGEND = 12
 MAX_METRICS = 6
 MAX_FLAT_TICKS = 4
 _LENGTH = re.compile(r"(?:^|_)(px|mm)(?:_|$)")  # the unit in a name like hd95_mm_lung
+_FAR = 10  # times the median, from where on the other lengths would lie on one line
 _STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -243,22 +244,28 @@ def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> _Draw:
         axes.set_title("image by image")
         unit = _LENGTH.search(keys[0])
         if unit:
-            _scale_lengths(axes, unit[1])
+            lengths = [
+                v for test in tests for key in keys for v in test.values.get(key, {}).values()
+            ]
+            _scale_lengths(axes, unit[1], lengths)
         _legend(axes)
 
     return draw
 
 
-def _scale_lengths(axes: Axes, unit: str) -> None:
-    """Have an axis of lengths spread: a missed object is as far off as the image is large."""
+def _scale_lengths(axes: Axes, unit: str, lengths: Sequence[float]) -> None:
+    """Name an axis's unit; have it spread where an object that was missed would flatten it."""
     from matplotlib.ticker import SymmetricalLogLocator
 
+    axes.set_ylabel(unit)
+    largest = max(lengths)
+    if min(lengths) < 0 or largest <= _FAR * max(1.0, float(np.median(lengths))):
+        return
     axes.set_ylabel(f"{unit}, logarithmic above 1")
     axes.set_yscale("symlog", linthresh=1)
     axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    if axes.dataLim.ymin >= 0:
-        axes.set_ylim(bottom=-0.2)
+    axes.set_ylim(-0.2, 2 * largest)
 
 
 def _worst(key: str, values: Mapping[str, float]) -> str | None:
@@ -296,7 +303,7 @@ def _draw_strip(
         axes.annotate(
             f"{Path(worst).name}: {values[worst]:.3g}",
             (x, values[worst]),
-            xytext=(0, -10),
+            xytext=(0, -10 if values[worst] <= numbers.min() else 5),
             textcoords="offset points",
             ha="center",
             fontsize=7,

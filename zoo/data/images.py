@@ -89,7 +89,9 @@ def decode_image(
         raise _undecodable(where, f"found {image.dtype} pixels, expected 8 or 16 bits")
     if divisor > 1:
         image //= divisor
-    return np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    # The same as image[..., ::-1], and many times faster.
+    pixels: DeepImage = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
+    return pixels
 
 
 def _undecodable(where: str, fault: str) -> DataError:
@@ -129,10 +131,8 @@ def encode_png(image: Image) -> bytes:
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
     """
-    import numpy as np
-
     cv2 = load_cv2()
-    pixels = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
     options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     done, data = cv2.imencode(".png", pixels, options)

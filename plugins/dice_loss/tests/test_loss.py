@@ -10,7 +10,7 @@ from torch import nn
 from zoo_dice_loss.functional import soft_dice_loss
 from zoo_dice_loss.loss import DiceLoss
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.mm
 
@@ -38,6 +38,10 @@ def test_value_with_all_settings_equals_function(
         squared=True,
         per_image=True,
         smooth_px=0.5,
+        alpha=0.6,
+        beta=0.6,
+        gamma=0.75,
+        generalised=True,
         class_weight=[0.0, 1.0, 2.0],
         loss_weight=3.0,
     )
@@ -51,6 +55,10 @@ def test_value_with_all_settings_equals_function(
         squared=True,
         per_image=True,
         smooth_px=0.5,
+        alpha=0.6,
+        beta=0.6,
+        gamma=0.75,
+        generalised=True,
         class_weight=torch.tensor([0.0, 1.0, 2.0]),
         pixel_weight=weight,
     )
@@ -154,7 +162,15 @@ def test_state_dict_with_class_weights_is_empty() -> None:
         ({"smooth_px": -1.0}, "smooth_px holds -1.0, expected a number >= 0"),
         ({"class_weight": [1.0, float("nan")]}, "class_weight holds nan, expected a number >= 0"),
         ({"loss_weight": float("inf")}, "loss_weight holds inf, expected a number >= 0"),
+        ({"alpha": -0.1}, "alpha holds -0.1, expected a number >= 0"),
+        ({"beta": float("nan")}, "beta holds nan, expected a number >= 0"),
+        ({"gamma": 0.0}, "gamma holds 0.0, expected a number > 0"),
+        ({"use_mask": True, "ce_weight": -1.0}, "ce_weight holds -1.0, expected a number >= 0"),
         ({"use_mask": True, "class_weight": [1.0]}, "use_mask and class_weight are both given"),
+        ({"use_mask": True, "generalised": True}, "use_mask and generalised are both given"),
+        ({"use_mask": True, "use_sigmoid": False}, "use_sigmoid is False, so softmax"),
+        ({"ce_weight": 1.0}, "ce_weight is given without use_mask"),
+        ({"squared": True, "alpha": 0.3}, "squared is given and alpha and beta differ"),
     ],
 )
 def test_error_when_setting_is_wrong_names_it(options: dict[str, Any], sentence: str) -> None:
@@ -175,3 +191,22 @@ def test_error_when_class_weights_do_not_fit_head_names_both(
 def test_error_when_mask_head_gives_no_labels_names_shapes() -> None:
     with pytest.raises(ValueError, match=r"pred \(1, 2, 3, 3\), target \(1, 3, 3\), labels None"):
         DiceLoss(use_mask=True)(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3))
+
+
+@pytest.mark.parametrize(("labels", "found"), [([0, 2], 2), ([0, -1], -1)])
+def test_error_when_class_of_roi_is_out_of_range_names_both(labels: list[int], found: int) -> None:
+    loss = DiceLoss(use_mask=True)
+
+    with pytest.raises(DataError, match=f"RoI 1 of the batch, counted from 0, is of class {found}"):
+        loss(torch.zeros(2, 2, 3, 3), torch.zeros(2, 3, 3), torch.tensor(labels))
+
+
+def test_value_of_mask_head_without_rois_is_zero() -> None:
+    pred = torch.zeros(0, 2, 3, 3, requires_grad=True)
+
+    value = DiceLoss(use_mask=True, ce_weight=1.0)(
+        pred, torch.zeros(0, 3, 3), torch.zeros(0, dtype=torch.long)
+    )
+    value.backward()
+
+    assert float(value.detach()) == 0.0

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 
 from .functional import soft_dice_loss
 
@@ -25,24 +27,33 @@ class DiceLoss(nn.Module):
 
     Args:
         use_sigmoid: Sigmoid of each channel in place of softmax over the channels; needed by
-            heads with one channel.
+            heads with one channel. None is softmax, and sigmoid with ``use_mask``.
         squared: Whether probabilities and targets are squared in the denominator (V-Net).
         per_image: Whether each image has a Dice of its own; else one Dice over the batch.
         smooth_px: Added above and below the fraction, in pixels, ``>= 0``.
+        alpha: Weight of false positives, ``>= 0`` (Tversky).
+        beta: Weight of false negatives, ``>= 0`` (Tversky).
+        gamma: Power of the loss, ``> 0`` (focal Tversky).
+        generalised: Whether the classes share one fraction, the rare ones weighing more
+            (generalised Dice).
         class_weight: One weight ``>= 0`` for each class; 0 leaves a class out of the sum. The
             mean is that of weight times loss, not divided by the sum of the weights.
         use_mask: For mmdet's mask heads, which call ``loss(pred, target, labels)``: each RoI's
-            Dice on the channel of its own class, by sigmoid, averaged over the RoIs.
-        check_target: Whether to refuse ids out of range, which costs a synchronisation on a GPU.
+            Dice on the channel of its own class, by sigmoid, averaged over the RoIs. In messages
+            an image is then an RoI.
+        ce_weight: With ``use_mask``, factor ``>= 0`` of those channels' binary cross-entropy,
+            averaged over pixels and added to Dice: a mask head has room for one loss.
+        check_target: Whether to refuse targets out of range: a synchronisation or two on a GPU.
         loss_weight: Factor of the result.
         loss_name: Name in the logs; without ``loss`` in it, mmengine logs but does not train it.
 
     Raises:
-        ConfigError: A negative or non-finite weight or smoothing, or ``use_mask`` together with
-            class weights.
+        ConfigError: A negative or non-finite number, or settings that exclude each other:
+            ``use_mask`` with softmax, class weights or ``generalised``; ``ce_weight`` without it;
+            ``squared`` with ``alpha`` and ``beta`` that differ.
 
     Source:
-        Milletari et al. 2016, arXiv:1606.04797.
+        Milletari et al. 2016, arXiv:1606.04797; of the options, ``soft_dice_loss`` names theirs.
 
     Example:
         >>> import torch
@@ -58,28 +69,48 @@ class DiceLoss(nn.Module):
     def __init__(
         self,
         *,
-        use_sigmoid: bool = False,
+        use_sigmoid: bool | None = None,
         squared: bool = False,
         per_image: bool = False,
         smooth_px: float = 1.0,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        gamma: float = 1.0,
+        generalised: bool = False,
         class_weight: Sequence[float] | None = None,
         use_mask: bool = False,
+        ce_weight: float = 0.0,
         check_target: bool = True,
         loss_weight: float = 1.0,
         loss_name: str = "loss_dice",
     ) -> None:
         super().__init__()
-        _check_not_negative("smooth_px", [smooth_px])
-        _check_not_negative("class_weight", class_weight or [])
-        _check_not_negative("loss_weight", [loss_weight])
-        if use_mask and class_weight is not None:
-            message = "cannot build DiceLoss: use_mask and class_weight are both given."
-            raise ConfigError(message, hint="drop class_weight: a mask head's RoIs weigh the same.")
+        _check_numbers(
+            smooth_px=smooth_px,
+            alpha=alpha,
+            beta=beta,
+            gamma=gamma,
+            ce_weight=ce_weight,
+            loss_weight=loss_weight,
+        )
+        for value in class_weight or []:
+            _check_numbers(class_weight=value)
+        if use_mask:
+            _check_mask_settings(use_sigmoid, class_weight, generalised=generalised)
+        elif ce_weight:
+            hint = "put a CrossEntropyLoss beside it into the head's list loss_decode."
+            _refuse("ce_weight is given without use_mask", hint)
+        if squared and alpha != beta:
+            hint = "drop one of them: with squares, false positives may be negative."
+            _refuse("squared is given and alpha and beta differ", hint)
         self.activation = "sigmoid" if use_sigmoid or use_mask else "softmax"
         self.squared = squared
         self.per_image = per_image or use_mask
         self.smooth_px = smooth_px
+        self.alpha, self.beta, self.gamma = alpha, beta, gamma
+        self.generalised = generalised
         self.use_mask = use_mask
+        self.ce_weight = ce_weight
         self.check_target = check_target
         self.loss_weight = loss_weight
         self.loss_name = loss_name
@@ -108,13 +139,14 @@ class DiceLoss(nn.Module):
 
         Raises:
             ConfigError: The number of class weights is not that of the channels.
-            DataError: ``target`` holds an id that is neither a class nor ``ignore_index``.
+            DataError: ``target`` holds an id that is neither a class nor ``ignore_index``, or a
+                class id of an RoI is out of range; value and image (RoI) are named.
             ValueError: Shapes that do not fit, or softmax over one channel.
         """
         if self.use_mask:
             # mmdet passes (pred, target, labels) by position.
-            logits, target, weight = _pick_masks(logits, target, weight), target.unsqueeze(1), None
-            ignore_index = None
+            logits, target = _pick_masks(logits, target, weight, check=self.check_target)
+            weight = ignore_index = None
         class_weight = self.class_weight
         if class_weight is not None and len(class_weight) != logits.shape[1]:
             message = (
@@ -129,22 +161,36 @@ class DiceLoss(nn.Module):
             squared=self.squared,
             per_image=self.per_image,
             smooth_px=self.smooth_px,
+            alpha=self.alpha,
+            beta=self.beta,
+            gamma=self.gamma,
+            generalised=self.generalised,
             class_weight=class_weight,
             pixel_weight=weight,
             ignore_index=ignore_index,
             check_target=self.check_target,
         )
+        if self.ce_weight and len(logits):
+            # In float32: sums of float16 overflow.
+            scores = logits.to(loss.dtype)
+            entropy = functional.binary_cross_entropy_with_logits(scores, target.to(scores))
+            loss = loss + self.ce_weight * entropy
         return self.loss_weight * loss
 
     def extra_repr(self) -> str:
         """Return the settings, for the printed model."""
         return (
             f"activation={self.activation!r}, squared={self.squared}, per_image={self.per_image}, "
-            f"smooth_px={self.smooth_px}, loss_weight={self.loss_weight}"
+            f"smooth_px={self.smooth_px}, alpha={self.alpha}, beta={self.beta}, "
+            f"gamma={self.gamma}, generalised={self.generalised}, use_mask={self.use_mask}, "
+            f"ce_weight={self.ce_weight}, loss_weight={self.loss_weight}"
         )
 
 
-def _pick_masks(logits: Tensor, target: Tensor, labels: Tensor | None) -> Tensor:
+def _pick_masks(
+    logits: Tensor, target: Tensor, labels: Tensor | None, *, check: bool
+) -> tuple[Tensor, Tensor]:
+    """Return each RoI's channel of its own class, and its target, both ``(K, 1, H, W)``."""
     if labels is None or labels.shape != logits.shape[:1] or target.shape[1:] != logits.shape[2:]:
         found = None if labels is None else tuple(labels.shape)
         message = (
@@ -152,12 +198,44 @@ def _pick_masks(logits: Tensor, target: Tensor, labels: Tensor | None) -> Tensor
             f"{tuple(target.shape)}, labels {found}, expected (K, C, H, W), (K, H, W), (K,)."
         )
         raise ValueError(message)
+    if check:
+        _check_labels(labels, logits.shape[1])
     rows = torch.arange(len(labels), device=logits.device)
-    return logits[rows, labels].unsqueeze(1)
+    return logits[rows, labels].unsqueeze(1), target.unsqueeze(1)
 
 
-def _check_not_negative(key: str, values: Sequence[float]) -> None:
-    for value in values:
-        if not math.isfinite(value) or value < 0:
-            message = f"cannot build DiceLoss: {key} holds {value!r}, expected a number >= 0."
+def _check_labels(labels: Tensor, classes: int) -> None:
+    bad = ((labels < 0) | (labels >= classes)).nonzero().flatten().tolist()
+    if bad:
+        message = (
+            f"cannot compute DiceLoss of masks: RoI {bad[0]} of the batch, counted from 0, is of "
+            f"class {int(labels[bad[0]])}, expected an id from 0 to {classes - 1}."
+        )
+        raise DataError(message, hint="make the mask head's num_classes fit the data set.")
+
+
+def _check_numbers(**settings: float) -> None:
+    for key, value in settings.items():
+        if not math.isfinite(value) or value < 0 or (key == "gamma" and value == 0):
+            sign = ">" if key == "gamma" else ">="
+            message = f"cannot build DiceLoss: {key} holds {value!r}, expected a number {sign} 0."
             raise ConfigError(message, where=key, hint=f"correct {key} in the config.")
+
+
+def _check_mask_settings(
+    use_sigmoid: bool | None, class_weight: Sequence[float] | None, *, generalised: bool
+) -> None:
+    if use_sigmoid is False:
+        hint = "drop use_sigmoid: a mask head's channels are classes that do not compete."
+        _refuse("use_mask is given and use_sigmoid is False, so softmax", hint)
+    if class_weight is not None:
+        hint = "drop class_weight: a mask head's RoIs weigh the same."
+        _refuse("use_mask and class_weight are both given", hint)
+    if generalised:
+        hint = "drop generalised: an RoI has one class."
+        _refuse("use_mask and generalised are both given", hint)
+
+
+def _refuse(found: str, hint: str) -> NoReturn:
+    message = f"cannot build DiceLoss: {found}."
+    raise ConfigError(message, hint=hint)

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sums of Dice over pixels, block by block, with a gradient that keeps nothing but the logits.
+
+A block of pixels fits into the processor's cache, so what is made on the way to its sums never
+reaches main memory. The backward pass makes the chances again, which is cheaper than having kept
+them, and writes the gradient once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .targets import read_dense, read_ids
+
+__all__ = ["SumSettings", "sum_over_pixels"]
+
+# Values in a block. On a CPU one tensor of a block is 2 MiB; elsewhere a launch costs more than
+# memory does, and most batches are one block.
+_CPU_BLOCK = 2**19
+_DEVICE_BLOCK = 2**26
+
+# The softmax of two classes, worked out in one channel: that of the foreground.
+_PAIR = "pair"
+
+
+class SumSettings(NamedTuple):
+    """What decides the sums besides the tensors; see ``soft_dice_loss``.
+
+    Args:
+        activation: ``softmax``, ``sigmoid`` or ``none``.
+        squared: Whether chances and targets are squared where they stand alone.
+        ignore_index: Id left out of every sum, or None.
+        check_target: Whether to refuse targets out of range.
+    """
+
+    activation: str
+    squared: bool
+    ignore_index: int | None
+    check_target: bool
+
+
+def sum_over_pixels(
+    logits: Tensor, target: Tensor, weight: Tensor | None, settings: SumSettings
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sums of ``w p t``, ``w p`` and ``w t``, or ``w p^2`` and ``w t^2``.
+
+    Args:
+        logits: ``(N, C, *S)`` float, differentiable once.
+        target: ``(N, *S)`` integers or ``(N, C, *S)``.
+        weight: ``(N, *S)`` float, or None.
+        settings: The rest.
+
+    Returns:
+        Three ``(N, C)``, of the logits' dtype, float32 for half precisions.
+
+    Raises:
+        DataError: A target out of range.
+    """
+    has_ids = target.shape != logits.shape
+    if (
+        has_ids
+        and logits.shape[1] == 2
+        and settings.activation == "softmax"
+        and not settings.squared
+    ):
+        settings = settings._replace(activation=_PAIR)
+    overlap, predicted, actual, counted = _Sums.apply(
+        logits.flatten(2),
+        target.flatten(1 if has_ids else 2),
+        None if weight is None else weight.flatten(1),
+        settings,
+    )
+    if settings.activation == _PAIR:
+        # The background has what the foreground leaves.
+        sides = (
+            (counted - predicted - actual + overlap, overlap),
+            (counted - predicted, predicted),
+            (counted - actual, actual),
+        )
+        overlap, predicted, actual = (torch.cat(side, 1).to(_sum_dtype(logits)) for side in sides)
+    return overlap, predicted, actual
+
+
+class _Sums(torch.autograd.Function):
+    """``(N, C)`` sums of ``(N, C, P)`` logits, ``(N[, C], P)`` targets and ``(N, P)`` weights.
+
+    Of a pair, ``(N, 1)``: the foreground's.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, target: Tensor, weight: Tensor | None, settings: SumSettings
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(logits, target, weight)
+        is_pair = settings.activation == _PAIR
+        # Sums over a million pixels overflow float16 and lose every digit in bfloat16. Of a
+        # million pixels, a pair's foreground may leave a few.
+        dtype = _wide_dtype(logits) if is_pair else _sum_dtype(logits)
+        channels = 1 if is_pair else logits.shape[1]
+        sums = logits.new_zeros(4, logits.shape[0], channels, dtype=dtype)
+        ignored = False
+        for block in _blocks(logits, target, weight, channels):
+            chances, true, weights = _read(block, settings)
+            again = [chances, true] if settings.squared else [None, None]
+            sums[0, block.images] += _sum_product(block.spare, dtype, chances, true, weights)
+            sums[1, block.images] += _sum_product(block.spare, dtype, chances, again[0], weights)
+            sums[2, block.images] += _sum_product(block.spare, dtype, true, again[1], weights)
+            sums[3, block.images] += (
+                true.shape[2] if weights is None else weights.sum(2, dtype=dtype)
+            )
+            ignored |= weights is not None
+        # What was checked needs no second check, and where nothing was ignored, no second search.
+        ignore_index = settings.ignore_index if ignored else None
+        ctx.settings = settings._replace(check_target=False, ignore_index=ignore_index)
+        overlap, predicted, actual, counted = sums
+        ctx.mark_non_differentiable(actual, counted)
+        return overlap, predicted, actual, counted
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, of_overlap: Tensor, of_predicted: Tensor, *_of_others: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        logits, target, weight = ctx.saved_tensors
+        gradient = torch.empty_like(logits)
+        of_overlap = of_overlap.to(_sum_dtype(logits)).unsqueeze(2)
+        of_predicted = of_predicted.to(_sum_dtype(logits)).unsqueeze(2)
+        for block in _blocks(logits, target, weight, of_overlap.shape[1]):
+            chances, true, weights = _read(block, ctx.settings)
+            of_chances = true.mul_(of_overlap[block.images])
+            alone = of_predicted[block.images]
+            if ctx.settings.squared:
+                alone = torch.mul(chances, 2 * alone, out=block.spare)
+            of_chances += alone
+            if weights is not None:
+                of_chances *= weights
+            into = gradient[block.images, :, block.pixels]
+            _write_gradient(of_chances, chances, ctx.settings.activation, block.spare, into)
+        return gradient, None, None, None
+
+
+def _sum_dtype(logits: Tensor) -> torch.dtype:
+    return torch.promote_types(logits.dtype, torch.float32)
+
+
+def _wide_dtype(logits: Tensor) -> torch.dtype:
+    # Apple's GPUs know no float64.
+    return torch.float32 if logits.device.type == "mps" else torch.float64
+
+
+class _Block(NamedTuple):
+    """Some pixels of some images, and ``(n, C, p)`` tensors to work in."""
+
+    images: slice
+    pixels: slice
+    logits: Tensor
+    target: Tensor
+    weight: Tensor | None
+    chances: Tensor
+    true: Tensor
+    spare: Tensor
+
+
+def _blocks(
+    logits: Tensor, target: Tensor, weight: Tensor | None, channels: int
+) -> Iterator[_Block]:
+    """Yield several small images, or parts of a large one, to work on in so many channels.
+
+    All blocks work in the same memory: fresh memory would cost more than the arithmetic, since
+    the system has to map every page of it.
+    """
+    count, _, length = logits.shape
+    size = _CPU_BLOCK if logits.device.type == "cpu" else _DEVICE_BLOCK
+    height = max(1, min(count, size // max(1, channels * length)))
+    width = max(1, min(length, size // (channels * height)))
+    room = logits.new_empty(3, height * channels * width, dtype=_sum_dtype(logits))
+    for first in range(0, count, height):
+        for left in range(0, length, width):
+            images, pixels = slice(first, first + height), slice(left, left + width)
+            part = logits[images, :, pixels]
+            shape = (len(part), channels, part.shape[2])
+            yield _Block(
+                images,
+                pixels,
+                part,
+                target[images, ..., pixels],
+                None if weight is None else weight[images, pixels],
+                *room[:, : math.prod(shape)].view(3, *shape),
+            )
+
+
+def _read(block: _Block, settings: SumSettings) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return ``(n, C, p)`` chances, targets, and ``(n, 1, p)`` weights or None."""
+    chances = _activate(block.logits, settings.activation, block.chances)
+    read = read_dense if block.target.ndim == chances.ndim else read_ids
+    keep = read(
+        block.target,
+        block.true,
+        settings.ignore_index,
+        first=block.images.start,
+        check=settings.check_target,
+    )
+    weights = None if keep is None else keep.to(chances.dtype)
+    if block.weight is not None:
+        given = block.weight.to(chances.dtype)
+        weights = given if weights is None else weights.mul_(given)
+    return chances, block.true, None if weights is None else weights.unsqueeze(1)
+
+
+def _activate(scores: Tensor, activation: str, into: Tensor) -> Tensor:
+    scores = scores.to(into.dtype)
+    if activation == "none":
+        return scores
+    if activation == "sigmoid":
+        return torch.sigmoid(scores, out=into)
+    if activation == _PAIR:
+        # Softmax of two is the sigmoid of their difference.
+        return torch.sub(scores[:, 1:], scores[:, :1], out=into).sigmoid_()
+    # Several times faster on a CPU than softmax(1), which is slow on an axis other than the last.
+    torch.sub(scores, scores.amax(1, keepdim=True), out=into).exp_()
+    return into.div_(into.sum(1, keepdim=True))
+
+
+def _sum_product(
+    spare: Tensor, dtype: torch.dtype, first: Tensor, *others: Tensor | None
+) -> Tensor:
+    """Return the sums over pixels of the product of what is not None."""
+    product = first
+    for other in others:
+        if other is not None:
+            product = torch.mul(product, other, out=spare)
+    return product.sum(2, dtype=dtype)
+
+
+def _write_gradient(
+    of_chances: Tensor, chances: Tensor, activation: str, spare: Tensor, into: Tensor
+) -> None:
+    """Write the gradient of the logits, given that of the chances, which is overwritten."""
+    if activation == "none":
+        into.copy_(of_chances)
+    elif activation == "softmax":
+        product = torch.mul(of_chances, chances, out=spare)
+        of_chances -= product.sum(1, keepdim=True)
+        torch.mul(of_chances, chances, out=into)
+    else:
+        of_chances *= torch.sub(chances.new_ones(()), chances, out=spare)
+        torch.mul(of_chances, chances, out=into[:, -chances.shape[1] :])
+        if activation == _PAIR:
+            torch.neg(into[:, 1:], out=into[:, :1])

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A block of targets: ids to one-hot, ignored pixels, and values out of range."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo.errors import DataError
+
+__all__ = ["read_dense", "read_ids"]
+
+# Shares of a soft target may leave [0, 1] by this much: they were resized, or are bfloat16.
+_SHARE_SLACK = 1e-2
+
+
+def read_ids(
+    target: Tensor, into: Tensor, ignore_index: int | None, *, first: int, check: bool
+) -> Tensor | None:
+    """Write the one-hot form of ids, and return which pixels count.
+
+    Args:
+        target: ``(n, p)`` integers; with one channel, 0 or 1.
+        into: ``(n, C, p)`` float, overwritten.
+        ignore_index: Id of the pixels that do not count, or None.
+        first: Place of the block's first image in the batch, for messages.
+        check: Whether to refuse ids out of range.
+
+    Returns:
+        ``(n, p)`` bool, or None where every pixel counts.
+
+    Raises:
+        DataError: An id that is neither a class nor ``ignore_index``.
+    """
+    channels = into.shape[1]
+    classes = max(channels, 2)
+    # Floats compare several times faster on a CPU than 64-bit integers do.
+    ids = target.to(into.dtype)
+    keep = None if ignore_index is None else ids != ignore_index
+    if check and ids.numel():
+        low, high = _range(ids)
+        if keep is not None and ignore_index is not None and not low <= ignore_index <= high:
+            keep = None
+        if keep is not None:
+            low, high = _range(ids * keep)
+        if low < 0 or high >= classes:
+            bad = (ids < 0) | (ids >= classes)
+            wanted = f"an id from 0 to {classes - 1}"
+            raise _out_of_range(target, bad, keep, first, wanted, ignore_index)
+    # One channel is the foreground, whose id is 1.
+    names = torch.arange(classes - channels, classes, device=ids.device, dtype=ids.dtype)
+    torch.eq(ids.unsqueeze(1), names.unsqueeze(1), out=into)
+    return keep
+
+
+def read_dense(
+    target: Tensor, into: Tensor, ignore_index: int | None, *, first: int, check: bool
+) -> Tensor | None:
+    """Write one-hot or soft targets as floats, and return which pixels count.
+
+    Args:
+        target: ``(n, C, p)``, shares from 0 to 1.
+        into: ``(n, C, p)`` float, overwritten.
+        ignore_index: A pixel does not count if one of its channels holds this, or, if it is a
+            class, if that channel is set.
+        first: Place of the block's first image in the batch, for messages.
+        check: Whether to refuse shares out of range.
+
+    Returns:
+        ``(n, p)`` bool, or None where every pixel counts.
+
+    Raises:
+        DataError: A share outside [0, 1] that is not ``ignore_index``.
+    """
+    into.copy_(target)
+    low, high = _range(into) if check and into.numel() else (-torch.inf, torch.inf)
+    classes = target.shape[1]
+    keep = None
+    if ignore_index is not None and classes > 1 and 0 <= ignore_index < classes:
+        keep = into[:, ignore_index] == 0
+    elif ignore_index is not None and not high < ignore_index and not low > ignore_index:
+        is_ignored = into == ignore_index
+        keep = ~is_ignored.any(1)
+        into.masked_fill_(~keep.unsqueeze(1), 0)
+        low, high = _range(into) if check and into.numel() else (low, high)
+    # Written so that NaN does not pass.
+    if check and into.numel() and not (low >= -_SHARE_SLACK and high <= 1 + _SHARE_SLACK):
+        bad = ~((into >= -_SHARE_SLACK) & (into <= 1 + _SHARE_SLACK))
+        raise _out_of_range(target, bad, None, first, "a share from 0 to 1", ignore_index)
+    return keep
+
+
+def _range(values: Tensor) -> list[float]:
+    found: list[float] = torch.stack(values.aminmax()).tolist()
+    return found
+
+
+def _out_of_range(
+    values: Tensor,
+    bad: Tensor,
+    keep: Tensor | None,
+    first: int,
+    wanted: str,
+    ignore_index: int | None,
+) -> DataError:
+    found = (bad if keep is None else bad & keep).nonzero()[0].tolist()
+    message = (
+        f"cannot compute Dice: the target of image {first + found[0]} of the batch, counted "
+        f"from 0, holds {values[tuple(found)].item()}, expected {wanted}"
+        f"{'' if ignore_index is None else f', or {ignore_index} for ignored pixels'}."
+    )
+    return DataError(
+        message, hint="make the head's num_classes and ignore_index fit the ids in the masks."
+    )

@@ -70,9 +70,11 @@ test_dataloader = dict(batch_size=1, num_workers=0,
                        sampler=dict(type='DefaultSampler', shuffle=False),
                        dataset=dict(dataset, pipeline=[dict(type='LoadImageFromFile'),
                                                        dict(type='PackSegInputs')]))
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3))
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=40)
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=40))
+test_cfg = dict(type='TestLoop')
+test_evaluator = dict(type='IoUMetric')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-2))
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=100))
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)
 """
@@ -98,7 +100,7 @@ def _write_squares(root: Path) -> list[Path]:
 def test_member_when_trained_finds_the_squares(
     tmp_path: Path, run_zoo: RunZoo, member: str
 ) -> None:
-    """Forty steps, then labels at the pictures' own size."""
+    """A hundred steps, then labels at the pictures' own size."""
     masks = _write_squares(tmp_path / "data")
     size = (100, 100) if member == "original" else (60, 60)
     model = {
@@ -119,12 +121,13 @@ def test_member_when_trained_finds_the_squares(
     (tmp_path / "config.py").write_text(text)
 
     trained = run_zoo("train", "config.py", "--work-dir", "run", plugins="vgg_unet")
+    assert trained.returncode == 0, trained.stderr
     predicted = run_zoo("predict", "run", "data/images", "--out", "out", plugins="vgg_unet")
 
-    assert trained.returncode == 0, trained.stderr
     assert predicted.returncode == 0, predicted.stderr
     for number, path in enumerate(masks):
         label = cv2.imread(str(tmp_path / f"out/{number}_label.png"), cv2.IMREAD_UNCHANGED)
         mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert label.shape == mask.shape
-        assert (label == mask).mean() > 0.9
+        # Dice: all ground would be right on 85 % of the pixels.
+        assert 2 * (label & mask).sum() > 0.9 * (label.sum() + mask.sum())

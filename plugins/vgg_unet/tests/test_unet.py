@@ -107,6 +107,16 @@ def test_unet_with_stated_maps_runs_its_encoder_only_in_forward(
     assert unet.stage_strides == [8, 4, 2, 1]
 
 
+def test_decoder_has_batch_norm_unless_told_none(build_unet: Build) -> None:
+    """As in mmseg, ``norm_cfg=None`` means none; convolutions then have a bias."""
+
+    def norms(unet: Any) -> int:
+        return sum(isinstance(one, torch.nn.BatchNorm2d) for one in unet.modules())
+
+    assert (norms(build_unet()), norms(build_unet(norm_cfg=None))) == (4, 0)
+    assert build_unet(norm_cfg=None).stages[0].convs[0].conv.bias is not None
+
+
 def test_parameters_of_the_encoder_begin_with_encoder(build_unet: Build) -> None:
     """So that a learning rate multiplier reaches them, and nothing else."""
     from mmengine.optim import build_optim_wrapper

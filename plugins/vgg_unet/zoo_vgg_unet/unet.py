@@ -29,6 +29,8 @@ _UNMEASURED = (
     TypeError,
     ValueError,
 )
+_NORM = {"type": "BN"}
+_ACTIVATION = {"type": "ReLU"}
 _INIT = (
     {"type": "Kaiming", "layer": ["Conv2d", "ConvTranspose2d"]},
     {"type": "Constant", "val": 1, "layer": ["_BatchNorm", "GroupNorm"]},
@@ -57,8 +59,8 @@ class EncoderDecoderUNet(BaseModule):
         in_channels: Channels of the encoder's maps, finest first, and
         strides: their strides. Both are found by a look at the maps of an empty image where they
             are not stated.
-        norm_cfg: Of the decoder's convolutions.
-        act_cfg: Of the decoder's convolutions.
+        norm_cfg: Norm layer after each of the decoder's convolutions, or None for none.
+        act_cfg: Activation after that, or None for none.
         init_cfg: mmengine's, for the decoder; by default Kaiming's normal distribution.
 
     Raises:
@@ -81,8 +83,8 @@ class EncoderDecoderUNet(BaseModule):
         bridge_channels: int | None = None,
         in_channels: Sequence[int] | None = None,
         strides: Sequence[int] | None = None,
-        norm_cfg: Mapping[str, Any] | None = None,
-        act_cfg: Mapping[str, Any] | None = None,
+        norm_cfg: Mapping[str, Any] | None = _NORM,
+        act_cfg: Mapping[str, Any] | None = _ACTIVATION,
         init_cfg: Any = None,
     ) -> None:
         super().__init__(init_cfg if init_cfg is not None else [dict(one) for one in _INIT])
@@ -94,8 +96,8 @@ class EncoderDecoderUNet(BaseModule):
         self.skips = skips
         self.stage_strides = _stage_strides(strides, len(decoder_channels))
         block = {
-            "norm_cfg": dict(norm_cfg) if norm_cfg is not None else {"type": "BN"},
-            "act_cfg": dict(act_cfg) if act_cfg is not None else {"type": "ReLU"},
+            "norm_cfg": None if norm_cfg is None else dict(norm_cfg),
+            "act_cfg": None if act_cfg is None else dict(act_cfg),
         }
         before, stride_before = in_channels[-1], strides[-1]
         self.bridge = nn.Identity()
@@ -170,14 +172,7 @@ def _measure(encoder: nn.Module) -> tuple[list[int], list[int]]:
         with torch.no_grad():
             maps = encoder(torch.zeros(1, channels, _PROBE_PX, _PROBE_PX))
         found = [(int(one.shape[1]), _PROBE_PX // int(one.shape[-1])) for one in maps]
-    except (
-        AttributeError,
-        IndexError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AssertionError,
-    ) as error:
+    except _UNMEASURED as error:
         message = (
             f"cannot measure the maps of {type(encoder).__name__}: it fails on an image of "
             f"{_PROBE_PX}x{_PROBE_PX} px: {error}."

@@ -16,6 +16,8 @@ sample, by mean IoU; and how far the Hough transform for circles comes there, by
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import multiprocessing
 import os
 import subprocess
@@ -128,22 +130,29 @@ def time_all(folder: Path, scenes: int, boxes: int, runs: int) -> None:
     print(f"| tiles, the same again | {wall_s:.1f} | {cpu_s:.1f} | {peak:.0f} |")
 
 
+def read_coco(path: Path) -> Any:
+    """Return pycocotools' index of a file, without what it prints."""
+    from pycocotools.coco import COCO
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(path)
+
+
 def score_masks(folder: Path, scenes: int) -> None:
     """Print how well derived masks fit the sample's true ones, and how far circles get."""
     import numpy as np
     from pycocotools import mask as tools
-    from pycocotools.coco import COCO
 
     sample = folder / "sample"
     command = [sys.executable, "-m", "zoo", "data", "sample", "oil_storage"]
     run([*command, "--count", str(scenes), "--out", str(sample)])
-    truth = COCO(sample / "truth" / "annotations.json")
+    truth = read_coco(sample / "truth" / "annotations.json")
     print("\n| masks | mean IoU with the true ones | lowest tenth below |\n|---|---|---|")
     for kind in ("ellipse", "box"):
         out = folder / kind
         shares = ("--shares", "1,0,0")
         run(prepare_command(sample, out, "--layout", "whole", "--masks", kind, *shares))
-        derived = COCO(out / "annotations" / "train.json")
+        derived = read_coco(out / "annotations" / "train.json")
         names = {Path(row["file_name"]).stem: key for key, row in derived.imgs.items()}
         scores: list[float] = []
         for key, row in truth.imgs.items():

@@ -129,6 +129,21 @@ def test_prepare_when_box_does_not_fit_its_mask_then_made_from_it(
     assert boxes == [[10, 12, 20, 16]] * 20
 
 
+def test_prepare_when_mask_reaches_beyond_the_image_then_box_of_what_is_seen_fits(
+    make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    """As one tool writes whole outlines and boxes of the part in sight: nothing to repair."""
+
+    def change(content: dict[str, Any]) -> None:
+        row = {"segmentation": [[-30, 10, 6, 10, 6, 20, -30, 20]], "bbox": [0, 10, 6, 10]}
+        content["annotations"][0].update(row)
+
+    report = prepare(edit(make_coco(), change), tmp_path / "out", shares=ALL)
+
+    assert report.repaired == []
+    assert [0, 10, 6, 10] in [row["bbox"] for row in read(tmp_path / "out")["annotations"]]
+
+
 def test_prepare_when_tiles_then_by_the_code_of_tiles(make_coco: MakeCoco, tmp_path: Path) -> None:
     """Each instance is whole in one; the overlap is minded."""
     options: dict[str, Any] = {"layout": "tiles", "tile_size": 40, "overlap": 20}

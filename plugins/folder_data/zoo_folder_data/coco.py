@@ -120,7 +120,7 @@ def read_scenes(
                 stem=key.replace("/", "__"),
                 group=find_group(pattern, key, source.where(places[image.id])),
                 image=places[image.id],
-                instances=maker.make_all(by_image.get(image.id, [])),
+                instances=maker.make_all(image, by_image.get(image.id, [])),
                 size=(image.width_px, image.height_px),
             )
         )
@@ -140,7 +140,9 @@ class _InstanceMaker:
         self.report = report
         self.derived = 0
 
-    def make_all(self, annotations: Sequence[CocoAnnotation]) -> tuple[Instance, ...]:
+    def make_all(
+        self, image: CocoImage, annotations: Sequence[CocoAnnotation]
+    ) -> tuple[Instance, ...]:
         """Return the instances of one image, and drop what has no area."""
         kept = []
         for annotation in annotations:
@@ -148,10 +150,10 @@ class _InstanceMaker:
             if annotation.segmentation is None and box and (box[0] == box[2] or box[1] == box[3]):
                 self.report.drop(self._name(annotation), NO_AREA)
             else:
-                kept.append(self.make(annotation))
+                kept.append(self._make(image, annotation))
         return tuple(kept)
 
-    def make(self, annotation: CocoAnnotation) -> Instance:
+    def _make(self, image: CocoImage, annotation: CocoAnnotation) -> Instance:
         """Return the instance, with a mask and a box that fits it."""
         name = self._name(annotation)
         segmentation, box = annotation.segmentation, annotation.box or _NOWHERE
@@ -161,7 +163,7 @@ class _InstanceMaker:
             segmentation = [polygon_from_box(box, self.masks)]
         else:
             tight = box_of_segmentation(segmentation)
-            if tight is not None and _iou(box, tight) < _LEAST_IOU:
+            if tight is not None and not _fits(box, tight, image):
                 if annotation.box is not None:
                     self.report.repair(name, OTHER_BOX)
                 box = tight
@@ -170,6 +172,13 @@ class _InstanceMaker:
 
     def _name(self, annotation: CocoAnnotation) -> str:
         return f"{self.path}:annotation {annotation.id}"
+
+
+def _fits(box: Box, tight: Box, image: CocoImage) -> bool:
+    """Return whether a box is that of its mask, or of what the image shows of it."""
+    x1, y1, x2, y2 = tight
+    seen = (max(x1, 0), max(y1, 0), min(x2, image.width_px), min(y2, image.height_px))
+    return max(_iou(box, tight), _iou(box, seen)) >= _LEAST_IOU
 
 
 def _iou(first: Box, second: Box) -> float:

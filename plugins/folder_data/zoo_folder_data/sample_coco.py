@@ -29,8 +29,8 @@ def write_sample(
 ) -> None:
     """Write ``images/*.png`` and ``annotations.json`` with polygons.
 
-    Coins are round and tokens have six corners. Names are ``table03_shot1``: two images of a
-    table share its colours, so ``--group-by '^table[0-9]+'`` keeps them together.
+    Coins are round and tokens have six corners. Names are ``purse03_shot1``: two images of a
+    purse lie on one table, so ``--group-by '^purse[0-9]+'`` keeps them together.
 
     Args:
         out: Folder to write into; it is new or empty.
@@ -45,10 +45,10 @@ def write_sample(
         "categories": [{"id": index, "name": name} for index, name in enumerate(_NAMES, start=1)],
     }
     for index in range(number):
-        table, shot = divmod(index, 2)
-        name = f"table{table:02d}_shot{shot}.png"
-        wood = np.random.default_rng([seed, table]).uniform(60, 170, 3)
-        image, shapes = _draw(np.random.default_rng([seed, table, shot]), wood)
+        purse, shot = divmod(index, 2)
+        name = f"purse{purse:02d}_shot{shot}.png"
+        wood = np.random.default_rng([seed, purse]).uniform(60, 170, 3)
+        image, shapes = _draw(np.random.default_rng([seed, purse, shot]), wood)
         write_file(out / "images" / name, encode_png(image))
         row = {"id": index + 1, "file_name": name, "width": _SIZE_PX, "height": _SIZE_PX}
         content["images"].append(row)

@@ -13,7 +13,7 @@ import pytest
 from zoo_oil_storage.annotations import parse_bounds, read_rows
 from zoo_oil_storage.sample import write_sample
 
-from zoo.data import ellipse_polygon
+from zoo.data import assign_splits, ellipse_polygon, parse_shares
 from zoo.errors import DataError
 
 tools = pytest.importorskip("pycocotools.mask")
@@ -44,7 +44,7 @@ def test_write_sample_when_default_then_airbus_layout(sample: Path) -> None:
     truth, boxes = truth_of(sample), boxes_of(sample)
 
     assert sorted(path.stem for path in (sample / "images").iterdir()) == sorted(truth)
-    assert cv2.imread(str(sample / "images/scene_000.jpg")).shape == (768, 768, 3)
+    assert cv2.imread(str(sample / "images/site_000.jpg")).shape == (768, 768, 3)
     widths = [box[2] - box[0] for found in boxes.values() for box in found]
     assert len(widths) >= 40
     assert 3 <= min(widths) < 15
@@ -132,9 +132,9 @@ def test_write_sample_when_longer_then_begins_with_the_shorter(tmp_path: Path) -
     write_sample(tmp_path / "b", seed=3, count=10, size_px=256)
     write_sample(tmp_path / "c", seed=4, count=1, size_px=256)
 
-    first = [(tmp_path / name / "images/scene_000.jpg").read_bytes() for name in "abc"]
+    first = [(tmp_path / name / "images/site_000.jpg").read_bytes() for name in "abc"]
     assert first[0] == first[1] != first[2]
-    assert truth_of(tmp_path / "b")["scene_009"] == []
+    assert truth_of(tmp_path / "b")["site_009"] == []
 
 
 @pytest.mark.parametrize("changed", [{"count": 0}, {"seed": -1}, {"size_px": 255}])
@@ -144,3 +144,15 @@ def test_write_sample_when_too_small_then_refused(tmp_path: Path, changed: dict[
     with pytest.raises(DataError, match=f"{name} is {changed[name]}"):
         write_sample(tmp_path / "out", **changed)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shares", ["0.9,0.1,0", "0.8,0.1,0.1", "0.6,0.2,0.2"])
+def test_names_of_the_sample_when_split_then_no_split_is_empty(shares: str) -> None:
+    """Splits hang on names alone: the commands that the docs show work at the default count."""
+    names = {f"site_{index:03d}" for index in range(30)}
+    wanted = parse_shares(shares)
+
+    splits = list(assign_splits(names, wanted).values())
+
+    for split, share in zip(("train", "val", "test"), wanted.to_list(), strict=True):
+        assert splits.count(split) == pytest.approx(30 * share, abs=2)

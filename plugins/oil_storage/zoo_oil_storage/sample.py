@@ -82,7 +82,7 @@ def write_sample(
     truth: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     with staged_folder(out) as folder:
         for index in range(count):
-            stem = f"scene_{index:03d}"
+            stem = f"site_{index:03d}"
             rng = np.random.default_rng([seed, index])
             scene = _draw_scene(rng, size_px, is_empty=index % _EMPTY_EVERY == _EMPTY_EVERY - 1)
             write_file(folder / "images" / f"{stem}.jpg", _encode_jpeg(scene.image))

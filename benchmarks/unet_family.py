@@ -72,9 +72,11 @@ def make_data(out: Path) -> None:
         return
     zoo = [sys.executable, "-m", "zoo", "data"]
     if not (out / "raw").is_dir():
-        subprocess.run([*zoo, "sample", "lung_xray", "--out", out / "raw"], check=True)
+        subprocess.run(
+            [*zoo, "sample", "lung_xray", "--out", out / "raw"], check=True, stdout=sys.stderr
+        )
     prepare = ["prepare", "lung_xray", "--source", out / "raw", "--out", out / "data"]
-    subprocess.run([*zoo, *prepare, "--shares", "0.7,0.1,0.2"], check=True)
+    subprocess.run([*zoo, *prepare, "--shares", "0.7,0.1,0.2"], check=True, stdout=sys.stderr)
 
 
 def row_path(out: Path, name: str) -> Path:

@@ -92,7 +92,7 @@ def test(
     with safe_loading():
         runner = build_runner(config)
         model = unwrap_model(runner.model)
-        module = model.module if tta else model
+        module: Any = model.module if tta else model
         check_fits(module, weights.state_dict, checkpoint)
         with explaining(config):
             loop = runner.test_loop

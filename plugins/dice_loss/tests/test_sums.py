@@ -62,6 +62,27 @@ def test_value_and_gradient_in_float32_equal_autograd_of_plain_formula(
     torch.testing.assert_close(gradient.double(), plain.grad, atol=1e-6 * largest, rtol=0)
 
 
+@pytest.mark.parametrize("rare", [0, 1])
+@pytest.mark.parametrize("certainty", [0.0, 3.0])
+def test_gradient_of_a_rare_class_of_two_keeps_its_digits(rare: int, certainty: float) -> None:
+    """Ten pixels of 262,144: the other class's sums are four digits larger, as are their errors."""
+    logits, target = make_batch((1, 2, 512, 512))
+    target = torch.full_like(target, 1 - rare)
+    target[0, 0, :10] = rare
+    # Sure of the common class nearly everywhere, of the rare one at half of its pixels.
+    logits[:, 1 - rare] += certainty
+    logits[0, rare, 0, :5] += 2 * certainty
+    plain = logits.double().requires_grad_()
+    expected = plain_dice(plain, target, "softmax", squared=False)
+    expected.backward()
+
+    loss, gradient = with_gradient(logits, target)
+
+    assert float(expected.detach()) == pytest.approx(float(loss), abs=1e-6)
+    largest = float(plain.grad.abs().max())
+    torch.testing.assert_close(gradient.double(), plain.grad, atol=1e-6 * largest, rtol=0)
+
+
 @pytest.mark.parametrize("block", [1, 7, 60, 61, 250])
 @pytest.mark.parametrize("shape", [(3, 2, 5, 6), (5, 3, 4), (1, 1, 9)])
 @pytest.mark.parametrize("per_image", [False, True])

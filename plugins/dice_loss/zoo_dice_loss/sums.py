@@ -77,20 +77,32 @@ def sum_over_pixels(
         settings,
     )
     if settings.activation == _PAIR:
-        # The background has what the foreground leaves.
-        sides = (
-            (counted - predicted - actual + overlap, overlap),
-            (counted - predicted, predicted),
-            (counted - actual, actual),
-        )
-        overlap, predicted, actual = (torch.cat(side, 1).to(_sum_dtype(logits)) for side in sides)
+        return _sums_of_both(overlap, predicted, actual, counted)
     return overlap, predicted, actual
+
+
+def _sums_of_both(
+    hits: Tensor, surplus: Tensor, true: Tensor, counted: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sums of background and foreground from the foreground's.
+
+    Args:
+        hits: Sums of ``w (p - t) t``: what is missed, negative.
+        surplus: Sums of ``w (p - t)``.
+        true: Sums of ``w t``.
+        counted: Sums of ``w``.
+    """
+    background = counted - true
+    overlap = (background - (surplus - hits), true + hits)
+    predicted = (background - surplus, true + surplus)
+    return torch.cat(overlap, 1), torch.cat(predicted, 1), torch.cat((background, true), 1)
 
 
 class _Sums(torch.autograd.Function):
     """``(N, C)`` sums of ``(N, C, P)`` logits, ``(N[, C], P)`` targets and ``(N, P)`` weights.
 
-    Of a pair, ``(N, 1)``: the foreground's.
+    Of a pair, ``(N, 1)``: the foreground's, of ``p - t`` in place of ``p``. Where it is nearly
+    everywhere, the background's sums would drown in the rounding of those of ``p``.
     """
 
     @staticmethod
@@ -98,22 +110,19 @@ class _Sums(torch.autograd.Function):
         ctx: Any, logits: Tensor, target: Tensor, weight: Tensor | None, settings: SumSettings
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         ctx.save_for_backward(logits, target, weight)
-        is_pair = settings.activation == _PAIR
-        # Sums over a million pixels overflow float16 and lose every digit in bfloat16. Of a
-        # million pixels, a pair's foreground may leave a few.
-        dtype = _wide_dtype(logits) if is_pair else _sum_dtype(logits)
-        channels = 1 if is_pair else logits.shape[1]
-        sums = logits.new_zeros(4, logits.shape[0], channels, dtype=dtype)
+        channels = 1 if settings.activation == _PAIR else logits.shape[1]
+        # Sums over a million pixels overflow float16 and lose every digit in bfloat16.
+        sums = logits.new_zeros(4, logits.shape[0], channels, dtype=_sum_dtype(logits))
         ignored = False
         for block in _blocks(logits, target, weight, channels):
             chances, true, weights = _read(block, settings)
+            if settings.activation == _PAIR:
+                chances -= true
             again = [chances, true] if settings.squared else [None, None]
-            sums[0, block.images] += _sum_product(block.spare, dtype, chances, true, weights)
-            sums[1, block.images] += _sum_product(block.spare, dtype, chances, again[0], weights)
-            sums[2, block.images] += _sum_product(block.spare, dtype, true, again[1], weights)
-            sums[3, block.images] += (
-                true.shape[2] if weights is None else weights.sum(2, dtype=dtype)
-            )
+            sums[0, block.images] += _sum_product(block.spare, chances, true, weights)
+            sums[1, block.images] += _sum_product(block.spare, chances, again[0], weights)
+            sums[2, block.images] += _sum_product(block.spare, true, again[1], weights)
+            sums[3, block.images] += true.shape[2] if weights is None else weights.sum(2)
             ignored |= weights is not None
         # What was checked needs no second check, and where nothing was ignored, no second search.
         ignore_index = settings.ignore_index if ignored else None
@@ -129,8 +138,7 @@ class _Sums(torch.autograd.Function):
     ) -> tuple[Tensor, None, None, None]:
         logits, target, weight = ctx.saved_tensors
         gradient = torch.empty_like(logits)
-        of_overlap = of_overlap.to(_sum_dtype(logits)).unsqueeze(2)
-        of_predicted = of_predicted.to(_sum_dtype(logits)).unsqueeze(2)
+        of_overlap, of_predicted = of_overlap.unsqueeze(2), of_predicted.unsqueeze(2)
         for block in _blocks(logits, target, weight, of_overlap.shape[1]):
             chances, true, weights = _read(block, ctx.settings)
             of_chances = true.mul_(of_overlap[block.images])
@@ -147,11 +155,6 @@ class _Sums(torch.autograd.Function):
 
 def _sum_dtype(logits: Tensor) -> torch.dtype:
     return torch.promote_types(logits.dtype, torch.float32)
-
-
-def _wide_dtype(logits: Tensor) -> torch.dtype:
-    # Apple's GPUs know no float64.
-    return torch.float32 if logits.device.type == "mps" else torch.float64
 
 
 class _Block(NamedTuple):
@@ -227,15 +230,13 @@ def _activate(scores: Tensor, activation: str, into: Tensor) -> Tensor:
     return into.div_(into.sum(1, keepdim=True))
 
 
-def _sum_product(
-    spare: Tensor, dtype: torch.dtype, first: Tensor, *others: Tensor | None
-) -> Tensor:
+def _sum_product(spare: Tensor, first: Tensor, *others: Tensor | None) -> Tensor:
     """Return the sums over pixels of the product of what is not None."""
     product = first
     for other in others:
         if other is not None:
             product = torch.mul(product, other, out=spare)
-    return product.sum(2, dtype=dtype)
+    return product.sum(2)
 
 
 def _write_gradient(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -36,17 +38,14 @@ def read_ids(
     classes = max(channels, 2)
     # Floats compare several times faster on a CPU than 64-bit integers do.
     ids = target.to(into.dtype)
-    keep = None if ignore_index is None else ids != ignore_index
-    if check and ids.numel():
-        low, high = _range(ids)
-        if keep is not None and ignore_index is not None and not low <= ignore_index <= high:
-            keep = None
-        if keep is not None:
-            low, high = _range(ids * keep)
-        if low < 0 or high >= classes:
-            bad = (ids < 0) | (ids >= classes)
-            wanted = f"an id from 0 to {classes - 1}"
-            raise _out_of_range(target, bad, keep, first, wanted, ignore_index)
+    low, high = _range(ids, known=check)
+    keep = None
+    if ignore_index is not None and low <= ignore_index <= high:
+        keep = ids != ignore_index
+    if check and (low < 0 or high >= classes):
+        bad = (ids < 0) | (ids >= classes)
+        wanted = f"an id from 0 to {classes - 1}"
+        _refuse_any(bad if keep is None else bad & keep, target, first, wanted, ignore_index)
     # One channel is the foreground, whose id is 1.
     names = torch.arange(classes - channels, classes, device=ids.device, dtype=ids.dtype)
     torch.eq(ids.unsqueeze(1), names.unsqueeze(1), out=into)
@@ -72,43 +71,44 @@ def read_dense(
     Raises:
         DataError: A share outside [0, 1] that is not ``ignore_index``.
     """
-    into.copy_(target)
-    low, high = _range(into) if check and into.numel() else (-torch.inf, torch.inf)
-    classes = target.shape[1]
+    classes = into.shape[1]
+    low, high = _range(into.copy_(target), known=check)
     keep = None
     if ignore_index is not None and classes > 1 and 0 <= ignore_index < classes:
         keep = into[:, ignore_index] == 0
-    elif ignore_index is not None and not high < ignore_index and not low > ignore_index:
-        is_ignored = into == ignore_index
-        keep = ~is_ignored.any(1)
+    elif ignore_index is not None and not (ignore_index < low or high < ignore_index):
+        keep = (into != ignore_index).all(1)
         into.masked_fill_(~keep.unsqueeze(1), 0)
-        low, high = _range(into) if check and into.numel() else (low, high)
+    least, most = -_SHARE_SLACK, 1 + _SHARE_SLACK
     # Written so that NaN does not pass.
-    if check and into.numel() and not (low >= -_SHARE_SLACK and high <= 1 + _SHARE_SLACK):
-        bad = ~((into >= -_SHARE_SLACK) & (into <= 1 + _SHARE_SLACK))
-        raise _out_of_range(target, bad, None, first, "a share from 0 to 1", ignore_index)
+    if check and not (least <= low and high <= most):
+        bad = ~((into >= least) & (into <= most))
+        _refuse_any(bad, target, first, "a share from 0 to 1", ignore_index)
     return keep
 
 
-def _range(values: Tensor) -> list[float]:
-    found: list[float] = torch.stack(values.aminmax()).tolist()
-    return found
+def _range(values: Tensor, *, known: bool) -> tuple[float, float]:
+    """Return the least and the largest value; without limits where that is not to be known."""
+    if not known:
+        return -math.inf, math.inf
+    if not values.numel():
+        return 0.0, 0.0
+    low, high = torch.stack(values.aminmax()).tolist()
+    return low, high
 
 
-def _out_of_range(
-    values: Tensor,
-    bad: Tensor,
-    keep: Tensor | None,
-    first: int,
-    wanted: str,
-    ignore_index: int | None,
-) -> DataError:
-    found = (bad if keep is None else bad & keep).nonzero()[0].tolist()
+def _refuse_any(
+    bad: Tensor, target: Tensor, first: int, wanted: str, ignore_index: int | None
+) -> None:
+    places = bad.nonzero()
+    if not len(places):
+        return
+    place = tuple(places[0].tolist())
     message = (
-        f"cannot compute Dice: the target of image {first + found[0]} of the batch, counted "
-        f"from 0, holds {values[tuple(found)].item()}, expected {wanted}"
+        f"cannot compute Dice: the target of image {first + place[0]} of the batch, counted "
+        f"from 0, holds {target[place].item()}, expected {wanted}"
         f"{'' if ignore_index is None else f', or {ignore_index} for ignored pixels'}."
     )
-    return DataError(
+    raise DataError(
         message, hint="make the head's num_classes and ignore_index fit the ids in the masks."
     )

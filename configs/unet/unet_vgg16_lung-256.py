@@ -1,4 +1,7 @@
-"""VGG-16 U-Net from scratch on lung X-rays at 256x256, for a CPU; not yet trained."""
+"""VGG-16 U-Net from scratch on lung X-rays at 256x256, for a CPU.
+
+Results: docs/results.md.
+"""
 
 _base_ = [
     "../_base_/unet_vgg16.py",

@@ -1,4 +1,4 @@
-"""As unet_vgg16_lung-256, up-sampled by transposed convolutions; not yet trained."""
+"""As unet_vgg16_lung-256, up-sampled by transposed convolutions. Results: docs/results.md."""
 
 _base_ = ["unet_vgg16_lung-256.py"]
 model = dict(backbone=dict(upsample="deconv"))

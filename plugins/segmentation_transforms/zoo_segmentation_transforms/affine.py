@@ -10,7 +10,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 
-from zoo.errors import ConfigError
+from zoo_segmentation_transforms.arguments import check_argument
 
 __all__ = ["RandomAffine"]
 
@@ -58,12 +58,13 @@ class RandomAffine(BaseTransform):
         pad_val: float = 0,
         seg_pad_val: int = 255,
     ) -> None:
-        _check("degree", degree, 0 <= degree <= 180, "0 to 180")
-        _check("scale", scale, 0 < scale[0] <= scale[1], "least and largest, above 0")
-        _check("aspect", aspect, aspect >= 1, "1 or more")
-        _check("shift", shift, 0 <= shift <= 1, "0 to 1")
-        _check("prob", prob, 0 <= prob <= 1, "0 to 1")
-        _check("size", size, size is None or min(size) >= 1, "(width, height) in px")
+        name = type(self).__name__
+        check_argument(name, "degree", degree, 0 <= degree <= 180, "0 to 180")
+        check_argument(name, "scale", scale, 0 < scale[0] <= scale[1], "least and largest, above 0")
+        check_argument(name, "aspect", aspect, aspect >= 1, "1 or more")
+        check_argument(name, "shift", shift, 0 <= shift <= 1, "0 to 1")
+        check_argument(name, "prob", prob, 0 <= prob <= 1, "0 to 1")
+        check_argument(name, "size", size, size is None or min(size) >= 1, "(width, height) in px")
         self.size = size
         self.degree = degree
         self.scale = scale
@@ -126,9 +127,3 @@ def _warp(
 ) -> NDArray[Any]:
     border = (fill,) * 4
     return cv2.warpAffine(image, matrix[:2], size, flags=how, borderValue=border)
-
-
-def _check(name: str, value: object, holds: bool, expected: str) -> None:
-    if not holds:
-        message = f"cannot build RandomAffine: {name} is {value!r}, expected {expected}."
-        raise ConfigError(message, where=name, hint="plugins/segmentation_transforms/README.md.")

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``RandomInstanceCrop``: a turned, zoomed and flipped window of an image, with its instances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import shapely
+from mmcv.transforms import BaseTransform
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from numpy.typing import NDArray
+
+from zoo_segmentation_transforms.arguments import check_argument
+
+__all__ = ["RandomInstanceCrop"]
+
+_Matrix = NDArray[np.float64]
+_Points = NDArray[np.float64]
+
+
+class RandomInstanceCrop(BaseTransform):
+    """Cut a window of fixed size out of a turned, zoomed and flipped image, in one resampling.
+
+    To be used after mmdet's ``LoadAnnotations``. Outlines are moved as numbers, clipped at the
+    window's edges, and **boxes are drawn anew around what is left of them**: the box of a turned
+    box is too large for anything round. Without masks there is only the box to turn.
+
+    Args:
+        size: ``(width, height)`` of the window in px; what lies outside the image is ``pad_val``.
+        degree: Largest rotation to either side, in degrees; 180 for images from above.
+        scale: Least and largest zoom, drawn evenly in its logarithm; below 0.5 it would alias.
+        flip: Chance that left and right change places; with ``degree=180`` this gives all eight
+            orientations of a square.
+        on_instance: Chance that the window is laid around a random instance (anywhere inside
+            it); else it lies anywhere on the image.
+        min_visible: Share of an instance's area that must be inside, else it is dropped.
+        min_size: Least width and height in px of a box that is kept.
+        pad_val: Value of image pixels that come in from outside.
+        seg_pad_val: Label of pixels that come in from outside, where there are label maps.
+
+    Keys read:
+        ``img`` ``(H, W, C)``; each ``(H, W)`` map named in ``seg_fields``; ``gt_masks``
+        (``PolygonMasks`` or ``BitmapMasks``), ``gt_bboxes``, ``gt_bboxes_labels``,
+        ``gt_ignore_flags`` where they are.
+
+    Keys changed:
+        those, and ``img_shape``. A window may come out with no instance.
+
+    Raises:
+        ConfigError: A setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int] = (512, 512),
+        degree: float = 180.0,
+        scale: tuple[float, float] = (0.7, 1.4),
+        flip: float = 0.5,
+        on_instance: float = 0.8,
+        min_visible: float = 0.25,
+        min_size: float = 2.0,
+        pad_val: float = 0,
+        seg_pad_val: int = 255,
+    ) -> None:
+        name = type(self).__name__
+        check_argument(name, "size", size, min(size) >= 1, "(width, height) in px")
+        check_argument(name, "degree", degree, 0 <= degree <= 180, "0 to 180")
+        is_range = 0.5 <= scale[0] <= scale[1]
+        check_argument(name, "scale", scale, is_range, "least and largest, 0.5 or more")
+        for key, share in (("flip", flip), ("on_instance", on_instance)):
+            check_argument(name, key, share, 0 <= share <= 1, "0 to 1")
+        check_argument(name, "min_visible", min_visible, 0 <= min_visible <= 1, "0 to 1")
+        check_argument(name, "min_size", min_size, min_size >= 0, "0 or more, in px")
+        self.size = tuple(size)
+        self.degree = degree
+        self.scale = scale
+        self.flip = flip
+        self.on_instance = on_instance
+        self.min_visible = min_visible
+        self.min_size = min_size
+        self.pad_val = pad_val
+        self.seg_pad_val = seg_pad_val
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return ``results`` with the image cut and its instances moved and clipped."""
+        matrix = self._draw(results)
+        results["img"] = _warp(results["img"], matrix, self.size, cv2.INTER_LINEAR, self.pad_val)
+        results["img_shape"] = (self.size[1], self.size[0])
+        for key in results.get("seg_fields", ()):
+            fill = self.seg_pad_val
+            results[key] = _warp(results[key], matrix, self.size, cv2.INTER_NEAREST, fill)
+        if "gt_bboxes" not in results:
+            return results
+        if isinstance(results.get("gt_masks"), BitmapMasks):
+            boxes, kept = self._move_bitmaps(results, matrix)
+        else:
+            boxes, kept = self._move_outlines(results, matrix)
+        results["gt_bboxes"] = HorizontalBoxes(np.asarray(boxes, np.float32).reshape(-1, 4))
+        for key in ("gt_bboxes_labels", "gt_ignore_flags"):
+            if key in results:
+                results[key] = results[key][kept]
+        return results
+
+    def _draw(self, results: dict[str, Any]) -> _Matrix:
+        """Return a random ``(3, 3)`` map of the image's plane, where pixel k is [k, k + 1)."""
+        height_px, width_px = results["img"].shape[:2]
+        angle = np.deg2rad(np.random.uniform(-self.degree, self.degree))
+        zoom = np.exp(np.random.uniform(*np.log(self.scale)))
+        cosine, sine = np.cos(angle), np.sin(angle)
+        turn = np.array([[cosine, -sine], [sine, cosine]])
+        mirror = -1.0 if np.random.random() < self.flip else 1.0
+        matrix = np.eye(3)
+        matrix[:2, :2] = zoom * turn @ np.diag([mirror, 1.0])
+        boxes = results.get("gt_bboxes")
+        if boxes is not None and len(boxes) and np.random.random() < self.on_instance:
+            left, top, right, bottom = boxes.tensor[np.random.randint(len(boxes))].tolist()
+            source = np.array([(left + right) / 2, (top + bottom) / 2])
+            target = np.random.uniform(0, 1, 2) * self.size
+        else:
+            source = np.random.uniform(0, 1, 2) * (width_px, height_px)
+            target = np.array(self.size) / 2
+        matrix[:2, 2] = target - matrix[:2, :2] @ source
+        return matrix
+
+    def _move_outlines(
+        self, results: dict[str, Any], matrix: _Matrix
+    ) -> tuple[list[tuple[float, float, float, float]], list[int]]:
+        """Move polygons, or the boxes themselves; return the new boxes and who is left."""
+        masks = results.get("gt_masks")
+        outlines = masks.masks if masks is not None else _corners(results["gt_bboxes"])
+        boxes, kept, outlines_left = [], [], []
+        for index, polygons in enumerate(outlines):
+            moved = [shapely.Polygon(_move(flat, matrix)) for flat in polygons]
+            whole = shapely.union_all(shapely.make_valid(moved))
+            left = shapely.clip_by_rect(whole, 0, 0, *self.size)
+            if left.area <= 0 or left.area < self.min_visible * whole.area:
+                continue
+            if self._is_large_enough(left.bounds):
+                boxes.append(left.bounds)
+                kept.append(index)
+                outlines_left.append(_flatten(left))
+        if masks is not None:
+            results["gt_masks"] = PolygonMasks(outlines_left, self.size[1], self.size[0])
+        return boxes, kept
+
+    def _move_bitmaps(
+        self, results: dict[str, Any], matrix: _Matrix
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        """Move masks of pixels; return the new boxes and who is left."""
+        masks, zoom = results["gt_masks"], abs(np.linalg.det(matrix[:2, :2]))
+        moved, kept = [], []
+        for index, mask in enumerate(masks.masks):
+            part = _warp(mask.astype(np.uint8), matrix, self.size, cv2.INTER_NEAREST, 0)
+            rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+            if not len(rows) or part.sum() < self.min_visible * mask.sum() * zoom:
+                continue
+            if self._is_large_enough((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)):
+                moved.append(part)
+                kept.append(index)
+        results["gt_masks"] = BitmapMasks(moved, self.size[1], self.size[0])
+        return results["gt_masks"].get_bboxes("hbox").tensor.numpy(), kept
+
+    def _is_large_enough(self, box: tuple[float, float, float, float]) -> bool:
+        return min(box[2] - box[0], box[3] - box[1]) >= self.min_size
+
+    def __repr__(self) -> str:
+        return (
+            f"RandomInstanceCrop(size={self.size}, degree={self.degree}, scale={self.scale}, "
+            f"flip={self.flip}, on_instance={self.on_instance}, min_visible={self.min_visible}, "
+            f"min_size={self.min_size})"
+        )
+
+
+def _move(flat: _Points, matrix: _Matrix) -> _Points:
+    points = np.asarray(flat, np.float64).reshape(-1, 2)
+    return points @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def _flatten(shape: Any) -> list[_Points]:
+    """Return ``x0, y0, x1, y1, ...`` of each polygon in a shapely geometry."""
+    parts = (part for part in shapely.get_parts(shape) if part.area > 0)
+    return [np.asarray(part.exterior.coords)[:-1].ravel() for part in parts]
+
+
+def _corners(boxes: Any) -> list[list[_Points]]:
+    left, top, right, bottom = boxes.tensor.numpy().astype(np.float64).T
+    corners = np.stack([left, top, right, top, right, bottom, left, bottom], axis=1)
+    return [[row] for row in corners]
+
+
+def _warp(
+    image: NDArray[Any], matrix: _Matrix, size: tuple[int, int], how: int, fill: float
+) -> NDArray[Any]:
+    # OpenCV counts from pixel centres, the matrix from their corners.
+    to_indices = matrix[:2].copy()
+    to_indices[:, 2] += 0.5 * (matrix[:2, :2].sum(1) - 1)
+    return cv2.warpAffine(image, to_indices, size, flags=how, borderValue=(fill,) * 4)

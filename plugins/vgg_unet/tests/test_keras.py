@@ -109,6 +109,44 @@ def test_keras_weights_of_fewer_blocks_leave_the_deeper_out(tmp_path: Path) -> N
     assert torch.equal(encoder.features[21].weight, kernel)
 
 
+def test_keras_weights_beside_an_optimizer_are_those_of_the_model(tmp_path: Path) -> None:
+    """Keras' whole model keeps the optimizer's moments under the layers' names, and last."""
+    layers = _layers()
+    path = _write(tmp_path / "vgg.h5", layers, root="model_weights/")
+    with h5py.File(path, "a") as file:
+        for layer, (kernel, bias) in layers.items():
+            file[f"optimizer_weights/Adam/{layer}/kernel/m:0"] = np.zeros_like(kernel)
+            file[f"optimizer_weights/Adam/{layer}/bias/m:0"] = np.zeros_like(bias)
+
+    whole = _load(path).state_dict()
+
+    expected = _load(_write(tmp_path / "weights.h5", layers)).state_dict()
+    assert all(torch.equal(whole[name], value) for name, value in expected.items())
+
+
+def test_keras_file_with_damaged_bytes_is_read_or_refused(tmp_path: Path) -> None:
+    """Whatever is wrong within the file, the error names it; nothing else is raised."""
+    from zoo_vgg_unet.pretrained import load_vgg16
+    from zoo_vgg_unet.vgg import VGG16Encoder
+
+    encoder = VGG16Encoder(base_channels=4)
+    whole = _write(tmp_path / "whole.h5", _layers()).read_bytes()
+    generator = np.random.default_rng(0)
+    refusals: list[str] = []
+
+    for _ in range(150):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[generator.integers(0, len(data), 20)] = generator.integers(0, 256, 20)
+        (tmp_path / "vgg.h5").write_bytes(data.tobytes())
+        try:
+            load_vgg16(encoder, tmp_path / "vgg.h5")
+        except CheckpointError as error:
+            refusals.append(str(error))
+
+    assert len(refusals) > 10
+    assert all("'vgg.h5'" in one or "vgg.h5\n" in one for one in refusals)
+
+
 def test_keras_weights_of_vgg19_are_refused(tmp_path: Path) -> None:
     layers = _layers()
     layers["block3_conv4"] = layers["block3_conv3"]

@@ -218,6 +218,8 @@ def test_pickle_that_runs_code_is_refused(
     [
         ("vgg.pth", b"not weights"),
         ("vgg.pth", b""),
+        ("vgg.pth", b"abc"),
+        ("vgg.pth", b"q."),
         ("vgg.safetensors", b"not weights"),
         ("vgg.h5", b"not weights"),
         ("none.pth", None),

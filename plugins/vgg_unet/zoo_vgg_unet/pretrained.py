@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,22 @@ _REMOTE = re.compile(r"^[a-z0-9+-]+:(//|s3:)")
 _CLASSIFIER = ("classifier.", "pre_logits.", "head.")
 _LAYER = re.compile(r"features\.(\d+)\.")
 _KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
-_KERAS_LAYER = re.compile(r"(?:^|/)(block\d+_conv\d+)(?:/|$)")
+# Not of the optimizer, whose moments stand under the layers' names too.
+_KERAS_LAYER = re.compile(r"(?!optimizer_weights/)(?:.*/)?(block\d+_conv\d+)(?:/.*)?")
+# What torch and h5py raise on files that are not what they say.
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 # What torchvision's weights want of an image (RGB) and what Keras' want (RGB here; Keras takes
 # BGR and does not divide). Both from the two projects' own preprocessing, in grey levels.
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -107,8 +123,11 @@ def _read_pickle(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         # torch's own message goes on to recommend the unsafe way.
         raise _unreadable(path, "it is damaged, or asks for more than tensors") from error
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        raise _unreadable(path, str(error).partition("\n")[0].rstrip(".")) from error
+    except OSError as error:
+        raise _unreadable(path, str(error).rstrip(".")) from error
+    except _FAULTS as error:
+        first = str(error).partition("\n")[0].rstrip(".")
+        raise _unreadable(path, f"it is damaged ({first})") from error
 
 
 def _unreadable(path: Path, reason: str) -> CheckpointError:
@@ -129,7 +148,7 @@ def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
     layers: dict[str, dict[int, Tensor]] = {}
 
     def visit(name: str, node: Any) -> None:
-        layer = _KERAS_LAYER.search(name)
+        layer = _KERAS_LAYER.fullmatch(name)
         if layer and isinstance(node, h5py.Dataset):
             value = torch.from_numpy(node[()]).float()
             layers.setdefault(layer[1], {})[value.ndim] = value
@@ -137,7 +156,7 @@ def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(visit)  # follows no links to other files
-    except (OSError, TypeError, RuntimeError) as error:
+    except _FAULTS as error:
         raise _unreadable(path, str(error).rstrip(".")) from error
     if not layers:
         raise _unreadable(path, "it holds no layers called block1_conv1 and so on")

@@ -211,6 +211,31 @@ def test_values_keep_the_prefix_and_their_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("predicted", "mask", "sentence"),
+    [
+        ([[0, 2]], [[0, 1]], "its prediction holds 2, expected an id from 0 to 1"),
+        ([[0, 1]], [[0, 9]], "its mask holds 9, expected an id from 0 to 1"),
+        ([[0, 1]], [[0, -1]], "its mask holds -1, expected an id from 0 to 1"),
+    ],
+)
+def test_error_when_an_id_is_no_class_names_it_and_the_image(
+    predicted: Any, mask: Any, sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence) as caught:
+        evaluate([make_sample(predicted, mask, "images/bad.png")])
+
+    assert "where: images/bad.png" in str(caught.value)
+
+
+@pytest.mark.parametrize("spacing", [(0.0, 1.0), (1.0, float("nan")), (0.5,), (-1, 1)])
+def test_error_when_a_spacing_is_none_names_it_and_the_image(spacing: tuple[float, ...]) -> None:
+    with pytest.raises(DataError, match=r"spacing_mm is \(.*\), expected two numbers") as caught:
+        evaluate([make_sample([[0, 1]], [[0, 1]], "images/x.png", spacing_mm=spacing)])
+
+    assert "where: images/x.png" in str(caught.value)
+
+
 def test_error_when_mm_are_asked_of_an_image_without_spacing_names_it() -> None:
     with pytest.raises(DataError, match="the image states no pixel spacing") as caught:
         evaluate([make_sample([[0]], [[0]], "images/x.png")], unit="mm")

@@ -177,6 +177,8 @@ def test_values_with_prefix_carry_it() -> None:
     [
         ([[0, 3]], [[0, 1]], "its prediction holds 3, expected an id from 0 to 2"),
         ([[0, 1]], [[0, 9]], "its mask holds 9, expected an id from 0 to 2"),
+        ([[0, 1]], [[-1, 1]], "its mask holds -1, expected an id from 0 to 2"),
+        ([[0, -2]], [[0, 1]], "its prediction holds -2, expected an id from 0 to 2"),
         ([[0, 1]], [[0]], r"prediction of \(1, 2\) pixels with a mask of \(1, 1\)"),
     ],
 )

@@ -56,7 +56,8 @@ class BoundaryMetric(BaseMetric):
     Raises:
         ConfigError: MONAI is missing; the unit or a tolerance is not among these; ``classes``
             names one that the data set lacks, or two names become one.
-        DataError: A prediction and its mask differ in size, or an image lacks a spacing in mm.
+        DataError: A prediction or a mask holds an id that is no class, or they differ in size; or
+            an image lacks a spacing in mm.
 
     Source:
         Huttenlocher et al. 1993, doi:10.1109/34.232073; Nikolov et al. 2018, arXiv:1809.04430,
@@ -102,15 +103,14 @@ class BoundaryMetric(BaseMetric):
 
         Raises:
             ConfigError: ``classes`` names one that the data set lacks, or two names become one.
-            DataError: Sizes that differ, or no spacing in mm where it is asked for.
+            DataError: An id that is no class, sizes that differ, or a spacing that is none, or
+                missing where mm are asked for.
         """
         keys, ids = self._keys()
+        classes = len(read_classes(self.dataset_meta, "BoundaryMetric"))
         for sample in data_samples:
-            file, predicted, mask = read_labels(sample)
+            file, predicted, mask, is_known = read_labels(sample, classes, self.ignore_index)
             unit, spacing = self._scale(sample, file)
-            is_known = torch.ones_like(mask, dtype=torch.bool)
-            if self.ignore_index is not None:
-                is_known = mask != self.ignore_index
             values = {}
             for key, class_id in zip(keys, ids, strict=True):
                 sides = [(side == class_id) & is_known for side in (predicted, mask)]
@@ -180,8 +180,13 @@ class BoundaryMetric(BaseMetric):
             message = "cannot measure in mm: the image states no pixel spacing."
             hint = "add 'spacing_mm' to the meta_keys of the test pipeline, or set unit='px'."
             raise DataError(message, path=file, hint=hint)
-        row_mm, column_mm = (float(value) for value in spacing)
-        return "mm", (row_mm, column_mm)
+        match [float(value) for value in spacing]:
+            case [row_mm, column_mm] if 0 < row_mm < math.inf and 0 < column_mm < math.inf:
+                return "mm", (row_mm, column_mm)
+        message = f"cannot measure in mm: spacing_mm is {spacing!r}, expected two numbers above 0."
+        raise DataError(
+            message, path=file, hint="correct what the data set says, or set unit='px'."
+        )
 
 
 def _load_monai() -> Any:

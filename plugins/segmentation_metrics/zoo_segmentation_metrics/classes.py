@@ -60,15 +60,22 @@ def name_classes(
     return keys, [list(known).index(name) for name in wanted]
 
 
-def read_labels(sample: Mapping[str, Any]) -> tuple[str, torch.Tensor, torch.Tensor]:
-    """Return an image's file, its predicted ids and its mask's ids, ``(H, W)`` each.
+def read_labels(
+    sample: Mapping[str, Any], classes: int, ignore_index: int | None
+) -> tuple[str, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return an image's file, predicted ids, its mask's ids and which pixels count.
 
     Args:
         sample: With ``pred_sem_seg.data`` and ``gt_sem_seg.data``, ``(1, H, W)``, and
             ``img_path``.
+        classes: How many there are.
+        ignore_index: Id in masks of the pixels that do not count, or None.
+
+    Returns:
+        The file, and three of ``(H, W)``: two int64, one bool.
 
     Raises:
-        DataError: The two differ in size.
+        DataError: The two differ in size, or hold an id that is no class where pixels count.
     """
     file = str(sample.get("img_path", ""))
     mask = sample["gt_sem_seg"]["data"].squeeze(0)
@@ -81,7 +88,19 @@ def read_labels(sample: Mapping[str, Any]) -> tuple[str, torch.Tensor, torch.Ten
         )
         hint = "load annotations after resizing in the test pipeline."
         raise DataError(message, path=file, hint=hint)
-    return file, predicted, mask
+    mask = mask.to(torch.int64)
+    is_known = torch.ones_like(mask, dtype=torch.bool)
+    if ignore_index is not None:
+        is_known = mask != ignore_index
+    for what, ids in (("mask", mask), ("prediction", predicted)):
+        is_bad = ((ids < 0) | (ids >= classes)) & is_known
+        if is_bad.any():
+            message = (
+                f"cannot score an image: its {what} holds {int(ids[is_bad][0])}, expected an id "
+                f"from 0 to {classes - 1}."
+            )
+            raise DataError(message, path=file, hint="the classes of config and data set differ.")
+    return file, predicted, mask, is_known
 
 
 def mean_of(values: Iterable[float]) -> float:

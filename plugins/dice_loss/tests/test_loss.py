@@ -33,18 +33,17 @@ def test_value_with_all_settings_equals_function(
     logits: torch.Tensor, target: torch.Tensor
 ) -> None:
     weight = torch.rand(2, 4, 4, generator=torch.Generator().manual_seed(SEED))
-    loss = DiceLoss(
-        use_sigmoid=True,
-        squared=True,
-        per_image=True,
-        smooth_px=0.5,
-        alpha=0.6,
-        beta=0.6,
-        gamma=0.75,
-        generalised=True,
-        class_weight=[0.0, 1.0, 2.0],
-        loss_weight=3.0,
-    )
+    settings: dict[str, Any] = {
+        "squared": True,
+        "per_image": True,
+        "smooth_px": 0.5,
+        "alpha": 0.6,
+        "beta": 0.6,
+        "gamma": 0.75,
+        "generalised": True,
+    }
+    class_weight = [0.0, 1.0, 2.0]
+    loss = DiceLoss(use_sigmoid=True, class_weight=class_weight, loss_weight=3.0, **settings)
 
     actual = loss(logits, target, weight=weight, ignore_index=255)
 
@@ -52,15 +51,9 @@ def test_value_with_all_settings_equals_function(
         logits,
         target,
         activation="sigmoid",
-        squared=True,
-        per_image=True,
-        smooth_px=0.5,
-        alpha=0.6,
-        beta=0.6,
-        gamma=0.75,
-        generalised=True,
-        class_weight=torch.tensor([0.0, 1.0, 2.0]),
+        class_weight=torch.tensor(class_weight),
         pixel_weight=weight,
+        **settings,
     )
     assert expected == actual
 

@@ -78,13 +78,15 @@ def test_error_when_share_is_out_of_range_names_value_and_image(
     assert f"holds {found}, expected a share from 0 to 1" in str(caught.value)
 
 
-def test_value_when_unchecked_ids_are_out_of_range_leaves_them_to_no_class() -> None:
-    logits = torch.zeros(1, 3, 1, 2, dtype=torch.float64)
+@pytest.mark.parametrize("channels", [2, 3])
+def test_value_when_unchecked_ids_are_out_of_range_leaves_them_to_no_class(channels: int) -> None:
+    logits = torch.zeros(1, channels, 1, 2, dtype=torch.float64)
 
     actual = soft_dice_loss(logits, torch.tensor([[[0, 9]]]), check_target=False, smooth_px=0.0)
 
-    # Chances of a third in both pixels; one pixel of class 0, none of the others.
-    expected = ((1 - 2 * (1 / 3) / (2 / 3 + 1)) + 1 + 1) / 3
+    # Equal chances in both pixels; one pixel of class 0, none of the others.
+    chance = 1 / channels
+    expected = ((1 - 2 * chance / (2 * chance + 1)) + channels - 1) / channels
     assert expected == pytest.approx(float(actual))
 
 

@@ -63,12 +63,9 @@ def sum_over_pixels(
         DataError: A target out of range.
     """
     has_ids = target.shape != logits.shape
-    if (
-        has_ids
-        and logits.shape[1] == 2
-        and settings.activation == "softmax"
-        and not settings.squared
-    ):
+    is_two = has_ids and logits.shape[1] == 2 and settings.activation == "softmax"
+    # What is not the foreground is the background only where ids were checked.
+    if is_two and settings.check_target and not settings.squared:
         settings = settings._replace(activation=_PAIR)
     overlap, predicted, actual, counted = _Sums.apply(
         logits.flatten(2),

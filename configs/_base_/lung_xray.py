@@ -17,27 +17,29 @@ train_pipeline = [
     dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
     dict(type="PackSegInputs"),
 ]
+# The last step of every test pipeline: mmseg's own keys, and what metrics in mm need of pictures
+# that were DICOM. Configs of other sizes take it from here.
+test_pack = dict(
+    type="PackSegInputs",
+    meta_keys=(
+        "img_path",
+        "seg_map_path",
+        "ori_shape",
+        "img_shape",
+        "pad_shape",
+        "scale_factor",
+        "flip",
+        "flip_direction",
+        "reduce_zero_label",
+        "spacing_mm",
+    ),
+)
 # Labels are loaded after Resize: predictions are judged at the size of the files.
 test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="Resize", scale=image_size, keep_ratio=False),
     dict(type="LoadAnnotations"),
-    # mmseg's own keys, and what metrics in mm need of pictures that were DICOM.
-    dict(
-        type="PackSegInputs",
-        meta_keys=(
-            "img_path",
-            "seg_map_path",
-            "ori_shape",
-            "img_shape",
-            "pad_shape",
-            "scale_factor",
-            "flip",
-            "flip_direction",
-            "reduce_zero_label",
-            "spacing_mm",
-        ),
-    ),
+    test_pack,
 ]
 train_dataloader = dict(
     batch_size=4,

@@ -21,7 +21,7 @@ test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="Resize", scale=image_size, keep_ratio=False, interpolation="area"),
     dict(type="LoadAnnotations"),
-    dict(type="PackSegInputs"),
+    {{_base_.test_pack}},
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

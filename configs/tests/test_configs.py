@@ -60,6 +60,19 @@ def test_config_when_parsed_names_only_what_the_catalog_has(row: Any) -> None:
         read_catalog().find(KINDS[key], name)
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "_lung-" in row.name])
+def test_pipeline_of_lung_config_when_it_packs_hands_spacing_on(row: Any, split: str) -> None:
+    """Without it a metric in mm would measure pictures that were DICOM in pixels."""
+    from mmengine.config import Config
+
+    dataset = Config.fromfile(FOLDER / row.file).to_dict()[f"{split}_dataloader"]["dataset"]
+
+    pack = dataset["pipeline"][-1]
+    assert pack["type"] == "PackSegInputs"
+    assert {"img_path", "ori_shape", "img_shape", "spacing_mm"} < set(pack["meta_keys"])
+
+
 def test_manifest_when_compared_with_the_folder_lists_every_config() -> None:
     """A config file without a row could not be named."""
     files = {path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("[!_t]*/*.py")}

@@ -36,7 +36,7 @@ test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="Resize", scale=image_size, keep_ratio=False, interpolation="area"),
     dict(type="LoadAnnotations"),
-    dict(type="PackSegInputs"),
+    {{_base_.test_pack}},
 ]
 model = dict(data_preprocessor=dict(size=image_size))
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -30,7 +30,7 @@ test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="Resize", scale=image_size, keep_ratio=False, interpolation="area"),
     dict(type="LoadAnnotations"),
-    dict(type="PackSegInputs"),
+    {{_base_.test_pack}},
 ]
 train_dataloader = dict(batch_size=8, num_workers=8, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))

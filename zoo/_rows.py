@@ -12,6 +12,7 @@ from zoo.rows import (
     ConfigRow,
     Contribution,
     DatasetRow,
+    InitializerRow,
     LegacyIndexRow,
     MetricValue,
     Option,
@@ -52,6 +53,9 @@ def read_contribution(kind: str, table: Table) -> Contribution:
     }
     if kind == "dataset":
         row: Contribution = DatasetRow(**common, **_read_dataset(table))
+    elif kind == "weight_initializer":
+        pretrained = bool(table.take("pretrained", bool, required=False))
+        row = InitializerRow(**common, pretrained=pretrained)
     else:
         row = Contribution(**common)
     table.done()

@@ -12,6 +12,7 @@ __all__ = [
     "ConfigRow",
     "Contribution",
     "DatasetRow",
+    "InitializerRow",
     "LegacyIndexRow",
     "LegacyMetric",
     "LegacyRow",
@@ -95,6 +96,18 @@ class DatasetRow(Contribution):
     prepare: str | None = None
     sample: str | None = None
     options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InitializerRow(Contribution):
+    """A ``[[weight_initializer]]`` row.
+
+    Attributes:
+        pretrained: Whether it fills in weights that were learned elsewhere, so that
+            ``--pretrained none`` leaves it out; False for random ones.
+    """
+
+    pretrained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from zoo.catalog import forget_catalog
 from zoo.engine.pretrained import Wanted, find_wanted, map_pretrained
 from zoo.errors import ConfigError
 
@@ -116,3 +117,64 @@ def test_map_pretrained_to_missing_file_raises(model: dict[str, Any]) -> None:
         map_pretrained({"model": model}, "gone.pth")
 
     assert caught.value.message.startswith("no pretrained weights at 'gone.pth': ")
+
+
+@pytest.fixture
+def initializers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin with an initializer that brings weights, one that draws them, and a model."""
+    rows = [
+        ("weight_initializer", "Learned", "pretrained = true"),
+        ("weight_initializer", "Drawn", ""),
+        ("model", "Drawn", ""),
+    ]
+    manifest = tmp_path / "zoo_begin" / "zoo_plugin.toml"
+    manifest.parent.mkdir()
+    text = """[plugin]
+name = "begin"
+version = "0.1.0"
+api = 1
+summary = "Ways to begin"
+license = "Apache-2.0"
+"""
+    for kind, name, more in rows:
+        text += f'[[{kind}]]\nname = "{name}"\ntarget = "zoo_begin.begin:{name}"\n{more}\n'
+    manifest.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(tmp_path))
+    forget_catalog()
+
+
+@pytest.mark.usefixtures("initializers")
+@pytest.mark.parametrize("name", ["zoo.begin.Learned", "zoo.Learned"])
+def test_map_pretrained_to_none_leaves_out_initializers_that_bring_weights(name: str) -> None:
+    """What a plugin draws at random stays, and so does what has that name elsewhere."""
+    learned, drawn = {"type": name, "scale": 2}, {"type": "zoo.begin.Drawn"}
+    remote = {"type": "Pretrained", "checkpoint": "torchvision://resnet50"}
+    config: dict[str, Any] = {
+        "model": {
+            "backbone": {"encoder": {"init_cfg": learned}},
+            "neck": {"init_cfg": [learned, drawn, remote, learned, {"type": "Normal"}]},
+            "head": {"init_cfg": {"type": "zoo.begin.Gone"}, "type": name},
+        }
+    }
+
+    map_pretrained(config, "none")
+
+    assert config["model"] == {
+        "backbone": {"encoder": {"init_cfg": None}},
+        "neck": {"init_cfg": [drawn, {"type": "Normal"}]},
+        "head": {"init_cfg": {"type": "zoo.begin.Gone"}, "type": name},
+    }
+
+
+@pytest.mark.usefixtures("initializers")
+@pytest.mark.parametrize("choice", [None, "weights.pth"])
+def test_map_pretrained_when_weights_are_wanted_keeps_initializers_that_bring_them(
+    choice: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("weights.pth").touch()
+    config: dict[str, Any] = {"model": {"init_cfg": {"type": "zoo.begin.Learned"}}}
+
+    map_pretrained(config, choice)
+
+    assert config["model"] == {"init_cfg": {"type": "zoo.begin.Learned"}}

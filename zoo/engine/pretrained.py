@@ -3,7 +3,8 @@
 
 Upstream configs start from ``torchvision://resnet50`` (needs torchvision), ``open-mmlab://...``
 (a host that is gone) or a plain address. Nothing is fetched here: the user names a file, a folder
-of files (torch's own cache is one), or none.
+of files (torch's own cache is one), or none. A plugin's initializer may bring weights itself, as
+its manifest says; none leaves those out too.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.catalog import read_catalog
 from zoo.engine.config_tree import iterate_dicts, join_key
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, ZooError
+from zoo.rows import InitializerRow
 
 __all__ = ["Wanted", "find_wanted", "map_pretrained"]
 
@@ -22,6 +25,7 @@ _REMOTE = re.compile(
     r"^(torchvision|open-mmlab|openmmlab|mmcls|modelzoo|https?|s3|petrel|pavi|ftp)(://|:s3://)"
 )
 _KEYS = ("checkpoint", "pretrained", "load_from")
+_INITIALIZER = re.compile(r"(^|\.)init_cfg(\.\d+)?$")
 _WEIGHT_SUFFIXES = (".pth", ".pt", ".pkl", ".bin", ".safetensors")
 
 
@@ -58,28 +62,47 @@ def map_pretrained(config: dict[str, Any], choice: str | Path | None) -> None:
     Args:
         config: The whole config, changed in place.
         choice: A weights file (only where the config wants one set of weights), a folder that
-            holds them under their upstream names, ``"none"`` to start from random weights, or
-            None where the user said nothing. A file for a config that wants no remote weights
-            becomes its ``load_from``.
+            holds them under their upstream names, ``"none"`` to start from random weights, in
+            place of those of plugins' initializers too, or None where the user said nothing. A
+            file for a config that wants no remote weights becomes its ``load_from``.
 
     Raises:
         ConfigError: Weights are wanted and ``choice`` is None, does not exist, or does not
             hold them.
     """
     wanted = find_wanted(config)
-    if not wanted:
-        _start_from(config, choice)
-        return
-    if choice is None:
+    if str(choice) == "none":
+        _start_at_random(config, wanted)
+    elif choice is not None:
+        for item in reversed(wanted):
+            _replace(config, item, _choose(wanted, item, choice))
+        if not wanted:
+            _start_from(config, choice)
+    elif wanted:
         raise _unmapped(wanted)
+
+
+def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:
     # Backwards, so that removing from a list moves no place that is still to come.
     for item in reversed(wanted):
-        _replace(config, item, None if str(choice) == "none" else _choose(wanted, item, choice))
+        _replace(config, item, None)
+    for key, node in reversed(list(iterate_dicts(config))):
+        if _INITIALIZER.search(key) and _brings_weights(node.get("type")):
+            _remove(config, key)
 
 
-def _start_from(config: dict[str, Any], choice: str | Path | None) -> None:
-    if choice is None or str(choice) == "none":
-        return
+def _brings_weights(name: Any) -> bool:
+    """Return whether a type is a plugin's initializer with weights from elsewhere."""
+    if not isinstance(name, str) or not name.startswith("zoo."):
+        return False
+    try:
+        found = read_catalog().registered("WEIGHT_INITIALIZERS", name.removeprefix("zoo."))
+    except ZooError:
+        return False  # a name that nobody has is reported with all others, before building
+    return isinstance(found.row, InitializerRow) and found.row.pretrained
+
+
+def _start_from(config: dict[str, Any], choice: str | Path) -> None:
     path = Path(choice).expanduser()
     if not path.is_file():
         message = f"no pretrained weights at {str(path)!r}: expected a file."
@@ -119,17 +142,29 @@ def _find_in_folder(folder: Path, item: Wanted) -> str:
 
 
 def _replace(config: dict[str, Any], item: Wanted, file: str | None) -> None:
-    *parents, name = item.key.split(".")
-    trail: list[Any] = [config]
-    for part in parents:
-        node = trail[-1]
-        trail.append(node[int(part)] if isinstance(node, (list, tuple)) else node[part])
-    if file is not None or trail[-1].get("type") != "Pretrained":
-        trail[-1][name] = file
-    elif isinstance(trail[-2], list):
-        del trail[-2][int(parents[-1])]
+    parent, _, name = item.key.rpartition(".")
+    node = _at(config, parent)
+    if file is not None or node.get("type") != "Pretrained":
+        node[name] = file
     else:
-        trail[-2][parents[-1]] = None
+        _remove(config, parent)
+
+
+def _remove(config: dict[str, Any], key: str) -> None:
+    """Take one dict out of the list that it is in, or put None in its place."""
+    parent, _, name = key.rpartition(".")
+    node = _at(config, parent)
+    if isinstance(node, list):
+        del node[int(name)]
+    else:
+        node[name] = None
+
+
+def _at(config: dict[str, Any], key: str) -> Any:
+    node: Any = config
+    for part in key.split(".") if key else ():
+        node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
+    return node
 
 
 def _unmapped(wanted: list[Wanted]) -> ConfigError:

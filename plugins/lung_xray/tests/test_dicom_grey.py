@@ -166,6 +166,46 @@ def test_grey_of_fractional_slope_is_stretched_over_all_levels(dicom_bytes: Dico
     assert len(np.unique(actual)) > 200
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("count", [300, 301])
+def test_grey_of_voi_table_in_bytes_equals_that_in_numbers(
+    dicom_bytes: DicomBytes, bits: int, count: int
+) -> None:
+    """LUT Data is OW as often as US; entries of 8 bits then stand in 8 bits each."""
+    stored = np.arange(count - 1, dtype=np.uint16).reshape(1, -1)
+    entries = np.random.default_rng(0).integers(0, 2**bits, count)
+    numbers, packed = (make_table(entries.tolist(), 0, bits) for _ in range(2))
+    data = entries.astype(f"<u{bits // 8}").tobytes()
+    packed[0]["LUTData"] = pydicom.DataElement("LUTData", "OW", data + bytes(len(data) % 2))
+
+    found = read(dicom_bytes(stored, VOILUTSequence=packed))
+
+    assert np.array_equal(found, read(dicom_bytes(stored, VOILUTSequence=numbers)))
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "kept"),
+    [("", "", True), ("1", "", True), ("", "0", True), ("", "-10", False), ("2", "", False)],
+)
+def test_grey_when_rescale_is_empty_is_as_if_it_changed_nothing(
+    dicom_bytes: DicomBytes, slope: str, intercept: str, kept: bool
+) -> None:
+    stored = np.array([[0, 100, 200]], np.uint8)
+    data = dicom_bytes(stored, bits=8, RescaleSlope=slope, RescaleIntercept=intercept)
+
+    assert np.array_equal(
+        read(data),
+        stored
+        if kept
+        else read(
+            dicom_bytes(
+                stored, bits=8, RescaleSlope=slope or "1", RescaleIntercept=intercept or "0"
+            )
+        ),
+    )
+    assert ("keeping them" in read_facts(data, "x.dcm").rule) is kept
+
+
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_grey_of_8_bits_stays(dicom_bytes: DicomBytes, photometric: str) -> None:
     """But for MONOCHROME1, which is turned."""

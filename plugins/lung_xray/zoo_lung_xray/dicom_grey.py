@@ -66,16 +66,33 @@ def _rule(dataset: Any) -> str:
         return _TABLE
     if dataset.get("WindowCenter") is not None and dataset.get("WindowWidth") is not None:
         return _WINDOW
-    rescale = (dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0))
-    changed = dataset.get("ModalityLUTSequence") or rescale != (1, 0)
+    changed = dataset.get("ModalityLUTSequence") or _rescale(dataset) != (1, 0)
     unsigned = not dataset.get("PixelRepresentation")
     return _KEPT if dataset.BitsStored <= 8 and unsigned and not changed else _STRETCHED
+
+
+def _rescale(dataset: Any) -> tuple[float, float]:
+    """Return slope and intercept; what is missing or empty changes nothing."""
+    slope, intercept = (dataset.get(f"Rescale{what}") for what in ("Slope", "Intercept"))
+    return 1 if slope is None else slope, 0 if intercept is None else intercept
+
+
+def _tidy(dataset: Any) -> None:
+    """Put what the standard allows and pydicom 3.0 stumbles over into a form that it reads."""
+    dataset.RescaleSlope, dataset.RescaleIntercept = _rescale(dataset)
+    for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
+        for item in dataset.get(keyword) or ():
+            count, entries = item.LUTDescriptor[0] or 2**16, item.LUTData
+            # Entries of 8 bits stand in 8 bits each, and an odd number of them is padded.
+            if isinstance(entries, bytes) and len(entries) == count + count % 2:
+                item.LUTData = np.frombuffer(entries, np.uint8).astype("<u2").tobytes()
 
 
 def _grey_of(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8] | NDArray[np.uint16]:
     from pydicom.pixels import apply_modality_lut
 
     rule = _rule(dataset)
+    _tidy(dataset)
     values = np.asarray(apply_modality_lut(stored, dataset))
     if rule == _TABLE:
         return _look_up(values, dataset)

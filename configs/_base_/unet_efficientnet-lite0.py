@@ -28,9 +28,10 @@ model = dict(
         concat_input=False,
         num_classes=2,
         norm_cfg=dict(type="BN", requires_grad=True),
+        # Dice first: it names a target that is no class, where cross-entropy only fails.
         loss_decode=[
-            dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),
             dict(type="zoo.dice_loss.DiceLoss", loss_name="loss_dice"),
+            dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),
         ],
     ),
     test_cfg=dict(mode="whole"),

@@ -11,9 +11,10 @@ model = dict(
         in_channels=16,
         channels=16,
         norm_cfg=norm_cfg,
+        # Dice first: it names a target that is no class, where cross-entropy only fails.
         loss_decode=[
-            dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),
             dict(type="zoo.dice_loss.DiceLoss", loss_name="loss_dice"),
+            dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),
         ],
     ),
     # At this size the auxiliary head costs time and adds nothing.

@@ -73,6 +73,17 @@ def test_pipeline_of_lung_config_when_it_packs_hands_spacing_on(row: Any, split:
     assert {"img_path", "ori_shape", "img_shape", "spacing_mm"} < set(pack["meta_keys"])
 
 
+@pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "_lung-" in row.name])
+def test_losses_of_lung_config_with_dice_begin_with_it(row: Any) -> None:
+    """Dice names a target that is no class; cross-entropy before it would only fail."""
+    from mmengine.config import Config
+
+    losses = Config.fromfile(FOLDER / row.file).to_dict()["model"]["decode_head"]["loss_decode"]
+
+    types = [loss["type"] for loss in losses]
+    assert "zoo.dice_loss.DiceLoss" not in types[1:]
+
+
 def test_manifest_when_compared_with_the_folder_lists_every_config() -> None:
     """A config file without a row could not be named."""
     files = {path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("[!_t]*/*.py")}

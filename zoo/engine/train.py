@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.batches import naming_images
 from zoo.engine.class_counts import check_run_classes
 from zoo.engine.interrupts import saving_on_interrupt
 from zoo.engine.processes import join_processes
@@ -74,7 +75,12 @@ def train(
     with safe_loading(), safe_saving():
         runner = build_runner(config)
         _build_loops(runner, config)
-        with saving_on_interrupt(runner, _LOG.warning), watch_runner(runner), explaining_workers():
+        with (
+            saving_on_interrupt(runner, _LOG.warning),
+            watch_runner(runner),
+            explaining_workers(),
+            naming_images(runner),
+        ):
             runner.train()
     return Path(runner.work_dir)
 

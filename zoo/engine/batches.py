@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which images a training step was given, for the messages of losses, which see only tensors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mmengine.hooks import Hook
+
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+__all__ = ["naming_images"]
+
+
+@contextlib.contextmanager
+def naming_images(runner: Runner) -> Iterator[None]:
+    """Add the images of the batch, in its order, to a ``DataError`` that says no place.
+
+    Args:
+        runner: It trains inside the block.
+
+    Raises:
+        DataError: What the block raised.
+    """
+    batch = _LastBatch()
+    runner.register_hook(batch, priority="LOWEST")
+    try:
+        yield
+    except DataError as error:
+        if error.where is None and batch.files:
+            error.where = ", ".join(batch.files)
+        raise
+
+
+class _LastBatch(Hook):  # type: ignore[misc]
+    """Keeps the paths of the batch that is being trained on, and none between two steps."""
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        samples = data_batch.get("data_samples") if isinstance(data_batch, dict) else None
+        paths = [getattr(sample, "img_path", None) for sample in samples or ()]
+        self.files = [str(path) for path in paths if path is not None]
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.files = []

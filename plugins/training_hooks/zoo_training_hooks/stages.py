@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages of a training run: which parameters train, at which rate, and until when."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from zoo.errors import ConfigError
+
+__all__ = ["Stage", "check_coverage", "check_patterns", "parse_stages", "stage_at"]
+
+_WHERE = "custom_hooks, StagedTraining.stages"
+_KEYS = ("name", "train", "until", "lr")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: What the log calls it.
+        train: Patterns of parameter names, as a shell matches file names.
+        until: The last epoch, or iteration, of the stage, counted from 1.
+        lr: Learning rate; None for that of the optimizer.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    until: int
+    lr: float | None = None
+
+    def trains(self, parameter: str) -> bool:
+        """Return whether a parameter of that name is meant by a pattern."""
+        return any(fnmatchcase(parameter, pattern) for pattern in self.train)
+
+
+def parse_stages(rows: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
+    """Return the stages of a config, each ending after the one before.
+
+    Args:
+        rows: Dicts with ``name``, ``train``, ``until`` and, if wanted, ``lr``.
+
+    Raises:
+        ConfigError: A row lacks a key, has one that is not known or a value that cannot be, or
+            two stages overlap.
+    """
+    if not isinstance(rows, (list, tuple)) or not rows:
+        raise _error(None, f"found {rows!r}, expected a list of stages")
+    stages = tuple(_parse_stage(number, row) for number, row in enumerate(rows))
+    names = [stage.name for stage in stages]
+    for number, (before, stage) in enumerate(itertools.pairwise(stages), 1):
+        if stage.name in names[:number]:
+            raise _error(number, f"two stages are called {stage.name!r}")
+        if stage.until <= before.until:
+            found = f"stage {stage.name!r} lasts until {stage.until}, expected more than "
+            found += f"{before.until}, where stage {before.name!r} ends"
+            hint = "list the stages in their order; each begins where the one before ends."
+            raise _error(number, found, hint)
+    return stages
+
+
+def _parse_stage(number: int, row: Any) -> Stage:
+    if not isinstance(row, Mapping):
+        raise _error(number, f"found {row!r}, expected a dict")
+    label = f"stage {row.get('name', number + 1)!r}"
+    unknown = sorted(set(row) - set(_KEYS))
+    lacks = [key for key in ("name", "train", "until") if row.get(key) in (None, "", [], ())]
+    if unknown or lacks:
+        found = f"the unknown key {unknown[0]!r}" if unknown else f"no {lacks[0]!r}"
+        hint = f"a stage has the keys {', '.join(_KEYS)}."
+        raise _error(number, f"{label} has {found}", hint)
+    patterns = [row["train"]] if isinstance(row["train"], str) else row["train"]
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        found = f"{label} trains {row['train']!r}, expected patterns of parameter names"
+        raise _error(number, found)
+    until, lr = row["until"], row.get("lr")
+    if isinstance(until, bool) or not isinstance(until, int) or until < 1:
+        found = f"{label} lasts until {until!r}, expected a whole number from 1 on"
+        raise _error(number, found)
+    if lr is not None and not _is_rate(lr):
+        raise _error(number, f"{label} has the learning rate {lr!r}, expected a number above 0")
+    return Stage(str(row["name"]), tuple(patterns), until, None if lr is None else float(lr))
+
+
+def _is_rate(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0
+
+
+def check_coverage(stages: Sequence[Stage], steps: int, unit: str) -> None:
+    """Raise unless the stages last as long as the run.
+
+    Args:
+        stages: In their order.
+        steps: Epochs, or iterations, of the run.
+        unit: ``epoch`` or ``iteration``.
+
+    Raises:
+        ConfigError: The last stage ends before the run.
+    """
+    last = stages[-1]
+    if last.until < steps:
+        found = f"the last stage, {last.name!r}, ends with {unit} {last.until}, "
+        found += f"the run with {unit} {steps}"
+        key = "max_epochs" if unit == "epoch" else "max_iters"
+        hint = f"let the last stage last until {steps}, or set train_cfg.{key}={last.until}."
+        raise _error(len(stages) - 1, found, hint)
+
+
+def check_patterns(stages: Sequence[Stage], names: Sequence[str], free: Sequence[str]) -> None:
+    """Raise unless every pattern means a parameter, and every stage has one to train.
+
+    Args:
+        stages: In their order.
+        names: All parameters of the model.
+        free: Those that the config itself does not freeze.
+
+    Raises:
+        ConfigError: A pattern matches no parameter, or a stage nothing but frozen ones.
+    """
+    tops = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    for number, stage in enumerate(stages):
+        for pattern in stage.train:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                found = f"the pattern {pattern!r} of stage {stage.name!r} matches no parameter"
+                hint = f"{tops[0] + '.*'!r} means all of {tops[0]}; the model has "
+                raise _error(number, found, f"{hint}{', '.join(tops[:8])}.")
+        if not any(stage.trains(name) for name in free):
+            found = f"stage {stage.name!r} trains nothing: the config freezes all that it names"
+            hint = "name other parameters, or lower frozen_stages in the model."
+            raise _error(number, found, hint)
+
+
+def stage_at(stages: Sequence[Stage], position: int) -> Stage:
+    """Return the stage that the epoch, or iteration, after ``position`` of them belongs to.
+
+    Example:
+        >>> stages = [Stage("heads", ("*",), until=6), Stage("all", ("*",), until=12)]
+        >>> [stage_at(stages, done).name for done in (0, 5, 6)]
+        ['heads', 'heads', 'all']
+    """
+    return next((stage for stage in stages if position < stage.until), stages[-1])
+
+
+def _error(number: int | None, found: str, hint: str | None = None) -> ConfigError:
+    where = _WHERE if number is None else f"{_WHERE}.{number}"
+    return ConfigError(f"cannot train in stages: {found}.", where=where, hint=hint)

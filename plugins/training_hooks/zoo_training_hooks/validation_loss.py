@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loss on validation images, part by part, beside the metrics and without touching training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.dist import all_gather_object, get_rank
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, autocast
+from torch import nn
+
+from zoo.errors import ConfigError, DataError
+from zoo_training_hooks.random_numbers import forked_random_numbers
+
+__all__ = ["ValidationLoss"]
+
+_KEY = "val_loss_dataloader"
+
+
+class ValidationLoss(Hook):
+    """Measure the training loss on validation images whenever the metrics are measured.
+
+    The images come from ``val_loss_dataloader``, a key of the config beside ``val_dataloader``:
+    labels are loaded before images are resized, so that they change with them (the pipelines that
+    OpenMMLab validates with load them afterwards), and nothing is augmented. Each part of the
+    loss is averaged over the images and becomes a metric of validation under its own name, the
+    weighted sum under ``loss``: in the log ``val/loss``, ``val/loss_mask`` and so on, and for
+    ``CheckpointHook(save_best="loss", rule="less")``.
+
+    The model is in evaluation mode, so norm layers use their running statistics and nothing is
+    dropped out, and there are no gradients. Random numbers, such as those that choose regions,
+    begin with ``seed`` each time, so that values can be compared; afterwards the generators and
+    the model's buffers are as before. Training is the same with the hook and without it.
+
+    Where an ``EMAHook`` validates averaged weights, their loss is measured.
+
+    Args:
+        dataloader: In place of the config's ``val_loss_dataloader``.
+        seed: Of the random numbers in each measurement.
+
+    Raises:
+        ConfigError: When training begins: there is no loader or no validation, its labels are
+            loaded after resizing, or ``save_best`` would keep the highest loss.
+        DataError: The loader has no images, or a file of it is not there.
+    """
+
+    # Before EMAHook puts the weights of training back, and before logging and save_best.
+    priority = "ABOVE_NORMAL"
+
+    def __init__(self, dataloader: Mapping[str, Any] | None = None, *, seed: int = 0) -> None:
+        self._given = dataloader
+        self._seed = seed
+        self._loader: Any = None
+        self._names: tuple[str, ...] = ()
+
+    def before_train(self, runner: Any) -> None:
+        """Check the configuration and build the loader.
+
+        Raises:
+            ConfigError: It does not hold.
+            DataError: There are no images, or files are missing.
+        """
+        if self._given is None and _KEY not in runner.cfg:
+            message = f"cannot measure the validation loss: the config has no {_KEY}."
+            hint = "add one, as val_dataloader, with labels loaded before Resize."
+            raise ConfigError(message, where=_KEY, hint=hint)
+        config = runner.cfg[_KEY] if self._given is None else self._given
+        if config is None:
+            runner.logger.warning("no validation loss is measured: %s is None", _KEY)
+            return
+        if runner.val_loop is None:
+            message = "cannot measure the validation loss: the run does not validate."
+            hint = "add val_dataloader, val_evaluator and val_cfg."
+            raise ConfigError(message, where="val_cfg", hint=hint)
+        _check_pipeline(config)
+        _check_rules(runner)
+        with forked_random_numbers(self._seed):
+            self._loader = _build(config, self._seed)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Measure, and put the values among the metrics and into the log.
+
+        Args:
+            runner: The runner.
+            metrics: Name -> value of this validation; the losses are added.
+        """
+        if self._loader is None or metrics is None:
+            return
+        precision = autocast(enabled=bool(getattr(runner.val_loop, "fp16", False)))
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        seed = self._seed + get_rank()
+        with forked_random_numbers(seed), _undisturbed(model), precision:
+            losses = _mean_losses(model, self._loader)
+        metrics.update(losses)
+        for name, value in losses.items():
+            # mmengine's log shows the mean of all values of what is called a loss; so keep one.
+            runner.message_hub.log_scalars.pop(f"val/{name}", None)
+            runner.message_hub.update_scalar(f"val/{name}", value)
+
+
+def _build(config: Mapping[str, Any], seed: int) -> Any:
+    reason: Exception | None = None
+    found = "its data set is empty"
+    try:
+        loader = Runner.build_dataloader(dict(config), seed=seed)
+    except (AssertionError, FileNotFoundError) as error:
+        # mmseg asserts that its list of images is there.
+        reason, found = error, f"its data set cannot be built: {str(error).rstrip('.')}"
+    except ValueError as error:
+        # How mmengine fails to store the list of no images.
+        if "need at least one array" not in str(error):
+            raise
+        reason = error
+    else:
+        if len(loader.dataset):
+            return loader
+    message = f"cannot measure the validation loss: {found}."
+    hint = "check its data_root, ann_file and filters; --data DIR sets them by itself."
+    raise DataError(message, where=_KEY, hint=hint) from reason
+
+
+@contextmanager
+def _undisturbed(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode, and afterwards back, its buffers too."""
+    modes = {module: module.training for module in model.modules()}
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    preprocessor = getattr(model, "data_preprocessor", None)
+    augments = getattr(preprocessor, "batch_augments", None)
+    if augments is not None:
+        preprocessor.batch_augments = None
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+            for name, buffer in model.named_buffers():
+                buffer.copy_(buffers[name])
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        if augments is not None:
+            preprocessor.batch_augments = augments
+
+
+def _mean_losses(model: Any, loader: Any) -> dict[str, float]:
+    """Return each part of the loss, and their sum ``loss``, averaged over the images."""
+    sums: dict[str, float] = {}
+    images = 0
+    for batch in loader:
+        # As in training: labels are padded with their images.
+        data = model.data_preprocessor(batch, True)
+        count = len(data["inputs"])
+        _, parts = model.parse_losses(model(**data, mode="loss"))
+        images += count
+        for name, value in parts.items():
+            if "loss" in name:
+                sums[name] = sums.get(name, 0.0) + float(value) * count
+    return _over_processes(sums, images)
+
+
+def _over_processes(sums: Mapping[str, float], images: int) -> dict[str, float]:
+    shares = all_gather_object((dict(sums), images))
+    total = sum(count for _, count in shares)
+    names = dict.fromkeys(name for share, _ in shares for name in share)
+    return {name: sum(share.get(name, 0.0) for share, _ in shares) / total for name in names}
+
+
+def _check_pipeline(config: Mapping[str, Any]) -> None:
+    """Raise where labels are loaded after the image was resized, or not at all."""
+    dataset = config.get("dataset")
+    while isinstance(dataset, Mapping) and isinstance(dataset.get("dataset"), Mapping):
+        dataset = dataset["dataset"]
+    pipeline = dataset.get("pipeline") if isinstance(dataset, Mapping) else None
+    if not pipeline:
+        return  # a data set that makes its images itself
+    kinds = [str(step.get("type")).rpartition(".")[2] for step in pipeline]
+    loads = [place for place, kind in enumerate(kinds) if "LoadAnnotations" in kind]
+    where = f"{_KEY}.dataset.pipeline"
+    if not loads and any("LoadImage" in kind for kind in kinds):
+        message = "cannot measure the validation loss: its pipeline loads no labels."
+        raise ConfigError(message, where=where, hint="add LoadAnnotations after loading images.")
+    resizes = [place for place, kind in enumerate(kinds) if "Resize" in kind]
+    if loads and resizes and min(resizes) < max(loads):
+        message = f"cannot measure the validation loss: {kinds[max(loads)]} comes after "
+        message += f"{kinds[min(resizes)]}, so labels would not fit the resized images."
+        raise ConfigError(message, where=where, hint="put it right after loading images.")
+
+
+def _check_rules(runner: Any) -> None:
+    """Raise where the checkpoint of the highest loss would be kept as the best one."""
+    for hook in runner.hooks:
+        if not isinstance(hook, CheckpointHook) or not hook.save_best:
+            continue
+        for key, rule in zip(hook.key_indicators, hook.rules, strict=True):
+            if "loss" in key.rpartition(".")[2] and rule == "greater":
+                message = f"cannot keep the best checkpoint by {key!r}: the rule is 'greater', "
+                message += "expected 'less'."
+                hint = "default_hooks.checkpoint.rule='less'."
+                raise ConfigError(message, where="default_hooks.checkpoint.rule", hint=hint)

@@ -102,38 +102,32 @@ def test_crop_of_a_place_without_instances_gives_empty_ones() -> None:
     assert packed["inputs"].shape == (3, 96, 128)
 
 
-@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-def test_crop_of_outlines_through_pixel_centres_keeps_their_boxes_around_the_pixels(
-    quarters: int,
+@pytest.mark.parametrize("margins", [(0, 0, 1, 1), (0.5, 0.5, 0.5, 0.5), (0, 0, 0, 0)])
+def test_crop_of_boxes_that_count_pixels_otherwise_keeps_the_difference(
+    margins: tuple[float, ...],
 ) -> None:
-    """Annotators who count so would draw, on the turned image, what comes out."""
+    """The box beyond its outline by up to a pixel: scaled by the zoom, whatever the turn."""
     from mmdet.structures.bbox import HorizontalBoxes
-    from mmdet.structures.mask import PolygonMasks
-    from zoo_segmentation_transforms.instance_crop import RandomInstanceCrop
 
-    image = np.zeros((60, 60, 3), np.uint8)
-    image[10:20, 30:50] = 255
-    drawn = np.array([30.0, 10, 49, 10, 49, 19, 30, 19])  # the first and last bright pixels
-    results = {
-        "img": image,
-        "gt_bboxes": HorizontalBoxes(np.array([[30, 10, 50, 20]], np.float32)),
-        "gt_masks": PolygonMasks([[drawn]], 60, 60),
-    }
-    crop = RandomInstanceCrop(size=(60, 60), scale=(1.0, 1.0), flip=0)
-    angle = quarters * np.pi / 2
-    turn = np.round([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = np.eye(3)
-    matrix[:2, :2], matrix[:2, 2] = turn, 30 - turn @ (30, 30)
-    crop._draw = lambda _: matrix  # type: ignore[method-assign]
+    np.random.seed(3)
+    results = _results("polygons")
+    bounds = [[x - r, y - r, x + r, y + r] for x, y, r in DISKS]
+    boxes = np.array(bounds) + np.array(margins) * (-1, -1, 1, 1)
+    results["gt_bboxes"] = HorizontalBoxes(boxes.astype(np.float32))
 
-    done = crop.transform(results)
+    done = _crop(results, size=(900, 900), scale=(2.0, 2.0), on_instance=1.0)
 
-    rows, columns = np.nonzero(done["img"][..., 0] > 127)
-    pixels = columns.min(), rows.min(), columns.max(), rows.max()
-    outline = done["gt_masks"].masks[0][0].reshape(-1, 2)
-    assert (*outline.min(0), *outline.max(0)) == pytest.approx(pixels, abs=1e-6)
-    expected = pixels[0], pixels[1], pixels[2] + 1, pixels[3] + 1
-    assert done["gt_bboxes"].tensor[0].tolist() == pytest.approx(expected, abs=1e-4)
+    outlines = [polygons[0].reshape(-1, 2) for polygons in done["gt_masks"].masks]
+    inside = [
+        (box, points)
+        for box, points in zip(done["gt_bboxes"].tensor.numpy(), outlines, strict=True)
+        if points.min() > 3 and points.max() < 897
+    ]
+    assert inside
+    for box, points in inside:
+        found = np.concatenate([points.min(0) - box[:2], box[2:] - points.max(0)])
+        # A circle of 64 corners turns: its bounds move by a thousandth of its radius.
+        assert found == pytest.approx(2 * np.array(margins), abs=0.15)
 
 
 @pytest.mark.parametrize(

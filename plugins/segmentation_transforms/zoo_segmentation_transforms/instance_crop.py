@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import shapely
+import shapely.affinity
 from mmcv.transforms import BaseTransform
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
@@ -31,9 +31,8 @@ class RandomInstanceCrop(BaseTransform):
     box is too large for anything round. Without masks there is only the box to turn.
 
     Where a box reaches beyond its outline by at most a pixel a side, that is how its annotators
-    count (outlines through the centres of pixels, boxes around the pixels; a polygon of COCO runs
-    along their edges). The difference stays, scaled and not turned, so that what is learned is
-    what is judged: at 40 px it is 5 % of the IoU.
+    count (from the first pixel of a thing to the one after its last). The difference stays, scaled
+    and not turned, so that what is learned is what is judged: at 40 px it is 5 % of the IoU.
 
     Args:
         size: ``(width, height)`` of the window in px; what lies outside the image is ``pad_val``.
@@ -138,12 +137,12 @@ class RandomInstanceCrop(BaseTransform):
         """Move polygons, or the boxes themselves; return the new boxes and who is left."""
         masks, old_boxes = results.get("gt_masks"), results["gt_bboxes"].tensor.numpy()
         zoom = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+        coefficients = [*matrix[:2, :2].ravel(), *matrix[:2, 2]]
         boxes, kept, outlines_left = [], [], []
         for index, box in enumerate(old_boxes.astype(np.float64)):
             outline = _outline(masks.masks[index] if masks is not None else [_corners(box)])
             margins = _margins(box, outline.bounds)
-            centre = (margins[2:] - margins[:2]) / 2
-            whole = shapely.transform(outline, _Move(matrix, centre, centre * zoom))
+            whole = shapely.affinity.affine_transform(outline, coefficients)
             left = shapely.clip_by_rect(whole, 0, 0, *self.size)
             if left.area <= 0 or left.area < self.min_visible * whole.area:
                 continue
@@ -197,19 +196,6 @@ def _margins(box: _Points, bounds: Sequence[float]) -> _Points:
     """Return how far a box reaches beyond an outline, ltrb; nothing if by more than a pixel."""
     margins = (np.asarray(bounds) - box) * (1, 1, -1, -1)
     return margins if np.abs(margins).max() <= 1 else np.zeros(4)
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """``matrix`` applied to points that lie ``before`` beside their image, now ``after``."""
-
-    matrix: _Matrix
-    before: _Points
-    after: _Points
-
-    def __call__(self, points: _Points) -> _Points:
-        linear, shift = self.matrix[:2, :2], self.matrix[:2, 2]
-        return (points + self.before) @ linear.T + shift - self.after
 
 
 def _flatten(shape: Any) -> list[_Points]:

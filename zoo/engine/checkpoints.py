@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "as_colors", "find_checkpoint", "load_checkpoint"]
 
+# Tensors that share their values are stored once; nobody ties all weights so often.
+_LARGEST_SHARE = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -114,9 +117,17 @@ def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
 
     if not state_dict:
         raise _no_weights(file, "an empty dict")
+    declared_bytes = 0
     for name, value in state_dict.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise _no_weights(file, f"a {type(value).__name__} under {name!r}")
+        if value.layout is not torch.strided or value.is_nested or value.is_meta:
+            raise _no_weights(file, f"no dense tensor with values under {name!r}")
+        declared_bytes += value.numel() * value.element_size()
+    # A view repeats what is stored: a few bytes may stand for terabytes once they are copied.
+    limit_bytes = _LARGEST_SHARE * file.stat().st_size
+    if declared_bytes > limit_bytes:
+        raise _no_weights(file, f"{declared_bytes:,} bytes of tensors, at most {limit_bytes:,} fit")
 
 
 def _no_weights(file: Path, found: str) -> CheckpointError:

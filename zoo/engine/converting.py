@@ -61,6 +61,7 @@ def convert_checkpoint(
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
         CheckpointError: It holds no weights, or what was written does not equal it.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save
 
     checkpoint = load_checkpoint(source, data=data)
@@ -68,8 +69,13 @@ def convert_checkpoint(
     tensors = {name: _storable(source, name, value) for name, value in items}
     note = {**facts, **_dataset_meta(checkpoint)}
     text = json.dumps(note, sort_keys=True, separators=(",", ":"))
-    # One key only: safetensors writes several in a random order.
-    written = save(tensors, metadata={CONVERTED: text})
+    try:
+        # One key only: safetensors writes several in a random order.
+        written = save(tensors, metadata={CONVERTED: text})
+    except (KeyError, UnicodeError, SafetensorError) as error:  # dtypes and names it has not
+        msg = f"cannot convert {source.name!r}: .safetensors has no place for {error}."
+        hint = "convert it with the code that wrote it."
+        raise CheckpointError(msg, path=source, hint=hint) from error
     with open_atomically(target) as stream:
         stream.write(written)
     _check_equal(target, tensors)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import copy
 import itertools
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-__all__ = ["check_classes", "check_fits"]
+__all__ = ["check_classes", "check_fits", "no_larger_than"]
 
 _SHOWN = 10
 # Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
 _OPTIONAL_SUFFIX = "num_batches_tracked"
+# Constructors make some parameters twice, and leave some out of what they save.
+_SPARE_SHARE, _SPARE_VALUES = 4, 10_000_000
 
 
 def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> None:
@@ -60,6 +64,46 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
         msg += f"\n{kind}: {'; '.join(names[:_SHOWN])}{more}"
     hint = "use the config that the weights were trained with, or weights made for this config."
     raise CheckpointError(msg, path=where, hint=hint)
+
+
+@contextmanager
+def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -> Iterator[None]:
+    """Refuse to build a model far larger than its weights, before its memory is filled.
+
+    A few bytes of a config can ask for more parameters than a machine holds; weights that come
+    with them cannot. What other threads build meanwhile is not counted.
+
+    Args:
+        state_dict: The weights; None for no limit.
+        where: The file that they come from, for the message.
+
+    Raises:
+        CheckpointError: A parameter was made beyond the limit.
+    """
+    if state_dict is None:
+        yield
+        return
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    held = sum(value.numel() for value in state_dict.values())
+    limit = _SPARE_SHARE * held + _SPARE_VALUES
+    thread, made = threading.get_ident(), 0
+
+    def count(_: Module, __: str, parameter: Any) -> None:
+        nonlocal made
+        if parameter is None or threading.get_ident() != thread:
+            return
+        made += parameter.numel()
+        if made > limit:
+            msg = f"cannot build the model: it asks for {made:,} parameters and more, "
+            msg += f"its file holds {held:,} values."
+            raise CheckpointError(msg, path=where, hint="do not use this file, or get it anew.")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:

@@ -13,7 +13,7 @@ from zoo.engine.checkpoints import Checkpoint, as_colors, find_checkpoint, load_
 from zoo.engine.class_counts import dataset_classes
 from zoo.engine.config import read_config
 from zoo.engine.data_binding import family_of
-from zoo.engine.fitting import check_classes, check_fits
+from zoo.engine.fitting import check_classes, check_fits, no_larger_than
 from zoo.engine.overlay import default_palette
 from zoo.engine.reader import find_test_dataset
 from zoo.engine.running import explaining
@@ -84,6 +84,7 @@ class _Parts:
     checkpoint: Checkpoint
     task: str | None = None  # where something other than the config states it
     is_old: bool = False  # upstream's: its data sets may name classes otherwise today
+    is_published: bool = False  # its config is a record, which may be anybody's
 
 
 def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
@@ -218,7 +219,8 @@ def _from_published(path: Path, name: str) -> _Parts:
 
     record, state_dict = read_published(path)
     meta = {"dataset_meta": {"classes": list(record.classes), "palette": record.palette}}
-    return _Parts(name, Config(record.config), Checkpoint(path, state_dict, meta), record.task)
+    checkpoint = Checkpoint(path, state_dict, meta)
+    return _Parts(name, Config(record.config), checkpoint, record.task, is_published=True)
 
 
 def _from_catalog(name: str) -> _Parts:
@@ -265,16 +267,29 @@ def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int]
     return classes, parts.checkpoint.palette or stated_colors or default_palette(classes)
 
 
-def _build(parts: _Parts, classes: int) -> nn.Module:
+def _build_untrained(parts: _Parts) -> nn.Module:
     from mmengine.registry import MODELS, init_default_scope
 
     init_default_scope(parts.config.get("default_scope", "mmseg"))
-    where = parts.checkpoint.path
     check_type_names(parts.config)
-    with explaining(parts.config), warnings.catch_warnings():
+    where = parts.checkpoint.path
+    held = parts.checkpoint.state_dict if parts.is_published else None
+    with explaining(parts.config), warnings.catch_warnings(), no_larger_than(held, where):
         # Advice from OpenMMLab on how the config might have been written.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(seg|det|engine|cv)\.")
-        module: nn.Module = MODELS.build(parts.config.model)
+        try:
+            module: nn.Module = MODELS.build(parts.config.model)
+        except (MemoryError, RuntimeError) as error:  # sizes that cannot be, packages that lack
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            message = f"cannot build the model {parts.name!r}: {reason[:200]}."
+            hint = "correct its config; --debug shows where it was refused."
+            raise ConfigError(message, where=where, hint=hint) from error
+    return module
+
+
+def _build(parts: _Parts, classes: int) -> nn.Module:
+    where = parts.checkpoint.path
+    module = _build_untrained(parts)
     head: Any = getattr(module, "decode_head", None)
     channels = getattr(head, "out_channels", 1)
     # One channel and a threshold is how mmseg writes two classes.

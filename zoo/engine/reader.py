@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.engine.data_binding import iterate_leaves
+from zoo.engine.running import explaining
 from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ class ImageReader:
         if not steps:
             message = "cannot read images for this model: its test pipeline is empty."
             raise ConfigError(message, where="test_dataloader.dataset.pipeline")
-        self._steps: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
-            TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in steps
-        ]
+        with explaining(config):
+            self._steps: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
+                TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in steps
+            ]
         self._loader: Any = self._steps[0]
         self._is_stock = type(self._loader) is LoadImageFromFile
 
@@ -147,8 +149,12 @@ class ImageReader:
             )
             raise DataError(message, path=where)
         sample = results["data_samples"]
+        if "ori_shape" not in sample.metainfo:
+            message = f"cannot read {Path(where).name!r}: the test pipeline packs no 'ori_shape'."
+            hint = "name it in meta_keys, or leave meta_keys out."
+            raise DataError(message, path=where, hint=hint)
         batch = {"inputs": [results["inputs"]], "data_samples": [sample]}
-        shown = self._shown(told["img"], sample.metainfo.get("ori_shape"))
+        shown = self._shown(told["img"], sample.metainfo["ori_shape"])
         return ReadImage(batch, shown, _plain_meta({**told, **sample.metainfo}))
 
     def _step(
@@ -204,7 +210,7 @@ class ImageReader:
             pixels = cv2.cvtColor(pixels[..., :3], cv2.COLOR_RGB2BGR)
         return pixels.astype(np.float32) if loader.to_float32 else pixels
 
-    def _shown(self, loaded: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[np.uint8]:
+    def _shown(self, loaded: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
         import cv2
 
         from zoo.data import to_uint8
@@ -217,7 +223,7 @@ class ImageReader:
             image = np.clip(image, 0, 255).astype(np.uint8)
         if image.dtype != np.uint8:
             image = to_uint8(image)
-        if shape is not None and tuple(shape[:2]) != image.shape[:2]:
+        if tuple(shape[:2]) != image.shape[:2]:
             image = cv2.resize(image, (int(shape[1]), int(shape[0])), interpolation=cv2.INTER_AREA)
         return np.asarray(image, np.uint8)
 
@@ -260,7 +266,7 @@ def _loads_annotations(step: Any) -> bool:
 
 def _told(results: dict[str, Any]) -> dict[str, Any] | None:
     """Return what is known of an image as soon as its pixels are there, else None."""
-    if "img" not in results:
+    if not isinstance(results.get("img"), np.ndarray):
         return None
     shape = results["img"].shape[:2]
     results.setdefault("img_shape", shape)

@@ -249,7 +249,16 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_color(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 3 and all(type(v) is int for v in value)
+    is_triple = isinstance(value, tuple) and len(value) == 3
+    return is_triple and all(type(v) is int and 0 <= v <= 255 for v in value)
+
+
+def _is_pipeline(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(_is_typed(step) for step in value)
+
+
+def _is_typed(value: Any) -> bool:
+    return isinstance(value, dict) and "type" in value
 
 
 def _is_rows(value: Any) -> bool:
@@ -261,10 +270,10 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": _TEXT,
     "task": (lambda v: v in ("semantic", "instance"), "'semantic' or 'instance'"),
     "scope": (lambda v: v in ("mmseg", "mmdet", "mmengine"), "'mmseg', 'mmdet' or 'mmengine'"),
-    "model": (lambda v: isinstance(v, dict) and "type" in v, "a model config"),
-    "pipeline": (lambda v: isinstance(v, list) and bool(v), "a list of transforms"),
+    "model": (_is_typed, "a model config"),
+    "pipeline": (_is_pipeline, "a list of transforms"),
     "classes": (lambda v: isinstance(v, tuple) and all(map(_is_text, v)), "a tuple of texts"),
-    "palette": (lambda v: isinstance(v, tuple) and all(map(_is_color, v)), "RGB colours"),
+    "palette": (lambda v: isinstance(v, tuple) and all(map(_is_color, v)), "RGB colours in 0..255"),
     "labels": (lambda v: v in ("true", "derived"), "'true' or 'derived'"),
     "licence": _TEXT,
     "data_licence": _TEXT,

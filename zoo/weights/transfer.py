@@ -30,7 +30,7 @@ _REDIRECTS = 5
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # what may be better in a moment
 _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410: "gone"}
 _PAGES = ("text/html", "application/xhtml")
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,8 @@ def _read_remote(
         verb = "hung up" if is_cut else "cannot be reached"
         reason = f"{verb} ({_root(error)})"
         raise Setback(reason=reason, again=True, is_unreachable=not is_cut) from error
-    except network as error:  # a bad address, a bundle of certificates that is not there
+    # A bad address, also one that a redirect gives; a bundle of certificates that is not there.
+    except (*network, ValueError) as error:
         raise Setback(reason=f"cannot be asked ({_root(error)})") from error
     with closing(response):
         _check(response, address, part, patience)
@@ -272,7 +273,8 @@ def _check_range(response: requests.Response, part: Part, origin: Origin) -> Non
 
 def _check_length(response: requests.Response, wanted: int) -> None:
     told = response.headers.get("Content-Length", "")
-    if told.isdecimal() and int(told) != wanted:
+    # As texts: Python refuses to read a number of thousands of digits.
+    if told.isdecimal() and told.lstrip("0") != str(wanted):
         encoding = response.headers.get("Content-Encoding")
         note = f", encoded as {encoding}" if encoding else ""
         raise Setback(reason=f"offers {told} bytes{note}, expected {wanted}")
@@ -294,7 +296,7 @@ def _asked_wait_s(response: requests.Response) -> float | None:
         return float(asked)
     try:
         return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
 
 

@@ -97,10 +97,11 @@ def test_map_pretrained_to_one_file_for_several_refuses(
     assert caught.value.message.startswith("cannot use one file for 4 sets of weights: ")
 
 
-def test_map_pretrained_to_one_file_sets_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["torchvision://resnet50", "user://resnet50"])
+def test_map_pretrained_to_one_file_sets_it(tmp_path: Path, address: str) -> None:
     file = tmp_path / "a.pth"
     file.touch()
-    wanting: dict[str, Any] = {"model": {"pretrained": "torchvision://resnet50"}}
+    wanting: dict[str, Any] = {"model": {"pretrained": address}}
     plain: dict[str, Any] = {"model": {}}
 
     map_pretrained(wanting, file)

@@ -3,7 +3,8 @@
 
 Upstream configs start from ``torchvision://resnet50`` (needs torchvision), ``open-mmlab://...``
 (a host that is gone) or a plain address. Nothing is fetched here: the user names a file, a folder
-of files (torch's own cache is one), or none. A plugin's initializer may bring weights itself, as
+of files (torch's own cache is one), or none. ``user://resnet50`` in a config of one's own says
+which weights would fit, and no more. A plugin's initializer may bring weights itself, as
 its manifest says; none leaves those out too.
 """
 
@@ -22,7 +23,7 @@ from zoo.rows import InitializerRow
 __all__ = ["Wanted", "find_wanted", "map_pretrained"]
 
 _REMOTE = re.compile(
-    r"^(torchvision|open-mmlab|openmmlab|mmcls|modelzoo|https?|s3|petrel|pavi|ftp)(://|:s3://)"
+    r"^(user|torchvision|open-mmlab|openmmlab|mmcls|modelzoo|https?|s3|petrel|pavi|ftp)(://|:s3://)"
 )
 _KEYS = ("checkpoint", "pretrained", "load_from")
 _INITIALIZER = re.compile(r"(^|\.)init_cfg(\.\d+)?$")

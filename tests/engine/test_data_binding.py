@@ -68,6 +68,20 @@ def test_bind_data_sets_data_sets_inside_wrappers(
     assert splits == ["splits/val.txt", "splits/test.txt"]
 
 
+def test_bind_data_binds_loaders_that_hooks_bring(
+    config: dict[str, Any], squares_data: Path
+) -> None:
+    """``val_loss_dataloader`` reads the split val; what is no loader of a split stays."""
+    config |= {"val_loss_dataloader": _loader(_ade()), "other_dataloader": _loader(_ade())}
+
+    bind_data(config, squares_data)
+
+    bound = config["val_loss_dataloader"]["dataset"]
+    assert bound == config["val_dataloader"]["dataset"]
+    assert bound["ann_file"] == "splits/val.txt"
+    assert config["other_dataloader"] == _loader(_ade())
+
+
 def test_bind_data_counts_classes_in_every_head_and_nowhere_else(
     config: dict[str, Any], squares_data: Path
 ) -> None:
@@ -145,12 +159,13 @@ def test_bind_data_with_empty_validation_leaves_it_out(
     splits = dict(prepared.splits) | {"val": zoo.data.Split((), 0, "")}
     changed = dataclasses.replace(prepared, splits=splits)
     monkeypatch.setattr(zoo.data, "read_prepared", lambda _: changed)
-    config |= {"val_cfg": {}, "val_evaluator": {}}
+    config |= {"val_cfg": {}, "val_evaluator": {}, "val_loss_dataloader": _loader(_ade())}
     config["default_hooks"] = {"checkpoint": {"interval": 5, "save_best": "mIoU"}}
 
     bind_data(config, squares_data)
 
-    assert [config[f"val_{part}"] for part in ("dataloader", "cfg", "evaluator")] == [None] * 3
+    parts = ("dataloader", "loss_dataloader", "cfg", "evaluator")
+    assert [config[f"val_{part}"] for part in parts] == [None] * 4
     assert config["default_hooks"]["checkpoint"] == {"interval": 5}
     json.dumps(config)
 

@@ -19,7 +19,7 @@ __all__ = ["bind_data", "family_of", "iterate_heads", "iterate_leaves"]
 
 _LOG = logging.getLogger("zoo")
 
-_LOADERS = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "test"}
+_SPLITS = ("train", "val", "test")
 # What a data set keeps of its config when its data changes; all else speaks of the old files.
 _KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
 # As filter_cfg speaks of sizes, and test_mode of whether images without instances count.
@@ -34,10 +34,10 @@ _OTHER_HEADS = frozenset({"STDCHead"})  # boundary or not
 def bind_data(config: dict[str, Any], data: Path) -> None:
     """Point a config at a prepared folder, in place.
 
-    Sets type, root, split, folders and metainfo of the data set in every data loader, also inside
-    wrappers (of a ConcatDataset the first stays), the COCO JSON of every evaluator that names
-    one, and ``num_classes`` of every head, with class weights and output channels that follow
-    from it.
+    Sets type, root, split, folders and metainfo of the data set in every data loader (those named
+    ``<split>_dataloader`` and, for hooks, ``<split>_..._dataloader``), also inside wrappers (of a
+    ConcatDataset the first stays), the COCO JSON of every evaluator that names one, and
+    ``num_classes`` of every head, with class weights and output channels that follow from it.
 
     Args:
         config: The whole config; every part that is set is its own copy afterwards.
@@ -52,15 +52,15 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
     prepared = read_prepared(data)
     _check_task(config, prepared)
     _drop_empty_splits(config, prepared)
-    bound = [key for key in _LOADERS if config.get(key)]
+    bound = [(key, split) for split in _SPLITS for key in _loaders_of(config, split)]
     if not bound:
         message = f"cannot use --data {str(data)!r}: the config has no train_dataloader, "
         message += "val_dataloader or test_dataloader."
         raise ConfigError(message, hint="give a config that trains; `zoo config list` names some.")
-    for key in bound:
+    for key, split in bound:
         # One dict often stands under two keys (test_dataloader = val_dataloader).
         config[key] = copy.deepcopy(config[key])
-        _bind_loader(config[key], prepared, _LOADERS[key])
+        _bind_loader(config[key], prepared, split)
     if prepared.task == "instance":
         for split in ("val", "test"):
             _bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
@@ -111,6 +111,15 @@ def family_of(config: dict[str, Any]) -> str | None:
     return None
 
 
+def _loaders_of(config: dict[str, Any], split: str) -> list[str]:
+    """Return the keys of the data loaders that read a split."""
+    return [
+        key
+        for key, loader in config.items()
+        if loader and key.startswith(f"{split}_") and key.endswith("_dataloader")
+    ]
+
+
 def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
     family = family_of(config)
     if family is not None and family != prepared.task:
@@ -126,9 +135,10 @@ def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
         hint = "prepare it with a share for train: --shares 0.8,0.1,0.1."
         raise DataError(message, path=prepared.root, hint=hint)
     for split in ("val", "test"):
-        if not prepared.splits[split].count and config.get(f"{split}_dataloader"):
-            for part in ("dataloader", "evaluator", "cfg"):
-                config[f"{split}_{part}"] = None
+        loaders = _loaders_of(config, split)
+        if not prepared.splits[split].count and loaders:
+            for key in (*loaders, f"{split}_evaluator", f"{split}_cfg"):
+                config[key] = None
             _LOG.warning("no %s: that split of %s is empty", split, prepared.root)
     checkpoint = (config.get("default_hooks") or {}).get("checkpoint")
     if config.get("val_dataloader") is None and checkpoint:

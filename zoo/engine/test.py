@@ -39,6 +39,7 @@ _TRAINING = (
     "optim_wrapper",
     "param_scheduler",
     "val_dataloader",
+    "val_loss_dataloader",
     "val_cfg",
     "val_evaluator",
     "auto_scale_lr",

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the demonstrations share: running zoo as a user would, and showing the outcome."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+__all__ = ["QUIET", "draw_overview", "print_report", "run", "source_images", "start_over"]
+
+QUIET = ("--cfg-options", "log_level=WARNING")
+
+
+def run(*words: str | Path) -> float:
+    """Run one command of zoo as a user would, show it, and return the seconds it took."""
+    line = [str(word) for word in words]
+    shown = " ".join(f"'{word}'" if " " in word else word for word in line[:12])
+    print(f"\n$ {shown}{' ...' if len(line) > 12 else ''}", flush=True)
+    start = time.monotonic()
+    code = subprocess.run([sys.executable, "-m", "zoo", *line[1:]], check=False).returncode
+    if code:
+        raise SystemExit(code)
+    return time.monotonic() - start
+
+
+def source_images(raw: Path, data: Path, split: str = "test") -> list[Path]:
+    """Return the raw images of a split, each once, as the prepared folder names them."""
+    record = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
+    found = {row["source_image"] for row in record["files"] if row["split"] == split}
+    return [raw / name for name in sorted(found)]
+
+
+def start_over(doc: str | None, out: str, is_ours: Callable[[Path], bool]) -> Path:
+    """Read ``--out`` from the command line, empty that folder and return it.
+
+    Args:
+        doc: What ``--help`` prints.
+        out: The folder if none is named.
+        is_ours: Whether a folder that is there was left by the same demonstration.
+    """
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--out", type=Path, default=Path(out), help="made anew")
+    folder: Path = parser.parse_args().out
+    if folder.exists():
+        if any(folder.iterdir()) and not is_ours(folder):
+            message = f"{folder} is there and is not a demo's folder. Name another with --out."
+            raise SystemExit(message)
+        shutil.rmtree(folder)
+    return folder
+
+
+def draw_overview(out: Path, *, columns: int, rows: int, width_px: int) -> None:
+    """Write the first overlays, rows of them, as one picture ``overview.png``."""
+    import cv2
+    import numpy as np
+
+    overlays = sorted((out / "predictions").glob("*_overlay.png"))[: rows * columns]
+    tiles = []
+    for path in overlays[: len(overlays) // columns * columns]:
+        overlay = cv2.imread(str(path))
+        size = (width_px, round(overlay.shape[0] * width_px / overlay.shape[1]))
+        tiles.append(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA))
+    lines = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    cv2.imwrite(str(out / "overview.png"), np.vstack(lines))
+
+
+def print_report(out: Path, steps: Mapping[str, float], places: Mapping[str, str]) -> None:
+    """Print the seconds of each step, and what lies where."""
+    print("seconds  " + "  ".join(f"{name} {seconds:.0f}" for name, seconds in steps.items()))
+    for name, what in places.items():
+        print(f"  {out / name!s:24} {what}")

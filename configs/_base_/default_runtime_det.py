@@ -3,9 +3,14 @@
 _base_ = ["default_runtime.py"]
 default_scope = "mmdet"
 default_hooks = dict(
-    checkpoint=dict(save_best="coco/segm_mAP"),
+    checkpoint=dict(interval=250, save_best="coco/segm_mAP"),
     visualization=dict(_delete_=True, type="DetVisualizationHook"),
 )
+# The mean over the last steps' weights is what is validated and kept.
+custom_hooks = [
+    dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
+    dict(type="EMAHook", momentum=0.005),
+]
 visualizer = dict(
     _delete_=True,
     type="DetLocalVisualizer",

@@ -7,6 +7,7 @@ model = dict(
     # What the encoder learned from.
     data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),
     backbone=dict(
+        _delete_=True,
         type="zoo.efficientnet_lite.EfficientNetLite0",
         out_indices=(1, 2, 3, 4),
         # The maps are linear and of very different scales: without a norm the losses start near 20.
@@ -27,4 +28,5 @@ model = dict(
         rpn_proposal=dict(nms_pre=1000, max_per_img=500),
         rcnn=dict(sampler=dict(num=192)),
     ),
+    test_cfg=dict(rpn=dict(nms_pre=1000, max_per_img=1000)),
 )

@@ -22,6 +22,7 @@ KINDS = {
     "custom_hooks": "hook",
     "default_hooks": "hook",
     "loss_decode": "loss",
+    "loss_mask": "loss",
     "model": "model",
     "backbone": "model",
     "encoder": "model",

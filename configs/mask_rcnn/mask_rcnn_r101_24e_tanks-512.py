@@ -1,0 +1,9 @@
+"""Mask R-CNN with ResNet-101-FPN from scratch on oil storage tanks at 512x512; wants a GPU."""
+
+_base_ = [
+    "../_base_/mask_rcnn_r50.py",
+    "../_base_/tanks.py",
+    "../_base_/default_runtime_det_epochs.py",
+    "../_base_/schedule_det_24e.py",
+]
+model = dict(backbone=dict(depth=101))

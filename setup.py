@@ -8,6 +8,6 @@ setup(
     package_dir={"zoo_configs": "configs"},
     package_data={
         "zoo": ["py.typed"],
-        "zoo_configs": ["zoo_plugin.toml", "_base_/*.py", "unet/*.py"],
+        "zoo_configs": ["zoo_plugin.toml", "_base_/*.py", "mask_rcnn/*.py", "unet/*.py"],
     },
 )

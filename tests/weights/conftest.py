@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_server import FaultyServer
 
 from zoo.weights.fetch import fetch_file
 from zoo.weights.transfer import Patience
@@ -45,6 +46,13 @@ def brisk() -> Patience:
 def target(tmp_path: Path) -> Path:
     """Return where the file is to go."""
     return tmp_path / "here" / NAME
+
+
+@pytest.fixture
+def address(server: FaultyServer, payload: bytes) -> str:
+    """Return where the payload is served."""
+    server.files[f"/{NAME}"] = payload
+    return f"{server.address}/{NAME}"
 
 
 @pytest.fixture

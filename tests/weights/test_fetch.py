@@ -39,12 +39,6 @@ except DownloadError as error:
 
 
 @pytest.fixture
-def address(server: FaultyServer, payload: bytes) -> str:
-    server.files["/unet.safetensors"] = payload
-    return f"{server.address}/unet.safetensors"
-
-
-@pytest.fixture
 def client(target: Path, payload: bytes) -> Callable[..., subprocess.Popen[str]]:
     """Return a function that starts a process which fetches the payload."""
     words = [sys.executable, "-c", CLIENT, str(target), hashlib.sha256(payload).hexdigest()]

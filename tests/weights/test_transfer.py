@@ -39,12 +39,6 @@ Fetch = Callable[..., Path]
 SIZE = 300_000
 
 
-@pytest.fixture
-def address(server: FaultyServer, payload: bytes) -> str:
-    server.files["/unet.safetensors"] = payload
-    return f"{server.address}/unet.safetensors"
-
-
 def _set(server: FaultyServer, *faults: Fault | None) -> None:
     server.faults["/unet.safetensors"] = list(faults)
 

@@ -27,6 +27,7 @@ __all__ = ["Patience", "Setback", "open_session", "receive"]
 
 _BLOCK_BYTES = 1 << 20
 _REDIRECTS = 5
+_REASON_LIMIT = 300
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # what may be better in a moment
 _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410: "gone"}
 _PAGES = ("text/html", "application/xhtml")
@@ -74,8 +75,11 @@ class Setback(Exception):
         is_unreachable: bool = False,
         is_absent: bool = False,
     ) -> None:
-        super().__init__(reason)
-        self.reason, self.again, self.wait_s = reason, again, wait_s
+        # A server's own words are in it: they are to fit a line, and not to steer a terminal.
+        shown = "".join(one if one.isprintable() else "?" for one in reason)
+        self.reason = shown if len(shown) <= _REASON_LIMIT else f"{shown[:_REASON_LIMIT]}..."
+        super().__init__(self.reason)
+        self.again, self.wait_s = again, wait_s
         self.is_unreachable, self.is_absent = is_unreachable, is_absent
 
 
@@ -277,7 +281,7 @@ def _check_length(response: requests.Response, wanted: int) -> None:
     if told.isdecimal() and told.lstrip("0") != str(wanted):
         encoding = response.headers.get("Content-Encoding")
         note = f", encoded as {encoding}" if encoding else ""
-        raise Setback(reason=f"offers {told} bytes{note}, expected {wanted}")
+        raise Setback(reason=f"offers {told:.20} bytes{note}, expected {wanted}")
 
 
 def _validator(response: requests.Response) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 _ROOT = Path(__file__).resolve().parent.parent
-_SPEC = importlib.util.spec_from_file_location("faulty_server", _ROOT / "tools/faulty_server.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-faulty_server = importlib.util.module_from_spec(_SPEC)
-sys.modules["faulty_server"] = faulty_server
-_SPEC.loader.exec_module(faulty_server)
+for _name, _folder in (("faulty_server", "tools"), ("hostile_pickles", "tests/engine")):
+    _spec = importlib.util.spec_from_file_location(_name, _ROOT / _folder / f"{_name}.py")
+    assert _spec is not None
+    assert _spec.loader is not None
+    sys.modules[_name] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules[_name])
 
 _MANIFEST = """
 [plugin]
@@ -102,7 +102,7 @@ test_dataloader = dict(dataset=dict(
 @pytest.fixture
 def server() -> Iterator[Any]:
     """Serve on loopback, badly where a test says so; see ``tools/faulty_server.py``."""
-    with faulty_server.FaultyServer() as started:
+    with sys.modules["faulty_server"].FaultyServer() as started:
         yield started
 
 

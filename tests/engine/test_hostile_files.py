@@ -10,87 +10,42 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import io
 import json
 import operator
 import os
 import pickle
 import subprocess
-import tarfile
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hostile_pickles import (
+    BOMB,
+    DEEP,
+    TORCH_SCRIPT,
+    Calls,
+    Writer,
+    code,
+    forged_size,
+    history_buffer,
+    huge_array,
+    pickled,
+    saved,
+    shell,
+    tar,
+    zipped,
+)
 
 from zoo.errors import ZooError
 
 pytestmark = pytest.mark.mm
 
-Writer = Callable[[Path, Path], None]
-
-
-class Calls:
-    """Pickles as a call of any function with any arguments."""
-
-    def __init__(self, function: Any, *args: Any, state: Any = None) -> None:
-        self.parts = (function, args) if state is None else (function, args, state)
-
-    def __reduce__(self) -> Any:
-        return self.parts
-
-
-def _code(canary: Path) -> str:
-    return f"open({str(canary)!r}, 'w').close()"
-
-
-def _shell(canary: Path) -> str:
-    return f"touch '{canary}'"
-
-
-def _saved(make: Callable[[Path], Any], **options: Any) -> Writer:
-    """Return a writer of a checkpoint whose ``meta`` is hostile."""
-
-    def write(path: Path, canary: Path) -> None:
-        import torch
-
-        tree = {"state_dict": {"w": torch.ones(2)}, "meta": make(canary)}
-        torch.save(tree, path, **options)
-
-    return write
-
-
-def _zipped(*entries: tuple[str, bytes], **options: Any) -> Writer:
-    """Return a writer of torch's archive with these entries; CANARY becomes the canary's path."""
-
-    def write(path: Path, canary: Path) -> None:
-        with zipfile.ZipFile(path, "w", **options) as archive:
-            for name, data in entries:
-                archive.writestr(name, data.replace(b"CANARY", str(canary).encode()))
-
-    return write
-
-
-def _pickled(data: bytes) -> Writer:
-    return _zipped(("archive/data.pkl", data), ("archive/version", b"3\n"))
-
-
-def _tar(path: Path, canary: Path) -> None:
-    """Write torch's oldest form, a tar of pickles."""
-    data = pickle.dumps(Calls(os.system, _shell(canary)), protocol=2)
-    with tarfile.open(path, "w") as archive:
-        for name in ("sys_info", "pickle", "storages", "tensors"):
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-
 
 def _nested_zip(path: Path, canary: Path) -> None:
     inner = path.with_suffix(".inner")
-    _saved(lambda c: Calls(os.system, _shell(c)))(inner, canary)
-    _zipped(("archive/data.pkl", inner.read_bytes()), ("archive/inner.pth", inner.read_bytes()))(
+    saved(lambda c: Calls(os.system, shell(c)))(inner, canary)
+    zipped(("archive/data.pkl", inner.read_bytes()), ("archive/inner.pth", inner.read_bytes()))(
         path, canary
     )
     inner.unlink()
@@ -98,107 +53,77 @@ def _nested_zip(path: Path, canary: Path) -> None:
 
 def _two_pickles(path: Path, canary: Path) -> None:
     """Write an archive with two entries of one name: readers differ in which one they take."""
-    hostile = pickle.dumps(Calls(os.system, _shell(canary)), protocol=2)
+    hostile = pickle.dumps(Calls(os.system, shell(canary)), protocol=2)
     with pytest.warns(UserWarning, match="Duplicate name"):
-        _zipped(("archive/data.pkl", hostile), ("archive/data.pkl", hostile))(path, canary)
-
-
-def _forged_size(path: Path, canary: Path) -> None:
-    """Declare ten million numbers where ten are stored."""
-    import torch
-
-    stream = io.BytesIO()
-    torch.save({"w": torch.arange(10.0)}, stream)
-    with zipfile.ZipFile(stream) as source, zipfile.ZipFile(path, "w") as target:
-        for name in source.namelist():
-            data = source.read(name)
-            if name.endswith("data.pkl"):
-                data = data.replace(b"K\x0a", b"J" + (10_000_000).to_bytes(4, "little"))
-            target.writestr(name, data)
-
-
-def _huge_array(path: Path, canary: Path) -> None:
-    state = (1, (10**12,), np.dtype("f8"), False, b"\0" * 8)
-    reconstruct = np.zeros(1).__reduce__()[0]
-    _saved(lambda c: Calls(reconstruct, np.ndarray, (0,), b"b", state=state))(path, canary)
-
-
-def _buffer() -> Any:
-    from mmengine.logging import HistoryBuffer
-
-    return HistoryBuffer
+        zipped(("archive/data.pkl", hostile), ("archive/data.pkl", hostile))(path, canary)
 
 
 # What runs when it is loaded without care: each makes the canary then.
 LIVE: dict[str, Writer] = {
-    "reduce: os.system": _saved(lambda c: Calls(os.system, _shell(c))),
-    "reduce: eval": _saved(lambda c: Calls(eval, _code(c))),
-    "reduce: exec": _saved(lambda c: Calls(exec, _code(c))),
-    "reduce: open": _saved(lambda c: Calls(open, str(c), "w")),
-    "reduce: subprocess, nested": _saved(
+    "reduce: os.system": saved(lambda c: Calls(os.system, shell(c))),
+    "reduce: eval": saved(lambda c: Calls(eval, code(c))),
+    "reduce: exec": saved(lambda c: Calls(exec, code(c))),
+    "reduce: open": saved(lambda c: Calls(open, str(c), "w")),
+    "reduce: subprocess, nested": saved(
         lambda c: [({"b": Calls(subprocess.call, ["touch", str(c)])},)]
     ),
-    "reduce: partial, called": _saved(
-        lambda c: Calls(operator.call, functools.partial(os.system, _shell(c)))
+    "reduce: partial, called": saved(
+        lambda c: Calls(operator.call, functools.partial(os.system, shell(c)))
     ),
-    "reduce: pickle in a pickle": _saved(
-        lambda c: Calls(pickle.loads, pickle.dumps(Calls(os.system, _shell(c))))
+    "reduce: pickle in a pickle": saved(
+        lambda c: Calls(pickle.loads, pickle.dumps(Calls(os.system, shell(c))))
     ),
-    "reduce: compiled code": _saved(
-        lambda c: Calls(exec, Calls(compile, _code(c), "x", "exec"), {})
-    ),
-    "reduce: map": _saved(lambda c: Calls(list, Calls(map, os.system, [_shell(c)]))),
-    "getattr chain: module": _saved(
+    "reduce: compiled code": saved(lambda c: Calls(exec, Calls(compile, code(c), "x", "exec"), {})),
+    "reduce: map": saved(lambda c: Calls(list, Calls(map, os.system, [shell(c)]))),
+    "getattr chain: module": saved(
         lambda c: Calls(
             operator.call,
             Calls(getattr, Calls(importlib.import_module, "os"), "system"),
-            _shell(c),
+            shell(c),
         )
     ),
-    "getattr chain: history": _saved(
+    "getattr chain: history": saved(
         lambda c: Calls(
             operator.call,
             Calls(
                 operator.getitem,
-                Calls(getattr, Calls(getattr, _buffer(), "__init__"), "__builtins__"),
+                Calls(getattr, Calls(getattr, history_buffer(), "__init__"), "__builtins__"),
                 "exec",
             ),
-            _code(c),
+            code(c),
         )
     ),
-    "older form": _saved(
-        lambda c: Calls(os.system, _shell(c)), _use_new_zipfile_serialization=False
-    ),
-    "older form, protocol 5": _saved(
-        lambda c: Calls(os.system, _shell(c)),
+    "older form": saved(lambda c: Calls(os.system, shell(c)), _use_new_zipfile_serialization=False),
+    "older form, protocol 5": saved(
+        lambda c: Calls(os.system, shell(c)),
         pickle_protocol=5,
         _use_new_zipfile_serialization=False,
     ),
-    "protocol 4": _saved(lambda c: Calls(os.system, _shell(c)), pickle_protocol=4),
-    "object array": _saved(lambda c: np.array([Calls(eval, _code(c))])),
-    "INST opcode": _pickled(b"(S'touch CANARY'\nios\nsystem\n."),
-    "OBJ opcode": _pickled(b"(cos\nsystem\nS'touch CANARY'\no."),
+    "protocol 4": saved(lambda c: Calls(os.system, shell(c)), pickle_protocol=4),
+    "object array": saved(lambda c: np.array([Calls(eval, code(c))])),
+    "INST opcode": pickled(b"(S'touch CANARY'\nios\nsystem\n."),
+    "OBJ opcode": pickled(b"(cos\nsystem\nS'touch CANARY'\no."),
 }
 
 PICKLES: dict[str, Writer] = {
     **LIVE,
-    "tar": _tar,
+    "tar": tar,
     "two pickles of one name": _two_pickles,
     "nested zip": _nested_zip,
-    "bare pickle": lambda path, c: path.write_bytes(pickle.dumps(Calls(eval, _code(c)))) and None,
-    "getattr of a string": _saved(lambda c: Calls(getattr, "{0.__class__}", "format")),
-    "getattr of getattr": _saved(
-        lambda c: Calls(getattr, Calls(getattr, _buffer(), "mean"), "__globals__")
+    "bare pickle": lambda path, c: path.write_bytes(pickle.dumps(Calls(eval, code(c)))) and None,
+    "getattr of a string": saved(lambda c: Calls(getattr, "{0.__class__}", "format")),
+    "getattr of getattr": saved(
+        lambda c: Calls(getattr, Calls(getattr, history_buffer(), "mean"), "__globals__")
     ),
-    "history of nothing": _saved(lambda c: Calls(_buffer(), state={"_log_history": "x"})),
-    "record array": _saved(lambda c: np.zeros(2, dtype=[("a", "i4"), ("b", "O")])),
-    "array of a huge shape": _huge_array,
-    "forged size": _forged_size,
-    "bomb": _zipped(("a/data.pkl", b"\0" * 10_000_000), compression=zipfile.ZIP_DEFLATED),
-    "nested deep": _pickled(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b"."),
-    "memo of nothing": _pickled(b"\x80\x02h\xff."),
-    "BUILD of a dict": _pickled(b"\x80\x02ccollections\nOrderedDict\n)R}X\x01\0\0\0aK\x01sb."),
-    "TorchScript": _zipped(("a/data.pkl", b"\x80\x02}."), ("a/constants.pkl", b"\x80\x02).")),
+    "history of nothing": saved(lambda c: Calls(history_buffer(), state={"_log_history": "x"})),
+    "record array": saved(lambda c: np.zeros(2, dtype=[("a", "i4"), ("b", "O")])),
+    "array of a huge shape": huge_array,
+    "forged size": forged_size,
+    "bomb": BOMB,
+    "nested deep": DEEP,
+    "memo of nothing": pickled(b"\x80\x02h\xff."),
+    "BUILD of a dict": pickled(b"\x80\x02ccollections\nOrderedDict\n)R}X\x01\0\0\0aK\x01sb."),
+    "TorchScript": TORCH_SCRIPT,
 }
 
 
@@ -372,10 +297,10 @@ def test_config_text_in_a_checkpoint_is_never_run(tmp_path: Path) -> None:
     from zoo.engine.resuming import load_for_mmengine
 
     path, canary = tmp_path / "a.pth", tmp_path / "canary"
-    _saved(lambda c: {"cfg": _code(c), "config": _code(c)})(path, canary)
+    saved(lambda c: {"cfg": code(c), "config": code(c)})(path, canary)
 
     checkpoint, tree = load_checkpoint(path), load_for_mmengine(str(path))
 
-    assert checkpoint.meta["cfg"] == _code(canary)
+    assert checkpoint.meta["cfg"] == code(canary)
     assert "config" not in tree["meta"]
     assert not canary.exists()

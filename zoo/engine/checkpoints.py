@@ -121,8 +121,9 @@ def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
     for name, value in state_dict.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise _no_weights(file, f"a {type(value).__name__} under {name!r}")
-        if value.layout is not torch.strided or value.is_nested or value.is_meta:
-            raise _no_weights(file, f"no dense tensor with values under {name!r}")
+        is_dense = value.layout is torch.strided and not value.is_nested and not value.is_meta
+        if not is_dense or value.is_quantized:
+            raise _no_weights(file, f"no dense, plain tensor under {name!r}")
         declared_bytes += value.numel() * value.element_size()
     # A view repeats what is stored: a few bytes may stand for terabytes once they are copied.
     limit_bytes = _LARGEST_SHARE * file.stat().st_size

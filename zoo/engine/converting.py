@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Converted", "convert_checkpoint"]
 
+_RESERVED = "__metadata__"  # where the header of a .safetensors keeps its texts
+
 
 @dataclass(frozen=True, slots=True)
 class Converted:
@@ -66,16 +68,17 @@ def convert_checkpoint(
 
     checkpoint = load_checkpoint(source, data=data)
     items = sorted(checkpoint.state_dict.items())
-    tensors = {name: _storable(source, name, value) for name, value in items}
+    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in items}
+    if _RESERVED in tensors:
+        raise _no_place(source, f"the name {_RESERVED!r}")
     note = {**facts, **_dataset_meta(checkpoint)}
     text = json.dumps(note, sort_keys=True, separators=(",", ":"))
     try:
         # One key only: safetensors writes several in a random order.
         written = save(tensors, metadata={CONVERTED: text})
     except (KeyError, UnicodeError, SafetensorError) as error:  # dtypes and names it has not
-        msg = f"cannot convert {source.name!r}: .safetensors has no place for {error}."
-        hint = "convert it with the code that wrote it."
-        raise CheckpointError(msg, path=source, hint=hint) from error
+        raise _no_place(source, str(error)) from error
     with open_atomically(target) as stream:
         stream.write(written)
     _check_equal(target, tensors)
@@ -89,14 +92,9 @@ def convert_checkpoint(
     )
 
 
-def _storable(source: Path, name: str, value: Tensor) -> Tensor:
-    import torch
-
-    if value.layout is not torch.strided or value.is_quantized:
-        msg = f"cannot convert {source.name!r}: {name!r} is no dense, plain tensor."
-        raise CheckpointError(msg, path=source, hint="convert it with the code that wrote it.")
-    # A copy: safetensors refuses tensors that share memory, as tied weights do.
-    return value.detach().cpu().contiguous().clone()
+def _no_place(source: Path, what: str) -> CheckpointError:
+    msg = f"cannot convert {source.name!r}: .safetensors has no place for {what}."
+    return CheckpointError(msg, path=source, hint="convert it with the code that wrote it.")
 
 
 def _dataset_meta(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -190,7 +190,8 @@ def _check_archive(path: Path, data: bytes | None, size_bytes: int) -> None:
 def _reason(error: BaseException) -> str:
     """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
     _, _, cause = str(error).rpartition("WeightsUnpickler error: ")
-    first = cause.strip().split("\n")[0].split(". ")[0].rstrip(".")
+    cause = cause.strip().removeprefix("Weights only load failed. ")
+    first = cause.split("\n")[0].split(". ")[0].rstrip(".")
     if "weights_only" in first:
         form = "TorchScript" if "TorchScript" in first else "the tar of torch's beginnings"
         return f"it is {form}, which can be read only by running it"

@@ -24,7 +24,7 @@ PARTS = {
     "MaskRCNN": ["loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox", "loss_mask"],
     "EncoderDecoder": ["decode.loss_ce", "decode.loss_dice"],
 }
-LEAST = {"default_hooks.checkpoint.save_best": "loss", "default_hooks.checkpoint.rule": "less"}
+LEAST = {"default_hooks.checkpoint.save_best": "val/loss", "default_hooks.checkpoint.rule": "less"}
 
 
 def read_log(runner: Any) -> list[dict[str, Any]]:
@@ -58,6 +58,7 @@ def test_losses_in_a_run_are_logged_and_the_lowest_is_kept(
     config: dict[str, Any], make_runner: Callable[..., Any]
 ) -> None:
     """Each part and their sum stand in the log; save_best takes the epoch of the lowest sum."""
+    config["optim_wrapper"]["optimizer"]["lr"] = 0.1  # so that the last epoch is not the best one
     runner = make_runner(config, HOOK, **LEAST)
 
     runner.train()
@@ -66,11 +67,13 @@ def test_losses_in_a_run_are_logged_and_the_lowest_is_kept(
     assert len(log) == 3
     names = PARTS[config["model"]["type"]]
     for record in log:
-        assert record["loss"] == pytest.approx(sum(record[name] for name in names), rel=1e-5)
-    lowest = min(log, key=lambda record: record["loss"])
+        parts = [record[f"val/{name}"] for name in names]
+        assert record["val/loss"] == pytest.approx(sum(parts), rel=1e-5)
+        assert "loss" not in record
+    lowest = min(log, key=lambda record: record["val/loss"])
     best = [path.name for path in Path(runner.work_dir).glob("best_*")]
-    assert best == [f"best_loss_epoch_{lowest['step']}.pth"]
-    assert runner.message_hub.get_info("best_score") == pytest.approx(lowest["loss"])
+    assert best == [f"best_val_loss_epoch_{lowest['step']}.pth"]
+    assert runner.message_hub.get_info("best_score") == pytest.approx(lowest["val/loss"])
 
 
 def test_losses_when_measured_twice_are_equal(
@@ -87,7 +90,7 @@ def test_losses_when_measured_twice_are_equal(
         torch.rand(5)
 
     assert metrics[0] == metrics[1]
-    assert set(metrics[0]) == {"loss", *PARTS["MaskRCNN"]}
+    assert set(metrics[0]) == {f"val/{name}" for name in ("loss", *PARTS["MaskRCNN"])}
 
 
 def test_cross_entropy_of_validation_equals_numpys(
@@ -112,7 +115,7 @@ def test_cross_entropy_of_validation_equals_numpys(
         logs = scores - np.log(np.exp(scores).sum(0))
         values.append(-np.take_along_axis(logs, mask[None].astype(int), 0).mean())
     assert len(values) == 3
-    assert found["decode.loss_ce"] == pytest.approx(np.mean(values), rel=1e-5)
+    assert found["val/decode.loss_ce"] == pytest.approx(np.mean(values), rel=1e-5)
 
 
 class Counting(Hook):
@@ -163,7 +166,12 @@ def _wrap(config: dict[str, Any]) -> None:
 
 
 def _keep_highest(config: dict[str, Any]) -> None:
-    best = {"type": "CheckpointHook", "save_best": "loss", "rule": "greater"}
+    best = {"type": "CheckpointHook", "save_best": "val/loss", "rule": "greater"}
+    config["default_hooks"] = {"checkpoint": best}
+
+
+def _ask_for_no_loss(config: dict[str, Any]) -> None:
+    best = {"type": "CheckpointHook", "save_best": "loss"}
     config["default_hooks"] = {"checkpoint": best}
 
 
@@ -182,6 +190,7 @@ def _keep_highest(config: dict[str, Any]) -> None:
             "its pipeline loads no labels",
         ),
         (_keep_highest, "the rule is 'greater', expected 'less'"),
+        (_ask_for_no_loss, "by 'loss': expected 'val/loss', as the validation loss is called"),
     ],
 )
 def test_run_when_it_cannot_measure_is_refused_before_it_trains(

@@ -20,6 +20,7 @@ from zoo_training_hooks.stages import (
     stage_at,
 )
 from zoo_training_hooks.tables import format_table
+from zoo_training_hooks.unwrapping import unwrap
 
 __all__ = ["StagedTraining"]
 
@@ -84,7 +85,7 @@ class StagedTraining(Hook):
         self._unit = "epoch" if isinstance(loop, EpochBasedTrainLoop) else "iteration"
         steps = loop.max_epochs if self._unit == "epoch" else loop.max_iters
         check_coverage(self._stages, steps, self._unit)
-        model = _unwrapped(runner.model)
+        model = unwrap(runner.model)
         if self._stage is None:
             # Some backbones freeze their stages only when they are told to train.
             model.train()
@@ -110,7 +111,7 @@ class StagedTraining(Hook):
             module.training = False  # the loop has just told the whole model to train
 
     def _enter(self, runner: Any, stage: Stage) -> None:
-        model = _unwrapped(runner.model)
+        model = unwrap(runner.model)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(self.trains(stage, name))
             if not parameter.requires_grad:
@@ -169,11 +170,6 @@ class StagedTraining(Hook):
             message += "parameters that a stage freezes."
             hint = "set find_unused_parameters=True at the top of the config."
             raise ConfigError(message, where="find_unused_parameters", hint=hint)
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    inner: nn.Module = model.module if is_model_wrapper(model) else model
-    return inner
 
 
 def _set_rate(runner: Any, stage: Stage) -> float:

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, autocast
 from torch import nn
 
 from zoo.errors import ConfigError, DataError
 from zoo_training_hooks.random_numbers import forked_random_numbers
+from zoo_training_hooks.unwrapping import unwrap
 
 __all__ = ["ValidationLoss"]
 
@@ -28,9 +28,9 @@ class ValidationLoss(Hook):
     The images come from ``val_loss_dataloader``, a key of the config beside ``val_dataloader``:
     labels are loaded before images are resized, so that they change with them (the pipelines that
     OpenMMLab validates with load them afterwards), and nothing is augmented. Each part of the
-    loss is averaged over the images and becomes a metric of validation under its own name, the
-    weighted sum under ``loss``: in the log ``val/loss``, ``val/loss_mask`` and so on, and for
-    ``CheckpointHook(save_best="loss", rule="less")``.
+    loss is averaged over the images and becomes a metric of validation, ``val/`` before its name,
+    the weighted sum as ``val/loss``: in the log ``val/loss``, ``val/loss_mask`` and so on, and for
+    ``CheckpointHook(save_best="val/loss", rule="less")``.
 
     The model is in evaluation mode, so norm layers use their running statistics and nothing is
     dropped out, and there are no gradients. Random numbers, such as those that choose regions,
@@ -45,7 +45,8 @@ class ValidationLoss(Hook):
 
     Raises:
         ConfigError: When training begins: there is no loader or no validation, its labels are
-            loaded after resizing, or ``save_best`` would keep the highest loss.
+            loaded after resizing, or ``save_best`` would keep the highest loss or asks for it
+            by a name that it does not have.
         DataError: The loader has no images, or a file of it is not there.
     """
 
@@ -92,15 +93,17 @@ class ValidationLoss(Hook):
         if self._loader is None or metrics is None:
             return
         precision = autocast(enabled=bool(getattr(runner.val_loop, "fp16", False)))
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         seed = self._seed + get_rank()
         with forked_random_numbers(seed), _undisturbed(model), precision:
-            losses = _mean_losses(model, self._loader)
-        metrics.update(losses)
-        for name, value in losses.items():
-            # mmengine's log shows the mean of all values of what is called a loss; so keep one.
-            runner.message_hub.log_scalars.pop(f"val/{name}", None)
-            runner.message_hub.update_scalar(f"val/{name}", value)
+            means = _mean_losses(model, self._loader)
+        for name, value in means.items():
+            # Told apart from the losses of training in every place that the log is written to.
+            key = f"val/{name}"
+            metrics[key] = value
+            # mmengine takes "val/" away, and logs the mean of all values of what is called a loss.
+            runner.message_hub.log_scalars.pop(f"val/{key}", None)
+            runner.message_hub.update_scalar(f"val/{key}", value)
 
 
 def _build(config: Mapping[str, Any], seed: int) -> Any:
@@ -191,12 +194,18 @@ def _check_pipeline(config: Mapping[str, Any]) -> None:
 
 
 def _check_rules(runner: Any) -> None:
-    """Raise where the checkpoint of the highest loss would be kept as the best one."""
+    """Raise where save_best asks for no loss that there is, or would keep the highest."""
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook) or not hook.save_best:
             continue
         for key, rule in zip(hook.key_indicators, hook.rules, strict=True):
-            if "loss" in key.rpartition(".")[2] and rule == "greater":
+            if key == "loss":
+                message = "cannot keep the best checkpoint by 'loss': expected 'val/loss', as the "
+                message += "validation loss is called."
+                hint = "default_hooks.checkpoint.save_best='val/loss'."
+                where = "default_hooks.checkpoint.save_best"
+                raise ConfigError(message, where=where, hint=hint)
+            if "loss" in key and rule == "greater":
                 message = f"cannot keep the best checkpoint by {key!r}: the rule is 'greater', "
                 message += "expected 'less'."
                 hint = "default_hooks.checkpoint.rule='less'."

@@ -1,10 +1,14 @@
 """24 epochs in three stages, as Matterport's users train: heads, all layers, all of them slowly.
 
 In place of a runtime and a schedule. For Mask R-CNN and its like; another model's heads are named
-with custom_hooks.1.stages.0.train.
+with custom_hooks.1.stages.0.train. Each stage goes on from the one before. The checkpoint of the
+lowest loss on the images of val_loss_dataloader is kept; by mask AP instead: --cfg-options
+default_hooks.checkpoint.save_best=coco/segm_mAP default_hooks.checkpoint.rule=greater.
 """
 
 _base_ = ["default_runtime_det_epochs.py"]
+
+default_hooks = dict(checkpoint=dict(save_best="val/loss", rule="less"))
 
 find_unused_parameters = True  # on several devices: a stage leaves parameters without gradients
 optim_wrapper = dict(

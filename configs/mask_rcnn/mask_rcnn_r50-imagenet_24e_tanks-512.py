@@ -5,6 +5,6 @@ The weights are yours to name: --pretrained FILE.
 
 _base_ = [
     "../_base_/mask_rcnn_r50-imagenet.py",
-    "../_base_/tanks.py",
+    "../_base_/tanks_val_loss.py",
     "../_base_/three_stages.py",
 ]

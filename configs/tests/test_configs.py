@@ -85,6 +85,28 @@ def test_losses_of_lung_config_with_dice_begin_with_it(row: Any) -> None:
     assert "zoo.dice_loss.DiceLoss" not in types[1:]
 
 
+@pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "-imagenet_24e_" in row.name])
+def test_config_in_stages_when_parsed_measures_the_loss_that_it_is_judged_by(row: Any) -> None:
+    """On the split val, labels loaded before resizing, nothing augmented; the lowest is kept."""
+    from mmengine.config import Config
+
+    config = Config.fromfile(FOLDER / row.file).to_dict()
+
+    dataset = config["val_loss_dataloader"]["dataset"]
+    names = ["LoadImageFromFile", "LoadAnnotations", "Resize", "PackDetInputs"]
+    assert [step["type"] for step in dataset["pipeline"]] == names
+    assert dataset["ann_file"] == config["val_dataloader"]["dataset"]["ann_file"]
+    checkpoint = config["default_hooks"]["checkpoint"]
+    assert (checkpoint["save_best"], checkpoint["rule"]) == ("val/loss", "less")
+    stages = config["custom_hooks"][1]["stages"]
+    assert [(stage["until"], stage["lr"]) for stage in stages] == [
+        (6, 2e-4),
+        (12, 1e-4),
+        (24, 2e-5),
+    ]
+    assert config["train_cfg"]["max_epochs"] == 24
+
+
 def test_manifest_when_compared_with_the_folder_lists_every_config() -> None:
     """A config file without a row could not be named."""
     files = {path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("[!_t]*/*.py")}

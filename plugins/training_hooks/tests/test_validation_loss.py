@@ -170,6 +170,11 @@ def _keep_highest(config: dict[str, Any]) -> None:
     config["default_hooks"] = {"checkpoint": best}
 
 
+def _measure_none(config: dict[str, Any]) -> None:
+    config["val_loss_dataloader"] = None
+    config["default_hooks"] = {"checkpoint": {"type": "CheckpointHook", "save_best": "val/loss"}}
+
+
 def _ask_for_no_loss(config: dict[str, Any]) -> None:
     best = {"type": "CheckpointHook", "save_best": "loss"}
     config["default_hooks"] = {"checkpoint": best}
@@ -190,6 +195,7 @@ def _ask_for_no_loss(config: dict[str, Any]) -> None:
             "its pipeline loads no labels",
         ),
         (_keep_highest, "the rule is 'greater', expected 'less'"),
+        (_measure_none, "by 'val/loss': val_loss_dataloader is None, so it is not measured"),
         (_ask_for_no_loss, "by 'loss': expected 'val/loss', as the validation loss is called"),
     ],
 )

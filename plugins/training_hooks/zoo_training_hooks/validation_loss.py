@@ -45,8 +45,8 @@ class ValidationLoss(Hook):
 
     Raises:
         ConfigError: When training begins: there is no loader or no validation, its labels are
-            loaded after resizing, or ``save_best`` would keep the highest loss or asks for it
-            by a name that it does not have.
+            loaded after resizing, or ``save_best`` would keep the highest loss, or asks for
+            one that is not measured or has another name.
         DataError: The loader has no images, or a file of it is not there.
     """
 
@@ -57,7 +57,6 @@ class ValidationLoss(Hook):
         self._given = dataloader
         self._seed = seed
         self._loader: Any = None
-        self._names: tuple[str, ...] = ()
 
     def before_train(self, runner: Any) -> None:
         """Check the configuration and build the loader.
@@ -71,6 +70,7 @@ class ValidationLoss(Hook):
             hint = "add one, as val_dataloader, with labels loaded before Resize."
             raise ConfigError(message, where=_KEY, hint=hint)
         config = runner.cfg[_KEY] if self._given is None else self._given
+        _check_rules(runner, is_measured=config is not None)
         if config is None:
             runner.logger.warning("no validation loss is measured: %s is None", _KEY)
             return
@@ -79,7 +79,6 @@ class ValidationLoss(Hook):
             hint = "add val_dataloader, val_evaluator and val_cfg."
             raise ConfigError(message, where="val_cfg", hint=hint)
         _check_pipeline(config)
-        _check_rules(runner)
         with forked_random_numbers(self._seed):
             self._loader = _build(config, self._seed)
 
@@ -193,20 +192,22 @@ def _check_pipeline(config: Mapping[str, Any]) -> None:
         raise ConfigError(message, where=where, hint="put it right after loading images.")
 
 
-def _check_rules(runner: Any) -> None:
+def _check_rules(runner: Any, *, is_measured: bool) -> None:
     """Raise where save_best asks for no loss that there is, or would keep the highest."""
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook) or not hook.save_best:
             continue
         for key, rule in zip(hook.key_indicators, hook.rules, strict=True):
-            if key == "loss":
-                message = "cannot keep the best checkpoint by 'loss': expected 'val/loss', as the "
-                message += "validation loss is called."
+            if key == "loss" and is_measured:
+                found, name = "expected 'val/loss', as the validation loss is called", "save_best"
                 hint = "default_hooks.checkpoint.save_best='val/loss'."
-                where = "default_hooks.checkpoint.save_best"
-                raise ConfigError(message, where=where, hint=hint)
-            if "loss" in key and rule == "greater":
-                message = f"cannot keep the best checkpoint by {key!r}: the rule is 'greater', "
-                message += "expected 'less'."
+            elif key.startswith("val/loss") and not is_measured:
+                found, name = f"{_KEY} is None, so it is not measured", "save_best"
+                hint = "name another metric, or give the loader."
+            elif "loss" in key and rule == "greater":
+                found, name = "the rule is 'greater', expected 'less'", "rule"
                 hint = "default_hooks.checkpoint.rule='less'."
-                raise ConfigError(message, where="default_hooks.checkpoint.rule", hint=hint)
+            else:
+                continue
+            message = f"cannot keep the best checkpoint by {key!r}: {found}."
+            raise ConfigError(message, where=f"default_hooks.checkpoint.{name}", hint=hint)

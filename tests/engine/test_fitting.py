@@ -119,3 +119,70 @@ def test_fits_when_a_module_renames_old_names_accepts_them() -> None:
 
     assert torch.equal(before, model[0].weight)
     assert list(old) == ["0.old", "0.bias"]
+
+
+def test_model_far_larger_than_its_weights_is_refused_while_it_is_built() -> None:
+    """Each layer makes 2000 * 2000 weights and 2,000 biases; one value allows 10,000,004."""
+    import torch
+
+    from zoo.engine.fitting import no_larger_than
+
+    made: list[torch.nn.Module] = []
+
+    def build() -> None:
+        while len(made) < 9:
+            made.append(torch.nn.Linear(2000, 2000))
+
+    with (
+        pytest.raises(CheckpointError) as raised,
+        no_larger_than({"w": torch.zeros(1)}, "a.safetensors"),
+    ):
+        build()
+
+    assert len(made) == 2
+    assert raised.value.message == (
+        "cannot build the model: it asks for 12,004,000 parameters in 5 tensors and more, "
+        "its file holds 1 values in 1."
+    )
+    assert raised.value.path == "a.safetensors"
+    assert raised.value.hint
+
+
+def test_model_of_layers_without_end_is_refused_by_their_count() -> None:
+    """They are small, and would take hours before they fill the memory."""
+    import torch
+
+    from zoo.engine.fitting import no_larger_than
+
+    layers = (torch.nn.Linear(1, 1) for _ in iter(int, 1))
+
+    with (
+        pytest.raises(CheckpointError, match="1,005 parameters in 1,005 tensors and more"),
+        no_larger_than({"w": torch.zeros(1)}, "a.safetensors"),
+    ):
+        torch.nn.ModuleList(layers)
+
+
+def test_model_of_the_size_of_its_weights_is_built() -> None:
+    """Nothing is counted before, after, or in another thread; without weights there is no limit."""
+    import threading
+
+    import torch
+
+    from zoo.engine.fitting import no_larger_than
+
+    def build() -> torch.nn.Module:
+        return torch.nn.Sequential(*[torch.nn.Linear(2000, 2000) for _ in range(4)])
+
+    weights = build().state_dict()
+    with no_larger_than(weights, "a.safetensors"):
+        build()
+    with no_larger_than({"w": torch.zeros(1)}, "a.safetensors"):
+        other = threading.Thread(target=build)
+        other.start()
+        other.join()
+        torch.nn.Linear(2000, 2000)
+    with no_larger_than(None, "a.safetensors"):
+        build()
+
+    assert build().state_dict().keys() == weights.keys()

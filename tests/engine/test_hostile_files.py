@@ -224,6 +224,14 @@ RECORDS: dict[str, Writer] = {
     "path of a file": _record("model", "backbone", "weights", value="/etc/passwd"),
     "dunder": _record("model", "backbone", "weights", value="a.__class__"),
     "huge number": _record("model", "backbone", "base_channels", value=10**12),
+    "size below nothing": _record("model", "backbone", "base_channels", value=-4),
+    "text for a size": _record("model", "backbone", "base_channels", value="many"),
+    "giant": _record("model", "backbone", "base_channels", value=128),
+    "layers without end": _record(*HEAD, "num_convs", value=10**9),
+    "step without a type": _record("pipeline", 0, value={"kind": "LoadImageFromFile"}),
+    "step that is a text": _record("pipeline", 0, value="LoadImageFromFile"),
+    "colour beyond a byte": _record("palette", "$tuple", 0, value={"$tuple": [0, 0, 256]}),
+    "colour below nothing": _record("palette", "$tuple", 0, value={"$tuple": [-1, 0, 0]}),
     "many values": _record("model", "backbone", "a", value=list(range(30_000))),
     "scope": _record("scope", value="subprocess"),
     "no JSON": _record("schema", value=float("nan")),
@@ -289,6 +297,23 @@ def test_record_without_the_change_is_accepted(tmp_path: Path) -> None:
 
     assert record.name == "tiny"
     assert list(tensors) == ["a"]
+
+
+@pytest.mark.parametrize("case", ["giant", "layers without end"])
+def test_record_that_asks_for_a_giant_is_refused_before_it_is_built(
+    tmp_path: Path, case: str
+) -> None:
+    """Its file holds two numbers; what it asks for would take the memory, or hours."""
+    from zoo.engine.models import open_model
+
+    path = tmp_path / "hostile.safetensors"
+    RECORDS[case](path, tmp_path / "canary")
+
+    with pytest.raises(ZooError) as raised:
+        open_model(str(path))
+
+    assert raised.value.message.startswith("cannot build the model: it asks for ")
+    assert raised.value.message.endswith("its file holds 2 values in 1.")
 
 
 def test_config_text_in_a_checkpoint_is_never_run(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ _SHOWN = 10
 # Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
 _OPTIONAL_SUFFIX = "num_batches_tracked"
 # Constructors make some parameters twice, and leave some out of what they save.
-_SPARE_SHARE, _SPARE_VALUES = 4, 10_000_000
+_SPARE_SHARE, _SPARE_VALUES, _SPARE_TENSORS = 4, 10_000_000, 1000
 
 
 def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> None:
@@ -87,16 +87,18 @@ def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -
 
     held = sum(value.numel() for value in state_dict.values())
     limit = _SPARE_SHARE * held + _SPARE_VALUES
-    thread, made = threading.get_ident(), 0
+    # Layers without end are small ones, and would take hours before they fill the memory.
+    limit_tensors = _SPARE_SHARE * len(state_dict) + _SPARE_TENSORS
+    thread, made, tensors = threading.get_ident(), 0, 0
 
     def count(_: Module, __: str, parameter: Any) -> None:
-        nonlocal made
+        nonlocal made, tensors
         if parameter is None or threading.get_ident() != thread:
             return
-        made += parameter.numel()
-        if made > limit:
-            msg = f"cannot build the model: it asks for {made:,} parameters and more, "
-            msg += f"its file holds {held:,} values."
+        made, tensors = made + parameter.numel(), tensors + 1
+        if made > limit or tensors > limit_tensors:
+            msg = f"cannot build the model: it asks for {made:,} parameters in {tensors:,} tensors "
+            msg += f"and more, its file holds {held:,} values in {len(state_dict):,}."
             raise CheckpointError(msg, path=where, hint="do not use this file, or get it anew.")
 
     handle = register_module_parameter_registration_hook(count)

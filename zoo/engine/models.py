@@ -274,7 +274,7 @@ def _build_untrained(parts: _Parts) -> nn.Module:
     check_type_names(parts.config)
     where = parts.checkpoint.path
     held = parts.checkpoint.state_dict if parts.is_published else None
-    with explaining(parts.config), warnings.catch_warnings(), no_larger_than(held, where):
+    with explaining(parts.config, where), warnings.catch_warnings(), no_larger_than(held, where):
         # Advice from OpenMMLab on how the config might have been written.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(seg|det|engine|cv)\.")
         try:

@@ -59,11 +59,12 @@ def _set_apart(config: Config, run: int) -> None:
 
 
 @contextlib.contextmanager
-def explaining(config: Config) -> Iterator[None]:
+def explaining(config: Config, where: str | Path | None = None) -> Iterator[None]:
     """Turn what mmengine raises while it builds from a config into errors that say where.
 
     Args:
         config: What is built inside the block.
+        where: The file that the config came in, where it is none of its own.
 
     Raises:
         ConfigError: Arguments that a class refuses, parts that are missing.
@@ -86,7 +87,7 @@ def explaining(config: Config) -> Iterator[None]:
             raise _empty(config) from error
         message = f"cannot build from the config: {type(error).__name__}: {text.rstrip('.')}."
         hint = "correct that part of the config; --debug shows where it was refused."
-        raise ConfigError(message, where=config.filename, hint=hint) from error
+        raise ConfigError(message, where=config.filename or where, hint=hint) from error
 
 
 def _missing_file(error: Exception, config: Config) -> DataError:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ ROW = {
     "forward_flops": 4_876_304_384,
     "batch": 4,
     "seconds_a_step": 1.234,
+    "cpu_seconds_a_step": 1.126,
     "steps": 5,
     "dice_lung": 0.98765,
 }
 TABLE = """\
-| config | parameters | input | GFLOPs | batch | s a step | steps | lung Dice |
-|---|---|---|---|---|---|---|---|
-| a | 1.8 M | 256x256 | 4.9 | 4 | 1.23 | 5 | 0.9877 |
+| config | parameters | input | GFLOPs | batch | s a step | CPU s a step | steps | lung Dice |
+|---|---|---|---|---|---|---|---|---|
+| a | 1.8 M | 256x256 | 4.9 | 4 | 1.23 | 1.13 | 5 | 0.9877 |
 """
 
 
@@ -86,6 +88,27 @@ def test_seconds_are_the_median_of_training_steps_without_loading(
     log.write_text("\n".join(map(json.dumps, [*steps, {"dice_lung": 1, "time": 99}])))
 
     assert script["read_seconds"](tmp_path) == 2.0
+
+
+@pytest.mark.mm
+def test_cpu_seconds_of_a_step_are_what_it_works_not_what_it_waits(
+    script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmengine.runner import IterBasedTrainLoop
+
+    def work(loop: object, data_batch: float) -> None:
+        time.sleep(0.3)
+        start = time.process_time()
+        while time.process_time() - start < data_batch:
+            pass
+
+    monkeypatch.setattr(IterBasedTrainLoop, "run_iter", work)
+
+    seconds = script["watch_cpu"]()
+    IterBasedTrainLoop.run_iter(None, 0.05)
+    IterBasedTrainLoop.run_iter(None, 0.1)
+
+    assert seconds == [pytest.approx(0.05, abs=0.04), pytest.approx(0.1, abs=0.04)]
 
 
 def test_run_with_every_row_done_measures_nothing_and_writes_the_table(

@@ -38,6 +38,8 @@ def test_parse_cfg_options_reads_as_mmengine_does(pair: str, expected: dict[str,
         ("a", "expected key=value."),
         ("=1", "expected key=value."),
         ("a=[1,(2]", "brackets that do not close."),
+        ("a=dict(b=1,c=2)", "expected numbers, words, and lists or tuples of them."),
+        ("a=[dict(b=1,c=[2])]", "expected numbers, words, and lists or tuples of them."),
     ],
 )
 def test_parse_cfg_options_that_cannot_be_read_raises(pair: str, reason: str) -> None:

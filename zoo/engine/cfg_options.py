@@ -25,7 +25,8 @@ def parse_cfg_options(pairs: Sequence[str]) -> dict[str, Any]:
         pairs: One ``key=value`` each.
 
     Raises:
-        ConfigError: A pair has no ``=``, an empty key, or brackets that do not close.
+        ConfigError: A pair has no ``=``, an empty key, brackets that do not close, or a value
+            beyond that syntax, such as a dict.
     """
     from mmengine.config import DictAction
 
@@ -43,6 +44,11 @@ def parse_cfg_options(pairs: Sequence[str]) -> dict[str, Any]:
         except AssertionError as error:
             message = f"cannot read --cfg-options {pair!r}: brackets that do not close."
             raise ConfigError(message, hint="quote the whole pair for the shell.") from error
+        except RecursionError as error:  # mmengine's, on commas within a call
+            message = f"cannot read --cfg-options {pair!r}: expected numbers, words, and lists or "
+            message += "tuples of them."
+            hint = "set each key by itself (a.0.type=X), or write a config with _base_."
+            raise ConfigError(message, hint=hint) from error
     return options
 
 

@@ -328,6 +328,26 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], None], type[ZooError], str]]
         CheckpointError,
         "it is no JSON that can be read",
     ),
+    "colour beyond a byte": (
+        _set("palette", "$tuple", 1, value={"$tuple": [0, 256, 0]}),
+        CheckpointError,
+        "expected RGB colours in 0..255",
+    ),
+    "colour of two": (
+        _set("palette", "$tuple", 1, value={"$tuple": [0, 1]}),
+        CheckpointError,
+        "expected RGB colours in 0..255",
+    ),
+    "step without a type": (
+        _set("pipeline", 1, value={"scale": 2}),
+        CheckpointError,
+        "expected a list of transforms",
+    ),
+    "step that is a text": (
+        _set("pipeline", 0, value="LoadImageFromFile"),
+        CheckpointError,
+        "pipeline is ['LoadImageFromFile', ",
+    ),
     "classes as text": (
         _set("classes", value="lung"),
         CheckpointError,

@@ -10,3 +10,6 @@ data_root = "data/folder_data"
 train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+# Of things in general COCO's sizes.
+val_evaluator = dict(ann_file=f"{data_root}/annotations/val.json", sizes=None)
+test_evaluator = dict(ann_file=f"{data_root}/annotations/test.json", sizes=None)

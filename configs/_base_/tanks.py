@@ -59,3 +59,16 @@ val_dataloader = dict(
 test_dataloader = dict(
     val_dataloader, dataset=dict(val_dataloader["dataset"], ann_file="annotations/test.json")
 )
+val_evaluator = dict(
+    type="zoo.instance_metrics.CocoMetric",
+    ann_file=f"{data_root}/annotations/val.json",
+    metric=["bbox", "segm"],
+    # Sides of squares of a tank's area, 0.89 of its diameter: COCO's smallest size ends at 32 px.
+    sizes={
+        "under12px": (0, 12),
+        "12to24px": (12, 24),
+        "24to48px": (24, 48),
+        "over48px": (48, None),
+    },
+)
+test_evaluator = dict(val_evaluator, ann_file=f"{data_root}/annotations/test.json")

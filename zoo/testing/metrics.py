@@ -25,9 +25,14 @@ class MetricChecks(Subject):
             name: Of the metric.
 
         Returns:
-            Dicts of mmseg's ``SegDataSample``: ``pred_sem_seg`` and ``gt_sem_seg`` with ``data``
-            ``(1, 6, 7)`` int64, and ``img_path``. The last of three classes is on neither side, and
-            some pixels are ignored (255).
+            Dicts with ``img_path``, ``img_id`` and ``ori_shape``, and for either task:
+
+            * of mmseg's ``SegDataSample``: ``pred_sem_seg`` and ``gt_sem_seg`` with ``data``
+              ``(1, 6, 7)`` int64. The last of three classes is on neither side, and some pixels
+              are ignored (255).
+            * of mmdet's ``DetDataSample``: ``pred_instances`` and ``gt_instances`` with ``bboxes``
+              ``(K, 4)`` xyxy px, ``labels``, ``masks`` ``(K, 6, 7)`` bool and, predicted,
+              ``scores``. The last image has no instance, though one is found.
         """
         import torch
 
@@ -37,11 +42,19 @@ class MetricChecks(Subject):
             predicted = truth.clone()
             predicted[0, : number + 1] = 1
             truth[0, 5] = 255
+            boxes = torch.tensor([[0.0, 0, 3, 4], [3, 2, 7, 6]])
             samples.append(
                 {
                     "pred_sem_seg": {"data": predicted},
                     "gt_sem_seg": {"data": truth},
+                    "pred_instances": {
+                        **_instances(boxes[: 2 - number // 2] + torch.tensor([0, 0, 0, number])),
+                        "scores": torch.tensor([0.9, 0.6])[: 2 - number // 2],
+                    },
+                    "gt_instances": _instances(boxes[: 2 - number]),
                     "img_path": f"images/{number}.png",
+                    "img_id": number,
+                    "ori_shape": (6, 7),
                 }
             )
         return samples
@@ -97,3 +110,13 @@ class MetricChecks(Subject):
                 metric.dataset_meta = {"classes": CLASSES, "palette": palette}
                 found.append((row.name, metric))
         return found
+
+
+def _instances(boxes: Any) -> dict[str, Any]:
+    """Return things with these boxes, which their masks fill."""
+    import torch
+
+    masks = torch.zeros((len(boxes), 6, 7), dtype=torch.bool)
+    for mask, (x0, y0, x1, y1) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[y0:y1, x0:x1] = True
+    return {"bboxes": boxes, "labels": torch.ones(len(boxes), dtype=torch.int64), "masks": masks}

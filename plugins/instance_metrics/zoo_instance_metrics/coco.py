@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COCO's AP and AR with up to 1000 instances an image, and the errors of counts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from numpy.typing import NDArray
+
+from zoo.errors import ConfigError, DataError
+from zoo_instance_metrics.counting import count_errors, count_instances, f1_of_image
+from zoo_instance_metrics.evaluation import Evaluation, ImagePair, evaluate
+from zoo_instance_metrics.options import read_kinds, read_max_dets, read_score, read_sizes
+from zoo_instance_metrics.predictions import read_predictions
+from zoo_instance_metrics.truth import read_sample, read_truth
+
+__all__ = ["CocoMetric"]
+
+_LOG = logging.getLogger("zoo")
+
+
+class CocoMetric(BaseMetric):
+    """Average precision and recall of boxes and masks as COCO has them, and errors of counts.
+
+    * ``bbox_mAP``, ``segm_mAP``: the mean over the classes and over the IoU thresholds 0.5, 0.55,
+      ... 0.95 of the average precision; ``_50``, ``_75``: at one threshold; ``_<size>``: of the
+      true instances whose area lies in that range.
+    * ``bbox_AR@1``, ``bbox_AR@100``, ``bbox_AR@1000``: the mean recall with so many predictions.
+    * ``count_error``, ``count_bias``, ``count_error_relative``: how far the number of predictions
+      with at least ``score_thr`` is from the number of true instances; mean over images.
+
+    All of AP is with the last of ``max_dets``: mmdet's metric takes 100 predictions an image for
+    its headline and 1000 for the rest. Those that belong to a crowd count nowhere, as in COCO. The
+    images are those of the data set, even where ``ann_file`` has more. An AP for whose size there
+    is no true instance is left out (pycocotools: -1); where there is none at all, those of all
+    sizes are NaN, so that ``save_best`` finds its name.
+
+    Args:
+        ann_file: COCO JSON of the data set's images, or None: each data sample brings its own
+            ``gt_instances``.
+        metric: ``bbox``, ``segm`` or both.
+        max_dets: How many predictions of a class and image count, best first; ascending.
+        sizes: Name -> (from, to), sides in px of squares of equal area, None for no end; both
+            ends included. None for COCO's ``s`` (below 32), ``m`` and ``l`` (above 96).
+        score_thr: From which score on a prediction is counted, and matched for F1.
+        collect_device: ``cpu`` or ``gpu``: how processes exchange the instances of their images.
+        prefix: Put before each name, with a slash.
+
+    Raises:
+        ConfigError: An option is none of these; the data set's classes are not those of the file.
+        DataError: The file is missing or is no COCO JSON, or has no such image; masks are missing
+            or of another size; a prediction's label is no class, or its numbers are not finite.
+
+    Source:
+        Lin et al. 2014, arXiv:1405.0312; the numbers are those of pycocotools 2.0.11.
+    """
+
+    default_prefix = "coco"
+
+    def __init__(
+        self,
+        ann_file: str | None = None,
+        metric: str | Sequence[str] = ("bbox", "segm"),
+        max_dets: Sequence[int] = (1, 100, 1000),
+        sizes: Mapping[str, Sequence[float | None]] | None = None,
+        score_thr: float = 0.5,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.kinds = read_kinds(metric)
+        self.max_dets = read_max_dets(max_dets)
+        self.areas = read_sizes(sizes)
+        self.score_thr = read_score(score_thr)
+        self._has_masks = "segm" in self.kinds
+        self._truth = None
+        if ann_file is not None:
+            self._truth = read_truth(ann_file, with_masks=self._has_masks)
+        self._per_image: list[dict[str, Any]] = []
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the predictions of one batch, masks as run lengths.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Dicts with ``pred_instances`` (``bboxes`` ``(K, 4)`` xyxy px, ``scores``
+                ``(K,)``, ``labels`` ``(K,)``, ``masks`` ``(K, H, W)`` bool or run lengths),
+                ``img_path``, ``ori_shape``; ``img_id`` with ``ann_file``, ``gt_instances``
+                without.
+
+        Raises:
+            ConfigError: The data set's classes are not those of the file.
+            DataError: The image is not in the file, or an instance cannot be used.
+        """
+        classes = self._classes()
+        if self._truth is not None:
+            self._truth.check_classes(classes)
+        for sample in data_samples:
+            file = str(sample.get("img_path", ""))
+            number, true = None, None
+            if self._truth is not None:
+                number, image = self._truth.image_of(sample, file)
+                size = image.size
+            else:
+                size = (int(sample["ori_shape"][0]), int(sample["ori_shape"][1]))
+                true = read_sample(sample, with_masks=self._has_masks, file=file)
+            predicted = read_predictions(
+                sample["pred_instances"],
+                classes=len(classes),
+                size=size,
+                with_masks=self._has_masks,
+                file=file,
+            )
+            self.results.append(
+                {"id": number, "file": file, "size": size, "true": true, "predicted": predicted}
+            )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Return the values over all images; keep those of each image.
+
+        Args:
+            results: What ``process`` kept, in the data set's order.
+
+        Returns:
+            The values by name: of boxes, of masks, of counts.
+
+        Raises:
+            DataError: An image is there twice.
+        """
+        images = self._pair(results)
+        values: dict[str, float] = {}
+        counts = [count_instances(image, self.score_thr) for image in images]
+        rows: list[dict[str, float]] = [
+            {
+                "count_predicted": predicted,
+                "count_true": true,
+                "count_error": abs(predicted - true),
+            }
+            for predicted, true in counts
+        ]
+        for kind in self.kinds:
+            found = evaluate(
+                kind, images, len(self._classes()), self.max_dets, list(self.areas.values())
+            )
+            values |= self._name(kind, found)
+            for row, image in zip(rows, images, strict=True):
+                f1 = f1_of_image(kind, image, found, self.score_thr)
+                row |= {} if f1 is None else {f"{kind}_F1_50": f1}
+        self._per_image = [
+            {"file": image.file, "values": row} for image, row in zip(images, rows, strict=True)
+        ]
+        return values | count_errors(counts)
+
+    def per_image_values(self) -> list[dict[str, Any]]:
+        """Return ``file`` and ``values`` of each image of the last ``evaluate``.
+
+        Returns:
+            One dict an image, in the data set's order. ``values`` holds ``count_predicted``,
+            ``count_true``, ``count_error``, and ``bbox_F1_50``, ``segm_F1_50``, which an image
+            lacks that has no instance and in which none was found. Empty before the first
+            ``evaluate``, and on processes other than the main one.
+        """
+        return self._per_image
+
+    def _classes(self) -> Sequence[str]:
+        classes: Sequence[str] | None = (self.dataset_meta or {}).get("classes")
+        if classes is None:
+            message = "cannot compute CocoMetric: the data set names no classes in its metainfo."
+            raise ConfigError(message, hint="set metainfo=dict(classes=[...]) in the config.")
+        return classes
+
+    def _pair(self, results: Sequence[Mapping[str, Any]]) -> list[ImagePair]:
+        if self._truth is None:
+            return [
+                ImagePair(number, row["file"], row["size"], row["true"], row["predicted"])
+                for number, row in enumerate(results)
+            ]
+        classes = self._classes()
+        seen: set[int] = set()
+        images = []
+        for row in results:
+            number = row["id"]
+            if number in seen:
+                message = f"cannot evaluate: the image with the id {number} is there twice."
+                hint = "let each image stand once in the data set that is evaluated."
+                raise DataError(message, path=row["file"] or self._truth.path, hint=hint)
+            seen.add(number)
+            true = self._truth.instances_of(number, classes)
+            images.append(ImagePair(number, row["file"], row["size"], true, row["predicted"]))
+        if len(seen) < len(self._truth.images):
+            text = "evaluated %d of the %d images of %s: the data set has no more"
+            _LOG.warning(text, len(seen), len(self._truth.images), self._truth.path)
+        return images
+
+    def _name(self, kind: str, found: Evaluation) -> dict[str, float]:
+        """Return AP, at the last limit, and AR under their names."""
+        precision, recall = found.precision[..., -1], found.recall
+        values = {
+            f"{kind}_mAP": _mean(precision[..., 0]),
+            f"{kind}_mAP_50": _mean(precision[0, ..., 0]),
+            f"{kind}_mAP_75": _mean(precision[5, ..., 0]),
+        }
+        for number, size in enumerate(self.areas, start=1):
+            value = _mean(precision[..., number])
+            values |= {} if np.isnan(value) else {f"{kind}_mAP_{size}": value}
+        for number, limit in enumerate(self.max_dets):
+            values[f"{kind}_AR@{limit}"] = _mean(recall[:, :, 0, number])
+        return values
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean of what exists, which is not -1; NaN of nothing."""
+    present = values[values > -1]
+    return float(present.mean()) if len(present) else float("nan")

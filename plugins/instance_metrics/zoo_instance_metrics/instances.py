@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instances of one image, true or predicted, in the compact form that is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from faster_coco_eval.core import mask as rle_tools
+from numpy.typing import NDArray
+
+from zoo.errors import DataError
+
+__all__ = [
+    "Instances",
+    "Predictions",
+    "Rle",
+    "TrueInstances",
+    "areas_of",
+    "encode_masks",
+    "read_boxes",
+]
+
+Rle = Mapping[str, Any]
+"""Compressed run lengths as COCO writes them: ``size`` (height, width) and ``counts``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """K instances of one image, at its own resolution.
+
+    Attributes:
+        labels: ``(K,)`` int64, ids of classes.
+        boxes: ``(K, 4)`` float64: x, y, width and height in px, as COCO has them.
+        masks: K run lengths, or None where they are not needed.
+    """
+
+    labels: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    masks: Sequence[Rle] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrueInstances(Instances):
+    """What is there.
+
+    Attributes:
+        areas: ``(K,)`` float64 in px^2, by which COCO tells the size, of boxes too.
+        is_crowd: ``(K,)`` bool: many objects in one, which count nowhere.
+    """
+
+    areas: NDArray[np.float64]
+    is_crowd: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions(Instances):
+    """What was found.
+
+    Attributes:
+        scores: ``(K,)`` float64, by which boxes are ranked.
+        mask_scores: ``(K,)`` float64, by which masks are ranked.
+    """
+
+    scores: NDArray[np.float64]
+    mask_scores: NDArray[np.float64]
+
+    def scores_of(self, kind: str) -> NDArray[np.float64]:
+        """Return the scores by which ``bbox`` or ``segm`` are ranked."""
+        return self.mask_scores if kind == "segm" else self.scores
+
+
+def read_boxes(boxes: Any) -> NDArray[np.float64]:
+    """Return boxes xyxy in px, a tensor or mmdet's ``HorizontalBoxes``, as x, y, width, height."""
+    corners = np.asarray(_as_array(getattr(boxes, "tensor", boxes)), np.float64).reshape(-1, 4)
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+
+
+def encode_masks(masks: Any, size: tuple[int, int], file: str) -> list[Rle]:
+    """Return masks of any of mmdet's forms as run lengths.
+
+    Args:
+        masks: A tensor or array ``(K, H, W)``; mmdet's ``BitmapMasks`` or ``PolygonMasks``; or a
+            list of run lengths.
+        size: Height and width of the image in px.
+        file: Of the image, for the message.
+
+    Raises:
+        DataError: The masks are of another size than the image.
+    """
+    found = getattr(masks, "masks", masks)
+    if isinstance(found, (list, tuple)):
+        # An empty list of polygons is one too; its size is that of mmdet's structure.
+        stated = (getattr(masks, "height", size[0]), getattr(masks, "width", size[1]))
+        sizes = {tuple(one["size"]) for one in found if isinstance(one, Mapping)} or {stated}
+        _check_size(sizes, size, file)
+        return [one if isinstance(one, Mapping) else _draw(one, size) for one in found]
+    array = _as_array(found)
+    _check_size({array.shape[1:]} if len(array) else set(), size, file)
+    # One by one: all together in another order would be all of them once more.
+    return [rle_tools.encode(np.asarray(one, np.uint8, order="F")) for one in array]
+
+
+def areas_of(masks: Sequence[Rle]) -> NDArray[np.float64]:
+    """Return the areas of run lengths in px^2."""
+    return np.asarray(rle_tools.area(list(masks)), np.float64).reshape(len(masks))
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def _draw(polygons: Sequence[Any], size: tuple[int, int]) -> Rle:
+    parts = [np.asarray(polygon, np.float64).ravel().tolist() for polygon in polygons]
+    rle: Rle = rle_tools.merge(rle_tools.frPyObjects(parts, *size))
+    return rle
+
+
+def _check_size(found: set[tuple[int, ...]], size: tuple[int, int], file: str) -> None:
+    for height, width in found:
+        if (height, width) != size:
+            message = (
+                f"cannot score an image: found masks of {width}x{height} px, expected the image's "
+                f"{size[1]}x{size[0]}."
+            )
+            hint = "load annotations after Resize in the test pipeline, and predict with rescale."
+            raise DataError(message, path=file, hint=hint)

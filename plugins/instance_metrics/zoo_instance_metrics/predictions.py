@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Predicted instances of mmdet's data samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import DataError
+from zoo_instance_metrics.instances import Predictions, encode_masks, read_boxes
+
+__all__ = ["read_predictions"]
+
+
+def read_predictions(
+    found: Mapping[str, Any], *, classes: int, size: tuple[int, int], with_masks: bool, file: str
+) -> Predictions:
+    """Return the predictions of one image, masks as run lengths.
+
+    Args:
+        found: ``bboxes`` ``(K, 4)`` xyxy px, ``scores`` and ``labels`` ``(K,)``; ``masks``
+            ``(K, H, W)`` bool or run lengths; ``mask_scores`` ``(K,)`` where masks have their own.
+        classes: How many there are.
+        size: Height and width of the image in px.
+        with_masks: Whether masks are needed.
+        file: Of the image, for messages.
+
+    Raises:
+        DataError: A label is no class, a box or score is not finite, or masks are missing or of
+            another size.
+    """
+    labels = np.asarray(found["labels"].cpu(), np.int64)
+    boxes = read_boxes(found["bboxes"])
+    scores = np.asarray(found["scores"].cpu(), np.float64)
+    mask_scores = scores
+    if "mask_scores" in found:
+        mask_scores = np.asarray(found["mask_scores"].cpu(), np.float64)
+    is_bad = (labels < 0) | (labels >= classes)
+    if is_bad.any():
+        message = (
+            f"cannot score an image: a prediction has the label {labels[is_bad][0]}, expected one "
+            f"from 0 to {classes - 1}."
+        )
+        raise DataError(message, path=file, hint="the classes of config and data set differ.")
+    if not all(np.isfinite(values).all() for values in (boxes, scores, mask_scores)):
+        message = "cannot score an image: a predicted box or score is not finite."
+        raise DataError(message, path=file, hint="train with a smaller learning rate.")
+    masks = None
+    if with_masks and "masks" not in found:
+        message = "cannot evaluate masks: the model predicts boxes alone."
+        raise DataError(message, path=file, hint="set the evaluator's metric to 'bbox'.")
+    if with_masks:
+        masks = encode_masks(found["masks"], size, file)
+    return Predictions(labels, boxes, masks, scores, mask_scores)

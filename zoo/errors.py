@@ -11,7 +11,7 @@
     │   └── LoadError                 .target, __cause__ = the real exception
     ├── UnknownNameError(LookupError) .kind .name .near
     ├── ConfigError                   a config that cannot be read, built, or fit to its data
-    ├── DataError                     .path   a source, image or prepared folder that does not hold
+    ├── DataError                     .path .image   a source, image or folder that does not hold
     ├── CheckpointError               .path   weights that cannot be read or do not fit
     │   └── UnsafeCheckpointError     .global_name   a pickle that asks for more than tensors
     ├── UnsupportedOpError            .op   an mmcv op without a stand-in
@@ -194,7 +194,28 @@ class _PathError(ZooError):
 
 
 class DataError(_PathError):
-    """A source, an image or a prepared folder does not hold what it must."""
+    """A source, an image or a prepared folder does not hold what it must.
+
+    Args:
+        message: As of every error.
+        path: The file.
+        where: Another place than ``path``.
+        hint: As of every error.
+        image: The image's place in the batch, counted from 0, where that is all that is known of
+            it, as in losses; `zoo train` puts its file in ``where``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | Path | None = None,
+        where: str | Path | None = None,
+        hint: str | None = None,
+        image: int | None = None,
+    ) -> None:
+        super().__init__(message, path=path, where=where, hint=hint)
+        self.image = image
 
 
 class CheckpointError(_PathError):

@@ -61,6 +61,17 @@ def test_naming_images_when_a_step_refuses_its_data_adds_the_batch_in_order(
     )
 
 
+def test_naming_images_when_the_error_says_which_image_names_its_file_alone(
+    train: Callable[..., Any],
+) -> None:
+    with pytest.raises(DataError) as caught:
+        train(DataError("image 1 of the batch holds 7.", hint="mend it.", image=1))
+
+    assert str(caught.value) == (
+        "image 1 of the batch holds 7.\nwhere: images/3.png\nHINT: mend it."
+    )
+
+
 def test_naming_images_when_the_error_has_a_place_leaves_it(train: Callable[..., Any]) -> None:
     with pytest.raises(DataError) as caught:
         train(DataError("damaged.", path="a.png"))

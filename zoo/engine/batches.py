@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmengine.hooks import Hook
@@ -19,7 +19,9 @@ __all__ = ["naming_images"]
 
 @contextlib.contextmanager
 def naming_images(runner: Runner) -> Iterator[None]:
-    """Add the images of the batch, in its order, to a ``DataError`` that says no place.
+    """Add the image's file to a ``DataError`` that says no more than its place in the batch.
+
+    Where it does not say that either, all files of the batch are added, in its order.
 
     Args:
         runner: It trains inside the block.
@@ -33,8 +35,14 @@ def naming_images(runner: Runner) -> Iterator[None]:
         yield
     except DataError as error:
         if error.where is None and batch.files:
-            error.where = ", ".join(batch.files)
+            error.where = _name_at(batch.files, error.image)
         raise
+
+
+def _name_at(files: Sequence[str], place: int | None) -> str:
+    if place is None or place not in range(len(files)):
+        return ", ".join(files)
+    return files[place]
 
 
 class _LastBatch(Hook):  # type: ignore[misc]

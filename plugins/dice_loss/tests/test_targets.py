@@ -48,6 +48,7 @@ def test_error_when_target_is_out_of_range_names_value_and_image(
 
     image = "the target of image 2 of the batch, counted from 0,"
     assert f"{image} holds {found}, expected {expected}" in str(caught.value)
+    assert caught.value.image == 2
     assert "HINT: " in str(caught.value)
 
 

@@ -104,11 +104,11 @@ def _refuse_any(
     if not len(places):
         return
     place = tuple(places[0].tolist())
+    image = first + place[0]
     message = (
-        f"cannot compute Dice: the target of image {first + place[0]} of the batch, counted "
+        f"cannot compute Dice: the target of image {image} of the batch, counted "
         f"from 0, holds {target[place].item()}, expected {wanted}"
         f"{'' if ignore_index is None else f', or {ignore_index} for ignored pixels'}."
     )
-    raise DataError(
-        message, hint="make the head's num_classes and ignore_index fit the ids in the masks."
-    )
+    hint = "make the head's num_classes and ignore_index fit the ids in the masks."
+    raise DataError(message, hint=hint, image=image)

@@ -17,6 +17,10 @@ pytestmark = pytest.mark.mm
 @pytest.fixture(scope="session")
 def discs_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prepare 16 images of 32 x 32 px with a disc each, of two classes."""
+    return _prepare_discs(tmp_path_factory.mktemp("discs"), "true")
+
+
+def _prepare_discs(root: Path, labels: str) -> Path:
     import cv2
     import numpy as np
 
@@ -32,7 +36,6 @@ def discs_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prepare_instances,
     )
 
-    root = tmp_path_factory.mktemp("discs")
     (root / "raw").mkdir()
     scenes = []
     for number in range(16):
@@ -52,7 +55,7 @@ def discs_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shares=Shares(0.6, 0.2, 0.2),
             report=Report(),
             tiling=parse_tiling("whole"),
-            labels="true",
+            labels=labels,
             licence="none",
         )
     return root / "data"
@@ -163,3 +166,41 @@ def test_bound_config_builds_a_data_set_of_mmdet(config: dict[str, Any], discs_d
     assert rows
     assert [row["instances"][0]["bbox"] for row in rows] == [[4, 5, 16, 17]] * len(rows)
     assert all(Path(row["img_path"]).is_file() for row in rows)
+
+
+def test_config_for_train_images_scores_them_by_their_own_json(
+    config: dict[str, Any], discs_data: Path
+) -> None:
+    """`zoo test --split train`: the truth of the test images would know none of them."""
+    from mmengine.config import Config
+
+    from zoo.engine.test import _config_for
+
+    bind_data(config, discs_data)
+
+    found = _config_for(Config(config), "train")
+
+    truth = str(discs_data / "annotations" / "train.json")
+    assert found.test_evaluator[0].ann_file == truth
+    assert found.test_dataloader.dataset.ann_file == "annotations/train.json"
+    assert config["test_evaluator"][0]["ann_file"].endswith("test.json")
+
+
+@pytest.mark.parametrize("labels", ["true", "derived"])
+def test_has_derived_labels_tells_what_the_folder_says(
+    config: dict[str, Any], tmp_path: Path, labels: str
+) -> None:
+    from zoo.engine.data_facts import has_derived_labels
+
+    bind_data(config, _prepare_discs(tmp_path, labels))
+    del config["test_dataloader"]
+
+    found = [has_derived_labels(config, split) for split in ("train", "val", "test")]
+
+    assert found == [labels == "derived"] * 3
+
+
+def test_has_derived_labels_of_data_that_is_not_prepared_is_false(config: dict[str, Any]) -> None:
+    from zoo.engine.data_facts import has_derived_labels
+
+    assert not has_derived_labels(config, "val")

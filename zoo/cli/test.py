@@ -57,6 +57,7 @@ def command(
         work_dir = work_dir or config
     config, checkpoint = _config_and_checkpoint(config, checkpoint)
     from zoo.engine.config import read_config
+    from zoo.engine.data_facts import has_derived_labels
     from zoo.engine.drawing import draw_while_testing
     from zoo.engine.running import log_on_stderr
     from zoo.engine.test import test
@@ -74,7 +75,8 @@ def command(
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         click.echo(json.dumps(finite, allow_nan=False))
         return
-    click.echo(f"{checkpoint} on {split}:")
+    suffix = ", whose labels are derived" if has_derived_labels(resolved, split) else ""
+    click.echo(f"{checkpoint} on {split}{suffix}:")
     for name, value in numbers.items():
         click.echo(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
 

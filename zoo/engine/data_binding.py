@@ -15,7 +15,7 @@ from zoo.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from zoo.data import Prepared
 
-__all__ = ["bind_data", "family_of", "iterate_heads", "iterate_leaves"]
+__all__ = ["bind_data", "bind_evaluator", "family_of", "iterate_heads", "iterate_leaves"]
 
 _LOG = logging.getLogger("zoo")
 
@@ -63,9 +63,25 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
         _bind_loader(config[key], prepared, split)
     if prepared.task == "instance":
         for split in ("val", "test"):
-            _bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
+            bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
     for key, head in iterate_heads(config.get("model", {})):
         _set_class_count(head, len(prepared.classes), key)
+
+
+def bind_evaluator(config: dict[str, Any], key: str, path: Path) -> None:
+    """Give the metrics of an evaluator that read a COCO JSON another one.
+
+    Args:
+        config: The whole config, changed in place.
+        key: ``val_evaluator`` or ``test_evaluator``.
+        path: The JSON.
+    """
+    if config.get(key):
+        # One dict often stands under two keys (test_evaluator = val_evaluator).
+        config[key] = copy.deepcopy(config[key])
+        for _, node in iterate_dicts(config[key]):
+            if "ann_file" in node:
+                node["ann_file"] = str(path.absolute())
 
 
 def iterate_leaves(dataset: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -168,16 +184,6 @@ def _drop_all_but_first(dataset: dict[str, Any]) -> None:
             [dataset[key]] if key == "dataset" and key in dataset else dataset.get(key, [])
         ):
             _drop_all_but_first(inner)
-
-
-def _bind_evaluator(config: dict[str, Any], key: str, path: Path) -> None:
-    """Give the metrics that read a COCO JSON that of the data."""
-    if config.get(key):
-        # One dict often stands under two keys (test_evaluator = val_evaluator).
-        config[key] = copy.deepcopy(config[key])
-        for _, node in iterate_dicts(config[key]):
-            if "ann_file" in node:
-                node["ann_file"] = str(path.absolute())
 
 
 def _dataset_config(prepared: Prepared, split: str) -> dict[str, Any]:

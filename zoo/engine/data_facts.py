@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from zoo.data import Prepared
     from zoo.rows import DatasetRow
 
-__all__ = ["evaluator_text", "facts_of_folder", "facts_of_loader", "licence_of"]
+__all__ = [
+    "evaluator_text",
+    "facts_of_folder",
+    "facts_of_loader",
+    "has_derived_labels",
+    "licence_of",
+]
 
 
 def facts_of_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,6 +39,18 @@ def facts_of_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
     if leaf.get("data_root") and is_prepared(root):
         return facts_of_folder(root)
     return {"name": str(leaf.get("type"))}
+
+
+def has_derived_labels(config: Mapping[str, Any], split: str) -> bool:
+    """Tell whether the labels of a config's data were made from something weaker, as boxes.
+
+    Args:
+        config: The whole config.
+        split: ``train``, ``val`` or ``test``; a prepared folder's splits are all of one kind.
+    """
+    # A config without a test part is tested as it is validated.
+    loader = config.get(f"{split}_dataloader") or config.get("val_dataloader")
+    return loader is not None and facts_of_loader(loader).get("labels") == "derived"
 
 
 def facts_of_folder(root: Path) -> dict[str, Any]:

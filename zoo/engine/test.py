@@ -133,11 +133,14 @@ def _config_for(config: Config, split: str) -> Config:
 
 
 def _read_train_images(config: Config) -> None:
-    from zoo.engine.data_binding import iterate_leaves
+    from zoo.engine.data_binding import bind_evaluator, iterate_leaves
 
     _, source = next(iterate_leaves(config.train_dataloader["dataset"], ""))
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
     config.test_dataloader["dataset"] = {**source, "pipeline": leaf["pipeline"]}
+    truth = str(source.get("ann_file", ""))
+    if truth.endswith(".json"):
+        bind_evaluator(config, "test_evaluator", Path(source.get("data_root") or "", truth))
 
 
 def _test_loop(config: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def draw_boxes(count: int, size: tuple[int, int], rng: np.random.Generator) -> A
 
 
 def make_scene(
-    number: int, rng: np.random.Generator, *, most: int = 12, crowds: bool = True
+    number: int, rng: np.random.Generator, *, least: int = 0, most: int = 12, wrong: int = 4
 ) -> Scene:
     """Return an image, its annotations without ids, and a data sample with predictions.
 
@@ -53,9 +53,9 @@ def make_scene(
     have few values, so that there are ties.
     """
     size = (int(rng.integers(30, 50)), int(rng.integers(30, 50)))
-    boxes = draw_boxes(int(rng.integers(0, most + 1)), size, rng)
+    boxes = draw_boxes(int(rng.integers(least, most + 1)), size, rng)
     labels = rng.integers(0, len(CLASSES), len(boxes))
-    is_crowd = (rng.random(len(boxes)) < 0.15) & crowds
+    is_crowd = rng.random(len(boxes)) < 0.15
     masks = [draw_disc(box, size) for box in boxes]
     image = {
         "id": 10 * number + 3,
@@ -77,9 +77,9 @@ def make_scene(
     kept = rng.random(len(boxes)) < 0.8
     shift = rng.integers(-2, 3, (len(boxes), 4))
     moved = np.maximum(boxes + shift, [0, 0, 1, 1])[kept]
-    wrong = draw_boxes(int(rng.integers(0, 4)), size, rng)
-    found = np.concatenate([moved, wrong])
-    found_labels = np.concatenate([labels[kept], rng.integers(0, len(CLASSES), len(wrong))])
+    false = draw_boxes(int(rng.integers(0, wrong)), size, rng)
+    found = np.concatenate([moved, false])
+    found_labels = np.concatenate([labels[kept], rng.integers(0, len(CLASSES), len(false))])
     return (
         image,
         annotations,
@@ -103,6 +103,40 @@ def sample_of(image: dict[str, Any], boxes: Any, labels: Any, scores: Any) -> di
             "masks": torch.tensor(np.array(masks).reshape(-1, *size), dtype=torch.bool),
         },
     }
+
+
+def with_truth(scene: Scene, outlines: list[list[float]] | None = None) -> dict[str, Any]:
+    """Return a scene's sample with its annotations in mmdet's structures, crowds as ignored.
+
+    Args:
+        scene: As ``make_scene`` gives it.
+        outlines: Polygons that are every instance's mask, in place of the scene's masks.
+    """
+    from mmdet.structures.bbox import HorizontalBoxes
+    from mmdet.structures.mask import BitmapMasks, PolygonMasks
+
+    image, annotations, sample = scene
+    size = (image["height"], image["width"])
+    names = {number: name for name, number in CATEGORY_IDS.items()}
+    parts = []
+    for crowd in (0, 1):
+        rows = [row for row in annotations if row["iscrowd"] == crowd]
+        boxes = np.array([row["bbox"] for row in rows]).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        if outlines is None:
+            bits = [rle_tools.decode(row["segmentation"]) for row in rows]
+            masks = BitmapMasks(np.array(bits, np.uint8).reshape(-1, *size), *size)
+        else:
+            masks = PolygonMasks([[np.array(one) for one in outlines] for _ in rows], *size)
+        labels = [CLASSES.index(names[row["category_id"]]) for row in rows]
+        parts.append(
+            {
+                "bboxes": HorizontalBoxes(torch.tensor(boxes, dtype=torch.float32)),
+                "labels": torch.tensor(labels, dtype=torch.int64),
+                "masks": masks,
+            }
+        )
+    return sample | {"gt_instances": parts[0], "ignored_instances": parts[1]}
 
 
 def make_scenes(seed: int, count: int = 5, **options: Any) -> list[Scene]:
@@ -155,7 +189,8 @@ def run_pycocotools(
             rows.append(row)
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(path)
-        evaluator = COCOeval(truth, truth.loadRes(rows), kind)
+        found = truth.loadRes(rows) if rows else COCO()  # loadRes takes no empty list
+        evaluator = COCOeval(truth, found, kind)
         evaluator.params.maxDets = list(max_dets)
         evaluator.params.areaRng = [[0, 1e10], *map(list, areas)]
         evaluator.params.areaRngLbl = list(range(len(areas) + 1))
@@ -173,5 +208,6 @@ def lab() -> SimpleNamespace:
         make_scenes=make_scenes,
         run_pycocotools=run_pycocotools,
         sample_of=sample_of,
+        with_truth=with_truth,
         write_coco=write_coco,
     )

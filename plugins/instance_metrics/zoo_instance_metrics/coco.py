@@ -80,6 +80,9 @@ class CocoMetric(BaseMetric):
         self._truth = None
         if ann_file is not None:
             self._truth = read_truth(ann_file, with_masks=self._has_masks)
+            if self._truth.is_derived and self._has_masks:
+                text = "the masks of %s are derived: mask AP tells how well their shape is drawn"
+                _LOG.warning(text, ann_file)
         self._per_image: list[dict[str, Any]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:

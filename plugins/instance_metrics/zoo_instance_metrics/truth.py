@@ -49,11 +49,13 @@ class TruthFile:
         path: Where it lies.
         categories: Names by id, in the order of the file, as mmdet numbers them.
         images: By id.
+        is_derived: Whether its ``info`` says that masks were made from something weaker.
     """
 
     path: Path
     categories: Mapping[int, str]
     images: Mapping[int, TrueImage]
+    is_derived: bool
 
     def check_classes(self, classes: Sequence[str]) -> None:
         """Check that mmdet numbers the categories as the classes stand.
@@ -148,7 +150,10 @@ def read_truth(path: str | Path, *, with_masks: bool) -> TruthFile:
         mine = rows.get(int(image["id"]), [])
         instances = _read_rows(mine, size, path, with_masks=with_masks)
         images[int(image["id"])] = TrueImage(image["file_name"], size, instances)
-    return TruthFile(path, {int(c["id"]): c["name"] for c in content["categories"]}, images)
+    categories = {int(row["id"]): row["name"] for row in content["categories"]}
+    info = content.get("info")
+    is_derived = isinstance(info, dict) and info.get("labels") == "derived"
+    return TruthFile(path, categories, images, is_derived)
 
 
 def read_sample(sample: Mapping[str, Any], *, with_masks: bool, file: str) -> TrueInstances:

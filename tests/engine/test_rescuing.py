@@ -105,6 +105,23 @@ def test_renamed_file_is_adopted_with_equal_tensors(
     assert (new.classes, new.palette) == (("road", "car"), ((1, 2, 3), (4, 5, 6)))
 
 
+def test_renamed_file_too_large_to_be_kept_is_adopted_alike(
+    tmp_path: Path, write_index: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read a second time then."""
+    path = _old(tmp_path / "disk" / "my backup")
+    index = write_index(unet_old=path)
+    (kept,) = _rescued([path], index)
+    monkeypatch.setattr("zoo.weights.rescue._KEPT_BYTES", 100)
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "other"))
+    monkeypatch.setenv("ZOO_LOCK", str(tmp_path / "other.lock"))
+
+    (done,) = _rescued([path], index)
+
+    assert done.state == "adopted"
+    assert done == kept
+
+
 def test_second_rescue_keeps_what_is_there(tmp_path: Path, write_index: Callable[..., Any]) -> None:
     path = _old(tmp_path / "disk" / "a.pth")
     index = write_index(unet_old=path)

@@ -194,3 +194,20 @@ def test_checkpoints_are_read_once_and_others_hardly(
 
     assert counts["match"] <= len(big) + 512
     assert counts["photo.png"] == 512
+
+
+def test_large_match_is_kept_whose_name_promises_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is read once; one that was renamed may be anything, and is not held in memory."""
+    monkeypatch.setattr("zoo.weights.rescue._KEPT_BYTES", 100)
+    index = LegacyIndex([_found("unet", DATA)])
+    digits = hashlib.sha256(DATA).hexdigest()[:8]
+    paths = [_write(tmp_path / name, DATA) for name in (f"unet-{digits}.pth", "renamed.pth")]
+
+    named, renamed = (read_old_file(path, index) for path in paths)
+
+    assert named is not None
+    assert renamed is not None
+    assert (named.data, renamed.data) == (DATA, None)
+    assert named.rows == renamed.rows != ()

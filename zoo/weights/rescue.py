@@ -21,7 +21,7 @@ _SUFFIXES = (".pth", ".pt", ".ckpt")
 # torch.save's older form begins with this number, pickled; its newer one is a zip of NAME/data.pkl.
 _OLDER_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _START_BYTES = 512
-_KEPT_BYTES = 2**30
+_KEPT_BYTES = 2**30  # of any checkpoint; of one whose name promises a match, what fits
 _DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
 
 
@@ -36,7 +36,7 @@ class OldFile:
         rows: The legacy rows that it is, more than one where upstream lists a file twice.
         reason: Why it is none, or None.
         is_damaged: Whether its name promises other bytes than it has.
-        data: Its bytes, kept up to 1 GiB for those that match, so that it is read once.
+        data: The bytes of one that matches, so that it is read once; None if they are too many.
     """
 
     path: Path
@@ -66,6 +66,11 @@ class LegacyIndex:
                     self._by_digits.setdefault(found.row.sha256_prefix, []).append(found)
                 for name in {found.row.file_name, unquote(found.row.file_name)}:
                     self._by_name.setdefault(name, []).append(found)
+
+    def expects(self, name: str) -> bool:
+        """Return whether a file's name promises that it is in the index."""
+        digits = _DIGITS.search(name)
+        return name in self._by_name or (digits is not None and digits[1] in self._by_digits)
 
     def match(self, name: str, sha256: str) -> tuple[tuple[Found, ...], str | None, bool]:
         """Return the rows of a file, or why it has none and whether it is damaged.
@@ -129,7 +134,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 def read_old_file(path: Path, index: LegacyIndex) -> OldFile | None:
     """Return what a file is; None for one that neither looks nor is called like a checkpoint.
 
-    Of those only the first 512 bytes are read; a checkpoint is read once, to its end.
+    Of those only the first 512 bytes are read; a checkpoint is read once, to its end. Its bytes
+    are kept if they are not too many to be held beside the tensors that come of them.
 
     Args:
         path: The file.
@@ -144,7 +150,8 @@ def read_old_file(path: Path, index: LegacyIndex) -> OldFile | None:
                     return None
                 return OldFile(path, size_bytes, reason=_foreign_reason(start))
             stream.seek(0)
-            data = stream.read() if size_bytes <= _KEPT_BYTES else None
+            most_bytes = _memory_bytes() // 4 if index.expects(path.name) else _KEPT_BYTES
+            data = stream.read() if size_bytes <= most_bytes else None
             if data is not None:
                 sha256 = hashlib.sha256(data).hexdigest()
             else:
@@ -153,6 +160,12 @@ def read_old_file(path: Path, index: LegacyIndex) -> OldFile | None:
         return OldFile(path, 0, reason=f"it cannot be read: {error.strerror or error}")
     rows, reason, is_damaged = index.match(path.name, sha256)
     return OldFile(path, size_bytes, sha256, rows, reason, is_damaged, data if rows else None)
+
+
+def _memory_bytes() -> int:
+    if not hasattr(os, "sysconf"):  # Windows
+        return 4 * _KEPT_BYTES
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _is_checkpoint(start: bytes) -> bool:

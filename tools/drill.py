@@ -21,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +64,7 @@ parameters = 1
 metrics = [{{ name = "m", value = 0, dataset = "d", split = "s", labels = "true", protocol = "p" }}]
 """
 SIZE = 1_000_000
-LIMIT = 400_000  # the size of files on the "full" disk
+LIMIT = 400_000  # the size of files under a limit
 SLOW_BYTES_S = 1_000_000.0
 
 
@@ -272,7 +273,7 @@ def drill_eight(drill: Drill) -> None:
 
 
 def drill_full_disk(drill: Drill) -> None:
-    """Let the disk be full after some bytes, then give it room."""
+    """Let a file end after some bytes, as by a quota, then give it room."""
     target, data = drill.file("full")
 
     def limit() -> None:
@@ -285,7 +286,58 @@ def drill_full_disk(drill: Drill) -> None:
     held = code == 1 and "HINT: free some space" in told and not seen
     outcome = f"exit {code}, nothing under the final name; with room again went on at {start:,}"
     held = held and again == 0 and is_right(target, data) and start == LIMIT
-    drill.row("the disk is full", outcome, held=held)
+    drill.row("a file may grow no further", outcome, held=held)
+
+
+@contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[Path | None]:
+    """Yield a disk of so many bytes, or None where none may be mounted.
+
+    It is a tmpfs that only a process of its own sees, and we through that process.
+    """
+    folder.mkdir()
+    mounts = 'mount -t tmpfs -o "size=$0" tmpfs "$1" && echo ready && exec cat'
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounts, str(size_bytes)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    try:
+        holder = subprocess.Popen([*words, str(folder)], text=True, **pipes)  # type: ignore[call-overload]
+    except OSError:
+        yield None
+        return
+    with holder:
+        is_mounted = holder.stdout.readline() == "ready\n"
+        yield Path(f"/proc/{holder.pid}/root{folder.resolve()}") if is_mounted else None
+
+
+def drill_small_disk(drill: Drill) -> None:
+    """Fill a real disk while a download goes on; empty it again."""
+    _, data = drill.file("disk")
+    drill.server.faults["/disk"] = [slowly]
+    with small_disk(drill.folder / "disk", 2 * SIZE) as disk:
+        if disk is None:
+            print("| a small disk fills up | no tmpfs may be mounted here | not tried |")
+            return
+        target, other = disk / "disk.safetensors", disk / "other"
+        part = target.with_name(f"{target.name}.part")
+        process = drill.start(target, data, "disk")
+        while process.poll() is None and not (part.exists() and part.stat().st_size > SIZE // 4):
+            time.sleep(0.01)
+        with suppress(OSError), other.open("wb", buffering=0) as stream:
+            while stream.write(bytes(4096)):
+                pass
+        codes, told = zip(
+            *[ended(each) for each in (process, drill.start(target, data, "disk"))], strict=True
+        )
+        kept, requests = part.stat().st_size, len(asked(drill, "disk"))
+        other.unlink()
+        again, _ = ended(drill.start(target, data, "disk"))
+        start, left = asked(drill, "disk")[-1].start, os.listdir(disk)
+        held = codes == (1, 1) and "HINT: free some space" in told[0] and "MB left" in told[1]
+        held = held and requests == 1 and again == 0 and is_right(target, data)
+    outcome = f"exit {codes[0]}; while it was full exit {codes[1]}, and nothing asked for; "
+    outcome += f"with room again went on at {start:,}"
+    held = held and 0 < start == kept and left == [target.name]
+    drill.row("a small disk fills up", outcome, held=held)
 
 
 def drill_read_only(drill: Drill) -> None:
@@ -329,6 +381,7 @@ def main() -> None:
         drill_many(drill, args.downloads, args.kills)
         drill_eight(drill)
         drill_full_disk(drill)
+        drill_small_disk(drill)
         drill_read_only(drill)
     print(f"\nseed {args.seed}, {time.monotonic() - started_s:.0f} s")
     if not all(held for _, _, held in drill.rows):

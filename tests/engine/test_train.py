@@ -199,22 +199,27 @@ def test_train_with_other_class_count_refuses(read: Callable[..., Any]) -> None:
     )
 
 
-def test_train_from_weights_of_other_classes_refuses_unless_transferred(
+def test_train_from_weights_of_other_names_refuses_unless_transferred(
     read: Callable[..., Any], tmp_path: Path
 ) -> None:
+    """As many classes that mean something else would be taken for the data's."""
     import torch
 
+    from zoo.engine.checkpoints import load_checkpoint
     from zoo.engine.train import train
 
+    donor = load_checkpoint(train(read("train_cfg.max_iters=1")) / "iter_1.pth").state_dict
     weights = tmp_path / "other.pth"
-    meta = {"dataset_meta": {"classes": ("ground", "circle", "square")}}
-    torch.save({"meta": meta, "state_dict": {"backbone.a": torch.zeros(1)}}, weights)
+    meta = {"dataset_meta": {"classes": ("ground", "circle")}}
+    torch.save({"meta": meta, "state_dict": dict(donor)}, weights)
+    place = tmp_path / "next"
 
     with pytest.raises(CheckpointError) as caught:
-        train(read(f"load_from={weights}"))
-    folder = train(read("train_cfg.max_iters=1", pretrained=weights), transfer=True)
+        train(read(f"load_from={weights}", work_dir=place))
+    options = read("train_cfg.max_iters=1", pretrained=weights, work_dir=place)
+    folder = train(options, transfer=True)
 
-    assert "classes differ: the checkpoint has 3 (ground, circle, square)" in str(caught.value)
+    assert "classes differ: the checkpoint has 2 (ground, circle)" in str(caught.value)
     assert caught.value.hint is not None
     assert f"--pretrained {weights}" in caught.value.hint
     assert (folder / "iter_1.pth").is_file()

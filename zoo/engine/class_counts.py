@@ -15,10 +15,10 @@ from zoo.errors import CheckpointError, ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["check_run_classes", "dataset_classes"]
+__all__ = ["COUNT_OTHERWISE", "check_run_classes", "dataset_classes"]
 
 # Models with one of these are told their classes in words, or split them into things and stuff.
-_COUNT_OTHERWISE = frozenset(
+COUNT_OTHERWISE = frozenset(
     {"language_model", "text_encoder", "semantic_head", "panoptic_fusion_head"}
 )
 
@@ -26,7 +26,9 @@ _COUNT_OTHERWISE = frozenset(
 def check_run_classes(config: Config, loader: str, *, transfer: bool = False) -> None:
     """Raise where the classes of heads, data set and ``load_from`` differ.
 
-    What does not say its classes agrees with everything.
+    What does not say its classes agrees with everything. Training may start from weights of more
+    or fewer classes: layers that count them start anew. Of as many, the layers would be taken as
+    if they meant the same, so other names are refused.
 
     Args:
         config: The whole config, ``load_from`` set.
@@ -39,16 +41,19 @@ def check_run_classes(config: Config, loader: str, *, transfer: bool = False) ->
     """
     dataset = config[loader]["dataset"]
     classes = dataset_classes(config, dataset)
-    if classes is not None and _COUNT_OTHERWISE.isdisjoint(config.model):
+    if classes is not None and COUNT_OTHERWISE.isdisjoint(config.model):
         for key, head in iterate_heads(config.model):
             _check_head(head["num_classes"], classes, key, f"{loader}.dataset")
     weights = config.get("load_from")
     if weights and not (transfer and not config.get("resume")):
         checkpoint = load_checkpoint(weights)
+        starts = loader == "train_dataloader" and not config.get("resume")
+        if starts and checkpoint.classes and classes and len(checkpoint.classes) != len(classes):
+            return
         try:
             check_classes(checkpoint.classes, None, classes, where=weights)
         except CheckpointError as error:
-            if loader == "train_dataloader" and not config.get("resume"):
+            if starts:
                 error.hint = f"to start from these weights all the same: --pretrained {weights}."
             raise
 

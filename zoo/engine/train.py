@@ -47,7 +47,8 @@ def train(
             none), or a checkpoint; None keeps what the config says.
         amp: Train with automatic mixed precision; needs a GPU.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-        transfer: Whether ``load_from`` may be of other classes; its head then starts anew.
+        transfer: Whether ``load_from`` may be of other classes, though they are as many. Layers
+            whose shapes differ start anew in any case, and are listed in the log.
 
     Returns:
         The work dir, with checkpoints, log and resolved config.
@@ -62,6 +63,7 @@ def train(
     """
     from zoo.engine.resuming import safe_loading
     from zoo.engine.saving import safe_saving
+    from zoo.engine.starting import listing_start
 
     config = copy.deepcopy(config)
     config.launcher = launcher
@@ -72,7 +74,7 @@ def train(
     _set_start(config, resume)
     join_processes(config)
     check_run_classes(config, "train_dataloader", transfer=transfer)
-    with safe_loading(), safe_saving():
+    with safe_loading(), safe_saving(), listing_start():
         runner = build_runner(config)
         _build_loops(runner, config)
         with (

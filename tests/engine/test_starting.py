@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model takes of weights that fit in part, what of them it lists, and what it refuses."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.errors import CheckpointError, UnsafeCheckpointError
+
+pytestmark = pytest.mark.mm
+
+MASK_RCNN_HEADS = [
+    "roi_head.bbox_head.fc_cls.weight (81, 16), expected (2, 16)",
+    "roi_head.bbox_head.fc_cls.bias (81,), expected (2,)",
+    "roi_head.bbox_head.fc_reg.weight (320, 16), expected (4, 16)",
+    "roi_head.bbox_head.fc_reg.bias (320,), expected (4,)",
+    "roi_head.mask_head.conv_logits.weight (80, 8, 1, 1), expected (1, 8, 1, 1)",
+    "roi_head.mask_head.conv_logits.bias (80,), expected (1,)",
+]
+
+
+@pytest.fixture
+def build(squares_config: Path) -> Callable[..., Any]:
+    """Return a function that builds a small model of either task, of so many classes."""
+
+    def make(task: str, classes: int, seed: int) -> Any:
+        import torch
+        from mmengine.config import Config
+        from mmengine.registry import MODELS, init_default_scope
+
+        torch.manual_seed(seed)
+        if task == "semantic":
+            model = Config.fromfile(squares_config).model
+            model.decode_head.num_classes = classes
+        else:
+            init_default_scope("mmdet")
+            model = _small_mask_rcnn(classes)
+        scope = {"semantic": "mmseg", "instance": "mmdet"}[task]
+        init_default_scope(scope)
+        built = MODELS.build(model)
+        built.init_weights()
+        return built
+
+    return make
+
+
+def _small_mask_rcnn(classes: int) -> Any:
+    """Return mmdet's own Mask R-CNN with a ResNet-18 of 8 channels and an eighth of the rest."""
+    from mmengine.config import Config
+    from mmengine.hub import get_config
+
+    config: Config = get_config("mmdet::_base_/models/mask-rcnn_r50_fpn.py")
+    model = config.model
+    model.backbone.update(depth=18, base_channels=8, stem_channels=8, init_cfg=None)
+    model.neck.update(in_channels=[8, 16, 32, 64], out_channels=8)
+    model.rpn_head.update(in_channels=8, feat_channels=8)
+    head = model.roi_head
+    head.bbox_roi_extractor.out_channels = head.mask_roi_extractor.out_channels = 8
+    head.bbox_head.update(in_channels=8, fc_out_channels=16, num_classes=classes)
+    head.mask_head.update(in_channels=8, conv_out_channels=8, num_classes=classes)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("task", "before", "after", "heads"),
+    [
+        ("instance", 80, 1, MASK_RCNN_HEADS),
+        (
+            "semantic",
+            3,
+            2,
+            [
+                "decode_head.conv_seg.weight (3, 4, 1, 1), expected (2, 4, 1, 1)",
+                "decode_head.conv_seg.bias (3,), expected (2,)",
+            ],
+        ),
+    ],
+)
+def test_weights_of_other_classes_are_taken_but_for_the_heads_that_count_them(
+    build: Callable[..., Any], task: str, before: int, after: int, heads: list[str]
+) -> None:
+    """All that has its shape has the donor's values; what has not keeps its own."""
+    import torch
+
+    from zoo.engine.starting import take_weights
+
+    donor, model = build(task, before, 1), build(task, after, 2)
+    given = {name: tensor.clone() for name, tensor in donor.state_dict().items()}
+    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    found = take_weights(model, given, "donor.pth")
+
+    assert sorted(found.shaped) == sorted(heads)
+    assert (found.missing, found.unexpected) == ((), ())
+    counted = [name for name in start if not name.endswith("num_batches_tracked")]
+    assert found.taken == len(counted) - len(heads)
+    names = {text.partition(" ")[0] for text in heads}
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, start[name] if name in names else given[name]), name
+
+
+def test_names_that_one_side_lacks_are_listed_ten_at_most(build: Callable[..., Any]) -> None:
+    from zoo.engine.starting import take_weights
+
+    model = build("semantic", 2, 0)
+    given = dict(model.state_dict())
+    lost = [f"decode_head.conv_seg.{part}" for part in ("weight", "bias")]
+    for name in lost:
+        given.pop(name)
+    given |= {
+        f"old.{number}": given["backbone.encoder.0.0.convs.0.conv.weight"] for number in range(13)
+    }
+
+    found = take_weights(model, given, "old.pth")
+
+    assert found.missing == tuple(lost)
+    assert len(found.unexpected) == 13
+    count = found.taken + 2
+    assert found.text("old.pth").splitlines() == [
+        f"starting from old.pth: {found.taken} of the model's {count} tensors taken",
+        f"2 not in it, left at their initial values: {lost[0]}; {lost[1]}",
+        "13 of it that the model lacks: "
+        + "; ".join(f"old.{number}" for number in range(10))
+        + "; and 3 more",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["other names", "other shapes"])
+def test_weights_of_which_none_fits_are_refused(build: Callable[..., Any], kind: str) -> None:
+    """A backbone's own file has no 'backbone.' before its names."""
+    import torch
+
+    from zoo.engine.starting import take_weights
+
+    model = build("semantic", 2, 0)
+    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    given = {
+        "other names": {"conv1.weight": torch.zeros(3), "bn1.bias": torch.zeros(1)},
+        "other shapes": {"decode_head.conv_seg.bias": torch.zeros(9)},
+    }[kind]
+
+    with pytest.raises(CheckpointError) as caught:
+        take_weights(model, given, "/tmp/resnet.pth")
+
+    message = str(caught.value)
+    assert message.startswith(f"cannot start from 'resnet.pth': none of its {len(given)} tensors")
+    assert next(iter(given)) in message
+    assert "where: /tmp/resnet.pth" in message
+    assert "model.backbone.init_cfg.checkpoint=/tmp/resnet.pth" in message
+    assert all(torch.equal(start[name], value) for name, value in model.state_dict().items())
+
+
+def test_weights_that_a_module_renames_are_taken_and_those_of_another_shape_refused() -> None:
+    """As mmdet's and mmcv's modules do with names of old versions."""
+    import torch
+
+    from zoo.engine.starting import take_weights
+
+    class Renaming(torch.nn.Linear):
+        def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+            if f"{prefix}kernel" in state_dict:
+                state_dict[f"{prefix}weight"] = state_dict.pop(f"{prefix}kernel")
+            super()._load_from_state_dict(state_dict, prefix, *args)
+
+    model = torch.nn.Sequential(Renaming(2, 2), torch.nn.Linear(2, 2))
+    rest = {"0.bias": torch.ones(2), "1.weight": torch.ones(2, 2), "1.bias": torch.ones(2)}
+
+    found = take_weights(model, rest | {"0.kernel": torch.ones(2, 2)}, "old.pth")
+    with pytest.raises(CheckpointError) as caught:
+        take_weights(model, rest | {"0.kernel": torch.ones(3, 2)}, "old.pth")
+
+    assert (found.taken, found.shaped, found.missing, found.unexpected) == (4, (), (), ())
+    assert "cannot start from 'old.pth': size mismatch for 0.weight" in str(caught.value)
+    assert "\nHINT: " in str(caught.value)
+
+
+def test_versions_of_modules_reach_them() -> None:
+    """torch's layers and mmcv's convert what is older than they are."""
+    import torch
+
+    from zoo.engine.starting import take_weights
+
+    seen: list[Any] = []
+
+    class Asking(torch.nn.Linear):
+        def _load_from_state_dict(self, state: Any, prefix: str, meta: Any, *args: Any) -> None:
+            seen.append(meta.get("version"))
+            super()._load_from_state_dict(state, prefix, meta, *args)
+
+    weights = OrderedDict({"weight": torch.ones(2, 2), "bias": torch.ones(3)})
+    weights._metadata = {"": {"version": 7}}  # type: ignore[attr-defined]
+
+    found = take_weights(Asking(2, 2), weights, "old.pth")
+
+    assert seen == [7]
+    assert found.shaped == ("bias (3,), expected (2,)",)
+
+
+@pytest.fixture
+def read(
+    squares: Path, squares_config: Path, squares_data: Path, tmp_path: Path
+) -> Callable[..., Any]:
+    """Return a function that reads the squares' config for one step, options laid over it."""
+    from zoo.engine.config import read_config
+
+    def run(*options: str, **more: Any) -> Any:
+        more = {"data": squares_data, "work_dir": tmp_path / "run"} | more
+        options = ("train_cfg.max_iters=1", "train_cfg.val_interval=9", *options)
+        return read_config(squares_config, cfg_options=options, **more)
+
+    return run
+
+
+def _log_of(folder: Path) -> str:
+    (path,) = folder.glob("*/*.log")
+    return path.read_text()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("hooks", [[], [{"type": "EMAHook"}]])
+def test_run_from_weights_of_three_classes_lists_its_head_and_trains(
+    build: Callable[..., Any],
+    read: Callable[..., Any],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    suffix: str,
+    hooks: list[Any],
+) -> None:
+    """With bare weights in either format, with and without averaged weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.train import train
+
+    given = {name: tensor.clone() for name, tensor in build("semantic", 3, 1).state_dict().items()}
+    path = tmp_path / f"donor{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(given, path)
+    config = read(f"load_from={path}", "optim_wrapper.optimizer.lr=1e-9")
+    config.custom_hooks = hooks
+
+    folder = train(config)
+
+    log = _log_of(folder)
+    assert f"starting from {path}: " in log
+    assert (
+        "2 of another shape in it, left at their initial values: decode_head.conv_seg.weight "
+        "(3, 4, 1, 1), expected (2, 4, 1, 1); decode_head.conv_seg.bias (3,), expected (2,)" in log
+    )
+    assert "do not match exactly" not in "".join(capfd.readouterr())
+    after = load_checkpoint(folder / "iter_1.pth").state_dict
+    name = "backbone.encoder.0.0.convs.0.conv.weight"
+    assert torch.allclose(after[name], given[name], atol=1e-6)
+    assert after["decode_head.conv_seg.weight"].shape[0] == 2
+
+
+def test_run_from_weights_that_hold_code_is_refused(
+    read: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The restricted rules hold here too."""
+    import torch
+
+    from zoo.engine.train import train
+
+    path, canary = tmp_path / "bad.pth", tmp_path / "canary"
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (canary,))
+
+    torch.save({"state_dict": {"a": torch.zeros(1)}, "x": Evil()}, path)
+
+    with pytest.raises(UnsafeCheckpointError):
+        train(read(f"load_from={path}"), transfer=True)
+
+    assert not canary.exists()
+
+
+def test_run_from_weights_of_which_none_fits_is_refused_before_it_trains(
+    read: Callable[..., Any], tmp_path: Path
+) -> None:
+    import torch
+
+    from zoo.engine.train import train
+
+    path = tmp_path / "resnet.pth"
+    torch.save({"conv1.weight": torch.zeros(3)}, path)
+
+    with pytest.raises(CheckpointError, match=r"cannot start from 'resnet\.pth': none of its 1"):
+        train(read(f"load_from={path}"))
+
+    assert not list((tmp_path / "run").glob("*.pth"))

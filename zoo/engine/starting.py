@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start from weights that fit in part: what is taken, and what stays as it was."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mmengine.runner.checkpoint as checkpoint_module
+from mmengine.runner import Runner
+
+from zoo.engine.checkpoints import load_checkpoint
+from zoo.engine.patching import exchanged
+from zoo.engine.processes import unwrap_model
+from zoo.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+__all__ = ["Start", "listing_start", "take_weights"]
+
+_SHOWN = 10
+# Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
+_OPTIONAL_SUFFIX = "num_batches_tracked"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What of a file a model took.
+
+    Attributes:
+        taken: How many tensors of the model have the file's values.
+        shaped: Names of the model whose shape is another in the file, with both shapes.
+        missing: Names of the model that the file lacks.
+        unexpected: Names of the file that the model lacks.
+    """
+
+    taken: int
+    shaped: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    def text(self, where: str | Path) -> str:
+        """Return it in words, ten names of each kind.
+
+        Args:
+            where: The file.
+        """
+        count = self.taken + len(self.shaped) + len(self.missing)
+        lines = [f"starting from {where}: {self.taken} of the model's {count} tensors taken"]
+        for label, names in (
+            ("of another shape in it, left at their initial values", self.shaped),
+            ("not in it, left at their initial values", self.missing),
+            ("of it that the model lacks", self.unexpected),
+        ):
+            if names:
+                lines.append(f"{len(names)} {label}: {_listed(names)}")
+        return "\n".join(lines)
+
+
+@contextmanager
+def listing_start() -> Iterator[None]:
+    """Run mmengine with a ``load_from`` that takes what fits of a file, and logs what does not.
+
+    Inside, a run that starts from weights, rather than resumes, takes them with `take_weights`.
+    """
+    with exchanged(Runner, load_checkpoint=_starting(Runner.load_checkpoint)):
+        yield
+
+
+def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def start(self: Runner, filename: str, *args: Any, **kwargs: Any) -> Any:
+        if self._resume:
+            return original(self, filename, *args, **kwargs)
+        found = load_checkpoint(filename)
+        model = unwrap_model(self.model)
+        fitting, shaped = _part(model, found.state_dict)
+        checkpoint = {"state_dict": fitting, "meta": dict(found.meta)}
+        # EMAHook loads it too, and would print what it lacks.
+        quiet = partial(checkpoint_module.load_state_dict, logger="silent")
+        with exchanged(checkpoint_module, load_state_dict=quiet):
+            self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        report = _take(model, checkpoint["state_dict"], shaped, filename)
+        is_whole = not (report.shaped or report.missing or report.unexpected)
+        (self.logger.info if is_whole else self.logger.warning)(report.text(filename))
+        self._has_loaded = True
+        return checkpoint
+
+    return start
+
+
+def take_weights(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> Start:
+    """Load into a model what fits it, leave all else as it is, and return what was done.
+
+    Args:
+        model: The model, in no wrapper.
+        state_dict: Weights by name, none of which is changed.
+        where: The file that they come from, for the message.
+
+    Raises:
+        CheckpointError: Not one of them fits.
+    """
+    return _take(model, *_part(model, state_dict), where)
+
+
+def _part(
+    model: Module, state_dict: Mapping[str, Tensor]
+) -> tuple[OrderedDict[str, Tensor], list[str]]:
+    """Return the weights without those of another shape, and the names of these."""
+    own = model.state_dict()
+    shaped = [
+        name for name in own if name in state_dict and own[name].shape != state_dict[name].shape
+    ]
+    left_out = set(shaped)
+    fitting = OrderedDict((k, value) for k, value in state_dict.items() if k not in left_out)
+    # Modules tell by it how old their weights are.
+    fitting._metadata = getattr(state_dict, "_metadata", None)  # type: ignore[attr-defined]
+    texts = [
+        f"{name} {tuple(state_dict[name].shape)}, expected {tuple(own[name].shape)}"
+        for name in shaped
+    ]
+    return fitting, texts
+
+
+def _take(
+    model: Module, fitting: Mapping[str, Tensor], shaped: Sequence[str], where: str | Path
+) -> Start:
+    names = [name for name in model.state_dict() if not name.endswith(_OPTIONAL_SUFFIX)]
+    try:
+        found = model.load_state_dict(fitting, strict=False)
+    except RuntimeError as error:
+        # Under the name that a module gave it while it loaded.
+        reason = "; ".join(str(error).strip().splitlines()[1:4]).replace("\t", "").rstrip(". ")
+        message = f"cannot start from {Path(where).name!r}: {reason}."
+        hint = "take these weights out of the file, or a config whose layers have their shapes."
+        raise CheckpointError(message, path=where, hint=hint) from error
+    left = {text.partition(" ")[0] for text in shaped}
+    missing = [name for name in found.missing_keys if name in names and name not in left]
+    taken = len(names) - len(missing) - len(left)
+    if taken <= 0:
+        raise _nothing_fits(where, fitting, shaped, names)
+    return Start(taken, tuple(shaped), tuple(missing), tuple(found.unexpected_keys))
+
+
+def _nothing_fits(
+    where: str | Path, fitting: Mapping[str, Tensor], shaped: Sequence[str], names: Sequence[str]
+) -> CheckpointError:
+    count = len(fitting) + len(shaped)
+    message = f"cannot start from {Path(where).name!r}: none of its {count} tensors fits the "
+    message += f"model's {len(names)}; found {_listed(list(fitting) or shaped, 3)}, expected names "
+    message += f"such as {_listed(names, 3)}."
+    hint = "weights of a backbone alone: --cfg-options model.backbone.init_cfg.type=Pretrained "
+    hint += f"model.backbone.init_cfg.checkpoint={where}."
+    return CheckpointError(message, path=where, hint=hint)
+
+
+def _listed(names: Sequence[str], most: int = _SHOWN) -> str:
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more

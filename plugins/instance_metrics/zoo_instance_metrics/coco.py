@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zoo.errors import ConfigError, DataError
 from zoo_instance_metrics.counting import count_errors, count_instances, f1_of_image
 from zoo_instance_metrics.evaluation import Evaluation, ImagePair, evaluate
+from zoo_instance_metrics.instances import ImageFacts
 from zoo_instance_metrics.options import read_kinds, read_max_dets, read_score, read_sizes
 from zoo_instance_metrics.predictions import read_predictions
 from zoo_instance_metrics.truth import read_sample, read_truth
@@ -76,11 +77,10 @@ class CocoMetric(BaseMetric):
         self.max_dets = read_max_dets(max_dets)
         self.areas = read_sizes(sizes)
         self.score_thr = read_score(score_thr)
-        self._has_masks = "segm" in self.kinds
         self._truth = None
         if ann_file is not None:
-            self._truth = read_truth(ann_file, with_masks=self._has_masks)
-            if self._truth.is_derived and self._has_masks:
+            self._truth = read_truth(ann_file, with_masks="segm" in self.kinds)
+            if self._truth.is_derived and "segm" in self.kinds:
                 text = "the masks of %s are derived: mask AP tells how well their shape is drawn"
                 _LOG.warning(text, ann_file)
         self._per_image: list[dict[str, Any]] = []
@@ -110,17 +110,12 @@ class CocoMetric(BaseMetric):
                 size = image.size
             else:
                 size = (int(sample["ori_shape"][0]), int(sample["ori_shape"][1]))
-                true = read_sample(sample, with_masks=self._has_masks, file=file)
-            predicted = read_predictions(
-                sample["pred_instances"],
-                classes=len(classes),
-                size=size,
-                with_masks=self._has_masks,
-                file=file,
-            )
-            self.results.append(
-                {"id": number, "file": file, "size": size, "true": true, "predicted": predicted}
-            )
+            facts = ImageFacts(file, size, len(classes), "segm" in self.kinds)
+            if self._truth is None:
+                true = read_sample(sample, facts)
+            predicted = read_predictions(sample["pred_instances"], facts)
+            row = {"id": number, "file": file, "size": size, "true": true, "predicted": predicted}
+            self.results.append(row)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Return the values over all images; keep those of each image.

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from zoo.errors import DataError
 
 __all__ = [
+    "ImageFacts",
     "Instances",
     "Predictions",
     "Rle",
     "TrueInstances",
     "areas_of",
+    "check_labels",
     "encode_masks",
     "read_boxes",
 ]
@@ -72,6 +74,23 @@ class Predictions(Instances):
         return self.mask_scores if kind == "segm" else self.scores
 
 
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What an image's instances are held to.
+
+    Attributes:
+        file: Its path, for messages.
+        size: Height and width in px.
+        classes: How many there are.
+        with_masks: Whether masks are needed.
+    """
+
+    file: str
+    size: tuple[int, int]
+    classes: int
+    with_masks: bool
+
+
 def read_boxes(boxes: Any) -> NDArray[np.float64]:
     """Return boxes xyxy in px, a tensor or mmdet's ``HorizontalBoxes``, as x, y, width, height."""
     corners = np.asarray(_as_array(getattr(boxes, "tensor", boxes)), np.float64).reshape(-1, 4)
@@ -101,6 +120,26 @@ def encode_masks(masks: Any, size: tuple[int, int], file: str) -> list[Rle]:
     _check_size({array.shape[1:]} if len(array) else set(), size, file)
     # One by one: all together in another order would be all of them once more.
     return [rle_tools.encode(np.asarray(one, np.uint8, order="F")) for one in array]
+
+
+def check_labels(labels: NDArray[np.int64], what: str, image: ImageFacts) -> None:
+    """Check that labels are ids of classes.
+
+    Args:
+        labels: ``(K,)`` int64.
+        what: What has them, for the message.
+        image: That they are of.
+
+    Raises:
+        DataError: One is not.
+    """
+    is_bad = (labels < 0) | (labels >= image.classes)
+    if is_bad.any():
+        message = (
+            f"cannot score an image: {what} has the label {labels[is_bad][0]}, expected one from "
+            f"0 to {image.classes - 1}."
+        )
+        raise DataError(message, path=image.file, hint="the classes of config and data set differ.")
 
 
 def areas_of(masks: Sequence[Rle]) -> NDArray[np.float64]:

@@ -87,11 +87,13 @@ def read_sizes(sizes: Any) -> dict[str, tuple[float, float]]:
         raise ConfigError(message, where="CocoMetric.sizes", hint="use dict(small=(0, 32)).")
     areas = {}
     for name, sides in (COCO_SIZES if sizes is None else sizes).items():
-        if not re.fullmatch(r"[A-Za-z0-9.+-]+", name) or name in ("50", "75"):
-            message = f"cannot name a size {name!r}: expected letters, digits, '.', '+' and '-', "
+        if not re.fullmatch(r"[A-Za-z0-9.+-]+", str(name)) or str(name) in ("50", "75"):
+            message = (
+                f"cannot name a size {str(name)!r}: expected letters, digits, '.', '+' and '-', "
+            )
             message += "and neither '50' nor '75', which are thresholds."
             raise ConfigError(message, where="CocoMetric.sizes", hint="rename it.")
-        areas[name] = _read_range(name, sides)
+        areas[str(name)] = _read_range(name, sides)
     # By size: a config that was written out and read again has its keys by the alphabet.
     return dict(sorted(areas.items(), key=lambda item: item[1]))
 

@@ -9,23 +9,24 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import DataError
-from zoo_instance_metrics.instances import Predictions, encode_masks, read_boxes
+from zoo_instance_metrics.instances import (
+    ImageFacts,
+    Predictions,
+    check_labels,
+    encode_masks,
+    read_boxes,
+)
 
 __all__ = ["read_predictions"]
 
 
-def read_predictions(
-    found: Mapping[str, Any], *, classes: int, size: tuple[int, int], with_masks: bool, file: str
-) -> Predictions:
+def read_predictions(found: Mapping[str, Any], image: ImageFacts) -> Predictions:
     """Return the predictions of one image, masks as run lengths.
 
     Args:
         found: ``bboxes`` ``(K, 4)`` xyxy px, ``scores`` and ``labels`` ``(K,)``; ``masks``
             ``(K, H, W)`` bool or run lengths; ``mask_scores`` ``(K,)`` where masks have their own.
-        classes: How many there are.
-        size: Height and width of the image in px.
-        with_masks: Whether masks are needed.
-        file: Of the image, for messages.
+        image: What they are held to.
 
     Raises:
         DataError: A label is no class, a box or score is not finite, or masks are missing or of
@@ -37,20 +38,14 @@ def read_predictions(
     mask_scores = scores
     if "mask_scores" in found:
         mask_scores = np.asarray(found["mask_scores"].cpu(), np.float64)
-    is_bad = (labels < 0) | (labels >= classes)
-    if is_bad.any():
-        message = (
-            f"cannot score an image: a prediction has the label {labels[is_bad][0]}, expected one "
-            f"from 0 to {classes - 1}."
-        )
-        raise DataError(message, path=file, hint="the classes of config and data set differ.")
+    check_labels(labels, "a prediction", image)
     if not all(np.isfinite(values).all() for values in (boxes, scores, mask_scores)):
         message = "cannot score an image: a predicted box or score is not finite."
-        raise DataError(message, path=file, hint="train with a smaller learning rate.")
+        raise DataError(message, path=image.file, hint="train with a smaller learning rate.")
     masks = None
-    if with_masks and "masks" not in found:
+    if image.with_masks and "masks" not in found:
         message = "cannot evaluate masks: the model predicts boxes alone."
-        raise DataError(message, path=file, hint="set the evaluator's metric to 'bbox'.")
-    if with_masks:
-        masks = encode_masks(found["masks"], size, file)
+        raise DataError(message, path=image.file, hint="set the evaluator's metric to 'bbox'.")
+    if image.with_masks:
+        masks = encode_masks(found["masks"], image.size, image.file)
     return Predictions(labels, boxes, masks, scores, mask_scores)

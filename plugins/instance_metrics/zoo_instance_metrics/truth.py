@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from zoo.data import read_coco
 from zoo.errors import ConfigError, DataError
 from zoo_instance_metrics.instances import (
+    ImageFacts,
     Rle,
     TrueInstances,
     areas_of,
+    check_labels,
     encode_masks,
     read_boxes,
 )
@@ -156,30 +158,31 @@ def read_truth(path: str | Path, *, with_masks: bool) -> TruthFile:
     return TruthFile(path, categories, images, is_derived)
 
 
-def read_sample(sample: Mapping[str, Any], *, with_masks: bool, file: str) -> TrueInstances:
+def read_sample(sample: Mapping[str, Any], image: ImageFacts) -> TrueInstances:
     """Return the true instances that a data sample brings itself, those to ignore as crowds.
 
     Args:
         sample: With ``gt_instances`` at the image's own resolution (``bboxes``, ``labels``,
-            ``masks`` where needed), ``ori_shape``, and ``ignored_instances`` where there are any.
-        with_masks: Whether masks are needed.
-        file: Of the image, for messages.
+            ``masks`` where needed), and ``ignored_instances`` where there are any.
+        image: What they are held to.
 
     Raises:
-        DataError: It brings no instances, or no masks where they are needed, or masks of another
-            size.
+        DataError: It brings no instances, no masks where they are needed, masks of another size,
+            or a label that is no class.
     """
     parts = [sample.get("gt_instances"), sample.get("ignored_instances")]
     if parts[0] is None or "bboxes" not in parts[0]:
         message = "cannot evaluate: the data sample brings no true instances."
         hint = "name the evaluator's ann_file, or load annotations in the test pipeline."
-        raise DataError(message, path=file, hint=hint)
+        raise DataError(message, path=image.file, hint=hint)
     found = [
-        _read_part(part, sample["ori_shape"], file, is_crowd=bool(number), with_masks=with_masks)
+        _read_part(part, image, is_crowd=bool(number))
         for number, part in enumerate(parts)
         if part and len(part["bboxes"])
     ]
-    return _join(found, with_masks=with_masks)
+    joined = _join(found, with_masks=image.with_masks)
+    check_labels(joined.labels, "a true instance", image)
+    return joined
 
 
 def _read_rows(
@@ -232,17 +235,15 @@ def _as_rle(segmentation: Any, size: tuple[int, int]) -> Rle:
     return rle
 
 
-def _read_part(
-    part: Mapping[str, Any], shape: Sequence[int], file: str, *, is_crowd: bool, with_masks: bool
-) -> TrueInstances:
+def _read_part(part: Mapping[str, Any], image: ImageFacts, *, is_crowd: bool) -> TrueInstances:
     boxes = read_boxes(part["bboxes"])
     masks = None
-    if with_masks and "masks" not in part:
+    if image.with_masks and "masks" not in part:
         message = "cannot evaluate masks: the data sample brings boxes alone."
         hint = "set the evaluator's metric to 'bbox', or load annotations with_mask=True."
-        raise DataError(message, path=file, hint=hint)
-    if with_masks:
-        masks = encode_masks(part["masks"], (int(shape[0]), int(shape[1])), file)
+        raise DataError(message, path=image.file, hint=hint)
+    if image.with_masks:
+        masks = encode_masks(part["masks"], image.size, image.file)
     return TrueInstances(
         labels=np.asarray(part["labels"].cpu(), np.int64),
         boxes=boxes,

@@ -61,6 +61,26 @@ def panels(figure: Figure) -> dict[str, Any]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes if axes.axison}
 
 
+def curves(axes: Any) -> dict[str, Any]:
+    """Return the lines that the legend names."""
+    return {
+        line.get_label(): line
+        for line in axes.get_lines()
+        if not str(line.get_label()).startswith("_")
+    }
+
+
+def marks(axes: Any) -> list[tuple[int, str]]:
+    """Return where lines cross a panel from edge to edge, and what is written at each."""
+    places = [
+        line.get_xdata()[0]
+        for line in axes.get_lines()
+        if list(line.get_ydata()) == [0, 1] and len(set(line.get_xdata())) == 1
+    ]
+    texts = {text.xy[0]: text.get_text() for text in axes.texts if text.xy[1] == 1}
+    return [(place, texts.get(place, "")) for place in places]
+
+
 def test_run_gives_losses_metrics_and_rates(tmp_path: Path, figures: list[Figure]) -> None:
     from zoo.engine.plot import plot
 
@@ -69,10 +89,10 @@ def test_run_gives_losses_metrics_and_rates(tmp_path: Path, figures: list[Figure
     found = panels(figures[0])
     assert path.read_bytes().startswith(b"\x89PNG")
     assert list(found) == ["training loss", "validation, 0 to 1", "validation", "learning rate"]
-    lines = {line.get_label(): line for line in found["training loss"].get_lines()}
-    assert set(lines) == {"loss", "decode.loss_ce"}
-    assert lines["loss"].get_xdata().tolist() == list(range(10, 101, 10))
-    assert lines["loss"].get_ydata()[0] == pytest.approx(0.1)
+    lines = curves(found["training loss"])
+    assert set(lines) == {"training"}
+    assert lines["training"].get_xdata().tolist() == list(range(10, 101, 10))
+    assert lines["training"].get_ydata()[0] == pytest.approx(0.1)
 
 
 def test_best_value_is_marked_with_a_star(tmp_path: Path, figures: list[Figure]) -> None:
@@ -81,10 +101,9 @@ def test_best_value_is_marked_with_a_star(tmp_path: Path, figures: list[Figure])
     plot([write_run(tmp_path / "unet")], tmp_path / "p.png")
 
     axes = panels(figures[0])["validation, 0 to 1"]
-    star, curve = axes.get_lines()
-    assert star.get_marker() == "*"
+    (star,) = [line for line in axes.get_lines() if line.get_marker() == "*"]
     assert (star.get_xdata()[0], star.get_ydata()[0]) == (50, pytest.approx(0.85))
-    assert curve.get_label() == "dice, best 0.85 at 50"
+    assert list(curves(axes)) == ["dice, best 0.85 at 50"]
 
 
 def test_many_metrics_are_parted_by_their_first_word(tmp_path: Path, figures: list[Figure]) -> None:
@@ -101,15 +120,127 @@ def test_many_metrics_are_parted_by_their_first_word(tmp_path: Path, figures: li
     assert titles == ["validation, 0 to 1: dice", "validation, 0 to 1: iou"]
 
 
-def test_best_of_a_loss_or_distance_is_the_lowest() -> None:
-    from matplotlib.figure import Figure
+def write_staged_run(work_dir: Path, *, kept: str | None = None) -> Path:
+    """Write 12 epochs of 10 steps in two stages; the validation loss rises from epoch 7 on."""
+    path = work_dir / "20240101_000000/vis_data/scalars.json"
+    path.parent.mkdir(parents=True)
+    lines: list[dict[str, Any]] = []
+    for epoch in range(1, 13):
+        rate, step = (2e-4 if epoch <= 6 else 2e-5), 10 * epoch
+        parts = {"loss_cls": 1 / epoch, "loss_mask": 2 / epoch}
+        where = {"epoch": epoch, "iter": step, "step": step}
+        lines.append({"lr": rate, "loss": 3 / epoch, **parts, **where})
+        lost = 1 / epoch + 0.05 * max(0, epoch - 6)
+        parts = {"val/loss": 2 * lost, "val/loss_cls": lost, "val/loss_mask": lost}
+        scores = {"coco/segm_mAP": epoch / 20, "coco/segm_mAP_l": -1.0}
+        lines.append({**scores, **parts, "step": epoch})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if kept is not None:
+        (work_dir / kept).touch()
+    return work_dir
 
-    from zoo.engine.plot import _mark_best
 
-    axes = Figure().subplots()
-    _mark_best(axes, "val/hd95", {10: 5.0, 20: 3.0, 30: math.nan, 40: 4.0}, "red")
+def test_validation_loss_lies_in_the_panel_of_the_training_loss(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    """The sums in one panel, the parts in the next; COCO's -1 for what is not there is no curve."""
+    from zoo.engine.plot import plot
 
-    assert axes.get_lines()[0].get_xdata()[0] == 20
+    plot([write_staged_run(tmp_path / "staged")], tmp_path / "p.png")
+
+    found = panels(figures[0])
+    assert list(found) == [
+        "training and validation loss",
+        "parts of the loss",
+        "validation, 0 to 1",
+        "learning rate",
+    ]
+    sums = curves(found["training and validation loss"])
+    assert list(sums) == ["training", "validation, best 0.3333 at epoch 6"]
+    assert list(sums.values())[1].get_xdata().tolist() == list(range(10, 121, 10))
+    assert list(sums.values())[1].get_ydata()[0] == pytest.approx(2.0)
+    parts = found["parts of the loss"]
+    assert list(curves(parts)) == ["loss_cls", "loss_mask", "of validation"]
+    drawn = [line for line in parts.get_lines() if len(line.get_xdata()) == 12]
+    colors = [line.get_color() for line in drawn]
+    assert (len(drawn), colors[0], colors[2]) == (4, colors[1], colors[3])
+    assert list(curves(found["validation, 0 to 1"])) == ["coco/segm_mAP, best 0.6 at epoch 12"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ("best_val_loss_epoch_6.pth", (60, "kept: epoch 6")),
+        ("best_coco_segm_mAP_epoch_11.pth", (110, "kept: epoch 11")),
+        (None, (120, "best: epoch 12")),
+        ("best_other_epoch_6.pth", (120, "best: epoch 12")),
+        ("best_val_loss_epoch_40.pth", (120, "best: epoch 12")),
+    ],
+)
+def test_best_step_is_marked_across_all_panels(
+    tmp_path: Path, figures: list[Figure], kept: str | None, expected: tuple[int, str]
+) -> None:
+    """That of the checkpoint which was kept, else of the first metric; and where the rate fell."""
+    from zoo.engine.plot import plot
+
+    plot([write_staged_run(tmp_path / "staged", kept=kept)], tmp_path / "p.png")
+
+    for axes in panels(figures[0]).values():
+        assert marks(axes) == [(70, ""), expected]
+
+
+def test_rate_of_each_stage_is_written_beside_it(tmp_path: Path, figures: list[Figure]) -> None:
+    from zoo.engine.plot import plot
+
+    plot([write_staged_run(tmp_path / "staged")], tmp_path / "p.png")
+
+    axes = panels(figures[0])["learning rate"]
+    assert [text.get_text() for text in axes.texts if text.xy[1] != 1] == ["0.0002", "2e-05"]
+
+
+def test_losses_that_begin_far_above_the_rest_leave_the_panel(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    """Else one step at 300 makes a line of all that follows; the axis says so."""
+    from zoo.engine.plot import plot
+
+    run = write_run(tmp_path / "unet")
+    log = next(run.glob("*/vis_data/scalars.json"))
+    first = {"lr": 0.1, "loss": 300.0, "iter": 1, "step": 1}
+    log.write_text(json.dumps(first) + "\n" + log.read_text())
+
+    plot([run], tmp_path / "p.png")
+
+    axes = panels(figures[0])["training loss"]
+    assert axes.get_ylim()[1] == pytest.approx(1.15 * 0.1)
+    assert axes.get_xlabel() == "iteration (losses begin at 300, above the panel)"
+
+
+def test_several_runs_with_validation_have_a_colour_and_a_mark_each(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    from zoo.engine.plot import plot
+
+    runs = [
+        write_staged_run(tmp_path / "a", kept="best_val_loss_epoch_6.pth"),
+        write_staged_run(tmp_path / "b", kept="best_val_loss_epoch_7.pth"),
+    ]
+
+    plot(runs, tmp_path / "p.png")
+
+    found = panels(figures[0])
+    assert "parts of the loss" not in found
+    axes = found["training and validation loss"]
+    lines = curves(axes)
+    assert list(lines) == [
+        "a: training",
+        "a: validation, best 0.3333 at epoch 6",
+        "b: training",
+        "b: validation, best 0.3333 at epoch 6",
+    ]
+    colors = [line.get_color() for line in lines.values()]
+    assert colors[0] == colors[1] != colors[2] == colors[3]
+    assert marks(axes) == [(60, "kept: epoch 6"), (70, "kept: epoch 7")]
 
 
 def test_several_runs_are_overlaid_by_name(tmp_path: Path, figures: list[Figure]) -> None:
@@ -119,9 +250,9 @@ def test_several_runs_are_overlaid_by_name(tmp_path: Path, figures: list[Figure]
 
     plot(runs, tmp_path / "p.png")
 
-    axes = panels(figures[0])["training loss (loss)"]
-    assert [line.get_label() for line in axes.get_lines()] == ["unet (1)", "unet (2)"]
-    colors = {line.get_color() for line in axes.get_lines()}
+    lines = curves(panels(figures[0])["training loss"])
+    assert list(lines) == ["unet (1): training", "unet (2): training"]
+    colors = {line.get_color() for line in lines.values()}
     assert len(colors) == 2
 
 
@@ -134,7 +265,7 @@ def test_loss_that_is_not_finite_is_marked_where_it_was(
 
     axes = panels(figures[0])["training loss"]
     crosses = [line for line in axes.get_lines() if line.get_marker() == "x"]
-    assert [line.get_xdata() for line in crosses] == [[60], [60]]
+    assert [line.get_xdata() for line in crosses] == [[60]]
     assert crosses[0].get_label() == "not finite"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from zoo.engine.best_step import Best
 from zoo.engine.run_logs import read_per_image, read_run_log
 from zoo.errors import DataError
 
@@ -75,6 +76,43 @@ def test_epochs_of_validation_become_iterations(tmp_path: Path) -> None:
     write_log(tmp_path, "20240101_000000", records)
 
     assert read_run_log(tmp_path).metrics == {"mDice": {50: 1.0, 100: 2.0}}
+
+
+def test_losses_of_validation_are_no_metrics_and_name_the_training_ones(tmp_path: Path) -> None:
+    """Steps know their epochs, and the best one is that of the checkpoint that was kept."""
+    records = [
+        train(50, 2.0, epoch=1),
+        {"mDice": 0.5, "val/loss": 1.5, "val/loss_ce": 1.0, "step": 1},
+        train(100, 1.0, epoch=2),
+        {"mDice": 0.4, "val/loss": 1.0, "val/loss_ce": 0.5, "step": 2},
+    ]
+    write_log(tmp_path, "20240101_000000", records)
+    (tmp_path / "best_val_loss_epoch_2.pth").touch()
+
+    for folder in (tmp_path, tmp_path / "20240101_000000"):
+        log = read_run_log(folder)
+
+        assert log.losses == {"loss": {50: 2.0, 100: 1.0}}
+        assert log.val_losses == {"loss": {50: 1.5, 100: 1.0}, "loss_ce": {50: 1.0, 100: 0.5}}
+        assert log.metrics == {"mDice": {50: 0.5, 100: 0.4}}
+        assert (log.at(100), log.at(70)) == ("epoch 2", "70")
+        assert log.best == Best(step=100, key="val/loss", value=1.0, is_kept=True)
+
+
+def test_best_step_without_a_checkpoint_is_that_of_the_first_metric(tmp_path: Path) -> None:
+    """As with save_best='auto'; counted in iterations here."""
+    records = [train(10), {"mDice": 0.5, "step": 10}, train(20), {"mDice": 0.4, "step": 20}]
+    write_log(tmp_path, "20240101_000000", records)
+
+    assert read_run_log(tmp_path).best == Best(step=10, key="mDice", value=0.5, is_kept=False)
+
+
+def test_best_step_of_iterations_is_read_from_the_checkpoints_name(tmp_path: Path) -> None:
+    records = [train(10), {"a/mDice": 0.5, "step": 10}, train(20), {"a/mDice": 0.4, "step": 20}]
+    write_log(tmp_path, "20240101_000000", records)
+    (tmp_path / "best_a_mDice_iter_20.pth").touch()
+
+    assert read_run_log(tmp_path).best == Best(step=20, key="a/mDice", value=0.4, is_kept=True)
 
 
 def test_values_that_are_not_finite_become_gaps(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from zoo.engine.best_step import Best, find_best_step
+from zoo.engine.models import find_best_checkpoint
 from zoo.errors import DataError
 
 __all__ = ["Curve", "PerImage", "RunLog", "read_per_image", "read_run_log"]
@@ -27,14 +29,24 @@ class RunLog:
     Args:
         name: The work dir's name.
         losses: Training losses by name; ``loss`` is their weighted sum.
-        metrics: Validation values by name.
+        val_losses: Losses on validation images, ``val/...`` in the log, by their training names.
+        metrics: Other validation values by name.
         rates: Learning rates by name.
+        epochs: Step -> epoch of the validations that the log counts in epochs.
+        best: The step whose checkpoint was kept as the best one, else that of the first metric.
     """
 
     name: str
     losses: Mapping[str, Curve]
+    val_losses: Mapping[str, Curve]
     metrics: Mapping[str, Curve]
     rates: Mapping[str, Curve]
+    epochs: Mapping[int, int]
+    best: Best | None
+
+    def at(self, step: int) -> str:
+        """Return what a step is called: its epoch where validation counts in epochs."""
+        return f"epoch {self.epochs[step]}" if step in self.epochs else f"{step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,9 @@ def read_run_log(work_dir: Path) -> RunLog:
     if not records:
         message = f"cannot plot {str(work_dir)!r}: its log is empty, no step was written yet."
         raise DataError(message, path=files[-1], hint=hint)
-    return _sorted_out(work_dir.resolve().name, records)
+    # A time-stamped folder's checkpoints lie beside it.
+    kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].parents[2])
+    return _sorted_out(work_dir.resolve().name, records, kept)
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
@@ -100,7 +114,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
         if _is_training(record):
             trained = record
         elif trained and record["step"] == trained.get("epoch"):
-            record["step"] = trained["step"]
+            record |= {"step": trained["step"], "epoch": record["step"]}
         records.append(record)
     return records
 
@@ -109,17 +123,20 @@ def _is_training(record: Mapping[str, Any]) -> bool:
     return any(key == "lr" or key.endswith("/lr") or key == "loss" for key in record)
 
 
-def _sorted_out(name: str, records: Iterable[Mapping[str, Any]]) -> RunLog:
+def _sorted_out(name: str, records: Iterable[Mapping[str, Any]], kept: Path | None) -> RunLog:
     losses: dict[str, Curve] = {}
-    metrics: dict[str, Curve] = {}
+    measured: dict[str, Curve] = {}
     rates: dict[str, Curve] = {}
+    epochs: dict[int, int] = {}
     for record in records:
         is_training = _is_training(record)
+        if not is_training and "epoch" in record:
+            epochs[record["step"]] = record["epoch"]
         for key, value in record.items():
             if key in _NOT_CURVES or isinstance(value, bool) or not _is_number(value):
                 continue
             if not is_training:
-                curves = metrics
+                curves = measured
             elif "lr" in key.replace("/", "_").split("_"):
                 curves = rates
             elif "loss" in key:
@@ -131,7 +148,21 @@ def _sorted_out(name: str, records: Iterable[Mapping[str, Any]]) -> RunLog:
             curve[record["step"]] = number if math.isfinite(number) else math.nan
     if rates.get("lr") == rates.get("base_lr"):
         rates.pop("base_lr", None)
-    return RunLog(name, losses, metrics, rates)
+    measured = {key: curve for key, curve in measured.items() if not _is_absent(curve)}
+    best = find_best_step(kept, measured, epochs)
+    parts = {key: curve for key, curve in measured.items() if _is_loss(key)}
+    metrics = {key: curve for key, curve in measured.items() if key not in parts}
+    val_losses = {key.removeprefix("val/"): curve for key, curve in parts.items()}
+    return RunLog(name, losses, val_losses, metrics, rates, epochs, best)
+
+
+def _is_loss(key: str) -> bool:
+    return key.startswith("val/") and "loss" in key
+
+
+def _is_absent(curve: Curve) -> bool:
+    """Return whether these are COCO's -1 throughout: there are no such objects to find."""
+    return all(value == -1 for value in curve.values())
 
 
 def _is_number(value: object) -> bool:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """StagedTraining around a model of three layers: rates, schedulers, loops and bad input."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,77 @@ def test_stage_without_rate_has_the_optimizers(tmp_path: Path) -> None:
     make_runner(tmp_path / "run", rows, record).train()
 
     assert record.rates[-1] == pytest.approx([0.1])
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_run_when_resumed_goes_on_in_its_stage_bit_for_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    """In the middle of a stage, and where one ends: rates, frozen layers and weights are equal."""
+    # mmengine's own checkpoints, which this test has just written; `zoo train` reads them safely.
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    whole, again = Record(), Record()
+    drop = {"type": "MultiStepLR", "milestones": [3], "gamma": 0.1, "by_epoch": True}
+    make_runner(tmp_path / "whole", [HEADS, ALL], whole, param_scheduler=drop).train()
+    begun = str(tmp_path / "whole" / f"epoch_{epoch}.pth")
+
+    resumed = {"load_from": begun, "resume": True, "param_scheduler": drop}
+    make_runner(tmp_path / "again", [HEADS, ALL], again, **resumed).train()
+
+    assert len(again.states) == 8 - 2 * epoch
+    assert whole.trained[2 * epoch :] == again.trained
+    assert whole.rates[2 * epoch :] == again.rates
+    for expected, found in zip(whole.states[2 * epoch :], again.states, strict=True):
+        assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_log_states_what_trains_in_each_stage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the stem 2 * 2 + 2, frozen by the config; of the body that and 4 of its norm; the head."""
+    runner = make_runner(tmp_path / "run", [HEADS, ALL])
+    runner.logger.addHandler(caplog.handler)
+    runner.logger.setLevel(logging.INFO)
+
+    runner.train()
+
+    text = "\n".join(record.getMessage() for record in caplog.records)
+    table = text.partition("training in stages:\n")[2].splitlines()[:8]
+    assert [line.split() for line in table] == [
+        ["parameters", "that", "train", "heads", "all", "of"],
+        ["-" * len(table[0])],
+        ["epochs", "1-2", "3-4"],
+        ["lr", "0.2", "0.05"],
+        ["stem", "0", "0", "6"],
+        ["body", "0", "10", "10"],
+        ["head", "3", "3", "3"],
+        ["all", "3", "13", "19"],
+    ]
+    assert "stage 'heads' until epoch 2: 3 parameters train, lr 0.2" in text
+    assert "stage 'all' until epoch 4: 13 parameters train, lr 0.05" in text
+
+
+def test_stages_of_a_mask_rcnn_leave_frozen_norms_as_they_are(
+    instance_config: dict[str, Any], make_runner: Callable[..., Any]
+) -> None:
+    """Its ResNet freezes its stem and first stage, and norms keep their statistics; heads first."""
+    stages = [
+        {"name": "heads", "train": ["neck.*", "rpn_head.*", "roi_head.*"], "until": 1},
+        {"name": "all", "train": ["*"], "until": 2},
+    ]
+    record = Record()
+    hook = {"type": "zoo.training_hooks.StagedTraining", "stages": stages}
+
+    make_runner(instance_config, hook, record, **{"train_cfg.max_epochs": 2}).train()
+
+    start, heads, end = record.states[0], record.states[2], record.states[-1]
+    moved = {name for name in start if not torch.equal(start[name], heads[name])}
+    assert {name.partition(".")[0] for name in moved} == {"neck", "rpn_head", "roi_head"}
+    later = {name for name in start if not torch.equal(heads[name], end[name])}
+    backbone = {name for name in later if name.startswith("backbone.")}
+    free = {name for name in start if name.startswith("backbone.layer2.")}
+    assert backbone == {name for name in free if name.endswith((".weight", ".bias"))}
+    assert len(free) > len(backbone) > 5
 
 
 def test_run_when_shorter_than_its_stages_trains_the_first(tmp_path: Path) -> None:

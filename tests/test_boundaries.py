@@ -85,7 +85,7 @@ RULES = {
         *(*CATALOG, "zoo.catalog", "zoo.loading", "zoo.registry", "zoo.interfaces"),
         *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.__version__"),
         others={"torch", "numpy", "cv2", "safetensors", "packaging", *MM},
-        lazily={"matplotlib", "PIL", "tqdm", "sahi", "rasterio"},
+        lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely"},
     ),
     "zoo/testing": rule(
         *(*BASE, "zoo.catalog", "zoo.discovery", "zoo.loading", "zoo.manifest"),
@@ -96,7 +96,7 @@ RULES = {
     "zoo/cli": rule(
         "zoo", others={"click"}, lazily={"torch", "numpy", "cv2", "packaging", "platformdirs", *MM}
     ),
-    "tools": rule("zoo", others={"faulty_server"}, lazily={"numpy", "cv2"}),
+    "tools": rule("zoo", others={"faulty_server", "demonstration"}, lazily={"numpy", "cv2"}),
 }
 PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces")
 PLUGIN_TESTS = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.testing")

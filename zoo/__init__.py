@@ -13,7 +13,7 @@ from zoo._extension import install as _install
 
 if TYPE_CHECKING:  # what __getattr__ brings at run time
     from zoo.catalog import read_catalog
-    from zoo.engine.predict import load
+    from zoo.engine.predictor import load
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
     from zoo.weights.download import download, list_weights
@@ -36,7 +36,7 @@ _HOMES = {
     "ZooError": "zoo.errors",
     "download": "zoo.weights.download",
     "list_weights": "zoo.weights.download",
-    "load": "zoo.engine.predict",
+    "load": "zoo.engine.predictor",
     "load_contribution": "zoo.loading",
     "read_catalog": "zoo.catalog",
 }

@@ -4,6 +4,7 @@ dataset_type = "zoo.oil_storage.OilStorageDataset"
 data_root = "data/oil_storage"
 crop_size = (512, 512)  # px, width and height
 zoom = 1.0  # pixels of the network's input for one of the image
+tiling = dict(tile_px=512, overlap_px=128)  # how `zoo predict` sees a whole scene, in its own px
 
 train_pipeline = [
     dict(type="LoadImageFromFile"),

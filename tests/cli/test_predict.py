@@ -92,3 +92,42 @@ def test_predict_can_leave_pictures_out(bright_run: Path, tmp_path: Path) -> Non
     predict(bright_run, path, "--out", tmp_path / "out", "--no-labels", "--no-overlays")
 
     assert [found.name for found in (tmp_path / "out").iterdir()] == ["predictions.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--score-thr", "0.3"], "'bright_run' labels pixels and gives no scores"),
+        (["--score-thr", "1.3"], "1.3 is not in the range 0<=x<=1"),
+        (["--overlap", "16"], "Invalid value for --overlap: give --tile-size too"),
+    ],
+)
+def test_predict_when_an_option_means_nothing_exits_2(
+    bright_run: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    path = write_image(tmp_path / "in/x.png")
+
+    result = predict(bright_run, path, "--out", tmp_path / "out", *options)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tile-size", "64"], "cannot cut images for 'bright_run': it gives a label map"),
+        (["--tile-size", "64", "--overlap", "64"], "cannot overlap tiles of 64 px by 64 px"),
+    ],
+)
+def test_predict_when_tiles_cannot_be_exits_1(
+    bright_run: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    path = write_image(tmp_path / "in/x.png")
+
+    result = predict(bright_run, path, "--out", tmp_path / "out", *options)
+
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()

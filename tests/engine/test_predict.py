@@ -403,7 +403,7 @@ def test_labels_and_overlays_can_be_left_out(bright_run: Path, tmp_path: Path) -
 def test_predictor_takes_an_array_as_it_takes_the_file(
     bright_run: Path, tmp_path: Path, dtype: type, shape: tuple[int, ...]
 ) -> None:
-    from zoo.engine.predict import Predictor
+    from zoo.engine.predictor import Predictor
 
     rgb = np.random.default_rng(3).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
     path = write_image(tmp_path / "x.png", rgb if rgb.ndim == 2 else rgb[..., ::-1])
@@ -419,7 +419,7 @@ def test_predictor_takes_an_array_as_it_takes_the_file(
 
 def test_id_without_a_class_is_an_error(bright_run: Path, tmp_path: Path) -> None:
     from zoo.engine.models import open_model
-    from zoo.engine.predict import Predictor
+    from zoo.engine.predictor import Predictor
 
     predictor = Predictor(open_model(str(bright_run)))
     predictor.model.module.predict = _three_classes(predictor.model.module)
@@ -446,7 +446,7 @@ def test_unet_gives_labels_at_the_original_resolution(tmp_path: Path) -> None:
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
-    from zoo.engine.predict import Predictor
+    from zoo.engine.predictor import Predictor
 
     config = tmp_path / "unet.py"
     config.write_text(_UNET)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,9 +26,32 @@ __all__ = ["command"]
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option("--labels/--no-labels", default=True, help="Write label PNGs (default: yes).")
 @click.option("--overlays/--no-overlays", default=True, help="Write overlay PNGs (default: yes).")
+@click.option(
+    "--score-thr",
+    type=click.FloatRange(0, 1),
+    help="Leave out instances below this score (default: 0.5).",
+)
+@click.option(
+    "--tile-size",
+    type=click.IntRange(0, 65535),
+    help="See scenes through windows of this side in px, 0 as a whole (default: the config's).",
+)
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, 65535),
+    help="What neighbouring windows share, in px (default: a quarter of --tile-size).",
+)
 @trust_option
 def command(
-    model: str, inputs: tuple[str, ...], out: Path, device: str, labels: bool, overlays: bool
+    model: str,
+    inputs: tuple[str, ...],
+    out: Path,
+    device: str,
+    labels: bool,
+    overlays: bool,
+    score_thr: float | None,
+    tile_size: int | None,
+    overlap: int | None,
 ) -> None:
     """Segment images with MODEL.
 
@@ -37,18 +61,25 @@ def command(
 
     INPUT is a file, a folder or a glob in quotes: PNG, JPEG, TIFF or BMP, 8 or 16 bit.
 
-    For each image, NAME_label.png holds its class ids at its own resolution and
-    NAME_overlay.png shows them; predictions.json lists all with the area of each class. An
+    A semantic model leaves NAME_label.png, the class ids at the image's own resolution. An
+    instance model leaves coco.json with the boxes and masks of all images, and NAME.geojson of
+    an image with coordinates; a large scene is seen through overlapping windows, where the
+    config or --tile-size says so. NAME_overlay.png shows either; predictions.json lists all. An
     image that fails is reported, the others are done, and the command exits 1.
     """
     from zoo.cli.progress import progress_bar
     from zoo.engine.models import open_model
     from zoo.engine.predict import predict
+    from zoo.engine.predictor import Predictor
     from zoo.engine.running import log_on_stderr
 
     with log_on_stderr(), progress_bar("predict") as progress:
         opened = open_model(model, device=device)
-        done = predict(opened, inputs, out, labels=labels, overlays=overlays, progress=progress)
+        if opened.task == "semantic" and score_thr is not None:
+            message = f"{opened.name!r} labels pixels and gives no scores"
+            raise click.BadParameter(message, param_hint="--score-thr")
+        predictor = Predictor(opened, **_instance_options(score_thr, tile_size, overlap))
+        done = predict(predictor, inputs, out, labels=labels, overlays=overlays, progress=progress)
     click.echo(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
     for failure in done.failures:
         click.echo(f"failed: {failure.path}: {failure.error.message}", err=True)
@@ -56,3 +87,21 @@ def command(
         total = done.count + len(done.failures)
         click.echo(f"error: {len(done.failures)} of {total} images failed.", err=True)
         click.get_current_context().exit(1)
+
+
+def _instance_options(
+    score_thr: float | None, tile_size: int | None, overlap: int | None
+) -> dict[str, Any]:
+    """Return the options that were given, as `Predictor` takes them."""
+    from zoo.data import parse_tiling
+
+    options: dict[str, Any] = {} if score_thr is None else {"score_thr": score_thr}
+    if tile_size is None:
+        if overlap is not None:
+            message = "give --tile-size too"
+            raise click.BadParameter(message, param_hint="--overlap")
+        return options
+    if tile_size == 0:
+        return {**options, "tiling": None}
+    shared_px = tile_size // 4 if overlap is None else overlap
+    return {**options, "tiling": parse_tiling("tiles", tile_size, shared_px)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zoo.data.images import Image
 
-__all__ = ["draw_legend", "draw_outlines", "draw_overlay", "draw_text", "fit_text"]
+__all__ = ["draw_legend", "draw_outlines", "draw_overlay", "draw_text", "fit_text", "text_width"]
 
 Color = tuple[int, int, int]
 
@@ -107,10 +107,10 @@ def draw_text(canvas: Image, text: str, at: tuple[int, int], color: Color = _TEX
 
 def fit_text(text: str, width_px: int) -> str:
     """Return ``text``, its middle left out if it is wider than ``width_px`` when drawn."""
-    if _text_width(text) <= width_px:
+    if text_width(text) <= width_px:
         return text
     kept = len(text) - 1
-    while kept > 1 and _text_width(_without_middle(text, kept)) > width_px:
+    while kept > 1 and text_width(_without_middle(text, kept)) > width_px:
         kept -= 1
     return _without_middle(text, kept)
 
@@ -119,7 +119,8 @@ def _without_middle(text: str, kept: int) -> str:
     return f"{text[: (kept + 1) // 2]}..{text[len(text) - kept // 2 :]}"
 
 
-def _text_width(text: str) -> int:
+def text_width(text: str) -> int:
+    """Return how wide a line is when drawn, in px."""
     cv2 = load_cv2()
     (width_px, _), _ = cv2.getTextSize(_to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, _FONT_SCALE, 1)
     return int(width_px)
@@ -147,7 +148,7 @@ def draw_legend(classes: Sequence[str], palette: Sequence[Color], width_px: int)
     places = []
     x, row = 8, 0
     for name in classes:
-        needed = 20 + _text_width(name) + 18
+        needed = 20 + text_width(name) + 18
         if x + needed > width_px and x > 8:
             x, row = 8, row + 1
         places.append((x, row))

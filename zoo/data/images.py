@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "decode_image",
     "encode_png",
+    "find_limits",
     "fit_size",
     "load_cv2",
     "parse_size",
@@ -99,15 +100,28 @@ def _undecodable(where: str, fault: str) -> DataError:
     return DataError(f"cannot decode {name!r}: {fault}.", path=where, hint=_REPLACE)
 
 
-def to_uint8(image: DeepImage) -> Image:
-    """Return 8-bit pixels: 8-bit input as it is, 16-bit input stretched by its own range.
+def find_limits(image: DeepImage) -> tuple[int, int]:
+    """Return the values below which 0.1 % and 99.9 % of a picture's samples lie.
 
-    Of a 16-bit picture, the values below which 0.1 % and 99.9 % of its samples lie (all channels
-    together, so that colours keep their balance) become 0 and 255; between them it is linear,
-    rounded to the nearest, and beyond them cut. A constant picture becomes 0.
+    Args:
+        image: Any shape, uint16; all channels count together, so that colours keep their balance.
+    """
+    import numpy as np
+
+    share = np.cumsum(np.bincount(image.ravel(), minlength=2**16)) / max(image.size, 1)
+    return int(np.searchsorted(share, _LOW)), int(np.searchsorted(share, _HIGH))
+
+
+def to_uint8(image: DeepImage, limits: tuple[int, int] | None = None) -> Image:
+    """Return 8-bit pixels: 8-bit input as it is, 16-bit input stretched between its limits.
+
+    Of a 16-bit picture, the limits become 0 and 255; between them it is linear, rounded to the
+    nearest, and beyond them cut. A constant picture becomes 0.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
+        limits: Of the whole picture where ``image`` is a part of one, else its own
+            (:func:`find_limits`).
 
     Returns:
         The same shape, uint8.
@@ -116,9 +130,7 @@ def to_uint8(image: DeepImage) -> Image:
 
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)
-    share = np.cumsum(np.bincount(image.ravel(), minlength=2**16)) / max(image.size, 1)
-    low = int(np.searchsorted(share, _LOW))
-    high = int(np.searchsorted(share, _HIGH))
+    low, high = limits or find_limits(image)
     values = (np.arange(2**16, dtype=np.float64) - low) * (255 / max(high - low, 1))
     table = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
     stretched: Image = table[image]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.engine.checkpoints import Checkpoint, as_colors, find_checkpoint, load_checkpoint
-from zoo.engine.class_counts import dataset_classes
+from zoo.engine.class_counts import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.config import read_config
-from zoo.engine.data_binding import family_of
+from zoo.engine.data_binding import family_of, iterate_heads
 from zoo.engine.fitting import check_classes, check_fits, no_larger_than
 from zoo.engine.overlay import default_palette
 from zoo.engine.reader import find_test_dataset
@@ -48,7 +48,7 @@ class LoadedModel:
         name: What it is called: its weights' name, its work dir's or its checkpoint's.
         module: The model in evaluation mode; ``test_step`` takes a batch.
         config: The resolved config that it was built from.
-        task: ``semantic``.
+        task: ``semantic`` or ``instance``.
         classes: The name of each id.
         palette: The RGB colour of each id.
         checkpoint: The file that its weights come from.
@@ -107,14 +107,14 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
     """
     parts = _find_parts(spec)
     place = choose_device(device)
-    _check_task(parts)
-    classes, palette = _classes(parts)
-    module = _build(parts, len(classes))
+    task = parts.task or family_of(parts.config) or "semantic"
+    classes, palette = _classes(parts, task)
+    module = _build(parts, len(classes), task)
     return LoadedModel(
         name=parts.name,
         module=module.to(place).eval(),
         config=parts.config,
-        task="semantic",
+        task=task,
         classes=classes,
         palette=palette,
         checkpoint=parts.checkpoint.path,
@@ -240,14 +240,7 @@ def _from_catalog(name: str) -> _Parts:
     return _Parts(name, config, load_checkpoint(path), row.task, is_old)
 
 
-def _check_task(parts: _Parts) -> None:
-    if (parts.task or family_of(parts.config)) == "instance":
-        message = f"cannot predict with {parts.name!r}: it segments instances, "
-        message += "zoo predict draws semantic models so far."
-        raise ConfigError(message, hint="use a model whose task is semantic.")
-
-
-def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
     """Return the class names and colours that the weights were trained with."""
     dataset, where = find_test_dataset(parts.config), parts.checkpoint.path
     trained = parts.checkpoint.classes
@@ -260,7 +253,7 @@ def _classes(parts: _Parts) -> tuple[tuple[str, ...], tuple[tuple[int, int, int]
         message = f"cannot predict with {parts.name!r}: neither weights nor config name classes."
         hint = "give the test dataset of the config a metainfo=dict(classes=[...])."
         raise ConfigError(message, where=where, hint=hint)
-    if len(classes) > MAX_CLASSES:
+    if task == "semantic" and len(classes) > MAX_CLASSES:
         message = f"cannot predict {len(classes)} classes: labels are 8-bit, {MAX_CLASSES} fit."
         raise ConfigError(message, where=where)
     stated_colors = as_colors((dataset.get("metainfo") or {}).get("palette"), classes)
@@ -287,16 +280,26 @@ def _build_untrained(parts: _Parts) -> nn.Module:
     return module
 
 
-def _build(parts: _Parts, classes: int) -> nn.Module:
+def _build(parts: _Parts, classes: int, task: str) -> nn.Module:
     where = parts.checkpoint.path
     module = _build_untrained(parts)
-    head: Any = getattr(module, "decode_head", None)
-    channels = getattr(head, "out_channels", 1)
-    # One channel and a threshold is how mmseg writes two classes.
-    if channels not in (1, classes):
-        message = f"cannot predict with {parts.name!r}: the model tells {channels} "
-        message += f"classes apart, the weights name {classes}."
-        raise CheckpointError(message, path=where, hint="use the config it was trained with.")
+    for counted in _counted_classes(parts, module, task):
+        if counted != classes:
+            message = f"cannot predict with {parts.name!r}: the model tells {counted} "
+            message += f"classes apart, the weights name {classes}."
+            raise CheckpointError(message, path=where, hint="use the config it was trained with.")
     check_fits(module, parts.checkpoint.state_dict, where)
     module.load_state_dict(parts.checkpoint.state_dict, strict=False)
     return module
+
+
+def _counted_classes(parts: _Parts, module: nn.Module, task: str) -> list[int]:
+    """Return how many classes each head tells apart, as far as it says."""
+    if task == "semantic":
+        head: Any = getattr(module, "decode_head", None)
+        channels = getattr(head, "out_channels", 1)
+        # One channel and a threshold is how mmseg writes two classes.
+        return [] if channels == 1 else [channels]
+    if not COUNT_OTHERWISE.isdisjoint(parts.config.model):
+        return []
+    return [head["num_classes"] for _, head in iterate_heads(parts.config.model)]

@@ -14,7 +14,16 @@ from zoo.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["default_palette", "draw_overlay", "is_background"]
+__all__ = [
+    "LegendEntry",
+    "add_legend",
+    "default_palette",
+    "draw_overlay",
+    "is_background",
+    "nothing_found",
+    "short_name",
+    "to_rgb",
+]
 
 # Tuned by eye from 64 px to 6000 px: text is about a thirtieth of the picture's side.
 TEXT_PER_SIDE = 30
@@ -95,26 +104,43 @@ def draw_overlay(
     counts = np.bincount(labels.ravel(), minlength=256)
     painted = [i for i, name in enumerate(classes) if counts[i] and not is_background(name)]
     skipped = [i for i in range(len(classes)) if i not in painted]
-    picture = paint(image, labels, [_rgb(color) for color in palette], skip=skipped)
+    picture = paint(image, labels, [to_rgb(color) for color in palette], skip=skipped)
     entries = [
-        _Entry(f"{_short(classes[i])} {_percent(counts[i] / labels.size)}", _rgb(palette[i]))
+        LegendEntry(
+            f"{short_name(classes[i])} {_percent(counts[i] / labels.size)}", to_rgb(palette[i])
+        )
         for i in sorted(painted, key=lambda i: (-counts[i], i))
     ]
-    if not entries:
-        names = [name for name in classes if not is_background(name)]
-        entries = [_Entry(f"no {_short(names[0]) if len(names) == 1 else 'class'} found", None)]
-    strip = _legend(entries, labels.shape[0], labels.shape[1])
-    return _stack(picture, strip)
+    return add_legend(picture, entries or [nothing_found(classes)])
 
 
-class _Entry(NamedTuple):
-    """One legend entry: its text, and the colour of its swatch if it has one."""
+class LegendEntry(NamedTuple):
+    """One entry of a legend: its text, and the colour of its swatch if it has one."""
 
     text: str
     color: tuple[int, int, int] | None
 
 
-def _legend(entries: Sequence[_Entry], height: int, width: int) -> NDArray[np.uint8]:
+def add_legend(picture: NDArray[np.uint8], entries: Sequence[LegendEntry]) -> NDArray[np.uint8]:
+    """Return a picture with a legend in a strip below.
+
+    Args:
+        picture: ``(H, W, 3)`` RGB.
+        entries: One or more, in their order.
+
+    Returns:
+        ``(H + strip, >= W, 3)`` RGB.
+    """
+    return _stack(picture, _legend(entries, picture.shape[0], picture.shape[1]))
+
+
+def nothing_found(classes: Sequence[str]) -> LegendEntry:
+    """Return the entry of a picture in which none of the classes was found."""
+    names = [name for name in classes if not is_background(name)]
+    return LegendEntry(f"no {short_name(names[0]) if len(names) == 1 else 'class'} found", None)
+
+
+def _legend(entries: Sequence[LegendEntry], height: int, width: int) -> NDArray[np.uint8]:
     """Return the strip below a picture of this size, of its width or as wide as one entry."""
     from PIL import Image, ImageDraw
 
@@ -123,7 +149,7 @@ def _legend(entries: Sequence[_Entry], height: int, width: int) -> NDArray[np.ui
     gap = max(4, text_px // 2)
     font = _font(text_px)
 
-    def width_px(entry: _Entry) -> int:
+    def width_px(entry: LegendEntry) -> int:
         swatch = 0 if entry.color is None else text_px + gap
         return math.ceil(float(font.getlength(entry.text))) + swatch
 
@@ -147,10 +173,10 @@ def _legend(entries: Sequence[_Entry], height: int, width: int) -> NDArray[np.ui
 
 
 def _rows(
-    entries: Sequence[_Entry], widths_px: Sequence[int], canvas_px: int, max_rows: int
-) -> list[list[_Entry]]:
+    entries: Sequence[LegendEntry], widths_px: Sequence[int], canvas_px: int, max_rows: int
+) -> list[list[LegendEntry]]:
     """Fill rows from left to right; what does not fit becomes one line that counts it."""
-    rows: list[list[_Entry]] = [[]]
+    rows: list[list[LegendEntry]] = [[]]
     used_px = 0
     for entry, width_px in zip(entries, widths_px, strict=True):
         if rows[-1] and used_px + width_px > canvas_px:
@@ -161,7 +187,7 @@ def _rows(
     if len(rows) > max_rows:
         shown = rows[: max_rows - 1]
         rest = len(entries) - sum(len(row) for row in shown)
-        rows = [*shown, [_Entry(f"and {rest} more", None)]]
+        rows = [*shown, [LegendEntry(f"and {rest} more", None)]]
     return rows
 
 
@@ -187,11 +213,13 @@ def _percent(fraction: float) -> str:
     return f"{percent:.1f} %" if percent >= 0.05 else "<0.1 %"
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """Return a class name, its end left out if it is longer than 40 letters."""
     return name if len(name) <= MAX_NAME_CHARS else name[: MAX_NAME_CHARS - 1] + "…"
 
 
-def _rgb(color: Sequence[int]) -> tuple[int, int, int]:
+def to_rgb(color: Sequence[int]) -> tuple[int, int, int]:
+    """Return the first three numbers of a colour as plain integers."""
     red, green, blue = (int(value) for value in color[:3])
     return red, green, blue
 

@@ -108,6 +108,11 @@ class ImageReader:
         self._loader: Any = self._steps[0]
         self._is_stock = type(self._loader) is LoadImageFromFile
 
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether 8-bit grey or RGB pixels stand for a file: mmcv's own loader reads it so."""
+        return self._is_stock and self._loader.color_type != "unchanged"
+
     def reads(self, path: Path) -> bool:
         """Return whether the loading transform itself calls a file an image."""
         own: Callable[[Path], bool] | None = getattr(self._loader, "reads", None)

@@ -43,6 +43,8 @@ class ModelRecord:
         parameters: Number of parameters, buffers not counted.
         metrics: Rows of name, value, dataset, split, labels, protocol.
         provenance: How the weights came about: seed, steps, versions, digests, ...
+        tiling: ``tile_px`` and ``overlap_px`` of the windows through which an instance model sees
+            scenes; None, and left out of the file, where it sees them whole.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ModelRecord:
     metrics: tuple[Mapping[str, Any], ...]
     provenance: Mapping[str, Any]
     schema: int = SCHEMA
+    tiling: Mapping[str, int] | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -70,11 +73,14 @@ class ModelRecord:
             "model": dict(self.model),
             "test_pipeline": list(self.pipeline),
             "test_dataloader": {"dataset": {"metainfo": metainfo, "pipeline": list(self.pipeline)}},
+            "tiling": None if self.tiling is None else dict(self.tiling),
         }
 
     def to_json(self) -> str:
         """Return the record as one line of JSON, equal for equal records."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if self.tiling is None:
+            del values["tiling"]
         return json.dumps(_encoded(values), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -99,11 +105,12 @@ def parse_record(text: str, where: str | Path) -> ModelRecord:
         hint = "upgrade zoo: pip install -U mmzoo."
         raise _bad(where, f"found schema {found!r}, expected {SCHEMA}", hint)
     names = {field.name for field in dataclasses.fields(ModelRecord)}
-    for kind, keys in (("missing", names - set(values)), ("unknown", set(values) - names)):
+    missing, unknown = names - set(values) - {"tiling"}, set(values) - names
+    for kind, keys in (("missing", missing), ("unknown", unknown)):
         if keys:
             raise _bad(where, f"{kind} {', '.join(sorted(map(repr, keys)))}")
     for key, (fits, expected) in _FIELDS.items():
-        if not fits(values[key]):
+        if key in values and not fits(values[key]):
             raise _bad(where, f"{key} is {_short(values[key])}, expected {expected}")
     return ModelRecord(**values)
 
@@ -166,6 +173,7 @@ def make_record(
         parameters=parameters,
         metrics=tuple(dict(row) for row in metrics),
         provenance=dict(provenance or {}),
+        tiling=None if config.get("tiling") is None else dict(config.tiling),
     )
     # What is written must be what can be read.
     return parse_record(record.to_json(), name)
@@ -261,6 +269,13 @@ def _is_typed(value: Any) -> bool:
     return isinstance(value, dict) and "type" in value
 
 
+def _is_tiling(value: Any) -> bool:
+    is_table = isinstance(value, dict) and set(value) == {"tile_px", "overlap_px"}
+    if not is_table or not all(type(side) is int for side in value.values()):
+        return False
+    return bool(0 <= value["overlap_px"] < value["tile_px"] < 2**16)
+
+
 def _is_rows(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(row, dict) for row in value)
 
@@ -281,6 +296,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "parameters": (lambda v: type(v) is int and v >= 0, "a whole number"),
     "metrics": (_is_rows, "rows"),
     "provenance": (lambda v: isinstance(v, dict), "a table"),
+    "tiling": (_is_tiling, "tile_px and a smaller overlap_px, whole numbers"),
 }
 
 

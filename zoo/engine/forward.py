@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One batch of one image through a model, its failures told as what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from zoo.engine.models import LoadedModel
+
+__all__ = ["predict_sample"]
+
+# Whatever a config asks for that its model cannot do, a stranger's record included.
+_FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def predict_sample(model: LoadedModel, batch: dict[str, list[Any]], where: str) -> Any:
+    """Return the data sample that a model makes of one image.
+
+    Args:
+        model: In evaluation mode.
+        batch: What :class:`zoo.engine.reader.ImageReader` gives.
+        where: The image, for the message.
+
+    Raises:
+        DataError: The model fails on it, as where the memory is full.
+    """
+    import torch
+
+    try:
+        with torch.inference_mode():
+            return model.module.test_step(batch)[0]
+    except _FAILURES as error:
+        is_full = isinstance(error, torch.OutOfMemoryError)
+        hint = "try --device cpu, or a smaller image." if is_full else None
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        message = f"cannot predict on {Path(where).name!r}: the model fails: {first}"
+        raise DataError(message, path=where, hint=hint) from error

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instances drawn over their picture: mask, box, class and score, and a legend below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.data.drawing import draw_outlines, draw_text, text_width
+from zoo.data.images import load_cv2
+from zoo.engine.overlay import LegendEntry, add_legend, nothing_found, short_name, to_rgb
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.engine.results import InstanceResult
+
+__all__ = ["draw_instances"]
+
+_MOST_NAMED = 60  # where more are shown, names would hide the picture: scores alone
+_TEXT_HEIGHT_PX = 12
+
+
+def draw_instances(result: InstanceResult) -> NDArray[np.uint8]:
+    """Return the picture with each instance in its class's colour, and a legend strip below.
+
+    The picture keeps its place, top left. A mask is filled and outlined, holes filled too; beside
+    its box stand class and score, the score alone where more than 60 instances are shown.
+
+    Args:
+        result: Of one image.
+
+    Returns:
+        ``(h + strip, >= w, 3)`` RGB.
+    """
+    scale = result.shown.shape[1] / result.width_px
+    colors = [to_rgb(result.palette[index]) for index in result.class_ids]
+    canvas = draw_outlines(result.shown, _outlines(result, colors, scale), opacity=0.3)
+    boxes = np.rint(result.boxes * scale).astype(int)
+    cv2 = load_cv2()
+    for box, color in zip(boxes.tolist(), colors, strict=True):
+        cv2.rectangle(canvas, tuple(box[:2]), tuple(box[2:]), color, 1)
+    for box, text, color in zip(boxes.tolist(), _texts(result), colors, strict=True):
+        _draw_label(canvas, box, text, color)
+    return add_legend(canvas, _entries(result))
+
+
+def _outlines(
+    result: InstanceResult, colors: list[tuple[int, int, int]], scale: float
+) -> list[tuple[NDArray[np.float64], tuple[int, int, int]]]:
+    """Return the outer outlines of all masks, ``(n, 2)`` in px of the picture shown."""
+    cv2 = load_cv2()
+    outlines = []
+    for mask, color in zip(result.masks or (), colors, strict=result.masks is not None):
+        pixels = mask.pixels.astype(np.uint8)
+        place = (mask.left_px, mask.top_px)
+        found, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=place)
+        outlines += [((part[:, 0] + 0.5) * scale, color) for part in found]
+    return outlines
+
+
+def _texts(result: InstanceResult) -> list[str]:
+    scores = [f"{score:.2f}" for score in result.scores]
+    if len(result) > _MOST_NAMED:
+        return [score.removeprefix("0") for score in scores]
+    names = [short_name(result.classes[index]) for index in result.class_ids]
+    return [f"{name} {score}" for name, score in zip(names, scores, strict=True)]
+
+
+def _draw_label(
+    canvas: NDArray[np.uint8], box: list[int], text: str, color: tuple[int, int, int]
+) -> None:
+    """Write above a box, or below it at the picture's top; moved in at its right edge."""
+    height, width = canvas.shape[:2]
+    left = max(0, min(box[0], width - text_width(text) - 1))
+    baseline = box[1] - 3 if box[1] > _TEXT_HEIGHT_PX else min(box[3] + _TEXT_HEIGHT_PX, height - 2)
+    # A dark copy beneath, so that it can be read on bright ground.
+    draw_text(canvas, text, (left + 1, baseline + 1), (0, 0, 0))
+    draw_text(canvas, text, (left, baseline), color)
+
+
+def _entries(result: InstanceResult) -> list[LegendEntry]:
+    found = sorted(result.counts.items(), key=lambda item: -item[1])
+    colors = dict(zip(result.classes, result.palette, strict=True))
+    return [
+        LegendEntry(f"{short_name(name)}: {count}", to_rgb(colors[name]))
+        for name, count in found
+        if count
+    ] or [nothing_found(result.classes)]

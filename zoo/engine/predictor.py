@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model that is called with an image and gives a typed result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from zoo.data import Tiling, parse_tiling
+from zoo.engine.instances import predict_image, predict_scene
+from zoo.engine.models import LoadedModel, is_weights_name, open_model
+from zoo.engine.reader import ImageReader
+from zoo.engine.results import InstanceResult, SemanticResult
+from zoo.engine.scenes import open_scene
+from zoo.engine.semantic import predict_labels
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from numpy.typing import NDArray
+
+__all__ = ["SCORE_THR", "Predictor", "load"]
+
+SCORE_THR = 0.5
+
+
+class Predictor:
+    """Predicts one image at a time.
+
+    An instance model sees a scene through overlapping windows where its config states
+    ``tiling = dict(tile_px=512, overlap_px=128)``, in px of the image; else as a whole. The
+    overlap should be as large as what is looked for.
+
+    Args:
+        model: An opened model, or what :func:`zoo.engine.models.open_model` takes.
+        device: Where an unopened model runs.
+        score_thr: Of an instance model, the least score, in ``[0, 1]``.
+        tiling: In place of the config's: windows, None for whole images.
+
+    Raises:
+        ConfigError: The threshold or the config's tiling is out of range, or ``tiling`` is given
+            for a semantic model or one whose own transform loads the image.
+
+    Example:
+        ``Predictor("work_dirs/unet")("x.png").areas_px["lung"]``
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel | str,
+        *,
+        device: str = "auto",
+        score_thr: float = SCORE_THR,
+        tiling: Tiling | Literal["config"] | None = "config",
+    ) -> None:
+        if not 0 <= score_thr <= 1:
+            message = f"cannot keep instances by the score {score_thr:g}: expected 0..1."
+            raise ConfigError(message, where="--score-thr", hint="give for example 0.5.")
+        self.model = open_model(model, device=device) if isinstance(model, str) else model
+        self.score_thr = score_thr
+        self._reader = ImageReader(self.model.config)
+        if tiling == "config":
+            tiling = _find_tiling(self.model.config)
+        elif tiling is not None:
+            self._check_tiles()
+        self.tiling = tiling
+
+    @property
+    def reads(self) -> Callable[[Path], bool]:
+        """What tells that a file is an image to the config's own loading transform."""
+        return self._reader.reads
+
+    def __call__(
+        self, image: str | os.PathLike[str] | NDArray[Any]
+    ) -> SemanticResult | InstanceResult:
+        """Return what the model says of one image.
+
+        Args:
+            image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit (where
+                a plugin's own transform loads, what that transform would have read).
+
+        Raises:
+            DataError: The image cannot be read, or the model fails on it.
+            ConfigError: The model gives no result of its task, or classes that it does not name.
+        """
+        where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
+        if self.model.task == "semantic":
+            return predict_labels(self.model, self._reader, image, where=where)
+        if not self._reader.takes_pixels:
+            return predict_image(
+                self.model, self._reader, image, score_thr=self.score_thr, where=where
+            )
+        with open_scene(image) as scene:
+            return predict_scene(
+                self.model,
+                self._reader,
+                scene,
+                tiling=self.tiling,
+                score_thr=self.score_thr,
+                where=where,
+            )
+
+    def _check_tiles(self) -> None:
+        reason = None
+        if self.model.task == "semantic":
+            reason = "it gives a label map of the whole"
+        elif not self._reader.takes_pixels:
+            reason = "its config's own transform loads images as a whole"
+        if reason is not None:
+            message = f"cannot cut images for {self.model.name!r}: {reason}."
+            raise ConfigError(message, where="--tile-size", hint="leave it out.")
+
+
+def _find_tiling(config: Config) -> Tiling | None:
+    """Return the windows that a config states for its model, or None.
+
+    Raises:
+        ConfigError: They are no windows.
+    """
+    stated = config.get("tiling")
+    if stated is None:
+        return None
+    tile_px, overlap_px = (stated.get(key) for key in ("tile_px", "overlap_px"))
+    if type(tile_px) is not int or type(overlap_px) is not int or not 0 <= overlap_px < tile_px:
+        message = f"cannot cut images by tiling={dict(stated)!r}."
+        hint = "write tiling = dict(tile_px=512, overlap_px=128), both in px of the image."
+        raise ConfigError(message, where="tiling", hint=hint)
+    return parse_tiling("tiles", tile_px, overlap_px)
+
+
+def load(name: str, *, device: str = "auto", score_thr: float = SCORE_THR) -> Predictor:
+    """Return a predictor: call it with a path or an array, and it gives a typed result.
+
+    Weights that are not on this machine yet are fetched and verified first, as by
+    :func:`zoo.download`; nothing in them is run.
+
+    Args:
+        name: A weights name, as :func:`zoo.list_weights` has it; or what
+            :func:`zoo.engine.models.open_model` takes: a published ``.safetensors``, a work dir, or
+            ``CONFIG,CHECKPOINT``. The last two run their config.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
+        score_thr: Of an instance model, the least score, in ``[0, 1]``.
+
+    Raises:
+        UnknownNameError: There are no weights of that name.
+        DownloadError: They cannot be fetched, or are not the promised ones.
+        CheckpointError: They cannot be read, or do not fit the config.
+        ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
+            is not there.
+
+    Example:
+        ``zoo.load("unet_lung_montgomery")("chest.png").areas_px["lung"]``
+    """
+    if is_weights_name(name):
+        from zoo.weights import fetch_weights, find_weights, local_files
+
+        found = find_weights(name)
+        if next(local_files(found), None) is None:
+            fetch_weights(found)
+    return Predictor(name, device=device, score_thr=score_thr)

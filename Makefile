@@ -5,10 +5,14 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo drill test check lint types clean
+.PHONY: demo demo-tanks drill test check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
+
+demo-tanks: .venv/run.stamp  ## the same for oil storage tanks, with a Mask R-CNN; leaves demo_tanks/
+	$(PIP) --no-build-isolation -e "./plugins/efficientnet_lite[imagenet]"
+	$(BIN)/python tools/demo_tanks.py --out demo_tanks
 
 drill: .venv/run.stamp  ## break 200 downloads on purpose: dead host, cuts, stalls, kill -9, full disk
 	$(BIN)/python tools/drill.py
@@ -37,4 +41,4 @@ types: .venv/dev.stamp
 	touch $@
 
 clean:
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv demo demo_tanks build *.egg-info

@@ -212,6 +212,11 @@ def test_dataset_when_prepared_then_rows_of_mmdet(make_coco: MakeCoco, tmp_path:
     assert [row["bbox_label"] for row in named.get_data_info(0)["instances"]] == [0]
 
 
+def test_dataset_when_not_built_then_names_no_classes() -> None:
+    """A checkpoint's own classes count then, not the 80 of COCO."""
+    assert "classes" not in CocoFolderDataset.METAINFO
+
+
 def test_dataset_when_folder_lacks_files_then_refused(make_coco: MakeCoco, tmp_path: Path) -> None:
     prepare(make_coco(), tmp_path / "out", shares=ALL)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mmdet.datasets import CocoDataset
 
@@ -45,6 +45,9 @@ class CocoFolderDataset(CocoDataset):
     Raises:
         DataError: ``data_root`` is no prepared folder, or lacks a file.
     """
+
+    # Not the 80 classes of COCO, which the class above names: the data says its own.
+    METAINFO: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,

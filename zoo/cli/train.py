@@ -43,6 +43,7 @@ def command(
     from zoo.engine.checkpoints import find_checkpoint
     from zoo.engine.config import read_config
     from zoo.engine.models import find_best_checkpoint
+    from zoo.engine.run_facts import note_command
     from zoo.engine.running import log_on_stderr
     from zoo.engine.train import train
 
@@ -53,6 +54,14 @@ def command(
             data=data,
             pretrained=pretrained,
             work_dir=work_dir,
+        )
+        note_command(
+            resolved,
+            config,
+            cfg_options=cfg_options,
+            pretrained=pretrained,
+            has_data=data is not None,
+            amp=amp,
         )
         folder = train(
             resolved,

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints import find_checkpoint
 from zoo.engine.config import read_config
+from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.data_facts import facts_of_folder, facts_of_loader
 from zoo.engine.models import find_best_checkpoint, find_dumped_config
 from zoo.errors import CheckpointError, ConfigError
@@ -19,8 +22,9 @@ from zoo.errors import CheckpointError, ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["RunFacts", "find_run"]
+__all__ = ["RunFacts", "find_run", "note_command"]
 
+_COMMAND = "zoo_command"  # in a run's config, which mmengine writes into the work dir
 _VERSIONS = ("torch", "mmengine", "mmcv-lite", "mmcv", "mmsegmentation", "mmdet")
 
 
@@ -44,13 +48,63 @@ class RunFacts:
 
     def provenance(self) -> dict[str, Any]:
         """Return plain facts for the record: config digest, command, data, versions."""
-        text = self.config.pretty_text
+        plain = shlex.join(["zoo", "train", self.config_name, "--data", "DIR"])
         return {
-            "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "command": f"zoo train {self.config_name} --data DIR",
+            "config_sha256": self._config_digest(),
+            "command": str(self.config.get(_COMMAND) or plain),
             "data": dict(self.data),
             "versions": dict(_versions()),
         }
+
+    def _config_digest(self) -> str:
+        """Hash the config without where it ran, which is another place on each machine."""
+        config = copy.deepcopy(self.config)
+        for key in (_COMMAND, "work_dir", "load_from", "resume", "launcher"):
+            config.pop(key, None)
+        text = config.pretty_text
+        for root in sorted(_data_roots(config), key=len, reverse=True):
+            text = text.replace(repr(root), repr("DIR"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def note_command(
+    config: Config,
+    name: str,
+    *,
+    cfg_options: Sequence[str] = (),
+    pretrained: str | None = None,
+    has_data: bool = False,
+    amp: bool = False,
+) -> None:
+    """Write into a config the command that trains it, so that its run can tell.
+
+    Folders are left out, since they are others elsewhere.
+
+    Args:
+        config: As `zoo.engine.config.read_config` returns it.
+        name: What was called CONFIG.
+        cfg_options: ``key=value`` as given.
+        pretrained: ``none``, or a place, of which the last part is kept.
+        has_data: Whether ``--data`` was given.
+        amp: Whether ``--amp`` was given.
+    """
+    words = ["zoo", "train", Path(name).name if Path(name).is_file() else name]
+    words += ["--data", "DIR"] if has_data else []
+    words += ["--pretrained", Path(pretrained).name] if pretrained else []
+    words += ["--amp"] if amp else []
+    words += ["--cfg-options", *cfg_options] if cfg_options else []
+    config[_COMMAND] = shlex.join(words)
+
+
+def _data_roots(config: Config) -> set[str]:
+    loaders = [config.get(f"{part}_dataloader") for part in ("train", "val", "test")]
+    leaves = [
+        leaf
+        for loader in loaders
+        if loader and loader.get("dataset")
+        for _, leaf in iterate_leaves(loader["dataset"], "")
+    ]
+    return {str(leaf["data_root"]) for leaf in leaves if leaf.get("data_root")}
 
 
 def find_run(spec: Path, *, config: str | None = None, data: Path | None = None) -> RunFacts:

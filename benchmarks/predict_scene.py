@@ -3,8 +3,9 @@
 
     python benchmarks/predict_scene.py --model WORK_DIR [--tile-size 512] [--overlap 128]
 
-The scene is put together from windows of 256 px with nine tanks or so of oil_storage's synthetic sample. The
-command runs in a process of its own; its peak is that of the resident set, start included.
+The scene is put together from windows of 256 px with nine tanks or so, of oil_storage's synthetic
+sample. The command runs in a process of its own; its peak is that of the resident set, start
+included.
 """
 
 from __future__ import annotations

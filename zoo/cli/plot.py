@@ -21,10 +21,11 @@ __all__ = ["command"]
     help="The picture: .png, .pdf or .svg.",
 )
 def command(sources: tuple[str, ...], out: Path) -> None:
-    """Draw training losses, validation metrics and learning rates of WORK_DIR...
+    """Draw losses, validation metrics and learning rates of WORK_DIR...
 
-    Several runs are overlaid. A file that `zoo test --out` wrote, given in place of a work dir,
-    adds its values image by image.
+    Training and validation loss share a panel, the best step is marked, several
+    runs are overlaid. A file that `zoo test --out` wrote, given in place of a work
+    dir, adds its values image by image.
     """
     from zoo.engine.plot import plot
 

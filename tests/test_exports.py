@@ -50,6 +50,18 @@ def test_exports_of_zoo_are_there() -> None:
     assert dir(zoo) == sorted(zoo.__all__)
 
 
+def test_exports_of_zoo_are_used_in_the_readme() -> None:
+    """What the README does not show is no part of the interface."""
+    readme = PACKAGE.parent / "README.md"
+    if not readme.is_file():
+        pytest.skip("installed without its checkout")
+    text = readme.read_text(encoding="utf-8")
+
+    unused = [name for name in zoo.__all__ if f"zoo.{name}" not in text]
+
+    assert unused == ["__version__"]
+
+
 def test_attribute_of_zoo_when_unknown_raises() -> None:
     with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'nothing'"):
         zoo.nothing  # noqa: B018

@@ -11,5 +11,6 @@ train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 # Of things in general COCO's sizes.
-val_evaluator = dict(ann_file=f"{data_root}/annotations/val.json", sizes=None)
-test_evaluator = dict(ann_file=f"{data_root}/annotations/test.json", sizes=None)
+sizes = {"_delete_": True, "s": (0, 32), "m": (32, 96), "l": (96, None)}
+val_evaluator = dict(ann_file=f"{data_root}/annotations/val.json", sizes=sizes)
+test_evaluator = dict(ann_file=f"{data_root}/annotations/test.json", sizes=sizes)

@@ -154,6 +154,28 @@ def test_place_that_does_not_exist_is_told(tmp_path: Path) -> None:
         find_files([tmp_path, tmp_path / "absent"])
 
 
+def test_folder_that_cannot_be_read_is_told_and_the_rest_walked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `lost+found` is, on a disk of one's own; one that was named is an error."""
+    _write(tmp_path / "a" / "x.pth", DATA)
+    good = _write(tmp_path / "b" / "y.pth", DATA)
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:  # root may read all, so the system's answer is made here
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    assert find_files([tmp_path]) == [good]
+
+    assert f"cannot look into {tmp_path / 'a'}: Permission denied" in caplog.text
+    with pytest.raises(DownloadError, match=r"cannot rescue from .*: Permission denied"):
+        find_files([tmp_path / "a"])
+
+
 class _Counting:
     """A stream that counts the bytes that are read of it."""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from zoo.rows import LegacyRow
 
 __all__ = ["LegacyIndex", "OldFile", "find_files", "read_old_file"]
 
+_LOG = logging.getLogger("zoo")
 _SUFFIXES = (".pth", ".pt", ".ckpt")
 # torch.save's older form begins with this number, pickled; its newer one is a zip of NAME/data.pkl.
 _OLDER_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -102,10 +104,11 @@ class LegacyIndex:
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """Return the files in these places, each once however many names it has, sorted.
 
-    Folders are walked without following links to other folders.
+    Folders are walked without following links to other folders; what cannot be read inside of
+    one is told of, and the rest is walked.
 
     Raises:
-        DownloadError: A path does not exist, or a folder cannot be read.
+        DownloadError: A path does not exist, or cannot be read.
     """
     seen: dict[tuple[int, int], Path] = {}
     for path in paths:
@@ -119,16 +122,24 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        message = f"cannot rescue from {str(folder)!r}: {error.strerror or error}."
-        hint = "name folders that you may read."
-        raise DownloadError(message, where=error.filename, hint=hint) from error
+    def tell(error: OSError) -> None:
+        reason = error.strerror or error
+        if Path(error.filename) == folder:
+            message = f"cannot rescue from {str(folder)!r}: {reason}."
+            hint = "name folders that you may read."
+            raise DownloadError(message, where=folder, hint=hint) from error
+        _LOG.warning("cannot look into %s: %s", error.filename, reason)
 
-    for root, _, names in os.walk(folder, onerror=refuse):
+    for root, _, names in os.walk(folder, onerror=tell):
         for name in names:
             file = Path(root, name)
-            if file.is_file():  # neither a broken link nor a pipe
-                yield file
+            try:
+                is_file = file.is_file()  # neither a broken link nor a pipe
+            except OSError as error:
+                tell(error)
+            else:
+                if is_file:
+                    yield file
 
 
 def read_old_file(path: Path, index: LegacyIndex) -> OldFile | None:

@@ -91,6 +91,7 @@ def test_publish_of_a_checkpoint_writes_a_file_and_its_row(
     from zoo.engine.publishing import publish
 
     meta = {"dataset_meta": DATASET_META, "epoch": 4, "iter": 80, "seed": 3, "time": "now"}
+    meta["mmengine_version"] = "0.10.793e2fb64614091b1bccf2f6476aa352a7649f089"  # with a commit
     checkpoint = _checkpoint(tmp_path / "best.pth", config, **meta)
 
     published = publish(config, checkpoint, tmp_path / "first", card)
@@ -116,6 +117,7 @@ def test_publish_of_a_checkpoint_writes_a_file_and_its_row(
     assert expected == row["parameters"] == published.record.parameters
     provenance = published.record.provenance
     assert provenance["epoch"] == 4
+    assert provenance["mmengine_version"] == "0.10.7"
     assert provenance["split_digest"] == "ab12"
     assert "time" not in provenance
     assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() == provenance["checkpoint_sha256"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelCard", "Published", "publish"]
 
 _METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
+_COMMIT = re.compile(r"(?<=\d)[0-9a-f]{40}$")
 _KEPT_META = ("epoch", "iter", "seed", "mmengine_version")
 
 
@@ -147,7 +149,11 @@ def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]
 
 
 def _provenance(weights: Checkpoint) -> dict[str, Any]:
-    kept = {key: weights.meta[key] for key in _KEPT_META if key in weights.meta}
+    known = {key: weights.meta.get(key) for key in _KEPT_META}
+    kept = {key: value for key, value in known.items() if isinstance(value, (int, str))}
+    if "mmengine_version" in kept:
+        # mmengine appends the commit of whatever repository it was started in.
+        kept["mmengine_version"] = _COMMIT.sub("", str(kept["mmengine_version"]))
     digest = digest_of_file(weights.path)
     return {**kept, "checkpoint_sha256": digest, "zoo_version": zoo.__version__}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_instances"]
 
-_MOST_NAMED = 60  # where more are shown, names would hide the picture: scores alone
+_WIDEST = 1.5  # times its box, from where on a text would hide the neighbours
 _TEXT_HEIGHT_PX = 12
 
 
@@ -26,7 +26,7 @@ def draw_instances(result: InstanceResult) -> NDArray[np.uint8]:
     """Return the picture with each instance in its class's colour, and a legend strip below.
 
     The picture keeps its place, top left. A mask is filled and outlined, holes filled too; beside
-    its box stand class and score, the score alone where more than 60 instances are shown.
+    its box stand class and score, the score alone where the box is too narrow for both.
 
     Args:
         result: Of one image.
@@ -41,7 +41,8 @@ def draw_instances(result: InstanceResult) -> NDArray[np.uint8]:
     cv2 = load_cv2()
     for box, color in zip(boxes.tolist(), colors, strict=True):
         cv2.rectangle(canvas, tuple(box[:2]), tuple(box[2:]), color, 1)
-    for box, text, color in zip(boxes.tolist(), _texts(result), colors, strict=True):
+    texts = _texts(result, (boxes[:, 2] - boxes[:, 0]).tolist())
+    for box, text, color in zip(boxes.tolist(), texts, colors, strict=True):
         _draw_label(canvas, box, text, color)
     return add_legend(canvas, _entries(result))
 
@@ -60,12 +61,13 @@ def _outlines(
     return outlines
 
 
-def _texts(result: InstanceResult) -> list[str]:
-    scores = [f"{score:.2f}" for score in result.scores]
-    if len(result) > _MOST_NAMED:
-        return [score.removeprefix("0") for score in scores]
-    names = [short_name(result.classes[index]) for index in result.class_ids]
-    return [f"{name} {score}" for name, score in zip(names, scores, strict=True)]
+def _texts(result: InstanceResult, widths_px: list[int]) -> list[str]:
+    """Return class and score of each instance, the score alone where its box is too narrow."""
+    texts = []
+    for index, score, width_px in zip(result.class_ids, result.scores, widths_px, strict=True):
+        full = f"{short_name(result.classes[index])} {score:.2f}"
+        texts.append(full if text_width(full) <= _WIDEST * width_px else f"{score:.2f}")
+    return texts
 
 
 def _draw_label(

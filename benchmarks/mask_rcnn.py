@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import statistics
 import subprocess
 import sys
@@ -121,6 +122,7 @@ def time_once(run: Callable[[], Any]) -> tuple[float, float]:
 
 def save_weights(path: Path) -> None:
     """Write random weights, equal for both sides."""
+    logging.disable(logging.INFO)  # mmengine tells how each was drawn
     import zoo  # noqa: F401  mmcv's ops
 
     import torch  # isort: skip

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -45,7 +44,9 @@ class Detection:
             return self.mask
         left, top = int(np.floor(self.box[0])), int(np.floor(self.box[1]))
         right, bottom = int(np.ceil(self.box[2])), int(np.ceil(self.box[3]))
-        return RoiMask(np.ones((max(bottom - top, 1), max(right - left, 1)), bool), left, top)
+        # One value at every pixel, which takes no memory.
+        filled = np.broadcast_to(np.True_, (max(bottom - top, 1), max(right - left, 1)))
+        return RoiMask(filled, left, top)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,12 +111,12 @@ def _pairs(seen: Sequence[_Seen], windows: Sequence[Window]) -> Iterator[tuple[i
     boxes = np.array([one.detection.box for one in seen]).reshape(-1, 4)
     classes = np.array([one.detection.class_id for one in seen])
     places = np.array([one.window for one in seen])
-    of_window = [np.flatnonzero(places == index) for index in range(len(windows))]
-    for one, other in itertools.combinations(range(len(windows)), 2):
-        shared = _shared_window(windows[one], windows[other])
-        if shared is None:
-            continue
-        first, second = of_window[one], of_window[other]
+    # Detections come window by window.
+    starts = np.searchsorted(places, np.arange(len(windows) + 1))
+    for one, other, shared in _neighbours(windows):
+        first, second = (np.arange(starts[index], starts[index + 1]) for index in (one, other))
+        edges = np.array([shared.box])
+        first, second = (part[_overlap(edges, boxes[part])[0]] for part in (first, second))
         is_near = _overlap(boxes[first], boxes[second])
         is_near &= classes[first][:, None] == classes[second][None, :]
         for row, column in zip(*np.nonzero(is_near), strict=True):
@@ -125,12 +126,15 @@ def _pairs(seen: Sequence[_Seen], windows: Sequence[Window]) -> Iterator[tuple[i
                 yield a, b, agreement
 
 
-def _shared_window(one: Window, other: Window) -> Window | None:
-    left, top = max(one.left_px, other.left_px), max(one.top_px, other.top_px)
-    right, bottom = min(one.box[2], other.box[2]), min(one.box[3], other.box[3])
-    if left >= right or top >= bottom:
-        return None
-    return Window(left, top, int(right) - left, int(bottom) - top)
+def _neighbours(windows: Sequence[Window]) -> Iterator[tuple[int, int, Window]]:
+    """Yield each two windows that overlap, once, and what they share."""
+    boxes = np.array([window.box for window in windows]).reshape(-1, 4)
+    for one in range(len(windows)):
+        for after in np.flatnonzero(_overlap(boxes[one : one + 1], boxes[one + 1 :])[0]).tolist():
+            other = one + 1 + after
+            left, top = (int(side) for side in np.maximum(boxes[one, :2], boxes[other, :2]))
+            right, bottom = (int(side) for side in np.minimum(boxes[one, 2:], boxes[other, 2:]))
+            yield one, other, Window(left, top, right - left, bottom - top)
 
 
 def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:

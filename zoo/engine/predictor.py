@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from zoo.data import Tiling, parse_tiling
+from zoo.data import Tiling
 from zoo.engine.instances import predict_image, predict_scene
 from zoo.engine.models import LoadedModel, is_weights_name, open_model
 from zoo.engine.reader import ImageReader
 from zoo.engine.results import InstanceResult, SemanticResult
 from zoo.engine.scenes import open_scene
 from zoo.engine.semantic import predict_labels
+from zoo.engine.tilings import check_tiling, find_tiling
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
     from numpy.typing import NDArray
 
 __all__ = ["SCORE_THR", "Predictor", "load"]
@@ -64,9 +64,10 @@ class Predictor:
         self.score_thr = score_thr
         self._reader = ImageReader(self.model.config)
         if tiling == "config":
-            tiling = _find_tiling(self.model.config)
+            tiling = find_tiling(self.model.config)
         elif tiling is not None:
             self._check_tiles()
+            check_tiling(tiling)
         self.tiling = tiling
 
     @property
@@ -113,23 +114,6 @@ class Predictor:
         if reason is not None:
             message = f"cannot cut images for {self.model.name!r}: {reason}."
             raise ConfigError(message, where="--tile-size", hint="leave it out.")
-
-
-def _find_tiling(config: Config) -> Tiling | None:
-    """Return the windows that a config states for its model, or None.
-
-    Raises:
-        ConfigError: They are no windows.
-    """
-    stated = config.get("tiling")
-    if stated is None:
-        return None
-    tile_px, overlap_px = (stated.get(key) for key in ("tile_px", "overlap_px"))
-    if type(tile_px) is not int or type(overlap_px) is not int or not 0 <= overlap_px < tile_px:
-        message = f"cannot cut images by tiling={dict(stated)!r}."
-        hint = "write tiling = dict(tile_px=512, overlap_px=128), both in px of the image."
-        raise ConfigError(message, where="tiling", hint=hint)
-    return parse_tiling("tiles", tile_px, overlap_px)
 
 
 def load(name: str, *, device: str = "auto", score_thr: float = SCORE_THR) -> Predictor:

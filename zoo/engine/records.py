@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.tilings import EXPECTED, is_tiling
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def make_record(
         parameters=parameters,
         metrics=tuple(dict(row) for row in metrics),
         provenance=dict(provenance or {}),
-        tiling=None if config.get("tiling") is None else dict(config.tiling),
+        tiling=config.get("tiling"),
     )
     # What is written must be what can be read.
     return parse_record(record.to_json(), name)
@@ -269,13 +270,6 @@ def _is_typed(value: Any) -> bool:
     return isinstance(value, dict) and "type" in value
 
 
-def _is_tiling(value: Any) -> bool:
-    is_table = isinstance(value, dict) and set(value) == {"tile_px", "overlap_px"}
-    if not is_table or not all(type(side) is int for side in value.values()):
-        return False
-    return bool(0 <= value["overlap_px"] < value["tile_px"] < 2**16)
-
-
 def _is_rows(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(row, dict) for row in value)
 
@@ -296,7 +290,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "parameters": (lambda v: type(v) is int and v >= 0, "a whole number"),
     "metrics": (_is_rows, "rows"),
     "provenance": (lambda v: isinstance(v, dict), "a table"),
-    "tiling": (_is_tiling, "tile_px and a smaller overlap_px, whole numbers"),
+    "tiling": (is_tiling, EXPECTED),
 }
 
 

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windows through which an instance model sees scenes: what may be stated, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zoo.data import Tiling, parse_tiling
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["EXPECTED", "check_tiling", "find_tiling", "is_tiling"]
+
+_LEAST_PX, _MOST_PX = 32, 2**16 - 1
+_MOST_SHARED = 0.75  # of a window: each pixel is then seen 16 times
+EXPECTED = f"tile_px from {_LEAST_PX} and an overlap_px of three quarters of it at most"
+
+
+def is_tiling(value: Any) -> bool:
+    """Return whether a value of a config or a record states windows that can be used."""
+    if not isinstance(value, Mapping) or set(value) != {"tile_px", "overlap_px"}:
+        return False
+    return all(type(side) is int for side in value.values()) and _fits(**value)
+
+
+def find_tiling(config: Config) -> Tiling | None:
+    """Return the windows that a config states for its model, or None.
+
+    Raises:
+        ConfigError: They are none, or so small or so alike that a scene would never end.
+    """
+    stated = config.get("tiling")
+    if stated is None:
+        return None
+    if not is_tiling(stated):
+        shown = dict(stated) if isinstance(stated, Mapping) else stated
+        message = f"cannot cut images by tiling={shown!r}: expected {EXPECTED}."
+        hint = "write tiling = dict(tile_px=512, overlap_px=128), both in px of the image."
+        raise ConfigError(message, where="tiling", hint=hint)
+    return parse_tiling("tiles", stated["tile_px"], stated["overlap_px"])
+
+
+def check_tiling(tiling: Tiling) -> None:
+    """Raise ConfigError for windows that were asked for and are too small or too alike."""
+    if not _fits(tiling.tile_px, tiling.overlap_px):
+        message = f"cannot cut images into windows of {tiling.tile_px} px that share "
+        message += f"{tiling.overlap_px} px: expected {EXPECTED}."
+        hint = "give for example --tile-size 512 --overlap 128."
+        raise ConfigError(message, where="--tile-size", hint=hint)
+
+
+def _fits(tile_px: int, overlap_px: int) -> bool:
+    return _LEAST_PX <= tile_px <= _MOST_PX and 0 <= overlap_px <= _MOST_SHARED * tile_px

@@ -84,6 +84,36 @@ def test_degrees_have_no_area(tmp_path: Path) -> None:
     with open_scene(write(tmp_path / "a.tif", noise(1, 40, 50), **place)) as scene:
         assert scene.georeference is not None
         assert scene.georeference.pixel_area_m2 is None
+        # Longitude first, which EPSG::4326 would contradict.
+        assert scene.georeference.crs == "urn:ogc:def:crs:OGC:1.3:CRS84"
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_system_without_a_place_in_it_is_no_georeference(tmp_path: Path) -> None:
+    """Pixels would pass for metres at the system's origin."""
+    with open_scene(write(tmp_path / "a.tif", noise(1, 40, 50), crs="EPSG:32631")) as scene:
+        assert scene.georeference is None
+
+
+@pytest.mark.parametrize("place", [{}, UTM])
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_white_that_is_stored_as_zero_is_white(tmp_path: Path, place: dict[str, Any]) -> None:
+    """Scanners and some film archives write MinIsWhite, which GDAL gives as it is stored."""
+    bands = noise(1, 40, 50)
+    path = write(tmp_path / "a.tif", bands, photometric="MINISWHITE", **place)
+
+    assert np.array_equal(255 - cut(bands), read(path))
+
+
+def test_turned_tiff_is_read_as_it_is_seen(tmp_path: Path) -> None:
+    """Its tag says that the first row is the right side: a quarter turn clockwise."""
+    from PIL import Image
+
+    Image.fromarray(noise(40, 50)).save(tmp_path / "a.tif", tiffinfo={274: 6})
+
+    with open_scene(tmp_path / "a.tif") as scene:
+        assert (scene.width_px, scene.height_px) == (40, 50)
+        assert np.array_equal(np.rot90(noise(40, 50), -1), scene.shown())
 
 
 def test_four_bands_give_red_green_and_blue_by_name(tmp_path: Path) -> None:
@@ -153,8 +183,20 @@ def test_damaged_tiff_is_one_message(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", noise(3, 400, 400), **UTM)
     path.write_bytes(path.read_bytes()[:-200_000])
 
-    with pytest.raises(DataError, match=r"^cannot (open|read) 'a\.tif'"):
+    with pytest.raises(DataError, match=r"^cannot read 'a\.tif': TIFF.*Read error") as caught:
         read(path, Window(0, 0, 400, 400))
+    assert caught.value.hint == rasters._REPLACE
+
+
+def test_pages_are_one_message(tmp_path: Path) -> None:
+    from PIL import Image
+
+    page = Image.fromarray(noise(40, 50))
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[page])
+
+    with pytest.raises(DataError, match=r"^cannot read 'a\.tif': found 2 pages") as caught:
+        read(tmp_path / "a.tif")
+    assert caught.value.hint == "gdal_translate GTIFF_DIR:1:FILE OUT.tif takes the first."
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,10 @@ __all__ = ["Georeference", "find_raster"]
 
 _LOG = logging.getLogger("zoo")
 _INSTALL = 'pip install "mmzoo[geo]".'
+_REPLACE = "replace the file with an intact copy."
+_ORIENTATION = 274
+# EPSG gives latitude first; GDAL and QGIS name what lies longitude first as RFC 7946 does.
+_WGS84, _LONGITUDE_FIRST = 4326, "urn:ogc:def:crs:OGC:1.3:CRS84"
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735})  # scale, tie points, matrix, keys
 _CACHE_MIB = 128  # GDAL would keep a twentieth of the memory
 _SAMPLED_PX = 2048  # of a side, for the range of 16-bit values
@@ -77,28 +81,41 @@ def find_raster(path: Path, *, most_px: int) -> Iterator[_RasterScene | None]:
         try:
             dataset = rasterio.open(path)
         except RasterioError as error:
-            message = f"cannot open {path.name!r}: {_first_line(error)}."
-            raise DataError(message, path=path) from error
+            message = f"cannot open {path.name!r}: {_reason(error)}."
+            raise DataError(message, path=path, hint=_REPLACE) from error
         with dataset:
-            yield _RasterScene(path, dataset)
+            # GDAL leaves a picture as it is stored, which is how coordinates take it.
+            is_turned = dataset.crs is None and _is_turned(path, most_px)
+            yield None if is_turned else _RasterScene(path, dataset)
+
+
+def _is_turned(path: Path, most_px: int) -> bool:
+    """Return whether a TIFF that can be decoded states another orientation than it is stored in."""
+    size, tags = _read_header(path)
+    return tags.get(_ORIENTATION, 1) != 1 and size[0] * size[1] <= most_px
 
 
 def _check_plain(path: Path, most_px: int) -> None:
     """Say what a TIFF loses without rasterio, or refuse it."""
+    size, tags = _read_header(path)
+    if size[0] * size[1] > most_px:
+        message = f"cannot read {path.name!r}: {size[0]}x{size[1]} px are read in windows only."
+        raise DataError(message, path=path, hint=_INSTALL)
+    if _GEO_TAGS & set(tags):
+        text = "%s has coordinates, which are left out: rasterio is not installed; %s"
+        _LOG.warning(text, path.name, _INSTALL)
+
+
+def _read_header(path: Path) -> tuple[tuple[int, int], Mapping[int, Any]]:
+    """Return width, height and tags of a TIFF; zeros and none of what decoding will refuse."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            size, tags = image.size, set(getattr(image, "tag_v2", ()))
+            warnings.simplefilter("ignore")
+            return image.size, dict(getattr(image, "tag_v2", {}))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
-        return  # decoding it says why
-    if size[0] * size[1] > most_px:
-        message = f"cannot read {path.name!r}: {size[0]}x{size[1]} px are read in windows only."
-        raise DataError(message, path=path, hint=_INSTALL)
-    if tags & _GEO_TAGS:
-        text = "%s has coordinates, which are left out: rasterio is not installed; %s"
-        _LOG.warning(text, path.name, _INSTALL)
+        return (0, 0), {}
 
 
 class _RasterScene:
@@ -112,6 +129,8 @@ class _RasterScene:
         self._check()
         self._bands = _bands(dataset)
         self._colors = _colors(dataset)
+        tags = dataset.tags(ns="IMAGE_STRUCTURE")
+        self._is_inverted = self._colors is None and tags.get("MINISWHITE") == "YES"
         self._limits = self._find_limits()
         self.georeference = _georeference(dataset)
 
@@ -140,7 +159,8 @@ class _RasterScene:
         pixels = self._ask("read", self._bands, **how)
         if self._colors is not None:
             pixels = np.moveaxis(self._colors[pixels[0]], 2, 0)
-        pixels = to_uint8(pixels, self._limits) * is_there
+        pixels = to_uint8(pixels, self._limits)
+        pixels = (255 - pixels if self._is_inverted else pixels) * is_there
         picture = pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2)
         return np.ascontiguousarray(picture, np.uint8)
 
@@ -150,16 +170,16 @@ class _RasterScene:
         try:
             pixels: NDArray[Any] = getattr(self._dataset, method)(*args, **kwargs)
         except RasterioError as error:
-            message = f"cannot read {self._path.name!r}: {_first_line(error)}."
-            hint = "replace the file with an intact copy."
-            raise DataError(message, path=self._path, hint=hint) from error
+            message = f"cannot read {self._path.name!r}: {_reason(error)}."
+            raise DataError(message, path=self._path, hint=_REPLACE) from error
         return pixels
 
     def _check(self) -> None:
         kinds, pages = set(self._dataset.dtypes), len(self._dataset.subdatasets)
         if pages > 1 or not kinds:
             message = f"cannot read {self._path.name!r}: found {pages} pages, expected one."
-            raise DataError(message, path=self._path)
+            hint = "gdal_translate GTIFF_DIR:1:FILE OUT.tif takes the first."
+            raise DataError(message, path=self._path, hint=hint)
         if not kinds <= _EIGHT_OR_SIXTEEN:
             found = ", ".join(sorted(kinds))
             message = f"cannot read {self._path.name!r}: found {found} pixels, "
@@ -199,14 +219,19 @@ def _colors(dataset: Any) -> NDArray[np.uint8] | None:
 
 def _georeference(dataset: Any) -> Georeference | None:
     crs = dataset.crs
-    if crs is None:
+    if crs is None or dataset.transform.is_identity:  # a system, and no place in it
         return None
     epsg = crs.to_epsg()
     name = f"urn:ogc:def:crs:EPSG::{epsg}" if epsg else crs.to_wkt()
+    if epsg == _WGS84:
+        name = _LONGITUDE_FIRST
     metres = float(crs.linear_units_factor[1]) if crs.is_projected else None
     a, b, c, d, e, f = (float(value) for value in tuple(dataset.transform)[:6])
     return Georeference(name, (a, b, c, d, e, f), metres)
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """Return GDAL's own words, which rasterio chains to an error that says less."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

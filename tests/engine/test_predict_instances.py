@@ -98,6 +98,14 @@ def test_windows_and_the_whole_find_the_same(make_blobs_run: MakeRun) -> None:
     }
 
 
+def test_tiles_of_a_pixel_are_refused(make_blobs_run: MakeRun) -> None:
+    from zoo.data import parse_tiling
+    from zoo.engine.predictor import Predictor
+
+    with pytest.raises(ConfigError, match="windows of 1 px that share 0 px: expected tile_px from"):
+        Predictor(str(make_blobs_run()), tiling=parse_tiling("tiles", 1, 0))
+
+
 def test_config_without_tiling_sees_images_whole(make_blobs_run: MakeRun) -> None:
     from zoo.engine.predictor import Predictor
 
@@ -242,9 +250,7 @@ def test_heads_that_count_other_classes_are_refused(make_blobs_run: MakeRun) -> 
         open_model(str(make_blobs_run(num_classes=80)))
 
 
-@pytest.mark.parametrize(
-    "tiling", ["dict(tile_px=64)", "dict(tile_px=64, overlap_px=64)", "dict(tile_px='64')"]
-)
+@pytest.mark.parametrize("tiling", ["dict(tile_px=64)", "512"])
 def test_tiling_that_is_none_is_refused(make_blobs_run: MakeRun, tiling: str) -> None:
     from zoo.engine.predictor import Predictor
 
@@ -263,6 +269,39 @@ def test_score_out_of_range_and_tiles_of_semantic_models_are_refused(
     monkeypatch.setenv("ZOO_PLUGIN_PATH", str(bright_folder))
     with pytest.raises(ConfigError, match="it gives a label map of the whole"):
         Predictor(str(bright_run), tiling=parse_tiling("tiles", 64, 16))
+
+
+def test_boxes_that_are_not_finite_are_refused(make_blobs_run: MakeRun) -> None:
+    """As of weights that diverged: JSON has no place for them."""
+    import torch
+
+    from zoo.engine.predictor import Predictor
+
+    predictor = Predictor(str(make_blobs_run()))
+    find = predictor.model.module._find
+
+    def diverge(*args: Any) -> Any:
+        sample = find(*args)
+        sample.pred_instances.bboxes *= torch.nan
+        return sample
+
+    predictor.model.module._find = diverge
+
+    with pytest.raises(ConfigError, match="boxes: one is not finite") as caught:
+        predictor(scene(blobs()))
+    assert caught.value.hint == "take weights from before its training diverged."
+
+
+def test_transparency_of_an_array_is_dropped(make_blobs_run: MakeRun) -> None:
+    """As of a file."""
+    from zoo.engine.predictor import Predictor
+
+    image = np.dstack([scene(blobs())] * 4)
+
+    result = Predictor(str(make_blobs_run()), tiling=None)(image)
+
+    assert len(result) == sum(grey >= 100 for _, grey in blobs())
+    assert result.overlay()[..., :3].shape[1] >= WIDTH
 
 
 def test_unchanged_loader_sees_images_whole(make_blobs_run: MakeRun, tmp_path: Path) -> None:
@@ -345,7 +384,8 @@ def test_published_model_keeps_its_windows(make_blobs_run: MakeRun, tmp_path: Pa
     file = write_published(tmp_path / "b.safetensors", {"level": torch.tensor(40.0)}, record)
 
     assert Predictor(str(file))(scene(blobs())).windows == 20
-    for wrong in ({"tile_px": 64}, {"tile_px": 64, "overlap_px": 64}, [64, 24]):
+    thin = {"tile_px": 65535, "overlap_px": 65534}
+    for wrong in ({"tile_px": 64}, {"tile_px": 64, "overlap_px": 64}, thin, [64, 24], 512):
         text = json.dumps({**json.loads(record.to_json()), "tiling": wrong})
-        with pytest.raises(CheckpointError, match="expected tile_px and a smaller overlap_px"):
+        with pytest.raises(CheckpointError, match="expected tile_px from 32"):
             parse_record(text, "b")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.engine.arrays import as_picture
 from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.running import explaining
 from zoo.errors import ConfigError, DataError
@@ -205,14 +206,14 @@ class ImageReader:
         loader = self._loader
         if loader.color_type == "unchanged":
             return image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
-        pixels: NDArray[Any] = to_uint8(image)
+        pixels: NDArray[Any] = to_uint8(as_picture(image))
         is_grey = pixels.ndim == 2
         if loader.color_type.startswith("grayscale"):
-            pixels = pixels if is_grey else cv2.cvtColor(pixels[..., :3], cv2.COLOR_RGB2GRAY)
+            pixels = pixels if is_grey else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         elif is_grey:
             pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
         else:
-            pixels = cv2.cvtColor(pixels[..., :3], cv2.COLOR_RGB2BGR)
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         return pixels.astype(np.float32) if loader.to_float32 else pixels
 
     def _shown(self, loaded: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:

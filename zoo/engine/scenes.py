@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from zoo.data import Window, decode_image, resize_image, to_uint8
+from zoo.engine.arrays import as_picture
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def open_scene(image: str | os.PathLike[str] | NDArray[Any]) -> Iterator[Scene]:
         DataError: The file cannot be read, is not whole, or has pixels of another kind.
     """
     if isinstance(image, np.ndarray):
-        yield _PixelScene(to_uint8(image))
+        yield _PixelScene(to_uint8(as_picture(image)))
         return
     path = Path(image)
     if _is_tiff(path):

@@ -271,27 +271,6 @@ def test_score_out_of_range_and_tiles_of_semantic_models_are_refused(
         Predictor(str(bright_run), tiling=parse_tiling("tiles", 64, 16))
 
 
-def test_boxes_that_are_not_finite_are_refused(make_blobs_run: MakeRun) -> None:
-    """As of weights that diverged: JSON has no place for them."""
-    import torch
-
-    from zoo.engine.predictor import Predictor
-
-    predictor = Predictor(str(make_blobs_run()))
-    find = predictor.model.module._find
-
-    def diverge(*args: Any) -> Any:
-        sample = find(*args)
-        sample.pred_instances.bboxes *= torch.nan
-        return sample
-
-    predictor.model.module._find = diverge
-
-    with pytest.raises(ConfigError, match="boxes: one is not finite") as caught:
-        predictor(scene(blobs()))
-    assert caught.value.hint == "take weights from before its training diverged."
-
-
 def test_transparency_of_an_array_is_dropped(make_blobs_run: MakeRun) -> None:
     """As of a file."""
     from zoo.engine.predictor import Predictor

@@ -124,7 +124,8 @@ def _detections(
     """Yield what a model found in a window, in px of the scene."""
     if "pred_instances" not in sample:
         message = "cannot use the model's result: it holds no instances (pred_instances)."
-        raise ConfigError(message, where=model.name)
+        hint = "use a detector or an instance model of mmdet."
+        raise ConfigError(message, where=model.name, hint=hint)
     found = sample.pred_instances
     found = found[found.scores >= least].cpu()
     masks = found.masks.numpy() if "masks" in found else None
@@ -139,6 +140,8 @@ def _detections(
             mask = RoiMask.cut(masks[index], window.left_px, window.top_px)
             if mask is None:
                 continue  # a box whose mask has not one pixel shows nothing
+            if box[0] >= box[2] or box[1] >= box[3]:
+                box = mask.box  # SOLO gives masks, and boxes of zeros
         yield Detection((box[0], box[1], box[2], box[3]), score, label, mask)
 
 

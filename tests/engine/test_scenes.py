@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -186,6 +187,20 @@ def test_damaged_tiff_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^cannot read 'a\.tif': TIFF.*Read error") as caught:
         read(path, Window(0, 0, 400, 400))
     assert caught.value.hint == rasters._REPLACE
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_header_is_a_picture_or_one_message(tmp_path: Path, seed: int) -> None:
+    """Whatever GDAL makes of bytes that are wrong, nothing else is raised."""
+    random = np.random.default_rng(seed)
+    path = write(tmp_path / "a.tif", noise(1, 40, 50), nodata=0, **UTM)
+    data = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    places = random.integers(4, 700, 4)
+    data[places] = random.integers(0, 256, 4)
+    path.write_bytes(data.tobytes())
+
+    with contextlib.suppress(DataError):
+        read(path, Window(0, 0, 20, 20))
 
 
 def test_pages_are_one_message(tmp_path: Path) -> None:

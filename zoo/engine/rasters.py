@@ -74,19 +74,32 @@ def find_raster(path: Path, *, most_px: int) -> Iterator[_RasterScene | None]:
         _check_plain(path, most_px)
         yield None
         return
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import NotGeoreferencedWarning
 
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            dataset = rasterio.open(path)
-        except RasterioError as error:
-            message = f"cannot open {path.name!r}: {_reason(error)}."
-            raise DataError(message, path=path, hint=_REPLACE) from error
-        with dataset:
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB))
+        with _explaining(path, "open"):
+            dataset = stack.enter_context(rasterio.open(path))
             # GDAL leaves a picture as it is stored, which is how coordinates take it.
             is_turned = dataset.crs is None and _is_turned(path, most_px)
-            yield None if is_turned else _RasterScene(path, dataset)
+            raster = None if is_turned else _RasterScene(path, dataset)
+        yield raster
+
+
+@contextlib.contextmanager
+def _explaining(path: Path, what: str) -> Iterator[None]:
+    """Raise as DataError what rasterio and GDAL say of a damaged file."""
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    # rasterio passes on some of GDAL's errors as they are, and decodes texts that are none.
+    except (RasterioError, CPLE_BaseError, ValueError, MemoryError) as error:
+        message = f"cannot {what} {path.name!r}: {_reason(error)}."
+        raise DataError(message, path=path, hint=_REPLACE) from error
 
 
 def _is_turned(path: Path, most_px: int) -> bool:
@@ -165,13 +178,8 @@ class _RasterScene:
         return np.ascontiguousarray(picture, np.uint8)
 
     def _ask(self, method: str, *args: Any, **kwargs: Any) -> NDArray[Any]:
-        from rasterio.errors import RasterioError
-
-        try:
+        with _explaining(self._path, "read"):
             pixels: NDArray[Any] = getattr(self._dataset, method)(*args, **kwargs)
-        except RasterioError as error:
-            message = f"cannot read {self._path.name!r}: {_reason(error)}."
-            raise DataError(message, path=self._path, hint=_REPLACE) from error
         return pixels
 
     def _check(self) -> None:

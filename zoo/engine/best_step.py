@@ -66,11 +66,17 @@ def find_best_step(
 def best_of_curve(key: str, curve: Mapping[int, float]) -> int | None:
     """Return the first step of the best value: the lowest of a loss or distance, else the highest.
 
+    Of a bias it is the one nearest to 0.
+
     Example:
         >>> best_of_curve("hd95_px", {10: 5.0, 20: 3.0}), best_of_curve("dice", {10: 0.5, 20: 0.4})
         (20, 10)
+        >>> best_of_curve("count_bias", {10: -1.0, 20: -3.0, 30: 2.0})
+        10
     """
     finite = {step: value for step, value in curve.items() if not math.isnan(value)}
+    if "bias" in key.lower():
+        return min(finite, key=lambda step: (abs(finite[step]), step), default=None)
     sign = 1 if is_better_low(key) else -1
     return min(finite, key=lambda step: (sign * finite[step], step), default=None)
 

@@ -147,7 +147,9 @@ def _paint_metrics(
             color = COLORS[(number if several else index) % len(COLORS)]
             label = key if not several else name if len(keys) == 1 else f"{name}: {key}"
             label += _mark_best(axes, run, key, run.metrics[key], color)
-            dashes = DASHES[index % len(DASHES)] if several else "-"
+            # Of one run, dashes tell curves apart only where the colours begin anew.
+            turn = index if several else index // len(COLORS)
+            dashes = DASHES[turn % len(DASHES)]
             style = {"linestyle": dashes, "linewidth": 1.4, "marker": "o", "markersize": 3}
             _draw_curve(axes, run.metrics[key], label, color, **style)
 

@@ -34,6 +34,8 @@ STYLE = {
 Draw: TypeAlias = "Callable[[Axes], None]"
 
 _MAX_LEGEND = 12
+_MOST_BESIDE = 6  # entries that find a place among the curves
+_LEGEND_ROW_SHARE = 0.075  # of the panel's height
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -53,4 +55,10 @@ def add_legend(axes: Axes) -> None:
         rest = len(labels) - _MAX_LEGEND + 1
         handles, labels = handles[: _MAX_LEGEND - 1], labels[: _MAX_LEGEND - 1]
         labels[-1] += f"  (and {rest} more)"
-    axes.legend(handles, labels, loc="best")
+    if len(labels) > _MOST_BESIDE:
+        # In two columns, below the curves.
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - _LEGEND_ROW_SHARE * ((len(labels) + 1) // 2) * (high - low), high)
+        axes.legend(handles, labels, loc="lower center", ncols=2, fontsize=6.5, columnspacing=1.0)
+    else:
+        axes.legend(handles, labels, loc="best")

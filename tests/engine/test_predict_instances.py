@@ -210,6 +210,36 @@ def test_geojson_lies_where_the_image_lies(make_blobs_run: MakeRun, tmp_path: Pa
     assert not area
 
 
+def test_geojson_is_left_out_with_a_word_where_shapely_is_missing(
+    make_blobs_run: MakeRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What was found is written all the same; a coco.json of an older run is replaced."""
+    import sys
+
+    import rasterio
+    from affine import Affine
+
+    from zoo.engine.predict import predict
+
+    place = {"crs": "EPSG:32631", "transform": Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)}
+    size = {"count": 1, "height": HEIGHT, "width": WIDTH, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", **place, **size) as dataset:
+        dataset.write(scene(blobs()), 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/coco.json").write_text("of an older run")
+    monkeypatch.setitem(sys.modules, "shapely", None)
+
+    predict(str(make_blobs_run()), [tmp_path / "a.tif"], tmp_path / "out")
+
+    assert read_json(tmp_path / "out/predictions.json")["images"][0]["geojson"] is None
+    assert read_json(tmp_path / "out/coco.json")["annotations"]
+    assert not (tmp_path / "out/a.geojson").exists()
+    assert "a.geojson is left out" in caplog.text
+
+
 def test_detector_without_masks_gives_boxes(make_blobs_run: MakeRun, tmp_path: Path) -> None:
     """COCO rows without a segmentation, and areas of boxes."""
     from zoo.engine.predict import predict

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import DataError
-
 if TYPE_CHECKING:
     from zoo.engine.rasters import Georeference
     from zoo.engine.results import InstanceResult
@@ -28,7 +26,7 @@ def geojson_text(result: InstanceResult) -> str:
         result: Of an image with a georeference.
 
     Raises:
-        DataError: shapely is not installed.
+        ValueError: It has none.
     """
     place = result.georeference
     if place is None:
@@ -58,15 +56,11 @@ def _geometry(result: InstanceResult, index: int, place: Georeference) -> dict[s
     """Return the outline of an instance, outer rings counter-clockwise in the coordinates."""
     from affine import Affine
     from rasterio.features import shapes
+    from shapely import box, union_all
+    from shapely.affinity import affine_transform
+    from shapely.geometry import mapping, shape
+    from shapely.geometry.polygon import orient
 
-    try:
-        from shapely import box, union_all
-        from shapely.affinity import affine_transform
-        from shapely.geometry import mapping, shape
-        from shapely.geometry.polygon import orient
-    except ImportError as error:
-        message = f"cannot write GeoJSON: {error}."
-        raise DataError(message, hint='pip install "mmzoo[geo]".') from error
     a, b, c, d, e, f = place.transform
     if result.masks is None:
         outline = affine_transform(box(*result.boxes[index].tolist()), [a, b, d, e, c, f])

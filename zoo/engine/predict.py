@@ -88,8 +88,9 @@ def predict(
             failures.append(Failure(image.path, error))
         else:
             if not entries:
-                # From here on the folder is being changed, so an older JSON would be wrong.
-                _remove_old(folder / JSON_NAME)
+                # From here on the folder is being changed, so older JSONs would be wrong.
+                for path in (folder / JSON_NAME, *files.shared_paths):
+                    _remove_old(path)
             entries.append(files.write(image, result))
         if progress is not None:
             progress(done, len(images))

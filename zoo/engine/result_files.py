@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ResultFiles", "files_of"]
 
 COCO_NAME = "coco.json"
+_LOG = logging.getLogger("zoo")
 
 
 class ResultFiles(Protocol):
@@ -113,7 +115,8 @@ class _InstanceFiles:
         overlay, geojson = self.paths(image)
         if self._overlays:
             replace_file(overlay, encode_png(result.overlay()))
-        if result.georeference is not None:
+        has_geojson = result.georeference is not None and self._can_write_geojson(geojson)
+        if has_geojson:
             from zoo.engine.geojson import geojson_text
 
             replace_file(geojson, geojson_text(result).encode())
@@ -121,7 +124,7 @@ class _InstanceFiles:
         return {
             "file": image.path.as_posix(),
             "overlay": overlay.name if self._overlays else None,
-            "geojson": geojson.name if result.georeference is not None else None,
+            "geojson": geojson.name if has_geojson else None,
             "height_px": result.height_px,
             "width_px": result.width_px,
             "windows": result.windows,
@@ -155,6 +158,16 @@ class _InstanceFiles:
         text = json.dumps(content, separators=(",", ":"), allow_nan=False)
         replace_file(self._folder / COCO_NAME, text.encode() + b"\n")
         return {"coco": COCO_NAME}
+
+    def _can_write_geojson(self, path: Path) -> bool:
+        """Return whether shapely is there; what was found is not lost for want of it."""
+        try:
+            import shapely  # noqa: F401
+        except ImportError as error:
+            text = '%s is left out: %s; pip install "mmzoo[geo]".'
+            _LOG.warning(text, path.name, error)
+            return False
+        return True
 
     def _take(self, image: InputImage, result: InstanceResult) -> list[dict[str, Any]]:
         """Return an image's COCO annotations, noted for the file too."""

@@ -38,6 +38,10 @@ def _provenance(config: Any) -> dict[str, Any]:
             "zoo train unet_tiny --data DIR --pretrained r50.pth",
         ),
         (
+            {"pretrained": f"https://me:secret@x.org/r50.pth?token=1#sha256={'0' * 64}"},
+            f"zoo train unet_tiny --pretrained 'https://x.org/r50.pth#sha256={'0' * 64}'",
+        ),
+        (
             {"cfg_options": ("a.b=1", "c='x y'")},
             """zoo train unet_tiny --cfg-options a.b=1 'c='"'"'x y'"'"''""",
         ),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
@@ -16,8 +18,9 @@ __all__ = ["command"]
 @config_options
 @click.option(
     "--pretrained",
-    metavar="FILE|DIR|none",
-    help="Weights to start from, in place of those that the config would fetch.",
+    metavar="FILE|DIR|URL|none",
+    help="Weights to start from, in place of those that the config would fetch; "
+    "an address is URL#sha256=DIGEST.",
 )
 @click.option(
     "--resume",
@@ -54,6 +57,7 @@ def command(
             data=data,
             pretrained=pretrained,
             work_dir=work_dir,
+            fetch=_fetch,
         )
         note_command(
             resolved,
@@ -74,3 +78,12 @@ def command(
     for label, found in (("last", find_checkpoint(folder)), ("best", find_best_checkpoint(folder))):
         if found is not None:
             click.echo(f"{label} checkpoint: {found}")
+
+
+def _fetch(address: str, sha256: str) -> Path:
+    """Return the file of the address that the user named, telling on stderr what is done."""
+    from zoo.cli.byte_progress import byte_progress
+    from zoo.weights import fetch_address
+
+    with byte_progress("pretrained weights") as progress:
+        return fetch_address(address, sha256, progress=progress)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,24 +29,29 @@ def read_config(
     data: str | Path | None = None,
     pretrained: str | Path | None = None,
     work_dir: str | Path | None = None,
+    fetch: Callable[[str, str], Path] | None = None,
 ) -> Config:
     """Return a config with its data, options, pretrained weights and work dir set.
 
     The order is: file and its bases, ``data``, ``cfg_options`` (so that an explicit option wins),
-    ``pretrained``, ``work_dir``. Nothing is built, installed or fetched.
+    ``pretrained``, ``work_dir``. Nothing is built or installed, and nothing fetched but by
+    ``fetch``.
 
     Args:
         name_or_path: A file, a name in the catalog, or ``mmseg::unet/x.py``.
         cfg_options: Dotted key -> value, or ``key=value`` strings in OpenMMLab's syntax.
         data: A folder that ``zoo data prepare`` wrote.
-        pretrained: A weights file, a folder of them, or ``"none"``, for the remote weights that
-            the config starts from.
+        pretrained: A weights file, a folder of them, an address with its digest, or ``"none"``,
+            for the remote weights that the config starts from.
         work_dir: Where runs go; default the config's own, else ``work_dirs/<config name>``.
+        fetch: What returns the file of the address and the sha256 that ``pretrained`` names, as
+            `zoo.weights.fetch_address` does; None refuses an address.
 
     Raises:
         UnknownNameError: No such config; near names are offered.
         ConfigError: It cannot be read, is of an old generation, or asks for weights that the user
             did not name.
+        DownloadError: ``fetch`` cannot get the weights.
         DataError: ``data`` is not a prepared folder.
     """
     path = find_config_file(name_or_path)
@@ -63,7 +68,7 @@ def read_config(
             cfg_options = parse_cfg_options(cfg_options)
         merge_cfg_options(config, cfg_options)
     tree = config._cfg_dict
-    map_pretrained(tree, pretrained)
+    map_pretrained(tree, pretrained, fetch)
     if work_dir is not None:
         config.work_dir = str(work_dir)
     elif tree.get("work_dir") is None:

@@ -2,21 +2,23 @@
 """Weights that a config wants from the internet, mapped to files that the user has.
 
 Upstream configs start from ``torchvision://resnet50`` (needs torchvision), ``open-mmlab://...``
-(a host that is gone) or a plain address. Nothing is fetched here: the user names a file, a folder
-of files (torch's own cache is one), or none. ``user://resnet50`` in a config of one's own says
-which weights would fit, and no more. A plugin's initializer may bring weights itself, as
-its manifest says; none leaves those out too.
+(a host that is gone) or a plain address. None of these is fetched: the user names a file, a folder
+of files (torch's own cache is one), an address with its digest, or none. ``user://resnet50`` in a
+config of one's own says which weights would fit, and no more. A plugin's initializer may bring
+weights itself, as its manifest says; none leaves those out too.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.catalog import read_catalog
 from zoo.engine.config_tree import iterate_dicts, join_key
+from zoo.engine.pretrained_url import is_url, read_url
 from zoo.errors import ConfigError, ZooError
 from zoo.rows import InitializerRow
 
@@ -28,6 +30,8 @@ _REMOTE = re.compile(
 _KEYS = ("checkpoint", "pretrained", "load_from")
 _INITIALIZER = re.compile(r"(^|\.)init_cfg(\.\d+)?$")
 _WEIGHT_SUFFIXES = (".pth", ".pt", ".pkl", ".bin", ".safetensors")
+
+Fetch = Callable[[str, str], Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +61,28 @@ def find_wanted(config: dict[str, Any]) -> list[Wanted]:
     ]
 
 
-def map_pretrained(config: dict[str, Any], choice: str | Path | None) -> None:
-    """Replace each remote address by a file, or by nothing; raises rather than fetch.
+def map_pretrained(
+    config: dict[str, Any], choice: str | Path | None, fetch: Fetch | None = None
+) -> None:
+    """Replace each remote address by a file, or by nothing; fetches what the user alone named.
 
     Args:
         config: The whole config, changed in place.
-        choice: A weights file (only where the config wants one set of weights), a folder that
-            holds them under their upstream names, ``"none"`` to start from random weights, in
-            place of those of plugins' initializers too, or None where the user said nothing. A
-            file for a config that wants no remote weights becomes its ``load_from``.
+        choice: A weights file (only where the config wants one set of weights), its address as
+            `zoo.engine.pretrained_url.read_url` takes it, a folder that holds them under their
+            upstream names, ``"none"`` to start from random weights, in place of those of
+            plugins' initializers too, or None where the user said nothing. A file for a config
+            that wants no remote weights becomes its ``load_from``.
+        fetch: What returns the file of an address and a sha256; None refuses addresses.
 
     Raises:
-        ConfigError: Weights are wanted and ``choice`` is None, does not exist, or does not
-            hold them.
+        ConfigError: Weights are wanted and ``choice`` is None, does not exist, does not hold
+            them, or is an address without a digest.
+        DownloadError: ``fetch`` cannot get them.
     """
     wanted = find_wanted(config)
+    if is_url(choice):
+        choice = _fetched(wanted, str(choice), fetch)
     if str(choice) == "none":
         _start_at_random(config, wanted)
     elif choice is not None:
@@ -81,6 +92,16 @@ def map_pretrained(config: dict[str, Any], choice: str | Path | None) -> None:
             _start_from(config, choice)
     elif wanted:
         raise _unmapped(wanted)
+
+
+def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:
+    url = read_url(choice)
+    _check_same(wanted)
+    if fetch is None:
+        message = f"cannot take pretrained weights from {url.shown!r}: reading a config fetches "
+        message += "nothing, expected a file."
+        raise ConfigError(message, where="--pretrained", hint="download it and give the file.")
+    return fetch(url.address, url.sha256)
 
 
 def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:
@@ -107,7 +128,7 @@ def _start_from(config: dict[str, Any], choice: str | Path) -> None:
     path = Path(choice).expanduser()
     if not path.is_file():
         message = f"no pretrained weights at {str(path)!r}: expected a file."
-        hint = "--pretrained takes FILE, or none; this config names no remote weights."
+        hint = "--pretrained takes FILE, URL or none; this config names no remote weights."
         raise ConfigError(message, where="--pretrained", hint=hint)
     config["load_from"] = str(path.absolute())
 
@@ -116,16 +137,22 @@ def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:
     path = Path(choice).expanduser()
     if path.is_dir():
         return _find_in_folder(path, item)
-    addresses = sorted({other.address for other in wanted})
     if not path.is_file():
         message = f"no pretrained weights at {str(path)!r}: no such file or folder."
-        raise ConfigError(message, where=item.key, hint="--pretrained takes FILE, DIR or none.")
+        hint = "--pretrained takes FILE, DIR, URL or none."
+        raise ConfigError(message, where=item.key, hint=hint)
+    _check_same(wanted)
+    return str(path.absolute())
+
+
+def _check_same(wanted: list[Wanted]) -> None:
+    """Raise where one file cannot be all that a config wants."""
+    addresses = sorted({item.address for item in wanted})
     if len(addresses) > 1:
         message = f"cannot use one file for {len(addresses)} sets of weights: "
         message += f"the config wants {' and '.join(addresses)}."
         hint = "--pretrained DIR with a folder that holds them, or --cfg-options KEY=FILE for each."
-        raise ConfigError(message, where=", ".join(other.key for other in wanted), hint=hint)
-    return str(path.absolute())
+        raise ConfigError(message, where=", ".join(item.key for item in wanted), hint=hint)
 
 
 def _find_in_folder(folder: Path, item: Wanted) -> str:

@@ -17,6 +17,7 @@ from zoo.engine.config import read_config
 from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.data_facts import facts_of_folder, facts_of_loader
 from zoo.engine.models import find_best_checkpoint, find_dumped_config
+from zoo.engine.pretrained_url import is_url, read_url
 from zoo.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -84,16 +85,21 @@ def note_command(
         config: As `zoo.engine.config.read_config` returns it.
         name: What was called CONFIG.
         cfg_options: ``key=value`` as given.
-        pretrained: ``none``, or a place, of which the last part is kept.
+        pretrained: ``none``, a place, of which the last part is kept, or an address with its
+            digest, which is kept but for passwords and tokens.
         has_data: Whether ``--data`` was given.
         amp: Whether ``--amp`` was given.
     """
     words = ["zoo", "train", Path(name).name if Path(name).is_file() else name]
     words += ["--data", "DIR"] if has_data else []
-    words += ["--pretrained", Path(pretrained).name] if pretrained else []
+    words += ["--pretrained", _shown(pretrained)] if pretrained else []
     words += ["--amp"] if amp else []
     words += ["--cfg-options", *cfg_options] if cfg_options else []
     config[_COMMAND] = shlex.join(words)
+
+
+def _shown(pretrained: str) -> str:
+    return read_url(pretrained).shown if is_url(pretrained) else Path(pretrained).name
 
 
 def _data_roots(config: Config) -> set[str]:

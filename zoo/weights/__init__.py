@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zoo.weights.address import fetch_address
     from zoo.weights.cache import CachedFile, cache_folder, cached_file, find_cached, remove_cached
     from zoo.weights.download import (
         Plan,
@@ -32,6 +33,7 @@ __all__ = [
     "cache_folder",
     "cached_file",
     "check_file",
+    "fetch_address",
     "fetch_file",
     "fetch_weights",
     "find_cached",
@@ -54,6 +56,7 @@ _HOMES = {
     "cache_folder": "zoo.weights.cache",
     "cached_file": "zoo.weights.cache",
     "check_file": "zoo.weights.files",
+    "fetch_address": "zoo.weights.address",
     "fetch_file": "zoo.weights.fetch",
     "fetch_weights": "zoo.weights.download",
     "find_cached": "zoo.weights.cache",

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from zoo.weights.cache import lock_path
 from zoo.weights.mirrors import shown_address
 from zoo.weights.part import Part
 from zoo.weights.transfer import Patience, Setback, open_session, receive
+from zoo.weights.waiting import wait_for_next_try
 
 if TYPE_CHECKING:
     import requests
@@ -26,6 +25,7 @@ __all__ = ["fetch_file"]
 _LOG = logging.getLogger("zoo")
 _LOOK_S = 0.5  # after so long a wait for another process is told of
 _PROGRESS_BYTES = 1 << 16  # a try that brought so much is not one without getting on
+_HINT = "name a place that has it with --mirror or ZOO_MIRRORS, or try later"
 
 Progress = Callable[[int, int], None]
 
@@ -38,6 +38,7 @@ def fetch_file(
     *,
     patience: Patience | None = None,
     progress: Progress | None = None,
+    hint: str = _HINT,
 ) -> Path:
     """Return ``target``, fetched from the first address that gives the promised bytes.
 
@@ -52,6 +53,7 @@ def fetch_file(
         addresses: https, http or file, in the order in which to ask.
         patience: How long to wait for what.
         progress: Called with the bytes that are there, and those of the whole file.
+        hint: What to do where no address gave it, without a stop.
 
     Raises:
         HashMismatchError: An address gave other bytes, and no other gave the right ones.
@@ -64,7 +66,7 @@ def fetch_file(
         if target.is_file():  # another process has just fetched it
             return target
         with Part(target, sha256, size_bytes) as part:
-            return _Fetch(part, patience or Patience(), progress).run(addresses)
+            return _Fetch(part, patience or Patience(), progress, hint).run(addresses)
 
 
 def _make_folder(folder: Path) -> None:
@@ -106,8 +108,10 @@ def _alone(target: Path) -> Iterator[None]:
 class _Fetch:
     """The tries of one file at all of its addresses."""
 
-    def __init__(self, part: Part, patience: Patience, progress: Progress | None) -> None:
-        self._part, self._patience, self._progress = part, patience, progress
+    def __init__(
+        self, part: Part, patience: Patience, progress: Progress | None, hint: str
+    ) -> None:
+        self._part, self._patience, self._progress, self._hint = part, patience, progress, hint
         self._unreachable: set[str] = set()
         self._reasons: list[str] = []
         self._mismatch: HashMismatchError | None = None
@@ -157,26 +161,9 @@ class _Fetch:
             except Setback as setback:
                 has_got_on = self._part.received >= before + _PROGRESS_BYTES
                 tries = 1 if has_got_on else tries + 1
-                wait_s = self._wait_s(setback, tries)
-                is_hopeless = setback.is_unreachable and not is_last
-                if not setback.again or is_hopeless or tries >= self._patience.tries:
+                if setback.is_unreachable and not is_last:
                     raise
-                if setback.wait_s is not None and wait_s > self._patience.longest_wait_s:
-                    reason = f"{setback.reason} and asks to wait {wait_s:.0f} s"
-                    raise Setback(reason=reason) from setback
-                _LOG.warning(
-                    "%s: %s; trying again in %.1f s",
-                    *(shown_address(address), setback.reason, wait_s),
-                )
-                time.sleep(wait_s)
-
-    def _wait_s(self, setback: Setback, tries: int) -> float:
-        if setback.wait_s is not None:
-            return setback.wait_s
-        longest_s = self._patience.first_wait_s * 2.0 ** (tries - 1)
-        # Those who were cut off together do not all come back together.
-        spread = random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
-        return min(longest_s, self._patience.longest_wait_s) * spread
+                wait_for_next_try(setback, address, tries, self._patience)
 
     def _tell(self, address: str, reason: str, level: int) -> None:
         self._reasons.append(f"  {shown_address(address)}: {reason}")
@@ -196,6 +183,5 @@ class _Fetch:
                 hint="nothing of it was kept; run it again, or report a changed upstream file.",
             )
         message = f"cannot download {name}: no address gave it.\n{listed}"
-        hint = "name a place that has it with --mirror or ZOO_MIRRORS, or try later"
-        hint += ": what was received is kept." if self._part.received else "."
+        hint = self._hint + (": what was received is kept." if self._part.received else ".")
         return DownloadError(message, where=self._part.target, hint=hint)

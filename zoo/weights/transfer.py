@@ -11,9 +11,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
@@ -23,7 +23,7 @@ from zoo.weights.part import Origin, Part
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Patience", "Setback", "open_session", "receive"]
+__all__ = ["Patience", "Setback", "measure", "open_session", "receive"]
 
 _BLOCK_BYTES = 1 << 20
 _REDIRECTS = 5
@@ -31,6 +31,7 @@ _REASON_LIMIT = 300
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # what may be better in a moment
 _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410: "gone"}
 _PAGES = ("text/html", "application/xhtml")
+_SIZE = re.compile(r"[0-9]{1,18}")  # a number of thousands of digits is none
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
@@ -139,14 +140,21 @@ def receive(
 def _read_local(
     session: requests.Session, address: str, part: Part, patience: Patience
 ) -> Iterator[bytes]:
+    with _reading(address) as stream:
+        size_bytes = os.fstat(stream.fileno()).st_size
+        if size_bytes != part.size_bytes:
+            raise Setback(reason=f"has {size_bytes} bytes, expected {part.size_bytes}")
+        stream.seek(part.received)
+        while block := stream.read(_BLOCK_BYTES):
+            yield block
+
+
+@contextmanager
+def _reading(address: str) -> Iterator[BinaryIO]:
+    """Yield the file of a file address, open for reading."""
     try:
         with open(url2pathname(urlsplit(address).path), "rb") as stream:
-            size_bytes = os.fstat(stream.fileno()).st_size
-            if size_bytes != part.size_bytes:
-                raise Setback(reason=f"has {size_bytes} bytes, expected {part.size_bytes}")
-            stream.seek(part.received)
-            while block := stream.read(_BLOCK_BYTES):
-                yield block
+            yield stream
     except FileNotFoundError:
         reason = "not found"
         raise Setback(reason=reason, is_absent=True) from None
@@ -161,8 +169,58 @@ def _read_remote(
     import urllib3
 
     network = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+    headers = {"Range": f"bytes={part.received}-"} if part.received else {}
+    if headers and part.origin is not None and part.origin.address == address:
+        headers["If-Range"] = part.origin.validator
+    with closing(_answer(session, address, headers, patience)) as response:
+        _check(response, address, part, patience)
+        try:
+            yield from _blocks(response.raw, patience)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            reason = f"stalled for {patience.stall_s:g} s at byte {part.received}"
+            raise Setback(reason=reason, again=True) from error
+        except network as error:
+            reason = f"broke off after {part.received} of {part.size_bytes} bytes"
+            raise Setback(reason=reason, again=True) from error
+
+
+def measure(session: requests.Session, address: str, patience: Patience) -> int:
+    """Return how many bytes an address has, as it tells; none of them is read.
+
+    It is asked as for the file itself, since servers that refuse HEAD are many.
+
+    Args:
+        session: What `open_session` returned.
+        address: An https, http or file address.
+        patience: How long to wait.
+
+    Raises:
+        Setback: It does not have the file, or does not tell.
+    """
+    if is_local(address):
+        with _reading(address) as stream:
+            return os.fstat(stream.fileno()).st_size
+    with closing(_answer(session, address, {}, patience)) as response:
+        _check_status(response)
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding != "identity":
+            raise Setback(reason=f"encodes the file as {encoding}, so its size is not told")
+        told = response.headers.get("Content-Length", "").strip()
+        if response.status_code != 200 or _SIZE.fullmatch(told) is None:
+            raise Setback(reason="does not tell the file's size (Content-Length)")
+        return int(told)
+
+
+def _answer(
+    session: requests.Session, address: str, headers: dict[str, str], patience: Patience
+) -> requests.Response:
+    """Return the answer to a request, or raise why there is none."""
+    import requests
+    import urllib3
+
+    network = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
     try:
-        response = _ask(session, address, part, patience)
+        return _ask(session, address, headers, patience)
     except requests.exceptions.ReadTimeout as error:
         raise Setback(reason=f"gave no answer in {patience.stall_s:g} s", again=True) from error
     except requests.exceptions.SSLError as error:
@@ -175,16 +233,6 @@ def _read_remote(
     # A bad address, also one that a redirect gives; a bundle of certificates that is not there.
     except (*network, ValueError) as error:
         raise Setback(reason=f"cannot be asked ({_root(error)})") from error
-    with closing(response):
-        _check(response, address, part, patience)
-        try:
-            yield from _blocks(response.raw, patience)
-        except urllib3.exceptions.ReadTimeoutError as error:
-            reason = f"stalled for {patience.stall_s:g} s at byte {part.received}"
-            raise Setback(reason=reason, again=True) from error
-        except network as error:
-            reason = f"broke off after {part.received} of {part.size_bytes} bytes"
-            raise Setback(reason=reason, again=True) from error
 
 
 def _blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
@@ -202,12 +250,9 @@ def _blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
 
 
 def _ask(
-    session: requests.Session, address: str, part: Part, patience: Patience
+    session: requests.Session, address: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
-    """Return the answer to a request for the rest of a part, redirects followed."""
-    headers = {"Range": f"bytes={part.received}-"} if part.received else {}
-    if headers and part.origin is not None and part.origin.address == address:
-        headers["If-Range"] = part.origin.validator
+    """Return the answer to a request, redirects followed."""
     url, seen = address, [address]
     while True:
         response = session.get(
@@ -241,11 +286,23 @@ def _redirected(url: str, location: str, seen: list[str]) -> str:
 def _check(response: requests.Response, address: str, part: Part, patience: Patience) -> None:
     """Let an answer pass whose body goes on, or begins, what the part is to hold."""
     status = response.status_code
-    if status in _PASSING:
-        raise Setback(reason=f"answers {status}", again=True, wait_s=_asked_wait_s(response))
     if status == 416:
         part.restart()
         raise Setback(reason="cannot go on where the part ends (416)", again=True, wait_s=0)
+    _check_status(response)
+    origin = Origin(address, _validator(response))
+    if status == 206:
+        _check_range(response, part, origin)
+    _check_length(response, part.size_bytes - (part.received if status == 206 else 0))
+    if status == 200 or not part.received:
+        part.restart(origin)
+
+
+def _check_status(response: requests.Response) -> None:
+    """Let an answer pass that seems to have the file."""
+    status = response.status_code
+    if status in _PASSING:
+        raise Setback(reason=f"answers {status}", again=True, wait_s=_asked_wait_s(response))
     if status not in (200, 206):
         reason = f"{_NOT_HERE.get(status, 'cannot be used')} ({status})"
         raise Setback(reason=reason, is_absent=status == 404)
@@ -253,12 +310,6 @@ def _check(response: requests.Response, address: str, part: Part, patience: Pati
     if kind.startswith(_PAGES):
         page = kind.partition(";")[0]
         raise Setback(reason=f"answers with a web page ({page}), expected the file")
-    origin = Origin(address, _validator(response))
-    if status == 206:
-        _check_range(response, part, origin)
-    _check_length(response, part.size_bytes - (part.received if status == 206 else 0))
-    if status == 200 or not part.received:
-        part.restart(origin)
 
 
 def _check_range(response: requests.Response, part: Part, origin: Origin) -> None:

@@ -45,6 +45,14 @@ def _provenance(config: Any) -> dict[str, Any]:
             {"cfg_options": ("a.b=1", "c='x y'")},
             """zoo train unet_tiny --cfg-options a.b=1 'c='"'"'x y'"'"''""",
         ),
+        (
+            {"cfg_options": ("load_from=/home/me/coco.pth", "m.train=a/b.*", "n=[~/a.pth,/x/b]")},
+            "zoo train unet_tiny --cfg-options load_from=coco.pth 'm.train=a/b.*' 'n=[a.pth,b]'",
+        ),
+        (
+            {"cfg_options": ("a=https://me:secret@x.org/r.pth?token=1", "b=s3://me:secret@x")},
+            "zoo train unet_tiny --cfg-options a=r.pth b=x",
+        ),
     ],
 )
 def test_command_of_a_run_has_its_options_and_no_folders(
@@ -83,3 +91,20 @@ def test_digest_of_a_config_is_that_of_what_was_trained_not_of_where() -> None:
 
     assert digests[0] == digests[1] != digests[2]
     assert here.work_dir == "/home/me/run"
+
+
+def test_digest_of_a_config_with_files_in_its_folders_is_the_same_elsewhere() -> None:
+    """An evaluator names a file of the data, and a backbone one of weights."""
+
+    def digest(root: str, weights: str, split: str = "val") -> str:
+        evaluator = {"type": "X", "ann_file": f"{root}/annotations/{split}.json"}
+        model = {"backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": weights}}}
+        config = _config(root, val_evaluator=evaluator, model=model)
+        return str(_provenance(config)["config_sha256"])
+
+    long = "/a/folder/of/someone/with/a/name/that/breaks/the/lines/of/a/config/which/is/laid/out"
+    expected = digest("data", "/x/r50.pth")
+
+    assert expected == digest(long, f"{long}-weights/r50.pth")
+    assert expected != digest("data", "/x/r101.pth")
+    assert expected != digest("data", "/x/r50.pth", split="test")

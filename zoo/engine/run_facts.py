@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["RunFacts", "find_run", "note_command"]
 
 _COMMAND = "zoo_command"  # in a run's config, which mmengine writes into the work dir
+_URL = r"(?:https?|ftp|s3|file)://[^\s,'\"\])]+"
+_WHOLE_PATH = r"(?<![^=\[(,'\"\s])~?/[^\s,'\"\])]+"
+_PLACE = re.compile(f"{_URL}|{_WHOLE_PATH}")
 _VERSIONS = ("torch", "mmengine", "mmcv-lite", "mmcv", "mmsegmentation", "mmdet")
 
 
@@ -62,9 +66,9 @@ class RunFacts:
         config = copy.deepcopy(self.config)
         for key in (_COMMAND, "work_dir", "load_from", "resume", "launcher"):
             config.pop(key, None)
-        text = config.pretty_text
-        for root in sorted(_data_roots(config), key=len, reverse=True):
-            text = text.replace(repr(root), repr("DIR"))
+        roots = sorted(_data_roots(config), key=len, reverse=True)
+        # Before it is laid out as text, whose lines break by the length of what stands in them.
+        text = type(config)(_placeless(config.to_dict(), roots)).pretty_text
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -79,12 +83,12 @@ def note_command(
 ) -> None:
     """Write into a config the command that trains it, so that its run can tell.
 
-    Folders are left out, since they are others elsewhere.
+    Folders are left out, since they are others elsewhere; so are passwords and tokens.
 
     Args:
         config: As `zoo.engine.config.read_config` returns it.
         name: What was called CONFIG.
-        cfg_options: ``key=value`` as given.
+        cfg_options: ``key=value`` as given; of whole paths and addresses the last part is kept.
         pretrained: ``none``, a place, of which the last part is kept, or an address with its
             digest, which is kept but for passwords and tokens.
         has_data: Whether ``--data`` was given.
@@ -94,7 +98,7 @@ def note_command(
     words += ["--data", "DIR"] if has_data else []
     words += ["--pretrained", _shown(pretrained)] if pretrained else []
     words += ["--amp"] if amp else []
-    words += ["--cfg-options", *cfg_options] if cfg_options else []
+    words += ["--cfg-options", *map(_without_places, cfg_options)] if cfg_options else []
     config[_COMMAND] = shlex.join(words)
 
 
@@ -102,8 +106,32 @@ def _shown(pretrained: str) -> str:
     return read_url(pretrained).shown if is_url(pretrained) else Path(pretrained).name
 
 
+def _without_places(option: str) -> str:
+    return _PLACE.sub(lambda found: _last_part(found[0]), option)
+
+
+def _last_part(place: str) -> str:
+    plain = re.split("[?#]", place)[0] if "://" in place else place
+    return Path(re.sub("//[^/]*@", "//", plain)).name
+
+
+def _placeless(value: Any, roots: Sequence[str]) -> Any:
+    """Return a config's value with ``DIR`` for folders of data, and other whole paths cut."""
+    if isinstance(value, dict):
+        return {key: _placeless(part, roots) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_placeless(part, roots) for part in value)
+    if not isinstance(value, str):
+        return value
+    for root in roots:
+        if f"{value}/".startswith(f"{root.rstrip('/')}/"):
+            return f"DIR{value[len(root.rstrip('/')) :]}".rstrip("/")
+    return Path(value).name if Path(value).is_absolute() else value
+
+
 def _data_roots(config: Config) -> set[str]:
-    loaders = [config.get(f"{part}_dataloader") for part in ("train", "val", "test")]
+    parts = ("train", "val", "test", "val_loss")
+    loaders = [config.get(f"{part}_dataloader") for part in parts]
     leaves = [
         leaf
         for loader in loaders

@@ -190,6 +190,17 @@ def test_fetch_address_offline_is_refused_unless_it_is_cached_or_a_file(
     assert server.asked == []
 
 
+def test_fetch_address_that_cannot_be_read_shows_no_password(
+    get: Callable[..., Path],
+) -> None:
+    """The libraries below repeat an address whose port is none as it was given."""
+    with pytest.raises(DownloadError, match="cannot be asked") as caught:
+        get("http://me:secret@host.example.org:99999/a.pth?token=secret")
+
+    assert "secret" not in str(caught.value)
+    assert "http://host.example.org:99999/a.pth: cannot be asked (" in str(caught.value)
+
+
 def test_fetch_address_of_a_file_that_is_gone_says_so(
     get: Callable[..., Path], tmp_path: Path
 ) -> None:

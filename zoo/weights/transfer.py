@@ -32,6 +32,7 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # what may be better 
 _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410: "gone"}
 _PAGES = ("text/html", "application/xhtml")
 _SIZE = re.compile(r"[0-9]{1,18}")  # a number of thousands of digits is none
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\")]+")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
@@ -364,8 +365,11 @@ def _was_cut(error: BaseException) -> bool:
 
 
 def _root(error: BaseException) -> str:
-    """Return the words of the first error in a chain, without the layers' names around them."""
+    """Return the words of the first error in a chain, without the layers' names around them.
+
+    Nor has it the address, which may hold a password or a token.
+    """
     while (below := error.__cause__ or error.__context__) is not None:
         error = below
     text = error.strerror if isinstance(error, OSError) else None
-    return str(text or error or type(error).__name__).rstrip(".")
+    return _ADDRESS.sub("its address", str(text or error or type(error).__name__)).rstrip(".")

@@ -355,3 +355,16 @@ def test_source_that_does_not_exist_is_named_and_nothing_is_written(tmp_path: Pa
         plot([write_run(tmp_path / "unet"), tmp_path / "no"], tmp_path / "p.png")
 
     assert not (tmp_path / "p.png").exists()
+
+
+def test_run_without_a_value_to_draw_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    from zoo.engine.plot import plot
+
+    path = tmp_path / "run/vis_data/scalars.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"step": 1, "time": 0.5}\n')
+
+    with pytest.raises(DataError, match="its log has no losses, metrics or rates"):
+        plot([tmp_path / "run"], tmp_path / "p.png")
+
+    assert not (tmp_path / "p.png").exists()

@@ -151,6 +151,20 @@ def test_empty_log_says_so(tmp_path: Path) -> None:
         read_run_log(tmp_path)
 
 
+def test_log_that_is_no_text_or_no_file_says_so(tmp_path: Path) -> None:
+    path = write_log(tmp_path, "20240101_000000", [])
+    path.write_bytes(b"\xff\xfe{}\n")
+
+    with pytest.raises(DataError, match="cannot read a log: it is no text"):
+        read_run_log(tmp_path)
+
+    path.unlink()
+    path.mkdir()
+
+    with pytest.raises(DataError, match="cannot read a log: "):
+        read_run_log(tmp_path)
+
+
 def test_per_image_values_are_read_by_name(tmp_path: Path) -> None:
     rows = [
         {"file": "a.png", "values": {"dice": 0.5, "area": 7}},
@@ -171,6 +185,8 @@ def test_per_image_values_are_read_by_name(tmp_path: Path) -> None:
         ('{"schema": "zoo.prediction/1"}', "its schema is 'zoo.prediction/1', expected"),
         ("[]", "its schema is None, expected 'zoo.test/1'"),
         ('{"schema": "zoo.test/1", "per_image": []}', "it holds no per-image values"),
+        ('{"schema": "zoo.test/1", "per_image": 5}', "are no list of files and values"),
+        ('{"schema": "zoo.test/1", "per_image": [1]}', "are no list of files and values"),
         ("{", "cannot read 'test.json'"),
     ],
 )

@@ -50,6 +50,9 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
         raise DataError(message, path=path, hint=f"write --out {path.with_suffix('.png')}.")
     runs, tests = _read(sources)
     panels = [*run_panels(runs), *test_panels(tests)]
+    if not panels:
+        message = f"cannot plot {str(sources[0])!r}: its log has no losses, metrics or rates."
+        raise DataError(message, path=Path(sources[0]), hint="give a work dir of `zoo train`.")
     replace_file(path, _render(panels, path.suffix.lower()[1:]))
     return path
 

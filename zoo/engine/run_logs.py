@@ -98,7 +98,7 @@ def read_run_log(work_dir: Path) -> RunLog:
 def _records(path: Path) -> list[dict[str, Any]]:
     """Return a log's records, their ``step`` in iterations."""
     records: list[dict[str, Any]] = []
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in _text(path).splitlines() if line.strip()]
     trained: dict[str, Any] = {}
     for number, line in enumerate(lines, 1):
         try:
@@ -108,7 +108,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
                 break  # a run that was killed while it wrote
             message = f"cannot read a log: line {number} is no JSON ({error.msg})."
             raise DataError(message, path=path) from error
-        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+        if not isinstance(record, dict) or type(record.get("step")) is not int:
             message = f"cannot read a log: line {number} has no 'step'."
             raise DataError(message, path=path, hint="expected a scalars.json of mmengine.")
         if _is_training(record):
@@ -117,6 +117,14 @@ def _records(path: Path) -> list[dict[str, Any]]:
             record |= {"step": trained["step"], "epoch": record["step"]}
         records.append(record)
     return records
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read a log: {getattr(error, 'strerror', None) or 'it is no text'}."
+        raise DataError(message, path=path, hint="expected a scalars.json of mmengine.") from error
 
 
 def _is_training(record: Mapping[str, Any]) -> bool:
@@ -185,13 +193,25 @@ def read_per_image(path: Path) -> PerImage:
         message = f"cannot plot {path.name!r}: its schema is {schema!r}, expected 'zoo.test/1'."
         hint = "give a work dir, or a file that `zoo test --out` wrote."
         raise DataError(message, path=path, hint=hint)
-    values: dict[str, dict[str, float]] = {}
-    for index, image in enumerate(document.get("per_image") or ()):
-        for key, value in (image.get("values") or {}).items():
-            if isinstance(value, (int, float)) and math.isfinite(value):
-                values.setdefault(key, {})[str(image.get("file", index))] = float(value)
+    try:
+        values = _per_image(document.get("per_image") or ())
+    except (AttributeError, TypeError) as error:
+        message = (
+            f"cannot plot {path.name!r}: its per-image values are no list of files and values."
+        )
+        hint = "give a file as `zoo test --out` wrote it."
+        raise DataError(message, path=path, hint=hint) from error
     if not values:
         message = f"cannot plot {path.name!r}: it holds no per-image values."
         hint = "only metrics that offer per-image values keep them; plot its work dir instead."
         raise DataError(message, path=path, hint=hint)
     return PerImage(path.stem, values)
+
+
+def _per_image(rows: Iterable[Any]) -> dict[str, dict[str, float]]:
+    values: dict[str, dict[str, float]] = {}
+    for index, image in enumerate(rows):
+        for key, value in (image.get("values") or {}).items():
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                values.setdefault(key, {})[str(image.get("file", index))] = float(value)
+    return values

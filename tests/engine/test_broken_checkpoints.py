@@ -54,6 +54,7 @@ BROKEN: dict[str, tuple[Writer, str]] = {
     "LFS pointer": (_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "Git LFS pointer"),
     "noise": (_bytes(bytes(range(256)) * 4), "cannot read the checkpoint 'bad.pth'"),
     "text": (_bytes(b"not a checkpoint\n"), "cannot read the checkpoint 'bad.pth'"),
+    "word": (_bytes(b"hello"), "it is no file that torch wrote, or damaged"),
     "tar": (tar, "cannot read the checkpoint 'bad.pth'"),
     "truncated": (_truncated, "its archive is damaged or truncated"),
     "truncated, older form": (_truncated_older, "cannot read the checkpoint 'bad.pth'"),

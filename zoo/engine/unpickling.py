@@ -189,6 +189,8 @@ def _check_archive(path: Path, data: bytes | None, size_bytes: int) -> None:
 
 def _reason(error: BaseException) -> str:
     """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
+    if isinstance(error, (KeyError, IndexError)):  # the place of a value that is not there
+        return "it is no file that torch wrote, or damaged"
     _, _, cause = str(error).rpartition("WeightsUnpickler error: ")
     cause = cause.strip().removeprefix("Weights only load failed. ")
     first = cause.split("\n")[0].split(". ")[0].rstrip(".")

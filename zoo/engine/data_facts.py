@@ -105,7 +105,7 @@ def _chosen_options(prepared: Prepared) -> list[str]:
     return [
         f"{key}={value}"
         for key, value in sorted(prepared.options.items())
-        if key in defaults and value not in (None, defaults[key])
+        if key in defaults and value not in (None, "", defaults[key])
     ]
 
 

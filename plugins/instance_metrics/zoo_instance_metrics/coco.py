@@ -37,7 +37,7 @@ class CocoMetric(BaseMetric):
     All of AP is with the last of ``max_dets``: mmdet's metric takes 100 predictions an image for
     its headline and 1000 for the rest. Those that belong to a crowd count nowhere, as in COCO. The
     images are those of the data set, even where ``ann_file`` has more. An AP for whose size there
-    is no true instance is left out (pycocotools: -1); where there is none at all, those of all
+    is no true instance is left out (pycocotools: -1); where there is none at all, those over all
     sizes are NaN, so that ``save_best`` finds its name.
 
     Args:

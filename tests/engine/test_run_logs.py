@@ -65,6 +65,17 @@ def test_folder_of_one_start_can_be_given(tmp_path: Path) -> None:
     assert read_run_log(tmp_path / "20240101_000000").losses == {"loss": {10: 1}}
 
 
+def test_folder_of_one_start_can_be_given_from_within_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path of one part has no folder above it in its text."""
+    write_log(tmp_path, "20240101_000000", [train(10, 1), {"dice": 0.5, "step": 10}])
+    (tmp_path / "best_dice_iter_10.pth").touch()
+    monkeypatch.chdir(tmp_path / "20240101_000000")
+
+    assert read_run_log(Path()).best == Best(step=10, key="dice", value=0.5, is_kept=True)
+
+
 def test_epochs_of_validation_become_iterations(tmp_path: Path) -> None:
     records = [
         train(25, epoch=1),

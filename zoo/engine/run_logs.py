@@ -91,7 +91,7 @@ def read_run_log(work_dir: Path) -> RunLog:
         message = f"cannot plot {str(work_dir)!r}: its log is empty, no step was written yet."
         raise DataError(message, path=files[-1], hint=hint)
     # A time-stamped folder's checkpoints lie beside it.
-    kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].parents[2])
+    kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].resolve().parents[2])
     return _sorted_out(work_dir.resolve().name, records, kept)
 
 

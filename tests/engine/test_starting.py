@@ -295,3 +295,50 @@ def test_run_from_weights_of_which_none_fits_is_refused_before_it_trains(
         train(read(f"load_from={path}"))
 
     assert not list((tmp_path / "run").glob("*.pth"))
+
+
+@pytest.mark.parametrize("prefix", [None, "backbone."])
+def test_backbone_of_which_a_file_holds_nothing_is_refused_before_it_trains(
+    read: Callable[..., Any], tmp_path: Path, prefix: str | None
+) -> None:
+    """As of a whole detector given as the weights of its backbone; mmengine only warns."""
+    import torch
+
+    from zoo.engine.train import train
+
+    path = tmp_path / "detector.pth"
+    torch.save({"backbone.other.weight": torch.zeros(3)}, path)
+    config = read()
+    config.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": str(path)}
+    if prefix is not None:
+        config.model.backbone.init_cfg.prefix = prefix
+
+    with pytest.raises(CheckpointError, match=r"cannot start from 'detector\.pth': none of its 1"):
+        train(config)
+
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
+@pytest.mark.parametrize("name", ["weight", "old_weight"])
+def test_part_of_a_model_takes_what_fits_of_a_file_also_under_names_that_it_renames(
+    tmp_path: Path, name: str
+) -> None:
+    import torch
+    from mmengine.model import PretrainedInit
+
+    from zoo.engine.starting import listing_start
+
+    class Renaming(torch.nn.Linear):
+        def _load_from_state_dict(self, state_dict: Any, *args: Any) -> None:
+            if "old_weight" in state_dict:
+                state_dict["weight"] = state_dict.pop("old_weight")
+            super()._load_from_state_dict(state_dict, *args)
+
+    path = tmp_path / "a.pth"
+    torch.save({name: torch.full((2, 3), 7.0), "else": torch.zeros(1)}, path)
+    layer = Renaming(3, 2)
+
+    with listing_start():
+        PretrainedInit(str(path))(layer)
+
+    assert layer.weight.unique().tolist() == [7.0]

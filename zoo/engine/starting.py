@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mmengine.runner.checkpoint as checkpoint_module
+from mmengine.model import PretrainedInit
 from mmengine.runner import Runner
 
 from zoo.engine.checkpoints import load_checkpoint
@@ -68,10 +70,39 @@ class Start:
 def listing_start() -> Iterator[None]:
     """Run mmengine with a ``load_from`` that takes what fits of a file, and logs what does not.
 
-    Inside, a run that starts from weights, rather than resumes, takes them with `take_weights`.
+    Inside, a run that starts from weights, rather than resumes, takes them with `take_weights`; and
+    a part of a model, such as its backbone, refuses a file of which it can take nothing.
     """
-    with exchanged(Runner, load_checkpoint=_starting(Runner.load_checkpoint)):
+    with (
+        exchanged(Runner, load_checkpoint=_starting(Runner.load_checkpoint)),
+        exchanged(PretrainedInit, __call__=_refusing_nothing(PretrainedInit.__call__)),
+    ):
         yield
+
+
+def _refusing_nothing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def initialize(self: PretrainedInit, module: Module) -> None:
+        load = partial(_load_some, checkpoint_module.load_state_dict, self.checkpoint)
+        with exchanged(checkpoint_module, load_state_dict=load):
+            original(self, module)
+
+    return initialize
+
+
+def _load_some(
+    original: Callable[..., Any],
+    where: str,
+    module: Module,
+    state_dict: Mapping[str, Tensor],
+    *args: Any,
+    **kwargs: Any,
+) -> None:
+    own = module.state_dict()
+    if not any(k in own and own[k].shape == value.shape for k, value in state_dict.items()):
+        # Into a copy, since a module may rename what it loads.
+        hint = f"weights of a whole model: --pretrained none --cfg-options load_from={where}."
+        _take(copy.deepcopy(module), *_part(module, state_dict), where, hint)
+    original(module, state_dict, *args, **kwargs)
 
 
 def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,7 +160,11 @@ def _part(
 
 
 def _take(
-    model: Module, fitting: Mapping[str, Tensor], shaped: Sequence[str], where: str | Path
+    model: Module,
+    fitting: Mapping[str, Tensor],
+    shaped: Sequence[str],
+    where: str | Path,
+    hint: str | None = None,
 ) -> Start:
     names = [name for name in model.state_dict() if not name.endswith(_OPTIONAL_SUFFIX)]
     try:
@@ -144,20 +179,24 @@ def _take(
     missing = [name for name in found.missing_keys if name in names and name not in left]
     taken = len(names) - len(missing) - len(left)
     if taken <= 0:
-        raise _nothing_fits(where, fitting, shaped, names)
+        raise _nothing_fits(where, fitting, shaped, names, hint)
     return Start(taken, tuple(shaped), tuple(missing), tuple(found.unexpected_keys))
 
 
 def _nothing_fits(
-    where: str | Path, fitting: Mapping[str, Tensor], shaped: Sequence[str], names: Sequence[str]
+    where: str | Path,
+    fitting: Mapping[str, Tensor],
+    shaped: Sequence[str],
+    names: Sequence[str],
+    hint: str | None,
 ) -> CheckpointError:
     count = len(fitting) + len(shaped)
     message = f"cannot start from {Path(where).name!r}: none of its {count} tensors fits the "
     message += f"model's {len(names)}; found {_listed(list(fitting) or shaped, 3)}, expected names "
     message += f"such as {_listed(names, 3)}."
-    hint = "weights of a backbone alone: --cfg-options model.backbone.init_cfg.type=Pretrained "
-    hint += f"model.backbone.init_cfg.checkpoint={where}."
-    return CheckpointError(message, path=where, hint=hint)
+    backbone = "weights of a backbone alone: --cfg-options model.backbone.init_cfg.type=Pretrained "
+    backbone += f"model.backbone.init_cfg.checkpoint={where}."
+    return CheckpointError(message, path=where, hint=hint or backbone)
 
 
 def _listed(names: Sequence[str], most: int = _SHOWN) -> str:

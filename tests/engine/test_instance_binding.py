@@ -20,7 +20,34 @@ def discs_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _prepare_discs(tmp_path_factory.mktemp("discs"), "true")
 
 
-def _prepare_discs(root: Path, labels: str) -> Path:
+_DISCS_MANIFEST = """
+[plugin]
+name = "discs"
+version = "0.1.0"
+api = 1
+summary = "discs"
+license = "Apache-2.0"
+
+[[dataset]]
+name = "DiscDataset"
+task = "instance"
+target = "zoo_discs.parts:DiscDataset"
+prepare = "zoo_discs.parts:prepare"
+classes = ["disc", "ring"]
+labels = "true"
+licence = "none"
+summary = "discs and rings"
+
+[[dataset.option]]
+name = "masks"
+type = "choice"
+choices = ["ellipse", "box"]
+default = "ellipse"
+help = "what is made from a box"
+"""
+
+
+def _prepare_discs(root: Path, labels: str, **options: Any) -> Path:
     import cv2
     import numpy as np
 
@@ -57,6 +84,7 @@ def _prepare_discs(root: Path, labels: str) -> Path:
             tiling=parse_tiling("whole"),
             labels=labels,
             licence="none",
+            options=options,
         )
     return root / "data"
 
@@ -204,3 +232,22 @@ def test_has_derived_labels_of_data_that_is_not_prepared_is_false(config: dict[s
     from zoo.engine.data_facts import has_derived_labels
 
     assert not has_derived_labels(config, "val")
+
+
+@pytest.mark.parametrize(
+    ("masks", "expected"),
+    [("", ""), ("box", ", masks=box"), ("ellipse", "")],
+    ids=["true", "chosen", "default"],
+)
+def test_facts_of_a_folder_name_the_options_that_say_something_else_than_their_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masks: str, expected: str
+) -> None:
+    """True masks leave empty how they are made."""
+    from zoo.engine.data_facts import facts_of_folder
+
+    (tmp_path / "zoo_discs").mkdir()
+    (tmp_path / "zoo_discs/zoo_plugin.toml").write_text(_DISCS_MANIFEST)
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(tmp_path))
+    data = _prepare_discs(tmp_path, "derived" if masks else "true", masks=masks)
+
+    assert facts_of_folder(data)["name"] == f"discs.DiscDataset{expected}"

@@ -66,17 +66,6 @@ def test_prepare_when_polygons_then_kept_to_the_hundredth(
     assert check_prepared(out) == []
 
 
-def test_prepare_when_masks_are_true_then_cards_name_no_way_to_make_them(
-    make_coco: MakeCoco, tmp_path: Path
-) -> None:
-    from zoo.engine.data_facts import facts_of_folder
-
-    prepare(make_coco(), tmp_path / "out", shares=ALL, layout="tiles", overlap=16)
-
-    name = facts_of_folder(tmp_path / "out")["name"]
-    assert name == "folder_data.CocoFolderDataset, layout=tiles"
-
-
 def test_prepare_when_run_lengths_then_the_same_pixels(make_coco: MakeCoco, tmp_path: Path) -> None:
     """Compact and plain ones; a crowd stays one."""
     pixels = np.random.default_rng(0).integers(0, 2, (48, 64), np.uint8)

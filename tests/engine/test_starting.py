@@ -313,8 +313,11 @@ def test_backbone_of_which_a_file_holds_nothing_is_refused_before_it_trains(
     if prefix is not None:
         config.model.backbone.init_cfg.prefix = prefix
 
-    with pytest.raises(CheckpointError, match=r"cannot start from 'detector\.pth': none of its 1"):
+    with pytest.raises(CheckpointError, match=r"cannot start from 'detector\.pth': none") as caught:
         train(config)
+
+    hint = f"--pretrained {path} --cfg-options model.backbone.init_cfg=None."
+    assert caught.value.hint == f"weights of a whole model: {hint}"
 
     assert not list((tmp_path / "run").glob("*.pth"))
 

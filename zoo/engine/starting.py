@@ -100,7 +100,8 @@ def _load_some(
     own = module.state_dict()
     if not any(k in own and own[k].shape == value.shape for k, value in state_dict.items()):
         # Into a copy, since a module may rename what it loads.
-        hint = f"weights of a whole model: --pretrained none --cfg-options load_from={where}."
+        hint = f"weights of a whole model: --pretrained {where} "
+        hint += "--cfg-options model.backbone.init_cfg=None."
         _take(copy.deepcopy(module), *_part(module, state_dict), where, hint)
     original(module, state_dict, *args, **kwargs)
 

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-__all__ = ["check_classes", "check_fits", "no_larger_than"]
+__all__ = [
+    "OPTIONAL_SUFFIX",
+    "check_classes",
+    "check_fits",
+    "format_names",
+    "no_larger_than",
+]
 
 _SHOWN = 10
 # Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
-_OPTIONAL_SUFFIX = "num_batches_tracked"
+OPTIONAL_SUFFIX = "num_batches_tracked"
+"""End of the names that weights may lack."""
 # Constructors make some parameters twice, and leave some out of what they save.
 _SPARE_SHARE, _SPARE_VALUES, _SPARE_TENSORS = 4, 10_000_000, 1000
 
@@ -46,7 +53,7 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
 
     inner: Any = model.module if is_model_wrapper(model) else model
     own = inner.state_dict()
-    missing = [k for k in own if k not in state_dict and not k.endswith(_OPTIONAL_SUFFIX)]
+    missing = [k for k in own if k not in state_dict and not k.endswith(OPTIONAL_SUFFIX)]
     unexpected = [key for key in state_dict if key not in own]
     shaped = [
         f"{key} {_shape(state_dict[key])}, expected {_shape(own[key])}"
@@ -60,10 +67,20 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
     counts = ", ".join(f"{len(names)} {kind}" for kind, names in wrong.items())
     msg = f"weights do not fit the model: {counts} of {len(own)} entries."
     for kind, names in wrong.items():
-        more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        msg += f"\n{kind}: {'; '.join(names[:_SHOWN])}{more}"
+        msg += f"\n{kind}: {format_names(names)}"
     hint = "use the config that the weights were trained with, or weights made for this config."
     raise CheckpointError(msg, path=where, hint=hint)
+
+
+def format_names(names: Sequence[str], most: int = _SHOWN) -> str:
+    """Return the first names in one line, and how many more there are.
+
+    Example:
+        >>> format_names(["a", "b", "c"], 2)
+        'a; b; and 1 more'
+    """
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
 
 
 @contextmanager
@@ -118,7 +135,7 @@ def _fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:
             found = skeleton.load_state_dict(dict(state_dict), strict=False)
     except RuntimeError:
         return False
-    missing = [key for key in found.missing_keys if not key.endswith(_OPTIONAL_SUFFIX)]
+    missing = [key for key in found.missing_keys if not key.endswith(OPTIONAL_SUFFIX)]
     return not missing and not found.unexpected_keys
 
 

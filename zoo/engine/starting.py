@@ -17,6 +17,7 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import Runner
 
 from zoo.engine.checkpoints import load_checkpoint
+from zoo.engine.fitting import OPTIONAL_SUFFIX, format_names
 from zoo.engine.patching import exchanged
 from zoo.engine.processes import unwrap_model
 from zoo.errors import CheckpointError
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 __all__ = ["Start", "listing_start", "take_weights"]
-
-_SHOWN = 10
-# Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
-_OPTIONAL_SUFFIX = "num_batches_tracked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Start:
             ("of it that the model lacks", self.unexpected),
         ):
             if names:
-                lines.append(f"{len(names)} {label}: {_listed(names)}")
+                lines.append(f"{len(names)} {label}: {format_names(names)}")
         return "\n".join(lines)
 
 
@@ -167,7 +164,7 @@ def _take(
     where: str | Path,
     hint: str | None = None,
 ) -> Start:
-    names = [name for name in model.state_dict() if not name.endswith(_OPTIONAL_SUFFIX)]
+    names = [name for name in model.state_dict() if not name.endswith(OPTIONAL_SUFFIX)]
     try:
         found = model.load_state_dict(fitting, strict=False)
     except RuntimeError as error:
@@ -193,13 +190,8 @@ def _nothing_fits(
 ) -> CheckpointError:
     count = len(fitting) + len(shaped)
     message = f"cannot start from {Path(where).name!r}: none of its {count} tensors fits the "
-    message += f"model's {len(names)}; found {_listed(list(fitting) or shaped, 3)}, expected names "
-    message += f"such as {_listed(names, 3)}."
+    message += f"model's {len(names)}; found {format_names(list(fitting) or shaped, 3)}, "
+    message += f"expected names such as {format_names(names, 3)}."
     backbone = "weights of a backbone alone: --cfg-options model.backbone.init_cfg.type=Pretrained "
     backbone += f"model.backbone.init_cfg.checkpoint={where}."
     return CheckpointError(message, path=where, hint=hint or backbone)
-
-
-def _listed(names: Sequence[str], most: int = _SHOWN) -> str:
-    more = f"; and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more

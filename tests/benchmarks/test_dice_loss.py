@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +65,24 @@ def test_gradient_error_of_a_wrong_gradient_is_large(script: dict[str, Any]) -> 
     assert error > 1e-3
 
 
-def test_peak_bytes_of_a_known_allocation_is_its_size(script: dict[str, Any]) -> None:
-    """A gradient of 8 MiB, and what was kept for it, as large."""
-    logits, target = script["make_batch"]((1, 2, 1024, 1024))
+def test_peak_bytes_of_a_known_allocation_is_its_size() -> None:
+    """A gradient of 32 MiB, and what was kept for it, as large.
 
-    peak = script["peak_bytes"](lambda x, _: x.exp().sum(), logits, target)
+    In a process of its own, as the benchmark has it: in this one, earlier tests freed memory that
+    such tensors fit into.
+    """
+    measure = (
+        "import runpy, sys\n"
+        "script = runpy.run_path(sys.argv[1])\n"
+        "logits, target = script['make_batch']((1, 2, 2048, 2048))\n"
+        "print(script['peak_bytes'](lambda x, _: x.exp().sum(), logits, target))\n"
+    )
 
-    assert 15 * 2**20 < peak < 20 * 2**20
+    done = subprocess.run(
+        [sys.executable, "-c", measure, str(_SCRIPT)], check=True, stdout=subprocess.PIPE, text=True
+    )
+
+    assert 60 * 2**20 < int(done.stdout) < 70 * 2**20
 
 
 def test_table_compares_with_best_peer_of_the_same_group(script: dict[str, Any]) -> None:

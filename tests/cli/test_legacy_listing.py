@@ -92,6 +92,17 @@ def test_list_when_legacy_shows_state_and_both_licences() -> None:
     assert all("Apache-2.0" in line and "not stated" in line for line in lines[1:])
 
 
+def test_list_when_adopted_shows_size_and_digest_of_the_copy() -> None:
+    add_pins([Pin("mask-rcnn_r50_coco", "olds", "ab" * 32, 1_540_000, "cd" * 32, 16, 2)])
+
+    lines = run("list", "--legacy").stdout.splitlines()
+    entries = json.loads(run("list", "--legacy", "--json").stdout)
+
+    assert ["1.5 MB" in line for line in lines[1:]] == [False, False, False, True]
+    assert [entry.get("sha256") for entry in entries] == [None, None, None, "ab" * 32]
+    assert (entries[-1]["size_bytes"], entries[-1]["parameters"]) == (1_540_000, 2)
+
+
 def test_list_when_nothing_fits_says_where_more_is() -> None:
     assert "no such weights; --legacy lists OpenMMLab's old ones too" in run("list").stderr
     assert run("list", "nothing-like-it").stderr == "no such weights\n"

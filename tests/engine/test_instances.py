@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,3 +79,29 @@ def test_result_without_instances_is_refused(make_blobs_run: MakeRun) -> None:
     with pytest.raises(ConfigError, match="holds no instances") as caught:
         changed(make_blobs_run(), drop)(squares())
     assert caught.value.hint == "use a detector or an instance model of mmdet."
+
+
+@pytest.mark.parametrize("with_masks", [False, True])
+@pytest.mark.parametrize("tiling", ["", "tiling = dict(tile_px=64, overlap_px=24)"])
+def test_masks_when_nothing_is_found_say_whether_the_model_gives_any(
+    make_blobs_run: MakeRun, tiling: str, with_masks: bool
+) -> None:
+    from zoo.engine.predictor import Predictor
+
+    predictor = Predictor(str(make_blobs_run(tiling, with_masks=with_masks)))
+
+    assert predictor(np.zeros((70, 90), np.uint8)).masks == (() if with_masks else None)
+
+
+def test_model_that_fills_the_memory_is_told_of_smaller_windows(make_blobs_run: MakeRun) -> None:
+    """What the system refuses to give is a real allocation of 256 TiB."""
+    import torch
+
+    def fill_memory(_: Any) -> None:
+        torch.empty(2**48, dtype=torch.uint8)
+
+    with pytest.raises(DataError) as caught:
+        changed(make_blobs_run(), fill_memory)(squares())
+
+    assert "the model fails: " in caught.value.message
+    assert caught.value.hint == "try smaller windows (--tile-size) or a smaller image."

@@ -307,6 +307,25 @@ def test_per_image_lengths_have_an_axis_in_their_unit_and_the_longest_is_named(
     assert (shares.get_ylabel(), shares.texts[0].get_text()) == ("", "4.png: 0.6")
 
 
+def test_per_image_counts_name_no_worst_and_their_errors_do(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    """A picture of few tanks is no worse than one of many."""
+    from zoo.engine.plot import plot
+
+    rows = [
+        {"file": f"{i}.png", "values": {"count_true": 5 * i + 2, "count_error": 3 * i + 2}}
+        for i in range(5)
+    ]
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"schema": "zoo.test/1", "metrics": {}, "per_image": rows}))
+
+    plot([path], tmp_path / "p.png")
+
+    texts = [text.get_text() for axes in figures[0].axes for text in axes.texts]
+    assert texts == ["4.png: 14"]
+
+
 def test_per_image_lengths_that_lie_close_keep_a_plain_axis(
     tmp_path: Path, figures: list[Figure]
 ) -> None:

@@ -369,32 +369,16 @@ def test_options_of_the_command_reach_the_model(
     assert (entry["windows"], len(entry["instances"])) == (windows, count)
 
 
-def test_published_model_keeps_its_windows(make_blobs_run: MakeRun, tmp_path: Path) -> None:
-    """The record holds the config's tiling, so that a name alone predicts as the run did."""
-    import torch
+def test_labels_asked_of_instances_are_wrong_usage(make_blobs_run: MakeRun, tmp_path: Path) -> None:
+    from click.testing import CliRunner
 
-    from zoo.engine.config import read_config
-    from zoo.engine.predictor import Predictor
-    from zoo.engine.published import write_published
-    from zoo.engine.records import make_record, parse_record
+    from zoo.cli import main
 
-    record = make_record(
-        read_config(make_blobs_run() / "blobs.py"),
-        name="blobs",
-        task="instance",
-        classes=("tank", "roof"),
-        palette=((220, 20, 60), (0, 114, 178)),
-        labels="true",
-        licence="Apache-2.0",
-        data_licence="CC0-1.0",
-        trained_with="blobs",
-        parameters=1,
-    )
-    file = write_published(tmp_path / "b.safetensors", {"level": torch.tensor(40.0)}, record)
+    path = write(tmp_path / "a.png", scene(blobs()))
+    words = ["predict", make_blobs_run(), path, "--out", tmp_path / "out", "--labels"]
 
-    assert Predictor(str(file))(scene(blobs())).windows == 20
-    thin = {"tile_px": 65535, "overlap_px": 65534}
-    for wrong in ({"tile_px": 64}, {"tile_px": 64, "overlap_px": 64}, thin, [64, 24], 512):
-        text = json.dumps({**json.loads(record.to_json()), "tiling": wrong})
-        with pytest.raises(CheckpointError, match="expected tile_px from 32"):
-            parse_record(text, "b")
+    done = CliRunner().invoke(main, [str(word) for word in words])
+
+    assert done.exit_code == 2
+    assert "'blobs_run' finds instances and gives no label map" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 
 from zoo.data import parse_tiling
 from zoo.engine.tilings import EXPECTED, check_tiling, find_tiling, is_tiling
-from zoo.errors import ConfigError
+from zoo.errors import CheckpointError, ConfigError
 
 pytestmark = pytest.mark.mm
 
@@ -69,3 +73,36 @@ def test_option_that_would_never_end_is_refused(tile_px: int, overlap_px: int) -
         f"cannot cut images into windows of {tile_px} px that share {overlap_px} px: "
         f"expected {EXPECTED}."
     )
+
+
+def test_published_model_keeps_its_windows(
+    make_blobs_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The record holds the config's tiling, so that a name alone predicts as the run did."""
+    import torch
+
+    from zoo.engine.config import read_config
+    from zoo.engine.predictor import Predictor
+    from zoo.engine.published import write_published
+    from zoo.engine.records import make_record, parse_record
+
+    record = make_record(
+        read_config(make_blobs_run() / "blobs.py"),
+        name="blobs",
+        task="instance",
+        classes=("tank", "roof"),
+        palette=((220, 20, 60), (0, 114, 178)),
+        labels="true",
+        licence="Apache-2.0",
+        data_licence="CC0-1.0",
+        trained_with="blobs",
+        parameters=1,
+    )
+    file = write_published(tmp_path / "b.safetensors", {"level": torch.tensor(40.0)}, record)
+
+    assert Predictor(str(file))(np.zeros((150, 210), np.uint8)).windows == 20
+    thin = {"tile_px": 65535, "overlap_px": 65534}
+    for wrong in ({"tile_px": 64}, {"tile_px": 64, "overlap_px": 64}, thin, [64, 24], 512):
+        text = json.dumps({**json.loads(record.to_json()), "tiling": wrong})
+        with pytest.raises(CheckpointError, match="expected tile_px from 32"):
+            parse_record(text, "b")

@@ -372,7 +372,7 @@ def test_fetch_when_one_gives_other_bytes_and_none_the_right_ones_reports_those(
         fetch(address, f"{server.address}/gone")
 
     assert "/gone: not found (404)" in raised.value.message
-    assert "report a changed upstream file" in str(raised.value)
+    assert "check the sha256 that was asked for" in str(raised.value)
 
 
 def _size(target: Path) -> int:

@@ -13,6 +13,7 @@ from zoo.rows import UPSTREAM_TASKS
 if TYPE_CHECKING:
     from zoo.catalog import Catalog
     from zoo.cli.weights_filters import MetricFilter
+    from zoo.weights.lock import Pin
 
 __all__ = ["command"]
 
@@ -98,13 +99,13 @@ def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any
 
     old, errors = legacy_rows(catalog)
     problems = [str(error) for error in errors]
-    pins: set[str] = set()
+    pins: dict[str, Pin] = {}
     try:
-        pins = set(read_pins())
+        pins = read_pins()
     except DownloadError as error:  # a listing goes on without it
         problems.append(str(error))
     entries += [
-        legacy_entry(found, found.row, adopted=found.row.name in pins)
+        legacy_entry(found, found.row, pins.get(found.row.name))
         for found in old
         if isinstance(found.row, LegacyRow)
     ]

@@ -24,7 +24,7 @@ __all__ = ["command"]
     help="The folder to write into.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--labels/--no-labels", default=True, help="Write label PNGs (default: yes).")
+@click.option("--labels/--no-labels", default=None, help="Write label PNGs (default: yes).")
 @click.option("--overlays/--no-overlays", default=True, help="Write overlay PNGs (default: yes).")
 @click.option(
     "--score-thr",
@@ -47,7 +47,7 @@ def command(
     inputs: tuple[str, ...],
     out: Path,
     device: str,
-    labels: bool,
+    labels: bool | None,
     overlays: bool,
     score_thr: float | None,
     tile_size: int | None,
@@ -78,8 +78,13 @@ def command(
         if opened.task == "semantic" and score_thr is not None:
             message = f"{opened.name!r} labels pixels and gives no scores"
             raise click.BadParameter(message, param_hint="--score-thr")
+        if opened.task == "instance" and labels:
+            message = f"{opened.name!r} finds instances and gives no label map"
+            raise click.BadParameter(message, param_hint="--labels")
         predictor = Predictor(opened, **_instance_options(score_thr, tile_size, overlap))
-        done = predict(predictor, inputs, out, labels=labels, overlays=overlays, progress=progress)
+        done = predict(
+            predictor, inputs, out, labels=labels is not False, overlays=overlays, progress=progress
+        )
     click.echo(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
     for failure in done.failures:
         click.echo(f"failed: {failure.path}: {failure.error.message}", err=True)

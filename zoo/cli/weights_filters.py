@@ -6,12 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.catalog import Found
 from zoo.errors import UnknownNameError
 from zoo.names import hint_near, near_names
 from zoo.rows import LegacyRow, WeightsRow
+
+if TYPE_CHECKING:
+    from zoo.weights.lock import Pin
 
 __all__ = ["Filters", "MetricFilter", "legacy_entry", "parse_metric", "weights_entry"]
 
@@ -123,8 +126,24 @@ def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
     }
 
 
-def legacy_entry(found: Found, row: LegacyRow, *, adopted: bool) -> dict[str, Any]:
-    """Return a row of a legacy index for listings."""
+def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any]:
+    """Return a row of a legacy index for listings.
+
+    Args:
+        found: Where the row stands.
+        row: The row.
+        pin: Of the copy that was adopted, if one was.
+    """
+    adopted = (
+        {
+            "size": f"{pin.size_bytes / 1e6:.1f} MB",
+            "size_bytes": pin.size_bytes,
+            "parameters": pin.parameters,
+            "sha256": pin.sha256,
+        }
+        if pin
+        else {}
+    )
     return {
         "name": row.name,
         "plugin": found.record.name,
@@ -141,8 +160,9 @@ def legacy_entry(found: Found, row: LegacyRow, *, adopted: bool) -> dict[str, An
         "url": row.url,
         "sha256_prefix": row.sha256_prefix,
         "note": row.note,
-        "state": "adopted" if adopted else "legacy",
+        "state": "adopted" if pin else "legacy",
         "error": None,
+        **adopted,
     }
 
 

@@ -87,7 +87,7 @@ def format_names(names: Sequence[str], most: int = _SHOWN) -> str:
 def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -> Iterator[None]:
     """Refuse to build a model far larger than its weights, before its memory is filled.
 
-    A few bytes of a config can ask for more parameters than a machine holds; weights that come
+    A few bytes of a config can ask for more values than a machine holds; weights that come
     with them cannot. What other threads build meanwhile is not counted.
 
     Args:
@@ -95,12 +95,15 @@ def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -
         where: The file that they come from, for the message.
 
     Raises:
-        CheckpointError: A parameter was made beyond the limit.
+        CheckpointError: A parameter or buffer was made beyond the limit.
     """
     if state_dict is None:
         yield
         return
-    from torch.nn.modules.module import register_module_parameter_registration_hook
+    from torch.nn.modules.module import (
+        register_module_buffer_registration_hook,
+        register_module_parameter_registration_hook,
+    )
 
     held = sum(value.numel() for value in state_dict.values())
     limit = _SPARE_SHARE * held + _SPARE_VALUES
@@ -108,21 +111,25 @@ def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -
     limit_tensors = _SPARE_SHARE * len(state_dict) + _SPARE_TENSORS
     thread, made, tensors = threading.get_ident(), 0, 0
 
-    def count(_: Module, __: str, parameter: Any) -> None:
+    def count(_: Module, __: str, value: Any) -> None:
         nonlocal made, tensors
-        if parameter is None or threading.get_ident() != thread:
+        if value is None or threading.get_ident() != thread:
             return
-        made, tensors = made + parameter.numel(), tensors + 1
+        made, tensors = made + value.numel(), tensors + 1
         if made > limit or tensors > limit_tensors:
-            msg = f"cannot build the model: it asks for {made:,} parameters in {tensors:,} tensors "
+            msg = f"cannot build the model: it asks for {made:,} values in {tensors:,} tensors "
             msg += f"and more, its file holds {held:,} values in {len(state_dict):,}."
             raise CheckpointError(msg, path=where, hint="do not use this file, or get it anew.")
 
-    handle = register_module_parameter_registration_hook(count)
+    handles = (
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+    )
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:

@@ -43,8 +43,23 @@ def predict_sample(model: LoadedModel, batch: dict[str, list[Any]], where: str) 
         with torch.inference_mode():
             return model.module.test_step(batch)[0]
     except _FAILURES as error:
-        is_full = isinstance(error, torch.OutOfMemoryError)
-        hint = "try --device cpu, or a smaller image." if is_full else None
+        hint = _hint(model) if _is_full(error) else None
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         message = f"cannot predict on {Path(where).name!r}: the model fails: {first}"
         raise DataError(message, path=where, hint=hint) from error
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether memory was refused, the host's too: torch has no type of its own for that."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "not enough memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def _hint(model: LoadedModel) -> str:
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.module.parameters())
+    ways = [] if on_cpu else ["--device cpu"]
+    ways += ["smaller windows (--tile-size)"] if model.task == "instance" else []
+    return f"try {' or '.join([*ways, 'a smaller image'])}."

@@ -57,6 +57,7 @@ def predict_scene(
     whole = [Window(0, 0, width_px, height_px)]
     windows = whole if tiling is None else tile_windows(width_px, height_px, tiling)
     found: list[tuple[Window, Sequence[Detection]]] = []
+    gives_masks: list[bool] = []
     meta: dict[str, Any] = {}
     for window in windows:
         pixels = scene.read(window)
@@ -66,10 +67,12 @@ def predict_scene(
         meta = meta or read.meta
         sample = predict_sample(model, read.batch, where)
         found.append((window, list(_detections(model, sample, window, _least(score_thr)))))
+        gives_masks.append("masks" in sample.pred_instances)
     detections = merge_windows(found, width_px, height_px)
     return _result(
         model,
         detections,
+        gives_masks=any(gives_masks) or not gives_masks,
         score_thr=score_thr,
         shape=(height_px, width_px),
         windows=len(found),
@@ -105,6 +108,7 @@ def predict_image(
     return _result(
         model,
         detections,
+        gives_masks="masks" in sample.pred_instances,
         score_thr=score_thr,
         shape=(int(height_px), int(width_px)),
         windows=1,
@@ -171,6 +175,7 @@ def _result(
     model: LoadedModel,
     detections: Sequence[Detection],
     *,
+    gives_masks: bool,
     score_thr: float,
     shape: tuple[int, int],
     windows: int,
@@ -181,12 +186,11 @@ def _result(
     scores = np.array([one.score for one in detections], np.float32)
     kept = [one for one, is_kept in zip(detections, scores >= score_thr, strict=True) if is_kept]
     masks = [one.mask for one in kept if one.mask is not None]
-    gives_masks = all(one.mask is not None for one in detections)
     return InstanceResult(
         boxes=np.array([one.box for one in kept], np.float32).reshape(-1, 4),
         scores=np.array([one.score for one in kept], np.float32),
         class_ids=np.array([one.class_id for one in kept], np.int64),
-        masks=tuple(masks) if gives_masks else None,
+        masks=tuple(masks) if gives_masks and len(masks) == len(kept) else None,
         classes=model.classes,
         palette=model.palette,
         counts_at={thr: int((scores >= thr).sum()) for thr in THRESHOLDS},

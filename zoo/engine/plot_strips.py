@@ -90,8 +90,9 @@ def _scale_lengths(axes: Axes, unit: str, lengths: Sequence[float]) -> None:
 
 
 def _worst(key: str, values: Mapping[str, float]) -> str | None:
-    """Return the file of the worst value, if there are others."""
-    if len(values) < 2:
+    """Return the file of the worst value, if there are others and one can be worse."""
+    is_plain_count = "count" in key.lower() and not is_better_low(key)
+    if len(values) < 2 or is_plain_count:
         return None
     return (max if is_better_low(key) else min)(values, key=lambda file: values[file])
 

@@ -180,7 +180,7 @@ class _Fetch:
                 expected=self._part.sha256,
                 actual=self._mismatch.actual,
                 where=self._part.target,
-                hint="nothing of it was kept; run it again, or report a changed upstream file.",
+                hint="nothing was kept; check the sha256 that was asked for, or report the file.",
             )
         message = f"cannot download {name}: no address gave it.\n{listed}"
         hint = self._hint + (": what was received is kept." if self._part.received else ".")

@@ -225,6 +225,15 @@ def test_run_when_its_data_is_empty_is_refused(
         make_runner(instance_config, HOOK).train()
 
 
+def test_run_when_every_batch_of_its_data_is_dropped_is_refused(
+    instance_config: dict[str, Any], make_runner: Callable[..., Any]
+) -> None:
+    instance_config["val_loss_dataloader"] |= {"batch_size": 64, "drop_last": True}
+
+    with pytest.raises(DataError, match=r"images are no whole batch, and drop_last is set\.\n"):
+        make_runner(instance_config, HOOK).train()
+
+
 def test_run_when_its_annotations_are_missing_is_refused(
     config: dict[str, Any], make_runner: Callable[..., Any]
 ) -> None:

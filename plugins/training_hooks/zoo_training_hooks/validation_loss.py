@@ -47,7 +47,7 @@ class ValidationLoss(Hook):
         ConfigError: When training begins: there is no loader or no validation, its labels are
             loaded after resizing, or ``save_best`` would keep the highest loss, or asks for
             one that is not measured or has another name.
-        DataError: The loader has no images, or a file of it is not there.
+        DataError: The loader gives no images, or a file of it is not there.
     """
 
     # Before EMAHook puts the weights of training back, and before logging and save_best.
@@ -119,10 +119,14 @@ def _build(config: Mapping[str, Any], seed: int) -> Any:
             raise
         reason = error
     else:
-        if len(loader.dataset):
+        if len(loader):
             return loader
+        if len(loader.dataset):
+            found = f"its {len(loader.dataset)} images are no whole batch, and drop_last is set"
     message = f"cannot measure the validation loss: {found}."
     hint = "check its data_root, ann_file and filters; --data DIR sets them by itself."
+    if "drop_last" in found:
+        hint = "leave drop_last out: each image counts once."
     raise DataError(message, where=_KEY, hint=hint) from reason
 
 

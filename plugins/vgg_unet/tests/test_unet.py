@@ -184,6 +184,20 @@ def test_config_that_does_not_hold_is_refused(
     assert "HINT: " in str(caught.value)
 
 
+@pytest.mark.parametrize("encoder", ["VGG16Encoder", ["VGG16Encoder"], None])
+def test_encoder_that_is_no_dict_is_refused(encoder: Any) -> None:
+    from zoo_vgg_unet.unet import EncoderDecoderUNet
+
+    with pytest.raises(ConfigError) as caught:
+        EncoderDecoderUNet(encoder)
+
+    assert caught.value.message == (
+        f"cannot build EncoderDecoderUNet: encoder is {encoder!r}, expected a dict."
+    )
+    assert caught.value.where == "encoder"
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize(("tap", "least"), [("conv", 16), ("pool", 32)])
 def test_image_smaller_than_the_poolings_need_is_refused(
     build_unet: Build, tap: str, least: int

@@ -64,8 +64,8 @@ class EncoderDecoderUNet(BaseModule):
         init_cfg: mmengine's, for the decoder; by default Kaiming's normal distribution.
 
     Raises:
-        ConfigError: An unknown up-sampling, unpooling with an encoder that keeps no indices, or
-            another number of stages than the encoder's maps allow.
+        ConfigError: An encoder that is no dict, an unknown up-sampling, unpooling with an encoder
+            that keeps no indices, or another number of stages than the encoder's maps allow.
 
     Source:
         Ronneberger et al. 2015, arXiv:1505.04597; without skips and with unpooling, SegNet:
@@ -88,6 +88,10 @@ class EncoderDecoderUNet(BaseModule):
         init_cfg: Any = None,
     ) -> None:
         super().__init__(init_cfg if init_cfg is not None else [dict(one) for one in _INIT])
+        if not isinstance(encoder, Mapping):
+            message = f"cannot build EncoderDecoderUNet: encoder is {encoder!r}, expected a dict."
+            hint = "give for example dict(type='zoo.vgg_unet.VGG16Encoder')."
+            raise ConfigError(message, where="encoder", hint=hint)
         self.encoder = MODELS.build(dict(encoder))
         if in_channels is None or strides is None:
             in_channels, strides = _measure(self.encoder)

@@ -247,7 +247,7 @@ def _write_gradient(
         of_chances -= product.sum(1, keepdim=True)
         torch.mul(of_chances, chances, out=into)
     else:
-        of_chances *= torch.sub(chances.new_ones(()), chances, out=spare)
-        torch.mul(of_chances, chances, out=into[:, -chances.shape[1] :])
+        last = into[:, -chances.shape[1] :]
+        torch.ops.aten.sigmoid_backward.grad_input(of_chances, chances, grad_input=last)
         if activation == _PAIR:
             torch.neg(into[:, 1:], out=into[:, :1])

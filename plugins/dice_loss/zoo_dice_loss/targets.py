@@ -37,7 +37,7 @@ def read_ids(
     channels = into.shape[1]
     classes = max(channels, 2)
     # Floats compare several times faster on a CPU than 64-bit integers do.
-    ids = target.to(into.dtype)
+    ids = into[:, 0].copy_(target) if channels == 1 else target.to(into.dtype)
     low, high = _range(ids, known=check)
     keep = None
     if ignore_index is not None and low <= ignore_index <= high:
@@ -46,7 +46,9 @@ def read_ids(
         bad = (ids < 0) | (ids >= classes)
         wanted = f"an id from 0 to {classes - 1}"
         _refuse_any(bad if keep is None else bad & keep, target, first, wanted, ignore_index)
-    # One channel is the foreground, whose id is 1.
+    # One channel is the foreground, whose id is 1: of nothing but 0 and 1 it has the form already.
+    if channels == 1 and check and keep is None:
+        return None
     names = torch.arange(classes - channels, classes, device=ids.device, dtype=ids.dtype)
     torch.eq(ids.unsqueeze(1), names.unsqueeze(1), out=into)
     return keep

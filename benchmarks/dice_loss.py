@@ -7,8 +7,8 @@
 Forward and backward of softmax and batch Dice on the CPU, from float32 logits and int64 ids. Each
 loss runs in processes of its own, in turns with the others; a process times several repeats and
 gives their median, and the table the median over the turns. Memory is what one forward and backward
-pass adds to the resident set of a fresh process at its peak, the gradient of the logits included,
-logits and target not. segmentation_models.pytorch requires torchvision; its losses need torch
+pass adds to the resident set of a fresh process at its peak, with the most threads asked for, the
+gradient of the logits included, logits and target not. segmentation_models.pytorch requires torchvision; its losses need torch
 alone and are imported from the wheel without the rest of it, which is not installed. Without
 ``--smp`` it is left out. Memory needs Linux.
 """
@@ -66,7 +66,8 @@ def compare(args: argparse.Namespace, shape: str) -> list[dict[str, Any]]:
         shape: ``NxCxHxW`` of the logits.
     """
     arms = [arm for arm in ARMS if arm != "smp" or args.smp]
-    peaks = {arm: start_arm(args, arm, shape, "memory", 1)["peak_bytes"] for arm in arms}
+    most = max(args.threads)
+    peaks = {arm: start_arm(args, arm, shape, "memory", most)["peak_bytes"] for arm in arms}
     error = start_arm(args, "zoo", shape, "error", 1)["gradient_error"]
     rows = []
     for threads in args.threads:

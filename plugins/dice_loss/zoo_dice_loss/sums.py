@@ -20,8 +20,8 @@ from .targets import read_dense, read_ids
 
 __all__ = ["SumSettings", "sum_over_pixels"]
 
-# Values in a block. On a CPU one tensor of a block is 2 MiB; elsewhere a launch costs more than
-# memory does, and most batches are one block.
+# Values in a block. On a CPU one tensor of a block is 2 MiB, or twice that where threads share it;
+# elsewhere a launch costs more than memory does, and most batches are one block.
 _CPU_BLOCK = 2**19
 _DEVICE_BLOCK = 2**26
 
@@ -176,7 +176,9 @@ def _blocks(
     the system has to map every page of it.
     """
     count, _, length = logits.shape
-    size = _CPU_BLOCK if logits.device.type == "cpu" else _DEVICE_BLOCK
+    size = _DEVICE_BLOCK
+    if logits.device.type == "cpu":
+        size = _CPU_BLOCK * min(torch.get_num_threads(), 2)
     height = max(1, min(count, size // max(1, channels * length)))
     width = max(1, min(length, size // (channels * height)))
     room = logits.new_empty(3, height * channels * width, dtype=_sum_dtype(logits))
@@ -224,7 +226,7 @@ def _activate(scores: Tensor, activation: str, into: Tensor) -> Tensor:
         return torch.sub(scores[:, 1:], scores[:, :1], out=into).sigmoid_()
     # Several times faster on a CPU than softmax(1), which is slow on an axis other than the last.
     torch.sub(scores, scores.amax(1, keepdim=True), out=into).exp_()
-    return into.div_(into.sum(1, keepdim=True))
+    return into.mul_(into.sum(1, keepdim=True).reciprocal_())
 
 
 def _sum_product(spare: Tensor, first: Tensor, *others: Tensor | None) -> Tensor:

@@ -7,10 +7,10 @@
 Forward and backward of softmax and batch Dice on the CPU, from float32 logits and int64 ids. Each
 loss runs in processes of its own, in turns with the others; a process times several repeats and
 gives their median, and the table the median over the turns. Memory is what one forward and backward
-pass adds to the resident set of a fresh process at its peak, with the most threads asked for, the
-gradient of the logits included, logits and target not. segmentation_models.pytorch requires torchvision; its losses need torch
-alone and are imported from the wheel without the rest of it, which is not installed. Without
-``--smp`` it is left out. Memory needs Linux.
+pass adds to the resident set of a fresh process at its peak, with the most threads asked for; the
+gradient of the logits is in it, logits and target are not. segmentation_models.pytorch requires
+torchvision; its losses need torch alone and are imported from the wheel without the rest of it,
+which is not installed. Without ``--smp`` it is left out. Memory needs Linux.
 """
 
 from __future__ import annotations

@@ -108,7 +108,8 @@ def test_cpu_seconds_of_a_step_are_what_it_works_not_what_it_waits(
     IterBasedTrainLoop.run_iter(None, 0.05)
     IterBasedTrainLoop.run_iter(None, 0.1)
 
-    assert seconds == [pytest.approx(0.05, abs=0.04), pytest.approx(0.1, abs=0.04)]
+    assert 0.05 <= seconds[0] < 0.25
+    assert 0.1 <= seconds[1] < 0.3
 
 
 def test_run_with_every_row_done_measures_nothing_and_writes_the_table(

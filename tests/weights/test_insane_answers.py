@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from faulty_server import Fault, FaultyServer, Handler, answers, cuts, redirects, states_range
 
 from zoo.errors import DownloadError
+from zoo.weights.transfer import Patience
 
 Fetch = Callable[..., Path]
 SIZE = 300_000
@@ -77,7 +79,7 @@ def test_fetch_of_an_answer_that_is_nonsense_is_refused_at_once(
 
 @pytest.mark.parametrize("asked", [f"Mon, 01 Jan {10**30} 00:00:00 GMT", "soon", "-5", "1e9", "٣"])
 def test_fetch_when_asked_to_wait_for_no_time_tries_again_by_its_own(
-    server: FaultyServer, address: str, fetch: Fetch, payload: bytes, asked: str
+    server: FaultyServer, address: str, fetch: Fetch, payload: bytes, brisk: Patience, asked: str
 ) -> None:
     """A year of 31 digits is too large for Python's dates."""
 
@@ -88,9 +90,9 @@ def test_fetch_when_asked_to_wait_for_no_time_tries_again_by_its_own(
     _set(server, busy)
     started_s = time.monotonic()
 
-    assert payload == fetch(address).read_bytes()
+    assert payload == fetch(address, patience=replace(brisk, longest_wait_s=60)).read_bytes()
 
-    assert time.monotonic() - started_s < 2
+    assert time.monotonic() - started_s < 60
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_fetch_when_asked_to_wait_waits_so_long(
 
     fetch(address)
 
-    assert 0.95 <= time.monotonic() - started_s <= 5
+    assert time.monotonic() - started_s >= 0.95
 
 
 def test_fetch_when_asked_to_wait_too_long_gives_up_at_once(

@@ -99,8 +99,46 @@ def test_list_when_adopted_shows_size_and_digest_of_the_copy() -> None:
     entries = json.loads(run("list", "--legacy", "--json").stdout)
 
     assert ["1.5 MB" in line for line in lines[1:]] == [False, False, False, True]
-    assert [entry.get("sha256") for entry in entries] == [None, None, None, "ab" * 32]
+    assert [entry["sha256"] for entry in entries] == [None, None, None, "ab" * 32]
     assert (entries[-1]["size_bytes"], entries[-1]["parameters"]) == (1_540_000, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--metric", "dice >= 0.95"], ["both"]),
+        (["--metric", "dice >= .95", "--dataset", "near"], ["both"]),
+        (["--metric", "dice>=.95", "--dataset", "far"], []),
+        (["--metric", "dice", "--dataset", "far"], ["other", "both"]),
+    ],
+)
+def test_list_by_metric_and_data_set_takes_the_values_on_that_data_set(
+    write_plugin: Callable[..., Path], words: list[str], expected: list[str]
+) -> None:
+    """Weights that are good on one hospital's images are not so on another's."""
+    row = """
+[[weights]]
+name = "{}"
+task = "semantic"
+sha256 = "{}"
+size_bytes = 8
+parameters = 2
+urls = ["https://example.org/{}.safetensors"]
+config = "unet"
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+metrics = [{}]
+"""
+    value = '{{ name = "dice", value = {}, dataset = "{}", split = "test", '
+    value += 'labels = "true", protocol = "p" }}'
+    both = ", ".join([value.format(0.97, "near"), value.format(0.90, "far")])
+    text = row.format("both", "ab" * 32, "b", both)
+    text += row.format("other", "cd" * 32, "o", value.format(0.94, "far"))
+    write_plugin("pair", text)
+    forget_catalog()
+
+    assert names_of(*words) == expected
 
 
 def test_list_when_nothing_fits_says_where_more_is() -> None:

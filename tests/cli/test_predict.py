@@ -46,10 +46,11 @@ def test_predict_when_one_of_many_fails_names_it_and_exits_1(
 
     assert result.exit_code == 1
     assert result.stdout == f"predicted 1 image: {tmp_path / 'out/predictions.json'}\n"
-    assert result.stderr.splitlines()[-2:] == [
+    assert result.stderr.splitlines()[-3:] == [
         f"failed: {tmp_path / 'in/b.png'}: cannot decode 'b.png': found an empty file, "
         "expected PNG, JPEG, TIFF or BMP.",
         "error: 1 of 2 images failed.",
+        "HINT: replace the file with an intact copy, or take it out of the source.",
     ]
     assert len(json.loads((tmp_path / "out/predictions.json").read_text())["images"]) == 1
 

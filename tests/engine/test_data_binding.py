@@ -134,7 +134,7 @@ def test_bind_data_of_the_other_task_refuses(squares_data: Path) -> None:
         bind_data(config, squares_data)
 
     assert caught.value.message == (
-        "cannot train a model for instance segmentation on semantic data."
+        "cannot use semantic data with a model for instance segmentation."
     )
 
 

@@ -55,7 +55,7 @@ def test_folder_and_glob_when_the_reader_knows_other_files_give_those_too(tmp_pa
         found = find_inputs([spec], reads=reads)
 
         assert [image.path.name for image in found] == ["a.scan", "b.png"]
-    assert set(asked) == {"a.scan", "c.txt"}
+    assert set(asked) == {"a.scan", "c.txt", "f"}
 
 
 def test_file_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
@@ -134,4 +134,24 @@ def test_folder_without_images_says_how_to_reach_those_below(tmp_path: Path) -> 
     with pytest.raises(DataError, match="found no image in it") as caught:
         find_inputs([tmp_path / "in"])
 
-    assert f"'{tmp_path / 'in'}/**/*.png'" in str(caught.value.hint)
+    assert f"'{tmp_path / 'in'}/**/*' in quotes" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [("in/s/b.PNG", True), ("in/s/deep/b.tif", True), ("in/s/b.txt", False), ("b.png", False)],
+)
+def test_folder_with_images_tells_of_those_below(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, is_told: bool
+) -> None:
+    """Nothing is left out without a word."""
+    touch(tmp_path, "in/a.png")
+    touch(tmp_path, "in/.cache/c.png")
+    touch(tmp_path, name)
+
+    found = find_inputs([tmp_path / "in"])
+
+    assert [image.path.name for image in found] == ["a.png"]
+    expected = f"'{tmp_path / name}' and all in subfolders is left out"
+    assert (expected in caplog.text) == is_told
+    assert ("left out" in caplog.text) == is_told

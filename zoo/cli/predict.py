@@ -91,6 +91,9 @@ def command(
     if done.failures:
         total = done.count + len(done.failures)
         click.echo(f"error: {len(done.failures)} of {total} images failed.", err=True)
+        for hint in dict.fromkeys(failure.error.hint for failure in done.failures):
+            if hint:
+                click.echo(f"HINT: {hint}", err=True)
         click.get_current_context().exit(1)
 
 

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Filters", "MetricFilter", "legacy_entry", "parse_metric", "weights_entry"]
 
 _METRIC = re.compile(
-    r"\s*(?P<name>[^<>=]+?)\s*(?:(?P<sign>>=|<=)\s*(?P<value>-?\d+(?:\.\d+)?))?\s*"
+    r"\s*(?P<name>[^<>=]+?)\s*(?:(?P<sign>>=|<=)\s*(?P<value>-?(?:\d+\.?\d*|\.\d+)))?\s*"
+)
+
+# Rows of both kinds have every key; what a row does not know is null.
+_UNKNOWN = dict.fromkeys(
+    ["size", "size_bytes", "parameters", "sha256", "memory_gb", "url", "sha256_prefix", "note"]
 )
 
 
@@ -62,6 +67,7 @@ class Filters:
         dataset: Part of a data set's name that it was measured on.
         architecture: Part of its architecture's or its config's name.
         metric: What was measured, perhaps with a bound; the rows are then sorted, highest first.
+            Together with ``dataset`` it is what was measured on that.
     """
 
     texts: Sequence[str] = ()
@@ -80,7 +86,7 @@ class Filters:
         rows = [entry for entry in entries if self._fits(entry)]
         if self.metric is None or not rows:
             return rows
-        values = [_values(entry, self.metric.name) for entry in rows]
+        values = [_values(entry, self.metric.name, self.dataset) for entry in rows]
         if not any(values):
             raise _unknown_metric(self.metric.name, rows)
         kept = [
@@ -103,6 +109,7 @@ class Filters:
 def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
     """Return a ``[[weights]]`` row for listings."""
     return {
+        **_UNKNOWN,
         "name": row.name,
         "plugin": found.record.name,
         "task": row.task,
@@ -145,6 +152,7 @@ def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any
         else {}
     )
     return {
+        **_UNKNOWN,
         "name": row.name,
         "plugin": found.record.name,
         "task": row.task,
@@ -174,8 +182,12 @@ def _is_part(wanted: str | None, names: Iterable[str]) -> bool:
     return wanted is None or any(_plain(wanted) in _plain(name) for name in names)
 
 
-def _values(entry: Mapping[str, Any], metric: str) -> list[float]:
-    return [one["value"] for one in entry["values"] if _plain(one["name"]) == _plain(metric)]
+def _values(entry: Mapping[str, Any], metric: str, dataset: str | None) -> list[float]:
+    return [
+        one["value"]
+        for one in entry["values"]
+        if _plain(one["name"]) == _plain(metric) and _is_part(dataset, [one["dataset"]])
+    ]
 
 
 def _unknown_metric(name: str, rows: Sequence[Mapping[str, Any]]) -> UnknownNameError:

@@ -139,8 +139,8 @@ def _loaders_of(config: dict[str, Any], split: str) -> list[str]:
 def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
     family = family_of(config)
     if family is not None and family != prepared.task:
-        message = f"cannot train a model for {family} segmentation on {prepared.task} data."
-        hint = f"give a config whose task is {prepared.task}; `zoo config list` shows them."
+        message = f"cannot use {prepared.task} data with a model for {family} segmentation."
+        hint = f"give data of its task, or a config for {prepared.task} (`zoo config list`)."
         raise ConfigError(message, where=prepared.root, hint=hint)
 
 

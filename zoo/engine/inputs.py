@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from zoo.data import IMAGE_SUFFIXES
 from zoo.errors import DataError
 
 __all__ = ["InputImage", "find_inputs"]
+
+_LOG = logging.getLogger(__name__)
 
 _Reads = Callable[[Path], bool] | None
 
@@ -39,8 +42,9 @@ def find_inputs(
     """Return the images that files, folders and globs name, each once, in the order given.
 
     A file is taken whatever its suffix. A folder gives the images that lie directly in it,
-    sorted, without hidden ones. A glob (``**`` descends) gives the images that match; if its
-    last part ends in a suffix of its own, as ``*.dcm`` does, it gives every file that matches.
+    sorted, without hidden ones; a warning tells of others in its subfolders. A glob (``**``
+    descends) gives the images that match; if its last part ends in a suffix of its own, as
+    ``*.dcm`` does, it gives every file that matches.
     An image's output name is its stem; equal stems get as much of their folders, then of their
     suffix, as tells them apart: ``a/x.png`` and ``b/x.png`` become ``a_x`` and ``b_x``.
 
@@ -81,12 +85,28 @@ def _folder_images(folder: Path, suffixes: frozenset[str], reads: _Reads) -> lis
         raise DataError(message, path=folder) from error
     if not images:
         message = f"cannot predict on {str(folder)!r}: found no image in it."
-        hint = (
-            f"images end in {', '.join(sorted(suffixes))}; "
-            f"for those in subfolders give '{folder}/**/*.png'."
-        )
+        hint = f"images end in {', '.join(sorted(suffixes))}; {_hint_below(folder)}."
         raise DataError(message, path=folder, hint=hint)
+    below = _first_below(folder, suffixes, reads)
+    if below is not None:
+        _LOG.warning("'%s' and all in subfolders is left out; %s", below, _hint_below(folder))
     return images
+
+
+def _hint_below(folder: Path) -> str:
+    return f"for those in subfolders give '{folder}/**/*' in quotes"
+
+
+def _first_below(folder: Path, suffixes: frozenset[str], reads: _Reads) -> Path | None:
+    """Return an image in a subfolder, if there is one."""
+    for root, subfolders, files in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        if Path(root) != folder:
+            paths = (Path(root, name) for name in sorted(files))
+            found = next((path for path in paths if _is_image(path, suffixes, reads)), None)
+            if found is not None:
+                return found
+    return None
 
 
 def _glob_images(pattern: str, suffixes: frozenset[str], reads: _Reads) -> list[Path]:

@@ -139,7 +139,11 @@ def _document(
         **shared,
         "images": entries,
         "failures": [
-            {"file": failure.path.as_posix(), "error": failure.error.message}
+            {
+                "file": failure.path.as_posix(),
+                "error": failure.error.message,
+                "hint": failure.error.hint,
+            }
             for failure in failures
         ],
     }

@@ -36,7 +36,7 @@ class Predictor:
     overlap should be as large as what is looked for.
 
     Args:
-        model: An opened model, or what :func:`zoo.engine.models.open_model` takes.
+        model: An opened model, or what :func:`zoo.engine.models.open_model` takes, or its path.
         device: Where an unopened model runs.
         score_thr: Of an instance model, the least score, in ``[0, 1]``.
         tiling: In place of the config's: windows, None for whole images.
@@ -51,7 +51,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: LoadedModel | str,
+        model: LoadedModel | str | os.PathLike[str],
         *,
         device: str = "auto",
         score_thr: float = SCORE_THR,
@@ -60,7 +60,9 @@ class Predictor:
         if not 0 <= score_thr <= 1:
             message = f"cannot keep instances by the score {score_thr:g}: expected 0..1."
             raise ConfigError(message, where="--score-thr", hint="give for example 0.5.")
-        self.model = open_model(model, device=device) if isinstance(model, str) else model
+        if not isinstance(model, LoadedModel):
+            model = open_model(os.fspath(model), device=device)
+        self.model: LoadedModel = model
         self.score_thr = score_thr
         self._reader = ImageReader(self.model.config)
         if tiling == "config":
@@ -82,7 +84,7 @@ class Predictor:
 
         Args:
             image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit (where
-                a plugin's own transform loads, what that transform would have read).
+                a plugin's own transform loads and takes no pictures, what it would have read).
 
         Raises:
             DataError: The image cannot be read, or the model fails on it.
@@ -116,7 +118,9 @@ class Predictor:
             raise ConfigError(message, where="--tile-size", hint="leave it out.")
 
 
-def load(name: str, *, device: str = "auto", score_thr: float = SCORE_THR) -> Predictor:
+def load(
+    name: str | os.PathLike[str], *, device: str = "auto", score_thr: float = SCORE_THR
+) -> Predictor:
     """Return a predictor: call it with a path or an array, and it gives a typed result.
 
     Weights that are not on this machine yet are fetched and verified first, as by
@@ -125,7 +129,7 @@ def load(name: str, *, device: str = "auto", score_thr: float = SCORE_THR) -> Pr
     Args:
         name: A weights name, as :func:`zoo.list_weights` has it; or what
             :func:`zoo.engine.models.open_model` takes: a published ``.safetensors``, a work dir, or
-            ``CONFIG,CHECKPOINT``. The last two run their config.
+            ``CONFIG,CHECKPOINT``. The last two run their config. A path is a file or a work dir.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
         score_thr: Of an instance model, the least score, in ``[0, 1]``.
 
@@ -139,6 +143,7 @@ def load(name: str, *, device: str = "auto", score_thr: float = SCORE_THR) -> Pr
     Example:
         ``zoo.load("unet_lung_montgomery")("chest.png").areas_px["lung"]``
     """
+    name = os.fspath(name)
     if is_weights_name(name):
         from zoo.weights import fetch_weights, find_weights, local_files
 

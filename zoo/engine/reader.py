@@ -84,7 +84,8 @@ class ImageReader:
     to be whole, and 16-bit pixels become 8-bit by :func:`zoo.data.to_uint8`, the rule that
     ``zoo data prepare`` goes by, unless the config reads them ``unchanged``. A plugin's loading
     transform gets the path and is trusted with it; if it has a method ``reads(path) -> bool``,
-    that says which files of other suffixes are images to it.
+    that says which files of other suffixes are images to it, and if it has a method
+    ``load_pixels(results, pixels) -> results``, arrays go through that as pictures.
 
     Args:
         config: A resolved config; its default scope is set.
@@ -123,8 +124,8 @@ class ImageReader:
         """Return one image as the model takes it.
 
         Args:
-            image: A path; or an array that stands for what the loading transform would have
-                read: with mmcv's own one ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit.
+            image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit. Of a
+                plugin's loading transform without ``load_pixels`` it is what that would have read.
 
         Raises:
             DataError: The file cannot be read, is not whole, or the pipeline fails on it.
@@ -133,14 +134,22 @@ class ImageReader:
         results: dict[str, Any] = {"img_path": where, "seg_fields": [], "reduce_zero_label": False}
         steps = self._steps
         if isinstance(image, np.ndarray):
-            results["img"] = self._as_loaded(image) if self._is_stock else image
-            steps = steps[1:]
+            steps = [self._take_array(image), *steps[1:]]
         elif self._is_stock:
             pixels = self._stretched(Path(image))
             if pixels is not None:
                 results["img"] = pixels
                 steps = steps[1:]
         return self._run(steps, results, where)
+
+    def _take_array(self, image: NDArray[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Return a step that has an array in place of what the loading transform would read."""
+        load_pixels = getattr(self._loader, "load_pixels", None)
+        if load_pixels is not None:
+            picture = as_picture(image)
+            return lambda results: load_pixels(results, picture)
+        pixels = self._as_loaded(image) if self._is_stock else image
+        return lambda results: {**results, "img": pixels}
 
     def _run(
         self, steps: Sequence[Callable[..., Any]], results: dict[str, Any], where: str

@@ -121,3 +121,19 @@ def test_load_image_when_unreadable_then_file_named(tmp_path: Path, content: byt
         _load(path)
 
     assert str(path) == caught.value.where
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(24, 20), (24, 20, 3)])
+def test_load_image_of_pixels_equals_that_of_their_file(
+    tmp_path: Path, dtype: type, shape: tuple[int, ...]
+) -> None:
+    rgb = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
+    path = tmp_path / "x.png"
+    cv2.imwrite(str(path), rgb if rgb.ndim == 2 else rgb[..., ::-1])
+
+    from_pixels = LoadImage().load_pixels({"img_path": str(path)}, rgb)
+
+    from_file = LoadImage()({"img_path": str(path)})
+    np.testing.assert_array_equal(from_pixels.pop("img"), from_file.pop("img"))
+    assert from_pixels == from_file

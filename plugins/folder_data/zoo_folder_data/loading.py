@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 from mmcv.transforms import BaseTransform
 
 from zoo.data import decode_image, to_uint8
 from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["LoadImage"]
 
@@ -41,12 +45,22 @@ class LoadImage(BaseTransform):
         except OSError as error:
             message = f"cannot read {path.name!r}: {error.strerror}."
             raise DataError(message, path=path, hint="check the path and its rights.") from error
-        image = decode_image(data, str(path))
-        is_grey = image.ndim == 2
+        return self.load_pixels(results, decode_image(data, str(path)))
+
+    def load_pixels(
+        self, results: dict[str, Any], pixels: NDArray[np.uint8 | np.uint16]
+    ) -> dict[str, Any]:
+        """Return ``results`` with a picture that was read already.
+
+        Args:
+            results: What is known of it.
+            pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
+        """
+        is_grey = pixels.ndim == 2
         code = cv2.COLOR_GRAY2BGR if is_grey else cv2.COLOR_RGB2BGR
-        results["img"] = cv2.cvtColor(to_uint8(image), code)
-        results["img_shape"] = results["ori_shape"] = image.shape[:2]
-        results["bits_per_sample"] = 8 * image.dtype.itemsize
+        results["img"] = cv2.cvtColor(to_uint8(pixels), code)
+        results["img_shape"] = results["ori_shape"] = pixels.shape[:2]
+        results["bits_per_sample"] = 8 * pixels.dtype.itemsize
         results["channels"] = 1 if is_grey else 3
         return results
 

@@ -74,3 +74,21 @@ def test_load_xray_when_pickled_survives() -> None:
     from zoo_lung_xray.loading import LoadXray
 
     assert repr(pickle.loads(pickle.dumps(LoadXray()))) == "LoadXray()"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(24, 20), (24, 20, 3)])
+def test_load_xray_of_pixels_equals_that_of_their_file(
+    tmp_path: Path, dtype: type, shape: tuple[int, ...]
+) -> None:
+    from zoo_lung_xray.loading import LoadXray
+
+    rgb = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
+    path = tmp_path / "x.png"
+    cv2.imwrite(str(path), rgb if rgb.ndim == 2 else rgb[..., ::-1])
+
+    from_pixels = LoadXray().load_pixels({"img_path": str(path)}, rgb)
+
+    from_file = load(path)
+    np.testing.assert_array_equal(from_pixels.pop("img"), from_file.pop("img"))
+    assert from_pixels == from_file

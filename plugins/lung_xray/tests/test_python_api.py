@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from zoo_lung_xray.sample import write_sample
 
+from zoo.errors import DataError
+
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
 README = Path(__file__).resolve().parents[3] / "README.md"
@@ -38,3 +40,24 @@ def test_python_of_the_readme_runs_as_it_stands(
     assert result.areas_px["lung"] == int(np.count_nonzero(result.labels == 1)) > 0
     assert names["path"].is_file()
     assert "'unet_lung_montgomery'" in capsys.readouterr().out
+
+
+def test_shipped_weights_see_an_array_as_its_file(tmp_path: Path) -> None:
+    """Grey of 16 bits, and colour; what is no picture is refused in one message."""
+    import zoo
+
+    write_sample(tmp_path / "raw", count=1)
+    grey = cv2.imread(str(next((tmp_path / "raw").rglob("CXR_png/*.png"))), cv2.IMREAD_GRAYSCALE)
+    predict = zoo.load(zoo.download("unet_lung_montgomery"), device="cpu")
+    colour = np.stack([grey, grey // 2, grey // 4], -1)
+    for pixels in (grey.astype(np.uint16) * 16, colour):
+        stored = pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., ::-1])
+        assert cv2.imwrite(str(tmp_path / "x.png"), stored)
+
+        from_array, from_file = predict(pixels), predict(tmp_path / "x.png")
+
+        np.testing.assert_array_equal(from_array.labels, from_file.labels)
+        np.testing.assert_array_equal(from_array.shown, from_file.shown)
+    for wrong in (grey / 255, grey > 9, grey[:0], grey[..., None]):
+        with pytest.raises(DataError, match=r"expected .*uint8 or uint16"):
+            predict(wrong)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 from mmcv.transforms import BaseTransform
@@ -13,6 +13,10 @@ from zoo.data import decode_image, to_uint8
 from zoo.errors import DataError
 from zoo_lung_xray.dicom import MARK_BYTES, is_candidate, is_dicom, is_dicom_name, read_dicom
 from zoo_lung_xray.facts import read_stem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["LoadXray"]
 
@@ -49,19 +53,30 @@ class LoadXray(BaseTransform):
             raise DataError(message, path=path, hint="check the path and its rights.") from error
         if is_dicom(path.name, data):
             image, facts = read_dicom(data, str(path))
+            results = self.load_pixels(results, image)
             results["bits_per_sample"] = facts.bits_per_sample
             if facts.spacing_mm is not None:
                 results["spacing_mm"] = facts.spacing_mm
                 results["spacing_from"] = facts.spacing_from
-        else:
-            image = decode_image(data, str(path))
-            results["bits_per_sample"] = 8 * image.dtype.itemsize
-        grey = image.ndim == 2
-        pixels = to_uint8(image)
-        results["img"] = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR if grey else cv2.COLOR_RGB2BGR)
-        results["img_shape"] = results["ori_shape"] = image.shape[:2]
-        results["channels"] = 1 if grey else 3
-        results["source_set"] = read_stem(path.stem).source_set
+            return results
+        return self.load_pixels(results, decode_image(data, str(path)))
+
+    def load_pixels(
+        self, results: dict[str, Any], pixels: NDArray[np.uint8 | np.uint16]
+    ) -> dict[str, Any]:
+        """Return ``results`` with a picture that was read already.
+
+        Args:
+            results: With ``img_path``, where it came from.
+            pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
+        """
+        is_grey = pixels.ndim == 2
+        code = cv2.COLOR_GRAY2BGR if is_grey else cv2.COLOR_RGB2BGR
+        results["img"] = cv2.cvtColor(to_uint8(pixels), code)
+        results["img_shape"] = results["ori_shape"] = pixels.shape[:2]
+        results["bits_per_sample"] = 8 * pixels.dtype.itemsize
+        results["channels"] = 1 if is_grey else 3
+        results["source_set"] = read_stem(Path(results["img_path"]).stem).source_set
         return results
 
     @staticmethod

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, ConfigError
 
 pytestmark = pytest.mark.mm
 
@@ -128,6 +128,33 @@ def test_max_keep_ckpts_when_all_goes_well_keeps_as_many(
 
     found = {path.name for path in (tmp_path / "run").glob("*.pth")}
     assert {"best_acc_epoch_4.pth", "epoch_3.pth", "epoch_4.pth"} == found
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [("acx", "did you mean acc?"), (["acc", "x"], "name one of these, or 'auto'.")],
+)
+def test_best_by_what_is_not_measured_lists_what_is(
+    toy_runner: Callable[..., Any], tmp_path: Path, named: Any, hint: str
+) -> None:
+    """After the first validation, when the epoch's checkpoint is on the disk."""
+    from zoo.engine.saving import safe_saving
+
+    rules = ["greater"] * (1 if isinstance(named, str) else len(named))
+    hook = {"type": "CheckpointHook", "interval": 1, "save_best": named, "rule": rules}
+    runner = toy_runner("run", default_hooks={"checkpoint": hook})
+    with safe_saving(), pytest.raises(ConfigError) as caught:
+        runner.train()
+
+    last = named if isinstance(named, str) else named[-1]
+    assert caught.value.message == (
+        f"cannot keep the best checkpoint by {last!r}: validation measured acc."
+    )
+    assert (caught.value.where, caught.value.hint) == (
+        "default_hooks.checkpoint.save_best",
+        hint,
+    )
+    assert (tmp_path / "run/epoch_1.pth").is_file()
 
 
 def test_validation_does_not_move_the_random_numbers_of_training(

@@ -20,7 +20,8 @@ from mmengine.runner import ValLoop
 
 from zoo.engine.patching import exchanged
 from zoo.engine.random_state import kept_random_state, training_random_state
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, ConfigError
+from zoo.names import hint_near, near_names
 
 __all__ = ["open_atomically", "safe_saving"]
 
@@ -74,7 +75,8 @@ def safe_saving() -> Iterator[None]:
 
     Inside, ``epoch_N.pth``, ``best_*.pth`` and ``last_checkpoint`` appear only when complete; an
     older checkpoint is removed after the newer one is on the disk (mmengine does it before); and
-    validation leaves the random numbers of training alone, so that a resumed run can repeat them.
+    validation leaves the random numbers of training alone, so that a resumed run can repeat them;
+    and ``save_best`` by what is not measured is a `ConfigError` that lists what is.
     """
     save = _saver(checkpoint_module.save_checkpoint)
     with ExitStack() as stack:
@@ -84,7 +86,10 @@ def safe_saving() -> Iterator[None]:
         stack.enter_context(exchanged(hook_module, open=open_atomically))
         for name in ("_save_checkpoint_with_step", "_save_best_checkpoint"):
             method = getattr(CheckpointHook, name)
-            stack.enter_context(exchanged(CheckpointHook, **{name: _removing_last(method)}))
+            method = _removing_last(method)
+            if name == "_save_best_checkpoint":
+                method = _naming_metrics(method)
+            stack.enter_context(exchanged(CheckpointHook, **{name: method}))
         stack.enter_context(exchanged(ValLoop, run=_apart(ValLoop.run)))
         yield
 
@@ -147,6 +152,22 @@ def _removing_last(method: Callable[..., None]) -> Callable[..., None]:
         for remove, path in later.removals:
             if path not in in_use:  # the same name, written anew
                 remove(path)
+
+    return saving
+
+
+def _naming_metrics(method: Callable[..., None]) -> Callable[..., None]:
+    """Wrap the method that keeps the best checkpoint, which only knows that a key is missing."""
+
+    def saving(self: CheckpointHook, runner: Any, metrics: dict[str, float]) -> None:
+        for key in self.key_indicators if self.save_best else ():
+            if key != "auto" and key not in metrics:
+                names = ", ".join(metrics) or "nothing"
+                msg = f"cannot keep the best checkpoint by {key!r}: validation measured {names}."
+                hint = hint_near(near_names(key, metrics), "name one of these, or 'auto'.")
+                where = "default_hooks.checkpoint.save_best"
+                raise ConfigError(msg, where=where, hint=hint)
+        method(self, runner, metrics)
 
     return saving
 

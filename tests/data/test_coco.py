@@ -252,6 +252,19 @@ def test_encode_window_when_polygon_then_the_part_of_its_mask() -> None:
     assert np.array_equal(tools.decode(found), whole[4:16, 9:17])
 
 
+@pytest.mark.parametrize("far", [1e6, 9e8, 1e300])
+def test_encode_window_when_outline_reaches_far_then_its_part_at_once(far: float) -> None:
+    """pycocotools would keep five points for each px of the outline, gigabytes of them."""
+    band = [-far, 3, far, 3, far, 9, -far, 9]
+    beyond = [far, far, far + 9, far, far, far + 9]
+
+    found = tools.decode(encode_window([band, beyond], Window(0, 0, 20, 12)))
+
+    expected = np.zeros((12, 20), np.uint8)
+    expected[3:9] = 1
+    assert np.array_equal(found, expected)
+
+
 def test_box_of_segmentation_when_polygons_or_rle_then_tight() -> None:
     pixels = np.zeros((10, 12), np.uint8)
     pixels[3:6, 4:9] = 1

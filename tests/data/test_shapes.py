@@ -14,6 +14,7 @@ np = pytest.importorskip("numpy")
 tools = pytest.importorskip("pycocotools.mask")
 
 from zoo.data import box_polygon, ellipse_polygon, polygon_from_box  # noqa: E402 (after the skip)
+from zoo.data.shapes import cut_polygon  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 SIDES = st.floats(2, 400)
@@ -97,3 +98,41 @@ def test_polygon_from_box_when_narrow_or_asked_then_the_box() -> None:
 def test_polygon_from_box_when_unknown_then_refused() -> None:
     with pytest.raises(DataError, match="by 'disc': expected 'ellipse' or 'box'"):
         polygon_from_box((0, 0, 8, 9), "disc")
+
+
+@pytest.mark.parametrize("side", [3e6, 1e9, 1e300, 1.7e308])
+def test_ellipse_polygon_when_wild_then_finite_and_4096_vertices(side: float) -> None:
+    """Whatever a file says, an outline is made at once; none of an image comes near the bound."""
+    polygon = ellipse_polygon((-side, 100, side, 130))
+
+    assert len(polygon) == 2 * 4096
+    assert all(map(math.isfinite, polygon))
+    assert len(ellipse_polygon((0, 0, 2e6, 2e6))) < 2 * 4096
+
+
+CORNERS = st.lists(st.tuples(st.integers(-90, 90), st.integers(-90, 90)), min_size=3, max_size=9)
+
+
+@settings(deadline=None, max_examples=150)
+@given(CORNERS)
+def test_cut_polygon_when_any_outline_then_the_same_mask_in_the_box(
+    corners: list[tuple[int, int]],
+) -> None:
+    """As pixels, away from the box's own edge: crossed and concave outlines too."""
+    polygon = [float(value) for corner in corners for value in corner]
+
+    found = cut_polygon(polygon, (-40, -30, 60, 50)) or [0.0] * 6
+
+    masks = [tools.decode(tools.frPyObjects([each], 24, 24))[..., 0] for each in (polygon, found)]
+    assert int((masks[0] != masks[1]).sum()) <= 24  # rounding along edges that were cut
+    points = _points(found)
+    assert (points >= [-40, -30]).all()
+    assert (points <= [60, 50]).all()
+
+
+def test_cut_polygon_when_outside_then_nothing_and_when_inside_then_itself() -> None:
+    assert cut_polygon([70, 0, 80, 0, 75, 9], (0, 0, 60, 50)) == []
+    assert cut_polygon([7, 0, 8, 0, 7.5, 9], (0, 0, 60, 50)) == [7, 0, 8, 0, 7.5, 9]
+    assert cut_polygon(box_polygon((-1e300, 2, 1e300, 5)), (0, 0, 60, 50)) == [
+        *(0, 2, 60, 2, 60, 5, 0, 5),
+    ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from zoo.data.shapes import cut_polygon
 from zoo.data.windows import Window
 from zoo.errors import DataError
 
@@ -33,6 +34,8 @@ __all__ = [
 Polygons = list[list[float]]
 Rle = dict[str, Any]
 Segmentation = Polygons | Rle
+# pycocotools keeps five points for each px of an outline, be it in the window or far from it.
+_FAR_PX = 2**17
 
 
 @functools.cache
@@ -144,13 +147,21 @@ def encode_window(mask: Mask, window: Window) -> Rle:
     """
     tools = load_pycocotools()
     if isinstance(mask, list):
-        moved = shift_polygons(mask, window)
+        moved = [_cut_far(polygon, window) for polygon in shift_polygons(mask, window)]
         rle: Rle = tools.merge(tools.frPyObjects(moved, window.height_px, window.width_px))
         return rle
     size = [window.height_px, window.width_px]
     if (window.left_px, window.top_px, [*mask.rle["size"]]) == (0, 0, size):
         return mask.rle
     return _encode_roi(mask, window)
+
+
+def _cut_far(polygon: list[float], window: Window) -> list[float]:
+    """Return an outline without what is so far from the window that no image reaches there."""
+    if min(polygon) >= -_FAR_PX and max(polygon) <= _FAR_PX:
+        return polygon
+    box = (-_FAR_PX, -_FAR_PX, window.width_px + _FAR_PX, window.height_px + _FAR_PX)
+    return cut_polygon(polygon, box) or [0.0] * 6
 
 
 def _encode_roi(mask: MaskInRoi, window: Window) -> Rle:

@@ -4,17 +4,28 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Literal
 
 from zoo.errors import DataError
 
-__all__ = ["Box", "BoxMasks", "box_polygon", "ellipse_polygon", "polygon_from_box"]
+__all__ = [
+    "Box",
+    "BoxMasks",
+    "box_polygon",
+    "cut_polygon",
+    "ellipse_polygon",
+    "polygon_from_box",
+]
 
 Box = tuple[float, float, float, float]
 BoxMasks = Literal["ellipse", "box"]
+Point = tuple[float, float]
 
 _MOST_DEVIATION_PX = 0.2
 _LEAST_SIDE_PX = 2.0
+_MOST_VERTICES = 4096  # within 0.2 px up to a side of two million px, more than an image has
+_FARTHEST_PX = 1e9  # what lies beyond counts as there, so that no difference overflows
 
 
 def box_polygon(box: Box) -> list[float]:
@@ -23,7 +34,7 @@ def box_polygon(box: Box) -> list[float]:
     Args:
         box: xyxy in px, half-open.
     """
-    left, top, right, bottom = box
+    left, top, right, bottom = map(_hold, box)
     return [left, top, right, top, right, bottom, left, bottom]
 
 
@@ -32,8 +43,8 @@ def ellipse_polygon(box: Box) -> list[float]:
 
     The polygon has the area of the ellipse: its vertices lie as much outside as its edges run
     inside. It has as many vertices, a multiple of four, as keep them within 0.2 px of the
-    ellipse, 16 for 18 px and 32 for 108 px. Edges face the four sides, so that it never leaves
-    the box.
+    ellipse, 16 for 18 px and 32 for 108 px, and 4096 at most. Edges face the four sides, so that
+    it never leaves the box.
 
     Args:
         box: xyxy in px, half-open.
@@ -43,10 +54,11 @@ def ellipse_polygon(box: Box) -> list[float]:
         ``pi`` that is ``s = 1 + (pi^2 / 3) / n^2 + O(n^-4)``: the vertices of an ellipse of
         semi-axis r are off by ``3.29 r / n^2``.
     """
-    left, top, right, bottom = box
+    left, top, right, bottom = map(_hold, box)
     radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
     longer_px = max(radius_x, radius_y)
     number = 4 * max(2, math.ceil(math.sqrt(math.pi**2 / 3 * longer_px / _MOST_DEVIATION_PX) / 4))
+    number = min(number, _MOST_VERTICES)
     step = 2 * math.pi / number
     scale = math.sqrt(step / math.sin(step))
     points = []
@@ -75,3 +87,42 @@ def polygon_from_box(box: Box, masks: str) -> list[float]:
     if masks == "box" or side_px < _LEAST_SIDE_PX:
         return box_polygon(box)
     return ellipse_polygon(box)
+
+
+def cut_polygon(polygon: list[float], box: Box) -> list[float]:
+    """Return the part of an outline that lies in a box, ``[]`` where none does.
+
+    Of an outline that leaves the box and comes back, edges along the box's sides join the parts.
+
+    Args:
+        polygon: ``[x, y, x, y, ...]`` in px.
+        box: xyxy in px.
+
+    Source:
+        Sutherland and Hodgman 1974, "Reentrant polygon clipping".
+    """
+    held = [_hold(value) for value in polygon]
+    points = list(zip(held[::2], held[1::2], strict=True))
+    for axis in (0, 1):
+        points = _cut_side(points, axis, box[axis], 1)
+        points = _cut_side(points, axis, box[axis + 2], -1)
+    return [value for point in points for value in point]
+
+
+def _cut_side(points: list[Point], axis: int, limit: float, sign: int) -> list[Point]:
+    """Return the part of an outline on one side of a line; ``sign`` 1 keeps what lies above."""
+    kept: list[Point] = []
+    for first, second in pairwise([*points[-1:], *points]):
+        before, after = sign * (first[axis] - limit), sign * (second[axis] - limit)
+        if (before < 0) != (after < 0):
+            other = first[1 - axis] + (second[1 - axis] - first[1 - axis]) * (
+                before / (before - after)
+            )
+            kept.append((limit, other) if axis == 0 else (other, limit))
+        if after >= 0:
+            kept.append(second)
+    return kept
+
+
+def _hold(value: float) -> float:
+    return max(-_FARTHEST_PX, min(value, _FARTHEST_PX))

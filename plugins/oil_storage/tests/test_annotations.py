@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +85,13 @@ def test_parse_bounds_when_python_wrote_them_then_read_back(bounds: tuple[float,
 )
 def test_parse_bounds_when_not_four_numbers_then_none(text: str) -> None:
     assert parse_bounds(text) is None
+
+
+@pytest.mark.parametrize("text", ["1" * 100_000 + "x", "(1, 2, 3, 4" + " " * 100_000 + "x"])
+def test_parse_bounds_when_long_and_wrong_then_none_at_once(text: str) -> None:
+    """Time grows with the length, not with its square."""
+    started = time.process_time()
+
+    assert parse_bounds(text) is None
+
+    assert time.process_time() - started < 1

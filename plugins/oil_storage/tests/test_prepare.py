@@ -150,3 +150,31 @@ def test_dataset_when_folder_is_not_prepared_then_refused(tmp_path: Path) -> Non
         OilStorageDataset(data_root=str(tmp_path))
 
     assert "zoo data prepare oil_storage" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("masks", ["ellipse", "box"])
+def test_prepare_when_numbers_are_wild_then_rows_by_the_same_rules(
+    write_raw: WriteRaw, tmp_path: Path, masks: str
+) -> None:
+    """At once and in little memory; of so wide an ellipse the image shows no pixel."""
+    wide = ["1e6", "1e9", "1e300", "1.7e308"]
+    rows = [
+        tank("(10, 10, 30, 30)"),
+        *(tank(f"(100, 100, {number}, 110)") for number in wide),
+        *(tank(f"(-{number}, {number}, 20, 1.79e308)") for number in wide),
+        tank("(-1.7e308, -1.7e308, 1.7e308, 1.7e308)"),
+        tank("(1e999, 1, 2, 3)"),
+        tank("(nan, 1, 2, 3)"),
+        tank("(inf, 1, 2, 3)"),
+    ]
+    out = tmp_path / "out"
+    options = {"tile_size": 512, "overlap": 160, "masks": masks}
+
+    report = prepare(write_raw(rows, count=2), out, shares=ALL, **options)
+
+    dropped = {int(line.file.split(":")[1]): line.text for line in report.dropped}
+    assert {dropped.pop(line) for line in (12, 13, 14)} == {"bounds are not four numbers"}
+    assert {dropped.pop(line) for line in range(7, 11)} == {"box lies outside the image"}
+    expected = [] if masks == "box" else [(n, "mask covers no pixel") for n in range(3, 7)]
+    assert sorted(dropped.items()) == expected
+    assert check_prepared(out) == []

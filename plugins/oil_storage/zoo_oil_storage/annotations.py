@@ -14,8 +14,10 @@ from zoo.errors import DataError
 __all__ = ["COLUMNS", "Row", "parse_bounds", "read_rows"]
 
 COLUMNS = ("image_id", "class", "bounds")
-_NUMBER = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
-_BOUNDS = re.compile(rf"\s*[(\[]?{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}[)\]]?\s*")
+# No two parts in a row can take the same letters, else a long wrong field would take minutes.
+_NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+_NUMBERS = r",\s*".join([_NUMBER] * 4)
+_BOUNDS = re.compile(rf"\s*(?:[(\[]\s*)?{_NUMBERS}(?:[)\]]\s*)?")
 
 
 @dataclass(frozen=True, slots=True)

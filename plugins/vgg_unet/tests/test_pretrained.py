@@ -95,12 +95,16 @@ def test_torchvision_weights_when_loaded_give_what_a_plain_vgg_gives(
         torch.testing.assert_close(one, other)
 
 
-def test_weights_within_a_checkpoint_are_found_by_their_prefix(load: Callable[..., Any]) -> None:
-    """As training of a whole model writes them."""
+@pytest.mark.parametrize("prefix", ["backbone.encoder.", ""])
+@pytest.mark.parametrize("parallel", ["module.", ""])
+def test_weights_within_a_checkpoint_are_found_by_their_prefix(
+    load: Callable[..., Any], prefix: str, parallel: str
+) -> None:
+    """As training of a whole model writes them, and DistributedDataParallel."""
     weights = _torchvision_weights(PLAIN, norm=False)
-    whole = {f"backbone.encoder.{name}": value for name, value in weights.items()}
+    whole = {f"{parallel}{prefix}{name}": value for name, value in weights.items()}
 
-    encoder = load({"state_dict": {**whole, "head.x": whole}}, prefix="backbone.encoder.")
+    encoder = load({"state_dict": {**whole, "head.x": whole}}, prefix=prefix)
 
     assert torch.equal(encoder.features[28].weight, weights["features.28.weight"])
 

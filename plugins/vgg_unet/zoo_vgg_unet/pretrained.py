@@ -41,6 +41,7 @@ _FAULTS = (
     ValueError,
     struct.error,
 )
+_PARALLEL = "module."
 # What torchvision's weights want of an image (RGB) and what Keras' want (RGB here; Keras takes
 # BGR and does not divide). Both from the two projects' own preprocessing, in grey levels.
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -88,7 +89,8 @@ def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
 
     Args:
         path: The file; a dict of tensors, or one that holds it under ``state_dict``.
-        prefix: Only names that begin with it, without it.
+        prefix: Only names that begin with it, without it; ``module.``, as DistributedDataParallel
+            puts before all names, is taken off first.
 
     Raises:
         CheckpointError: It cannot be read without running code, or holds no tensors.
@@ -96,11 +98,16 @@ def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
     tree = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     if isinstance(tree, Mapping) and isinstance(tree.get("state_dict"), Mapping):
         tree = tree["state_dict"]
-    tensors = tree if isinstance(tree, Mapping) else {}
+    entries = tree.items() if isinstance(tree, Mapping) else ()
+    tensors = {
+        name.removeprefix(_PARALLEL): value
+        for name, value in entries
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
     found = {
         name.removeprefix(prefix): value
         for name, value in tensors.items()
-        if isinstance(name, str) and isinstance(value, Tensor) and name.startswith(prefix)
+        if name.startswith(prefix)
     }
     if not found:
         raise _unreadable(path, f"it holds no tensors by names that begin with {prefix!r}")
@@ -159,7 +166,10 @@ def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
     except _FAULTS as error:
         raise _unreadable(path, str(error).rstrip(".")) from error
     if not layers:
-        raise _unreadable(path, "it holds no layers called block1_conv1 and so on")
+        raise _unreadable(
+            path,
+            "it holds no layers called block1_conv1 and so on, as save_weights of Keras 1 and 2 calls them",
+        )
     return layers
 
 

@@ -166,10 +166,8 @@ def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
     except _FAULTS as error:
         raise _unreadable(path, str(error).rstrip(".")) from error
     if not layers:
-        raise _unreadable(
-            path,
-            "it holds no layers called block1_conv1 and so on, as save_weights of Keras 1 and 2 calls them",
-        )
+        reason = "it holds no layers called block1_conv1 and so on, as Keras 1 and 2 write them"
+        raise _unreadable(path, reason)
     return layers
 
 

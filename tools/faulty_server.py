@@ -34,6 +34,7 @@ __all__ = [
     "gives_other_bytes",
     "ignores_ranges",
     "redirects",
+    "repeats",
     "resets",
     "sends_a_page",
     "stalls",
@@ -140,6 +141,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.head(404, {"Content-Length": "0"})
 
+    do_CONNECT = do_GET  # a proxy is asked for a host and its port, in place of a path
+
     @property
     def data(self) -> bytes:
         """Return the bytes of the path."""
@@ -235,6 +238,20 @@ def drips(every_s: float) -> Fault:
             handler.wfile.write(bytes([value]))
             handler.wfile.flush()
             if handler.server.owner.stopped.wait(every_s) or time.monotonic() > until_s:
+                return
+
+    return act
+
+
+def repeats(begin: bytes, text: bytes, every_s: float) -> Fault:
+    """Say ``begin``, then ``text`` over and over: no single wait is long, and there is no end."""
+
+    def act(handler: Handler) -> None:
+        until_s = time.monotonic() + _LONGEST_S
+        handler.wfile.write(begin)
+        while time.monotonic() < until_s:
+            handler.wfile.write(text)
+            if handler.server.owner.stopped.wait(every_s):
                 return
 
     return act

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -33,6 +33,7 @@ _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410:
 _PAGES = ("text/html", "application/xhtml")
 _SIZE = re.compile(r"[0-9]{1,18}")  # a number of thousands of digits is none
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\")]+")
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
@@ -45,7 +46,7 @@ class Patience:
         first_wait_s: The wait after the first try; it doubles from try to try.
         longest_wait_s: The longest wait, and the longest ``Retry-After`` that is obeyed.
         connect_s: For a connection.
-        stall_s: For the next bytes.
+        stall_s: For the whole head of an answer, then for the next bytes.
         least_bytes_s: What must come in a second, averaged over ``stall_s``.
     """
 
@@ -91,11 +92,10 @@ def open_session() -> requests.Session:
     Proxies and the bundle of certificates come from the environment, as for requests, and
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` too. Nothing turns the check off.
     """
-    import requests
-
     import zoo
+    from zoo.weights.session import PunctualSession  # here, for it imports requests
 
-    session = requests.Session()
+    session = PunctualSession()
     session.headers.update(
         {"Accept-Encoding": "identity", "User-Agent": f"zoo/{zoo.__version__}", "Accept": "*/*"}
     )
@@ -125,14 +125,18 @@ def receive(
         Setback: It gave less, or something else; what did come is in the part.
         DownloadError: The part cannot be written.
     """
-    blocks = _read_local if is_local(address) else _read_remote
-    for data in blocks(session, address, part, patience):
-        if part.received + len(data) > part.size_bytes:
-            part.restart()
-            raise Setback(reason=f"sent more than the {part.size_bytes} bytes that were expected")
-        part.append(data)
-        if progress is not None:
-            progress(part.received, part.size_bytes)
+    read = _read_local if is_local(address) else _read_remote
+    with closing(read(session, address, part, patience)) as blocks:
+        for data in blocks:
+            if part.received + len(data) > part.size_bytes:
+                part.restart()
+                reason = f"sent more than the {part.size_bytes} bytes that were expected"
+                raise Setback(reason=reason)
+            part.append(data)
+            if progress is not None:
+                progress(part.received, part.size_bytes)
+            if part.received == part.size_bytes:
+                return  # a trailer is not waited for
     if part.received < part.size_bytes:
         reason = f"broke off after {part.received} of {part.size_bytes} bytes"
         raise Setback(reason=reason, again=True)
@@ -140,7 +144,7 @@ def receive(
 
 def _read_local(
     session: requests.Session, address: str, part: Part, patience: Patience
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     with _reading(address) as stream:
         size_bytes = os.fstat(stream.fileno()).st_size
         if size_bytes != part.size_bytes:
@@ -165,14 +169,15 @@ def _reading(address: str) -> Iterator[BinaryIO]:
 
 def _read_remote(
     session: requests.Session, address: str, part: Part, patience: Patience
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     import requests
     import urllib3
 
     network = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
     headers = {"Range": f"bytes={part.received}-"} if part.received else {}
-    if headers and part.origin is not None and part.origin.address == address:
-        headers["If-Range"] = part.origin.validator
+    origin = part.origin
+    if headers and origin is not None and origin.address == address and origin.validator:
+        headers["If-Range"] = origin.validator
     with closing(_answer(session, address, headers, patience)) as response:
         _check(response, address, part, patience)
         try:
@@ -319,7 +324,9 @@ def _check_range(response: requests.Response, part: Part, origin: Origin) -> Non
     is_whole = found is not None and found[3] in ("*", str(part.size_bytes))
     before = part.origin
     is_same = before is None or before.address != origin.address
-    is_same = is_same or origin.validator in ("", before.validator if before else "")
+    if before is not None and not is_same:
+        # Without a validator on either side nothing tells, and the digest decides in the end.
+        is_same = "" in (origin.validator, before.validator) or origin == before
     if not (is_next and is_whole and is_same):
         what = response.headers.get("Content-Range", "no range") if is_same else "another file"
         expected = f"bytes {part.received}-{part.size_bytes - 1}/{part.size_bytes}"
@@ -337,10 +344,12 @@ def _check_length(response: requests.Response, wanted: int) -> None:
 
 
 def _validator(response: requests.Response) -> str:
+    """Return what a server knows these very bytes by again, or an empty text."""
     etag: str = response.headers.get("ETag", "")
-    if etag and not etag.startswith("W/"):
+    if etag.startswith('"'):  # else a weak one, or none
         return etag
-    return str(response.headers.get("Last-Modified", ""))
+    date: str = response.headers.get("Last-Modified", "")
+    return date if _DATE.fullmatch(date) else ""
 
 
 def _asked_wait_s(response: requests.Response) -> float | None:

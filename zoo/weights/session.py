@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A session of requests whose timeout is for a whole answer's head, not for each of its bytes.
+
+Python's own bounds each `recv` alone, so a server that sends a byte now and then in its headers,
+in ``100 Continue`` after ``100 Continue`` or between two chunks would be listened to for ever.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+__all__ = ["PunctualSession"]
+
+
+class PunctualSession(requests.Session):  # type: ignore[misc]  # requests ships no types
+    """A session in which the head of an answer, and each read of its body, must be done in time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, _Adapter())
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: else the body of a redirect is read to its end, if it has one.
+
+        The callers follow redirects by themselves.
+        """
+
+
+class _Adapter(HTTPAdapter):  # type: ignore[misc]  # as above
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        super().init_poolmanager(*args, **settings)
+        self.poolmanager.pool_classes_by_scheme = _punctual(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
+        is_known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **settings)
+        if not is_known:
+            manager.pool_classes_by_scheme = _punctual(manager)
+        return manager
+
+
+def _punctual(manager: Any) -> dict[str, type]:
+    """Return the manager's pools by scheme, each with connections that give an `_Answer`."""
+    pools: dict[str, type] = {}
+    for scheme, pool in manager.pool_classes_by_scheme.items():
+        base = pool.ConnectionCls
+        connection = type(base.__name__, (base,), {"response_class": _Answer})
+        pools[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection})
+    return pools
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer whose head is due within the socket's timeout, and each `read1` as well."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **settings: Any) -> None:
+        super().__init__(sock, *args, **settings)
+        buffered: Any = self.fp
+        self._stream = _PunctualStream(buffered.detach(), sock)
+        self.fp = io.BufferedReader(self._stream)
+
+    def read1(self, n: int = -1) -> bytes:
+        self._stream.restart()
+        return super().read1(n)
+
+
+class _PunctualStream(io.RawIOBase):
+    """The bytes of a socket, due within its timeout from the last restart of the clock."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._socket = raw, sock
+        self._limit_s = sock.gettimeout()
+        self.restart()
+
+    def restart(self) -> None:
+        self._until_s = None if self._limit_s is None else time.monotonic() + self._limit_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._until_s is None:
+            return self._raw.readinto(buffer)
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0:
+            message = "timed out"
+            raise TimeoutError(message)
+        self._socket.settimeout(left_s)
+        try:
+            return self._raw.readinto(buffer)
+        finally:
+            self._socket.settimeout(self._limit_s)
+
+    def close(self) -> None:
+        try:
+            self._raw.close()
+        finally:
+            super().close()

@@ -3,7 +3,7 @@
 
     python benchmarks/predict_scene.py --model WORK_DIR [--tile-size 512] [--overlap 128]
 
-The scene is put together from windows of 256 px with nine tanks or so, of oil_storage's synthetic
+The scene is put together from windows of 256 px with ten tanks or so, of oil_storage's synthetic
 sample. The command runs in a process of its own; its peak is that of the resident set, start
 included.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PART_PX, PARTS = 256, 10
-TANKS_IN_PART = 9
+TANKS_IN_PART = 10
 SAMPLE = ("data", "sample", "oil_storage", "--count", "24", "--seed", "7")
 
 
@@ -73,7 +73,7 @@ def write_scene(folder: Path) -> int:
 
 
 def find_windows(sample: Path) -> list[tuple[int, Path, int, int]]:
-    """Return count, picture, left and top of each window, those of nine tanks first."""
+    """Return count, picture, left and top of each window, those of ten tanks first."""
     truth = json.loads((sample / "truth" / "annotations.json").read_text())
     found = []
     for image in truth["images"]:

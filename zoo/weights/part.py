@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from zoo.weights.cache import note_path, part_path
 __all__ = ["Origin", "Part", "sync_folder"]
 
 _BLOCK_BYTES = 1 << 20
+# No link is followed, and Windows changes no line ends; each system lacks one of them.
+_PLAINLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -61,7 +64,9 @@ class Part:
 
     def __enter__(self) -> Self:
         with self._writing():
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            for path in (self.path, note_path(self.target)):
+                _clear_foreign(path)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _PLAINLY, 0o666)
             # Unbuffered: what came is in the file even if this process is killed now.
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
@@ -139,7 +144,8 @@ class Part:
         while block := self._file.read(_BLOCK_BYTES):
             self._digest.update(block)
             self.received += len(block)
-        with suppress(OSError, ValueError, TypeError):  # without a note the digest alone decides
+        # Without a note the digest alone decides.
+        with suppress(OSError, ValueError, TypeError, RecursionError):
             origin = Origin(**json.loads(note_path(self.target).read_text("utf-8")))
             self.origin = origin
 
@@ -162,6 +168,19 @@ class Part:
             if error.errno in _IS_FULL:
                 hint = "free some space there and run it again: what was received is kept."
             raise DownloadError(message, where=self.target.parent, hint=hint) from error
+
+
+def _clear_foreign(path: Path) -> None:
+    """Remove what no run of ours left there: a link, a pipe, another name of a file elsewhere.
+
+    To write to it would write to what it stands for; to read a pipe would wait for ever.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

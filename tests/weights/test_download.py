@@ -7,6 +7,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ from faulty_server import FaultyServer
 
 import zoo
 from zoo.errors import DownloadError, HashMismatchError, UnknownNameError
-from zoo.weights import add_to_cache, cache_folder, find_cached, find_weights, plan_download
+from zoo.weights import (
+    add_to_cache,
+    cache_folder,
+    fetch_weights,
+    find_cached,
+    find_weights,
+    plan_download,
+)
 
 ROW = """
 [[weights]]
@@ -209,6 +217,85 @@ def test_download_replaces_a_cached_file_that_was_damaged(
 
     assert payload == path.read_bytes()
     assert "cannot accept unet.safetensors: sha256 is" in caplog.text
+
+
+@pytest.fixture
+def damaged(write_row: WriteRow, tmp_path: Path, payload: bytes, digest: str) -> Path:
+    """Return a file of the cache in which a byte has changed."""
+    write_row()
+    source = tmp_path / "source"
+    source.write_bytes(payload)
+    path = add_to_cache(source, digest, len(payload), "unet.safetensors")
+    path.write_bytes(payload[:-1] + b"?")
+    return path
+
+
+def test_download_offline_of_a_damaged_file_says_so_and_leaves_it(
+    damaged: Path, payload: bytes, digest: str, no_sockets: None
+) -> None:
+    actual = hashlib.sha256(payload[:-1] + b"?").hexdigest()
+
+    with pytest.raises(HashMismatchError) as raised:
+        zoo.download("unet", offline=True)
+
+    assert str(raised.value).splitlines() == [
+        "cannot download 'unet' offline: the file that is here is damaged, and no address may be "
+        "asked.",
+        f"  cannot accept unet.safetensors: sha256 is {actual}, expected {digest}.",
+        f"where: {damaged}",
+        "HINT: leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror.",
+    ]
+    assert (raised.value.expected, raised.value.actual) == (digest, actual)
+    assert damaged.read_bytes() == payload[:-1] + b"?"
+
+
+def test_download_offline_of_a_file_that_is_too_short_names_the_digest(
+    damaged: Path, digest: str, no_sockets: None
+) -> None:
+    damaged.write_bytes(b"short")
+
+    with pytest.raises(HashMismatchError) as raised:
+        zoo.download("unet", offline=True)
+
+    assert f"it has 5 bytes, expected 300000. Its sha256 should be {digest}." in str(raised.value)
+
+
+def test_download_when_no_address_gives_it_leaves_what_is_damaged(
+    damaged: Path, server: FaultyServer, payload: bytes, tmp_path: Path
+) -> None:
+    with pytest.raises(DownloadError, match="no address gave it"):
+        zoo.download("unet", mirrors=[str(tmp_path)], offline=True)
+
+    assert damaged.read_bytes() == payload[:-1] + b"?"
+
+
+def test_download_by_several_threads_mends_a_damaged_file_once(
+    damaged: Path, server: FaultyServer, payload: bytes
+) -> None:
+    """Whoever waited for the lock looks at the file anew."""
+    server.files["/unet.safetensors"] = payload
+    server.bytes_s = 1_000_000
+    found = find_weights("unet")
+
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: fetch_weights(found, mirrors=[server.address]), range(4)))
+
+    assert paths == [damaged] * 4
+    assert payload == damaged.read_bytes()
+    assert sum(asked.sent_bytes for asked in server.asked) == len(payload)
+
+
+def test_download_of_a_damaged_file_in_a_package_names_the_plugin(
+    write_row: WriteRow, payload: bytes
+) -> None:
+    package = write_row("package:unet.safetensors")
+    (package / "unet.safetensors").write_bytes(payload[::-1])
+
+    with pytest.raises(HashMismatchError, match="the file that is here is damaged") as raised:
+        zoo.download("unet")
+
+    assert raised.value.where == str(package / "unet.safetensors")
+    assert raised.value.hint == "install the plugin lung anew."
 
 
 def test_download_of_an_unknown_name_offers_a_near_one(write_row: WriteRow) -> None:

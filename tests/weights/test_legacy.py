@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from zoo.catalog import forget_catalog, read_catalog
-from zoo.errors import ConflictError, DownloadError, UnknownNameError
+from zoo.errors import ConflictError, DownloadError, HashMismatchError, UnknownNameError
 from zoo.rows import LegacyRow
-from zoo.weights import find_weights
+from zoo.weights import cache_folder, fetch_weights, find_weights
 from zoo.weights.legacy import find_legacy, legacy_rows
 from zoo.weights.lock import Pin, add_pins
 
@@ -187,6 +187,27 @@ def test_name_that_is_adopted_is_a_row_of_the_converted_file(
     assert (row.kind, row.sha256, row.size_bytes) == ("weights", "ab" * 32, 8)  # type: ignore[union-attr]
     assert (row.config, row.format, row.urls) == ("mmseg::unet/x.py", "safetensors", ())  # type: ignore[union-attr]
     assert row.data_licence == "not stated"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_name_that_is_adopted_and_damaged_says_so_and_leaves_the_file(
+    write_index: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, offline: bool
+) -> None:
+    monkeypatch.delenv("ZOO_MIRRORS", raising=False)
+    write_index(INDEX)
+    add_pins([Pin("unet_old", "olds", "ab" * 32, 8, "cd" * 32, 16, 2)])
+    path = cache_folder() / ("ab" * 32) / "unet_old.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"8 bytes.")
+    barred = "no address may be asked" if offline else "its host is gone, and no mirror was named"
+
+    with pytest.raises(HashMismatchError) as raised:
+        fetch_weights(find_weights("unet_old"), offline=offline)
+
+    assert f"the file that is here is damaged, and {barred}." in raised.value.message
+    assert raised.value.expected == "ab" * 32
+    assert raised.value.where == str(path)
+    assert path.read_bytes() == b"8 bytes."
 
 
 def test_name_that_nothing_has_offers_near_old_ones(write_index: Callable[..., Path]) -> None:

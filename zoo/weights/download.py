@@ -112,16 +112,16 @@ def fetch_weights(
     plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
     if dest is None and plan.here is not None:
         return plan.here
-    if plan.target.exists():
-        if dest is not None:
-            check_file(plan.target, plan.sha256, plan.size_bytes)
-            return plan.target
-        _discard(plan.target)  # of the cache, and its bytes do not hold: else it were `here`
+    if dest is not None and plan.target.exists():
+        check_file(plan.target, plan.sha256, plan.size_bytes)
+        return plan.target
     here = [] if plan.here is None else [plan.here.resolve().as_uri()]
     addresses = [*here, *plan.addresses]
     if not addresses:
-        raise _unobtainable(found, weights_row(found), offline=is_offline(offline))
-    return fetch_file(plan.target, plan.sha256, plan.size_bytes, addresses, progress=progress)
+        raise _unobtainable(found, plan, offline=is_offline(offline))
+    # In the cache a file whose bytes do not hold makes way for the new one: else it were `here`.
+    mend, wanted = dest is None, (plan.sha256, plan.size_bytes)
+    return fetch_file(plan.target, *wanted, addresses, progress=progress, mend=mend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,7 @@ class Plan:
         sha256: Of the file.
         size_bytes: Of the file.
         here: Where the package or the cache has it, verified; None if neither does.
+        damaged: Why a file that the package or the cache has is not it; None if none is such.
         target: Where it would be written.
         kept_bytes: What an interrupted run left of it.
         addresses: Where it would be asked for, in this order.
@@ -140,6 +141,7 @@ class Plan:
     sha256: str
     size_bytes: int
     here: Path | None
+    damaged: HashMismatchError | None
     target: Path
     kept_bytes: int
     addresses: tuple[str, ...]
@@ -163,9 +165,10 @@ def plan_download(
     if is_offline(offline):
         addresses = [address for address in addresses if is_local(address)]
     part = part_path(target)
-    kept_bytes = part.stat().st_size if part.is_file() else 0
-    here = _verified(found, row)
-    return Plan(row.sha256, row.size_bytes, here, target, kept_bytes, tuple(addresses))
+    kept_bytes = part.stat().st_size if part.is_file() and not part.is_symlink() else 0
+    here, damaged = _verified(found, row)
+    facts = (row.sha256, row.size_bytes, here, damaged, target, kept_bytes)
+    return Plan(*facts, tuple(addresses))
 
 
 def weights_addresses(row: WeightsRow, mirrors: Sequence[str]) -> list[str]:
@@ -192,12 +195,7 @@ def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
         DownloadError: It cannot be read, or the cache cannot be written.
     """
     target = cache_folder() / sha256 / name
-    if target.is_file():
-        try:
-            check_file(target, sha256, size_bytes)
-        except HashMismatchError:
-            _discard(target)
-    return fetch_file(target, sha256, size_bytes, [source.resolve().as_uri()])
+    return fetch_file(target, sha256, size_bytes, [source.resolve().as_uri()], mend=True)
 
 
 def is_offline(asked: bool = False) -> bool:
@@ -205,37 +203,40 @@ def is_offline(asked: bool = False) -> bool:
     return asked or os.environ.get("ZOO_OFFLINE", "0") not in ("", "0")
 
 
-def _verified(found: Found, row: WeightsRow) -> Path | None:
-    """Return the first local file whose bytes hold, telling of those that do not."""
+def _verified(found: Found, row: WeightsRow) -> tuple[Path | None, HashMismatchError | None]:
+    """Return the first local file whose bytes hold, and what is wrong with those before it."""
+    damaged = None
     for path in local_files(found):
         try:
             verify_file(path, row)
         except HashMismatchError as error:
             _LOG.warning("%s", error.message)
+            damaged = error
         else:
-            return path
-    return None
+            return path, damaged
+    return None, damaged
 
 
-def _discard(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        message = f"cannot replace {path.name}, whose bytes are wrong: {error.strerror}."
-        hint = "tell who keeps this cache, or name another folder with ZOO_CACHE."
-        raise DownloadError(message, where=path, hint=hint) from error
-
-
-def _unobtainable(found: Found, row: WeightsRow, *, offline: bool) -> DownloadError:
-    where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
-    if all(url.startswith(_PACKAGE) for url in row.urls) and row.urls:
-        message = f"cannot find {row.name!r}: the package lacks {weights_filename(row)}."
+def _unobtainable(found: Found, plan: Plan, *, offline: bool) -> DownloadError:
+    row = weights_row(found)
+    called = repr(row.name)
+    if row.urls and all(url.startswith(_PACKAGE) for url in row.urls):
+        absent, barred = f"the package lacks {weights_filename(row)}", "no other place is known"
         hint = f"install the plugin {found.record.name} anew."
-        return DownloadError(message, where=where, hint=hint)
-    if not offline:
-        message = f"cannot download {row.name!r}: its host is gone, and no mirror was named."
+    elif offline:
+        absent, barred = "it is not on this machine", "no address may be asked"
+        called = f"{called} offline"
+        hint = "leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
+    else:
+        absent = barred = "its host is gone, and no mirror was named"
         hint = "name a folder or a server that zoo rescue --mirror-out filled, with --mirror."
-        return DownloadError(message, where=where, hint=hint)
-    message = f"cannot download {row.name!r} offline: it is not on this machine."
-    hint = "leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
-    return DownloadError(message, where=where, hint=hint)
+    if plan.damaged is None:
+        where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
+        return DownloadError(f"cannot download {called}: {absent}.", where=where, hint=hint)
+    bad = plan.damaged
+    message = f"cannot download {called}: the file that is here is damaged, and {barred}.\n"
+    message += f"  {bad.message}"
+    if bad.actual not in bad.message:  # another size was enough
+        message += f" Its sha256 should be {bad.expected}."
+    digests = {"expected": bad.expected, "actual": bad.actual}
+    return HashMismatchError(message, **digests, where=bad.where, hint=hint)

@@ -6,12 +6,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import lock_path
+from zoo.weights.files import check_file
 from zoo.weights.mirrors import shown_address
 from zoo.weights.part import Part
 from zoo.weights.transfer import Patience, Setback, open_session, receive
@@ -39,6 +41,7 @@ def fetch_file(
     patience: Patience | None = None,
     progress: Progress | None = None,
     hint: str = _HINT,
+    mend: bool = False,
 ) -> Path:
     """Return ``target``, fetched from the first address that gives the promised bytes.
 
@@ -54,19 +57,34 @@ def fetch_file(
         patience: How long to wait for what.
         progress: Called with the bytes that are there, and those of the whole file.
         hint: What to do where no address gave it, without a stop.
+        mend: Whether a file that is there is hashed first, and replaced if its bytes do not
+            hold; until the new one is whole it stays.
 
     Raises:
         HashMismatchError: An address gave other bytes, and no other gave the right ones.
         DownloadError: No address gave them, or they cannot be written.
     """
-    if target.is_file():  # without a lock, as in a cache that is shared read-only
+    is_there = partial(_holds, target, sha256, size_bytes) if mend else target.is_file
+    if is_there():  # without a lock, as in a cache that is shared read-only
         return target
     _make_folder(target.parent)
     with _alone(target):
-        if target.is_file():  # another process has just fetched it
+        if is_there():  # another process has just fetched it
             return target
         with Part(target, sha256, size_bytes) as part:
             return _Fetch(part, patience or Patience(), progress, hint).run(addresses)
+
+
+def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
+    try:
+        check_file(target, sha256, size_bytes)
+    except HashMismatchError:
+        return False
+    except DownloadError:
+        if target.is_file():  # and cannot be read, so it is not known to be damaged
+            raise
+        return False
+    return True
 
 
 def _make_folder(folder: Path) -> None:
@@ -80,7 +98,7 @@ def _make_folder(folder: Path) -> None:
 
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """Hold the lock of a target; whoever finds the target there removes the lock."""
+    """Hold the lock of a target; whoever leaves with the target there removes the lock."""
     from filelock import FileLock, Timeout
 
     path = lock_path(target)
@@ -97,11 +115,10 @@ def _alone(target: Path) -> Iterator[None]:
         raise DownloadError(message, where=target.parent, hint=hint) from error
     try:
         yield
+        # Now the target is there and nobody writes it any more, so a second lock does no harm.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     finally:
-        # Once the target is there, nobody writes it any more, so a second lock does no harm.
-        if target.is_file():
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
         lock.release()
 
 
@@ -138,22 +155,28 @@ class _Fetch:
                         self._unreachable.add(host)
         raise self._failure()
 
-    def _fetch(self, session: requests.Session, address: str, *, is_last: bool) -> Path:
-        """Return the finished file from one address; bytes mixed from two get a second chance."""
-        is_mixed = self._part.received > 0
-        self._receive(session, address, is_last=is_last)
+    def _fetch(
+        self, session: requests.Session, address: str, *, is_last: bool, is_second: bool = False
+    ) -> Path:
+        """Return the finished file from one address; bytes of two answers get a second chance."""
+        is_mixed = self._receive(session, address, is_last=is_last)
         try:
             return self._part.finish()
         except HashMismatchError as error:
-            if not is_mixed:
+            if is_second or not is_mixed:
                 self._mismatch = error
                 raise Setback(reason=f"gives other bytes, sha256 {error.actual}") from error
         _LOG.warning("what was kept of %s does not hold, starting over", self._part.target.name)
-        return self._fetch(session, address, is_last=is_last)
+        return self._fetch(session, address, is_last=is_last, is_second=True)
 
-    def _receive(self, session: requests.Session, address: str, *, is_last: bool) -> None:
-        """Try one address until the part is full, or there is no use in trying on."""
+    def _receive(self, session: requests.Session, address: str, *, is_last: bool) -> bool:
+        """Try one address until the part is full, or there is no use in trying on.
+
+        Returns:
+            Whether some of the bytes are those of an earlier answer.
+        """
         tries = 0
+        before = self._part.received
         while self._part.received < self._part.size_bytes:
             before = self._part.received
             try:
@@ -164,6 +187,7 @@ class _Fetch:
                 if setback.is_unreachable and not is_last:
                     raise
                 wait_for_next_try(setback, address, tries, self._patience)
+        return before > 0
 
     def _tell(self, address: str, reason: str, level: int) -> None:
         self._reasons.append(f"  {shown_address(address)}: {reason}")

@@ -54,6 +54,9 @@ def test_publish_of_a_run_takes_the_numbers_that_were_measured(
         splits.append({metric["split"] for metric in row["metrics"]})
     assert splits == [{"val"}, {"test"}]
     assert "these are values of validation" in validated.stderr
+    twice = ["--metrics", work_dir / "test.json", "--metrics", f"{work_dir}/../run/test.json"]
+    doubled = zoo(*publish, tmp_path / "doubled", *twice)
+    assert doubled.stdout == first.stdout
     measured = json.loads((work_dir / "test.json").read_text())["metrics"]
     assert {m["name"]: m["value"] for m in row["metrics"]} == {
         name: value for name, value in measured.items() if name not in ("time", "data_time")

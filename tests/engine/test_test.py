@@ -63,6 +63,10 @@ def test_test_returns_metrics_and_writes_each_images_values(
     assert document["schema"] == "zoo.test/1"
     assert document["split"] == "test"
     assert document["checkpoint"] == "iter_1.pth"
+    assert document["images"]["count"] == len(stems)
+    assert document["images"]["digest"] == document["data"]["splits"]["test"]["digest"]
+    assert list(document["images"]["contents"]) == list(stems)
+    assert (document["tta"], document["cfg_options"]) == (False, [])
     assert document["metrics"] == {name: float(value) for name, value in metrics.items()}
     assert [row["file"] for row in document["per_image"]] == [f"images/{s}.png" for s in stems]
     assert {tuple(row["values"]) for row in document["per_image"]} == {("aAcc", "mDice", "mAcc")}
@@ -85,6 +89,31 @@ def test_test_on_another_split_reads_its_images(
     rows = json.loads(out.read_text())["per_image"]
     stems = read_prepared(squares_data).splits[split].stems
     assert [row["file"] for row in rows] == [f"images/{stem}.png" for stem in stems]
+
+
+def test_test_of_a_part_tells_images_and_options(
+    read: Callable[..., Any], weights: Path, tmp_path: Path, squares_data: Path
+) -> None:
+    """Nothing in it can be taken for the whole split; folders of the user's stay out."""
+    from zoo.data import digest_of, read_prepared
+    from zoo.engine.measured import read_test_rows
+    from zoo.engine.test import test
+    from zoo.engine.writing import digest_of_file
+
+    out, option = tmp_path / "test.json", "test_dataloader.dataset.indices=1"
+
+    test(read(option), weights, out=out, cfg_options=[option, f"x={tmp_path}/a"])
+
+    document = json.loads(out.read_text())
+    own = next(row for row in read_prepared(squares_data).files if row.split == "test")
+    assert document["cfg_options"] == [option, "x=a"]
+    assert document["images"] == {
+        "count": 1,
+        "digest": digest_of([own.stem]),
+        "contents": {own.stem: [own.image_sha256, own.source_sha256]},
+    }
+    with pytest.raises(CheckpointError, match="cfg-options test_dataloader"):
+        read_test_rows(out, digest_of_file(weights))
 
 
 def test_test_leaves_config_and_curves_of_training_alone(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def _metrics(
 
     sha256 = digest_of_file(facts.checkpoint)
     paths = files or tuple(find_test_files(facts.work_dir, sha256))
-    rows = [row for path in paths for row in read_test_rows(path, sha256)]
+    rows = _once(row for path in paths for row in read_test_rows(path, sha256, facts))
     hint = f"zoo test {facts.work_dir} --out {facts.work_dir / 'test.json'}"
     if not paths:
         checkpoint = load_checkpoint(facts.checkpoint)
@@ -129,3 +130,8 @@ def _metrics(
         hint = f"there are {', '.join(sorted(known))}." if absent and known else hint
         raise CheckpointError(message, path=facts.work_dir, hint=hint)
     return [row for row in rows if not chosen or row["name"] in chosen]
+
+
+def _once(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows without those that are there before, as of a file that is given twice."""
+    return list({tuple(row.items()): row for row in rows}.values())

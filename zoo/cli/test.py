@@ -68,7 +68,15 @@ def command(
         )
         if show_dir is not None or show:
             draw_while_testing(resolved, show_dir, show=show, wait_s=wait_time)
-        metrics = test(resolved, checkpoint, split=split, out=out, launcher=launcher, tta=tta)
+        metrics = test(
+            resolved,
+            checkpoint,
+            split=split,
+            out=out,
+            launcher=launcher,
+            tta=tta,
+            cfg_options=cfg_options,
+        )
     numbers = {name: getattr(value, "item", lambda v=value: v)() for name, value in metrics.items()}
     if as_json:
         # JSON has no NaN, which a class that occurs nowhere has for its value.

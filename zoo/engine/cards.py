@@ -48,6 +48,14 @@ def _summary(published: Published) -> Iterator[str]:
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     keys = ("name", "value", "dataset", "split", "labels", "protocol")
     yield from _table(keys, [[_value(row[key]) for key in keys] for row in rows])
+    measured = {
+        (row["dataset"], row["split"], row["images"], f"`{row['images_sha256']}`"): None
+        for row in rows
+        if "images" in row
+    }
+    if measured:
+        yield ""
+        yield from _table(("measured on", "split", "images", "sha256 of their list"), [*measured])
 
 
 def _data(data: Mapping[str, Any], labels: str, licence: str) -> Iterator[str]:

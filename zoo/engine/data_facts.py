@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.data_binding import iterate_leaves
 
 if TYPE_CHECKING:
-    from zoo.data import Prepared
+    from zoo.data import Prepared, PreparedFile
     from zoo.rows import DatasetRow
 
 __all__ = [
+    "contents_of_splits",
     "evaluator_text",
     "facts_of_folder",
+    "facts_of_images",
     "facts_of_loader",
     "has_derived_labels",
     "licence_of",
@@ -83,6 +85,47 @@ def facts_of_folder(root: Path) -> dict[str, Any]:
         },
         "digest": prepared.digest,
     }
+
+
+def facts_of_images(files: Collection[str], root: str | Path = "") -> dict[str, Any]:
+    """Return which images were measured, so that others can tell whether they are a whole split.
+
+    Args:
+        files: Their paths.
+        root: The folder of the data set, if it has one.
+
+    Returns:
+        ``count``; ``digest``, the sha256 of the list of their stems as that of a split is; and,
+        of a prepared folder, ``contents``: stem -> sha256 of the image and of what it was made
+        from.
+    """
+    from zoo.data import digest_of
+    from zoo.data.prepared import is_prepared, read_prepared
+
+    stems = {Path(file).stem for file in files}
+    facts: dict[str, Any] = {"count": len(files), "digest": digest_of(stems)}
+    if root and is_prepared(Path(root)):
+        rows = [row for row in read_prepared(Path(root)).files if row.stem in stems]
+        facts["contents"] = {row.stem: _contents(row) for row in rows}
+    return facts
+
+
+def contents_of_splits(root: Path, splits: Collection[str]) -> frozenset[str]:
+    """Return the sha256 of every image of some splits of a prepared folder, and of its source.
+
+    Raises:
+        DataError: It is no prepared folder, or does not hold.
+    """
+    from zoo.data import read_prepared
+
+    rows = [row for row in read_prepared(root).files if row.split in splits]
+    return frozenset(digest for row in rows for digest in _contents(row))
+
+
+def _contents(row: PreparedFile) -> list[str]:
+    # Windows that show nothing may be equal, as blank ones are, without being the same place.
+    is_blank = getattr(row, "instances", None) == 0
+    return [row.source_sha256] if is_blank else [row.image_sha256, row.source_sha256]
 
 
 def licence_of(facts: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.data_facts import evaluator_text
+from zoo.engine.data_facts import contents_of_splits, evaluator_text, facts_of_images
 from zoo.engine.run_logs import read_run_log
 from zoo.engine.test import SCHEMA
 from zoo.errors import CheckpointError, DataError
@@ -18,10 +18,20 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
     from zoo.engine.checkpoints import Checkpoint
+    from zoo.engine.run_facts import RunFacts
 
 __all__ = ["find_test_files", "read_test_rows", "validation_rows"]
 
 _HINT = "measure this one: zoo test CONFIG CHECKPOINT --out FILE.json."
+_MEASURING = frozenset(
+    f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")
+)
+# Of a data loader, what cannot change a number but by rounding.
+_LOADING = frozenset(
+    {"batch_size", "num_workers", "persistent_workers", "pin_memory", "prefetch_factor"}
+)
+# The splits that a run has seen, whose images are therefore no others.
+_SEEN = {"test": ("train", "val"), "val": ("train",)}
 
 
 def find_test_files(work_dir: Path, sha256: str) -> list[Path]:
@@ -38,41 +48,122 @@ def find_test_files(work_dir: Path, sha256: str) -> list[Path]:
     return found
 
 
-def read_test_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
+def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list[dict[str, Any]]:
     """Return the metric rows of what ``zoo test --out`` wrote.
 
     Args:
         path: The JSON.
         sha256: Of the checkpoint that is published: a number of another one is refused.
+        run: What trained it, to tell its images from those that were measured; None for unknown.
 
     Returns:
-        Rows of name, value, dataset, split, labels, protocol; values that are not finite are
-        left out.
+        Rows of name, value, dataset, split, labels, protocol, images and images_sha256 (of their
+        list); values that are not finite are left out.
 
     Raises:
-        CheckpointError: It is no such file, is of another checkpoint, or holds no number.
+        CheckpointError: It is no such file, is of another checkpoint, holds no number, or one
+            that is not of the whole split, or of images that the run has seen.
     """
+    document = _read_document(path)
+    measured = document.get("checkpoint_sha256")
+    if measured != sha256:
+        msg = f"they are of the checkpoint {document.get('checkpoint')!r} with sha256 {measured}, "
+        raise _refused(path, f"{msg}expected {sha256}", _HINT)
+    data, metrics, evaluator = (document.get(key) for key in ("data", "metrics", "evaluator"))
+    is_named = isinstance(data, dict) and isinstance(data.get("name"), str)
+    if not (is_named and isinstance(metrics, dict) and isinstance(evaluator, str)):
+        raise _unreadable(path, "it does not say its data and metrics")
+    try:
+        images = document.get("images") or facts_of_images(_files(document))
+        _check_options(path, document)
+        _check_whole(path, document, images)
+        place = "" if run is None else _place(path, document, images, run)
+        protocol = f"{_way(document)}{_images_text(images)}{place}"
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"it says otherwise than expected what was measured ({error})"
+        raise _unreadable(path, reason) from error
+    rows = _rows(metrics, dict(data or {}), str(document.get("split")), protocol)
+    if not rows:
+        raise _unreadable(path, "it holds no finite number")
+    known = {"images": images["count"], "images_sha256": images["digest"]}
+    return [{**row, **known} if images["count"] else row for row in rows]
+
+
+def _read_document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise _unreadable(path, f"its schema is not {SCHEMA!r}")
-    measured = document.get("checkpoint_sha256")
-    if measured != sha256:
-        msg = f"cannot publish the metrics in {path.name!r}: they are of the checkpoint "
-        msg += f"{document.get('checkpoint')!r} with sha256 {measured}, expected {sha256}."
-        raise CheckpointError(msg, path=path, hint=_HINT)
-    data = document.get("data")
-    metrics = document.get("metrics")
-    evaluator = document.get("evaluator")
-    is_named = isinstance(data, dict) and isinstance(data.get("name"), str)
-    if not (is_named and isinstance(metrics, dict) and isinstance(evaluator, str)):
-        raise _unreadable(path, "it does not say its data and metrics")
-    rows = _rows(metrics, dict(data or {}), str(document.get("split")), f"zoo test, {evaluator}")
-    if not rows:
-        raise _unreadable(path, "it holds no finite number")
-    return rows
+    return document
+
+
+def _files(document: Mapping[str, Any]) -> list[str]:
+    """Return the images of a file that does not count them, as older ones do not."""
+    return [str(row["file"]) for row in document.get("per_image") or ()]
+
+
+def _check_options(path: Path, document: Mapping[str, Any]) -> None:
+    """Refuse options that decide what is measured, and how."""
+    for option in document.get("cfg_options") or ():
+        part, *rest = str(option).partition("=")[0].split(".")
+        if part in _MEASURING and not (part.endswith("loader") and set(rest[:1]) & _LOADING):
+            reason = f"they were measured with --cfg-options {option}, which changes what counts"
+            hint = "measure without it: zoo test WORK_DIR --out FILE.json."
+            raise _refused(path, reason, hint)
+
+
+def _check_whole(path: Path, document: Mapping[str, Any], images: Mapping[str, Any]) -> None:
+    """Refuse images that are not those of the split that they are called."""
+    split, splits = str(document.get("split")), document["data"].get("splits") or {}
+    # Training may leave images out by a rule of its config, and proves nothing anyway.
+    if not images["count"] or split == "train" or split not in splits:
+        return
+    if images["digest"] == splits[split]["digest"]:
+        return
+    others = [name for name in splits if splits[name]["digest"] == images["digest"]]
+    if others:
+        reason = f"they are of the split {others[0]!r}, and called {split!r}"
+        hint = f"measure it by its name: zoo test WORK_DIR --split {others[0]} --out FILE.json."
+        raise _refused(path, reason, hint)
+    reason = f"{images['count']} images were measured, which are not the "
+    reason += f"{splits[split]['count']} of the split {split!r}"
+    hint = "measure all of it: zoo test WORK_DIR --out FILE.json."
+    raise _refused(path, reason, hint)
+
+
+def _place(
+    path: Path, document: Mapping[str, Any], images: Mapping[str, Any], run: RunFacts
+) -> str:
+    """Return what a protocol says of data that is not the run's; refuse images that it has seen."""
+    split, data = str(document.get("split")), document["data"]
+    if data.get("digest") == run.data.get("digest"):
+        return ""
+    if run.data_root is None or "contents" not in images:
+        return "; of other data than the run's, and not compared with what it was trained on"
+    seen = contents_of_splits(run.data_root, _SEEN.get(split, ()))
+    known = sorted(stem for stem, found in images["contents"].items() if seen & set(found))
+    if known:
+        reason = f"{len(known)} of the {images['count']} images, such as {known[0]!r}, are among "
+        reason += f"those that the run was trained or chosen on, and the split is called {split!r}"
+        hint = "measure images that it has not seen, as its own test split: zoo test WORK_DIR."
+        raise _refused(path, reason, hint)
+    return "; of other data than the run's"
+
+
+def _way(document: Mapping[str, Any]) -> str:
+    tta = " with test-time augmentation" if document.get("tta") else ""
+    options = " ".join(map(str, document.get("cfg_options") or ()))
+    laid = f" --cfg-options {options}" if options else ""
+    return f"zoo test{tta}{laid}, {document['evaluator']}"
+
+
+def _images_text(images: Mapping[str, Any]) -> str:
+    count = int(images["count"])
+    if not count:  # an older file without values by image
+        return ""
+    return f", {count} image{'s' * (count > 1)}, sha256 of their list {images['digest'][:12]}"
 
 
 def validation_rows(
@@ -110,5 +201,9 @@ _NOT_METRICS = frozenset({"data_time", "time"})
 
 
 def _unreadable(path: Path, reason: str) -> CheckpointError:
-    msg = f"cannot publish the metrics in {path.name!r}: {reason}, expected zoo test's JSON."
-    return CheckpointError(msg, path=path, hint=_HINT)
+    return _refused(path, f"{reason}, expected zoo test's JSON", _HINT)
+
+
+def _refused(path: Path, reason: str, hint: str) -> CheckpointError:
+    msg = f"cannot publish the metrics in {path.name!r}: {reason}."
+    return CheckpointError(msg, path=path, hint=hint)

@@ -24,7 +24,7 @@ from zoo.errors import CheckpointError, ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["RunFacts", "find_run", "note_command"]
+__all__ = ["RunFacts", "find_run", "note_command", "without_places"]
 
 _COMMAND = "zoo_command"  # in a run's config, which mmengine writes into the work dir
 _URL = r"(?:https?|ftp|s3|file)://[^\s,'\"\])]+"
@@ -43,6 +43,7 @@ class RunFacts:
         checkpoint: Its best checkpoint, or the one that was named.
         work_dir: Its folder.
         data: Facts of its training data, as `facts_of_folder` has them.
+        data_root: The prepared folder that these were read from, or None.
     """
 
     config: Config
@@ -50,6 +51,7 @@ class RunFacts:
     checkpoint: Path
     work_dir: Path
     data: Mapping[str, Any]
+    data_root: Path | None = None
 
     def provenance(self) -> dict[str, Any]:
         """Return plain facts for the record: config digest, command, data, versions."""
@@ -98,7 +100,7 @@ def note_command(
     words += ["--data", "DIR"] if has_data else []
     words += ["--pretrained", _shown(pretrained)] if pretrained else []
     words += ["--amp"] if amp else []
-    words += ["--cfg-options", *map(_without_places, cfg_options)] if cfg_options else []
+    words += ["--cfg-options", *map(without_places, cfg_options)] if cfg_options else []
     config[_COMMAND] = shlex.join(words)
 
 
@@ -106,7 +108,8 @@ def _shown(pretrained: str) -> str:
     return read_url(pretrained).shown if is_url(pretrained) else Path(pretrained).name
 
 
-def _without_places(option: str) -> str:
+def without_places(option: str) -> str:
+    """Return a ``key=value`` in which whole paths and addresses are cut to their last part."""
     return _PLACE.sub(lambda found: _last_part(found[0]), option)
 
 
@@ -169,7 +172,13 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
         raise ConfigError(message, where=source, hint="give the config that it was trained with.")
     facts = facts_of_folder(data) if data is not None else facts_of_loader(loader)
     name = Path(resolved.filename or str(source)).stem
-    return RunFacts(resolved, name, checkpoint, folder, facts)
+    root = (data or _root_of(loader)) if "splits" in facts else None
+    return RunFacts(resolved, name, checkpoint, folder, facts, root)
+
+
+def _root_of(loader: Mapping[str, Any]) -> Path:
+    _, leaf = next(iterate_leaves(loader["dataset"], ""))
+    return Path(leaf["data_root"])
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ def test(
     out: str | Path | None = None,
     launcher: str = "none",
     tta: bool = False,
+    cfg_options: Sequence[str] = (),
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
@@ -69,6 +70,7 @@ def test(
             whole or not at all.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         tta: Whether to test with the config's test-time augmentation.
+        cfg_options: What was laid over the config, as ``key=value``, for ``out`` to tell.
 
     Returns:
         Name -> value, in the units of the metrics (mmseg's are percent).
@@ -79,6 +81,7 @@ def test(
         DataError: The data is not there, or is empty.
     """
     from zoo.engine.resuming import safe_loading
+    from zoo.engine.run_facts import without_places
 
     config = _config_for(config, split)
     config.launcher = launcher
@@ -106,7 +109,8 @@ def test(
         with keeping as kept, watch_runner(runner), explaining_workers():
             metrics: dict[str, float] = runner.test()
         if out is not None and kept is not None:
-            _write(Path(out), _document(config, weights, split, metrics, kept))
+            way = {"tta": tta, "cfg_options": [without_places(option) for option in cfg_options]}
+            _write(Path(out), _document(config, weights, split, way, metrics, kept))
     return metrics
 
 
@@ -154,11 +158,12 @@ def _document(
     config: Config,
     weights: Checkpoint,
     split: str,
+    way: Mapping[str, Any],
     metrics: Mapping[str, Any],
     kept: PerImageValues,
 ) -> dict[str, Any]:
     from zoo.engine.data_binding import iterate_leaves
-    from zoo.engine.data_facts import evaluator_text, facts_of_loader
+    from zoo.engine.data_facts import evaluator_text, facts_of_images, facts_of_loader
 
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
     root = leaf.get("data_root") or ""
@@ -171,6 +176,8 @@ def _document(
         "data": facts_of_loader(config.test_dataloader),
         "evaluator": evaluator_text(config.test_evaluator),
         "split": split,
+        "images": facts_of_images([row["file"] for row in rows], root),
+        **way,
         "metrics": {name: _plain(value) for name, value in metrics.items()},
         "per_image": [{**row, "file": _inside(row["file"], root)} for row in rows],
     }

@@ -201,6 +201,13 @@ def test_fetch_address_that_cannot_be_read_shows_no_password(
     assert "http://host.example.org:99999/a.pth: cannot be asked (" in str(caught.value)
 
 
+def test_fetch_address_that_is_none_is_one_message(get: Callable[..., Path]) -> None:
+    with pytest.raises(DownloadError, match="cannot be asked") as raised:
+        get("http://me:secret@[::1/unet.safetensors")
+
+    assert "secret" not in str(raised.value)
+
+
 def test_fetch_address_of_a_file_that_is_gone_says_so(
     get: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -46,6 +46,15 @@ def test_cache_folder_is_what_zoo_cache_names_else_the_users(
     assert cache_folder() == tmp_path / "x" / "zoo" / "weights"
 
 
+def test_cache_in_the_home_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_CACHE", "~nosuch/x")
+
+    with pytest.raises(DownloadError, match="cannot use the path '~nosuch/x'") as raised:
+        cache_folder()
+
+    assert raised.value.where == "ZOO_CACHE"
+
+
 def test_files_of_equal_names_lie_apart() -> None:
     first, second = _write(A, "unet.pth", b"1"), _write(B, "unet.pth", b"2")
 
@@ -111,6 +120,7 @@ def test_remove_of_a_part_that_is_being_fetched_is_refused() -> None:
         ("package:weights/unet_lung.safetensors", "unet_lung.safetensors"),
         ("https://a/download?id=7", "unet.safetensors"),
         ("https://a/b/", "unet.safetensors"),
+        ("https://[::1/b/x.safetensors", "unet.safetensors"),
         ("https://a/b/x.pth", "unet.safetensors"),
         ("https://a/b/..%2F..%2Fx.safetensors", "x.safetensors"),
         ("https://a/b/.hidden.safetensors", "unet.safetensors"),

@@ -27,6 +27,7 @@ from zoo.weights.transfer import Patience
 
 Fetch = Callable[..., Path]
 SIZE = 300_000
+NOTES = ["", "[]", '{"address": 1, "validator": 2}', '{"x": "\\ud800"}', "[" * 100_000]
 CLIENT = """
 import sys
 from pathlib import Path
@@ -155,7 +156,7 @@ def test_fetch_in_a_later_run_goes_on_where_the_earlier_was(
     assert seen[0][0] > 100_000
 
 
-@pytest.mark.parametrize("note", ["", "[]", '{"address": 1, "validator": 2}', '{"x": "\\ud800"}'])
+@pytest.mark.parametrize("note", NOTES)
 def test_fetch_when_the_note_is_broken_lets_the_digest_decide(
     server: FaultyServer, address: str, fetch: Fetch, target: Path, payload: bytes, note: str
 ) -> None:
@@ -196,32 +197,6 @@ def test_fetch_of_a_part_that_is_damaged_starts_over(
     fetch(address)
 
     assert payload == target.read_bytes()
-
-
-def test_fetch_from_a_folder_copies_it(fetch: Fetch, tmp_path: Path, payload: bytes) -> None:
-    source = tmp_path / "a folder" / "unet 1.safetensors"
-    source.parent.mkdir()
-    source.write_bytes(payload)
-
-    path = fetch(source.as_uri())
-
-    assert payload == path.read_bytes() == source.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [(None, "not found"), (b"short", "has 5 bytes, expected 300000")],
-    ids=["none", "short"],
-)
-def test_fetch_from_a_folder_that_lacks_it_says_so(
-    fetch: Fetch, tmp_path: Path, content: bytes | None, reason: str
-) -> None:
-    source = tmp_path / "source"
-    if content is not None:
-        source.write_bytes(content)
-
-    with pytest.raises(DownloadError, match=f"{source.as_uri()}: {reason}"):
-        fetch(source.as_uri())
 
 
 def test_fetch_of_what_another_process_fetched_asks_nobody(

@@ -128,7 +128,7 @@ def test_index_that_is_broken_is_an_error_that_names_it(
     assert f"where: {path}\nHINT: " in str(error)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000], ids=lambda text: text[:4])
 def test_index_that_is_no_json_table_is_an_error(
     write_index: Callable[..., Path], text: str
 ) -> None:
@@ -187,6 +187,37 @@ def test_name_that_is_adopted_is_a_row_of_the_converted_file(
     assert (row.kind, row.sha256, row.size_bytes) == ("weights", "ab" * 32, 8)  # type: ignore[union-attr]
     assert (row.config, row.format, row.urls) == ("mmseg::unet/x.py", "safetensors", ())  # type: ignore[union-attr]
     assert row.data_licence == "not stated"  # type: ignore[union-attr]
+
+
+def test_name_that_is_pinned_for_another_plugin_is_not_that_file(
+    write_index: Callable[..., Path], tmp_path: Path
+) -> None:
+    write_index(INDEX)
+    add_pins([Pin("unet_old", "elders", "ab" * 32, 8, "cd" * 32, 16, 2)])
+
+    with pytest.raises(DownloadError) as raised:
+        find_weights("unet_old")
+
+    assert raised.value.message == (
+        "cannot get the weights 'unet_old' of plugin 'olds': zoo.lock pins that name for plugin "
+        "'elders'."
+    )
+    assert raised.value.where == str(tmp_path / "zoo.lock")
+
+
+@pytest.mark.parametrize("pinned", ["elders", "olds"])
+def test_name_that_two_plugins_list_is_of_the_one_that_is_pinned(
+    write_index: Callable[..., Path], pinned: str
+) -> None:
+    """Both have the file with the same digits; a plugin's own name is held to its pin."""
+    write_index(INDEX)
+    write_index(INDEX, "elders")
+    add_pins([Pin("unet_old", pinned, "ab" * 32, 8, "cd" * 32, 16, 2)])
+
+    assert find_weights("unet_old").record.name == pinned
+    assert find_weights(f"{pinned}.unet_old").record.name == pinned
+    with pytest.raises(DownloadError, match="pins that name for plugin"):
+        find_weights(f"{'olds' if pinned == 'elders' else 'elders'}.unet_old")
 
 
 @pytest.mark.parametrize("offline", [False, True])

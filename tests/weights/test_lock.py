@@ -60,6 +60,15 @@ def test_lock_lies_where_platformdirs_says(
     assert lock_file() == user_config_path("zoo") / "zoo.lock"
 
 
+def test_lock_in_the_home_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_LOCK", "~nosuch/zoo.lock")
+
+    with pytest.raises(DownloadError, match=r"cannot use the path '~nosuch/zoo\.lock'") as raised:
+        read_pins()
+
+    assert raised.value.where == "ZOO_LOCK"
+
+
 def test_pins_without_a_lock_are_none(lock: Path) -> None:
     assert read_pins() == {}
     assert not lock.parent.exists()
@@ -113,6 +122,9 @@ BAD = {
     "upper case": (_changed(source_sha256="AB" * 32), "row 1: source_sha256 is 'ABAB"),
     "no size": (_changed(size_bytes=0), "row 1: size_bytes is 0"),
     "size as a bool": (_changed(size_bytes=True), "row 1: size_bytes is True"),
+    "a surrogate": (_changed(name="\ud800"), r"row 1: name is '\ud800'"),
+    "a line": (_changed(plugin="a\nb"), r"row 1: plugin is 'a\nb'"),
+    "too deep": ("[" * 100_000, "its JSON is nested too deeply"),
     "no name": (_changed(name=""), "row 1: name is ''"),
     "unknown key": (_changed(url="x"), "row 1 has not the keys name, parameters"),
 }

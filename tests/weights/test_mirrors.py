@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import DownloadError
-from zoo.weights.mirrors import mirror_addresses, shown_address, user_mirrors
+from zoo.weights.mirrors import is_local, mirror_addresses, shown_address, user_mirrors
 
 
 def test_mirrors_of_the_command_line_come_before_those_of_the_environment(
@@ -40,13 +40,54 @@ def test_mirrors_in_the_home_folder_are_found(
 
 @pytest.mark.parametrize(
     "text",
-    ["ftp://a/b", "https://", "nowhere", "https://a/b?c=d", "s3://bucket", "https:/a", "a\n"],
+    [
+        *("ftp://a/b", "https://", "nowhere", "https://a/b?c=d", "s3://bucket", "https:/a", "a\n"),
+        *("http://[::1", "http://:80", "file://server/x", "FILE://server/x", "file:x", "file:"),
+        *("x" * 5000, "a\0b"),
+    ],
+    ids=lambda text: text[:20].encode("unicode_escape").decode(),
 )
 def test_mirror_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(DownloadError, match="cannot use the mirror") as raised:
         user_mirrors([text])
 
     assert raised.value.where == "--mirror or ZOO_MIRRORS"
+
+
+def test_mirror_that_is_malformed_is_refused_without_its_password() -> None:
+    with pytest.raises(DownloadError) as raised:
+        user_mirrors(["http://me:secret@[::1/w"])
+
+    assert "cannot use the mirror 'http://...'" in raised.value.message
+    assert "secret" not in str(raised.value)
+
+
+def test_mirror_in_the_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_MIRRORS", "~nosuch/x")
+
+    with pytest.raises(DownloadError) as raised:
+        user_mirrors()
+
+    assert str(raised.value).splitlines() == [
+        "cannot use the path '~nosuch/x': no home folder is known for it.",
+        "where: --mirror or ZOO_MIRRORS",
+        "HINT: write the whole path, without ~.",
+    ]
+
+
+def test_mirror_with_a_colon_in_its_folder_is_a_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "to:day").mkdir()
+
+    assert user_mirrors(["to:day"]) == ((tmp_path / "to:day").as_uri(),)
+
+
+@pytest.mark.parametrize("address", ["file:///a", "FILE:///a", "File:/a", "file://localhost/a"])
+def test_address_of_a_file_is_local_in_any_case(address: str) -> None:
+    assert is_local(address)
+    assert user_mirrors([address]) == (address,)
 
 
 def test_addresses_of_a_mirror_are_by_digest_then_by_name() -> None:

@@ -6,12 +6,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from zoo.errors import DownloadError
-from zoo.weights.cache import cache_folder, cached_file
+from zoo.weights.cache import address_filename, cache_folder, cached_file
 from zoo.weights.download import add_to_cache, is_offline
 from zoo.weights.fetch import fetch_file
 from zoo.weights.files import check_file
@@ -97,6 +96,5 @@ def _measure_patiently(session: requests.Session, address: str, patience: Patien
 
 def _filename(address: str) -> str:
     """Return the last part of an address as a plain file name, its ending kept."""
-    name = PurePosixPath(unquote(urlsplit(address).path)).name
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[-_NAME_LIMIT:].lstrip("._-")
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", address_filename(address))[-_NAME_LIMIT:].lstrip("._-")
     return "weights" if not plain or plain.endswith((".part", ".part.json")) else plain

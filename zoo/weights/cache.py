@@ -18,9 +18,11 @@ from urllib.parse import unquote, urlsplit
 
 from zoo.errors import DownloadError
 from zoo.rows import WeightsRow
+from zoo.weights.folders import home_expanded
 
 __all__ = [
     "CachedFile",
+    "address_filename",
     "cache_folder",
     "cached_file",
     "find_cached",
@@ -64,10 +66,13 @@ def cache_folder() -> Path:
 
     It is ``weights`` in the folder that ``ZOO_CACHE`` names, else in ``zoo`` of the user's cache
     folder.
+
+    Raises:
+        DownloadError: It begins with ``~``, and no such home folder is known.
     """
     named = os.environ.get("ZOO_CACHE")
     if named:
-        return Path(named).expanduser() / "weights"
+        return home_expanded(named, "ZOO_CACHE") / "weights"
     from platformdirs import user_cache_path  # imported here: listing does not need it
 
     return user_cache_path("zoo") / "weights"
@@ -159,13 +164,21 @@ def lock_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.lock")
 
 
+def address_filename(address: str) -> str:
+    """Return the last part of an address's path, decoded; empty where there is none."""
+    try:
+        return PurePosixPath(unquote(urlsplit(address).path)).name
+    except ValueError:  # it is no address, as with a bracket that is not closed
+        return ""
+
+
 def weights_filename(row: WeightsRow) -> str:
     """Return the name that the file of a row has on disk and on mirrors.
 
     It is the last part of the row's first address, if that is a plain name with the ending of
     the row's format; else ``<name>.<format>``, as of an adopted old checkpoint.
     """
-    name = PurePosixPath(unquote(urlsplit(row.urls[0]).path)).name if row.urls else ""
+    name = address_filename(row.urls[0]) if row.urls else ""
     if _PLAIN_NAME.fullmatch(name) and name.endswith(f".{row.format}"):
         return name
     return f"{row.name}.{row.format}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from zoo.rows import WeightsRow
 from zoo.weights.cache import cache_folder, part_path, weights_filename
 from zoo.weights.fetch import fetch_file
 from zoo.weights.files import check_file, local_files, verify_file, weights_row
-from zoo.weights.mirrors import is_local, mirror_addresses, user_mirrors
+from zoo.weights.folders import home_expanded
+from zoo.weights.mirrors import (
+    is_local,
+    is_of_this_machine,
+    local_path,
+    mirror_addresses,
+    user_mirrors,
+)
 from zoo.weights.names import find_weights
 
 __all__ = [
@@ -23,6 +31,7 @@ __all__ = [
     "add_to_cache",
     "download",
     "fetch_weights",
+    "foresee_asked",
     "is_offline",
     "list_weights",
     "plan_download",
@@ -84,7 +93,7 @@ def download(
         DownloadError: No address gave it, or it cannot be written.
     """
     found = find_weights(name)
-    folder = None if dest is None else Path(dest).expanduser()
+    folder = None if dest is None else home_expanded(dest, "dest")
     return fetch_weights(found, mirrors=mirrors, offline=offline, dest=folder, progress=progress)
 
 
@@ -169,6 +178,23 @@ def plan_download(
     here, damaged = _verified(found, row)
     facts = (row.sha256, row.size_bytes, here, damaged, target, kept_bytes)
     return Plan(*facts, tuple(addresses))
+
+
+def foresee_asked(plan: Plan) -> tuple[tuple[str, ...], Path | None]:
+    """Return the addresses that would be asked, and the local file that would end the asking.
+
+    Of addresses on this machine, those that lack the file count for nothing. No socket is opened.
+    """
+    asked: list[str] = []
+    for address in plan.addresses if plan.here is None else ():
+        if not is_local(address):
+            asked.append(address)
+        elif is_of_this_machine(address):
+            path = local_path(address)
+            with suppress(DownloadError, ValueError):  # none, another, or no path at all
+                check_file(path, plan.sha256, plan.size_bytes)
+                return tuple(asked), path
+    return tuple(asked), plan.here
 
 
 def weights_addresses(row: WeightsRow, mirrors: Sequence[str]) -> list[str]:

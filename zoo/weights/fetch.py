@@ -122,6 +122,13 @@ def _alone(target: Path) -> Iterator[None]:
         lock.release()
 
 
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).netloc
+    except ValueError:  # no address; asking it gives the reason
+        return ""
+
+
 class _Fetch:
     """The tries of one file at all of its addresses."""
 
@@ -140,11 +147,11 @@ class _Fetch:
         """
         with open_session() as session:
             for index, address in enumerate(addresses):
-                host = urlsplit(address).netloc
+                host = _host(address)
                 if host and host in self._unreachable:
                     self._tell(address, "not asked, its host cannot be reached", logging.DEBUG)
                     continue
-                others = {urlsplit(later).netloc for later in addresses[index + 1 :]}
+                others = {_host(later) for later in addresses[index + 1 :]}
                 is_last = others <= {host, *self._unreachable}
                 try:
                     return self._fetch(session, address, is_last=is_last)

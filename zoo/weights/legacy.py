@@ -82,7 +82,7 @@ def read_index(record: PluginRecord, file: str) -> tuple[LegacyRow, ...]:
         if key not in _READ:
             _READ[key] = _parse(path.read_text("utf-8"))
         return _READ[key]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = f"cannot use the legacy index of plugin {record.name!r}: {reason}."
         hint = "install the plugin anew, or report it to its author."

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConflictError, DownloadError
+from zoo.weights.folders import home_expanded
 
 __all__ = ["LOCK_NAME", "Pin", "add_pins", "lock_file", "read_pins"]
 
@@ -55,14 +56,17 @@ def lock_file() -> Path:
 
     ``ZOO_LOCK`` names it, so that a team can share one; otherwise it lies in the user's folder of
     settings, not in the cache, which may be emptied or be another's.
+
+    Raises:
+        DownloadError: It begins with ``~``, and no such home folder is known.
     """
     named = os.environ.get("ZOO_LOCK")
     if named:
-        return Path(named).expanduser()
+        return home_expanded(named, "ZOO_LOCK")
     system = str(sys.platform)
     if system.startswith("linux"):  # as platformdirs does, whose import takes 6 ms
         settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-        return Path(settings).expanduser() / "zoo" / LOCK_NAME
+        return home_expanded(settings, "XDG_CONFIG_HOME") / "zoo" / LOCK_NAME
     from platformdirs import user_config_path
 
     return user_config_path("zoo") / LOCK_NAME
@@ -88,6 +92,8 @@ def read_pins(path: Path | None = None) -> dict[str, Pin]:
         raise _bad(file, error.strerror or str(error)) from error
     except ValueError as error:
         raise _bad(file, "it is no JSON") from error
+    except RecursionError as error:
+        raise _bad(file, "its JSON is nested too deeply") from error
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         found = document.get("format") if isinstance(document, dict) else type(document).__name__
         raise _bad(file, f"its format is {found!r}, expected {_FORMAT}")
@@ -174,7 +180,7 @@ def _pin(file: Path, number: int, row: Any) -> Pin:
         if key.endswith("sha256"):
             fits = isinstance(value, str) and _DIGEST.fullmatch(value) is not None
         elif key in ("name", "plugin"):
-            fits = isinstance(value, str) and bool(value)
+            fits = isinstance(value, str) and bool(value) and value.isprintable()
         else:
             fits = type(value) is int and value > 0
         if not fits:

@@ -7,12 +7,22 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from zoo.errors import DownloadError
+from zoo.weights.folders import home_expanded
 
-__all__ = ["is_local", "mirror_addresses", "shown_address", "user_mirrors"]
+__all__ = [
+    "is_local",
+    "is_of_this_machine",
+    "local_path",
+    "mirror_addresses",
+    "shown_address",
+    "user_mirrors",
+]
 
 _SCHEMES = ("https", "http", "file")
+_WHERE = "--mirror or ZOO_MIRRORS"
 
 
 def user_mirrors(named: Sequence[str] = ()) -> tuple[str, ...]:
@@ -37,15 +47,30 @@ def user_mirrors(named: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def _base(text: str) -> str:
+    try:
+        is_address = "://" in text or is_local(text)
+        base = _address(text) if is_address else _folder(text)
+    except (OSError, ValueError):  # as a bracket that is not closed, or a name that is too long
+        base = None
+    if base is None:
+        message = f"cannot use the mirror {shown_address(text)!r}: expected https://..., "
+        message += "http://..., file:///... or a folder that exists."
+        raise DownloadError(message, where=_WHERE, hint="mend it, or leave it out.")
+    return base.rstrip("/")
+
+
+def _address(text: str) -> str | None:
     parts = urlsplit(text)
-    if parts.scheme in _SCHEMES and not (parts.query or parts.fragment):
-        if parts.netloc or parts.scheme == "file":
-            return text.rstrip("/")
-    elif "://" not in text and Path(text).expanduser().is_dir():
-        return Path(text).expanduser().resolve().as_uri().rstrip("/")
-    message = f"cannot use the mirror {shown_address(text)!r}: expected https://..., http://..., "
-    message += "file://... or a folder that exists."
-    raise DownloadError(message, where="--mirror or ZOO_MIRRORS", hint="mend it, or leave it out.")
+    if parts.scheme == "file":
+        fits = is_of_this_machine(text) and parts.path.startswith("/")
+    else:
+        fits = parts.scheme in _SCHEMES and bool(parts.hostname)
+    return text if fits and not (parts.query or parts.fragment) else None
+
+
+def _folder(text: str) -> str | None:
+    folder = home_expanded(text, _WHERE)
+    return folder.resolve().as_uri() if folder.is_dir() else None
 
 
 def mirror_addresses(mirror: str, sha256: str, filename: str) -> tuple[str, str]:
@@ -59,10 +84,23 @@ def mirror_addresses(mirror: str, sha256: str, filename: str) -> tuple[str, str]
 
 def is_local(address: str) -> bool:
     """Return whether an address is read from disk, without a socket."""
-    return address.startswith("file:")
+    return address[:5].lower() == "file:"
+
+
+def is_of_this_machine(address: str) -> bool:
+    """Return whether a file address names no other host, whose file it would be."""
+    return urlsplit(address).netloc.lower() in ("", "localhost")
+
+
+def local_path(address: str) -> Path:
+    """Return the file that a file address of this machine names."""
+    return Path(url2pathname(urlsplit(address).path))
 
 
 def shown_address(address: str) -> str:
     """Return an address as messages show it: without a user's name, password or token."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # it is none, and may hold a password all the same
+        return f"{address.partition('//')[0]}//..."
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -36,10 +36,15 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
         legacy = find_legacy(catalog, name)
         if legacy is None:
             raise _unknown(catalog, name, error) from error
+    pin = read_pins().get(legacy.row.name)
+    if pin is not None and pin.name == name and pin.plugin != legacy.record.name:
+        # Two plugins may list the same file: a name alone is then of the one that is pinned.
+        legacy = find_legacy(catalog, f"{pin.plugin}.{name}") or legacy
     row = legacy.row
-    pin = read_pins().get(row.name)
     if not isinstance(row, LegacyRow) or pin is None:
         raise _not_adopted(legacy)
+    if pin.plugin != legacy.record.name:
+        raise _pinned_by_another(legacy, pin)
     return replace(legacy, row=_pinned(row, pin))
 
 
@@ -76,6 +81,13 @@ def _not_adopted(found: Found) -> DownloadError:
     message += f"and {lock_file().name} pins no copy of them."
     hint = f"zoo rescue FOLDER, where a copy of {file} lies, renamed or not."
     return DownloadError(message, where=f"plugin {found.record.name}", hint=hint)
+
+
+def _pinned_by_another(found: Found, pin: Pin) -> DownloadError:
+    message = f"cannot get the weights {pin.name!r} of plugin {found.record.name!r}: "
+    message += f"{lock_file().name} pins that name for plugin {pin.plugin!r}."
+    hint = "remove that row from the file, then zoo rescue FOLDER; or leave this plugin out."
+    return DownloadError(message, where=lock_file(), hint=hint)
 
 
 def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNameError:

@@ -15,9 +15,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
-from urllib.request import url2pathname
 
-from zoo.weights.mirrors import is_local, shown_address
+from zoo.weights.mirrors import is_local, is_of_this_machine, local_path, shown_address
 from zoo.weights.part import Origin, Part
 
 if TYPE_CHECKING:
@@ -157,14 +156,18 @@ def _read_local(
 @contextmanager
 def _reading(address: str) -> Iterator[BinaryIO]:
     """Yield the file of a file address, open for reading."""
+    if not is_of_this_machine(address):
+        raise Setback(reason="names another host, expected file:/// and a path of this machine")
     try:
-        with open(url2pathname(urlsplit(address).path), "rb") as stream:
+        with local_path(address).open("rb") as stream:
             yield stream
     except FileNotFoundError:
         reason = "not found"
         raise Setback(reason=reason, is_absent=True) from None
     except OSError as error:
         raise Setback(reason=f"cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # a zero byte, percent-encoded
+        raise Setback(reason=f"cannot be read ({error})") from error
 
 
 def _read_remote(

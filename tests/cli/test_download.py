@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import logging
 import random
 import signal
 import subprocess
@@ -24,7 +22,6 @@ from click.testing import CliRunner, Result
 from faulty_server import FaultyServer, stalls
 
 from zoo.cli import main
-from zoo.cli.byte_progress import ByteProgress, byte_progress
 
 ROW = """
 [[weights]]
@@ -138,6 +135,97 @@ def test_download_dry_says_what_it_would_do(
     ]
     assert not (tmp_path / "d").exists()
     assert server.asked == []
+
+
+def test_download_dry_shows_no_password(files: dict[str, bytes]) -> None:
+    done = _run("download", "one", "--dry-run", "--mirror", "http://me:secret@a.example/w")
+
+    assert done.exit_code == 0, done.output
+    assert "secret" not in done.output
+    assert "  would ask: http://a.example/w/one.safetensors" in done.stdout.splitlines()
+
+
+def test_download_dry_names_no_mirror_after_a_folder_that_has_it(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """A folder that lacks the file, or has another by its name, ends nothing."""
+    for folder, data in (("lacks", None), ("other", b"x"), ("has", files["one"])):
+        (tmp_path / folder).mkdir()
+        if data is not None:
+            (tmp_path / folder / "one.safetensors").write_bytes(data)
+    folders = [str(tmp_path / folder) for folder in ("lacks", "other", "has")]
+    words = [word for place in (*folders, "http://b.example") for word in ("--mirror", place)]
+    digest = _digest(files["one"])
+
+    alone = _run("download", "one", "--dry-run", *words)
+    after = _run("download", "one", "--dry-run", "--mirror", "http://a.example", *words)
+
+    target = tmp_path / "cache" / "weights" / digest / "one.safetensors"
+    source = tmp_path / "has" / "one.safetensors"
+    assert alone.stdout.splitlines()[1:] == [
+        f"  would write: {target}",
+        f"  would copy: {source}",
+    ]
+    assert after.stdout.splitlines()[1:] == [
+        f"  would write: {target}",
+        f"  would ask: http://a.example/{digest}/one.safetensors",
+        "  would ask: http://a.example/one.safetensors",
+        f"  would else copy: {source}",
+    ]
+
+
+def test_download_dry_of_what_is_here_asks_nobody(
+    server: FaultyServer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Into a folder it would be copied; where that has it, nothing would be done."""
+    path = _run("download", "one", "--mirror", server.address).stdout.strip()
+    into = ["download", "one", "--mirror", server.address, "--dest", str(tmp_path / "d")]
+    target = tmp_path / "d" / "one.safetensors"
+
+    assert _run("download", "one", "--dry-run").stdout.splitlines()[1:] == [f"  is here: {path}"]
+    assert _run(*into, "--dry-run").stdout.splitlines()[1:] == [
+        f"  would write: {target}",
+        f"  would copy: {path}",
+    ]
+    _run(*into)
+    assert _run(*into, "--dry-run").stdout.splitlines()[1:] == [f"  is here: {target}"]
+    target.write_bytes(b"mine")
+    assert _run(*into, "--dry-run").stdout.splitlines()[1:] == [
+        "  would fail: cannot accept one.safetensors: it has 4 bytes, expected 20000."
+    ]
+
+
+def test_download_dry_offline_without_a_folder_has_nothing_to_ask(files: dict[str, bytes]) -> None:
+    done = _run("download", "one", "--dry-run", "--offline", "--mirror", "http://a.example")
+
+    assert done.stdout.splitlines()[1:] == ["  has no address to ask"]
+
+
+@pytest.mark.parametrize("name", ["ZOO_MIRRORS", "ZOO_CACHE"])
+@pytest.mark.parametrize("value", ["http://[::1", "~nosuch/x"])
+def test_download_with_odd_values_in_the_environment_is_one_message(
+    files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    """As the name of a folder, the first would do."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+
+    done = _run("download", "one", "--offline")
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: cannot ")
+    assert done.stderr.count("\n") == 3
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_download_offline_takes_a_file_address_in_upper_case(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "one.safetensors").write_bytes(files["one"])
+
+    done = _run("download", "one", "--offline", "--mirror", f"FILE://{tmp_path}")
+
+    assert files["one"] == Path(done.stdout.strip()).read_bytes()
 
 
 def test_download_of_an_unknown_name_fetches_none(
@@ -273,49 +361,3 @@ def _pin(path: Path, **facts: Any) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_on_a_terminal_redraws_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """10 MB in 2 s are 5 MB/s; the 30 MB that are left take 6 s."""
-    now_s = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
-    stream = _Terminal()
-    shown = ByteProgress("unet", stream)
-
-    shown(10_000_000, 50_000_000)
-    now_s[0] += 2
-    shown(20_000_000, 50_000_000)
-    shown.clear()
-
-    bar = "[#########...............]"
-    text = f"unet: {bar} 40%, 20.0 of 50.0 MB, 5.0 MB/s, 0:06 left"
-    assert stream.getvalue() == f"\r\x1b[K{text}"[: 3 + 1 + 79] + "\r\x1b[K"
-
-
-def test_progress_elsewhere_is_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
-    stream = io.StringIO()
-    shown = ByteProgress("unet", stream)
-
-    for second in range(31):
-        now_s[0] = float(second)
-        shown(second * 1_000_000, 90_000_000)
-    shown.clear()
-
-    assert stream.getvalue().splitlines() == [
-        "unet: 17%, 15.0 of 90.0 MB, 1.0 MB/s, 1:15 left",
-        "unet: 33%, 30.0 of 90.0 MB, 1.0 MB/s, 1:00 left",
-    ]
-
-
-def test_progress_lets_what_is_logged_through(capsys: pytest.CaptureFixture[str]) -> None:
-    with byte_progress("unet"):
-        logging.getLogger("zoo").warning("trying %s", "again")
-
-    assert capsys.readouterr().err == "trying again\n"

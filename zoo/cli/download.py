@@ -12,6 +12,7 @@ from zoo.cli.errors import ZooCommand
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
+    from zoo.weights import Plan
 
 __all__ = ["command"]
 
@@ -89,17 +90,35 @@ def _fetch(
 
 
 def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:
-    from zoo.weights import plan_download
+    from zoo.errors import DownloadError
+    from zoo.weights import check_file, plan_download
 
     plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
     click.echo(f"{found.row.name}: {plan.size_bytes / 1e6:,.1f} MB, sha256 {plan.sha256}")
-    if plan.here is not None:
+    if dest is None and plan.here is not None:
         click.echo(f"  is here: {plan.here}")
-    if plan.here is None or dest is not None:
-        click.echo(f"  would write: {plan.target}")
-        if plan.kept_bytes:
-            click.echo(f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run")
-        for address in plan.addresses:
-            click.echo(f"  would ask: {address}")
-        if not plan.addresses and plan.here is None:
-            click.echo("  has no address to ask")
+    elif dest is not None and plan.target.exists():
+        try:
+            check_file(plan.target, plan.sha256, plan.size_bytes)
+            click.echo(f"  is here: {plan.target}")
+        except DownloadError as error:
+            click.echo(f"  would fail: {error.message}")
+    else:
+        _announce_writing(plan)
+
+
+def _announce_writing(plan: Plan) -> None:
+    from zoo.weights.download import foresee_asked
+    from zoo.weights.mirrors import shown_address
+
+    asked, taken = foresee_asked(plan)
+    if not asked and taken is None:
+        click.echo("  has no address to ask")
+        return
+    click.echo(f"  would write: {plan.target}")
+    if plan.kept_bytes:
+        click.echo(f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run")
+    for address in asked:
+        click.echo(f"  would ask: {shown_address(address)}")
+    if taken is not None:
+        click.echo(f"  would {'else ' if asked else ''}copy: {taken}")

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from zoo.catalog import forget_catalog, read_catalog
-from zoo.errors import CheckpointError, UnsafeCheckpointError
+from zoo.errors import CheckpointError, DownloadError, UnsafeCheckpointError
 
 pytestmark = pytest.mark.mm
 
@@ -167,6 +169,72 @@ def test_dry_run_writes_nothing(tmp_path: Path, write_index: Callable[..., Any])
     assert (done.state, done.names) == ("found", ("unet_old",))
     assert not (tmp_path / "cache").exists()
     assert not (tmp_path / "zoo.lock").exists()
+
+
+def test_full_disk_stops_with_one_message_and_keeps_what_was_adopted(
+    tmp_path: Path, write_index: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next file would meet the same, and no checkpoint is at fault."""
+    from zoo.engine.rescuing import rescue
+    from zoo.weights.lock import read_pins
+
+    paths = [
+        _old(tmp_path / "disk" / f"{name}.pth", meta={"CLASSES": [name]}) for name in ("a", "b")
+    ]
+    done = rescue(paths, write_index(first=paths[0], second=paths[1]))
+    adopted = next(done)
+
+    def refuse(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("zoo.engine.saving._sync_folder", refuse)
+    with pytest.raises(DownloadError) as raised:
+        next(done)
+
+    assert str(raised.value) == (
+        "cannot write into the cache: No space left on device; what was adopted before is kept.\n"
+        f"where: {tmp_path / 'cache' / 'weights'}\n"
+        "HINT: free some space there, or name another with ZOO_CACHE, and run it again."
+    )
+    assert adopted.state == "adopted"
+    assert list(read_pins()) == ["first"]
+    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [adopted.sha256]
+
+
+def test_rescue_removes_what_a_killed_one_left(
+    tmp_path: Path, write_index: Callable[..., Any]
+) -> None:
+    """A folder of one that lives stays."""
+    from zoo.weights.staging import staging_folder
+
+    path = _old(tmp_path / "disk" / "a.pth")
+    cache = tmp_path / "cache" / "weights"
+    (cache / ".rescue-killed").mkdir(parents=True)
+    (cache / ".rescue-killed" / "converted.safetensors").write_bytes(b"x" * 1000)
+    (cache / ".rescue-killed.lock").write_text("")
+
+    with staging_folder() as living:
+        (done,) = _rescued([path], write_index(unet_old=path))
+
+        assert {entry.name for entry in cache.iterdir()} == {
+            str(done.sha256),
+            living.name,
+            f"{living.name}.lock",
+        }
+    assert [entry.name for entry in cache.iterdir()] == [done.sha256]
+
+
+def test_rescue_of_a_pipe_is_refused_at_once(
+    tmp_path: Path, write_index: Callable[..., Any]
+) -> None:
+    path = _old(tmp_path / "disk" / "a.pth")
+    pipe = tmp_path / "some.fifo"
+    os.mkfifo(pipe)
+
+    with pytest.raises(DownloadError) as raised:
+        _rescued([pipe], write_index(unet_old=path))
+
+    assert "found a pipe or a device, expected a file or a folder." in raised.value.message
 
 
 class _Evil:

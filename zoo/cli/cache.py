@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +13,7 @@ from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
 
 if TYPE_CHECKING:
+    from zoo.errors import PluginError
     from zoo.weights import CachedFile
 
 __all__ = ["group", "ls", "prune", "rm"]
@@ -35,8 +38,8 @@ def ls(as_json: bool) -> None:
     from zoo.cli.tables import print_rows
     from zoo.weights import cache_folder, find_cached
 
-    names = _names()
-    rows = [
+    names, _ = _names()
+    rows: list[dict[str, Any]] = [
         {
             "name": names.get(found.sha256, []),
             "file": found.name,
@@ -48,6 +51,7 @@ def ls(as_json: bool) -> None:
         }
         for found in find_cached()
     ]
+    rows += _staged_rows()
     columns = ["name", "file", "state", "size", "sha256"]
     print_rows(rows, columns, as_json=as_json, empty=f"nothing is cached in {cache_folder()}")
 
@@ -58,7 +62,7 @@ def rm(names: tuple[str, ...]) -> None:
     """Remove the weights NAME from the cache: a name, a file's name, or 8 digits of its sha256."""
     from zoo.weights import find_cached, remove_cached
 
-    files, known = find_cached(), _names()
+    files, (known, _) = find_cached(), _names()
     chosen = {found.path: found for name in names for found in _choose(name, files, known)}
     for found in chosen.values():
         remove_cached(found)
@@ -68,11 +72,18 @@ def rm(names: tuple[str, ...]) -> None:
 @click.command(cls=ZooCommand)
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 def prune(dry_run: bool) -> None:
-    """Remove interrupted downloads, and weights that neither a plugin nor zoo.lock names."""
+    """Remove interrupted work, and weights that neither a plugin nor zoo.lock names.
+
+    Plugins that ZOO_PLUGINS hides count, and so does the user's own zoo.lock where ZOO_LOCK names
+    another. Nothing is removed while a plugin cannot be read.
+    """
     from zoo.errors import DownloadError
     from zoo.weights import find_cached, remove_cached
+    from zoo.weights.staging import find_staged, is_held, remove_staged
 
-    names, freed_bytes = _names(), 0
+    names, errors = _names()
+    _check_all_read(errors)
+    freed_bytes = 0
     for found in find_cached():
         if found.is_part or found.sha256 not in names:
             try:
@@ -83,22 +94,93 @@ def prune(dry_run: bool) -> None:
                 continue
             click.echo(f"{'would remove' if dry_run else 'removed'} {found.path}")
             freed_bytes += found.size_bytes
+    for folder in find_staged():
+        size_bytes = _size_bytes(folder)
+        if not is_held(folder) if dry_run else remove_staged(folder):
+            click.echo(f"{'would remove' if dry_run else 'removed'} {folder}")
+            freed_bytes += size_bytes
     click.echo(f"{freed_bytes / 1e6:,.1f} MB {'would be ' if dry_run else ''}freed", err=True)
 
 
-def _names() -> dict[str, list[str]]:
-    """Return digest -> the names of the weights that have it, adopted old ones too."""
-    from zoo.catalog import read_catalog
-    from zoo.rows import WeightsRow
+def _staged_rows() -> list[dict[str, Any]]:
+    """Return the rows of the folders in which `zoo rescue` works, or was stopped."""
+    from zoo.weights.staging import find_staged, is_held
+
+    sizes = {folder: _size_bytes(folder) for folder in find_staged() if folder.is_dir()}
+    return [
+        {
+            "name": [],
+            "file": folder.name,
+            "state": "in use" if is_held(folder) else "left over",
+            "size": f"{size_bytes / 1e6:,.1f} MB",
+            "size_bytes": size_bytes,
+            "sha256": "",
+            "path": str(folder),
+        }
+        for folder, size_bytes in sizes.items()
+    ]
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _names() -> tuple[dict[str, list[str]], list[PluginError]]:
+    """Return digest -> the names of the weights that have it, and the plugins not to be read.
+
+    Unlike the catalog, plugins that ZOO_PLUGINS hides count: who hides them keeps their weights.
+    """
+    from zoo.discovery import find_candidates
+    from zoo.errors import PluginError
+    from zoo.manifest import read_manifest
+
+    named: list[tuple[str, str]] = []
+    errors: list[PluginError] = []
+    for candidate in find_candidates():
+        try:
+            if candidate.manifest is not None:
+                rows = read_manifest(candidate.manifest).weights
+                named += [(row.sha256, row.name) for row in rows]
+            elif candidate.error is not None:
+                errors.append(candidate.error)
+        except PluginError as error:
+            errors.append(error)
+    named += _pinned()
+    names: dict[str, list[str]] = {}
+    for sha256, name in dict.fromkeys(named):
+        names.setdefault(sha256, []).append(name)
+    return names, errors
+
+
+def _pinned() -> list[tuple[str, str]]:
+    """Return digest and name of the pins: of the lock that ZOO_LOCK names, and of the user's."""
     from zoo.weights.lock import read_pins
 
-    names: dict[str, list[str]] = {}
-    for found in read_catalog().rows("weights"):
-        if isinstance(found.row, WeightsRow):
-            names.setdefault(found.row.sha256, []).append(found.row.name)
-    for pin in read_pins().values():
-        names.setdefault(pin.sha256, []).append(pin.name)
-    return names
+    pins = list(read_pins().values())
+    other = os.environ.pop("ZOO_LOCK", None)
+    if other is not None:
+        try:
+            pins += read_pins().values()
+        finally:
+            os.environ["ZOO_LOCK"] = other
+    return [(pin.sha256, pin.name) for pin in pins]
+
+
+def _check_all_read(errors: list[PluginError]) -> None:
+    """Refuse while somebody may name weights whom nobody can ask."""
+    from zoo.errors import PluginError
+
+    hint = "`zoo cache rm NAME` removes chosen weights all the same."
+    for error in errors:
+        message = f"cannot prune while a plugin may name weights unseen: {error.message}"
+        raise PluginError(
+            message, plugin=error.plugin, where=error.where, hint=f"mend or uninstall it; {hint}"
+        )
+    for folder in filter(None, os.environ.get("ZOO_PLUGIN_PATH", "").split(os.pathsep)):
+        if not Path(folder).is_dir():
+            message = "cannot prune while plugins may name weights unseen: "
+            message += f"ZOO_PLUGIN_PATH names {folder!r}, and there is no such folder."
+            raise PluginError(message, where=folder, hint=f"bring it back, or leave it out; {hint}")
 
 
 def _choose(

@@ -73,15 +73,18 @@ def command(
     if not rows:
         click.echo("note: no legacy index is installed; openmmlab_index is one", err=True)
     index = LegacyIndex(rows, accept)
-    done = []
-    with progress_bar("rescue") as progress:
-        for each in rescue(paths, index, mirror_out=mirror_out, dry_run=dry_run, progress=progress):
-            done.append(each)
-            if not as_json:
-                _print(each)
-    if as_json:
-        _print_json(done)
-    elif not done:
+    done: list[Rescued] = []
+    try:
+        with progress_bar("rescue") as progress:
+            found = rescue(paths, index, mirror_out=mirror_out, dry_run=dry_run, progress=progress)
+            for each in found:
+                done.append(each)
+                if not as_json:
+                    _print(each)
+    finally:  # what was adopted before an error is listed, too
+        if as_json:
+            _print_json(done)
+    if not done and not as_json:
         click.echo("no checkpoints in there", err=True)
     _end(done, dry_run=dry_run, quiet=as_json)
 

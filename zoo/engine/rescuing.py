@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from zoo.rows import LegacyRow
 from zoo.weights import add_to_cache, cache_folder, cached_file, check_file, fetch_file
 from zoo.weights.lock import LOCK_NAME, Pin, add_pins, read_pins
 from zoo.weights.rescue import LegacyIndex, OldFile, find_files, read_old_file
+from zoo.weights.staging import staging_folder
 
 __all__ = ["Rescued", "rescue"]
 
@@ -75,8 +75,11 @@ def rescue(
         progress: Called with how many files were looked at, and of how many.
 
     Raises:
-        DownloadError: A path does not exist, or lock, cache or mirror cannot be used.
+        DownloadError: A path does not exist or is a pipe or a device, or lock, cache or mirror
+            cannot be used, as on a full disk; what was adopted before is kept.
     """
+    for path in paths:
+        _check_kind(path)
     files = find_files(paths)
     read_pins()  # a lock that cannot be read is told before any work
     for number, path in enumerate(files, 1):
@@ -85,6 +88,14 @@ def rescue(
             yield _rescued(old, mirror_out, dry_run=dry_run)
         if progress is not None:
             progress(number, len(files))
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is neither a file nor a folder: reading a pipe would wait for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        message = f"cannot rescue from {str(path)!r}: found a pipe or a device, "
+        message += "expected a file or a folder."
+        raise DownloadError(message, where=path, hint="name a folder of old checkpoints.")
 
 
 def _rescued(old: OldFile, mirror_out: Path | None, *, dry_run: bool) -> Rescued:
@@ -127,9 +138,10 @@ def _adopt(old: OldFile, mirror_out: Path | None) -> Rescued:
         "source_sha256": sha256,
         "source_name": first.file_name if isinstance(first, LegacyRow) else old.path.name,
     }
-    with _staging() as folder:
+    with staging_folder() as folder:
         staged = folder / "converted.safetensors"
-        converted = convert_checkpoint(old.path, staged, facts=facts, data=old.data)
+        with _stopping_at(folder):
+            converted = convert_checkpoint(old.path, staged, facts=facts, data=old.data)
         pins = [
             Pin(
                 name=found.row.name,
@@ -159,17 +171,18 @@ def _adopt(old: OldFile, mirror_out: Path | None) -> Rescued:
 
 
 @contextmanager
-def _staging() -> Iterator[Path]:
-    """Yield a folder on the cache's disk that is gone afterwards."""
-    folder = cache_folder()
+def _stopping_at(folder: Path) -> Iterator[None]:
+    """Let an error of writing into a folder stop all; others are of the file that is read."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = tempfile.TemporaryDirectory(prefix=".rescue-", dir=folder)
-    except OSError as error:
-        message = f"cannot write into the cache: {error.strerror or error}."
-        raise DownloadError(message, where=folder, hint="name another with ZOO_CACHE.") from error
-    with staging as name:
-        yield Path(name)
+        yield
+    except CheckpointError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or Path(error.path or "").parent != folder:
+            raise
+        message = f"cannot write into the cache: {cause.strerror or cause}; "
+        message += "what was adopted before is kept."
+        hint = "free some space there, or name another with ZOO_CACHE, and run it again."
+        raise DownloadError(message, where=cache_folder(), hint=hint) from error
 
 
 def _write_mirror(folder: Path, source: Path, pins: Sequence[Pin]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,7 +56,8 @@ def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         hint = "check the space and the rights there, or choose another work dir."
         raise CheckpointError(msg, path=target, hint=hint) from error
     finally:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):  # it was moved, or its folder never came to be
+            staged.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

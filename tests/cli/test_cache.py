@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo cache prune`` keeps what anybody names, and clears away what killed work left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from zoo.catalog import forget_catalog
+from zoo.cli import main
+
+ROW = """
+[[weights]]
+name = "one"
+task = "semantic"
+config = "unet_small"
+urls = ["https://weights.example.invalid/v1/one.safetensors"]
+sha256 = "{sha256}"
+size_bytes = 1
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+parameters = 4
+metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
+labels = "true", protocol = "README" }}]
+"""
+NAMED, UNNAMED, PINNED = "a" * 64, "b" * 64, "c" * 64
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a cache of the test's own with three files."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("ZOO_LOCK", raising=False)
+    folder = tmp_path / "cache" / "weights"
+    for digest in (NAMED, UNNAMED, PINNED):
+        (folder / digest).mkdir(parents=True)
+        (folder / digest / "x.safetensors").write_bytes(b"x")
+    return folder
+
+
+def _run(*words: str) -> Result:
+    forget_catalog()
+    return CliRunner().invoke(main, list(words))
+
+
+def _kept(weights: Path) -> set[str]:
+    return {path.name for path in weights.iterdir()}
+
+
+def _pin(path: Path | None = None) -> None:
+    from zoo.weights.lock import Pin, add_pins
+
+    add_pins([Pin("old", "p", PINNED, 1, "d" * 64, 1, 1)], path)
+
+
+def test_prune_while_a_plugin_is_broken_is_refused(
+    weights: Path, write_plugin: Callable[..., Path]
+) -> None:
+    write_plugin("good", ROW.format(sha256=NAMED))
+    manifest = write_plugin("bad") / "zoo_plugin.toml"
+    manifest.write_text(manifest.read_text() + "\n[[")
+
+    for words in (("prune",), ("prune", "--dry-run")):
+        done = _run("cache", *words)
+
+        assert done.exit_code == 1
+        assert "error: cannot prune while a plugin may name weights unseen: " in done.stderr
+        assert "cannot use plugin 'bad': its manifest is not valid TOML" in done.stderr
+        assert f"where: {manifest}\nHINT: mend or uninstall it" in done.stderr
+    assert _kept(weights) == {NAMED, UNNAMED, PINNED}
+    assert _run("cache", "ls").exit_code == 0
+
+
+def test_prune_keeps_what_hidden_plugins_name(
+    weights: Path, write_plugin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plugin("good", ROW.format(sha256=NAMED))
+    monkeypatch.setenv("ZOO_PLUGINS", "other")
+    _pin()
+
+    done = _run("cache", "prune")
+
+    assert done.exit_code == 0, done.output
+    assert _kept(weights) == {NAMED, PINNED}
+
+
+def test_prune_keeps_what_either_lock_names(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's own is in use again as soon as ZOO_LOCK is not set any more."""
+    _pin()
+    monkeypatch.setenv("ZOO_LOCK", str(tmp_path / "team.lock"))
+
+    done = _run("cache", "prune")
+
+    assert done.exit_code == 0, done.output
+    assert _kept(weights) == {PINNED}
+    assert os.environ["ZOO_LOCK"] == str(tmp_path / "team.lock")
+
+
+def test_prune_while_a_folder_of_plugins_is_gone_is_refused(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a network's disk is not mounted."""
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(tmp_path / "gone"))
+
+    done = _run("cache", "prune")
+
+    assert done.exit_code == 1
+    assert f"ZOO_PLUGIN_PATH names {str(tmp_path / 'gone')!r}" in done.stderr
+    assert len(_kept(weights)) == 3
+
+
+def test_what_a_killed_rescue_left_is_listed_and_pruned(weights: Path) -> None:
+    """The folder of a process that lives is told from it, and stays."""
+    code = (
+        "import os, signal, sys\n"
+        "from zoo.weights.staging import staging_folder\n"
+        "with staging_folder() as folder:\n"
+        "    (folder / 'converted.safetensors').write_bytes(b'x' * 2_000_000)\n"
+        "    print(folder, flush=True)\n"
+        "    if sys.argv[1] == 'die':\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code]
+    killed = subprocess.run([*command, "die"], capture_output=True, text=True, check=False)
+    dead = Path(killed.stdout.strip())
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    (weights / ".rescue-elder").mkdir()  # of before they had locks
+
+    assert dead.is_dir()
+    with subprocess.Popen([*command, "live"], text=True, **pipes) as living:  # type: ignore[call-overload]
+        live = Path(living.stdout.readline().strip())
+        dead.mkdir(exist_ok=True)  # the living one has cleared it away
+        (dead / "converted.safetensors").write_bytes(b"x" * 2_000_000)
+        (weights / ".rescue-elder").mkdir(exist_ok=True)
+        rows = {row["file"]: row for row in json.loads(_run("cache", "ls", "--json").stdout)}
+        dry = _run("cache", "prune", "--dry-run")
+        there = dead.is_dir()
+        done = _run("cache", "prune")
+        kept = _kept(weights)
+        living.communicate("")
+
+    assert (rows[dead.name]["state"], rows[dead.name]["size_bytes"]) == ("left over", 2_000_000)
+    assert (rows[live.name]["state"], rows[".rescue-elder"]["state"]) == ("in use", "left over")
+    assert f"would remove {dead}\n" in dry.stdout
+    assert str(live) not in dry.stdout
+    assert there
+    assert f"removed {dead}\n" in done.stdout
+    assert kept == {live.name, f"{live.name}.lock"}
+    assert _kept(weights) == set()

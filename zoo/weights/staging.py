@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of the cache for work that goes on: each is held by its process, or is left over."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from zoo.errors import DownloadError
+from zoo.weights.cache import cache_folder
+
+__all__ = ["find_staged", "is_held", "remove_staged", "staging_folder"]
+
+_PREFIX = ".rescue-"
+_LOCK = ".lock"
+
+
+@contextmanager
+def staging_folder() -> Iterator[Path]:
+    """Yield a folder on the cache's disk that is gone afterwards.
+
+    A process that is killed leaves it; the next removes what no living process holds.
+
+    Raises:
+        DownloadError: The cache cannot be written.
+    """
+    from filelock import FileLock
+
+    for left in find_staged():
+        with suppress(OSError):  # another user's, in a cache that is shared
+            remove_staged(left)
+    cache = cache_folder()
+    folder = cache / f"{_PREFIX}{secrets.token_hex(6)}"
+    lock = FileLock(_lock_of(folder))
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock.acquire()  # before the folder is there, so that nobody takes it for left over
+        folder.mkdir()
+    except OSError as error:
+        lock.release()
+        message = f"cannot write into the cache: {error.strerror or error}."
+        hint = "check the space and the rights there, or name another with ZOO_CACHE."
+        raise DownloadError(message, where=cache, hint=hint) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        with suppress(OSError):
+            _lock_of(folder).unlink()
+
+
+def find_staged() -> tuple[Path, ...]:
+    """Return the staging folders of the cache, sorted; of some only the lock may be left."""
+    try:
+        names = [path.name for path in cache_folder().iterdir()]
+    except OSError:  # not there, or not readable, which whoever lists the cache tells
+        return ()
+    found = {name.removesuffix(_LOCK) for name in names if name.startswith(_PREFIX)}
+    return tuple(cache_folder() / name for name in sorted(found))
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a living process works in a staging folder, as far as can be told."""
+    from filelock import FileLock, Timeout
+
+    if not _lock_of(folder).exists():
+        return False
+    try:
+        with FileLock(_lock_of(folder), timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def remove_staged(folder: Path) -> bool:
+    """Remove a staging folder that no living process holds, and return whether it is gone.
+
+    Raises:
+        OSError: It cannot be removed, as in a cache that is shared read-only.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(_lock_of(folder), timeout=0):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+    except Timeout:
+        return False
+    with suppress(OSError):
+        _lock_of(folder).unlink()
+    return True
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(folder.name + _LOCK)

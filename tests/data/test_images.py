@@ -170,6 +170,18 @@ def test_decode_image_when_not_readable_then_message_says_why(data: bytes, found
         decode_image(data, "x.png")
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_decode_image_when_pixels_are_others_then_hint_says_how_to_convert(dtype: Any) -> None:
+    """An intact copy of it would not be read either."""
+    with pytest.raises(DataError) as caught:
+        decode_image(_encode(np.zeros((4, 4), dtype), ".tif"), "a/dem.tif")
+
+    found = np.dtype(dtype).name
+    expected = f"cannot decode 'dem.tif': found {found} pixels, expected uint8 or uint16."
+    assert expected == caught.value.message
+    assert str(caught.value.hint).startswith("gdal_translate -ot UInt16 IN.tif OUT.tif")
+
+
 def test_decode_image_when_jpeg_has_fill_bytes_or_a_tail_then_read() -> None:
     """Both are allowed, and cameras write them."""
     data = _FILES[".jpg"]

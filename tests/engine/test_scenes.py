@@ -174,9 +174,9 @@ def test_other_pixels_are_refused(tmp_path: Path, dtype: str) -> None:
     with pytest.raises(DataError) as caught, open_scene(path):
         pass
 
-    message = f"cannot read 'dem.tif': found {dtype} pixels, expected 8 or 16 bits."
+    message = f"cannot read 'dem.tif': found {dtype} pixels, expected uint8 or uint16."
     assert message == caught.value.message
-    assert caught.value.hint == "gdal_translate -ot Byte -scale makes such a TIFF 8-bit."
+    assert str(caught.value.hint).startswith("gdal_translate -ot UInt16 IN.tif OUT.tif keeps")
 
 
 def test_damaged_tiff_is_one_message(tmp_path: Path) -> None:

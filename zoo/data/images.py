@@ -30,6 +30,11 @@ __all__ = [
 ]
 
 _REPLACE = "replace the file with an intact copy, or take it out of the source."
+# Of images and of masks, whose values no stretching may change.
+CONVERT = (
+    "gdal_translate -ot UInt16 IN.tif OUT.tif keeps whole values of 0 to 65535; "
+    "-ot Byte -scale stretches any values to 8 bits."
+)
 _LOW, _HIGH = 0.001, 0.999
 # Run-length coding of filtered rows: on X-rays of 512x512 px it was both the fastest of zlib's
 # strategies and the smallest but for level 4 and above, on masks the smallest of all; see
@@ -70,7 +75,7 @@ def decode_image(
 
     Raises:
         DataError: Empty, truncated, damaged, of several pages, no picture, or with other pixels
-            than 8 or 16 bits.
+            than unsigned ones of 8 or 16 bits.
     """
     import numpy as np
 
@@ -87,7 +92,8 @@ def decode_image(
     if image is None:
         raise _undecodable(where, f"found a damaged picture of {len(data)} bytes")
     if image.dtype not in (np.uint8, np.uint16):
-        raise _undecodable(where, f"found {image.dtype} pixels, expected 8 or 16 bits")
+        fault = f"found {image.dtype} pixels, expected uint8 or uint16"
+        raise _undecodable(where, fault, CONVERT)
     if divisor > 1:
         image //= divisor
     # The same as image[..., ::-1], and many times faster.
@@ -95,9 +101,9 @@ def decode_image(
     return pixels
 
 
-def _undecodable(where: str, fault: str) -> DataError:
+def _undecodable(where: str, fault: str, hint: str = _REPLACE) -> DataError:
     name = where.replace("!", "/").rsplit("/", 1)[-1]
-    return DataError(f"cannot decode {name!r}: {fault}.", path=where, hint=_REPLACE)
+    return DataError(f"cannot decode {name!r}: {fault}.", path=where, hint=hint)
 
 
 def find_limits(image: DeepImage) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data import Window, to_uint8
-from zoo.data.images import find_limits
+from zoo.data.images import CONVERT, find_limits
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -191,9 +191,8 @@ class _RasterScene:
         if not kinds <= _EIGHT_OR_SIXTEEN:
             found = ", ".join(sorted(kinds))
             message = f"cannot read {self._path.name!r}: found {found} pixels, "
-            message += "expected 8 or 16 bits."
-            hint = "gdal_translate -ot Byte -scale makes such a TIFF 8-bit."
-            raise DataError(message, path=self._path, hint=hint)
+            message += "expected uint8 or uint16."
+            raise DataError(message, path=self._path, hint=CONVERT)
 
     def _find_limits(self) -> tuple[int, int] | None:
         """Return the range of 16-bit values where there is data, by a sample of the rows."""

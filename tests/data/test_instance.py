@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,31 @@ def test_prepare_instances_when_at_the_edge_then_dropped_or_cut_and_reported(
     assert half["bbox"] == [45, 10, 5, 10]
     assert half["area"] == pytest.approx(np.pi * 25 / 2, abs=4)
     assert whole["bbox"] == [10, 10, 8, 8]
+
+
+def test_prepare_instances_when_repaired_before_then_told_only_of_what_is_kept(
+    prepare_discs: Run, tmp_path: Path
+) -> None:
+    """One entry for each row that is dropped; a box without area is not outside."""
+    (tmp_path / "raw").mkdir()
+    assert cv2.imwrite(str(tmp_path / "raw/s.png"), np.zeros((40, 50), np.uint8))
+    kept, outside = disc(10, 10, 8, 1), disc(60, 3, 9, 2)
+    flat = replace(disc(5, 5, 8, 3), box=(5, 5, 5, 9))
+    rows = tuple(replace(each, repair="turned") for each in (kept, outside, flat))
+
+    report = prepare_discs(
+        tmp_path / "raw",
+        tmp_path / "out",
+        [Scene("s", "s", "s.png", rows)],
+        "whole",
+        shares=Shares(1, 0, 0),
+    )
+
+    assert [(line.file, line.text) for line in report.repaired] == [("list.csv:1", "turned")]
+    assert [(line.file, line.text) for line in report.dropped] == [
+        ("list.csv:2", "box lies outside the image"),
+        ("list.csv:3", "box has no area"),
+    ]
 
 
 def test_prepare_instances_when_scene_is_empty_or_small_then_noted(

@@ -150,7 +150,7 @@ def test_check_fits_when_no_box_can_be_lost_then_nothing(
             "cannot overlap tiles of 128 px by 128 px: expected less.",
             "--overlap",
         ),
-        (("tiles", 128, -1), "cannot overlap tiles of 128 px by -1 px", "--overlap"),
+        (("tiles", 128, -1), "overlap tiles by -1 px: expected 0 or more.", "--overlap"),
         (("tiles", 128, 9, 1.5), "visible share 1.5: expected 0..1", "--min-visible"),
         (("tiles", 128, 9, float("nan")), "visible share nan", "--min-visible"),
     ],
@@ -164,6 +164,17 @@ def test_parse_tiling_when_wrong_then_the_option_is_named(
     assert says in caught.value.message
     assert caught.value.where == where
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("tile_px", [2, 64, 512])
+def test_parse_tiling_when_overlap_is_negative_then_hint_can_be_followed(tile_px: int) -> None:
+    """Whatever the tiles, and without a word on their size."""
+    with pytest.raises(DataError) as caught:
+        parse_tiling("tiles", tile_px, -1)
+
+    hint = str(caught.value.hint)
+    assert "--tile-size" not in hint
+    assert parse_tiling("tiles", tile_px, int(hint.rstrip(".").split()[-1]))
 
 
 def test_parse_tiling_when_whole_or_chips_then_no_overlap() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from zoo.errors import DataError
 __all__ = ["prepare_instances"]
 
 _MOST_CLASSES = 10_000
+_NO_CHIP = "crowd region: gets no chip"
 
 
 def prepare_instances(
@@ -113,9 +115,10 @@ def _keep(
 ) -> Iterator[SurveyedScene]:
     """Yield the scenes that will be in the folder, and report what was done to the others."""
     count = 0
-    for scene in surveyed:
-        report.dropped += scene.dropped
-        report.repaired += scene.repaired
+    for found in surveyed:
+        report.dropped += found.dropped
+        report.repaired += found.repaired
+        scene = _without_crowds(found, report) if tiling.layout == "chips" else found
         if scene.scene.instances or tiling.layout != "chips":
             count += 1
             yield scene
@@ -124,6 +127,15 @@ def _keep(
     if surveyed and not count:
         message = "cannot cut chips: no scene shows an instance."
         raise DataError(message, where="--layout", hint="give --layout tiles or whole.")
+
+
+def _without_crowds(surveyed: SurveyedScene, report: Report) -> SurveyedScene:
+    scene = surveyed.scene
+    for instance in scene.instances:
+        if instance.is_crowd:
+            report.drop(instance.source, _NO_CHIP)
+    alone = tuple(instance for instance in scene.instances if not instance.is_crowd)
+    return replace(surveyed, scene=replace(scene, instances=alone))
 
 
 def _complete(

@@ -16,6 +16,7 @@ __all__ = ["Instance", "Scene", "keep_inside"]
 OUTSIDE = "box lies outside the image"
 TOO_SMALL = "box covers less than a pixel of the image"
 EMPTY = "mask covers no pixel"
+NO_AREA = "box has no area"
 CLIPPED = "reached beyond the image: cut at its edge"
 
 
@@ -28,8 +29,9 @@ class Instance:
         category: Index of its class.
         segmentation: Polygons in px, or an RLE of the scene's size, as COCO spells them.
         source: Where the source says so, for the report: ``annotations.csv:17``.
-        is_crowd: Many objects in one mask.
+        is_crowd: Many objects in one mask. A cut may divide it, and it gets no chip.
         area_px: Pixels of the mask; set when the scene's size is known.
+        repair: What was done to it before, for the report; told if it is kept.
     """
 
     box: Box
@@ -38,6 +40,7 @@ class Instance:
     source: str = ""
     is_crowd: bool = False
     area_px: int = 0
+    repair: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ def keep_inside(
         reason to drop it, or None.
     """
     x1, y1, x2, y2 = instance.box
+    if x1 == x2 or y1 == y2:
+        return None, NO_AREA
     box = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width_px)), min(y2, float(height_px)))
     if box[0] >= box[2] or box[1] >= box[3]:
         return None, OUTSIDE

@@ -76,8 +76,8 @@ class SurveyedScene:
 
     @property
     def sizes(self) -> tuple[int, int, float, float]:
-        """Width, height, and the widest and the highest box, in px."""
-        boxes = [instance.box for instance in self.scene.instances]
+        """Width, height, and the widest and the highest box of one object, in px."""
+        boxes = [each.box for each in self.scene.instances if not each.is_crowd]
         widest = max((box[2] - box[0] for box in boxes), default=0.0)
         highest = max((box[3] - box[1] for box in boxes), default=0.0)
         return self.width_px, self.height_px, widest, highest
@@ -127,6 +127,8 @@ def survey_scene(source: Source, scene: Scene) -> SurveyedScene:
         found, told = keep_inside(instance, width_px, height_px)
         if found is not None:
             kept.append(found)
+            if found.repair:
+                repaired.append(ReportLine(instance.source, found.repair))
         if told is not None:
             (repaired if found else dropped).append(ReportLine(instance.source, told))
     image_sha256 = digest_bytes(data)
@@ -259,10 +261,10 @@ def _record(
             if not _touches(extents[key], window.box):
                 continue
             found = _annotate(instance, masks[key], extents[key], window, tiling.min_visible)
-            if found is None:
-                remains += 1
-            else:
+            if found is not None:
                 shown.append(found | {"object": numbers[key]})
+            elif not instance.is_crowd:
+                remains += 1
         files.append(replace(row, instances=len(shown)))
         annotations.append(tuple(shown))
     return SceneRecord(tuple(files), tuple(annotations), remains, is_stretched)
@@ -292,19 +294,20 @@ def _annotate(
     """Return the annotation of what a window shows of an instance, None for too small a part.
 
     What is whole keeps its box and its polygons. Of what is cut, the box is that of the part's
-    mask, and the mask is compact RLE.
+    mask, and the mask is compact RLE. Of a crowd any part counts, and its mask is RLE always.
     """
     x1, y1, x2, y2 = instance.box
     left, top, right, bottom = window.box
     is_whole = extent[0] >= left and extent[1] >= top and extent[2] <= right and extent[3] <= bottom
     segmentation: Any
-    if is_whole and isinstance(mask, list):
+    if is_whole and isinstance(mask, list) and not instance.is_crowd:
         box: Box = (x1 - left, y1 - top, x2 - left, y2 - top)
         segmentation, area_px = shift_polygons(mask, window), instance.area_px
     else:
         rle = encode_window(mask, window)
         area_px = area_of(rle)
-        if not area_px or area_px < min_visible * instance.area_px:
+        least_px = 0.0 if instance.is_crowd else min_visible * instance.area_px
+        if not area_px or area_px < least_px:
             return None
         box = (x1 - left, y1 - top, x2 - left, y2 - top) if is_whole else box_of(rle)
         segmentation = to_json(rle)

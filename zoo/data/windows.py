@@ -68,7 +68,8 @@ class Tiling:
         which a scene has one tile, any box is.
 
         Args:
-            sizes: Of each scene width and height, and its widest and highest box, in px.
+            sizes: Of each scene width and height, and its widest and highest box, in px; a crowd
+                may be cut, and does not count.
 
         Raises:
             DataError: The overlap, or the chip, is smaller than the largest box; the hint names
@@ -128,7 +129,12 @@ def parse_tiling(
         message = f"cannot keep instances by the visible share {min_visible:g}: expected 0..1."
         raise DataError(message, where="--min-visible", hint="give for example --min-visible 0.3.")
     overlap_px = overlap if layout == "tiles" else 0
-    if layout == "tiles" and not 0 <= overlap_px < tile_px:
+    if overlap_px < 0:
+        message = f"cannot overlap tiles by {overlap_px} px: expected 0 or more."
+        raise DataError(
+            message, where="--overlap", hint=f"give for example --overlap {tile_px // 4}."
+        )
+    if layout == "tiles" and overlap_px >= tile_px:
         message = f"cannot overlap tiles of {tile_px} px by {overlap_px} px: expected less."
         hint = f"give a --tile-size above the --overlap, for example {2 * max(overlap_px, 1)}."
         raise DataError(message, where="--overlap", hint=hint)

@@ -117,7 +117,8 @@ def _check_stem(item: Item) -> None:
             f"cannot use {stem!r} as a file's name: found a separator, an unprintable character, "
             f"a space at an end or more than {_MOST_STEM_BYTES} bytes."
         )
-        raise DataError(message, path=item.image, hint="rename the image and its mask.")
+        hint = "rename the image, and the mask or the row that names it."
+        raise DataError(message, path=item.image, hint=hint)
 
 
 def _too_long(stem: str) -> bool:

@@ -31,6 +31,12 @@ def edit(raw: Path, change: Callable[[list[dict[str, Any]]], object]) -> None:
     (raw / JSON).write_text(json.dumps(content))
 
 
+def edit_images(raw: Path, change: Callable[[list[dict[str, Any]]], object]) -> None:
+    content = json.loads((raw / JSON).read_text())
+    change(content["images"])
+    (raw / JSON).write_text(json.dumps(content))
+
+
 def cut(path: Path, count: int) -> None:
     path.write_bytes(path.read_bytes()[:count])
 
@@ -79,6 +85,12 @@ ROWS: dict[str, tuple[Spoil, tuple[str, ...], str, str]] = {
         (),
         JSON,
         "cannot find 1 of 20 images: 'g3_1.png'",
+    ),
+    "image is a URL": (
+        lambda raw: edit_images(raw, lambda rows: rows[7].update(file_name="http://x/g3_1.png")),
+        (),
+        JSON,
+        "the file_name of 1 of 20 images: found 'http://x/g3_1.png', expected the path of a file.",
     ),
     "image truncated": (
         lambda raw: cut(raw / IMAGE, 90),

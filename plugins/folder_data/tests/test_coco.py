@@ -17,10 +17,18 @@ cv2 = pytest.importorskip("cv2")
 pytest.importorskip("mmdet")
 
 from pycocotools import mask as tools  # noqa: E402 (after the skip)
+from zoo_folder_data.coco_images import FoundImage, find_images  # noqa: E402
 from zoo_folder_data.dataset_coco import CocoFolderDataset  # noqa: E402
 from zoo_folder_data.prepare_coco import prepare  # noqa: E402
 
-from zoo.data import Shares, assign_splits, check_prepared, read_prepared  # noqa: E402
+from zoo.data import (  # noqa: E402
+    CocoImage,
+    Shares,
+    assign_splits,
+    check_prepared,
+    open_source,
+    read_prepared,
+)
 from zoo.errors import DataError  # noqa: E402
 
 ALL = Shares(1, 0, 0)
@@ -142,6 +150,137 @@ def test_prepare_when_mask_reaches_beyond_the_image_then_box_of_what_is_seen_fit
 
     assert report.repaired == []
     assert [0, 10, 6, 10] in [row["bbox"] for row in read(tmp_path / "out")["annotations"]]
+
+
+FLAT = [[10, 10, 40, 10, 20, 10]]
+EMPTY = {"size": [48, 64], "counts": [48 * 64]}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"bbox": [10, 10, 30, 20], "segmentation": FLAT}, "mask has no area"),
+        ({"bbox": None, "segmentation": FLAT}, "mask has no area"),
+        ({"bbox": [10, 10, 30, 20], "segmentation": EMPTY}, "mask has no area"),
+        ({"bbox": None, "segmentation": EMPTY}, "mask has no area"),
+        (
+            {"bbox": [10, 10, 9, 30], "segmentation": [[10, 10, 40, 40, 20, 20]]},
+            "mask covers no pixel",
+        ),
+        (
+            {"bbox": [10, 10, 30, 20], "segmentation": [[90, 9, 99, 9, 99, 19]]},
+            "mask covers no pixel",
+        ),
+        (
+            {"bbox": [90, 9, 9, 10], "segmentation": [[90, 9, 99, 9, 99, 19]]},
+            "box lies outside the image",
+        ),
+        ({"bbox": [90, 9, 9, 10], "segmentation": None}, "box lies outside the image"),
+    ],
+)
+def test_prepare_when_annotation_is_dropped_then_once_and_for_what_is_true(
+    make_coco: MakeCoco, tmp_path: Path, row: dict[str, Any], reason: str
+) -> None:
+    """No repair of what is not kept."""
+    raw = edit(make_coco(), lambda content: content["annotations"][0].update(row))
+
+    report = prepare(raw, tmp_path / "out", shares=ALL)
+
+    assert [(line.file, line.text) for line in report.dropped] == [
+        ("annotations.json:annotation 1", reason)
+    ]
+    assert report.repaired == []
+
+
+@pytest.mark.parametrize("masks", ["ellipse", "box"])
+@pytest.mark.parametrize("side", [1e6, 9e8])
+def test_prepare_when_numbers_are_wild_then_at_once(
+    make_coco: MakeCoco, tmp_path: Path, masks: str, side: float
+) -> None:
+    """Of a box alone, and of a mask."""
+
+    def change(content: dict[str, Any]) -> None:
+        first, second = content["annotations"][:2]
+        first |= {"bbox": [-side / 2, -side / 2, side, side], "segmentation": None}
+        band = [-side, 10, side, 10, side, 20, -side, 20]
+        second |= {"bbox": [0, 10, 64, 10], "segmentation": [band]}
+
+    prepare(edit(make_coco(), change), tmp_path / "out", shares=ALL, masks=masks)
+
+    rows = [row for row in read(tmp_path / "out")["annotations"] if row["image_id"] == 1]
+    assert [row["area"] for row in rows] == [64 * 48, 64 * 10]
+    assert check_prepared(tmp_path / "out") == []
+
+
+def test_prepare_when_crowd_fills_the_image_then_tiles_without_complaint(
+    make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    """No object: it may be cut, and each tile shows its part as run lengths."""
+
+    def change(content: dict[str, Any]) -> None:
+        whole = {"bbox": [0, 0, 64, 48], "segmentation": [[0, 0, 64, 0, 64, 48, 0, 48]]}
+        content["annotations"][1] |= whole | {"iscrowd": 1}
+
+    raw = edit(make_coco(), change)
+    report = prepare(raw, tmp_path / "out", shares=ALL, layout="tiles", tile_size=40, overlap=20)
+
+    crowds = [row for row in read(tmp_path / "out")["annotations"] if row["iscrowd"]]
+    assert len(crowds) == 6
+    assert [row["area"] for row in crowds] == [40 * 40] * 6
+    assert report.dropped == []
+
+
+@pytest.mark.parametrize(
+    "name", ["images\\{}", "C:\\data\\images\\{}", "C:/data/{}", "..\\images\\{}", "../images/{}"]
+)
+def test_prepare_when_windows_wrote_the_names_then_found(
+    make_coco: MakeCoco, tmp_path: Path, name: str
+) -> None:
+    r"""``\\`` separates parts, and a drive is none; two files of one name are told apart."""
+
+    def change(content: dict[str, Any]) -> None:
+        for row in content["images"]:
+            row["file_name"] = name.format(row["file_name"])
+
+    report = prepare(edit(make_coco(), change), tmp_path / "out", shares=ALL)
+
+    assert report.counts["scenes"] == 20
+    assert report.dropped == []
+    stems = [row.stem for row in read_prepared(tmp_path / "out").files]
+    assert all(stem.endswith(f"__g{n // 2}_{n % 2}") for n, stem in enumerate(stems))
+
+
+def test_prepare_when_names_agree_but_for_folders_then_each_is_found(
+    make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    r"""``a\\x.png`` and ``b\\x.png``: by their folders, not by the name."""
+    raw = make_coco()
+    for folder, name in (("a", "g0_0.png"), ("b", "g0_1.png")):
+        (raw / "images" / folder).mkdir()
+        os.rename(raw / "images" / name, raw / "images" / folder / "x.png")
+
+    def change(content: dict[str, Any]) -> None:
+        content["images"][0]["file_name"] = "a\\x.png"
+        content["images"][1]["file_name"] = "b\\x.png"
+
+    prepare(edit(raw, change), tmp_path / "out", shares=ALL)
+
+    rows = read_prepared(tmp_path / "out").files
+    found = {row.stem: row.source_image for row in rows if row.stem.endswith("x")}
+    assert found == {"a__x": "images/a/x.png", "b__x": "images/b/x.png"}
+
+
+def test_find_images_when_a_file_has_the_very_name_then_that_one(tmp_path: Path) -> None:
+    r"""Elsewhere than on Windows, ``\\`` may be part of a name."""
+    (tmp_path / "images").mkdir()
+    for name in ("a\\b.png", "images/b.png"):
+        (tmp_path / name).write_bytes(b"")
+    image = CocoImage(1, "a\\b.png", 4, 4)
+
+    with open_source(tmp_path) as source:
+        found = find_images(source, "x.json", [image], "images")
+
+    assert found == {1: FoundImage("a\\b.png", "a\\b")}
 
 
 def test_prepare_when_tiles_then_by_the_code_of_tiles(make_coco: MakeCoco, tmp_path: Path) -> None:

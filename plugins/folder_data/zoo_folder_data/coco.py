@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -20,6 +20,7 @@ from zoo.data import (
     polygon_from_box,
 )
 from zoo.errors import DataError
+from zoo_folder_data.coco_images import find_images
 from zoo_folder_data.layout import compile_group, find_group
 
 __all__ = ["CocoScenes", "find_coco", "read_scenes"]
@@ -30,10 +31,10 @@ DERIVED = {
 }
 OTHER_BOX = "box did not fit its mask: made from the mask"
 NO_AREA = "box has no area"
+NO_MASK = "mask has no area"
 
 Box = tuple[float, float, float, float]
 _LEAST_IOU = 0.5
-_NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def read_scenes(
     """Return the scenes of a COCO JSON, with a mask for every instance.
 
     A ``file_name`` is looked for below the folder ``images``, beside the JSON and at the top of the
-    source, and at last by its name alone, if one file has it.
+    source, and at last by its name alone, if one file has it; see
+    :func:`zoo_folder_data.coco_images.find_images`.
 
     Args:
         source: Is listed.
@@ -100,13 +102,14 @@ def read_scenes(
         group_by: See :func:`zoo_folder_data.layout.find_pairs`.
 
     Raises:
-        DataError: An image is missing, an expression does not fit, or no image is listed.
+        DataError: An image is missing or named by a URL, an expression does not fit, or no image is
+            listed.
     """
     if not content.images:
         message = f"cannot use {PurePosixPath(path).name!r}: it lists no images."
         raise DataError(message, path=source.where(path), hint="give a COCO JSON of images.")
     pattern = compile_group(group_by)
-    places = _find_images(source, path, content.images, images)
+    places = find_images(source, path, content.images, images)
     by_image: dict[int, list[CocoAnnotation]] = {}
     for annotation in content.annotations:
         by_image.setdefault(annotation.image_id, []).append(annotation)
@@ -114,17 +117,17 @@ def read_scenes(
     maker = _InstanceMaker(path, order, masks, report)
     scenes = []
     for image in content.images:
-        key = str(PurePosixPath(image.file_name).with_suffix(""))
+        found = places[image.id]
         scenes.append(
             Scene(
-                stem=key.replace("/", "__"),
-                group=find_group(pattern, key, source.where(places[image.id])),
-                image=places[image.id],
+                stem=found.key.replace("/", "__"),
+                group=find_group(pattern, found.key, source.where(found.path)),
+                image=found.path,
                 instances=maker.make_all(image, by_image.get(image.id, [])),
                 size=(image.width_px, image.height_px),
             )
         )
-    _report_strangers(source, places, report)
+    _report_strangers(source, {found.path for found in places.values()}, report)
     report.count("images", len(content.images))
     report.count("annotations", len(content.annotations))
     return CocoScenes(tuple(scenes), tuple(content.categories.values()), maker.derived)
@@ -146,39 +149,44 @@ class _InstanceMaker:
         """Return the instances of one image, and drop what has no area."""
         kept = []
         for annotation in annotations:
-            box = annotation.box
-            if annotation.segmentation is None and box and (box[0] == box[2] or box[1] == box[3]):
-                self.report.drop(self._name(annotation), NO_AREA)
+            name = f"{self.path}:annotation {annotation.id}"
+            if annotation.segmentation is None:
+                tight, reason = annotation.box, NO_AREA
             else:
-                kept.append(self._make(image, annotation))
+                tight, reason = box_of_segmentation(annotation.segmentation), NO_MASK
+            if tight is None or not _has_area(tight):
+                self.report.drop(name, reason)
+            else:
+                kept.append(self._make(image, annotation, tight, name))
         return tuple(kept)
 
-    def _make(self, image: CocoImage, annotation: CocoAnnotation) -> Instance:
+    def _make(
+        self, image: CocoImage, annotation: CocoAnnotation, tight: Box, name: str
+    ) -> Instance:
         """Return the instance, with a mask and a box that fits it."""
-        name = self._name(annotation)
-        segmentation, box = annotation.segmentation, annotation.box or _NOWHERE
+        segmentation, box, repair = annotation.segmentation, annotation.box or tight, ""
         if segmentation is None:
             self.derived += 1
-            self.report.repair(name, DERIVED[self.masks])
+            repair = DERIVED[self.masks]
             segmentation = [polygon_from_box(box, self.masks)]
-        else:
-            tight = box_of_segmentation(segmentation)
-            if tight is not None and not _fits(box, tight, image):
-                if annotation.box is not None:
-                    self.report.repair(name, OTHER_BOX)
-                box = tight
+        elif not _fits(box, tight, image):
+            box, repair = tight, OTHER_BOX
         category = self.order[annotation.category_id]
-        return Instance(box, category, segmentation, name, annotation.is_crowd)
+        return Instance(box, category, segmentation, name, annotation.is_crowd, repair=repair)
 
-    def _name(self, annotation: CocoAnnotation) -> str:
-        return f"{self.path}:annotation {annotation.id}"
+
+def _has_area(box: Box) -> bool:
+    return box[0] < box[2] and box[1] < box[3]
 
 
 def _fits(box: Box, tight: Box, image: CocoImage) -> bool:
-    """Return whether a box is that of its mask, or of what the image shows of it."""
+    """Return whether a box is that of its mask, or of what the image shows of it.
+
+    A mask that the image does not show has none: it is dropped for that, whatever its box.
+    """
     x1, y1, x2, y2 = tight
     seen = (max(x1, 0), max(y1, 0), min(x2, image.width_px), min(y2, image.height_px))
-    return max(_iou(box, tight), _iou(box, seen)) >= _LEAST_IOU
+    return not _has_area(seen) or max(_iou(box, tight), _iou(box, seen)) >= _LEAST_IOU
 
 
 def _iou(first: Box, second: Box) -> float:
@@ -189,40 +197,7 @@ def _iou(first: Box, second: Box) -> float:
     return both / max(sum(areas) - both, 1e-9)
 
 
-def _find_images(
-    source: Source, path: str, images: Sequence[CocoImage], folder: str
-) -> dict[int, str]:
-    known = {file.path for file in source.files()}
-    by_name: dict[str, list[str]] = {}
-    for file in source.files():
-        by_name.setdefault(file.name, []).append(file.path)
-    bases = []
-    for parent in (PurePosixPath(path).parent, *PurePosixPath(path).parent.parents):
-        bases += [parent / folder, parent]
-    places: dict[int, str] = {}
-    missing: list[str] = []
-    for image in images:
-        candidates = [str(base / image.file_name) for base in bases]
-        name = PurePosixPath(image.file_name.replace("\\", "/")).name
-        alone = by_name.get(name, [])
-        found = next((each for each in candidates if each in known), None)
-        if found is None and len(alone) == 1:
-            found = alone[0]
-        if found is None:
-            missing.append(image.file_name)
-        else:
-            places[image.id] = found
-    if missing:
-        more = ", ..." if len(missing) > 5 else ""
-        named = ", ".join(repr(name) for name in missing[:5])
-        message = f"cannot find {len(missing)} of {len(images)} images: {named}{more}."
-        hint = f"put them below {folder!r}, or name their folder with --images."
-        raise DataError(message, path=source.where(path), hint=hint)
-    return places
-
-
-def _report_strangers(source: Source, places: Mapping[int, str], report: Report) -> None:
-    used = set(places.values())
+def _report_strangers(source: Source, used: Set[str], report: Report) -> None:
     folders = {str(PurePosixPath(place).parent) for place in used}
     for file in source.files():
         parent = str(PurePosixPath(file.path).parent)

@@ -52,6 +52,10 @@ def test_read_rows_when_columns_are_more_and_elsewhere_then_found() -> None:
         (b"", "it holds no rows"),
         (b"image_id,class,bounds\n", "it holds no rows"),
         (b"image_id,class\na,b\n", "found the columns 'image_id', 'class', expected 'bounds'"),
+        (
+            b'image_id,bounds,class,bounds\na,"(1, 2, 3, 4)",b,"(5, 6, 7, 8)"\n',
+            "found the column 'bounds' 2 times, expected it once",
+        ),
         (b"image_id;class;bounds\n", "found the columns 'image_id;class;bounds'"),
         (b'image_id,class,bounds\na,b,"(1, 2, 3, 4)"\nc,d\n', "line 3 has 2 fields, expected 3"),
         (b"image_id,class,bounds\na,b,(1, 2, 3, 4)\n", "line 2 has 6 fields, expected 3"),

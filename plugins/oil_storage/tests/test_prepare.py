@@ -152,6 +152,20 @@ def test_dataset_when_folder_is_not_prepared_then_refused(tmp_path: Path) -> Non
     assert "zoo data prepare oil_storage" in str(caught.value.hint)
 
 
+def test_prepare_when_swapped_and_outside_then_one_line(
+    write_raw: WriteRaw, tmp_path: Path
+) -> None:
+    """What is dropped was not repaired."""
+    rows = [tank("(10, 10, 30, 30)"), tank("(320, 10, 300, 30)")]
+
+    report = prepare(write_raw(rows, count=2), tmp_path / "out", shares=ALL)
+
+    assert [(line.file, line.text) for line in report.dropped] == [
+        ("annotations.csv:3", "box lies outside the image")
+    ]
+    assert report.repaired == []
+
+
 @pytest.mark.parametrize("masks", ["ellipse", "box"])
 def test_prepare_when_numbers_are_wild_then_rows_by_the_same_rules(
     write_raw: WriteRaw, tmp_path: Path, masks: str

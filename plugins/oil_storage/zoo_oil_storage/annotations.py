@@ -47,8 +47,8 @@ def read_rows(data: bytes, where: str) -> list[Row]:
         where: Its name, for messages.
 
     Raises:
-        DataError: It is no UTF-8, lacks a column, holds no row, or a row has more or fewer
-            fields than the header; its line is named.
+        DataError: It is no UTF-8, lacks a column or has it twice, holds no row, or a row has more
+            or fewer fields than the header; its line is named.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -89,6 +89,10 @@ def _find_columns(header: list[str], where: str) -> dict[str, int]:
         found = ", ".join(repr(name) for name in header[:8])
         fault = f"found the columns {found}, expected {missing[0]!r} among them"
         raise _refuse(where, fault, f"its first line must name {', '.join(COLUMNS)}.")
+    twice = [column for column in COLUMNS if header.count(column) > 1]
+    if twice:
+        fault = f"found the column {twice[0]!r} {header.count(twice[0])} times, expected it once"
+        raise _refuse(where, fault, "keep the column that counts, and rename the others.")
     return {column: header.index(column) for column in COLUMNS}
 
 

@@ -13,6 +13,7 @@ corners are swapped (x1 < x0 or y1 < y0)    repaired: swapped back
 box has no width or no height               dropped
 box is that of an earlier row of its image  dropped
 box lies outside the image                  dropped (``zoo.data``)
+mask has no pixel in the image              dropped (``zoo.data``)
 box reaches beyond the image                repaired: cut (``zoo.data``)
 ==========================================  =============================
 """
@@ -75,8 +76,8 @@ def find_scenes(source: Source, report: Report, *, masks: str) -> list[Scene]:
             group=stem,
             image=image.path,
             instances=tuple(
-                Instance(box, 0, [polygon_from_box(box, masks)], f"{path}:{line}")
-                for box, line in boxes[stem]
+                Instance(box, 0, [polygon_from_box(box, masks)], f"{path}:{line}", repair=repair)
+                for box, (line, repair) in boxes[stem].items()
             ),
         )
         for stem, image in images.items()
@@ -123,10 +124,10 @@ def _find_images(source: Source, root: PurePosixPath, report: Report) -> dict[st
 
 def _sort_rows(
     rows: Iterable[Row], images: dict[str, SourceFile], path: str, report: Report
-) -> dict[str, list[tuple[Box, int]]]:
-    """Return the boxes of each image with their lines."""
+) -> dict[str, dict[Box, tuple[int, str]]]:
+    """Return the boxes of each image with their lines and what was mended in them."""
     names = {file.name: stem for stem, file in images.items()}
-    boxes: dict[str, dict[Box, int]] = {stem: {} for stem in images}
+    boxes: dict[str, dict[Box, tuple[int, str]]] = {stem: {} for stem in images}
     for row in rows:
         where = f"{path}:{row.line}"
         stem = names.get(row.image_id, row.image_id)
@@ -139,10 +140,12 @@ def _sort_rows(
             report.drop(where, NO_BOUNDS)
         else:
             _keep_box(bounds, row.line, boxes[stem], where, report)
-    return {stem: list(found.items()) for stem, found in boxes.items()}
+    return boxes
 
 
-def _keep_box(bounds: Box, line: int, boxes: dict[Box, int], where: str, report: Report) -> None:
+def _keep_box(
+    bounds: Box, line: int, boxes: dict[Box, tuple[int, str]], where: str, report: Report
+) -> None:
     x0, y0, x1, y1 = bounds
     box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
     if box[0] == box[2] or box[1] == box[3]:
@@ -150,6 +153,4 @@ def _keep_box(bounds: Box, line: int, boxes: dict[Box, int], where: str, report:
     elif box in boxes:
         report.drop(where, REPEATED)
     else:
-        boxes[box] = line
-        if box != bounds:
-            report.repair(where, SWAPPED)
+        boxes[box] = line, SWAPPED if box != bounds else ""

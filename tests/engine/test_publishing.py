@@ -156,6 +156,77 @@ def test_publish_of_another_models_checkpoint_leaves_no_file(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"urls": ["http://a/b.safetensors"]},
+            "cannot publish 'unet_tiny': [[weights]] urls holds 'http://a/b.safetensors', expected "
+            "https://... or package:<path>.",
+        ),
+        ({"urls": ["package:../b.safetensors"]}, "expected a path inside the package"),
+        ({"urls": ["https://a/b", "https://a/b"]}, "holds 'https://a/b' twice"),
+        (
+            {"urls": ["https://[a/b"]},
+            "cannot publish the address 'https://[a/b': Invalid IPv6 URL.",
+        ),
+        (
+            {"urls": ["https://me:hush@h/x.safetensors"]},
+            "cannot publish the address https://h/x.safetensors: it holds a user's name or "
+            "password, which all would read.",
+        ),
+        ({"urls": ["https://h/x?token="]}, "the address https://h/x: it holds 'token', which"),
+        ({"urls": ["https://h/x?a=1&X-Amz-Signature=hush"]}, "it holds 'X-Amz-Signature'"),
+        ({"urls": ["https://h/x?sv=1&sig=hush"]}, "it holds 'sig'"),
+        ({"data_licence": " "}, "[[weights]] data_licence is ' ', expected some text."),
+        ({"licence": ""}, "[[weights]] licence is '', expected some text."),
+        ({"metrics": []}, "[[weights]] has no metrics"),
+        ({"name": "ü"}, "[[weights]] name is 'ü'"),
+    ],
+)
+def test_publish_of_what_a_manifest_refuses_writes_nothing(
+    tmp_path: Path, config: Any, card: Any, change: dict[str, Any], message: str
+) -> None:
+    import dataclasses
+
+    from zoo.engine.publishing import publish
+
+    checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=DATASET_META)
+
+    with pytest.raises(CheckpointError) as raised:
+        publish(config, checkpoint, tmp_path / "out", dataclasses.replace(card, **change))
+
+    assert message in raised.value.message
+    assert raised.value.hint
+    assert "hush" not in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_publish_to_addresses_that_are_public_keeps_them(
+    tmp_path: Path, config: Any, card: Any
+) -> None:
+    import dataclasses
+
+    from zoo.engine.publishing import publish
+
+    checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=DATASET_META)
+    urls = ["https://a.org/download?id=7&design=2", "package:weights/unet_tiny.safetensors"]
+
+    published = publish(config, checkpoint, tmp_path, dataclasses.replace(card, urls=urls))
+
+    (row,) = tomllib.loads(published.manifest_row())["weights"]
+    assert row["urls"] == urls
+
+
+def test_publish_below_a_file_says_what_is_wrong(tmp_path: Path, config: Any, card: Any) -> None:
+    from zoo.engine.publishing import publish
+
+    checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=DATASET_META)
+
+    with pytest.raises(CheckpointError, match=r"cannot write 'unet_tiny\.safetensors': Not a dir"):
+        publish(config, checkpoint, checkpoint / "out", card)
+
+
 def test_card_of_a_published_file_says_what_a_reader_asks(
     tmp_path: Path, config: Any, card: Any
 ) -> None:

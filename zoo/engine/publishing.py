@@ -9,15 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import zoo
+from zoo._rows import read_weights
+from zoo._tables import Table
 from zoo.engine.cards import card_text
 from zoo.engine.checkpoints import Checkpoint, load_checkpoint
 from zoo.engine.fitting import check_fits
 from zoo.engine.published import read_published, write_published
 from zoo.engine.records import ModelRecord, make_record
 from zoo.engine.writing import digest_of_file, replace_file
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, ManifestError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -26,6 +29,10 @@ __all__ = ["ModelCard", "Published", "publish"]
 
 _METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
 _COMMIT = re.compile(r"(?<=\d)[0-9a-f]{40}$")
+_SECRET = re.compile(
+    r"token|secret|passw|signature|credential|auth|(api|access)[-_]?key|(^|[-_])(sig|key|pwd|pw)$",
+    re.IGNORECASE,
+)
 _KEPT_META = ("epoch", "iter", "seed", "mmengine_version")
 
 
@@ -108,8 +115,11 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
         card: What the publisher states.
 
     Raises:
-        CheckpointError: The checkpoint names no classes, does not fit, or cannot be read.
+        CheckpointError: The checkpoint names no classes, does not fit, or cannot be read; or a
+            manifest would refuse the row.
     """
+    urls = tuple(card.urls) or (f"package:weights/{card.name}.safetensors",)
+    _check_row(card, urls)
     weights = load_checkpoint(checkpoint)
     if weights.classes is None:
         msg = f"cannot publish {weights.path.name!r}: it does not say its classes."
@@ -132,11 +142,53 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
     path = write_published(Path(out) / f"{card.name}.safetensors", weights.state_dict, record)
     written, state_dict = read_published(path)
     check_fits(_build(written.config["model"], written.scope), state_dict, path)
-    urls = tuple(card.urls) or (f"package:weights/{path.name}",)
     published = Published(path, digest_of_file(path), path.stat().st_size, written, urls)
     replace_file(path.with_suffix(".md"), card_text(published).encode())
     replace_file(path.with_suffix(".toml"), published.manifest_row().encode())
     return published
+
+
+def _check_row(card: ModelCard, urls: Sequence[str]) -> None:
+    """Refuse what a manifest would, before anything is written, and addresses with a password."""
+    for url in urls:
+        _check_public(url)
+    values = {
+        "name": card.name,
+        "task": card.task,
+        "config": card.config_name,
+        "urls": list(urls),
+        "format": "safetensors",
+        "licence": card.licence,
+        "data_licence": card.data_licence,
+        "metrics": [{key: row[key] for key in _METRIC_KEYS} for row in card.metrics],
+        # Not known yet, and right by themselves.
+        "sha256": "0" * 64,
+        "size_bytes": 1,
+        "parameters": 1,
+    }
+    table = Table(values, label="[[weights]]", path=Path(f"{card.name}.toml"), plugin=card.name)
+    try:
+        read_weights(table)
+    except ManifestError as error:
+        found = error.message.partition(": ")[2]
+        msg = f"cannot publish {card.name!r}: {found}"
+        raise CheckpointError(msg, hint=error.hint) from error
+
+
+def _check_public(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        known = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    except ValueError as error:
+        msg = f"cannot publish the address {url!r}: {error}."
+        raise CheckpointError(msg, hint="give an https address.") from error
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    held = next((repr(name) for name in known if _SECRET.search(name)), None)
+    if "@" in parts.netloc:
+        held = "a user's name or password"
+    if held is not None:
+        msg = f"cannot publish the address {shown}: it holds {held}, which all would read."
+        raise CheckpointError(msg, hint="give an address that anyone may read without it.")
 
 
 def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]:

@@ -170,7 +170,7 @@ def test_validation_loss_lies_in_the_panel_of_the_training_loss(
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [
-        ("best_val_loss_epoch_6.pth", (60, "kept: epoch 6")),
+        ("best_val_loss_epoch_5.pth", (50, "kept: epoch 5")),
         ("best_coco_segm_mAP_epoch_11.pth", (110, "kept: epoch 11")),
         (None, (120, "best: epoch 12")),
         ("best_other_epoch_6.pth", (120, "best: epoch 12")),
@@ -186,7 +186,7 @@ def test_best_step_is_marked_across_all_panels(
     plot([write_staged_run(tmp_path / "staged", kept=kept)], tmp_path / "p.png")
 
     for axes in panels(figures[0]).values():
-        assert marks(axes) == [(70, ""), expected]
+        assert marks(axes) == [(60, ""), expected]
 
 
 def test_rate_of_each_stage_is_written_beside_it(tmp_path: Path, figures: list[Figure]) -> None:
@@ -196,6 +196,9 @@ def test_rate_of_each_stage_is_written_beside_it(tmp_path: Path, figures: list[F
 
     axes = panels(figures[0])["learning rate"]
     assert [text.get_text() for text in axes.texts if text.xy[1] != 1] == ["0.0002", "2e-05"]
+    assert [line.get_drawstyle() for line in axes.lines if len(line.get_xdata()) == 12] == [
+        "steps-pre"
+    ]
 
 
 def test_losses_that_begin_far_above_the_rest_leave_the_panel(

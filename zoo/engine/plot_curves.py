@@ -160,7 +160,8 @@ def _paint_rates(axes: Axes, names: Sequence[str], runs: Sequence[RunLog]) -> No
         for index, (key, curve) in enumerate(run.rates.items()):
             color = COLORS[(number if several else index) % len(COLORS)]
             label = key if not several else name if len(run.rates) == 1 else f"{name}: {key}"
-            style = {"linestyle": DASHES[number % len(DASHES)], "drawstyle": "steps-post"}
+            # What is logged is the rate of the steps before, since the last time.
+            style = {"linestyle": DASHES[number % len(DASHES)], "drawstyle": "steps-pre"}
             _draw_curve(axes, curve, label, color, linewidth=1.4, **style)
     axes.yaxis.set_major_formatter("{x:g}")
     if several:
@@ -187,8 +188,10 @@ def _stages(run: RunLog) -> list[tuple[int, int, float]]:
 
 def _mark_stages(axes: Axes, run: RunLog) -> None:
     """Draw a dotted line where a rate that lasts follows one that lasted."""
+    steps = sorted(next(iter(run.rates.values()), {}))
     for first, _, _ in _stages(run)[1:]:
-        axes.axvline(first, color="#AAAAAA", linestyle=":", linewidth=1, zorder=1)
+        before = steps[steps.index(first) - 1]
+        axes.axvline(before, color="#AAAAAA", linestyle=":", linewidth=1, zorder=1)
 
 
 def _mark_best_step(axes: Axes, run: RunLog, best: Best, row: int, color: str) -> None:

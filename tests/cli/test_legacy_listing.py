@@ -217,3 +217,20 @@ def test_info_when_unknown_offers_old_names(name: str) -> None:
 
     assert result.exit_code == 1
     assert "HINT: did you mean unet_fcn_city-512" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("info",), ("download",), ("verify",)])
+def test_name_of_an_index_that_cannot_be_read_is_not_just_unknown(
+    words: tuple[str, ...], write_plugin: Callable[..., Path]
+) -> None:
+    package = write_plugin("torn")
+    (package / "index.json").write_text("{")
+    manifest = package / "zoo_plugin.toml"
+    manifest.write_text(f'{manifest.read_text()}\n[[legacy_index]]\nfile = "index.json"\n')
+    forget_catalog()
+
+    result = run(*words, "somewhere")
+
+    assert result.exit_code == 1
+    assert "cannot use the legacy index of plugin 'torn': " in result.stderr
+    assert f"where: {package / 'index.json'}" in result.stderr

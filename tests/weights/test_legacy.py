@@ -248,3 +248,22 @@ def test_name_that_nothing_has_offers_near_old_ones(write_index: Callable[..., P
         find_weights("unet_odl")
 
     assert raised.value.near == ("unet_old",)
+
+
+def test_name_that_nothing_has_tells_of_an_index_that_cannot_be_read(
+    write_index: Callable[..., Path],
+) -> None:
+    """It may be in there; a near name is offered all the same."""
+    write_index(INDEX, "elders")
+    path = write_index("{")
+    broken = "as far as can be read: cannot use the legacy index of plugin 'olds': "
+
+    with pytest.raises(UnknownNameError) as raised:
+        find_weights("nothing")
+    with pytest.raises(UnknownNameError) as near:
+        find_weights("unet_odl")
+
+    assert f"no weights named 'nothing', {broken}" in raised.value.message
+    assert f"where: {path}\nHINT: install the plugin anew" in str(raised.value)
+    assert f"no weights named 'unet_odl', {broken}" in near.value.message
+    assert near.value.hint == "did you mean unet_old?"

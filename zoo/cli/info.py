@@ -107,15 +107,17 @@ def _legacy_facts(catalog: Catalog, kind: str, name: str) -> dict[str, Any]:
 def _unknown(catalog: Catalog, kind: str, name: str) -> Exception:
     from zoo.errors import UnknownNameError
     from zoo.names import hint_near, near_names
-    from zoo.weights.legacy import legacy_rows
+    from zoo.weights.legacy import legacy_rows, with_unread
 
     names = [found.row.name for found in catalog.rows("weights" if kind == "weights" else None)]
     plugins = [record.name for record in catalog.plugins] if kind == "name" else []
     near = near_names(name, [*names, *plugins])
-    near = near or near_names(name, [found.row.name for found in legacy_rows(catalog)[0]])
+    old, unread = legacy_rows(catalog)
+    near = near or near_names(name, [found.row.name for found in old])
     message = f"nothing is named {name!r}." if kind == "name" else f"no {kind} named {name!r}."
     hint = hint_near(near, "zoo plugin list shows the plugins that were found.")
-    return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
+    unknown = UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
+    return with_unread(unknown, unread)
 
 
 def _print_fact(fact: dict[str, Any], indent: str = "") -> None:

@@ -53,7 +53,7 @@ def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     except OSError as error:
         reason = error.strerror or str(error)
         msg = f"cannot write {target.name!r}: {reason}; what was there before is untouched."
-        hint = "check the space and the rights there, or choose another work dir."
+        hint = "check the space and the rights there, or choose another folder."
         raise CheckpointError(msg, path=target, hint=hint) from error
     finally:
         with suppress(OSError):  # it was moved, or its folder never came to be

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo.catalog import Catalog, Found, PluginRecord
-from zoo.errors import ConflictError, ManifestError, PluginError
+from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
 from zoo.rows import UPSTREAM_TASKS, LegacyMetric, LegacyRow
 
-__all__ = ["find_legacy", "legacy_rows", "read_index"]
+__all__ = ["find_legacy", "legacy_rows", "read_index", "with_unread"]
 
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -60,6 +60,24 @@ def find_legacy(catalog: Catalog, name: str) -> Found | None:
         hint = f"write {' or '.join(f'{each.record.name}.{each.row.name}' for each in found)}."
         raise ConflictError(message, first=first, second=second, hint=hint)
     return found[0] if found else None
+
+
+def with_unread(error: UnknownNameError, unread: Sequence[PluginError]) -> UnknownNameError:
+    """Return the error of an unknown name, which also tells of indexes that may have it.
+
+    Args:
+        error: Says that nothing has the name.
+        unread: The errors of `legacy_rows`.
+    """
+    if not unread:
+        return error
+    reasons = "; ".join(each.message.rstrip(".") for each in unread)
+    message = f"{error.message.rstrip('.')}, as far as can be read: {reasons}."
+    hint = error.hint if error.near else unread[0].hint
+    where = unread[0].where
+    return UnknownNameError(
+        message, kind=error.kind, name=error.name, near=error.near, where=where, hint=hint
+    )
 
 
 _READ: dict[tuple[Path, int, int], tuple[LegacyRow, ...]] = {}

@@ -9,7 +9,7 @@ from zoo.catalog import Catalog, Found, read_catalog
 from zoo.errors import DownloadError, UnknownNameError
 from zoo.names import hint_near, near_names
 from zoo.rows import LegacyRow, MetricValue, WeightsRow
-from zoo.weights.legacy import find_legacy, legacy_rows
+from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
 from zoo.weights.lock import Pin, lock_file, read_pins
 
 __all__ = ["find_weights"]
@@ -91,8 +91,10 @@ def _pinned_by_another(found: Found, pin: Pin) -> DownloadError:
 
 
 def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNameError:
+    rows, unread = legacy_rows(catalog)
     if error.near:
-        return error
-    near = near_names(name, [found.row.name for found in legacy_rows(catalog)[0]])
+        return with_unread(error, unread)
+    near = near_names(name, [found.row.name for found in rows])
     hint = hint_near(near, "zoo list shows all, zoo list --legacy upstream's old ones too.")
-    return UnknownNameError(error.message, kind="weights", name=name, near=near, hint=hint)
+    unknown = UnknownNameError(error.message, kind="weights", name=name, near=near, hint=hint)
+    return with_unread(unknown, unread)

@@ -201,6 +201,32 @@ def test_full_disk_stops_with_one_message_and_keeps_what_was_adopted(
     assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [adopted.sha256]
 
 
+def test_rescue_that_is_stopped_lists_what_it_adopted(
+    tmp_path: Path, write_index: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from zoo.cli import main
+
+    paths = [
+        _old(tmp_path / "disk" / f"{name}.pth", meta={"CLASSES": [name]}) for name in ("a", "b")
+    ]
+    write_index(first=paths[0], second=paths[1])
+
+    def refuse_the_second(_: Path) -> None:
+        if list((tmp_path / "cache" / "weights").glob(f"{'?' * 64}/*.safetensors")):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("zoo.engine.saving._sync_folder", refuse_the_second)
+
+    done = CliRunner().invoke(main, ["rescue", str(tmp_path / "disk"), "--json"])
+
+    assert done.exit_code == 1
+    assert [row["names"] for row in json.loads(done.stdout)] == [["first"]]
+    assert "error: cannot write into the cache: No space left on device" in done.stderr
+    assert "refused" not in done.stderr
+
+
 def test_rescue_removes_what_a_killed_one_left(
     tmp_path: Path, write_index: Callable[..., Any]
 ) -> None:

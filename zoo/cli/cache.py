@@ -38,7 +38,9 @@ def ls(as_json: bool) -> None:
     from zoo.cli.tables import print_rows
     from zoo.weights import cache_folder, find_cached
 
-    names, _ = _names()
+    names, errors = _names()
+    for error in errors:
+        click.echo(f"note: names may lack: {error.message}", err=True)
     rows: list[dict[str, Any]] = [
         {
             "name": names.get(found.sha256, []),

@@ -235,11 +235,11 @@ def test_rescue_removes_what_a_killed_one_left(
 
     path = _old(tmp_path / "disk" / "a.pth")
     cache = tmp_path / "cache" / "weights"
-    (cache / ".rescue-killed").mkdir(parents=True)
-    (cache / ".rescue-killed" / "converted.safetensors").write_bytes(b"x" * 1000)
-    (cache / ".rescue-killed.lock").write_text("")
-
     with staging_folder() as living:
+        (cache / ".rescue-killed").mkdir(parents=True)
+        (cache / ".rescue-killed" / "converted.safetensors").write_bytes(b"x" * 1000)
+        (cache / ".rescue-killed.lock").write_text("")
+
         (done,) = _rescued([path], write_index(unet_old=path))
 
         assert {entry.name for entry in cache.iterdir()} == {

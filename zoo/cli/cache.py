@@ -156,16 +156,10 @@ def _names() -> tuple[dict[str, list[str]], list[PluginError]]:
 
 def _pinned() -> list[tuple[str, str]]:
     """Return digest and name of the pins: of the lock that ZOO_LOCK names, and of the user's."""
-    from zoo.weights.lock import read_pins
+    from zoo.weights.lock import lock_file, own_lock_file, read_pins
 
-    pins = list(read_pins().values())
-    other = os.environ.pop("ZOO_LOCK", None)
-    if other is not None:
-        try:
-            pins += read_pins().values()
-        finally:
-            os.environ["ZOO_LOCK"] = other
-    return [(pin.sha256, pin.name) for pin in pins]
+    files = dict.fromkeys([lock_file(), own_lock_file()])
+    return [(pin.sha256, pin.name) for file in files for pin in read_pins(file).values()]
 
 
 def _check_all_read(errors: list[PluginError]) -> None:

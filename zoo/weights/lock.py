@@ -20,7 +20,7 @@ from typing import Any
 from zoo.errors import ConflictError, DownloadError
 from zoo.weights.folders import home_expanded
 
-__all__ = ["LOCK_NAME", "Pin", "add_pins", "lock_file", "read_pins"]
+__all__ = ["LOCK_NAME", "Pin", "add_pins", "lock_file", "own_lock_file", "read_pins"]
 
 LOCK_NAME = "zoo.lock"
 _FORMAT = 1
@@ -52,17 +52,26 @@ class Pin:
 
 
 def lock_file() -> Path:
-    """Return where the user's ``zoo.lock`` is, or would be.
+    """Return the ``zoo.lock`` in force, which may not be there yet.
 
-    ``ZOO_LOCK`` names it, so that a team can share one; otherwise it lies in the user's folder of
-    settings, not in the cache, which may be emptied or be another's.
+    ``ZOO_LOCK`` names it, so that a team can share one; otherwise it is the user's own.
 
     Raises:
         DownloadError: It begins with ``~``, and no such home folder is known.
     """
     named = os.environ.get("ZOO_LOCK")
-    if named:
-        return home_expanded(named, "ZOO_LOCK")
+    return home_expanded(named, "ZOO_LOCK") if named else own_lock_file()
+
+
+def own_lock_file() -> Path:
+    """Return where the user's own ``zoo.lock`` is, or would be, whatever ``ZOO_LOCK`` says.
+
+    It lies in the user's folder of settings, not in the cache, which may be emptied or be
+    another's.
+
+    Raises:
+        DownloadError: The folder begins with ``~``, and no such home folder is known.
+    """
     system = str(sys.platform)
     if system.startswith("linux"):  # as platformdirs does, whose import takes 6 ms
         settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"

@@ -15,7 +15,8 @@ from zoo.weights.download import add_to_cache, is_offline
 from zoo.weights.fetch import fetch_file
 from zoo.weights.files import check_file
 from zoo.weights.mirrors import is_local, shown_address
-from zoo.weights.transfer import Patience, Setback, measure, open_session
+from zoo.weights.session import open_session
+from zoo.weights.transfer import Patience, Setback, measure
 from zoo.weights.waiting import wait_for_next_try
 
 if TYPE_CHECKING:

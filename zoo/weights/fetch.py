@@ -16,7 +16,8 @@ from zoo.weights.cache import lock_path
 from zoo.weights.files import check_file
 from zoo.weights.mirrors import shown_address
 from zoo.weights.part import Part
-from zoo.weights.transfer import Patience, Setback, open_session, receive
+from zoo.weights.session import open_session
+from zoo.weights.transfer import Patience, Setback, receive
 from zoo.weights.waiting import wait_for_next_try
 
 if TYPE_CHECKING:

@@ -9,45 +9,62 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import requests
-from requests.adapters import HTTPAdapter
+if TYPE_CHECKING:
+    import requests
 
-__all__ = ["PunctualSession"]
-
-
-class PunctualSession(requests.Session):  # type: ignore[misc]  # requests ships no types
-    """A session in which the head of an answer, and each read of its body, must be done in time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, _Adapter())
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: else the body of a redirect is read to its end, if it has one.
-
-        The callers follow redirects by themselves.
-        """
+__all__ = ["open_session"]
 
 
-class _Adapter(HTTPAdapter):  # type: ignore[misc]  # as above
-    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
-        super().init_poolmanager(*args, **settings)
-        self.poolmanager.pool_classes_by_scheme = _punctual(self.poolmanager)
+def open_session() -> requests.Session:
+    """Return a session that asks for bytes as they are, checks certificates and follows nothing.
 
-    def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
-        is_known = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **settings)
-        if not is_known:
-            manager.pool_classes_by_scheme = _punctual(manager)
-        return manager
+    The head of an answer, and each `read1` of its body, must be done within the timeout.
+
+    Proxies and the bundle of certificates come from the environment, as for requests, and
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` too. Nothing turns the check off.
+    """
+    import requests
+
+    import zoo
+
+    session = requests.Session()
+    session.headers.update(
+        {"Accept-Encoding": "identity", "User-Agent": f"zoo/{zoo.__version__}", "Accept": "*/*"}
+    )
+    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    named = [os.environ[name] for name in bundles if os.environ.get(name)]
+    session.verify = named[0] if named else True
+    # Else requests reads the body of a redirect to its end, though it is not to follow it.
+    session.get_redirect_target = lambda _: None
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _punctual_adapter())
+    return session
 
 
-def _punctual(manager: Any) -> dict[str, type]:
+def _punctual_adapter() -> Any:
+    from requests.adapters import HTTPAdapter
+
+    class PunctualAdapter(HTTPAdapter):  # type: ignore[misc]  # requests is not typed here
+        def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+            super().init_poolmanager(*args, **settings)
+            self.poolmanager.pool_classes_by_scheme = _punctual_pools(self.poolmanager)
+
+        def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
+            is_known = proxy in self.proxy_manager
+            manager = super().proxy_manager_for(proxy, **settings)
+            if not is_known:
+                manager.pool_classes_by_scheme = _punctual_pools(manager)
+            return manager
+
+    return PunctualAdapter()
+
+
+def _punctual_pools(manager: Any) -> dict[str, type]:
     """Return the manager's pools by scheme, each with connections that give an `_Answer`."""
     pools: dict[str, type] = {}
     for scheme, pool in manager.pool_classes_by_scheme.items():

@@ -22,7 +22,7 @@ from zoo.weights.part import Origin, Part
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Patience", "Setback", "measure", "open_session", "receive"]
+__all__ = ["Patience", "Setback", "measure", "receive"]
 
 _BLOCK_BYTES = 1 << 20
 _REDIRECTS = 5
@@ -83,25 +83,6 @@ class Setback(Exception):
         super().__init__(self.reason)
         self.again, self.wait_s = again, wait_s
         self.is_unreachable, self.is_absent = is_unreachable, is_absent
-
-
-def open_session() -> requests.Session:
-    """Return a session that asks for bytes as they are and checks certificates.
-
-    Proxies and the bundle of certificates come from the environment, as for requests, and
-    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` too. Nothing turns the check off.
-    """
-    import zoo
-    from zoo.weights.session import PunctualSession  # here, for it imports requests
-
-    session = PunctualSession()
-    session.headers.update(
-        {"Accept-Encoding": "identity", "User-Agent": f"zoo/{zoo.__version__}", "Accept": "*/*"}
-    )
-    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-    named = [os.environ[name] for name in bundles if os.environ.get(name)]
-    session.verify = named[0] if named else True
-    return session
 
 
 def receive(

@@ -195,6 +195,23 @@ def test_download_dry_of_what_is_here_asks_nobody(
     ]
 
 
+def test_download_of_a_damaged_file_tells_of_it_once(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    path = Path(_run("download", "one", "--mirror", server.address).stdout.strip())
+    path.write_bytes(files["one"][::-1])
+    told = f"sha256 is {_digest(files['one'][::-1])}, expected {_digest(files['one'])}."
+
+    offline = _run("download", "one", "--offline")
+    dry = _run("download", "one", "--dry-run")
+    mended = _run("download", "one", "--mirror", server.address)
+
+    assert offline.exit_code == 1
+    assert offline.stderr.count(told) == mended.stderr.count(told) == 1
+    assert dry.stdout.splitlines()[1] == f"  is damaged: {path}"
+    assert files["one"] == path.read_bytes()
+
+
 def test_download_dry_offline_without_a_folder_has_nothing_to_ask(files: dict[str, bytes]) -> None:
     done = _run("download", "one", "--dry-run", "--offline", "--mirror", "http://a.example")
 

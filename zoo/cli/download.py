@@ -95,6 +95,8 @@ def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline
 
     plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
     click.echo(f"{found.row.name}: {plan.size_bytes / 1e6:,.1f} MB, sha256 {plan.sha256}")
+    if plan.damaged is not None:
+        click.echo(f"  is damaged: {plan.damaged.where}")
     if dest is None and plan.here is not None:
         click.echo(f"  is here: {plan.here}")
     elif dest is not None and plan.target.exists():

@@ -120,6 +120,7 @@ def fetch_weights(
     """
     plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
     if dest is None and plan.here is not None:
+        _warn_of_damage(plan)  # as of a package's file, where the cache's is right
         return plan.here
     if dest is not None and plan.target.exists():
         check_file(plan.target, plan.sha256, plan.size_bytes)
@@ -128,6 +129,7 @@ def fetch_weights(
     addresses = [*here, *plan.addresses]
     if not addresses:
         raise _unobtainable(found, plan, offline=is_offline(offline))
+    _warn_of_damage(plan)
     # In the cache a file whose bytes do not hold makes way for the new one: else it were `here`.
     mend, wanted = dest is None, (plan.sha256, plan.size_bytes)
     return fetch_file(plan.target, *wanted, addresses, progress=progress, mend=mend)
@@ -236,11 +238,15 @@ def _verified(found: Found, row: WeightsRow) -> tuple[Path | None, HashMismatchE
         try:
             verify_file(path, row)
         except HashMismatchError as error:
-            _LOG.warning("%s", error.message)
             damaged = error
         else:
             return path, damaged
     return None, damaged
+
+
+def _warn_of_damage(plan: Plan) -> None:
+    if plan.damaged is not None:
+        _LOG.warning("%s", plan.damaged.message)
 
 
 def _unobtainable(found: Found, plan: Plan, *, offline: bool) -> DownloadError:

@@ -147,6 +147,32 @@ def test_bind_data_without_loader_or_folder_refuses(
         bind_data(config, tmp_path)
 
 
+def test_bind_data_with_nothing_to_train_on_can_be_measured(
+    config: dict[str, Any], squares_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a hospital whose images are all for a test; training says what is missing."""
+    import dataclasses
+
+    from mmengine.config import Config
+
+    import zoo.data
+    from zoo.engine.train import train
+
+    prepared = zoo.data.read_prepared(squares_data)
+    splits = dict(prepared.splits) | {"train": zoo.data.Split((), 0, "")}
+    changed = dataclasses.replace(prepared, splits=splits)
+    monkeypatch.setattr(zoo.data, "read_prepared", lambda _: changed)
+    config |= {"train_cfg": {"by_epoch": True}, "optim_wrapper": {"type": "OptimWrapper"}}
+
+    bind_data(config, squares_data)
+
+    assert config["train_dataloader"] is None
+    assert config["test_dataloader"]["dataset"]["data_root"] == str(squares_data)
+    with pytest.raises(ConfigError, match="the config has no train_dataloader") as caught:
+        train(Config(config))
+    assert "--shares" in str(caught.value.hint)
+
+
 def test_bind_data_with_empty_validation_leaves_it_out(
     config: dict[str, Any], squares_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

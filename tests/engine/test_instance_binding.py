@@ -177,7 +177,7 @@ def test_bind_data_of_instances_counts_classes_in_box_and_mask_heads(
 def test_bind_data_of_instances_with_a_semantic_model_refuses(discs_data: Path) -> None:
     config = {"model": {"decode_head": {}}, "train_dataloader": {"dataset": _coco()}}
 
-    with pytest.raises(ConfigError, match="semantic segmentation on instance data"):
+    with pytest.raises(ConfigError, match="instance data with a model for semantic segmentation"):
         bind_data(config, discs_data)
 
 

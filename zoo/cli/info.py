@@ -97,6 +97,8 @@ def _legacy_facts(catalog: Catalog, kind: str, name: str) -> dict[str, Any]:
     if found is None:
         raise _unknown(catalog, kind, name)
     pin = read_pins().get(found.row.name)
+    if pin is not None and pin.plugin != found.record.name:
+        pin = None
     facts = {"kind": "legacy", "plugin": found.record.name, **asdict(found.row)}
     facts["state"] = "adopted" if pin else "legacy: zoo rescue FOLDER adopts a copy"
     if pin is not None:

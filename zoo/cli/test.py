@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -13,11 +14,14 @@ from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_
 from zoo.cli.trust import trust_option
 from zoo.errors import CheckpointError
 
+if TYPE_CHECKING:
+    from zoo.rows import WeightsRow
+
 __all__ = ["command"]
 
 
 @click.command("test", cls=MMCommand)
-@click.argument("config", metavar="CONFIG|WORK_DIR")
+@click.argument("config", metavar="CONFIG|WORK_DIR|NAME")
 @click.argument("checkpoint", metavar="[CHECKPOINT]", required=False)
 @config_options
 @click.option(
@@ -51,9 +55,12 @@ def command(
     launcher: str,
     local_rank: int,
 ) -> None:
-    """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR."""
+    """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR.
+
+    NAME is that of weights on this machine (`zoo list`); they are measured with their config.
+    """
     set_local_rank(local_rank)
-    if checkpoint is None:
+    if checkpoint is None and Path(config).is_dir():
         work_dir = work_dir or config
     config, checkpoint = _config_and_checkpoint(config, checkpoint)
     from zoo.engine.config import read_config
@@ -94,8 +101,7 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
     if checkpoint is not None:
         return config, checkpoint
     if not folder.is_dir():
-        message = f"cannot test {config!r}: it is no work dir, and no checkpoint is given."
-        raise CheckpointError(message, path=config, hint="zoo test CONFIG CHECKPOINT.")
+        return _config_and_weights(config)
     from zoo.engine.checkpoints import find_checkpoint
     from zoo.engine.models import find_best_checkpoint, find_dumped_config
 
@@ -104,3 +110,25 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
         message = f"cannot test {config!r}: there is no checkpoint in it."
         raise CheckpointError(message, path=folder, hint="train first, or give CONFIG CHECKPOINT.")
     return str(find_dumped_config(folder)), str(found)
+
+
+def _config_and_weights(name: str) -> tuple[str, str]:
+    from zoo.engine.models import is_weights_name
+    from zoo.errors import UnknownNameError
+    from zoo.weights import find_weights
+    from zoo.weights.files import find_weights_file
+
+    try:
+        found = find_weights(name) if is_weights_name(name) else None
+    except UnknownNameError:
+        found = None
+    if found is None:
+        message = f"cannot test {name!r}: it is no work dir, and no checkpoint is given."
+        hint = "zoo test CONFIG CHECKPOINT, or weights that `zoo list` names."
+        raise CheckpointError(message, path=name, hint=hint)
+    row = cast("WeightsRow", found.row)
+    if not row.config:
+        message = f"cannot test {name!r}: its index names no config."
+        hint = f"zoo test CONFIG {find_weights_file(found)}."
+        raise CheckpointError(message, path=name, hint=hint)
+    return row.config, str(find_weights_file(found))

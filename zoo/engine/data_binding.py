@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config_tree import iterate_dicts, join_key
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from zoo.data import Prepared
@@ -145,15 +145,12 @@ def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
 
 
 def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
-    """Take validation or test out of a config whose data has no images for it."""
-    if not prepared.splits["train"].count and config.get("train_dataloader"):
-        message = "cannot train on this data: its split 'train' is empty."
-        hint = "prepare it with a share for train: --shares 0.8,0.1,0.1."
-        raise DataError(message, path=prepared.root, hint=hint)
-    for split in ("val", "test"):
+    """Take training, validation or test out of a config whose data has no images for it."""
+    for split in _SPLITS:
         loaders = _loaders_of(config, split)
         if not prepared.splits[split].count and loaders:
-            for key in (*loaders, f"{split}_evaluator", f"{split}_cfg"):
+            parts = () if split == "train" else (f"{split}_evaluator", f"{split}_cfg")
+            for key in (*loaders, *parts):
                 config[key] = None
             _LOG.warning("no %s: that split of %s is empty", split, prepared.root)
     checkpoint = (config.get("default_hooks") or {}).get("checkpoint")

@@ -94,6 +94,8 @@ def _check_parts(config: Config) -> None:
     if lacks:
         message = f"cannot train: the config has no {', '.join(lacks)}."
         hint = "take a whole config, or add _base_ files for data and schedule."
+        if lacks == ["train_dataloader"]:
+            hint = "give it one, or data with images to train on (prepare it with --shares)."
         raise ConfigError(message, where=config.filename, hint=hint)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from zoo_lung_xray.prepare import prepare
 from zoo_lung_xray.sample import write_sample
 
+from zoo.data import Shares
 from zoo.errors import DataError
 
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
@@ -61,3 +64,26 @@ def test_shipped_weights_see_an_array_as_its_file(tmp_path: Path) -> None:
     for wrong in (grey / 255, grey > 9, grey[:0], grey[..., None]):
         with pytest.raises(DataError, match=r"expected .*uint8 or uint16"):
             predict(wrong)
+
+
+def test_shipped_weights_are_measured_by_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their config, and no folder for a work dir of that name."""
+    from click.testing import CliRunner
+
+    from zoo.cli import main
+
+    write_sample(tmp_path / "raw", count=4)
+    prepare(tmp_path / "raw", tmp_path / "data", shares=Shares(0.0, 0.0, 1.0))
+    monkeypatch.chdir(tmp_path)
+    words = ["test", "unet_lung_montgomery", "--data", str(tmp_path / "data"), "--json"]
+
+    done = CliRunner().invoke(main, words)
+    other = CliRunner().invoke(main, ["test", "unet_lung_montgomry"])
+
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["dice_lung"] > 0.5
+    assert not (tmp_path / "unet_lung_montgomery").exists()
+    assert other.exit_code == 1
+    assert "cannot test 'unet_lung_montgomry': it is no work dir, and no checkpoint" in other.stderr

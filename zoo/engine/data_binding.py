@@ -140,7 +140,7 @@ def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
     family = family_of(config)
     if family is not None and family != prepared.task:
         message = f"cannot use {prepared.task} data with a model for {family} segmentation."
-        hint = f"give data of its task, or a config for {prepared.task} (`zoo config list`)."
+        hint = f"give data of its task, or a config for {prepared.task} data (`zoo config list`)."
         raise ConfigError(message, where=prepared.root, hint=hint)
 
 

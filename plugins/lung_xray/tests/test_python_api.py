@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,24 +68,20 @@ def test_shipped_weights_see_an_array_as_its_file(tmp_path: Path) -> None:
             predict(wrong)
 
 
-def test_shipped_weights_are_measured_by_their_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shipped_weights_are_measured_by_their_name(tmp_path: Path) -> None:
     """With their config, and no folder for a work dir of that name."""
-    from click.testing import CliRunner
-
-    from zoo.cli import main
-
     write_sample(tmp_path / "raw", count=4)
     prepare(tmp_path / "raw", tmp_path / "data", shares=Shares(0.0, 0.0, 1.0))
-    monkeypatch.chdir(tmp_path)
-    words = ["test", "unet_lung_montgomery", "--data", str(tmp_path / "data"), "--json"]
 
-    done = CliRunner().invoke(main, words)
-    other = CliRunner().invoke(main, ["test", "unet_lung_montgomry"])
+    def test(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "zoo", "test", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
 
-    assert done.exit_code == 0, done.stderr
+    done = test("unet_lung_montgomery", "--data", "data", "--json")
+    other = test("unet_lung_montgomry")
+
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["dice_lung"] > 0.5
     assert not (tmp_path / "unet_lung_montgomery").exists()
-    assert other.exit_code == 1
+    assert other.returncode == 1
     assert "cannot test 'unet_lung_montgomry': it is no work dir, and no checkpoint" in other.stderr

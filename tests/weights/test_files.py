@@ -71,6 +71,33 @@ def test_find_of_a_truncated_file_names_both_sizes(tmp_path: Path) -> None:
         find_weights_file(_found(tmp_path, "package:a.safetensors"))
 
 
+def test_find_of_a_damaged_package_takes_the_file_of_the_cache(
+    tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There a download puts it when the package's is damaged."""
+    (tmp_path / "a.safetensors").write_bytes(DATA[::-1])
+    digest = hashlib.sha256(DATA).hexdigest()
+    (cache / digest).mkdir(parents=True)
+    (cache / digest / "a.safetensors").write_bytes(DATA)
+
+    path = find_weights_file(_found(tmp_path, "package:a.safetensors"))
+
+    assert cache / digest / "a.safetensors" == path
+    assert caplog.text.count("cannot accept a.safetensors: sha256 is") == 1
+
+
+def test_find_where_no_file_holds_raises(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(DATA[::-1])
+    cached = cache / hashlib.sha256(DATA).hexdigest() / "a.safetensors"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(DATA[1:])
+
+    with pytest.raises(HashMismatchError, match="it has 31 bytes, expected 32") as raised:
+        find_weights_file(_found(tmp_path, "package:a.safetensors"))
+
+    assert str(cached) == str(raised.value.where)
+
+
 def test_find_of_an_address_takes_the_file_of_the_cache(tmp_path: Path, cache: Path) -> None:
     """It lies there by its digest, verified anew."""
     digest = hashlib.sha256(DATA).hexdigest()

@@ -15,7 +15,7 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.rows import WeightsRow
 from zoo.weights.cache import cache_folder, part_path, weights_filename
 from zoo.weights.fetch import fetch_file
-from zoo.weights.files import check_file, local_files, verify_file, weights_row
+from zoo.weights.files import check_file, first_that_holds, local_files, weights_row
 from zoo.weights.folders import home_expanded
 from zoo.weights.mirrors import (
     is_local,
@@ -177,7 +177,7 @@ def plan_download(
         addresses = [address for address in addresses if is_local(address)]
     part = part_path(target)
     kept_bytes = part.stat().st_size if part.is_file() and not part.is_symlink() else 0
-    here, damaged = _verified(found, row)
+    here, damaged = first_that_holds(local_files(found), row.sha256, row.size_bytes)
     facts = (row.sha256, row.size_bytes, here, damaged, target, kept_bytes)
     return Plan(*facts, tuple(addresses))
 
@@ -229,19 +229,6 @@ def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
 def is_offline(asked: bool = False) -> bool:
     """Return whether no socket may be opened: asked for, or ``ZOO_OFFLINE`` is set, but to 0."""
     return asked or os.environ.get("ZOO_OFFLINE", "0") not in ("", "0")
-
-
-def _verified(found: Found, row: WeightsRow) -> tuple[Path | None, HashMismatchError | None]:
-    """Return the first local file whose bytes hold, and what is wrong with those before it."""
-    damaged = None
-    for path in local_files(found):
-        try:
-            verify_file(path, row)
-        except HashMismatchError as error:
-            damaged = error
-        else:
-            return path, damaged
-    return None, damaged
 
 
 def _warn_of_damage(plan: Plan) -> None:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from zoo.catalog import Found
@@ -12,29 +13,40 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.rows import WeightsRow
 from zoo.weights.cache import cached_file, weights_filename
 
-__all__ = ["check_file", "find_weights_file", "local_files", "verify_file", "weights_row"]
+__all__ = [
+    "check_file",
+    "find_weights_file",
+    "first_that_holds",
+    "local_files",
+    "verify_file",
+    "weights_row",
+]
 
+_LOG = logging.getLogger("zoo")
 _PACKAGE = "package:"
 
 
 def find_weights_file(found: Found) -> Path:
     """Return the file of a weights row, its size and sha256 verified.
 
-    A file inside the plugin's package comes first, then the cache's. Nothing is fetched, nothing
-    is written and no lock is taken, so a cache that is shared read-only will do.
+    A file inside the plugin's package comes first, then the cache's; of those whose bytes do not
+    hold before one that does, the log tells. Nothing is fetched, nothing is written and no lock is
+    taken, so a cache that is shared read-only will do.
 
     Args:
         found: A row of kind ``weights``, as the catalog returns it.
 
     Raises:
-        HashMismatchError: A file is there, and is not the promised one.
+        HashMismatchError: Files are there, and none is the promised one.
         DownloadError: No file is there; says from where, and how to get it.
     """
     row = weights_row(found)
-    for path in local_files(found):
-        verify_file(path, row)
+    path, damaged = first_that_holds(local_files(found), row.sha256, row.size_bytes)
+    if path is not None:
+        if damaged is not None:
+            _LOG.warning("%s", damaged.message)
         return path
-    raise _absent(found, row)
+    raise damaged or _absent(found, row)
 
 
 def weights_row(found: Found) -> WeightsRow:
@@ -61,6 +73,25 @@ def local_files(found: Found) -> Iterator[Path]:
     cached = cached_file(row.sha256)
     if cached is not None:
         yield cached
+
+
+def first_that_holds(
+    paths: Iterable[Path], sha256: str, size_bytes: int | None = None
+) -> tuple[Path | None, HashMismatchError | None]:
+    """Return the first file whose bytes hold, and what is wrong with the last one before it.
+
+    Raises:
+        DownloadError: One cannot be read.
+    """
+    damaged = None
+    for path in paths:
+        try:
+            check_file(path, sha256, size_bytes)
+        except HashMismatchError as error:
+            damaged = error
+        else:
+            return path, damaged
+    return None, damaged
 
 
 def verify_file(path: Path, row: WeightsRow) -> None:

@@ -125,11 +125,13 @@ def test_renamed_file_too_large_to_be_kept_is_adopted_alike(
 
 
 def test_second_rescue_keeps_what_is_there(tmp_path: Path, write_index: Callable[..., Any]) -> None:
+    """A damaged file beside it, of the same digest and of another name, does not count."""
     path = _old(tmp_path / "disk" / "a.pth")
     index = write_index(unet_old=path)
     (first,) = _rescued([path], index)
     cached = list((tmp_path / "cache").rglob("*.safetensors"))
     before = cached[0].stat().st_mtime_ns
+    cached[0].with_name("a.safetensors").write_bytes(b"torn")
 
     (second,) = _rescued([path], index)
     cached[0].write_bytes(b"torn")

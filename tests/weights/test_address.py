@@ -230,6 +230,23 @@ def test_fetch_address_when_the_cached_bytes_are_damaged_refuses_them(
     assert len(server.asked) == 2
 
 
+def test_fetch_address_takes_the_cached_file_that_holds(
+    server: FaultyServer,
+    address: str,
+    get: Callable[..., Path],
+    payload: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = get(address)
+    other = path.with_name("z.safetensors")
+    other.write_bytes(payload)
+    path.write_bytes(b"damaged")
+
+    assert get(address) == other
+    assert len(server.asked) == 2
+    assert "cannot accept unet.safetensors: sha256 is " in caplog.text
+
+
 def test_fetch_address_of_another_ending_keeps_that_ending(
     server: FaultyServer, address: str, get: Callable[..., Path], payload: bytes
 ) -> None:

@@ -219,6 +219,18 @@ def test_download_replaces_a_cached_file_that_was_damaged(
     assert "cannot accept unet.safetensors: sha256 is" in caplog.text
 
 
+def test_download_takes_a_cached_file_of_another_name_where_the_first_is_damaged(
+    write_row: WriteRow, payload: bytes, digest: str, no_sockets: None
+) -> None:
+    write_row()
+    folder = cache_folder() / digest
+    folder.mkdir(parents=True)
+    (folder / "a.safetensors").write_bytes(b"damaged")
+    (folder / "b.safetensors").write_bytes(payload)
+
+    assert zoo.download("unet", offline=True) == folder / "b.safetensors"
+
+
 @pytest.fixture
 def damaged(write_row: WriteRow, tmp_path: Path, payload: bytes, digest: str) -> Path:
     """Return a file of the cache in which a byte has changed."""

@@ -86,6 +86,18 @@ def test_find_of_a_damaged_package_takes_the_file_of_the_cache(
     assert caplog.text.count("cannot accept a.safetensors: sha256 is") == 1
 
 
+def test_find_tries_every_file_of_the_digest(tmp_path: Path, cache: Path) -> None:
+    """Two old names of one file lie in one folder."""
+    folder = cache / hashlib.sha256(DATA).hexdigest()
+    folder.mkdir(parents=True)
+    (folder / "a.safetensors").write_bytes(DATA[::-1])
+    (folder / "b.safetensors").write_bytes(DATA)
+
+    path = find_weights_file(_found(tmp_path, "https://example.org/a.safetensors"))
+
+    assert folder / "b.safetensors" == path
+
+
 def test_find_where_no_file_holds_raises(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(DATA[::-1])
     cached = cache / hashlib.sha256(DATA).hexdigest() / "a.safetensors"

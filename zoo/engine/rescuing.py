@@ -13,11 +13,12 @@ from zoo.errors import (
     CheckpointError,
     ConflictError,
     DownloadError,
-    HashMismatchError,
     ZooError,
 )
 from zoo.rows import LegacyRow
-from zoo.weights import add_to_cache, cache_folder, cached_file, check_file, fetch_file
+from zoo.weights import add_to_cache, cache_folder, check_file, fetch_file
+from zoo.weights.cache import cached_files
+from zoo.weights.files import first_that_holds
 from zoo.weights.lock import LOCK_NAME, Pin, add_pins, read_pins
 from zoo.weights.rescue import LegacyIndex, OldFile, find_files, read_old_file
 from zoo.weights.staging import staging_folder
@@ -118,12 +119,8 @@ def _kept(old: OldFile, mirror_out: Path | None) -> Rescued | None:
         return None
     made = [pin for pin in known if pin is not None]
     pin = made[0]
-    path = cached_file(pin.sha256)
+    path, _ = first_that_holds(cached_files(pin.sha256), pin.sha256, pin.size_bytes)
     if path is None:
-        return None
-    try:
-        check_file(path, pin.sha256, pin.size_bytes)
-    except HashMismatchError:
         return None
     if mirror_out is not None:
         _write_mirror(mirror_out, path, made)

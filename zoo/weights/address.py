@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import DownloadError
-from zoo.weights.cache import address_filename, cache_folder, cached_file
+from zoo.weights.cache import address_filename, cache_folder, cached_files
 from zoo.weights.download import add_to_cache, is_offline
 from zoo.weights.fetch import fetch_file
-from zoo.weights.files import check_file
+from zoo.weights.files import first_that_holds
 from zoo.weights.mirrors import is_local, shown_address
 from zoo.weights.session import open_session
 from zoo.weights.transfer import Patience, Setback, measure
@@ -55,9 +55,8 @@ def fetch_address(
             opened, or the cache cannot be written.
     """
     target = cache_folder() / sha256 / _filename(address)
-    cached = target if target.is_file() else cached_file(sha256)
+    cached = _cached(target, sha256)
     if cached is not None:
-        check_file(cached, sha256)
         _LOG.info("%s is in the cache: %s", shown_address(address), cached)
         if cached.suffix == target.suffix:
             return cached
@@ -73,6 +72,17 @@ def fetch_address(
     return fetch_file(
         target, sha256, size_bytes, [address], patience=patience, progress=progress, hint=_HINT
     )
+
+
+def _cached(target: Path, sha256: str) -> Path | None:
+    """Return the cache's file of a digest, verified: the target, else one of another name."""
+    files = sorted(cached_files(sha256), key=lambda path: path != target)
+    path, damaged = first_that_holds(files, sha256)
+    if damaged is not None:
+        if path is None:
+            raise damaged
+        _LOG.warning("%s", damaged.message)
+    return path
 
 
 def _ask_size(address: str, name: str, patience: Patience) -> int:

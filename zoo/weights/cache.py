@@ -25,6 +25,7 @@ __all__ = [
     "address_filename",
     "cache_folder",
     "cached_file",
+    "cached_files",
     "find_cached",
     "lock_path",
     "note_path",
@@ -87,9 +88,19 @@ def cached_file(sha256: str) -> Path | None:
     Args:
         sha256: 64 hex digits, lower case.
     """
-    return next(
-        (found.path for found in _in_folder(cache_folder() / sha256) if not found.is_part), None
-    )
+    return next(iter(cached_files(sha256)), None)
+
+
+def cached_files(sha256: str) -> tuple[Path, ...]:
+    """Return every whole file of a digest in the cache, sorted by name; not verified.
+
+    One file that two rows list may lie there under both names, and one of them be damaged.
+
+    Args:
+        sha256: 64 hex digits, lower case.
+    """
+    folder = cache_folder() / sha256
+    return tuple(found.path for found in _in_folder(folder) if not found.is_part)
 
 
 def find_cached() -> tuple[CachedFile, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoo.catalog import Found
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.rows import WeightsRow
-from zoo.weights.cache import cached_file, weights_filename
+from zoo.weights.cache import cached_files, weights_filename
 
 __all__ = [
     "check_file",
@@ -70,9 +70,7 @@ def local_files(found: Found) -> Iterator[Path]:
             path = found.record.file(url.removeprefix(_PACKAGE))
             if path.is_file():
                 yield path
-    cached = cached_file(row.sha256)
-    if cached is not None:
-        yield cached
+    yield from cached_files(row.sha256)
 
 
 def first_that_holds(

@@ -163,6 +163,21 @@ def test_mirror_serves_another_user_by_the_shared_lock(
     assert all(file.is_relative_to(tmp_path / "other") for file in fetched)
 
 
+def test_damaged_file_of_a_mirror_is_replaced(
+    tmp_path: Path, write_index: Callable[..., Any]
+) -> None:
+    path, mirror = _old(tmp_path / "disk" / "a.pth"), tmp_path / "mirror"
+    index = write_index(unet_old=path)
+    _rescued([path], index, mirror_out=mirror)
+    (copy,) = mirror.rglob("*.safetensors")
+    copy.write_bytes(b"torn")
+
+    (done,) = _rescued([path], index, mirror_out=mirror)
+
+    assert done.state == "kept"
+    assert hashlib.sha256(copy.read_bytes()).hexdigest() == done.sha256
+
+
 def test_dry_run_writes_nothing(tmp_path: Path, write_index: Callable[..., Any]) -> None:
     path = _old(tmp_path / "disk" / "a.pth")
 

@@ -16,7 +16,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.rows import LegacyRow
-from zoo.weights import add_to_cache, cache_folder, check_file, fetch_file
+from zoo.weights import add_to_cache, cache_folder, fetch_file
 from zoo.weights.cache import cached_files
 from zoo.weights.files import first_that_holds
 from zoo.weights.lock import LOCK_NAME, Pin, add_pins, read_pins
@@ -183,13 +183,14 @@ def _stopping_at(folder: Path) -> Iterator[None]:
 
 
 def _write_mirror(folder: Path, source: Path, pins: Sequence[Pin]) -> None:
-    """Lay the file out as mirrors are asked for it, under each name, and pin it there too."""
+    """Lay the file out as mirrors are asked for it, under each name, and pin it there too.
+
+    A copy that is there and whose bytes do not hold makes way for a new one.
+    """
     for pin in pins:
         target = folder / pin.sha256 / f"{pin.name}.safetensors"
-        if target.is_file():
-            check_file(target, pin.sha256, pin.size_bytes)
-        else:
-            fetch_file(target, pin.sha256, pin.size_bytes, [source.resolve().as_uri()])
+        addresses = [source.resolve().as_uri()]
+        fetch_file(target, pin.sha256, pin.size_bytes, addresses, mend=True)
     add_pins(pins, folder / LOCK_NAME)
 
 

@@ -94,3 +94,76 @@ def test_publish_of_what_was_not_measured_leaves_nothing(
     assert "no metric 'x' was measured of it" in said[1]
     assert "found a work dir without a checkpoint" in said[2]
     assert not (tmp_path / "out").exists()
+
+
+def test_publish_of_a_run_with_other_data_in_its_place_leaves_nothing(
+    tmp_path: Path,
+    work_dir: Path,
+    squares: Path,
+    squares_data: Path,
+    check_refused: Callable[..., str],
+) -> None:
+    """Another split of the same pictures holds as a test what the run was trained on."""
+    stated = ["--name", "tiny", "--out", str(tmp_path / "out"), "--data-licence", "CC0-1.0"]
+    other = tmp_path / "other"
+    _prepare_again(squares_data.parent / "raw", other)
+
+    said = check_refused(
+        "publish",
+        work_dir,
+        *stated,
+        "--data",
+        other,
+        guilty=other,
+        plugins="squares",
+        folder=squares,
+    )
+    config = next(work_dir.glob("*.py"))
+    config.write_text(config.read_text().replace(str(squares_data), str(tmp_path / "gone")))
+    moved = check_refused(
+        "publish", work_dir, *stated, guilty="gone", plugins="squares", folder=squares
+    )
+
+    assert "it was trained on the prepared folder of digest " in said
+    assert "found another one (" in said
+    assert "found none in its place." in moved
+    assert "give the folder that it was trained on by --data" in moved
+    assert not (tmp_path / "out").exists()
+
+
+def test_publish_passes_over_measurements_of_a_part_that_lie_in_the_work_dir(
+    tmp_path: Path, work_dir: Path, squares: Path, run_zoo: Run
+) -> None:
+    def zoo(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return run_zoo(*words, plugins="squares", folder=squares)
+
+    part = ["--cfg-options", "test_dataloader.dataset.indices=1"]
+    zoo("test", work_dir, "--out", work_dir / "quick.json", *part)
+    zoo("test", work_dir, "--out", work_dir / "test.json")
+    publish = ["publish", work_dir, "--name", "tiny", "--data-licence", "CC0-1.0", "--out"]
+
+    done = zoo(*publish, tmp_path / "out")
+
+    assert done.returncode == 0, done.stderr
+    assert "note: cannot publish the metrics in 'quick.json'" in done.stderr
+    (row,) = tomllib.loads(done.stdout)["weights"]
+    assert {metric["split"] for metric in row["metrics"]} == {"test"}
+
+
+def _prepare_again(raw: Path, out: Path) -> None:
+    from zoo.data import DatasetIdentity, Pair, Report, Shares, open_source, prepare_semantic
+
+    names = sorted(path.name for path in (raw / "images").iterdir())
+    pairs = [Pair(f[:3], f[:3], f"images/{f}", (f"masks/{f}",)) for f in names]
+    with open_source(raw) as source:
+        prepare_semantic(
+            source,
+            out,
+            dataset=DatasetIdentity("squares", "SquareDataset", "0.1.0"),
+            pairs=pairs,
+            classes=["ground", "square"],
+            palette=[(0, 0, 0), (250, 200, 0)],
+            encode_mask=lambda masks, _: (masks[0].astype("uint8"), []),
+            shares=Shares(0.2, 0.2, 0.6),
+            report=Report(),
+        )

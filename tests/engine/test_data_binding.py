@@ -168,9 +168,9 @@ def test_bind_data_with_nothing_to_train_on_can_be_measured(
 
     assert config["train_dataloader"] is None
     assert config["test_dataloader"]["dataset"]["data_root"] == str(squares_data)
-    with pytest.raises(ConfigError, match="the config has no train_dataloader") as caught:
+    with pytest.raises(DataError, match="its split 'train' is empty") as caught:
         train(Config(config))
-    assert "--shares" in str(caught.value.hint)
+    assert (caught.value.where, "--shares" in str(caught.value.hint)) == (str(squares_data), True)
 
 
 def test_bind_data_with_empty_validation_leaves_it_out(

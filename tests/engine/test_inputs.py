@@ -155,3 +155,13 @@ def test_folder_with_images_tells_of_those_below(
     expected = f"'{tmp_path / name}' and all in subfolders is left out"
     assert (expected in caplog.text) == is_told
     assert ("left out" in caplog.text) == is_told
+
+
+def test_folder_with_predictions_in_it_does_not_tell_of_those(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "in/a.png", "in/out/predictions.json", "in/out/a_label.png")
+
+    find_inputs([tmp_path / "in"])
+
+    assert caplog.text == ""

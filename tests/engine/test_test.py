@@ -165,3 +165,19 @@ def test_test_without_that_split_refuses(read: Callable[..., Any], weights: Path
         test(config, weights, split="train")
     with pytest.raises(ConfigError, match="no split 'tset': expected one of train, val, test"):
         test(config, weights, split="tset")
+
+
+def test_test_of_a_config_that_has_no_test_says_that_it_measures_validation(
+    read: Callable[..., Any], weights: Path, tmp_path: Path
+) -> None:
+    """So that nobody takes the numbers for those of a test."""
+    from zoo.engine.test import measured_split, test
+
+    config = read()
+    config.test_dataloader = config.test_evaluator = config.test_cfg = None
+
+    test(config, weights, out=tmp_path / "m.json")
+
+    document = json.loads((tmp_path / "m.json").read_text())
+    assert document["split"] == measured_split(config, "test") == "val"
+    assert document["images"]["count"] == document["data"]["splits"]["val"]["count"]

@@ -110,14 +110,14 @@ def _metrics(
     facts: RunFacts, files: tuple[Path, ...], chosen: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     from zoo.engine.checkpoints import load_checkpoint
-    from zoo.engine.measured import find_test_files, read_test_rows, validation_rows
+    from zoo.engine.measured import find_test_files, validation_rows
     from zoo.engine.writing import digest_of_file
 
     sha256 = digest_of_file(facts.checkpoint)
     paths = files or tuple(find_test_files(facts.work_dir, sha256))
-    rows = _once(row for path in paths for row in read_test_rows(path, sha256, facts))
+    rows = _once(row for path in paths for row in _rows(path, sha256, facts, is_named=bool(files)))
     hint = f"zoo test {facts.work_dir} --out {facts.work_dir / 'test.json'}"
-    if not paths:
+    if not files and not rows:
         checkpoint = load_checkpoint(facts.checkpoint)
         rows = validation_rows(facts.work_dir, checkpoint, facts.config, facts.data)
         if rows:
@@ -130,6 +130,18 @@ def _metrics(
         hint = f"there are {', '.join(sorted(known))}." if absent and known else hint
         raise CheckpointError(message, path=facts.work_dir, hint=hint)
     return [row for row in rows if not chosen or row["name"] in chosen]
+
+
+def _rows(path: Path, sha256: str, facts: RunFacts, *, is_named: bool) -> list[dict[str, Any]]:
+    from zoo.engine.measured import read_test_rows
+
+    try:
+        return read_test_rows(path, sha256, facts)
+    except CheckpointError as error:
+        if is_named:
+            raise
+        click.echo(f"note: {error.message}", err=True)  # it only lies in the work dir
+        return []
 
 
 def _once(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

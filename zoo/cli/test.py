@@ -67,7 +67,7 @@ def command(
     from zoo.engine.data_facts import has_derived_labels
     from zoo.engine.drawing import draw_while_testing
     from zoo.engine.running import log_on_stderr
-    from zoo.engine.test import test
+    from zoo.engine.test import measured_split, test
 
     with log_on_stderr():
         resolved = read_config(
@@ -75,6 +75,7 @@ def command(
         )
         if show_dir is not None or show:
             draw_while_testing(resolved, show_dir, show=show, wait_s=wait_time)
+        split = measured_split(resolved, split)
         metrics = test(
             resolved,
             checkpoint,
@@ -115,16 +116,18 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
 def _config_and_weights(name: str) -> tuple[str, str]:
     from zoo.engine.models import is_weights_name
     from zoo.errors import UnknownNameError
+    from zoo.names import hint_near
     from zoo.weights import find_weights
     from zoo.weights.files import find_weights_file
 
+    near: tuple[str, ...] = ()
     try:
         found = find_weights(name) if is_weights_name(name) else None
-    except UnknownNameError:
-        found = None
+    except UnknownNameError as error:
+        found, near = None, error.near
     if found is None:
         message = f"cannot test {name!r}: it is no work dir, and no checkpoint is given."
-        hint = "zoo test CONFIG CHECKPOINT, or weights that `zoo list` names."
+        hint = hint_near(near, "zoo test CONFIG CHECKPOINT, or weights that `zoo list` names.")
         raise CheckpointError(message, path=name, hint=hint)
     row = cast("WeightsRow", found.row)
     if not row.config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,14 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from zoo.data import Prepared
 
-__all__ = ["bind_data", "bind_evaluator", "family_of", "iterate_heads", "iterate_leaves"]
+__all__ = [
+    "bind_data",
+    "bind_evaluator",
+    "family_of",
+    "iterate_heads",
+    "iterate_leaves",
+    "root_without_training",
+]
 
 _LOG = logging.getLogger("zoo")
 
@@ -157,6 +164,23 @@ def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
     if config.get("val_dataloader") is None and checkpoint:
         # Nothing is measured, so nothing can be best.
         checkpoint.pop("save_best", None)
+
+
+def root_without_training(config: Mapping[str, Any]) -> Path | None:
+    """Return the prepared folder of a config's data if it has nothing to train on, else None."""
+    from zoo.data import read_prepared
+    from zoo.data.prepared import is_prepared
+
+    for key in ("val_dataloader", "test_dataloader"):
+        for _, leaf in iterate_leaves((config.get(key) or {}).get("dataset") or {}, ""):
+            root = Path(leaf.get("data_root") or "")
+            if (
+                leaf.get("data_root")
+                and is_prepared(root)
+                and not read_prepared(root).splits["train"].count
+            ):
+                return root
+    return None
 
 
 def _bind_loader(loader: dict[str, Any], prepared: Prepared, split: str) -> None:

@@ -100,6 +100,9 @@ def _hint_below(folder: Path) -> str:
 def _first_below(folder: Path, suffixes: frozenset[str], reads: _Reads) -> Path | None:
     """Return an image in a subfolder, if there is one."""
     for root, subfolders, files in os.walk(folder):
+        if "predictions.json" in files and Path(root) != folder:
+            subfolders.clear()  # what `zoo predict` wrote
+            continue
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         if Path(root) != folder:
             paths = (Path(root, name) for name in sorted(files))

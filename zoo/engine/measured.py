@@ -138,7 +138,8 @@ def _place(
 ) -> str:
     """Return what a protocol says of data that is not the run's; refuse images that it has seen."""
     split, data = str(document.get("split")), document["data"]
-    if data.get("digest") == run.data.get("digest"):
+    own = run.data.get("digest") or run.data.get("name")
+    if (data.get("digest") or data.get("name")) == own:
         return ""
     if run.data_root is None or "contents" not in images:
         return "; of other data than the run's, and not compared with what it was trained on"

@@ -19,14 +19,15 @@ from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.data_facts import facts_of_folder, facts_of_loader
 from zoo.engine.models import find_best_checkpoint, find_dumped_config
 from zoo.engine.pretrained_url import is_url, read_url
-from zoo.errors import CheckpointError, ConfigError
+from zoo.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 __all__ = ["RunFacts", "find_run", "note_command", "without_places"]
 
-_COMMAND = "zoo_command"  # in a run's config, which mmengine writes into the work dir
+# In a run's config, which mmengine writes into the work dir.
+_COMMAND, _DATA = "zoo_command", "zoo_data_digest"
 _URL = r"(?:https?|ftp|s3|file)://[^\s,'\"\])]+"
 _WHOLE_PATH = r"(?<![^=\[(,'\"\s])~?/[^\s,'\"\])]+"
 _PLACE = re.compile(f"{_URL}|{_WHOLE_PATH}")
@@ -66,7 +67,7 @@ class RunFacts:
     def _config_digest(self) -> str:
         """Hash the config without where it ran, which is another place on each machine."""
         config = copy.deepcopy(self.config)
-        for key in (_COMMAND, "work_dir", "load_from", "resume", "launcher"):
+        for key in (_COMMAND, _DATA, "work_dir", "load_from", "resume", "launcher"):
             config.pop(key, None)
         roots = sorted(_data_roots(config), key=len, reverse=True)
         # Before it is laid out as text, whose lines break by the length of what stands in them.
@@ -83,7 +84,7 @@ def note_command(
     has_data: bool = False,
     amp: bool = False,
 ) -> None:
-    """Write into a config the command that trains it, so that its run can tell.
+    """Write into a config the command that trains it, and its data's digest: a run can tell then.
 
     Folders are left out, since they are others elsewhere; so are passwords and tokens.
 
@@ -102,6 +103,10 @@ def note_command(
     words += ["--amp"] if amp else []
     words += ["--cfg-options", *map(without_places, cfg_options)] if cfg_options else []
     config[_COMMAND] = shlex.join(words)
+    loader = config.get("train_dataloader")
+    digest = facts_of_loader(loader).get("digest") if loader else None
+    if digest is not None:
+        config[_DATA] = digest
 
 
 def _shown(pretrained: str) -> str:
@@ -155,7 +160,7 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
     Raises:
         CheckpointError: There is no checkpoint.
         ConfigError: There is no config beside it, or its data is not there.
-        DataError: The folder does not hold.
+        DataError: The folder does not hold, or is not the one that it was trained on.
     """
     folder = spec if spec.is_dir() else spec.parent
     checkpoint = spec if spec.is_file() else find_best_checkpoint(spec) or find_checkpoint(spec)
@@ -171,14 +176,25 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
         message = f"cannot publish {str(spec)!r}: its config names no data."
         raise ConfigError(message, where=source, hint="give the config that it was trained with.")
     facts = facts_of_folder(data) if data is not None else facts_of_loader(loader)
+    _check_digest(spec, resolved.get(_DATA), facts, data or _root_of(loader))
     name = Path(resolved.filename or str(source)).stem
     root = (data or _root_of(loader)) if "splits" in facts else None
     return RunFacts(resolved, name, checkpoint, folder, facts, root)
 
 
+def _check_digest(spec: Path, noted: str | None, facts: Mapping[str, Any], root: Path) -> None:
+    """Refuse data that is not what the run noted: it would be called what it is not."""
+    if noted is None or noted == facts.get("digest"):
+        return
+    found = f"another one ({facts['digest'][:12]})" if "digest" in facts else "none"
+    message = f"cannot publish {str(spec)!r}: it was trained on the prepared folder of digest "
+    message += f"{noted[:12]}, found {found} in its place."
+    raise DataError(message, path=root, hint="give the folder that it was trained on by --data.")
+
+
 def _root_of(loader: Mapping[str, Any]) -> Path:
     _, leaf = next(iterate_leaves(loader["dataset"], ""))
-    return Path(leaf["data_root"])
+    return Path(leaf.get("data_root") or "")
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ from zoo.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["SCHEMA", "test"]
+__all__ = ["SCHEMA", "measured_split", "test"]
 
 SCHEMA = "zoo.test/1"
 _SPLITS = ("train", "val", "test")
@@ -59,8 +59,9 @@ def test(
     """Return the metrics of a checkpoint on one split of a config's data.
 
     Validation and test are measured as the config has them, training images through the test
-    pipeline. mmengine's log goes to the folder ``test`` in the work dir, so that the config and
-    the curves of training stay as they are.
+    pipeline; a config without a test part is measured as it is validated, and that is said.
+    mmengine's log goes to the folder ``test`` in the work dir, so that the config and the curves
+    of training stay as they are.
 
     Args:
         config: As `read_config` returns it; not changed.
@@ -83,6 +84,7 @@ def test(
     from zoo.engine.resuming import safe_loading
     from zoo.engine.run_facts import without_places
 
+    split = measured_split(config, split)
     config = _config_for(config, split)
     config.launcher = launcher
     config.load_from, config.resume = str(checkpoint), False
@@ -112,6 +114,12 @@ def test(
             way = {"tta": tta, "cfg_options": [without_places(option) for option in cfg_options]}
             _write(Path(out), _document(config, weights, split, way, metrics, kept))
     return metrics
+
+
+def measured_split(config: Config, split: str) -> str:
+    """Return the split that is measured: ``val`` where a config is to be tested and has no test."""
+    has_no_test = not config.get("test_dataloader") and config.get("val_dataloader")
+    return "val" if split == "test" and has_no_test else split
 
 
 def _config_for(config: Config, split: str) -> Config:

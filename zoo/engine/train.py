@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.batches import naming_images
 from zoo.engine.class_counts import check_run_classes
+from zoo.engine.data_binding import root_without_training
 from zoo.engine.interrupts import saving_on_interrupt
 from zoo.engine.processes import join_processes
 from zoo.engine.progress import watch_runner
@@ -92,10 +93,13 @@ def _check_parts(config: Config) -> None:
         key for key in ("train_dataloader", "train_cfg", "optim_wrapper") if not config.get(key)
     ]
     if lacks:
+        empty = root_without_training(config)
+        if lacks == ["train_dataloader"] and empty is not None:
+            message = "cannot train on this data: its split 'train' is empty."
+            hint = "prepare it with a share for train: --shares 0.8,0.1,0.1."
+            raise DataError(message, path=empty, hint=hint)
         message = f"cannot train: the config has no {', '.join(lacks)}."
         hint = "take a whole config, or add _base_ files for data and schedule."
-        if lacks == ["train_dataloader"]:
-            hint = "give it one, or data with images to train on (prepare it with --shares)."
         raise ConfigError(message, where=config.filename, hint=hint)
 
 

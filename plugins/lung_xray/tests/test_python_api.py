@@ -85,3 +85,4 @@ def test_shipped_weights_are_measured_by_their_name(tmp_path: Path) -> None:
     assert not (tmp_path / "unet_lung_montgomery").exists()
     assert other.returncode == 1
     assert "cannot test 'unet_lung_montgomry': it is no work dir, and no checkpoint" in other.stderr
+    assert "did you mean unet_lung_montgomery?" in other.stderr

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -31,6 +33,7 @@ parameters = 4
 metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
 labels = "true", protocol = "README" }}]
 """
+COLUMNS = "name task tasks config architecture datasets metrics memory_gb url sha256_prefix note"
 NAMED, UNNAMED, PINNED = "a" * 64, "b" * 64, "c" * 64
 
 
@@ -159,5 +162,47 @@ def test_what_a_killed_rescue_left_is_listed_and_pruned(weights: Path) -> None:
     assert str(live) not in dry.stdout
     assert there
     assert f"removed {dead}\n" in done.stdout
-    assert kept == {live.name, f"{live.name}.lock"}
+    assert kept == {NAMED, UNNAMED, PINNED, live.name, f"{live.name}.lock"}
+    for text in (dry.stderr, done.stderr):
+        assert f"kept 3 files without a name: a rescue is at work in {live} and may " in text
+    assert _kept(weights) == {NAMED, UNNAMED, PINNED}
+    _run("cache", "prune")
     assert _kept(weights) == set()
+
+
+@pytest.mark.mm
+def test_prune_during_a_rescue_leaves_what_is_being_adopted(
+    weights: Path,
+    tmp_path: Path,
+    write_plugin: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file lies in the cache before the copy for the mirror is done, and is pinned after."""
+    import torch
+
+    from zoo.engine import rescuing
+    from zoo.weights.lock import read_pins
+
+    old = tmp_path / "disk" / "a.pth"
+    old.parent.mkdir()
+    torch.save({"state_dict": {"a.weight": torch.ones(2, 3)}}, old)
+    digits = hashlib.sha256(old.read_bytes()).hexdigest()[:8]
+    url = f"https://example.org/unet-{digits}.pth"
+    row = ["unet_old", "semantic", ["semantic"], "c.py", [], [], [], None, url, digits, None]
+    index = {"format": 1, "licence": "MIT", "data_licence": "not stated"}
+    index |= {"columns": COLUMNS.split(), "rows": [row]}  # type: ignore[dict-item]
+    package = write_plugin("olds", '[[legacy_index]]\nfile = "__init__.py"\n')
+    (package / "__init__.py").write_text(json.dumps(index))
+    write_mirror = rescuing._write_mirror
+
+    def prune_first(*args: Any) -> None:
+        assert _run("cache", "prune").exit_code == 0
+        write_mirror(*args)
+
+    monkeypatch.setattr(rescuing, "_write_mirror", prune_first)
+
+    done = _run("rescue", str(old), "--mirror-out", str(tmp_path / "mirror"))
+
+    assert done.exit_code == 0, done.output
+    assert (weights / read_pins()["unet_old"].sha256).is_dir()
+    assert list((tmp_path / "mirror").rglob("*.safetensors"))

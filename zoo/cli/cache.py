@@ -77,31 +77,46 @@ def prune(dry_run: bool) -> None:
     """Remove interrupted work, and weights that neither a plugin nor zoo.lock names.
 
     Plugins that ZOO_PLUGINS hides count, and so does the user's own zoo.lock where ZOO_LOCK names
-    another. Nothing is removed while a plugin cannot be read.
+    another. Nothing is removed while a plugin cannot be read, and only interrupted work while a
+    rescue goes on, which has yet to name what it adopts.
     """
     from zoo.errors import DownloadError
-    from zoo.weights import find_cached, remove_cached
+    from zoo.weights import remove_cached
     from zoo.weights.staging import find_staged, is_held, remove_staged
 
-    names, errors = _names()
-    _check_all_read(errors)
     freed_bytes = 0
-    for found in find_cached():
-        if found.is_part or found.sha256 not in names:
-            try:
-                if not dry_run:
-                    remove_cached(found)
-            except DownloadError as error:  # it is being fetched
-                click.echo(error.message, err=True)
-                continue
-            click.echo(f"{'would remove' if dry_run else 'removed'} {found.path}")
-            freed_bytes += found.size_bytes
+    for found in _removable():
+        try:
+            if not dry_run:
+                remove_cached(found)
+        except DownloadError as error:  # it is being fetched
+            click.echo(error.message, err=True)
+            continue
+        click.echo(f"{'would remove' if dry_run else 'removed'} {found.path}")
+        freed_bytes += found.size_bytes
     for folder in find_staged():
         size_bytes = _size_bytes(folder)
         if not is_held(folder) if dry_run else remove_staged(folder):
             click.echo(f"{'would remove' if dry_run else 'removed'} {folder}")
             freed_bytes += size_bytes
     click.echo(f"{freed_bytes / 1e6:,.1f} MB {'would be ' if dry_run else ''}freed", err=True)
+
+
+def _removable() -> list[CachedFile]:
+    """Return the files of the cache that may go, and say what stays since a rescue goes on."""
+    from zoo.weights import find_cached
+    from zoo.weights.staging import find_staged, is_held
+
+    # In this order: whoever adopted a listed file is still at work, or has pinned it by now.
+    files = find_cached()
+    busy = [folder for folder in find_staged() if is_held(folder)]
+    names, errors = _names()
+    _check_all_read(errors)
+    unnamed = [found for found in files if not found.is_part and found.sha256 not in names]
+    if busy and unnamed:
+        note = f"kept {len(unnamed)} files without a name: a rescue is at work in {busy[0]} "
+        click.echo(f"{note}and may name them yet; prune again when it has ended.", err=True)
+    return [found for found in files if found.is_part or (found in unnamed and not busy)]
 
 
 def _staged_rows() -> list[dict[str, Any]]:

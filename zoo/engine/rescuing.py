@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.engine.converting import convert_checkpoint
+from zoo.engine.converting import Converted, convert_checkpoint
 from zoo.errors import (
     CheckpointError,
     ConflictError,
@@ -130,32 +130,21 @@ def _kept(old: OldFile, mirror_out: Path | None) -> Rescued | None:
 
 def _adopt(old: OldFile, mirror_out: Path | None) -> Rescued:
     first = old.rows[0].row
-    sha256 = str(old.sha256)
     facts = {
-        "source_sha256": sha256,
+        "source_sha256": str(old.sha256),
         "source_name": first.file_name if isinstance(first, LegacyRow) else old.path.name,
     }
-    with staging_folder() as folder:
+    with staging_folder() as folder:  # until it is left, `zoo cache prune` spares the new file
         staged = folder / "converted.safetensors"
         with _stopping_at(folder):
             converted = convert_checkpoint(old.path, staged, facts=facts, data=old.data)
-        pins = [
-            Pin(
-                name=found.row.name,
-                plugin=found.record.name,
-                sha256=converted.sha256,
-                size_bytes=converted.size_bytes,
-                source_sha256=sha256,
-                source_size_bytes=old.size_bytes,
-                parameters=converted.parameters,
-            )
-            for found in old.rows
-        ]
+        pins = _pins(old, converted)
         name = f"{first.name}.safetensors"
         path = add_to_cache(staged, converted.sha256, converted.size_bytes, name)
-    if mirror_out is not None:
-        _write_mirror(mirror_out, path, pins)
-    add_pins(pins)
+        staged.unlink()  # the mirror may need its space
+        if mirror_out is not None:
+            _write_mirror(mirror_out, path, pins)
+        add_pins(pins)
     return Rescued(
         path=old.path,
         state="adopted",
@@ -165,6 +154,22 @@ def _adopt(old: OldFile, mirror_out: Path | None) -> Rescued:
         sha256=converted.sha256,
         dropped=converted.dropped,
     )
+
+
+def _pins(old: OldFile, converted: Converted) -> list[Pin]:
+    """Return a pin of the converted file for each row that lists the old one."""
+    return [
+        Pin(
+            name=found.row.name,
+            plugin=found.record.name,
+            sha256=converted.sha256,
+            size_bytes=converted.size_bytes,
+            source_sha256=str(old.sha256),
+            source_size_bytes=old.size_bytes,
+            parameters=converted.parameters,
+        )
+        for found in old.rows
+    ]
 
 
 @contextmanager

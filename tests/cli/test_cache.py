@@ -170,6 +170,34 @@ def test_what_a_killed_rescue_left_is_listed_and_pruned(weights: Path) -> None:
     assert _kept(weights) == set()
 
 
+@pytest.mark.parametrize("looks", [0, 1])
+def test_listing_skips_a_file_of_a_rescue_that_goes_away(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """It is gone before it is looked at, or after the first look."""
+    (weights / ".rescue-a").mkdir()
+    gone = weights / ".rescue-a" / "converted.safetensors"
+    gone.write_bytes(b"x")
+    (weights / ".rescue-a" / "other").write_bytes(b"xx")
+    seen = []
+    stat = Path.stat
+
+    def stat_once(path: Path, **options: bool) -> os.stat_result:
+        if path == gone:
+            seen.append(path)
+            if len(seen) > looks:
+                path.unlink(missing_ok=True)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat_once)
+
+    done = _run("cache", "ls", "--json")
+
+    assert done.exit_code == 0, done.output
+    rows = {row["file"]: row for row in json.loads(done.stdout)}
+    assert rows[".rescue-a"]["size_bytes"] == 2 + looks
+
+
 @pytest.mark.mm
 def test_prune_during_a_rescue_leaves_what_is_being_adopted(
     weights: Path,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,13 @@ def _staged_rows() -> list[dict[str, Any]]:
 
 
 def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Return how much a folder holds, of which a process that lives may take files away."""
+    size_bytes = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size_bytes += Path(place, name).stat().st_size
+    return size_bytes
 
 
 def _names() -> tuple[dict[str, list[str]], list[PluginError]]:

@@ -123,8 +123,11 @@ def _in_folder(folder: Path) -> Iterator[CachedFile]:
         return
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith(".") and not path.name.endswith(_NOTE):
-            size_bytes, is_part = path.stat().st_size, path.name.endswith(_PART)
-            yield CachedFile(folder.name, path, size_bytes, is_part)
+            try:
+                size_bytes = path.stat().st_size
+            except FileNotFoundError:  # a part that was finished, or removed, meanwhile
+                continue
+            yield CachedFile(folder.name, path, size_bytes, path.name.endswith(_PART))
 
 
 def remove_cached(found: CachedFile) -> None:

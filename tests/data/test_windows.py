@@ -181,3 +181,15 @@ def test_parse_tiling_when_whole_or_chips_then_no_overlap() -> None:
     """What a layout does not use does not make two folders differ."""
     assert parse_tiling("whole", 99, 50) == Tiling("whole", 0, 0, 0.3)
     assert parse_tiling("chips", None, 50) == Tiling("chips", 128, 0, 0.3)
+
+
+def test_side_that_rounding_makes_larger_fits_the_overlap() -> None:
+    """A box of 6 px at 10.65 ends at 16.65, and the difference is a little more than 6."""
+    top = 10.653142078003631
+    side = (top + 6.0) - top
+    assert side > 6
+
+    Tiling("tiles", 7, 6, 1.0).check_fits([(30, 30, 2.0, side)])
+    Tiling("chips", 6, 0, 1.0).check_fits([(30, 30, 2.0, side)])
+    with pytest.raises(DataError, match="the largest box has 7 px"):
+        Tiling("tiles", 7, 6, 1.0).check_fits([(30, 30, 2.0, 6.01)])

@@ -15,6 +15,7 @@ __all__ = ["Tiling", "Window", "chip_window", "parse_tiling", "tile_starts", "ti
 LAYOUTS = ("tiles", "chips", "whole")
 _DEFAULT_PX = {"tiles": 512, "chips": 128, "whole": 0}
 _MOST_PX = 65535
+_ROUNDING_PX = 1e-6  # a side is the difference of two corners, which rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Tiling:
             for length, side in ((width_px, widest_px), (height_px, highest_px))
             if length > self.tile_px
         ]
-        needed_px = math.ceil(max(sides, default=0))
+        needed_px = math.ceil(max(sides, default=0) - _ROUNDING_PX)
         if needed_px <= limit_px:
             return
         if self.layout == "chips":

@@ -147,21 +147,27 @@ def test_bind_data_without_loader_or_folder_refuses(
         bind_data(config, tmp_path)
 
 
+def empty_split(monkeypatch: pytest.MonkeyPatch, root: Path, name: str) -> None:
+    """Have the folder's split of that name hold nothing, as prepared with a share of 0."""
+    import dataclasses
+
+    import zoo.data
+
+    prepared = zoo.data.read_prepared(root)
+    splits = dict(prepared.splits) | {name: zoo.data.Split((), 0, "")}
+    changed = dataclasses.replace(prepared, splits=splits)
+    monkeypatch.setattr(zoo.data, "read_prepared", lambda _: changed)
+
+
 def test_bind_data_with_nothing_to_train_on_can_be_measured(
     config: dict[str, Any], squares_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a hospital whose images are all for a test; training says what is missing."""
-    import dataclasses
-
     from mmengine.config import Config
 
-    import zoo.data
     from zoo.engine.train import train
 
-    prepared = zoo.data.read_prepared(squares_data)
-    splits = dict(prepared.splits) | {"train": zoo.data.Split((), 0, "")}
-    changed = dataclasses.replace(prepared, splits=splits)
-    monkeypatch.setattr(zoo.data, "read_prepared", lambda _: changed)
+    empty_split(monkeypatch, squares_data, "train")
     config |= {"train_cfg": {"by_epoch": True}, "optim_wrapper": {"type": "OptimWrapper"}}
 
     bind_data(config, squares_data)
@@ -177,14 +183,7 @@ def test_bind_data_with_empty_validation_leaves_it_out(
     config: dict[str, Any], squares_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A share of 0 is the user's choice: nothing is validated, and nothing can be best."""
-    import dataclasses
-
-    import zoo.data
-
-    prepared = zoo.data.read_prepared(squares_data)
-    splits = dict(prepared.splits) | {"val": zoo.data.Split((), 0, "")}
-    changed = dataclasses.replace(prepared, splits=splits)
-    monkeypatch.setattr(zoo.data, "read_prepared", lambda _: changed)
+    empty_split(monkeypatch, squares_data, "val")
     config |= {"val_cfg": {}, "val_evaluator": {}, "val_loss_dataloader": _loader(_ade())}
     config["default_hooks"] = {"checkpoint": {"interval": 5, "save_best": "mIoU"}}
 

@@ -91,14 +91,12 @@ def _legacy_facts(catalog: Catalog, kind: str, name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from zoo.weights.legacy import find_legacy
-    from zoo.weights.lock import read_pins
+    from zoo.weights.lock import pin_of, read_pins
 
     found = find_legacy(catalog, name)
     if found is None:
         raise _unknown(catalog, kind, name)
-    pin = read_pins().get(found.row.name)
-    if pin is not None and pin.plugin != found.record.name:
-        pin = None
+    pin = pin_of(read_pins(), found.row.name, found.record.name)
     facts = {"kind": "legacy", "plugin": found.record.name, **asdict(found.row)}
     facts["state"] = "adopted" if pin else "legacy: zoo rescue FOLDER adopts a copy"
     if pin is not None:

@@ -95,7 +95,7 @@ def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any
         return entries, []
     from zoo.errors import DownloadError
     from zoo.weights.legacy import legacy_rows
-    from zoo.weights.lock import read_pins
+    from zoo.weights.lock import pin_of, read_pins
 
     old, errors = legacy_rows(catalog)
     problems = [str(error) for error in errors]
@@ -105,7 +105,7 @@ def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any
     except DownloadError as error:  # a listing goes on without it
         problems.append(str(error))
     entries += [
-        legacy_entry(found, found.row, pins.get(found.row.name))
+        legacy_entry(found, found.row, pin_of(pins, found.row.name, found.record.name))
         for found in old
         if isinstance(found.row, LegacyRow)
     ]

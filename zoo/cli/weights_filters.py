@@ -139,10 +139,8 @@ def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any
     Args:
         found: Where the row stands.
         row: The row.
-        pin: Of the copy that was adopted under this name, if one was.
+        pin: Of the copy that was adopted of this row, if one was.
     """
-    if pin is not None and pin.plugin != found.record.name:
-        pin = None  # of another plugin's row of that name
     adopted = (
         {
             "size": f"{pin.size_bytes / 1e6:.1f} MB",

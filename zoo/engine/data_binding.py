@@ -173,13 +173,11 @@ def root_without_training(config: Mapping[str, Any]) -> Path | None:
 
     for key in ("val_dataloader", "test_dataloader"):
         for _, leaf in iterate_leaves((config.get(key) or {}).get("dataset") or {}, ""):
-            root = Path(leaf.get("data_root") or "")
-            if (
-                leaf.get("data_root")
-                and is_prepared(root)
-                and not read_prepared(root).splits["train"].count
-            ):
-                return root
+            root = leaf.get("data_root")
+            if not root or not is_prepared(Path(root)):
+                continue
+            if not read_prepared(Path(root)).splits["train"].count:
+                return Path(root)
     return None
 
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from zoo.errors import ConflictError, DownloadError
 from zoo.weights.folders import home_expanded
 
-__all__ = ["LOCK_NAME", "Pin", "add_pins", "lock_file", "own_lock_file", "read_pins"]
+__all__ = ["LOCK_NAME", "Pin", "add_pins", "lock_file", "own_lock_file", "pin_of", "read_pins"]
 
 LOCK_NAME = "zoo.lock"
 _FORMAT = 1
@@ -79,6 +79,12 @@ def own_lock_file() -> Path:
     from platformdirs import user_config_path
 
     return user_config_path("zoo") / LOCK_NAME
+
+
+def pin_of(pins: Mapping[str, Pin], name: str, plugin: str) -> Pin | None:
+    """Return the pin of a name if it is that of the plugin's own row, else None."""
+    pin = pins.get(name)
+    return pin if pin is not None and pin.plugin == plugin else None
 
 
 def read_pins(path: Path | None = None) -> dict[str, Pin]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zoo.engine.checkpoints import Checkpoint, as_colors, find_checkpoint, load_checkpoint
 from zoo.engine.class_counts import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.config import read_config
+from zoo.engine.confining import registries_alone
 from zoo.engine.data_binding import family_of, iterate_heads
 from zoo.engine.fitting import check_classes, check_fits, no_larger_than
 from zoo.engine.overlay import default_palette
@@ -52,6 +54,7 @@ class LoadedModel:
         classes: The name of each id.
         palette: The RGB colour of each id.
         checkpoint: The file that its weights come from.
+        is_published: Whether its config is the record of a published file, which may be anybody's.
     """
 
     name: str
@@ -61,6 +64,11 @@ class LoadedModel:
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     checkpoint: Path
+    is_published: bool = False
+
+    def confined(self) -> AbstractContextManager[None]:
+        """Return the block in which the model may be run: a record's types come from registries."""
+        return registries_alone() if self.is_published else nullcontext()
 
     def identity(self) -> dict[str, str | None]:
         """Return what a result says of the model that made it, the weights' sha256 included."""
@@ -109,7 +117,8 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
     place = choose_device(device)
     task = parts.task or family_of(parts.config) or "semantic"
     classes, palette = _classes(parts, task)
-    module = _build(parts, len(classes), task)
+    with registries_alone() if parts.is_published else nullcontext():
+        module = _build(parts, len(classes), task)
     return LoadedModel(
         name=parts.name,
         module=module.to(place).eval(),
@@ -118,6 +127,7 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
         classes=classes,
         palette=palette,
         checkpoint=parts.checkpoint.path,
+        is_published=parts.is_published,
     )
 
 

@@ -64,7 +64,8 @@ class Predictor:
             model = open_model(os.fspath(model), device=device)
         self.model: LoadedModel = model
         self.score_thr = score_thr
-        self._reader = ImageReader(self.model.config)
+        with model.confined():
+            self._reader = ImageReader(model.config)
         if tiling == "config":
             tiling = find_tiling(self.model.config)
         elif tiling is not None:
@@ -90,6 +91,12 @@ class Predictor:
             DataError: The image cannot be read, or the model fails on it.
             ConfigError: The model gives no result of its task, or classes that it does not name.
         """
+        with self.model.confined():
+            return self._predict(image)
+
+    def _predict(
+        self, image: str | os.PathLike[str] | NDArray[Any]
+    ) -> SemanticResult | InstanceResult:
         where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
         if self.model.task == "semantic":
             return predict_labels(self.model, self._reader, image, where=where)

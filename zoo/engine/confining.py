@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Types from registries alone, while a model of a stranger's record is built or run.
+
+mmengine takes a name that no registry has for an import path (``get_object_from_string``), and it
+imports ``<scope>.registry`` for whatever stands before a dot. A string that reaches a registry
+is code then, wherever in upstream it comes from.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any
+
+from zoo.engine.patching import exchanged
+
+__all__ = ["registries_alone"]
+
+# The packages whose registries a record may name, and what they import to fill them.
+_PACKAGES = frozenset({"mmengine", "mmcv", "mmseg", "mmdet", "zoo"})
+_LOCK = threading.Lock()
+_PATCHES = ExitStack()
+_USERS = 0
+
+
+@contextmanager
+def registries_alone() -> Iterator[None]:
+    """Let a type be an entry of a registry of OpenMMLab's or a plugin's, and nothing else.
+
+    The rule holds for the whole process until the last block ends: a model may work in
+    threads that it starts, and workers that are forked meanwhile inherit it. A dotted type of a
+    config that another thread builds at the same time is refused too, as unknown.
+    """
+    global _USERS
+    with _LOCK:
+        if _USERS == 0:
+            _close_imports(_PATCHES)
+        _USERS += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _USERS -= 1
+            if _USERS == 0:
+                _PATCHES.close()
+
+
+def _close_imports(stack: ExitStack) -> None:
+    from mmengine.registry import registry
+
+    stack.enter_context(
+        exchanged(
+            registry,
+            get_object_from_string=_find_nothing,
+            import_module=_only_known(registry.import_module),
+        )
+    )
+
+
+def _find_nothing(_: str) -> None:
+    """Stand for mmengine's import of a dotted name; None is "not in the registry"."""
+
+
+def _only_known(import_module: Callable[..., ModuleType]) -> Callable[..., ModuleType]:
+    def import_known(name: str, *rest: Any) -> ModuleType:
+        if name.partition(".")[0] not in _PACKAGES:
+            message = f"a record may not import {name!r}"
+            raise ModuleNotFoundError(message, name=name)
+        return import_module(name, *rest)
+
+    return import_known

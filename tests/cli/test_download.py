@@ -245,13 +245,41 @@ def test_download_offline_takes_a_file_address_in_upper_case(
     assert files["one"] == Path(done.stdout.strip()).read_bytes()
 
 
-def test_download_of_an_unknown_name_fetches_none(
+def test_download_of_an_unknown_name_alone_asks_nobody(
     server: FaultyServer, files: dict[str, bytes]
 ) -> None:
-    done = _run("download", "one", "tow", "--mirror", server.address)
+    done = _run("download", "tow", "--mirror", server.address)
 
     assert done.exit_code == 1
     assert "did you mean two?" in done.stderr
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_download_of_an_unknown_name_among_others_fetches_the_others(
+    server: FaultyServer, files: dict[str, bytes], place: int
+) -> None:
+    """As the help says: where one name fails, the others are still fetched; exit 1."""
+    names = ["one", "two"]
+    names.insert(place, "nope")
+
+    done = _run("download", *names, "--mirror", server.address)
+
+    assert done.exit_code == 1
+    found = [Path(line).read_bytes() for line in done.stdout.splitlines()]
+    assert [files["one"], files["two"]] == found
+    assert "nope: no weights named 'nope'" in done.stderr
+    assert "error: cannot download 1 of 3." in done.stderr
+
+
+def test_download_dry_of_an_unknown_name_among_others_tells_of_the_others(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    done = _run("download", "one", "nope", "two", "--mirror", server.address, "--dry-run")
+
+    assert done.exit_code == 1
+    assert done.stdout.count("  would write: ") == 2
+    assert "nope: no weights named 'nope'" in done.stderr
     assert server.asked == []
 
 
@@ -304,6 +332,21 @@ def test_verify_of_what_is_not_here_exits_1(files: dict[str, bytes]) -> None:
     assert done.exit_code == 1
     assert "cannot verify 'one': it is not on this machine." in done.stderr
     assert "HINT: zoo download one" in done.stderr
+
+
+def test_verify_of_several_of_which_some_are_not_here_has_a_row_for_each(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    """A name that is unknown, or whose file is not here, hides nothing of the others."""
+    path = Path(_run("download", "one", "--mirror", server.address).stdout.split()[0])
+
+    done = _run("verify", "nope", "one", "two", "--json")
+
+    states = {row["name"]: (row["state"], row["path"]) for row in json.loads(done.stdout)}
+    assert done.exit_code == 1
+    assert states == {"one": ("ok", str(path)), "nope": ("not here", ""), "two": ("not here", "")}
+    assert "no weights named 'nope'" in done.stderr
+    assert "cannot verify 'two': it is not on this machine." in done.stderr
 
 
 def test_cache_lists_files_with_the_names_of_their_weights(

@@ -44,32 +44,45 @@ def command(
 
     A file is verified by size and sha256 before it gets its name. What was interrupted is gone
     on with. Addresses are asked in order: --mirror, the mirrors of ZOO_MIRRORS (separated by
-    commas), then the author's own. Where one name fails the others are still fetched, and the
-    command exits 1.
+    commas), then the author's own. Where one name fails, or is unknown, the others are still
+    fetched, and the command exits 1.
     """
-    from zoo.weights import find_weights
-
-    rows = [find_weights(name) for name in dict.fromkeys(names)]
-    if dry_run:
-        for found in rows:
-            _announce(found, dest, mirrors, offline)
-        return
-    failed = [found.row.name for found in rows if not _fetch(found, dest, mirrors, offline, rows)]
+    wanted = tuple(dict.fromkeys(names))
+    failed = [name for name in wanted if not _serve(name, wanted, dest, mirrors, offline, dry_run)]
     if failed:
-        click.echo(f"error: cannot download {len(failed)} of {len(rows)}.", err=True)
+        verb = "foresee the download of" if dry_run else "download"
+        click.echo(f"error: cannot {verb} {len(failed)} of {len(wanted)}.", err=True)
         click.get_current_context().exit(1)
 
 
-def _fetch(
-    found: Found,
+def _serve(
+    name: str,
+    wanted: tuple[str, ...],
     dest: Path | None,
     mirrors: tuple[str, ...],
     offline: bool,
-    rows: list[Found],
+    dry_run: bool,
 ) -> bool:
     """Fetch one file and print its path; of several, one that fails does not stop the rest."""
+    from zoo.errors import ZooError
+    from zoo.weights import find_weights
+
+    try:
+        found = find_weights(name)
+        if dry_run:
+            _announce(found, dest, mirrors, offline)
+        else:
+            _fetch(found, dest, mirrors, offline)
+    except ZooError as error:
+        if len(wanted) == 1:
+            raise
+        click.echo(f"{name}: {error}", err=True)
+        return False
+    return True
+
+
+def _fetch(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:
     from zoo.cli.byte_progress import byte_progress
-    from zoo.errors import DownloadError
     from zoo.weights import fetch_weights
 
     try:
@@ -77,16 +90,10 @@ def _fetch(
             path = fetch_weights(
                 found, mirrors=mirrors, offline=offline, dest=dest, progress=progress
             )
-    except DownloadError as error:
-        if len(rows) == 1:
-            raise
-        click.echo(f"{found.row.name}: {error}", err=True)
-        return False
     except KeyboardInterrupt:
         hint = "interrupted; what was received is kept, the same command goes on with it"
         raise KeyboardInterrupt(hint) from None
     click.echo(path)
-    return True
 
 
 def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from zoo.cli.errors import ZooCommand
+
+if TYPE_CHECKING:
+    from zoo.errors import ZooError
 
 __all__ = ["command"]
 
@@ -28,36 +31,64 @@ class _File(NamedTuple):
 def command(names: tuple[str, ...], as_json: bool) -> None:
     """Hash the files of the weights NAME again, or without a name all of the cache.
 
-    Nothing is changed. The command exits 1 if a file is not the promised one, or is not here.
+    Nothing is changed. The command exits 1 if a file is not the promised one, or is not here; the
+    others are listed all the same.
     """
     from zoo.cli.byte_progress import byte_progress
     from zoo.cli.tables import print_rows
-    from zoo.errors import DownloadError, HashMismatchError
+
+    files, absent = _named(tuple(dict.fromkeys(names))) if names else (_cached(), [])
+    total, done = sum(_size_bytes(file.path) for file in files), 0
+    checked = []
+    with byte_progress("verify") as progress:
+        for file in files:
+            checked.append((file, _problem(file)))
+            done += _size_bytes(file.path)
+            progress(done, total)
+    rows = [_row(file.name, error, file.sha256, str(file.path)) for file, error in checked]
+    rows += [_row(name, error, "", "") for name, error in absent]
+    print_rows(rows, ["name", "state", "path"], as_json=as_json, empty="nothing is cached")
+    _end([error for _, error in (*checked, *absent) if error is not None])
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # it went away meanwhile, and is told of as unreadable
+        return 0
+
+
+def _problem(file: _File) -> ZooError | None:
+    from zoo.errors import DownloadError
     from zoo.weights import check_file
 
-    rows, problems = [], []
-    files = _named(names) if names else _cached()
-    total, done = sum(file.path.stat().st_size for file in files), 0
-    with byte_progress("verify") as progress:
-        for name, path, sha256, size_bytes in files:
-            state = "ok"
-            try:
-                check_file(path, sha256, size_bytes)
-            except DownloadError as error:
-                is_other = isinstance(error, HashMismatchError)
-                state = "other bytes" if is_other else "unreadable"
-                problems.append(error)
-            rows.append({"name": name, "state": state, "sha256": sha256, "path": str(path)})
-            done += path.stat().st_size
-            progress(done, total)
-    print_rows(rows, ["name", "state", "path"], as_json=as_json, empty="nothing is cached")
+    try:
+        check_file(file.path, file.sha256, file.size_bytes)
+    except DownloadError as error:
+        return error
+    return None
+
+
+def _row(name: str, error: ZooError | None, sha256: str, path: str) -> dict[str, str]:
+    from zoo.errors import HashMismatchError
+
+    state = "ok"
+    if error is not None:
+        state = "other bytes" if isinstance(error, HashMismatchError) else "unreadable"
+        state = state if path else "not here"
+    return {"name": name, "state": state, "sha256": sha256, "path": path}
+
+
+def _end(problems: list[ZooError]) -> None:
+    from zoo.errors import DownloadError
+
     if len(problems) == 1:
         raise problems[0]
     if problems:
         listed = "\n".join(f"  {error.message}" for error in problems)
-        message = f"{len(problems)} files are not the promised ones.\n{listed}"
-        hint = "`zoo cache rm` those of the cache, and get them again."
-        raise DownloadError(message, hint=hint)
+        message = f"cannot verify {len(problems)} of the files.\n{listed}"
+        hint = "`zoo download NAME` gets one that is not here; `zoo cache rm` those of the cache "
+        raise DownloadError(message, hint=f"{hint}that are damaged, and get them again.")
 
 
 def _cached() -> list[_File]:
@@ -70,18 +101,24 @@ def _cached() -> list[_File]:
     ]
 
 
-def _named(names: tuple[str, ...]) -> list[_File]:
-    from zoo.errors import DownloadError
+def _named(names: tuple[str, ...]) -> tuple[list[_File], list[tuple[str, ZooError]]]:
+    """Return the files of the names, and the names that have none with the reason."""
+    from zoo.errors import DownloadError, ZooError
     from zoo.weights import find_weights, local_files
     from zoo.weights.files import weights_row
 
-    files = []
+    files: list[_File] = []
+    absent: list[tuple[str, ZooError]] = []
     for name in names:
-        found = find_weights(name)
-        paths = list(local_files(found))
-        if not paths:
-            message = f"cannot verify {name!r}: it is not on this machine."
-            raise DownloadError(message, hint=f"zoo download {name}")
+        try:
+            found = find_weights(name)
+            paths = list(local_files(found))
+            if not paths:
+                message = f"cannot verify {name!r}: it is not on this machine."
+                raise DownloadError(message, hint=f"zoo download {name}")
+        except ZooError as error:
+            absent.append((name, error))
+            continue
         row = weights_row(found)
         files += [_File(name, path, row.sha256, row.size_bytes) for path in paths]
-    return files
+    return files, absent

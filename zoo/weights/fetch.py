@@ -27,7 +27,7 @@ __all__ = ["fetch_file"]
 
 _LOG = logging.getLogger("zoo")
 _LOOK_S = 0.5  # after so long a wait for another process is told of
-_PROGRESS_BYTES = 1 << 16  # a try that brought so much is not one without getting on
+_PROGRESS_BYTES = 1 << 16  # by so much more than ever before, an address gets on
 _HINT = "name a place that has it with --mirror or ZOO_MIRRORS, or try later"
 
 Progress = Callable[[int, int], None]
@@ -184,13 +184,16 @@ class _Fetch:
             Whether some of the bytes are those of an earlier answer.
         """
         tries = 0
-        before = self._part.received
+        # Counted over all tries: a server that breaks off and then refuses the range makes the
+        # part grow and start over for ever, and yet never gets on.
+        before = furthest = self._part.received
         while self._part.received < self._part.size_bytes:
             before = self._part.received
             try:
                 receive(session, address, self._part, self._patience, self._progress)
             except Setback as setback:
-                has_got_on = self._part.received >= before + _PROGRESS_BYTES
+                has_got_on = self._part.received >= furthest + _PROGRESS_BYTES
+                furthest = self._part.received if has_got_on else furthest
                 tries = 1 if has_got_on else tries + 1
                 if setback.is_unreachable and not is_last:
                     raise

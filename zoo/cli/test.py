@@ -62,7 +62,6 @@ def command(
     set_local_rank(local_rank)
     if checkpoint is None and Path(config).is_dir():
         work_dir = work_dir or config
-    config, checkpoint = _config_and_checkpoint(config, checkpoint)
     from zoo.engine.config import read_config
     from zoo.engine.data_facts import has_derived_labels
     from zoo.engine.drawing import draw_while_testing
@@ -70,6 +69,7 @@ def command(
     from zoo.engine.test import measured_split, test
 
     with log_on_stderr():
+        config, checkpoint = _config_and_checkpoint(config, checkpoint)
         resolved = read_config(
             config, cfg_options=cfg_options, data=data, pretrained="none", work_dir=work_dir
         )
@@ -103,10 +103,10 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
         return config, checkpoint
     if not folder.is_dir():
         return _config_and_weights(config)
-    from zoo.engine.checkpoints import find_checkpoint
-    from zoo.engine.models import find_best_checkpoint, find_dumped_config
+    from zoo.engine.kept_checkpoints import choose_checkpoint
+    from zoo.engine.models import find_dumped_config
 
-    found = find_best_checkpoint(folder) or find_checkpoint(folder)
+    found = choose_checkpoint(folder)
     if found is None:
         message = f"cannot test {config!r}: there is no checkpoint in it."
         raise CheckpointError(message, path=folder, hint="train first, or give CONFIG CHECKPOINT.")

@@ -9,6 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.kept_checkpoints import find_checkpoint
 from zoo.engine.unpickling import read_pickled
 from zoo.errors import CheckpointError
 
@@ -142,22 +143,3 @@ def _without_wrapper(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     if not all(name.startswith(prefix) for name in state_dict):
         return state_dict
     return {name.removeprefix(prefix): value for name, value in state_dict.items()}
-
-
-def find_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the checkpoint that a run in ``work_dir`` wrote last, or None.
-
-    The file ``last_checkpoint`` decides. It holds an absolute path, so a work dir that was moved is
-    searched under its own name; where that fails, the highest ``epoch_N.pth`` or ``iter_N.pth``.
-    """
-    folder = Path(work_dir)
-    noted = folder / "last_checkpoint"
-    if noted.is_file():
-        text = noted.read_text(encoding="utf-8", errors="replace").strip()
-        for path in (Path(text), folder / Path(text).name):
-            if text and path.is_file():
-                return path
-    numbered = [*folder.glob("epoch_*.pth"), *folder.glob("iter_*.pth")]
-    steps = {path: path.stem.rpartition("_")[2] for path in numbered}
-    counted = [path for path in numbered if steps[path].isdecimal()]
-    return max(counted, key=lambda path: int(steps[path]), default=None)

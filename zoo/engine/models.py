@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from zoo.engine.checkpoints import Checkpoint, as_colors, find_checkpoint, load_checkpoint
+from zoo.engine.checkpoints import Checkpoint, as_colors, load_checkpoint
 from zoo.engine.class_counts import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.config import read_config
 from zoo.engine.confining import registries_alone
 from zoo.engine.data_binding import family_of, iterate_heads
 from zoo.engine.fitting import check_classes, check_fits, no_larger_than
+from zoo.engine.kept_checkpoints import choose_checkpoint, find_best_checkpoint
 from zoo.engine.overlay import default_palette
 from zoo.engine.reader import find_test_dataset
 from zoo.engine.running import explaining
@@ -99,9 +100,9 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
     """Return the model that a name, a file, a work dir or ``CONFIG,CHECKPOINT`` stands for.
 
     Of a work dir the best checkpoint is taken (``best_*.pth``, that of the latest step), else
-    the last one, and the config that the run wrote there. A config is Python, and reading it
-    runs it: open a work dir or a CONFIG only of people you trust. Weights are read without
-    running anything in them, and a published file holds no code.
+    the last one, each only if its bytes hold, and the config that the run wrote there. A config is
+    Python, and reading it runs it: open a work dir or a CONFIG only of people you trust. Weights
+    are read without running anything in them, and a published file holds no code.
 
     Args:
         spec: A weights name, a published ``.safetensors``, a work dir, or ``CONFIG,CHECKPOINT``.
@@ -151,20 +152,6 @@ def choose_device(name: str) -> Device:
     return device
 
 
-def find_best_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the best checkpoint that a run in ``work_dir`` kept, or None.
-
-    Of several ``best_<metric>_..._<step>.pth``, as resumed runs leave them, the one of the
-    latest step: it beat those before it.
-    """
-
-    def step(path: Path) -> tuple[int, str]:
-        last = path.stem.rpartition("_")[2]
-        return (int(last) if last.isdecimal() else -1, path.name)
-
-    return max(Path(work_dir).glob("best_*.pth"), key=step, default=None)
-
-
 def _find_parts(spec: str) -> _Parts:
     path = Path(spec).expanduser()
     if path.is_dir():
@@ -189,7 +176,7 @@ def is_weights_name(spec: str) -> bool:
 
 
 def _from_work_dir(folder: Path) -> _Parts:
-    found = find_best_checkpoint(folder) or find_checkpoint(folder)
+    found = choose_checkpoint(folder)
     if found is None:
         message = f"cannot open the work dir {str(folder)!r}: found no checkpoint in it."
         hint = "train first, or give CONFIG,CHECKPOINT."

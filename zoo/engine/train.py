@@ -121,7 +121,7 @@ def _turn_on_amp(config: Config) -> None:
 
 def _set_start(config: Config, resume: str | Path | None) -> None:
     """Turn ``resume`` into mmengine's pair of ``load_from`` and ``resume``."""
-    from zoo.engine.checkpoints import find_checkpoint
+    from zoo.engine.kept_checkpoints import find_whole_checkpoint
 
     if resume is None and config.get("resume"):
         resume = config.get("load_from") or "auto"
@@ -135,7 +135,7 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
             raise CheckpointError(message, path=resume, hint=hint)
         config.load_from, config.resume = str(resume), True
         return
-    found = find_checkpoint(config.work_dir)
+    found = find_whole_checkpoint(config.work_dir)
     config.resume = found is not None
     if found is None:
         _check_unused(config.work_dir)

@@ -20,8 +20,9 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from zoo.engine.checkpoint_bytes import broken_checkpoint, check_bytes, open_bytes
 from zoo.engine.stand_ins import RefusedGlobal, restored, safe_globals
-from zoo.errors import CheckpointError, UnsafeCheckpointError
+from zoo.errors import UnsafeCheckpointError
 
 __all__ = ["read_pickled", "trusting"]
 
@@ -100,7 +101,7 @@ def read_pickled(path: Path, *, map_location: Any = "cpu", data: bytes | None = 
 def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
     import torch
 
-    _check_file(path, data)
+    check_bytes(path, data)
     try:
         with _only_our_globals(), warnings.catch_warnings():
             # torch warns of pickle protocols other than 2, and of TorchScript, before it refuses.
@@ -111,12 +112,12 @@ def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
     except RefusedGlobal as error:
         raise _unsafe(path, error.name) from None
     except RecursionError as error:
-        raise _broken(path, "its values are nested too deep") from error
+        raise broken_checkpoint(path, "its values are nested too deep") from error
     except _BROKEN as error:
         name = _foreign_global(path, data, error)
         if name is not None:
             raise _unsafe(path, name) from None
-        raise _broken(path, _reason(error)) from error
+        raise broken_checkpoint(path, _reason(error)) from error
 
 
 def _read_trusted(path: Path, map_location: Any, data: bytes) -> Any:
@@ -125,7 +126,7 @@ def _read_trusted(path: Path, map_location: Any, data: bytes) -> Any:
     try:
         return torch.load(io.BytesIO(data), map_location=map_location, weights_only=False)
     except (*_BROKEN, RecursionError) as error:
-        raise _broken(path, _reason(error)) from error
+        raise broken_checkpoint(path, _reason(error)) from error
 
 
 @contextmanager
@@ -148,45 +149,6 @@ def _only_our_globals() -> Iterator[None]:
             serialization.add_safe_globals(others)
 
 
-def _opened(path: Path, data: bytes | None) -> BinaryIO:
-    return path.open("rb") if data is None else io.BytesIO(data)
-
-
-def _check_file(path: Path, data: bytes | None) -> None:
-    if data is None and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no such file"
-        msg = f"cannot read the checkpoint {path.name!r}: found {kind}, expected a file."
-        hint = "check the path; training writes checkpoints into its work dir."
-        raise CheckpointError(msg, path=path, hint=hint)
-    try:
-        with _opened(path, data) as stream:
-            start = stream.read(512)
-            size_bytes = stream.seek(0, io.SEEK_END)
-    except OSError as error:
-        raise _broken(path, f"{error.strerror or error}") from error
-    if not start:
-        raise _broken(path, "it is empty (0 bytes)")
-    if start.lstrip()[:1] == b"<":
-        raise _broken(path, "it is a web page, not a checkpoint; the download went wrong")
-    if start.startswith(b"version https://git-lfs"):
-        raise _broken(path, "it is a Git LFS pointer, not the file itself")
-    if start.startswith(b"PK"):
-        _check_archive(path, data, size_bytes)
-
-
-def _check_archive(path: Path, data: bytes | None, size_bytes: int) -> None:
-    """Refuse archives that unpack to more than they are: torch stores, it never compresses."""
-    try:
-        with _opened(path, data) as stream, zipfile.ZipFile(stream) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise _broken(path, f"its archive is damaged or truncated: {error}") from error
-    total_bytes = sum(entry.file_size for entry in entries)
-    if total_bytes > size_bytes:
-        reason = f"its archive declares {total_bytes} bytes, the file has {size_bytes}"
-        raise _broken(path, reason)
-
-
 def _reason(error: BaseException) -> str:
     """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
     if isinstance(error, (KeyError, IndexError)):  # the place of a value that is not there
@@ -198,12 +160,6 @@ def _reason(error: BaseException) -> str:
         form = "TorchScript" if "TorchScript" in first else "the tar of torch's beginnings"
         return f"it is {form}, which can be read only by running it"
     return first[:200] or type(error).__name__
-
-
-def _broken(path: Path, reason: str) -> CheckpointError:
-    msg = f"cannot read the checkpoint {path.name!r}: {reason}."
-    hint = "copy or download the file again, and compare its size and sha256 with the source's."
-    return CheckpointError(msg, path=path, hint=hint)
 
 
 def _unsafe(path: Path, name: str) -> UnsafeCheckpointError:
@@ -253,7 +209,7 @@ def _globals_in(path: Path, data: bytes | None) -> list[str]:
 
 
 def _pickles(path: Path, data: bytes | None) -> Iterator[BinaryIO]:
-    with _opened(path, data) as stream:
+    with open_bytes(path, data) as stream:
         if zipfile.is_zipfile(stream):
             with zipfile.ZipFile(stream) as archive:
                 for entry in archive.infolist():

@@ -85,7 +85,7 @@ RULES = {
         *(*CATALOG, "zoo.catalog", "zoo.loading", "zoo.registry", "zoo.interfaces"),
         *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.__version__"),
         others={"torch", "numpy", "cv2", "safetensors", "packaging", *MM},
-        lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely"},
+        lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "yaml"},
     ),
     "zoo/testing": rule(
         *(*BASE, "zoo.catalog", "zoo.discovery", "zoo.loading", "zoo.manifest"),

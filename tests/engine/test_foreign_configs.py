@@ -83,11 +83,85 @@ def test_link_into_an_installed_package_is_what_it_points_at(tmp_path: Path) -> 
     assert not is_foreign(tmp_path / "link.py")
 
 
-def test_json_config_is_not_called_python(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("name", ["a.json", "a.yaml", "a.yml"])
+def test_config_of_data_is_named_but_not_called_python(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """It is no Python, and runs what it names all the same."""
     from zoo.engine.config_files import parse_config_file
 
-    (tmp_path / "a.json").write_text('{"model": {"type": "X"}}')
+    path = tmp_path / name
+    path.write_text('{"model": {"type": "subprocess.Popen", "args": ["touch", "x"]}}')
 
-    parse_config_file(tmp_path / "a.json")
+    parse_config_file(path)
 
     assert _warnings(caplog) == []
+    assert f"taking the config {path}: it names code to run; use those of people you trust" in [
+        record.message for record in caplog.records
+    ]
+
+
+def test_own_config_is_known_by_its_bytes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy is the same code, one edited is not; nor does a work dir say whose it is."""
+    from zoo.engine.foreign_configs import is_foreign
+    from zoo.engine.own_configs import note_own
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    written, copy, edited = (tmp_path / name for name in ("a.py", "b.py", "c.py"))
+    for path in (written, copy):
+        path.write_text("model = dict(type='X')\n")
+    edited.write_text("model = dict(type='Y')\n")
+    assert is_foreign(written)
+
+    note_own([written, tmp_path / "gone.py"])
+
+    assert [is_foreign(path) for path in (written, copy, edited)] == [False, False, True]
+
+
+@pytest.mark.parametrize("state", ["file", "~nosuchuser/x"])
+def test_state_that_cannot_be_written_makes_no_run_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    from zoo.engine.own_configs import is_own, note_own
+
+    (tmp_path / "file").touch()
+    (tmp_path / "a.py").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / state) if state == "file" else state)
+
+    note_own([tmp_path / "a.py"])
+
+    assert not is_own(tmp_path / "a.py")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("squares")
+def test_own_run_is_opened_where_foreign_code_is_refused_until_its_config_is_edited(
+    squares_config: Path, squares_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from another place; a strange file beside the run's own is as strange as anywhere."""
+    import shutil
+
+    from zoo.engine.config import read_config
+    from zoo.engine.models import open_model
+    from zoo.engine.train import train
+    from zoo.errors import ConfigError
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    options = {"train_cfg.max_iters": 1, "val_dataloader": None, "val_cfg": None}
+    options |= {"val_evaluator": None, "default_hooks.checkpoint.save_best": None}
+    config = read_config(
+        squares_config, data=squares_data, cfg_options=options, work_dir=tmp_path / "run"
+    )
+    work_dir = train(config)
+    moved = tmp_path / "moved"
+    shutil.copytree(work_dir, moved)
+    monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", "1")
+
+    for folder in (work_dir, moved):
+        assert open_model(str(folder)).classes == ("ground", "square")
+    with (moved / squares_config.name).open("a") as stream:
+        stream.write("x = 1\n")
+    with pytest.raises(ConfigError, match="ZOO_NO_FOREIGN_CODE refuses that"):
+        open_model(str(moved))

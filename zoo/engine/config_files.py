@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from zoo.engine.foreign_configs import warn_of_foreign
-from zoo.errors import ConfigError, UnknownNameError
+from zoo.engine.foreign_configs import naming_foreign
+from zoo.errors import ConfigError, UnknownNameError, ZooError
 from zoo.names import hint_near, near_names
 
 if TYPE_CHECKING:
@@ -20,19 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["find_config_file", "parse_config_file"]
 
 _SUFFIXES = (".py", ".json", ".yaml", ".yml")
-# Running a config is running its author's Python: these are what such code raises when it is wrong.
-_FOREIGN_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 def find_config_file(name_or_path: str | Path) -> Path:
@@ -70,27 +57,36 @@ def find_config_file(name_or_path: str | Path) -> Path:
 def parse_config_file(path: Path) -> Config:
     """Return the config of a file with its bases merged; a ``.py`` is run for it.
 
-    One that came with neither zoo nor a plugin is named on the log before it runs.
+    What came with neither zoo nor a plugin, base or not, is named on the log before it is read.
 
     Args:
         path: A ``.py``, ``.json`` or ``.yaml`` config.
 
     Raises:
-        ConfigError: The file, or a base of it, cannot be read; ``__cause__`` says why.
+        ConfigError: The file, or a base of it, cannot be read; ``__cause__`` says why. Or it is a
+            stranger's, and ``ZOO_NO_FOREIGN_CODE`` refuses it.
     """
     from mmengine.config import Config
 
-    warn_of_foreign(path)
     try:
-        with warnings.catch_warnings():
+        with naming_foreign(), warnings.catch_warnings():
             # mmengine reloads pkg_resources for each `package::` base, which warns each time.
             warnings.filterwarnings("ignore", message=".*pkg_resources", category=UserWarning)
             return Config.fromfile(path)
+    except ZooError as error:
+        error.where = error.where or str(path)
+        raise
     except SyntaxError as error:
         message = f"cannot read config {path.name!r}: line {error.lineno}: {error.msg}."
         raise ConfigError(message, where=_where(path, error), hint="mend that line.") from error
-    except _FOREIGN_ERRORS as error:
-        message = f"cannot read config {path.name!r}: {_text_of(error)}."
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            raise  # the author's own message, which Python prints
+        message = f"cannot read config {path.name!r}: its code ends the process "
+        message += f"with exit code {error.code or 0}."
+        raise ConfigError(message, where=path, hint=_hint_for(error)) from error
+    except Exception as error:  # running a config is running its author's Python
+        message = f"cannot read config {path.name!r}: {_text_of(path, error)}."
         raise ConfigError(message, where=path, hint=_hint_for(error)) from error
 
 
@@ -103,10 +99,15 @@ def _where(path: Path, error: SyntaxError) -> str:
     return f"a file that {path} names in _base_, line {error.lineno}"
 
 
-def _text_of(error: BaseException) -> str:
+def _text_of(path: Path, error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep, or names itself in _base_"
+    if path.suffix != ".py" and isinstance(error, AttributeError):
+        # mmengine takes for granted that a file of data is a mapping, with names for its keys.
+        return "expected names with values at the top of it, and of each base"
     # mmengine wraps a failed custom import into a page about sys.path.
     shown = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-    return f"{type(shown).__name__}: {shown}".rstrip(".")
+    return f"{type(shown).__name__}: {shown}".rstrip(".: ")
 
 
 def _hint_for(error: BaseException) -> str:
@@ -114,7 +115,9 @@ def _hint_for(error: BaseException) -> str:
         return "a file that it names in _base_ is missing; bring it along, or mend the path."
     if isinstance(error, ImportError):
         return "install what it imports, or remove that import."
-    return "run that file's code by itself to see where it fails."
+    if isinstance(error, RecursionError):
+        return "let no config be its own base, and nest less."
+    return "mend the file, or a file that it names in _base_; --debug shows where it fails."
 
 
 def _with_known_suffix(path: Path) -> Path:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.engine.foreign_configs import naming_foreign
 from zoo.engine.type_names import unknown_type
 from zoo.errors import ConfigError, DataError
 
@@ -72,7 +73,8 @@ def explaining(config: Config, where: str | Path | None = None) -> Iterator[None
         DataError: Files of a data set that are not there.
     """
     try:
-        yield
+        with naming_foreign():  # some models read their teacher's config
+            yield
     except FileNotFoundError as error:
         raise _missing_file(error, config) from error
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:

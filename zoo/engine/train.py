@@ -12,6 +12,7 @@ from zoo.engine.batches import naming_images
 from zoo.engine.class_counts import check_run_classes
 from zoo.engine.data_binding import root_without_training
 from zoo.engine.interrupts import saving_on_interrupt
+from zoo.engine.own_configs import note_own
 from zoo.engine.processes import join_processes
 from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
@@ -77,6 +78,7 @@ def train(
     check_run_classes(config, "train_dataloader", transfer=transfer)
     with safe_loading(), safe_saving(), listing_start():
         runner = build_runner(config)
+        _note_configs(runner)
         _build_loops(runner, config)
         with (
             saving_on_interrupt(runner, _LOG.warning),
@@ -155,6 +157,15 @@ def _check_unused(work_dir: str) -> None:
         message = f"cannot start training in {work_dir!r}: found {found.name!r} of another run."
         hint = "--resume to go on, or another --work-dir." if last else "give another --work-dir."
         raise TrainingError(message, where=work_dir, hint=hint)
+
+
+def _note_configs(runner: Runner) -> None:
+    """Note what the runner has just written into the work dir as this user's own."""
+    from mmengine.dist import is_main_process
+
+    if is_main_process():
+        name = Path(runner.cfg.filename or f"{runner.timestamp}.py").name
+        note_own([Path(runner.work_dir, name), *Path(runner.log_dir).glob("vis_data/config.*")])
 
 
 def _build_loops(runner: Runner, config: Config) -> None:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from zoo.errors import DownloadError
 
-__all__ = ["home_expanded"]
+__all__ = ["home_expanded", "state_folder"]
 
 
 def home_expanded(text: str | os.PathLike[str], where: str) -> Path:
@@ -27,3 +28,19 @@ def home_expanded(text: str | os.PathLike[str], where: str) -> Path:
         message = f"cannot use the path {os.fspath(text)!r}: no home folder is known for it."
         hint = "write the whole path, without ~."
         raise DownloadError(message, where=where, hint=hint) from error
+
+
+def state_folder() -> Path | None:
+    """Return the user's own folder for what zoo remembers, which may not be there yet.
+
+    Unlike the cache, it is neither shared nor emptied. None where no home folder is known.
+    """
+    try:
+        if str(sys.platform).startswith("linux"):  # as platformdirs does, whose import takes 6 ms
+            state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
+            return state / "zoo" if state.is_absolute() else None
+        from platformdirs import user_state_path
+
+        return user_state_path("zoo")
+    except RuntimeError:
+        return None

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which configs this user's own training wrote: their digests, noted outside of every work dir.
+
+A work dir may come from anybody, and so may all that it says of itself. The note lies in the
+user's folder of state, not in the cache, which may be shared with others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from zoo.weights.folders import state_folder
+
+__all__ = ["is_own", "note_own"]
+
+_LOG = logging.getLogger("zoo")
+_NAME = "own_configs"
+
+
+def note_own(paths: Iterable[Path]) -> None:
+    """Note configs that a run of this user wrote; a copy of one is known, an edited one is not.
+
+    Args:
+        paths: Files; those that are not there are passed over.
+    """
+    digests = {_digest(path) for path in paths if path.is_file()} - _noted()
+    note = _note_file()
+    if note is None or not digests:
+        return
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        # One write to the end, so that two runs at a time do not tear each other's lines.
+        with note.open("ab", buffering=0) as stream:
+            stream.write("".join(f"{digest}\n" for digest in sorted(digests)).encode())
+    except OSError as error:  # a home that cannot be written; the run itself is none the worse
+        _LOG.info("cannot note the config of this run in %s: %s", note, error.strerror)
+
+
+def is_own(path: Path) -> bool:
+    """Return whether a config is, byte for byte, one that a run of this user wrote."""
+    try:
+        return _digest(path) in _noted()
+    except OSError:
+        return False
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _noted() -> set[str]:
+    note = _note_file()
+    try:
+        return set() if note is None else set(note.read_text("ascii", "replace").split())
+    except OSError:
+        return set()
+
+
+def _note_file() -> Path | None:
+    folder = state_folder()
+    return None if folder is None else folder / _NAME

@@ -54,26 +54,30 @@ def rule(*zoo: str, others: set[str] | None = None, lazily: set[str] | None = No
 
 
 # Each part may import itself and, of the rest of zoo, what stands here.
-BASE = ("zoo.errors", "zoo.names", "zoo.rows", "zoo.kinds")
+BASE = ("zoo.errors", "zoo.names", "zoo.rows", "zoo.kinds", "zoo.documents", "zoo.texts")
 CATALOG = (*BASE, "zoo.requirements", "zoo._tables", "zoo._rows", "zoo.manifest", "zoo.discovery")
 RULES = {
     "zoo/__init__.py": rule("zoo._extension"),
     "zoo/__main__.py": rule("zoo.cli"),
     "zoo/_extension.py": rule(),
-    "zoo/errors.py": rule(),
+    "zoo/texts.py": rule(),
+    "zoo/documents.py": rule("zoo.texts"),
+    "zoo/errors.py": rule("zoo.texts"),
     "zoo/names.py": rule(),
     "zoo/kinds.py": rule(),
     "zoo/rows.py": rule(),
     "zoo/requirements.py": rule("zoo.errors", lazily={"packaging"}),
-    "zoo/_tables.py": rule("zoo.errors", "zoo.names"),
-    "zoo/_rows.py": rule("zoo._tables", "zoo.rows"),
+    "zoo/_tables.py": rule("zoo.errors", "zoo.names", "zoo.texts"),
+    "zoo/_rows.py": rule("zoo._tables", "zoo.rows", "zoo.texts"),
     "zoo/manifest.py": rule(*BASE, "zoo.requirements", "zoo._tables", "zoo._rows"),
-    "zoo/discovery.py": rule("zoo.errors", "zoo.manifest"),
+    "zoo/discovery.py": rule("zoo.errors", "zoo.manifest", "zoo.texts"),
     "zoo/catalog.py": rule(*CATALOG),
     "zoo/loading.py": rule("zoo.catalog", *BASE, "zoo.requirements"),
     "zoo/registry.py": rule("zoo.catalog", "zoo.loading", *BASE, others={"mmengine"}),
     "zoo/interfaces.py": rule(),
-    "zoo/data": rule("zoo.errors", lazily={"numpy", "cv2", "pycocotools"}),
+    "zoo/data": rule(
+        "zoo.errors", "zoo.documents", "zoo.texts", lazily={"numpy", "cv2", "pycocotools"}
+    ),
     "zoo/weights": rule(
         "zoo.manifest",
         "zoo.catalog",
@@ -98,7 +102,7 @@ RULES = {
     ),
     "tools": rule("zoo", others={"faulty_server", "demonstration"}, lazily={"numpy", "cv2"}),
 }
-PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces")
+PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents")
 PLUGIN_TESTS = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.testing")
 
 

@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from zoo import discovery
+from zoo.catalog import read_catalog
 from zoo.discovery import ENTRY_POINT_GROUP, find_candidates
 
 
@@ -97,6 +98,8 @@ def test_find_candidates_when_a_package_is_installed_imports_nothing(
         ("zoo_cells.sub", "expected a top-level package, such as 'zoo_my_thing'"),
         ("zoo_cells:main", "expected a top-level package, such as 'zoo_my_thing'"),
         ("zoo_gone", "expected an installed package of that name"),
+        ("__main__", "expected an installed package of that name"),
+        ("sys", "expected an installed package of that name"),
         ("zoo_bare", "expected one with a zoo_plugin.toml"),
     ],
 )
@@ -131,6 +134,51 @@ def test_find_candidates_on_the_path_takes_plugins_and_folders_of_plugins(
     packages = [candidate.package for candidate in find_candidates()]
 
     assert packages == ["zoo_one", "zoo_two", "zoo_three"]
+
+
+def test_find_candidates_when_the_path_names_the_package_itself_finds_it(
+    write_plugin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that holds the manifest is a place to search, too."""
+    package = write_plugin("one", folder="elsewhere/one")
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(package))
+
+    assert [each.manifest for each in find_candidates()] == [package / "zoo_plugin.toml"]
+
+
+def test_find_candidates_when_the_path_names_a_manifest_warns(
+    write_plugin: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A file is no place to search."""
+    manifest = write_plugin("one", folder="elsewhere/one") / "zoo_plugin.toml"
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(manifest))
+
+    with caplog.at_level(logging.WARNING, logger="zoo"):
+        assert find_candidates() == []
+
+    assert caplog.messages == [f"ZOO_PLUGIN_PATH names {manifest}: it is a file"]
+
+
+def test_catalog_when_a_name_of_zoo_plugins_is_unknown_says_so(
+    write_plugin: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A typo would otherwise hide the plugin without a word; the near name is offered."""
+    write_plugin("dice_loss")
+    write_plugin("road")
+    monkeypatch.setenv("ZOO_PLUGINS", "dice_los,road,zzz")
+
+    with caplog.at_level(logging.WARNING, logger="zoo"):
+        found = [record.name for record in read_catalog().plugins]
+
+    assert found == ["road"]
+    assert caplog.messages == [
+        "ZOO_PLUGINS names 'dice_los': no such plugin was found; did you mean dice_loss?",
+        "ZOO_PLUGINS names 'zzz': no such plugin was found; there are dice_loss, road",
+    ]
 
 
 def test_find_candidates_when_a_folder_of_the_path_is_missing_warns(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import Any
 
@@ -18,6 +19,7 @@ from zoo.rows import (
     Option,
     WeightsRow,
 )
+from zoo.texts import shown
 
 __all__ = ["read_config_row", "read_contribution", "read_legacy_index", "read_weights"]
 
@@ -130,7 +132,7 @@ def _read_classes(table: Table) -> tuple[str, ...] | str:
         return FROM_DATA
     if isinstance(table.values.get("classes"), str):
         table.fail(
-            f"{table.label} classes is {table.values['classes']!r}, "
+            f"{table.label} classes is {shown(table.values['classes'])}, "
             f"expected a list of names or {FROM_DATA!r}.",
             hint=f'write classes = ["background", ...] or classes = "{FROM_DATA}".',
         )
@@ -145,7 +147,7 @@ def _read_target(table: Table, key: str) -> str:
     package = target.partition(":")[0].partition(".")[0]
     if package != f"zoo_{table.plugin}":
         table.fail(
-            f"{table.label} {key} is {target!r}, expected a target inside the plugin's own "
+            f"{table.label} {key} is {shown(target)}, expected a target inside the plugin's own "
             f"package, zoo_{table.plugin}.",
             hint=f"move it to the package zoo_{table.plugin}, or import it there.",
         )
@@ -157,16 +159,16 @@ def _read_path(table: Table, text: str, key: str) -> str:
     parts = text.split("/")
     if "\\" in text or ":" in text or any(part in ("", ".", "..") for part in parts):
         table.fail(
-            f"{table.label} {key} is {text!r}, expected a path inside the package, with '/'.",
+            f"{table.label} {key} is {shown(text)}, expected a path inside the package, with '/'.",
             hint="write it relative to the manifest's folder, such as 'configs/unet.py'.",
         )
     return text
 
 
 def _check_file(table: Table, file: str, key: str) -> None:
-    if not (table.path.parent / file).is_file():
+    if not os.path.isfile(table.path.parent / file):  # False too for what can be no file's name
         table.fail(
-            f"{table.label} {key} is {file!r}, and there is no such file.",
+            f"{table.label} {key} is {shown(file)}, and there is no such file.",
             hint=f"add {file} to the package, as package data too, or correct {key}.",
         )
 
@@ -177,7 +179,7 @@ def _read_url(table: Table, url: str) -> str:
         _read_path(table, rest, "urls")
     elif re.fullmatch(r"https://[^\s/]+/\S+", url) is None:
         table.fail(
-            f"{table.label} urls holds {url!r}, expected https://... or package:<path>.",
+            f"{table.label} urls holds {shown(url)}, expected https://... or package:<path>.",
             hint="use an https address, or a file inside the package.",
         )
     return url
@@ -216,12 +218,7 @@ def _read_options(table: Table) -> tuple[Option, ...]:
     rows = table.tables("option", f"{table.label} option")
     options = tuple(_read_option(row) for row in rows)
     names = [option.name for option in options]
-    for name in names:
-        if names.count(name) > 1:
-            table.fail(
-                f"{table.label} has the option {name!r} twice, expected each once.",
-                hint=f"remove or rename one of the two {name!r}.",
-            )
+    table.check_once(names, f"{table.label} has the option {{}} twice")
     return options
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Never
 
 from zoo.errors import ManifestError
 from zoo.names import hint_near, near_names
+from zoo.texts import shown
 
 __all__ = ["Table"]
 
@@ -23,6 +25,8 @@ _TOML_NAMES = {
 }
 
 
+_MOST_CHARACTERS = 2_000
+_MOST_ENTRIES = 10_000
 _KNOWN_KEYS = "docs/manifest.md lists the keys that are known."
 
 
@@ -67,7 +71,7 @@ class Table:
         # A bool is an int to Python, not to TOML.
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             self.fail(
-                f"{self.label} {key} is {value!r}, expected {_TOML_NAMES[wanted[-1]]}.",
+                f"{self.label} {key} is {shown(value)}, expected {_TOML_NAMES[wanted[-1]]}.",
                 hint=f"write {key} as {_TOML_NAMES[wanted[-1]]}.",
             )
         return value
@@ -81,10 +85,11 @@ class Table:
     ) -> str:
         """Return a string that is not empty and, if given, matches a pattern fully."""
         value: str = self.take(key, str)
+        self._check_length(key, value)
         if not value.strip() or (pattern is not None and re.fullmatch(pattern, value) is None):
             wanted = wanted or "some text"
             self.fail(
-                f"{self.label} {key} is {value!r}, expected {wanted}.",
+                f"{self.label} {key} is {shown(value)}, expected {wanted}.",
                 hint=f"change {key} to {wanted}.",
             )
         return value
@@ -104,7 +109,7 @@ class Table:
         value: str = self.take(key, str)
         if value not in choices:
             self.fail(
-                f"{self.label} {key} is {value!r}, expected one of {', '.join(choices)}.",
+                f"{self.label} {key} is {shown(value)}, expected one of {', '.join(choices)}.",
                 hint=hint_near(near_names(value, choices), f"write one of these for {key}."),
             )
         return value
@@ -112,23 +117,46 @@ class Table:
     def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
         """Return a list of strings, none of them empty or twice; an absent one is empty."""
         values = self.take(key, list, required=required) or []
+        if len(values) > _MOST_ENTRIES:
+            self.fail(
+                f"{self.label} {key} holds {len(values):,} strings, expected at most "
+                f"{_MOST_ENTRIES:,}.",
+                hint=f"shorten {key}.",
+            )
         for value in values:
             if not isinstance(value, str) or not value.strip():
                 self.fail(
-                    f"{self.label} {key} holds {value!r}, expected a list of strings.",
-                    hint=f"write {key} = [{', '.join(repr(str(entry)) for entry in values)}].",
+                    f"{self.label} {key} holds {shown(value)}, expected a list of strings.",
+                    hint=f"write {key} as strings, each in quotes.",
                 )
-            if values.count(value) > 1:
-                self.fail(
-                    f"{self.label} {key} holds {value!r} twice, expected each once.",
-                    hint=f"remove one of the {value!r}.",
-                )
+            self._check_length(key, value)
+        self.check_once(values, f"{self.label} {key} holds {{}} twice")
         if required and not values:
             self.fail(
                 f"{self.label} {key} is [], expected at least one.",
                 hint=f"add an entry to {key}.",
             )
         return tuple(values)
+
+    def check_once(self, values: Sequence[str], found: str) -> None:
+        """Check that no text is there twice.
+
+        Args:
+            values: The texts.
+            found: What to say of one that is, with ``{}`` for it.
+        """
+        for value, times in Counter(values).items():
+            if times > 1:
+                message = f"{found.format(shown(value))}, expected each once."
+                self.fail(message, hint=f"remove or rename one of the {shown(value)}.")
+
+    def _check_length(self, key: str, value: str) -> None:
+        if len(value) > _MOST_CHARACTERS:
+            self.fail(
+                f"{self.label} {key} has {len(value):,} characters, expected at most "
+                f"{_MOST_CHARACTERS:,}.",
+                hint=f"shorten {key}.",
+            )
 
     def count(self, key: str) -> int:
         """Return an integer above 0."""
@@ -152,11 +180,11 @@ class Table:
         for number, values in enumerate(self.take(key, list, required=False) or (), start=1):
             if not isinstance(values, dict):
                 self.fail(
-                    f"{key} holds {values!r}, expected tables.",
+                    f"{key} holds {shown(values)}, expected tables.",
                     hint=f"write each row under its own [[{key}]].",
                 )
             name = values.get("name")
-            row = f"{label} {name!r}" if isinstance(name, str) else f"{label} row {number}"
+            row = f"{label} {shown(name)}" if isinstance(name, str) else f"{label} row {number}"
             found.append(Table(values, label=row, path=self.path, plugin=self.plugin))
         return found
 
@@ -170,6 +198,6 @@ class Table:
             if key not in self._known:
                 expected = ", ".join(sorted(self._known))
                 self.fail(
-                    f"{self.label} has the unknown key {key!r}, expected one of {expected}.",
+                    f"{self.label} has the unknown key {shown(key)}, expected one of {expected}.",
                     hint=hint_near(near_names(key, self._known), _KNOWN_KEYS),
                 )

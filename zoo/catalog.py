@@ -7,6 +7,7 @@ names raises that error; the others are not touched by it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from zoo.discovery import Candidate, find_candidates
-from zoo.errors import ConflictError, PluginError, UnknownNameError
+from zoo.discovery import Candidate, find_candidates, warn
+from zoo.documents import DocumentError, read_file
+from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
 from zoo.kinds import KINDS, kinds_of_registry
-from zoo.manifest import read_manifest
+from zoo.manifest import LIMITS, read_manifest
 from zoo.names import hint_near, near_names
 from zoo.rows import (
     ConfigRow,
@@ -290,10 +292,16 @@ def forget_catalog() -> None:
 
 
 def _read_records() -> list[PluginRecord]:
-    chosen = os.environ.get("ZOO_PLUGINS")
-    names = None if chosen is None else {name.strip() for name in chosen.split(",")}
     records = [_read_record(candidate) for candidate in find_candidates()]
-    return [record for record in records if names is None or record.name in names]
+    chosen = os.environ.get("ZOO_PLUGINS")
+    if chosen is None:
+        return records
+    names = {name.strip() for name in chosen.split(",")} - {""}
+    found = {record.name for record in records}
+    for name in sorted(names - found):
+        near = hint_near(near_names(name, found), f"there are {', '.join(sorted(found)) or 'none'}")
+        warn(f"ZOO_PLUGINS names {name!r}: no such plugin was found; {near.rstrip('.')}")
+    return [record for record in records if record.name in names]
 
 
 def _read_record(candidate: Candidate) -> PluginRecord:
@@ -305,6 +313,11 @@ def _read_record(candidate: Candidate) -> PluginRecord:
         manifest = read_manifest(path)
     except PluginError as error:
         return PluginRecord(error.plugin or guess, None, path, source, error)
+    except Exception as cause:  # noqa: BLE001 - no manifest, whatever it holds, ends a listing
+        message = f"cannot use plugin {guess!r}: reading its manifest failed ({cause!r:.80})."
+        hint = "report the manifest to the authors of zoo."
+        fault = ManifestError(message, plugin=guess, manifest=path, hint=hint)
+        return PluginRecord(guess, None, path, source, fault)
     return PluginRecord(manifest.plugin, manifest, path, source)
 
 
@@ -328,13 +341,14 @@ def _collapse_equal(group: list[PluginRecord]) -> list[PluginRecord]:
     if len(group) == 1:
         return group
     kept: list[PluginRecord] = []
-    seen: set[Path | bytes] = set()
+    seen: set[str | bytes] = set()
     for record in sorted(group, key=lambda record: not record.is_importable):
-        marks: set[Path | bytes] = set()
+        marks: set[str | bytes] = set()
         if record.path is not None:
-            marks.add(record.path.resolve())
+            marks.add(os.path.realpath(record.path))
         if record.path is not None and record.manifest is not None:
-            marks.add(record.path.read_bytes())
+            with contextlib.suppress(OSError, DocumentError):  # it went away meanwhile
+                marks.add(read_file(record.path, LIMITS.size_bytes))
         if not marks & seen:
             kept.append(record)
         seen |= marks

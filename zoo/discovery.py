@@ -14,8 +14,9 @@ from pathlib import Path
 
 from zoo.errors import ManifestError
 from zoo.manifest import MANIFEST_NAME
+from zoo.texts import printable
 
-__all__ = ["ENTRY_POINT_GROUP", "Candidate", "find_candidates", "find_checkouts"]
+__all__ = ["ENTRY_POINT_GROUP", "Candidate", "find_candidates", "find_checkouts", "warn"]
 
 ENTRY_POINT_GROUP = "zoo.plugins"
 
@@ -109,22 +110,25 @@ def _path_folders() -> list[Path]:
     for text in os.environ.get("ZOO_PLUGIN_PATH", "").split(os.pathsep):
         if not text:
             continue
-        folder = Path(text)
-        if folder.is_dir():
+        folder = Path(os.path.expanduser(text))
+        if os.path.isdir(folder):
             folders.append(folder)
         else:
-            _warn(f"ZOO_PLUGIN_PATH names {folder}: no such folder")
+            found = "it is a file" if os.path.isfile(folder) else "no such folder"
+            warn(f"ZOO_PLUGIN_PATH names {text}: {found}")
     return folders
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
+    """Log what a listing goes on without."""
     import logging  # a listing without trouble need not wait for it
 
-    logging.getLogger("zoo").warning(message)
+    logging.getLogger("zoo").warning(printable(message))
 
 
 def _scan(folder: Path) -> Iterator[Path]:
-    """Yield the manifests of a plugin's folder, or of a folder of plugins' folders."""
+    """Yield the manifests of a package, of a plugin's folder, or of a folder of such folders."""
+    yield from _existing(folder)
     for entry in _folders_in(folder):
         yield from _existing(entry)
         for package in _folders_in(entry):
@@ -134,16 +138,24 @@ def _scan(folder: Path) -> Iterator[Path]:
 def _folders_in(folder: str | Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            found = [entry.path for entry in entries if entry.name[0] != "." and entry.is_dir()]
+            found = [entry.path for entry in entries if entry.name[0] != "." and _is_dir(entry)]
     except OSError as error:
-        _warn(f"plugins in {folder} are not seen: {error.strerror}")
+        warn(f"plugins in {folder} are not seen: {error.strerror}")
         return []
     return sorted(found)
 
 
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 def _existing(package: str | Path) -> Iterator[Path]:
+    """Yield the manifest of a package if it has one; a broken link or a pipe is one too, broken."""
     manifest = os.path.join(package, MANIFEST_NAME)
-    if os.path.isfile(manifest):
+    if os.path.lexists(manifest):
         yield Path(manifest)
 
 
@@ -153,14 +165,21 @@ def _candidate_of_file(manifest: Path, source: str) -> Candidate:
     return Candidate(package, manifest, source)
 
 
+def _folders_of_package(package: str) -> list[str]:
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):  # as `__main__`, which has no spec
+        return []
+    return list(spec.submodule_search_locations or ()) if spec is not None else []
+
+
 def _candidate_of_package(package: str) -> Candidate:
     """Return the candidate of an entry point; ``find_spec`` of a dotted name would import."""
     found = "expected a top-level package, such as 'zoo_my_thing'"
     if package.isidentifier():
-        from importlib.util import find_spec
-
-        spec = find_spec(package)
-        folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+        folders = _folders_of_package(package)
         for folder in folders:
             for manifest in _existing(folder):
                 return Candidate(package, manifest, "entry point")

@@ -28,6 +28,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from zoo.texts import printable
+
 __all__ = [
     "CheckpointError",
     "ConfigError",
@@ -65,11 +67,12 @@ class ZooError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [self.message]
+        # What a message names comes from outside: it must not move the cursor, nor forge a line.
+        lines = [printable(self.message, keep="\n")]
         if self.where:
-            lines.append(f"where: {self.where}")
+            lines.append(f"where: {printable(self.where)}")
         if self.hint:
-            lines.append(f"HINT: {self.hint}")
+            lines.append("HINT: " + printable(self.hint, keep="\n"))
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -14,15 +14,18 @@ from typing import Any
 
 from zoo._rows import read_config_row, read_contribution, read_legacy_index, read_weights
 from zoo._tables import Table
+from zoo.documents import DocumentError, Limits, read_toml, reason_of
 from zoo.errors import ManifestError
 from zoo.kinds import KINDS
 from zoo.names import PLUGIN_NAME
 from zoo.requirements import check_api
 from zoo.rows import Contribution, Manifest
 
-__all__ = ["MANIFEST_NAME", "read_manifest"]
+__all__ = ["LIMITS", "MANIFEST_NAME", "read_manifest"]
 
 MANIFEST_NAME = "zoo_plugin.toml"
+LIMITS = Limits(size_bytes=2**20, values=100_000, depth=16, is_finite=False)
+"""Of a manifest; numbers that must be finite are checked where their key is known."""
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -63,18 +66,16 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _read_toml(path: Path, guess: str) -> dict[str, Any]:
-    import tomllib
-
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"cannot use plugin {guess!r}: its manifest is not valid TOML: {error}."
-        hint = "mend the line that the message names."
+        return read_toml(path, LIMITS)
+    except DocumentError as error:
+        message = f"cannot use plugin {guess!r}: its manifest cannot be read: {reason_of(error)}."
+        hint = "mend what the message names; docs/manifest.md shows a manifest that holds."
+        raise ManifestError(message, plugin=guess, manifest=path, hint=hint) from error
     except OSError as error:
-        message = f"cannot use plugin {guess!r}: its manifest cannot be read: {error.strerror}."
+        message = f"cannot use plugin {guess!r}: its manifest cannot be read: {reason_of(error)}."
         hint = f"make {path.name} a readable file in the package's folder."
-    raise ManifestError(message, plugin=guess, manifest=path, hint=hint)
+        raise ManifestError(message, plugin=guess, manifest=path, hint=hint) from error
 
 
 def _read_header(values: dict[str, Any], path: Path, guess: str) -> dict[str, Any]:

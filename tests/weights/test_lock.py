@@ -124,7 +124,7 @@ BAD = {
     "size as a bool": (_changed(size_bytes=True), "row 1: size_bytes is True"),
     "a surrogate": (_changed(name="\ud800"), r"row 1: name is '\ud800'"),
     "a line": (_changed(plugin="a\nb"), r"row 1: plugin is 'a\nb'"),
-    "too deep": ("[" * 100_000, "its JSON is nested too deeply"),
+    "too deep": ("[" * 100_000, "it is nested too deeply"),
     "no name": (_changed(name=""), "row 1: name is ''"),
     "unknown key": (_changed(url="x"), "row 1 has not the keys name, parameters"),
 }

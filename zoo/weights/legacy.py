@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from zoo.catalog import Catalog, Found, PluginRecord
+from zoo.documents import Limits, read_json, reason_of
 from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
 from zoo.rows import UPSTREAM_TASKS, LegacyMetric, LegacyRow
+from zoo.texts import shown
 
 __all__ = ["find_legacy", "legacy_rows", "read_index", "with_unread"]
 
 _FORMAT = 1
+_LIMITS = Limits(size_bytes=2**25, values=2_000_000, depth=8)
+_MOST_CHARACTERS, _MOST_PARTS = 2_000, 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _CONFIG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:/-]*")
 _URL = re.compile(r"https://[^\s/]+/\S+")
@@ -98,31 +102,27 @@ def read_index(record: PluginRecord, file: str) -> tuple[LegacyRow, ...]:
         status = path.stat()
         key = (path, status.st_mtime_ns, status.st_size)
         if key not in _READ:
-            _READ[key] = _parse(path.read_text("utf-8"))
+            _READ[key] = _parse(read_json(path, _LIMITS))
         return _READ[key]
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        message = f"cannot use the legacy index of plugin {record.name!r}: {reason}."
+    except (OSError, ValueError) as error:
+        message = f"cannot use the legacy index of plugin {record.name!r}: {reason_of(error)}."
         hint = "install the plugin anew, or report it to its author."
         raise ManifestError(message, plugin=record.name, where=path, hint=hint) from error
 
 
-def _parse(text: str) -> tuple[LegacyRow, ...]:
-    import json  # imported here: a listing without --legacy does not need it
-
-    document = json.loads(text)
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        found = document.get("format") if isinstance(document, dict) else type(document).__name__
-        message = f"its format is {found!r}, expected {_FORMAT}"
+def _parse(document: Any) -> tuple[LegacyRow, ...]:
+    found = document.get("format") if isinstance(document, dict) else type(document).__name__
+    if type(found) is not int or found != _FORMAT:
+        message = f"its format is {shown(found)}, expected {_FORMAT}"
         raise ValueError(message)
     common = {key: document.get(key) for key in ("licence", "data_licence")}
     for key, value in common.items():
         if not isinstance(value, str) or not value.strip():
-            message = f"{key} is {value!r}, expected some text"
+            message = f"{key} is {shown(value)}, expected some text"
             raise ValueError(message)
     columns, rows = document.get("columns"), document.get("rows")
     if not isinstance(rows, list) or columns != list(_COLUMNS):
-        message = f"its columns are {columns!r}, expected {', '.join(_COLUMNS)}"
+        message = f"its columns are {shown(columns)}, expected {', '.join(_COLUMNS)}"
         raise ValueError(message)
     _check_cells(rows)
     if len({row[0] for row in rows}) < len(rows):
@@ -145,7 +145,7 @@ def _check_cells(rows: list[Any]) -> None:
             if plain and value in good:
                 continue
             if not fits(value):
-                message = f"row {number}: {column} is {value!r}, expected {expected}"
+                message = f"row {number}: {column} is {shown(value)}, expected {expected}"
                 raise ValueError(message)
             if plain:
                 good.add(value)
@@ -159,7 +159,7 @@ def _row(cells: list[Any], common: Mapping[str, Any]) -> LegacyRow:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= _MOST_CHARACTERS
 
 
 def _is_number(value: Any) -> bool:
@@ -167,12 +167,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+    return isinstance(value, list) and len(value) <= _MOST_PARTS and all(map(_is_text, value))
 
 
 def _are_metrics(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(one, list)
+        len(value) <= _MOST_PARTS
+        and isinstance(one, list)
         and len(one) == 3
         and _is_text(one[0])
         and _is_number(one[1])
@@ -182,7 +183,7 @@ def _are_metrics(value: Any) -> bool:
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+    return lambda value: _is_text(value) and pattern.fullmatch(value) is not None
 
 
 def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -191,9 +192,12 @@ def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 _COLUMNS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_matches(_NAME), "letters, digits, '_', '-', '+' and '.'"),
-    "task": (lambda value: value in UPSTREAM_TASKS, f"one of {', '.join(UPSTREAM_TASKS)}"),
+    "task": (
+        lambda value: _is_text(value) and value in UPSTREAM_TASKS,
+        f"one of {', '.join(UPSTREAM_TASKS)}",
+    ),
     "tasks": (
-        lambda value: isinstance(value, list) and bool(value) and set(value) <= set(UPSTREAM_TASKS),
+        lambda value: _are_texts(value) and set() < set(value) <= set(UPSTREAM_TASKS),
         f"some of {', '.join(UPSTREAM_TASKS)}",
     ),
     "config": (_or_none(_matches(_CONFIG)), "a config's name, or null"),

@@ -17,13 +17,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.errors import ConflictError, DownloadError
+from zoo.texts import shown
 from zoo.weights.folders import home_expanded
 
 __all__ = ["LOCK_NAME", "Pin", "add_pins", "lock_file", "own_lock_file", "pin_of", "read_pins"]
 
 LOCK_NAME = "zoo.lock"
 _FORMAT = 1
+_LIMITS = Limits(size_bytes=2**24, values=500_000, depth=4)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _HINT = "mend it, or move it away and run zoo rescue again."
 
@@ -97,21 +100,15 @@ def read_pins(path: Path | None = None) -> dict[str, Pin]:
         DownloadError: It cannot be read, or is none.
     """
     file = path or lock_file()
-    import json
-
     try:
-        document = json.loads(file.read_text("utf-8"))
+        document = read_json(file, _LIMITS)
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise _bad(file, error.strerror or str(error)) from error
-    except ValueError as error:
-        raise _bad(file, "it is no JSON") from error
-    except RecursionError as error:
-        raise _bad(file, "its JSON is nested too deeply") from error
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        found = document.get("format") if isinstance(document, dict) else type(document).__name__
-        raise _bad(file, f"its format is {found!r}, expected {_FORMAT}")
+    except (OSError, DocumentError) as error:
+        raise _bad(file, reason_of(error)) from error
+    found = document.get("format") if isinstance(document, dict) else type(document).__name__
+    if type(found) is not int or found != _FORMAT:
+        raise _bad(file, f"its format is {shown(found)}, expected {_FORMAT}")
     rows = document.get("weights")
     if not isinstance(rows, list):
         raise _bad(file, "it has no list of weights")
@@ -195,11 +192,11 @@ def _pin(file: Path, number: int, row: Any) -> Pin:
         if key.endswith("sha256"):
             fits = isinstance(value, str) and _DIGEST.fullmatch(value) is not None
         elif key in ("name", "plugin"):
-            fits = isinstance(value, str) and bool(value) and value.isprintable()
+            fits = isinstance(value, str) and 0 < len(value) < 500 and value.isprintable()
         else:
             fits = type(value) is int and value > 0
         if not fits:
-            raise _bad(file, f"row {number}: {key} is {value!r}")
+            raise _bad(file, f"row {number}: {key} is {shown(value)}")
     return Pin(**row)
 
 

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one reader of TOML and JSON that others wrote: it ends, within limits, or says why not.
+
+Only regular files are opened, and no more of one is read than its limit. What was parsed holds
+no integer beyond 64 bits, no character NUL, no key twice in one table, and is nested no deeper
+than its limit; numbers are finite unless the caller takes others.
+
+What is wrong is a `DocumentError`, or the ``OSError`` of a file that cannot be opened. Callers
+make of both the error that names their file.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+__all__ = [
+    "DocumentError",
+    "Limits",
+    "parse_json",
+    "parse_toml",
+    "read_file",
+    "read_json",
+    "read_text",
+    "read_toml",
+    "reason_of",
+]
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**63 - 1
+
+
+class DocumentError(ValueError):
+    """What of a document is not as it must be, as a clause: ``it is no JSON: ...``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a document is read.
+
+    Attributes:
+        size_bytes: Of the file.
+        values: Tables, lists, numbers, texts, ... in it, counted before they are made.
+        depth: Tables and lists in one another.
+        is_finite: Whether infinity and NaN are refused.
+    """
+
+    size_bytes: int = 2**20
+    values: int = 200_000
+    depth: int = 32
+    is_finite: bool = True
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error of reading says, as a clause without a full stop."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (reason or str(error)).rstrip(".")
+
+
+def read_file(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """Return the bytes of a regular file; anything else is refused before it is opened.
+
+    Args:
+        path: The file; a link to one is followed.
+        most_bytes: What it may hold.
+
+    Raises:
+        OSError: There is none, or it cannot be opened.
+        DocumentError: It is no regular file, or holds more.
+    """
+    _check_status(_status_of(path), most_bytes)
+    # A pipe that took the file's place meanwhile must not be waited for.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        _check_status(status, most_bytes)
+        # A file that grows meanwhile is read to the limit at most.
+        data = stream.read(min(most_bytes, max(status.st_size, 2**20)) + 1)
+    if len(data) > most_bytes:
+        raise _too_large(len(data), most_bytes)
+    return data
+
+
+def _status_of(path: str | os.PathLike[str]) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except ValueError as error:
+        message = "its name is none that a file can have"
+        raise DocumentError(message) from error
+
+
+def _check_status(status: os.stat_result, most_bytes: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        found = next((name for fits, name in _KINDS if fits(status.st_mode)), "something else")
+        message = f"it is {found}, expected a regular file"
+        raise DocumentError(message)
+    if status.st_size > most_bytes:
+        raise _too_large(status.st_size, most_bytes)
+
+
+def _too_large(found: int, most: int) -> DocumentError:
+    return DocumentError(f"it has {found:,} bytes, expected at most {most:,}")
+
+
+def read_text(data: bytes) -> str:
+    """Return UTF-8 as text, without the mark that some editors begin a file with.
+
+    Raises:
+        DocumentError: It is no UTF-8, or holds a NUL.
+    """
+    if data[:2] in _UTF16:
+        message = "it is UTF-16 text, expected UTF-8"
+        raise DocumentError(message)
+    if b"\0" in data:
+        message = f"it holds a NUL at byte {data.index(0)}, expected UTF-8 text"
+        raise DocumentError(message)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"it is no UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}"
+        raise DocumentError(message) from error
+
+
+def read_toml(path: str | os.PathLike[str], limits: Limits) -> dict[str, Any]:
+    """Return the TOML in a file; raises as `read_file` and `parse_toml` do."""
+    return parse_toml(read_file(path, limits.size_bytes), limits)
+
+
+def read_json(path: str | os.PathLike[str], limits: Limits) -> Any:
+    """Return the JSON in a file; raises as `read_file` and `parse_json` do."""
+    return parse_json(read_file(path, limits.size_bytes), limits)
+
+
+def parse_toml(data: bytes, limits: Limits) -> dict[str, Any]:
+    """Return what a TOML document says.
+
+    Raises:
+        DocumentError: It is none, or goes beyond a limit.
+    """
+    import tomllib
+
+    text = _sized_text(data, limits)
+    _check_dotted_keys(text, limits)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = f"it is not valid TOML: {error}"
+        raise DocumentError(message) from error
+    except RecursionError as error:
+        raise _too_deep(limits) from error
+    except (ValueError, OverflowError) as error:  # a number of too many digits
+        raise _no_integer() from error
+    _check_values(values, limits)
+    return values
+
+
+def parse_json(data: bytes, limits: Limits) -> Any:
+    """Return what a JSON document says.
+
+    Raises:
+        DocumentError: It is none, or goes beyond a limit.
+    """
+    import json  # here: a listing without --legacy does not need it
+
+    text = _sized_text(data, limits)
+    try:
+        values = json.loads(text, object_pairs_hook=_table)
+    except json.JSONDecodeError as error:
+        message = f"it is no JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        raise DocumentError(message) from error
+    except RecursionError as error:
+        raise _too_deep(limits) from error
+    except DocumentError:
+        raise
+    except ValueError as error:  # an integer of too many digits
+        raise _no_integer() from error
+    _check_values(values, limits)
+    return values
+
+
+def _sized_text(data: bytes, limits: Limits) -> str:
+    if len(data) > limits.size_bytes:
+        raise _too_large(len(data), limits.size_bytes)
+    # Never fewer than there are, and far quicker than making them; texts may hold such bytes too.
+    values = data.count(b",") + data.count(b"[") + data.count(b"{") + data.count(b"=")
+    if values > limits.values:
+        message = f"it holds about {values:,} values, expected at most {limits.values:,}"
+        raise DocumentError(message)
+    return read_text(data)
+
+
+def _check_dotted_keys(text: str, limits: Limits) -> None:
+    """Refuse a key of very many parts: ``tomllib`` takes the square of their number."""
+    import re
+
+    part = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+    many = rf"(?<![\w\"'.-]){part}(?:[ \t]*+\.[ \t]*+{part}){{{limits.depth}}}"
+    if re.search(many, text):
+        raise _too_deep(limits)
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        message = f"it has the key {twice!r:.80} twice in one table"
+        raise DocumentError(message)
+    return table
+
+
+def _too_deep(limits: Limits) -> DocumentError:
+    return DocumentError(f"it is nested too deeply, expected at most {limits.depth} levels")
+
+
+def _no_integer() -> DocumentError:
+    return DocumentError("it holds an integer beyond 64 bits")
+
+
+def _check_values(values: Any, limits: Limits) -> None:
+    level: list[Any] = [[values]]
+    for _ in range(limits.depth + 1):
+        below: list[Any] = []
+        for node in level:
+            is_table = isinstance(node, dict)
+            for part in chain(node, node.values()) if is_table else node:
+                if type(part) in (dict, list):
+                    below.append(part)
+                else:
+                    _check_value(part, limits)
+        if not below:
+            return
+        level = below
+    raise _too_deep(limits)
+
+
+def _check_value(value: Any, limits: Limits) -> None:
+    kind = type(value)
+    if kind is str and "\0" in value:
+        message = f"it holds a NUL in the text {value!r:.80}"
+    elif kind is int and not _LEAST_INTEGER <= value <= _MOST_INTEGER:
+        raise _no_integer()
+    elif kind is float and limits.is_finite and not math.isfinite(value):
+        message = f"it holds the number {value}, expected finite ones"
+    else:
+        return
+    raise DocumentError(message)

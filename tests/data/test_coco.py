@@ -182,6 +182,150 @@ def test_read_coco_when_format_is_broken_then_named(spoil: Spoil, says: str) -> 
     assert caught.value.hint
 
 
+CAUSES: dict[str, tuple[Spoil, str]] = {
+    "no size": (
+        lambda c: [row.pop("width") for row in c["images"]],
+        "image 5 and 3 more images: width is missing, expected a whole number of 1 or more",
+    ),
+    "size 0": (
+        lambda c: [row.update(width=0, height=0) for row in c["images"]],
+        "image 5 and 3 more images: width is 0, expected a whole number of 1 or more",
+    ),
+    "size null": (
+        lambda c: c["images"][0].update(height=None),
+        "image 5: height is null, expected a whole number of 1 or more",
+    ),
+    "size of text": (
+        lambda c: c["images"][0].update(height="10"),
+        "image 5: height is '10', expected a whole number of 1 or more",
+    ),
+    "number for a name": (
+        lambda c: c["categories"][0].update(name=1),
+        "category 7: name is 1, expected a name",
+    ),
+    "true for a name": (
+        lambda c: c["categories"][0].update(name=True),
+        "category 7: name is true, expected a name",
+    ),
+    "text for an image's id": (
+        lambda c: (
+            [row.update(id="img") for row in c["images"][:1]]
+            + [row.update(image_id="img") for row in c["annotations"]]
+        ),
+        "image number 0: id is 'img', expected a whole number",
+    ),
+    "text for a category's id": (
+        lambda c: (
+            c["categories"][0].update(id="7")
+            or [row.update(category_id="7") for row in c["annotations"]]
+        ),
+        "category number 0: id is '7', expected a whole number",
+    ),
+    "fraction for an id": (
+        lambda c: (
+            c["images"][0].update(id=5.5) or [row.update(image_id=5.5) for row in c["annotations"]]
+        ),
+        "image number 0: id is 5.5, expected a whole number",
+    ),
+    "file four times": (
+        lambda c: [row.update(file_name="a.png") for row in c["images"]],
+        "4 images have the file 'a.png'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "says"), CAUSES.values(), ids=CAUSES)
+def test_read_coco_when_one_fault_is_behind_others_then_it_alone_is_named(
+    spoil: Spoil, says: str
+) -> None:
+    """An annotation of an image that cannot be used is no fault of its own."""
+    data = content()
+    first = data["images"][0]
+    data["images"] += [first | {"id": n, "file_name": f"{n}.png"} for n in (6, 7, 8)]
+    spoil(data)
+
+    with pytest.raises(DataError) as caught:
+        read(data)
+
+    assert caught.value.message == f"cannot use 'coco.json': {says}."
+
+
+def test_read_coco_when_numbers_are_whole_but_written_with_a_point_then_read() -> None:
+    """Some tools write every number as a float."""
+    data = content()
+    for row in (*data["images"], *data["categories"], *data["annotations"]):
+        row |= {key: float(value) for key, value in row.items() if isinstance(value, int)}
+
+    found = read(data)
+
+    assert [image.width_px for image in found.images] == [12]
+    assert [annotation.image_id for annotation in found.annotations] == [5, 5, 5]
+
+
+SEGMENTATIONS: dict[str, tuple[Any, str]] = {
+    "flat": (TRIANGLE, "found the numbers of one polygon, expected them in one list more"),
+    "points": ([[[1, 1], [8, 1], [1, 7]]], "found each point in a list of its own"),
+    "nan": ([[1, 1, 8, float("nan"), 1, 7]], "found nan in it"),
+    "text": ([[1, 1, 8, "1", 1, 7]], "found '1' in it"),
+    "null": ([TRIANGLE, None], "found null in it"),
+    "word": ("mask.png", "found 'mask.png'"),
+    "empty": ([TRIANGLE, []], "found a polygon of 0 points"),
+    "rectangle": ([[1, 1, 8, 7]], "found a polygon of 2 points"),
+    "bytes": ({"size": [10, 12], "counts": "b'52h2'"}, "as Python prints bytes"),
+    "no size": ({"counts": [10, 5, 105]}, "has the size null, expected [10, 12]"),
+    "no counts": ({"size": [10, 12]}, "has counts that are neither text nor whole numbers"),
+    "negative": ({"size": [10, 12], "counts": [10, -5, 115]}, "do not add up"),
+    "floats": ({"size": [10, 12], "counts": [10.5, 5, 105]}, "neither text nor whole numbers"),
+}
+
+
+@pytest.mark.parametrize(("segmentation", "says"), SEGMENTATIONS.values(), ids=SEGMENTATIONS)
+def test_read_coco_when_segmentation_is_none_then_what_stands_there(
+    segmentation: Any, says: str
+) -> None:
+    """What other tools write in its place is told from a slip."""
+    data = content()
+    data["annotations"][0]["segmentation"] = segmentation
+
+    with pytest.raises(DataError) as caught:
+        read(data)
+
+    assert caught.value.message.startswith("cannot use 'coco.json': annotation 1: ")
+    assert says in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["1", "true", None, 2, -1, [], {}, [1], 0.5])
+def test_read_coco_when_iscrowd_is_neither_0_nor_1_then_refused(value: Any) -> None:
+    """Which of the two it means decides whether anything is learned from the object."""
+    data = content()
+    data["annotations"][0]["iscrowd"] = value
+
+    with pytest.raises(DataError, match=r"annotation 1: iscrowd is .*, expected 0 or 1\."):
+        read(data)
+
+
+OTHERS: dict[str, tuple[Any, str]] = {
+    "labelme": ({"version": "5.2", "shapes": [], "imagePath": "a.png"}, "a file of LabelMe"),
+    "via": ({"a.png123": {"filename": "a.png", "size": 123, "regions": []}}, "annotations of VIA"),
+    "via project": ({"_via_settings": {}, "_via_img_metadata": {}}, "a project of VIA"),
+    "label studio": ([{"id": 1, "data": {}, "annotations": []}], "tasks of Label Studio"),
+    "create ml": ([{"image": "a.png", "annotations": []}], "annotations of Create ML"),
+    "results": ([{"image_id": 1, "category_id": 1, "score": 0.5}], "results in COCO's format"),
+    "geojson": ({"type": "FeatureCollection", "features": []}, "GeoJSON"),
+}
+
+
+@pytest.mark.parametrize(("data", "tool"), OTHERS.values(), ids=OTHERS)
+def test_read_coco_when_another_tool_wrote_it_then_its_format_is_named(
+    data: Any, tool: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read(data)
+
+    assert f"as COCO: found {tool}" in caught.value.message
+    assert caught.value.hint == "export the objects as COCO JSON."
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000],

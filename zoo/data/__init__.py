@@ -40,6 +40,7 @@ from zoo.data.semantic import prepare_semantic
 from zoo.data.shapes import box_polygon, ellipse_polygon, polygon_from_box
 from zoo.data.show import show_prepared
 from zoo.data.source import Source, SourceFile, open_source
+from zoo.data.spelling import compose, find_near
 from zoo.data.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
 from zoo.data.staging import check_places, staged_folder, write_file
 from zoo.data.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
@@ -74,12 +75,14 @@ __all__ = [
     "check_places",
     "check_prepared",
     "chip_window",
+    "compose",
     "decode_image",
     "digest_of",
     "draw_legend",
     "draw_overlay",
     "ellipse_polygon",
     "encode_png",
+    "find_near",
     "fit_size",
     "open_source",
     "pair_by_stem",

@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from zoo.data.coco_masks import Segmentation, find_rle_fault
+from zoo.data.coco_rows import (
+    CocoRows,
+    FaultError,
+    FollowUpError,
+    join_faults,
+    read_text,
+    read_whole,
+    show_value,
+    spell_json,
+)
+from zoo.data.coco_tools import find_other_tool
 from zoo.data.shapes import Box
 from zoo.errors import DataError
 
@@ -73,10 +85,6 @@ class CocoFile:
     annotations: tuple[CocoAnnotation, ...]
 
 
-class _FaultError(Exception):
-    """One row cannot be used."""
-
-
 def read_coco(data: bytes, where: str) -> CocoFile:
     """Return what a COCO JSON says; ``info`` and ``licenses`` are not looked at.
 
@@ -87,23 +95,25 @@ def read_coco(data: bytes, where: str) -> CocoFile:
     Raises:
         DataError: It is no JSON, a block is missing, an id is there twice, an annotation is of no
             image or category that there is, a polygon has fewer than three points, run lengths
-            do not add up, or a number is none. Up to 20 faults are named.
+            do not add up, or a number is none. Up to 20 faults are named, and none that follows
+            from another.
     """
     content = _parse(data, where)
-    faults: list[str] = []
-    images = _read_rows(content["images"], "image", faults, _read_image)
-    categories = _read_rows(content["categories"], "category", faults, _read_category)
-    faults += _find_twins([image.file_name for image in images.values()], "images have the file")
-    faults += _find_twins(list(categories.values()), "categories have the name")
+    images = CocoRows("image", content["images"], _read_image)
+    categories = CocoRows("category", content["categories"], _read_category)
 
-    def read(row: Mapping[str, Any], row_id: int) -> CocoAnnotation:
-        return _read_annotation(row, row_id, images, categories)
+    def read(row: Mapping[str, Any]) -> CocoAnnotation:
+        return _read_annotation(row, images, categories)
 
-    annotations = _read_rows(content["annotations"], "annotation", faults, read)
+    annotations = CocoRows("annotation", content["annotations"], read)
+    faults = [*join_faults(images.faults, "images"), *join_faults(categories.faults, "categories")]
+    faults += _find_twins([image.file_name for image in images.found.values()], "images", "file")
+    faults += _find_twins(list(categories.found.values()), "categories", "name")
+    faults += [f"{row}: {fault}" for row, fault in annotations.faults]
     if faults:
         raise _refuse(faults, where)
-    ordered = dict(sorted(categories.items()))
-    return CocoFile(tuple(images.values()), ordered, tuple(annotations.values()))
+    ordered = dict(sorted(categories.found.items()))
+    return CocoFile(tuple(images.found.values()), ordered, tuple(annotations.found.values()))
 
 
 def _parse(data: bytes, where: str) -> dict[str, Any]:
@@ -118,6 +128,11 @@ def _parse(data: bytes, where: str) -> dict[str, Any]:
     if missing:
         message = f"cannot read {name!r} as COCO: it has no list called {missing[0]!r}."
         hint = "give a COCO JSON of objects, with images, annotations and categories."
+        tool = find_other_tool(content)
+        if tool is not None:
+            message = f"cannot read {name!r} as COCO: found {tool}, expected images, annotations "
+            message += "and categories."
+            hint = "export the objects as COCO JSON."
         raise DataError(message, path=where, hint=hint)
     return found
 
@@ -133,86 +148,47 @@ def _refuse(faults: list[str], where: str) -> DataError:
     return DataError("\n".join(lines), path=where, hint=_MEND)
 
 
-def _read_rows(rows: list[Any], what: str, faults: list[str], read: Any) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for number, row in enumerate(rows):
-        try:
-            if not isinstance(row, dict):
-                message = f"found {row!r:.40}, expected an object"
-                raise _FaultError(message)
-            row_id = _whole(row, "id")
-        except _FaultError as fault:
-            faults.append(f"{what} number {number}: {fault}")
-            continue
-        if row_id in found:
-            faults.append(f"{what} {row_id}: found this id twice")
-            continue
-        try:
-            found[row_id] = read(row, row_id)
-        except _FaultError as fault:
-            faults.append(f"{what} {row_id}: {fault}")
-    return found
+def _find_twins(names: list[str], rows: str, key: str) -> Iterator[str]:
+    counts = Counter(names)
+    for name, count in counts.items():
+        if count > 1:
+            many = "two" if count == 2 else f"{count}"
+            yield f"{many} {rows} have the {key} {name!r}"
 
 
-def _find_twins(names: list[str], what: str) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            yield f"two {what} {name!r}"
-        seen.add(name)
+def _read_image(row: Mapping[str, Any]) -> CocoImage:
+    row_id = read_whole(row, "id")
+    width_px, height_px = read_whole(row, "width", 1), read_whole(row, "height", 1)
+    return CocoImage(row_id, read_text(row, "file_name"), width_px, height_px)
 
 
-def _whole(row: Mapping[str, Any], key: str, least: int | None = None) -> int:
-    value = row.get(key)
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    if type(value) is not int or (least is not None and value < least):
-        wanted = "a whole number" if least is None else f"a whole number of {least} or more"
-        message = f"{key} is {value!r:.40}, expected {wanted}"
-        raise _FaultError(message)
-    return value
-
-
-def _text(row: Mapping[str, Any], key: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str) or not value.strip():
-        message = f"{key} is {value!r:.40}, expected a name"
-        raise _FaultError(message)
-    return value
-
-
-def _read_image(row: Mapping[str, Any], row_id: int) -> CocoImage:
-    width_px, height_px = _whole(row, "width", 1), _whole(row, "height", 1)
-    return CocoImage(row_id, _text(row, "file_name"), width_px, height_px)
-
-
-def _read_category(row: Mapping[str, Any], row_id: int) -> str:
-    return _text(row, "name")
+def _read_category(row: Mapping[str, Any]) -> str:
+    return read_text(row, "name")
 
 
 def _read_annotation(
-    row: Mapping[str, Any],
-    row_id: int,
-    images: Mapping[int, CocoImage],
-    categories: Mapping[int, str],
+    row: Mapping[str, Any], images: CocoRows, categories: CocoRows
 ) -> CocoAnnotation:
-    image_id, category_id = _whole(row, "image_id"), _whole(row, "category_id")
-    if image_id not in images:
+    if images.lacks(row.get("image_id")) or categories.lacks(row.get("category_id")):
+        raise FollowUpError
+    image_id, category_id = read_whole(row, "image_id"), read_whole(row, "category_id")
+    if image_id not in images.found:
         message = f"image_id is {image_id}, which no image has"
-        raise _FaultError(message)
-    if category_id not in categories:
-        listed = ", ".join(str(key) for key in sorted(categories)[:10])
+        raise FaultError(message)
+    if category_id not in categories.found:
+        listed = ", ".join(str(key) for key in sorted(categories.found)[:10]) or "no id at all"
         message = f"category_id is {category_id}, expected one of {listed}"
-        raise _FaultError(message)
+        raise FaultError(message)
     if row.get("iscrowd", 0) not in (0, 1):
-        message = f"iscrowd is {row['iscrowd']!r:.40}, expected 0 or 1"
-        raise _FaultError(message)
+        message = f"iscrowd is {show_value(row, 'iscrowd')}, expected 0 or 1"
+        raise FaultError(message)
     box = _read_box(row.get("bbox"))
-    segmentation = _read_segmentation(row.get("segmentation"), images[image_id])
+    segmentation = _read_segmentation(row.get("segmentation"), images.found[image_id])
     if box is None and segmentation is None:
         message = "found neither bbox nor segmentation"
-        raise _FaultError(message)
+        raise FaultError(message)
     is_crowd = bool(row.get("iscrowd", 0))
+    row_id = read_whole(row, "id")
     return CocoAnnotation(row_id, image_id, category_id, box, segmentation, is_crowd)
 
 
@@ -227,7 +203,7 @@ def _read_box(value: Any) -> Box | None:
         return None
     if not _are_numbers(value) or len(value) != 4 or min(value[2:]) < 0:
         message = f"bbox is {value!r:.60}, expected [x, y, width, height]"
-        raise _FaultError(message)
+        raise FaultError(message)
     x, y, width, height = value
     return x, y, x + width, y + height
 
@@ -238,14 +214,28 @@ def _read_segmentation(value: Any, image: CocoImage) -> Segmentation | None:
     if isinstance(value, dict):
         fault = find_rle_fault(value, image.height_px, image.width_px)
         if fault is not None:
-            raise _FaultError(fault)
+            raise FaultError(fault)
         return value
     if not isinstance(value, list) or not all(_are_numbers(polygon) for polygon in value):
         message = "segmentation is neither a list of polygons nor an RLE"
-        raise _FaultError(message)
+        raise FaultError(message + _describe(value))
     for polygon in value:
         if len(polygon) % 2 or len(polygon) < 6:
             points = f"{len(polygon) // 2} points" if len(polygon) % 2 == 0 else "half a point"
             message = f"found a polygon of {points}, expected three points or more"
-            raise _FaultError(message)
+            raise FaultError(message)
     return value
+
+
+def _describe(value: Any) -> str:
+    """Return what stands in place of polygons, the last part of a sentence."""
+    if not isinstance(value, list):
+        return f": found {spell_json(value)}"
+    if _are_numbers(value):
+        return ": found the numbers of one polygon, expected them in one list more"
+    wrong = next(polygon for polygon in value if not _are_numbers(polygon))
+    if isinstance(wrong, list) and all(_are_numbers(point) for point in wrong):
+        return ": found each point in a list of its own, expected [x, y, x, y, ...]"
+    inner = wrong if isinstance(wrong, list) else [wrong]
+    number = next((part for part in inner if not _are_numbers([part])), wrong)
+    return f": found {spell_json(number)} in it"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from zoo.data.coco_rows import spell_json
 from zoo.data.shapes import cut_polygon
 from zoo.data.windows import Window
 from zoo.errors import DataError
@@ -84,8 +85,12 @@ def find_rle_fault(rle: Rle, height_px: int, width_px: int) -> str | None:
     """
     size, counts = rle.get("size"), rle.get("counts")
     if size != [height_px, width_px]:
-        return f"its RLE has the size {size!r}, expected {[height_px, width_px]!r}"
+        return f"its RLE has the size {spell_json(size)}, expected {[height_px, width_px]!r}"
     if isinstance(counts, str):
+        if counts.startswith(("b'", 'b"')):
+            return (
+                f"its RLE has counts as Python prints bytes ({counts!r:.20}), expected their text"
+            )
         runs = _read_runs(counts)
     elif isinstance(counts, list) and all(type(count) is int for count in counts):
         runs = counts

@@ -124,9 +124,20 @@ def _keep(
             yield scene
         else:
             report.drop(scene.image, "no instance in the scene, so no chip")
+    _check_some_kept(surveyed)
     if surveyed and not count:
         message = "cannot cut chips: no scene shows an instance."
         raise DataError(message, where="--layout", hint="give --layout tiles or whole.")
+
+
+def _check_some_kept(surveyed: Sequence[SurveyedScene]) -> None:
+    """Raise where a source lists objects, and not one of them can be used."""
+    dropped = [line for scene in surveyed for line in scene.dropped]
+    if dropped and not any(scene.scene.instances for scene in surveyed):
+        message = f"cannot use any of {len(dropped)} objects: the first is left out, as its "
+        message += f"{dropped[0].text}."
+        hint = "check that boxes and outlines are in px of their images, from the upper left."
+        raise DataError(message, where=dropped[0].file, hint=hint)
 
 
 def _without_crowds(surveyed: SurveyedScene, report: Report) -> SurveyedScene:
@@ -144,11 +155,10 @@ def _complete(
     records: Sequence[SceneRecord],
     tiling: Tiling,
 ) -> None:
-    kept: Counter[int] = Counter()
     for scene, record in zip(plan.items, records, strict=True):
-        kept.update(instance.category for instance in scene.scene.instances)
-        if not scene.scene.instances:
-            report.note(scene.image, "no instance in the scene")
+        if all(instance.is_crowd for instance in scene.scene.instances):
+            crowds = ", crowds alone" if scene.scene.instances else ""
+            report.note(scene.image, f"no instance in the scene{crowds}")
         if record.is_stretched:
             report.repair(scene.image, "16-bit samples stretched to 8 bits")
         if max(scene.width_px, scene.height_px) < tiling.tile_px:
@@ -156,18 +166,31 @@ def _complete(
     note_twins(
         report, (Twin(s.image_sha256, s.stem, plan.splits[s.stem], s.image) for s in plan.items)
     )
-    report.instances = {name: kept[index] for index, name in enumerate(plan.classes)}
-    for name, number in report.instances.items():
-        if not number:
-            report.note("", f"class {name!r} occurs in no scene")
     report.count("scenes", len(plan.items))
-    report.count("instances", kept.total())
+    _count_instances(report, plan)
     if tiling.layout != "whole":
         report.count(tiling.layout, sum(len(record.files) for record in records))
     if tiling.layout == "tiles":
-        empty = sum(not row.instances for record in records for row in record.files)
+        shown = [rows for record in records for rows in record.annotations]
+        empty = sum(all(row["iscrowd"] for row in rows) for rows in shown)
         report.count("tiles without an instance", empty)
         report.count("remains of cut instances left out", sum(r.remains for r in records))
+
+
+def _count_instances(report: Report, plan: Plan[SurveyedScene]) -> None:
+    """Count objects by class, and crowds on their own: nothing is learned from those."""
+    counts: Counter[tuple[int, bool]] = Counter()
+    for scene in plan.items:
+        counts.update((each.category, each.is_crowd) for each in scene.scene.instances)
+    report.instances = {name: counts[index, False] for index, name in enumerate(plan.classes)}
+    for index, (name, number) in enumerate(report.instances.items()):
+        if not number:
+            place = "as crowds alone" if counts[index, True] else "in no scene"
+            report.note("", f"class {name!r} occurs {place}")
+    report.count("instances", sum(report.instances.values()))
+    crowds = counts.total() - sum(report.instances.values())
+    if crowds:
+        report.count("crowds", crowds)
 
 
 def _write(

@@ -110,6 +110,23 @@ ROWS: dict[str, tuple[Spoil, tuple[str, ...], str, str]] = {
         "--overlap",
         "the largest box has 20 px",
     ),
+    "shares for pixels": (
+        lambda raw: edit(
+            raw, lambda rows: [r.update(bbox=[0.1, 0.1, 0.4, 0.3], segmentation=[]) for r in rows]
+        ),
+        (),
+        f"{JSON}:annotation 1",
+        "any of 40 objects: the first is left out, as its box covers less than a pixel",
+    ),
+    "no categories": (
+        lambda raw: (raw / JSON).write_text(
+            '{"images": [{"id": 1, "file_name": "g3_1.png", "width": 64, "height": 48}], '
+            '"annotations": [], "categories": []}'
+        ),
+        (),
+        JSON,
+        "its list 'categories' is empty",
+    ),
     "group-by": (lambda raw: None, ("--group-by", "("), "--group-by", "cannot group by '('"),
 }
 

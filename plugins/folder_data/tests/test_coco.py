@@ -231,12 +231,22 @@ def test_prepare_when_crowd_fills_the_image_then_tiles_without_complaint(
 
 
 @pytest.mark.parametrize(
-    "name", ["images\\{}", "C:\\data\\images\\{}", "C:/data/{}", "..\\images\\{}", "../images/{}"]
+    ("name", "prefix"),
+    [
+        ("images\\{}", "images__"),
+        ("..\\images\\{}", "images__"),
+        ("../images/{}", "images__"),
+        ("C:\\data\\images\\{}", ""),
+        ("C:/data/{}", ""),
+        ("\\\\server\\share\\data\\{}", ""),
+        ("/home/someone/data/images/{}", ""),
+        ("/{}", ""),
+    ],
 )
-def test_prepare_when_windows_wrote_the_names_then_found(
-    make_coco: MakeCoco, tmp_path: Path, name: str
+def test_prepare_when_another_system_wrote_the_names_then_found(
+    make_coco: MakeCoco, tmp_path: Path, name: str, prefix: str
 ) -> None:
-    r"""``\\`` separates parts, and a drive is none; two files of one name are told apart."""
+    r"""``\\`` separates parts; of an absolute name no folder of that machine is kept."""
 
     def change(content: dict[str, Any]) -> None:
         for row in content["images"]:
@@ -247,7 +257,7 @@ def test_prepare_when_windows_wrote_the_names_then_found(
     assert report.counts["scenes"] == 20
     assert report.dropped == []
     stems = [row.stem for row in read_prepared(tmp_path / "out").files]
-    assert all(stem.endswith(f"__g{n // 2}_{n % 2}") for n, stem in enumerate(stems))
+    assert stems == [f"{prefix}g{n // 2}_{n % 2}" for n in range(20)]
 
 
 def test_prepare_when_names_agree_but_for_folders_then_each_is_found(

@@ -32,6 +32,7 @@ DERIVED = {
 OTHER_BOX = "box did not fit its mask: made from the mask"
 NO_AREA = "box has no area"
 NO_MASK = "mask has no area"
+NO_CROWD = "iscrowd 1 taken as one instance"
 
 Box = tuple[float, float, float, float]
 _LEAST_IOU = 0.5
@@ -84,6 +85,7 @@ def read_scenes(
     *,
     images: str,
     masks: str,
+    crowds: str,
     group_by: str,
 ) -> CocoScenes:
     """Return the scenes of a COCO JSON, with a mask for every instance.
@@ -99,29 +101,31 @@ def read_scenes(
         report: Is told of images that no JSON names, and of what is done to annotations.
         images: Folder of the images.
         masks: ``ellipse`` or ``box``: what stands for an instance that has a box alone.
+        crowds: ``regions``: what has ``iscrowd`` 1 is a region of objects that nobody told apart;
+            ``instances``: it is one object, as tools mean it that write every RLE so.
         group_by: See :func:`zoo_folder_data.layout.find_pairs`.
 
     Raises:
-        DataError: An image is missing or named by a URL, an expression does not fit, or no image is
-            listed.
+        DataError: An image is missing or named by a URL, an expression does not fit, no image or
+            no category is listed, or every object is a crowd.
     """
-    if not content.images:
-        message = f"cannot use {PurePosixPath(path).name!r}: it lists no images."
-        raise DataError(message, path=source.where(path), hint="give a COCO JSON of images.")
+    _check_content(source, path, content, crowds)
     pattern = compile_group(group_by)
     places = find_images(source, path, content.images, images)
     by_image: dict[int, list[CocoAnnotation]] = {}
     for annotation in content.annotations:
         by_image.setdefault(annotation.image_id, []).append(annotation)
     order = {key: index for index, key in enumerate(content.categories)}
-    maker = _InstanceMaker(path, order, masks, report)
+    maker = _InstanceMaker(path, order, masks, crowds, report)
     scenes = []
     for image in content.images:
         found = places[image.id]
         scenes.append(
             Scene(
                 stem=found.key.replace("/", "__"),
-                group=find_group(pattern, found.key, source.where(found.path)),
+                group=find_group(
+                    pattern, (pattern and found.said) or found.key, source.where(found.path)
+                ),
                 image=found.path,
                 instances=maker.make_all(image, by_image.get(image.id, [])),
                 size=(image.width_px, image.height_px),
@@ -133,13 +137,34 @@ def read_scenes(
     return CocoScenes(tuple(scenes), tuple(content.categories.values()), maker.derived)
 
 
+def _check_content(source: Source, path: str, content: CocoFile, crowds: str) -> None:
+    """Raise where there is nothing to learn from, whatever the images look like."""
+    name, where = PurePosixPath(path).name, source.where(path)
+    if not content.images:
+        message = f"cannot use {name!r}: it lists no images."
+        raise DataError(message, path=where, hint="give a COCO JSON of images.")
+    if not content.categories:
+        message = f"cannot use {name!r}: its list 'categories' is empty, expected a class or more."
+        hint = "write each class as an object with id and name into 'categories'."
+        raise DataError(message, path=where, hint=hint)
+    count = len(content.annotations)
+    if crowds == "regions" and count and all(each.is_crowd for each in content.annotations):
+        message = f"cannot use {name!r}: each of its {count} objects has iscrowd 1, and nothing is "
+        message += "learned from crowds."
+        hint = "--crowds instances takes each as one object, as brush tools such as CVAT's mean it."
+        raise DataError(message, path=where, hint=hint)
+
+
 class _InstanceMaker:
     """Turns annotations into instances, and counts the masks that it made."""
 
-    def __init__(self, path: str, order: Mapping[int, int], masks: str, report: Report) -> None:
+    def __init__(
+        self, path: str, order: Mapping[int, int], masks: str, crowds: str, report: Report
+    ) -> None:
         self.path = path
         self.order = order
         self.masks = masks
+        self.keeps_crowds = crowds == "regions"
         self.report = report
         self.derived = 0
 
@@ -171,8 +196,11 @@ class _InstanceMaker:
             segmentation = [polygon_from_box(box, self.masks)]
         elif not _fits(box, tight, image):
             box, repair = tight, OTHER_BOX
+        is_crowd = annotation.is_crowd and self.keeps_crowds
+        if annotation.is_crowd and not is_crowd:
+            repair = f"{repair}; {NO_CROWD}" if repair else NO_CROWD
         category = self.order[annotation.category_id]
-        return Instance(box, category, segmentation, name, annotation.is_crowd, repair=repair)
+        return Instance(box, category, segmentation, name, is_crowd, repair=repair)
 
 
 def _has_area(box: Box) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from zoo.data import Pair, Report, Source, SourceFile, pair_by_stem
+from zoo.data import Pair, Report, Source, SourceFile, compose, pair_by_stem
 from zoo.errors import DataError
 
 __all__ = ["CLASSES_FILE", "Layout", "compile_group", "find_group", "find_layout", "find_pairs"]
@@ -173,7 +173,7 @@ def compile_group(group_by: str) -> re.Pattern[str] | None:
     if not group_by:
         return None
     try:
-        return re.compile(group_by)
+        return re.compile(compose(group_by))
     except re.error as error:
         message = f"cannot group by {group_by!r}: {error}."
         hint = "write a regular expression, as --group-by '^([^_]+)_' for what precedes a '_'."
@@ -182,6 +182,8 @@ def compile_group(group_by: str) -> re.Pattern[str] | None:
 
 def find_group(pattern: re.Pattern[str] | None, key: str, where: str) -> str:
     """Return what the expression finds in a path, or the path itself where there is none.
+
+    Both are in composed form (NFC), so that one patient's name is one group on every system.
 
     Args:
         pattern: Of :func:`compile_group`; its first group counts, or all that it matches.
@@ -193,7 +195,7 @@ def find_group(pattern: re.Pattern[str] | None, key: str, where: str) -> str:
     """
     if pattern is None:
         return key
-    match = pattern.search(key)
+    match = pattern.search(compose(key))
     group = (match[1] if pattern.groups else match[0]) if match else None
     if not group:
         message = f"cannot tell the group of {key!r}: {pattern.pattern!r} finds nothing in it."

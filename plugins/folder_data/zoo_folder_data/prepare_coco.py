@@ -17,6 +17,7 @@ from zoo.data import (
     prepare_instances,
     read_coco,
 )
+from zoo.errors import DataError
 from zoo_folder_data.classes import choose_color
 from zoo_folder_data.coco import find_coco, read_scenes
 
@@ -24,6 +25,7 @@ __all__ = ["IDENTITY", "prepare"]
 
 IDENTITY = DatasetIdentity(plugin="folder_data", name="CocoFolderDataset", version="0.1.0")
 LICENCE = "the user's own data"
+CROWDS = ("regions", "instances")
 
 
 def prepare(
@@ -35,6 +37,7 @@ def prepare(
     annotations: str = "",
     images: str = "images",
     masks: str = "ellipse",
+    crowds: str = "regions",
     group_by: str = "",
     layout: str = "whole",
     tile_size: int | None = None,
@@ -54,6 +57,7 @@ def prepare(
         annotations: Path of the JSON in the source; empty for the only one that there is.
         images: Folder of the images.
         masks: ``ellipse`` or ``box``, for instances without a mask.
+        crowds: ``regions`` or ``instances``: what objects of ``iscrowd`` 1 are.
         group_by: See :func:`zoo_folder_data.layout.find_pairs`.
         layout: ``whole`` images, overlapping ``tiles``, or ``chips`` of one instance each.
         tile_size: Side of tiles or chips in px; None for 512 of tiles and 128 of chips.
@@ -68,11 +72,21 @@ def prepare(
     tiling = parse_tiling(layout, tile_size, overlap, min_visible)
     report = Report()
     polygon_from_box((0, 0, 1, 1), masks)  # refuses what masks cannot be, before anything is read
+    if crowds not in CROWDS:
+        message = f"cannot take crowds as {crowds!r}: expected one of {', '.join(CROWDS)}."
+        raise DataError(message, where="--crowds", hint=f"write --crowds {CROWDS[1]}.")
     with open_source(source) as opened:
         path = find_coco(opened, annotations)
         content = read_coco(opened.read(path), opened.where(path))
         found = read_scenes(
-            opened, path, content, report, images=images, masks=masks, group_by=group_by
+            opened,
+            path,
+            content,
+            report,
+            images=images,
+            masks=masks,
+            crowds=crowds,
+            group_by=group_by,
         )
         if found.derived:
             report.count("masks made from boxes", found.derived)
@@ -88,6 +102,10 @@ def prepare(
             tiling=tiling,
             labels="derived" if found.derived else "true",
             licence=LICENCE,
-            options={"group_by": group_by, "masks": masks if found.derived else ""},
+            options={
+                "group_by": group_by,
+                "masks": masks if found.derived else "",
+                **({"crowds": crowds} if crowds != CROWDS[0] else {}),
+            },
             progress=progress,
         )

@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 
 _ROOT = Path(__file__).resolve().parent.parent
-for _name, _folder in (("faulty_server", "tools"), ("hostile_pickles", "tests/engine")):
+for _name, _folder in (
+    ("faulty_server", "tools"),
+    ("hostile_pickles", "tests/engine"),
+    ("pickle_attacks", "tests/engine"),
+):
     _spec = importlib.util.spec_from_file_location(_name, _ROOT / _folder / f"{_name}.py")
     assert _spec is not None
     assert _spec.loader is not None

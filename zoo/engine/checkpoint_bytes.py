@@ -127,6 +127,8 @@ def _with_checksums(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
 
 
 def _check_record(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    if entry.flag_bits & 0x1:
+        raise broken_checkpoint(path, f"its record {entry.filename!r} is encrypted")
     try:
         with archive.open(entry) as record:
             while record.read(_BLOCK_BYTES):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.kept_checkpoints import find_checkpoint
+from zoo.engine.tensor_stand_ins import NotDense
 from zoo.engine.unpickling import read_pickled
 from zoo.errors import CheckpointError
 
@@ -49,6 +50,9 @@ class Checkpoint:
         found = dataset.get("classes") if isinstance(dataset, Mapping) else None
         found = found if found is not None else self.meta.get("CLASSES")
         if not isinstance(found, (list, tuple)):
+            return None
+        # Names, or numbers; the text of anything else could be longer than any memory.
+        if not all(isinstance(name, (str, int, float)) for name in found):
             return None
         return tuple(str(name) for name in found)
 
@@ -120,8 +124,11 @@ def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
         raise _no_weights(file, "an empty dict")
     declared_bytes = 0
     for name, value in state_dict.items():
+        if isinstance(name, str) and isinstance(value, NotDense):
+            raise _no_weights(file, f"no dense, plain tensor under {name[:200]!r}")
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            raise _no_weights(file, f"a {type(value).__name__} under {name!r}")
+            shown = repr(name[:200]) if isinstance(name, str) else f"a {type(name).__name__}"
+            raise _no_weights(file, f"a {type(value).__name__} under {shown}")
         is_dense = value.layout is torch.strided and not value.is_nested and not value.is_meta
         if not is_dense or value.is_quantized:
             raise _no_weights(file, f"no dense, plain tensor under {name!r}")

@@ -12,24 +12,26 @@ only keep what they are given after checking it; `restored` then builds the real
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
-__all__ = ["RefusedGlobal", "restored", "safe_globals"]
+from zoo.engine.tensor_stand_ins import NotDense, RefusedGlobal, plain_tensor, torch_globals
+
+__all__ = ["restored", "safe_globals"]
 
 _DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c8|c16|[SU]\d{1,6})")
+_DICTS = (dict, OrderedDict, Counter)
+_PLAIN = frozenset(
+    {
+        *(type(None), bool, int, float, complex, str, bytes, bytearray, slice),
+        *(torch.dtype, torch.device, torch.Size, torch.layout),
+    }
+)
 _STATISTICS = frozenset({"min", "max", "mean", "current"})
-
-
-class RefusedGlobal(Exception):
-    """A pickle used an allowed name in a way that is not allowed."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 class _Dtype:
@@ -142,10 +144,16 @@ def _restricted_getattr(owner: object, name: object) -> object:
         from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
         return getattr(OneCycleParamScheduler, str(name))
-    known = {value: key for key, value in safe_globals().items()}
-    of = known.get(owner, repr(owner)) if isinstance(owner, type) else repr(owner)
-    msg = f"builtins.getattr({of}, {name!r})"
+    msg = f"builtins.getattr({_shown(owner)}, {name!r})"
     raise RefusedGlobal(msg)
+
+
+def _shown(owner: object) -> str:
+    """Return what a file calls the object that it asks an attribute of."""
+    for name, value in {**torch_globals(), **safe_globals()}.items():
+        if value is owner:
+            return name
+    return repr(owner)[:80] if isinstance(owner, str) else type(owner).__name__
 
 
 def safe_globals() -> dict[str, Callable[..., Any]]:
@@ -168,10 +176,13 @@ def safe_globals() -> dict[str, Callable[..., Any]]:
 
 
 def restored(tree: Any) -> Any:
-    """Return ``tree`` with real objects for the stand-ins; dicts and lists are changed in place.
+    """Return ``tree`` with real objects for the stand-ins, and new ones for what can be changed.
+
+    Tensors are plain ones, dicts are dicts: nothing is left of what the file did to its objects.
+    An `OrderedDict` keeps ``_metadata``, the versions that modules write beside their weights.
 
     Raises:
-        RefusedGlobal: A stand-in was left half built.
+        RefusedGlobal: A stand-in was left half built, or a value is of no plain type.
         RecursionError: The tree is nested deeper than Python's recursion limit.
     """
     return _restore(tree, {})
@@ -181,22 +192,41 @@ def _restore(node: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     # `done` keeps the original beside its replacement, so that no id is used twice.
     if id(node) in done:
         return done[id(node)][1]
-    if isinstance(node, (_Array, _Dtype, _HistoryBuffer)):
+    if isinstance(node, torch.Tensor):
+        done[id(node)] = (node, plain_tensor(node))
+    elif isinstance(node, (_Array, _Dtype, _HistoryBuffer)):
         done[id(node)] = (node, _built(node))
-    elif isinstance(node, dict):
-        done[id(node)] = (node, node)
-        for key, value in node.items():
-            node[key] = _restore(value, done)
-        if type(node) is OrderedDict:
-            _restore(vars(node), done)  # a state dict's _metadata
+    elif type(node) in _DICTS:
+        done[id(node)] = (node, _restored_dict(node, done))
     elif type(node) is list:
-        done[id(node)] = (node, node)
-        node[:] = [_restore(value, done) for value in node]
-    elif type(node) is tuple:
-        done[id(node)] = (node, tuple([_restore(value, done) for value in node]))
-    else:
+        done[id(node)] = (node, parts := [])
+        parts += [_restore(value, done) for value in node]
+    elif type(node) in (tuple, set):
+        done[id(node)] = (node, type(node)([_restore(value, done) for value in node]))
+    elif type(node) in _PLAIN or isinstance(node, (np.generic, NotDense)) or _is_schedule(node):
         return node
+    else:
+        msg = f"{type(node).__module__}.{type(node).__qualname__}"
+        raise RefusedGlobal(msg)
     return done[id(node)][1]
+
+
+def _restored_dict(node: Any, done: dict[int, tuple[Any, Any]]) -> Any:
+    kind = type(node)
+    found: Any = kind()
+    done[id(node)] = (node, found)
+    # Unbound: an OrderedDict of the file's may have an attribute `items`.
+    for key, value in kind.items(node):
+        found[_restore(key, done)] = _restore(value, done)
+    metadata = vars(node).get("_metadata") if kind is OrderedDict else None
+    if type(metadata) in _DICTS:
+        found._metadata = _restore(metadata, done)
+    return found
+
+
+def _is_schedule(node: Any) -> bool:
+    """Return whether it is a function that `_restricted_getattr` gave of a schedule."""
+    return getattr(node, "__module__", "") == "mmengine.optim.scheduler.param_scheduler"
 
 
 def _built(node: _Array | _Dtype | _HistoryBuffer) -> Any:

@@ -17,11 +17,14 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from zoo.engine.checkpoint_bytes import broken_checkpoint, check_bytes, open_bytes
-from zoo.engine.stand_ins import RefusedGlobal, restored, safe_globals
+from zoo.engine.patching import exchanged
+from zoo.engine.stand_ins import restored, safe_globals
+from zoo.engine.tensor_stand_ins import RefusedGlobal, torch_globals
 from zoo.errors import UnsafeCheckpointError
 
 __all__ = ["read_pickled", "trusting"]
@@ -32,6 +35,7 @@ _LOCK = threading.RLock()
 _PICKLE_LIMIT_BYTES = 256 * 2**20
 _FOREIGN = re.compile(r"GLOBAL (\S+) was not an allowed|unsupported GLOBAL (\S+) whose module")
 _CALLED = re.compile(r"Trying to call reduce for unrecognized function ([^\n]+)")
+_INTERNAL = re.compile(r"operand|<class|\(\)|__|PytorchStreamReader")
 # What a truncated or forged file makes the reader raise. Not `Exception`: a fault of ours shows.
 _BROKEN = (
     pickle.UnpicklingError,
@@ -49,8 +53,6 @@ _BROKEN = (
     TypeError,
     ValueError,
 )
-_TORCH_NAMES = ("torch.", "collections.OrderedDict", "collections.Counter", "_codecs.encode")
-_BUILTIN_TYPES = ("builtins.set", "builtins.bytearray", "builtins.complex")
 
 
 @contextmanager
@@ -131,34 +133,43 @@ def _read_trusted(path: Path, map_location: Any, data: bytes) -> Any:
 
 @contextmanager
 def _only_our_globals() -> Iterator[None]:
-    """Let torch's restricted unpickler see our stand-ins, and nothing that others allowed.
+    """Let torch's restricted unpickler see our stand-ins, and nothing that it or others allowed.
 
     torch keeps one set for the whole process, and onedl-mmengine adds the real `getattr` to it.
     """
+    from torch import _weights_only_unpickler as unpickler
     from torch import serialization
 
     with _LOCK:
+        table = _allowed()
         others = serialization.get_safe_globals()
         serialization.clear_safe_globals()
         try:
-            pairs: list[Any] = [(value, name) for name, value in safe_globals().items()]
-            with serialization.safe_globals(pairs):
+            with exchanged(unpickler, _get_allowed_globals=lambda: table):
                 yield
         finally:
             serialization.clear_safe_globals()
             serialization.add_safe_globals(others)
 
 
+@lru_cache(maxsize=1)
+def _allowed() -> dict[str, Any]:
+    return {**torch_globals(), **safe_globals()}
+
+
 def _reason(error: BaseException) -> str:
     """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
-    if isinstance(error, (KeyError, IndexError)):  # the place of a value that is not there
-        return "it is no file that torch wrote, or damaged"
+    foreign = "it is no file that torch wrote, or damaged"
+    if isinstance(error, (AttributeError, LookupError, TypeError)):  # of Python's, not the file's
+        return foreign
     _, _, cause = str(error).rpartition("WeightsUnpickler error: ")
     cause = cause.strip().removeprefix("Weights only load failed. ")
     first = cause.split("\n")[0].split(". ")[0].rstrip(".")
     if "weights_only" in first:
         form = "TorchScript" if "TorchScript" in first else "the tar of torch's beginnings"
         return f"it is {form}, which can be read only by running it"
+    if isinstance(error, pickle.UnpicklingError) and _INTERNAL.search(first):
+        return foreign
     return first[:200] or type(error).__name__
 
 
@@ -183,11 +194,7 @@ def _foreign_global(path: Path, data: bytes | None, error: BaseException) -> str
     called = _CALLED.search(str(error))
     if called:
         return called.group(1).strip()
-    for name in _globals_in(path, data):
-        allowed = name in safe_globals() or name in _BUILTIN_TYPES or name.startswith(_TORCH_NAMES)
-        if not allowed:
-            return name
-    return None
+    return next((name for name in _globals_in(path, data) if name not in _allowed()), None)
 
 
 def _modern(name: str) -> str:

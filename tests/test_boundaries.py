@@ -54,14 +54,23 @@ def rule(*zoo: str, others: set[str] | None = None, lazily: set[str] | None = No
 
 
 # Each part may import itself and, of the rest of zoo, what stands here.
-BASE = ("zoo.errors", "zoo.names", "zoo.rows", "zoo.kinds", "zoo.documents", "zoo.texts")
+BASE = (
+    "zoo.errors",
+    "zoo.names",
+    "zoo.rows",
+    "zoo.kinds",
+    "zoo.documents",
+    "zoo.fields",
+    "zoo.texts",
+)
 CATALOG = (*BASE, "zoo.requirements", "zoo._tables", "zoo._rows", "zoo.manifest", "zoo.discovery")
 RULES = {
     "zoo/__init__.py": rule("zoo._extension"),
     "zoo/__main__.py": rule("zoo.cli"),
     "zoo/_extension.py": rule(),
     "zoo/texts.py": rule(),
-    "zoo/documents.py": rule("zoo.texts"),
+    "zoo/documents.py": rule(),
+    "zoo/fields.py": rule("zoo.documents", "zoo.texts"),
     "zoo/errors.py": rule("zoo.texts"),
     "zoo/names.py": rule(),
     "zoo/kinds.py": rule(),
@@ -76,7 +85,8 @@ RULES = {
     "zoo/registry.py": rule("zoo.catalog", "zoo.loading", *BASE, others={"mmengine"}),
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
-        "zoo.errors", "zoo.documents", "zoo.texts", lazily={"numpy", "cv2", "pycocotools"}
+        *("zoo.errors", "zoo.documents", "zoo.fields", "zoo.texts"),
+        lazily={"numpy", "cv2", "pycocotools"},
     ),
     "zoo/weights": rule(
         "zoo.manifest",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,17 @@ def test_check_prepared_when_damaged_then_one_problem(
 
     assert len(problems) == 1
     assert told in problems[0]
+
+
+def test_check_prepared_when_a_picture_is_a_pipe_then_one_problem(prepared: Path) -> None:
+    """Nothing is waited for, and the other pictures are checked."""
+    path = prepared / "images" / "p00_0.png"
+    path.unlink()
+    os.mkfifo(path)
+
+    assert check_prepared(prepared) == [
+        "images/p00_0.png: it is a named pipe, expected a regular file"
+    ]
 
 
 def test_check_prepared_when_reencoded_then_still_sound(prepared: Path) -> None:

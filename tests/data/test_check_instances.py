@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,14 @@ np = pytest.importorskip("numpy")
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("pycocotools")
 
-from zoo.data import Report, Scene, check_prepared, show_prepared  # noqa: E402 (after the skip)
+from zoo.data import (  # noqa: E402 (after the skip)
+    Report,
+    Scene,
+    check_prepared,
+    read_prepared,
+    show_prepared,
+)
+from zoo.errors import DataError  # noqa: E402
 
 Make = Callable[..., list[Scene]]
 Run = Callable[..., Report]
@@ -70,6 +78,53 @@ def test_check_prepared_when_spoilt_then_named(
     assert any(says in problem for problem in problems), problems
     if says.endswith("not what was prepared"):
         assert sum("instances in it" in problem or "91x70" in problem for problem in problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("forge", "told"),
+    [
+        (lambda c: c["files"][0].update(suffix=".exe"), "suffix is '.exe', expected one of .png"),
+        (lambda c: c["files"][0].update(scene="a/b"), "scene is 'a/b', expected a file's name"),
+        (lambda c: c["files"][0].update(left_px=-1), "left_px is -1, expected a whole number of 0"),
+        (lambda c: c["files"][0].update(instances=0.5), "instances is 0.5, expected a whole"),
+        (lambda c: c["annotations"].pop("val"), "annotations lacks the key 'val'"),
+        (lambda c: c["annotations"].update(val="x"), "annotations val is 'x', expected 64 hex"),
+        (lambda c: c["annotations"].update(all="x"), "annotations has the unknown key 'all'"),
+    ],
+)
+def test_read_prepared_when_a_key_of_instances_is_forged_then_refused(
+    make_scenes: Make,
+    prepare_discs: Run,
+    tmp_path: Path,
+    forge: Callable[[dict[str, Any]], object],
+    told: str,
+) -> None:
+    """What instance data alone has is checked as well."""
+    out = tmp_path / "out"
+    prepare_discs(tmp_path / "raw", out, make_scenes(), "whole")
+    content = json.loads((out / "dataset.json").read_text())
+    forge(content)
+    (out / "dataset.json").write_text(json.dumps(content))
+
+    with pytest.raises(DataError) as caught:
+        read_prepared(out)
+
+    assert told in caught.value.message
+
+
+def test_show_prepared_when_the_json_has_other_classes_then_refused(
+    make_scenes: Make, prepare_discs: Run, tmp_path: Path
+) -> None:
+    """Colours go by the class's place, which must be that of ``dataset.json``."""
+    out = tmp_path / "out"
+    prepare_discs(tmp_path / "raw", out, make_scenes(), "whole")
+    for path in (out / "annotations").iterdir():
+        content = json.loads(path.read_text())
+        content["categories"].append({"id": 99, "name": "another"})
+        path.write_text(json.dumps(content))
+
+    with pytest.raises(DataError, match="its categories are not those of"):
+        show_prepared(out, tmp_path / "sheet")
 
 
 def test_show_prepared_when_instances_then_their_outlines_are_drawn(

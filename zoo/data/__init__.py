@@ -11,6 +11,7 @@ and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 from zoo.data.check import check_prepared
 from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.coco_masks import box_of_segmentation
+from zoo.data.dataset_json import read_prepared
 from zoo.data.drawing import draw_legend, draw_overlay
 from zoo.data.images import (
     decode_image,
@@ -33,7 +34,6 @@ from zoo.data.prepared import (
     PreparedFile,
     Split,
     WindowFile,
-    read_prepared,
 )
 from zoo.data.report import Report
 from zoo.data.semantic import prepare_semantic

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from zoo.data.check_instances import check_annotations, check_window
+from zoo.data.check_instances import MOST_BYTES, check_annotations, check_window
+from zoo.data.dataset_json import read_prepared
 from zoo.data.digests import digest_pixels
 from zoo.data.images import decode_image, to_uint8
 from zoo.data.prepared import (
@@ -15,8 +16,8 @@ from zoo.data.prepared import (
     Prepared,
     WindowFile,
     files_of,
-    read_prepared,
 )
+from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
 
 __all__ = ["check_prepared"]
@@ -72,9 +73,9 @@ def _check_pair(prepared: Prepared, row: MaskedFile) -> Iterator[str]:
     ):
         name = path.relative_to(prepared.root).as_posix()
         try:
-            pixels = decode_image(path.read_bytes(), name)
-        except OSError as error:
-            yield f"{name}: {error.strerror}"
+            pixels = decode_image(read_file(path, MOST_BYTES), name)
+        except (OSError, DocumentError) as error:
+            yield f"{name}: {reason_of(error)}"
             continue
         except DataError as error:
             yield f"{name}: {error.message}"

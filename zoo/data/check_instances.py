@@ -10,9 +10,13 @@ from zoo.data.coco import CocoFile, read_coco
 from zoo.data.digests import digest_bytes, digest_pixels
 from zoo.data.images import decode_image, to_uint8
 from zoo.data.prepared import Prepared, WindowFile
+from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
 
-__all__ = ["check_annotations", "check_window"]
+__all__ = ["MOST_BYTES", "check_annotations", "check_window"]
+
+MOST_BYTES = 2**31
+"""Of a picture, or of the COCO JSON of one split."""
 
 
 def check_annotations(prepared: Prepared) -> Iterator[str]:
@@ -25,10 +29,10 @@ def check_annotations(prepared: Prepared) -> Iterator[str]:
         path = prepared.annotations_path(split)
         name = path.relative_to(prepared.root).as_posix()
         try:
-            data = path.read_bytes()
+            data = read_file(path, MOST_BYTES)
             content = read_coco(data, str(path))
-        except OSError as error:
-            yield f"{name}: {error.strerror}"
+        except (OSError, DocumentError) as error:
+            yield f"{name}: {reason_of(error)}"
             continue
         except DataError as error:
             yield f"{name}: {error.message}"
@@ -67,10 +71,10 @@ def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
     path = prepared.image_path(row.stem, row.suffix)
     name = path.relative_to(prepared.root).as_posix()
     try:
-        data = path.read_bytes()
+        data = read_file(path, MOST_BYTES)
         pixels = decode_image(data, name)
-    except OSError as error:
-        yield f"{name}: {error.strerror}"
+    except (OSError, DocumentError) as error:
+        yield f"{name}: {reason_of(error)}"
         return
     except DataError as error:
         yield f"{name}: {error.message}"

@@ -12,7 +12,7 @@ from zoo.data.prepared import IGNORE_INDEX, DatasetIdentity
 from zoo.data.splits import Shares, assign_splits
 from zoo.errors import DataError
 
-__all__ = ["Item", "Plan", "make_plan"]
+__all__ = ["Item", "Plan", "is_stem", "make_plan"]
 
 _MOST_STEM_BYTES = 200
 
@@ -108,11 +108,18 @@ def make_plan(
     )
 
 
+def is_stem(text: str) -> bool:
+    """Tell whether a text may be the stem of a prepared file.
+
+    Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
+    """
+    fit = text == text.strip() and text.isprintable() and not text.startswith(".")
+    return bool(text) and fit and not set(text) & set('/\\:*?"<>|') and not _too_long(text)
+
+
 def _check_stem(item: Item) -> None:
     stem = item.stem
-    # Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
-    fit = stem == stem.strip() and stem.isprintable() and not stem.startswith(".")
-    if not stem or not fit or set(stem) & set('/\\:*?"<>|') or _too_long(stem):
+    if not is_stem(stem):
         message = (
             f"cannot use {stem!r} as a file's name: found a separator, an unprintable character, "
             f"a space at an end or more than {_MOST_STEM_BYTES} bytes."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prepared layout: what ``dataset.json`` says, read back and held to its word.
+"""The prepared layout, and what its ``dataset.json`` says; ``dataset_json`` reads it back.
 
 ::
 
@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS, Shares, digest_of
-from zoo.errors import DataError
 
 __all__ = [
     "IGNORE_INDEX",
+    "LABELS",
     "SCHEMA",
     "DatasetIdentity",
     "MaskedFile",
@@ -32,15 +32,15 @@ __all__ = [
     "PreparedFile",
     "Split",
     "WindowFile",
+    "digest_of_content",
     "files_of",
-    "is_prepared",
-    "read_prepared",
     "splits_of",
 ]
 
 SCHEMA = 1
 IGNORE_INDEX = 255
-_AGAIN = "remove the folder and prepare it again."
+LABELS = ("true", "derived")
+"""Drawn by someone, or made from something weaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +256,11 @@ class Prepared:
         }
         if self.annotations:
             content["annotations"] = dict(self.annotations)
-        return content | {"digest": _digest(content)}
+        return content | {"digest": digest_of_content(content)}
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def digest_of_content(content: Mapping[str, Any]) -> str:
+    """Return the sha256 of what ``dataset.json`` holds, but for its own ``digest``."""
     kept = {key: value for key, value in content.items() if key != "digest"}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -281,90 +282,3 @@ def files_of(prepared: Prepared) -> dict[str, set[str]]:
     if prepared.task == "instance":
         return names | {"annotations": {f"{split}.json" for split in prepared.annotations}}
     return names | {"masks": {f"{row.stem}.png" for row in prepared.files}}
-
-
-def is_prepared(root: Path) -> bool:
-    """Is there a ``dataset.json`` in the folder?"""
-    return (Path(root) / "dataset.json").is_file()
-
-
-def read_prepared(root: Path) -> Prepared:
-    """Return what a prepared folder says of itself; its pictures are not opened.
-
-    Args:
-        root: A folder that ``zoo data prepare`` wrote.
-
-    Raises:
-        DataError: It is no such folder, was written by a newer zoo, or its ``dataset.json`` and
-            its split lists do not hold together.
-    """
-    root = Path(root)
-    content = _read_json(root)
-    try:
-        prepared = _parse(root, content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"cannot read dataset.json: {type(error).__name__}: {error}."
-        raise DataError(message, path=root / "dataset.json", hint=_AGAIN) from error
-    if prepared.digest != _digest(content):
-        message = "cannot trust dataset.json: it was changed after it was written."
-        raise DataError(message, path=root / "dataset.json", hint=_AGAIN)
-    for name, split in prepared.splits.items():
-        _check_list(prepared.split_path(name), split)
-    return prepared
-
-
-def _read_json(root: Path) -> dict[str, Any]:
-    path = root / "dataset.json"
-    hint = "prepare it: zoo data prepare NAME --source PATH --out DIR."
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        what = "it holds no dataset.json" if root.is_dir() else "there is no such folder"
-        message = f"cannot use {str(root)!r} as a prepared data set: {what}."
-        raise DataError(message, path=root, hint=hint) from error
-    except (OSError, ValueError) as error:
-        message = f"cannot read dataset.json: {error}."
-        raise DataError(message, path=path, hint=_AGAIN) from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if not isinstance(schema, int) or schema > SCHEMA:
-        message = f"cannot read dataset.json: found schema {schema!r}, expected {SCHEMA}."
-        raise DataError(message, path=path, hint="upgrade zoo, or prepare the folder again.")
-    return dict(content)
-
-
-def _parse(root: Path, content: Mapping[str, Any]) -> Prepared:
-    files = tuple(_parse_file(content["task"], row) for row in content["files"])
-    return Prepared(
-        root=root,
-        task=content["task"],
-        dataset=DatasetIdentity(**content["dataset"]),
-        classes=tuple(content["classes"]),
-        palette=tuple((int(r), int(g), int(b)) for r, g, b in content["palette"]),
-        labels=content["labels"],
-        options=content["options"],
-        shares=Shares(*content["shares"]),
-        splits=splits_of(files),
-        files=files,
-        annotations=content.get("annotations", {}),
-        digest=content["digest"],
-    )
-
-
-def _parse_file(task: str, row: Mapping[str, Any]) -> PreparedFile:
-    if task == "instance":
-        return WindowFile(**row)
-    return MaskedFile(**{**row, "source_masks": tuple(row["source_masks"])})
-
-
-def _check_list(path: Path, split: Split) -> None:
-    try:
-        stems = path.read_bytes().decode().split("\n")[:-1]
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read the split {path.stem!r}: {error}."
-        raise DataError(message, path=path, hint=_AGAIN) from error
-    if tuple(stems) != split.stems:
-        message = (
-            f"cannot use the split {path.stem!r}: its list holds {len(stems)} stems that are not "
-            f"the {split.count} of dataset.json."
-        )
-        raise DataError(message, path=path, hint=_AGAIN)

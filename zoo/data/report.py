@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from zoo.fields import Fields
 
 __all__ = ["Report", "ReportLine"]
 
@@ -77,20 +78,26 @@ class Report:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Report:
+    def from_dict(cls, data: Any) -> Report:
         """Return the report that ``report.json`` holds.
 
         Raises:
-            KeyError: A part is missing.
+            DocumentError: A part is missing, or of another type.
         """
+        fields = Fields(data)
+        parts = fields.table("splits").items()
+        splits = {name: Fields(part, f"splits {name}") for name, part in parts}
+        for split in splits.values():
+            split.whole("count")
+            split.whole("groups")
         return cls(
-            counts=dict(data["counts"]),
-            splits=dict(data["splits"]),
-            class_px=dict(data["class_px"]),
-            instances=dict(data.get("instances", {})),
-            dropped=[ReportLine(row["file"], row["reason"]) for row in data["dropped"]],
-            repaired=[ReportLine(row["file"], row["repair"]) for row in data["repaired"]],
-            notes=[ReportLine(row["file"], row["note"]) for row in data["notes"]],
+            counts=_numbers(fields, "counts"),
+            splits={name: split.values for name, split in splits.items()},
+            class_px=_numbers(fields, "class_px"),
+            instances=_numbers(fields, "instances") if "instances" in fields.values else {},
+            dropped=_from_rows(fields, "dropped", "reason"),
+            repaired=_from_rows(fields, "repaired", "repair"),
+            notes=_from_rows(fields, "notes", "note"),
         )
 
     def summary(self) -> str:
@@ -107,6 +114,15 @@ class Report:
         if self.unchanged:
             lines.append("unchanged: the folder was prepared already, nothing was written")
         return "\n".join(line for line in lines if line)
+
+
+def _numbers(fields: Fields, key: str) -> dict[str, int]:
+    numbers = Fields(fields.take(key), key)
+    return {name: numbers.whole(name) for name in numbers.values}
+
+
+def _from_rows(fields: Fields, key: str, what: str) -> list[ReportLine]:
+    return [ReportLine(row.string("file"), row.string(what)) for row in fields.rows(key)]
 
 
 def _to_rows(lines: list[ReportLine], key: str) -> list[dict[str, str]]:

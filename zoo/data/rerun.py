@@ -7,14 +7,15 @@ it stays as it is, so other data or other options go to another folder.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.data.dataset_json import LIMITS, is_prepared, read_prepared
 from zoo.data.plan import Item, Plan
-from zoo.data.prepared import Prepared, files_of, is_prepared, read_prepared
+from zoo.data.prepared import Prepared, files_of
 from zoo.data.report import Report
+from zoo.documents import DocumentError, read_json, reason_of
 from zoo.errors import DataError
 
 __all__ = ["check_same", "find_earlier", "read_report"]
@@ -55,9 +56,9 @@ def read_report(root: Path) -> Report:
     """
     path = Path(root) / "report.json"
     try:
-        return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"cannot read report.json: {error}."
+        return Report.from_dict(read_json(path, LIMITS))
+    except (OSError, DocumentError) as error:
+        message = f"cannot read report.json: {reason_of(error)}."
         raise DataError(message, path=path, hint="remove the folder and run again.") from error
 
 

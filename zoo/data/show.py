@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.data.check_instances import MOST_BYTES
 from zoo.data.coco import CocoAnnotation, read_coco
 from zoo.data.coco_masks import MaskInRoi, roi_of
+from zoo.data.dataset_json import read_prepared
 from zoo.data.drawing import draw_legend, draw_outlines, draw_overlay, draw_text, fit_text
 from zoo.data.images import (
     decode_image,
@@ -18,8 +20,9 @@ from zoo.data.images import (
     resize_image,
     resize_mask,
 )
-from zoo.data.prepared import Prepared, PreparedFile, WindowFile, read_prepared
+from zoo.data.prepared import Prepared, PreparedFile, WindowFile
 from zoo.data.staging import write_file
+from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -139,6 +142,9 @@ def _read_shown(prepared: Prepared, splits: set[str]) -> Shown:
     for split in sorted(splits & prepared.annotations.keys()):
         path = prepared.annotations_path(split)
         content = read_coco(_read_bytes(path), str(path))
+        if tuple(content.categories.values()) != prepared.classes:
+            message = f"cannot show {path.name!r}: its categories are not those of dataset.json."
+            raise DataError(message, path=path, hint="run zoo data check on the folder.")
         places = {key: index for index, key in enumerate(content.categories)}
         names = {image.id: image.file_name for image in content.images}
         for annotation in content.annotations:
@@ -168,7 +174,7 @@ def _read(path: Path) -> Image:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        message = f"cannot read {path.name!r}: {error.strerror}."
+        return read_file(path, MOST_BYTES)
+    except (OSError, DocumentError) as error:
+        message = f"cannot read {path.name!r}: {reason_of(error)}."
         raise DataError(message, path=path, hint="run zoo data check on the folder.") from error

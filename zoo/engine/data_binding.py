@@ -169,7 +169,7 @@ def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
 def root_without_training(config: Mapping[str, Any]) -> Path | None:
     """Return the prepared folder of a config's data if it has nothing to train on, else None."""
     from zoo.data import read_prepared
-    from zoo.data.prepared import is_prepared
+    from zoo.data.dataset_json import is_prepared
 
     for key in ("val_dataloader", "test_dataloader"):
         for _, leaf in iterate_leaves((config.get(key) or {}).get("dataset") or {}, ""):

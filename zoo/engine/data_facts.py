@@ -36,7 +36,7 @@ def facts_of_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
     """
     _, leaf = next(iterate_leaves(loader["dataset"], ""))
     root = Path(leaf.get("data_root") or "")
-    from zoo.data.prepared import is_prepared
+    from zoo.data.dataset_json import is_prepared
 
     if leaf.get("data_root") and is_prepared(root):
         return facts_of_folder(root)
@@ -100,7 +100,7 @@ def facts_of_images(files: Collection[str], root: str | Path = "") -> dict[str, 
         from.
     """
     from zoo.data import digest_of
-    from zoo.data.prepared import is_prepared, read_prepared
+    from zoo.data.dataset_json import is_prepared, read_prepared
 
     stems = {Path(file).stem for file in files}
     facts: dict[str, Any] = {"count": len(files), "digest": digest_of(stems)}

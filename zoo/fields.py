@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One object of a JSON document, taken key by key, so that every mistake names its key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Never
+
+from zoo.documents import DocumentError
+from zoo.texts import shown
+
+__all__ = ["Fields"]
+
+MOST_CHARACTERS = 100_000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Fields:
+    """The keys of one object; each is taken once, and what is left over is an error.
+
+    Every method raises `DocumentError`: a key is missing, or its value is not the wanted one.
+
+    Args:
+        values: What the document holds in its place, of any type.
+        label: How messages call it, such as ``files row 3``; empty for the document itself.
+    """
+
+    def __init__(self, values: Any, label: str = "") -> None:
+        if not isinstance(values, dict):
+            message = f"{label or 'it'} is {shown(values)}, expected an object"
+            raise DocumentError(message)
+        self.values = values
+        self.label = label
+        self._taken: set[str] = set()
+
+    def fail(self, key: str, wanted: str) -> Never:
+        """Raise the error that says what a key holds and what it must."""
+        message = f"{self._name(key)} is {shown(self.values[key])}, expected {wanted}"
+        raise DocumentError(message)
+
+    def take(self, key: str) -> Any:
+        """Return a value of any type."""
+        if key not in self.values:
+            message = f"{self.label or 'it'} lacks the key {key!r}"
+            raise DocumentError(message)
+        self._taken.add(key)
+        return self.values[key]
+
+    def string(self, key: str) -> str:
+        """Return any text, the empty one too."""
+        value = self.take(key)
+        if not isinstance(value, str):
+            self.fail(key, "a text")
+        return value
+
+    def text(self, key: str, *, pattern: str | None = None, wanted: str = "some text") -> str:
+        """Return a text that is not blank and, if given, matches a pattern fully."""
+        value = self.take(key)
+        fits = isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS and not value.isspace()
+        if not fits or (pattern is not None and re.fullmatch(pattern, value) is None):
+            self.fail(key, wanted)
+        return str(value)
+
+    def choice(self, key: str, choices: Sequence[str]) -> str:
+        """Return one of a few texts."""
+        value = self.take(key)
+        if not isinstance(value, str) or value not in choices:
+            self.fail(key, f"one of {', '.join(choices)}")
+        return value
+
+    def digest(self, key: str) -> str:
+        """Return a sha256, 64 hex digits in lower case."""
+        value = self.take(key)
+        if not isinstance(value, str) or _DIGEST.fullmatch(value) is None:
+            self.fail(key, "64 hex digits, lower case")
+        return value
+
+    def whole(self, key: str, least: int = 0) -> int:
+        """Return an integer that is not below the least."""
+        value = self.take(key)
+        if type(value) is not int or value < least:
+            self.fail(key, f"a whole number of {least} or more")
+        return value
+
+    def table(self, key: str) -> dict[str, Any]:
+        """Return an object, whatever it holds."""
+        value = self.take(key)
+        if not isinstance(value, dict):
+            self.fail(key, "an object")
+        return value
+
+    def items(self, key: str) -> list[Any]:
+        """Return a list, whatever it holds."""
+        value = self.take(key)
+        if not isinstance(value, list):
+            self.fail(key, "a list")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of texts, none of them blank."""
+        values = self.items(key)
+        if not all(isinstance(value, str) and value and not value.isspace() for value in values):
+            self.fail(key, "a list of texts")
+        return tuple(values)
+
+    def rows(self, key: str) -> list[Fields]:
+        """Return the objects of a list, each with its number in its label."""
+        name = self._name(key)
+        items = enumerate(self.items(key), start=1)
+        return [Fields(value, f"{name} row {number}") for number, value in items]
+
+    def done(self) -> None:
+        """Check that no key is left over."""
+        unknown = self.values.keys() - self._taken
+        if unknown:
+            message = f"{self.label or 'it'} has the unknown key {shown(min(unknown))}"
+            raise DocumentError(message)
+
+    def _name(self, key: str) -> str:
+        return f"{self.label} {key}".lstrip()

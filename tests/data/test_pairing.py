@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from zoo.data import Report, SourceFile, StemPair, pair_by_stem
@@ -101,3 +103,82 @@ def test_pair_by_stem_when_names_are_given_then_used() -> None:
     pairs = pair_by_stem([("s/a", image)], [("s/a", mask)], report=Report())
 
     assert [StemPair("s/a", "i/s/a.png", "m/s/a.png")] == pairs
+
+
+NFC, NFD = (unicodedata.normalize(form, "Gefäß_é") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize(("image", "mask"), [(NFC, NFD), (NFD, NFC), (NFD, NFD)])
+@pytest.mark.parametrize("suffix", ["", "_mask", "_müll"])
+def test_pair_by_stem_when_forms_of_unicode_differ_then_paired(
+    image: str, mask: str, suffix: str
+) -> None:
+    """macOS splits accents from their letters; the image's spelling becomes the stem."""
+    masks = _files(f"m/{mask}{unicodedata.normalize('NFD', suffix)}.png")
+    report = Report()
+
+    pairs = pair_by_stem(_files(f"i/{image}.png"), masks, report=report, mask_suffix=suffix)
+
+    assert pairs == [StemPair(image, f"i/{image}.png", masks[0].path)]
+    assert report.dropped == []
+
+
+def test_pair_by_stem_when_both_forms_are_there_then_each_has_its_own() -> None:
+    """Two files on Linux, and no guess which is which."""
+    pairs = pair_by_stem(
+        _files(f"i/{NFC}.png", f"i/{NFD}.png"),
+        _files(f"m/{NFC}.png", f"m/{NFD}.png"),
+        report=Report(),
+    )
+
+    assert {(pair.image[2:], pair.mask[2:]) for pair in pairs} == {
+        (f"{NFC}.png", f"{NFC}.png"),
+        (f"{NFD}.png", f"{NFD}.png"),
+    }
+
+
+def test_pair_by_stem_when_two_masks_look_alike_then_both_named() -> None:
+    with pytest.raises(DataError, match="expected one"):
+        pair_by_stem(
+            _files(f"i/{NFC}.png"), _files(f"m/{NFC}.png", f"m/{NFD}.png"), report=Report()
+        )
+
+
+def test_pair_by_stem_when_some_differ_in_case_alone_then_noted() -> None:
+    """They are left out, because another name may be another image; and it is said."""
+    report = Report()
+
+    pair_by_stem(
+        _files("i/a.png", "i/IMG_1.png", "i/IMG_2.png", "i/x.png"),
+        _files("m/a.png", "m/img_1.png", "m/img_2.png"),
+        report=report,
+    )
+
+    assert [line.text for line in report.notes] == [
+        "2 images and masks are left out whose names differ in upper and lower case alone, as "
+        "'IMG_1' and 'img_1'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "near", "hint"),
+    [
+        (("IMG_0", "IMG_1"), ("a", "img_0"), "'IMG_0' and 'img_0'", "upper and lower case too"),
+        (("a0", "a1"), ("a0.jpg", "a1.jpg"), "'a0' and 'a0.jpg'", "carry: '.jpg'"),
+        (("a0", "a1"), ("a0_seg", "a1_seg"), "'a0' and 'a0_seg'", "carry: '_seg'"),
+        (("x_0007",), ("b", "x_0008"), "'x_0007' and 'x_0008'", "the stems of their images"),
+    ],
+)
+def test_pair_by_stem_when_no_pairs_then_the_nearest_mask_is_named(
+    images: tuple[str, ...], masks: tuple[str, ...], near: str, hint: str
+) -> None:
+    """What differs is seen at a glance, and an ending is what --mask-suffix takes."""
+    with pytest.raises(DataError) as caught:
+        pair_by_stem(
+            _files(*(f"i/{name}.png" for name in images)),
+            _files(*(f"m/{name}.png" for name in masks)),
+            report=Report(),
+        )
+
+    assert caught.value.message.endswith(f"but none of equal stem, as {near}.")
+    assert hint in str(caught.value.hint)

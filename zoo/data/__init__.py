@@ -8,6 +8,7 @@ For instances the plugin makes a :class:`Scene` of each image, with its :class:`
 and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 """
 
+from zoo.data.alpha import DecodedMask, decode_mask
 from zoo.data.check import check_prepared
 from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.coco_masks import box_of_segmentation
@@ -53,6 +54,7 @@ __all__ = [
     "CocoFile",
     "CocoImage",
     "DatasetIdentity",
+    "DecodedMask",
     "EncodeMask",
     "Instance",
     "MaskedFile",
@@ -77,6 +79,7 @@ __all__ = [
     "chip_window",
     "compose",
     "decode_image",
+    "decode_mask",
     "digest_of",
     "draw_legend",
     "draw_overlay",

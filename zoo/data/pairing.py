@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoo.data.report import Report
 from zoo.data.source import SourceFile
+from zoo.data.spelling import compose, find_near
 from zoo.errors import DataError
 
 __all__ = ["IMAGE_SUFFIXES", "StemPair", "pair_by_stem"]
@@ -42,7 +43,8 @@ def pair_by_stem(
     """Return the pairs of equal stem, sorted by it.
 
     A mask belongs to the image of its own stem, or else to that of its stem without
-    ``mask_suffix``. What has no partner is dropped in ``report``, as is what is no picture.
+    ``mask_suffix``; stems are equal in either form of Unicode. What has no partner is dropped in
+    ``report``, as is what is no picture.
 
     Args:
         images: Files to be called by their own stems, or ``(stem, file)`` each.
@@ -58,23 +60,61 @@ def pair_by_stem(
     named_masks = _by_stem(_pictures(masks, report), "mask", where)
     report.count("images", len(named_images))
     report.count("masks", len(named_masks))
+    known = _Stems(named_images)
     chosen: dict[str, SourceFile] = {}
+    alone: list[str] = []
     for stem, mask in named_masks.items():
-        bare = stem.removesuffix(mask_suffix) if mask_suffix else stem
-        target = stem if stem in named_images else bare
-        if target not in named_images:
+        bare = _without_ending(stem, mask_suffix)
+        target = known.find(stem) or known.find(bare)
+        if target is None:
+            alone.append(bare)
             report.drop(mask.path, f"mask without an image called {bare!r}")
         elif target in chosen:
             raise _twice(chosen[target], mask, f"mask of {target!r}", where)
         else:
             chosen[target] = mask
-    for stem, image in named_images.items():
-        if stem not in chosen:
-            report.drop(image.path, "image without a mask")
+    missing = [stem for stem in named_images if stem not in chosen]
+    for stem in missing:
+        report.drop(named_images[stem].path, "image without a mask")
     if not chosen:
         raise _no_pairs(named_images, named_masks, where)
+    _note_alike(missing, alone, report)
     report.count("pairs", len(chosen))
     return [StemPair(stem, named_images[stem].path, chosen[stem].path) for stem in sorted(chosen)]
+
+
+class _Stems:
+    """Stems of images, found by their own spelling, or else by one that looks the same."""
+
+    def __init__(self, stems: Iterable[str]) -> None:
+        self._own = set(stems)
+        self._alike: dict[str, list[str]] = {}
+        for stem in self._own:
+            self._alike.setdefault(compose(stem), []).append(stem)
+
+    def find(self, stem: str) -> str | None:
+        if stem in self._own:
+            return stem
+        alike = self._alike.get(compose(stem), [])
+        return alike[0] if len(alike) == 1 else None
+
+
+def _without_ending(stem: str, ending: str) -> str:
+    """Return a stem without an ending, which may be in the other form of Unicode."""
+    for text, end in ((stem, ending), (compose(stem), compose(ending))):
+        if ending and text.endswith(end):
+            return text.removesuffix(end)
+    return stem
+
+
+def _note_alike(images: Sequence[str], masks: Sequence[str], report: Report) -> None:
+    """Note pairs that were missed by upper and lower case alone: such names are a slip."""
+    by_letters = {stem.casefold(): stem for stem in masks}
+    alike = [(stem, by_letters[key]) for stem in images if (key := stem.casefold()) in by_letters]
+    if alike:
+        image, mask = alike[0]
+        text = f"{len(alike)} images and masks are left out whose names differ in upper and lower "
+        report.note("", f"{text}case alone, as {image!r} and {mask!r}")
 
 
 def _pictures(files: Files, report: Report) -> list[tuple[str, SourceFile]]:
@@ -112,12 +152,19 @@ def _no_pairs(
     images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], where: str
 ) -> DataError:
     found = f"found {len(images)} images and {len(masks)} masks"
+    hint = "give masks the stems of their images, or state the ending that they carry."
     if not images or not masks:
         message = (
             f"cannot pair images with masks: {found}, no {'masks' if images else 'images'} at all."
         )
     else:
-        first = f"{min(images)!r} and {min(masks)!r}"
+        image = min(images)
+        mask = find_near(image, sorted(masks)) or min(masks)
+        first = f"{image!r} and {mask!r}"
         message = f"cannot pair images with masks: {found}, but none of equal stem, as {first}."
-    hint = "give masks the stems of their images, or state the ending that they carry."
+        ending = compose(mask).removeprefix(compose(image))
+        if image.casefold() == mask.casefold():
+            hint = "give masks the stems of their images, in upper and lower case too."
+        elif compose(mask).startswith(compose(image)):
+            hint = f"state the ending that masks carry: {ending!r}, as it seems."
     return DataError(message, path=where or None, hint=hint)

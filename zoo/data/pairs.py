@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.data.alpha import TAKEN, DecodedMask, decode_mask
 from zoo.data.digests import digest_pixels, digest_sources
 from zoo.data.images import (
     decode_image,
@@ -35,6 +36,10 @@ __all__ = [
 ]
 
 
+_EXPORT_OPAQUE = (
+    "these are the values of its transparency, as the rest is one colour: list them, or export the "
+    "mask as grey."
+)
 _TELL_AUTHOR = "tell the plugin's author: its prepare makes labels that its classes do not have."
 
 
@@ -88,12 +93,15 @@ class PairRecord:
         class_px: How many pixels each class has, ignored ones last.
         repaired: Lines for the report.
         notes: Lines for the report.
+        by_alpha: Masks whose transparency counts: path, and whether it was taken (true) or is in
+            doubt; see :class:`zoo.data.alpha.DecodedMask`.
     """
 
     file: MaskedFile
     class_px: tuple[int, ...]
     repaired: tuple[ReportLine, ...]
     notes: tuple[ReportLine, ...]
+    by_alpha: tuple[tuple[str, bool], ...] = ()
 
 
 def write_pair(
@@ -113,7 +121,8 @@ def write_pair(
     """
     contents = [source.read(path) for path in (pair.image, *pair.masks)]
     original = decode_image(contents[0], source.where(pair.image))
-    labels, repairs = _encode(source, pair, contents[1:], original.shape[:2], rules)
+    masks = _decode_masks(source, pair, contents[1:], original.shape[:2], rules)
+    labels, repairs = _encode(source, pair, masks, original.shape[:2], rules)
     repaired = [ReportLine(pair.masks[0], repair) for repair in repairs]
     if original.dtype != "uint8":
         repaired.append(ReportLine(pair.image, "16-bit samples stretched to 8 bits"))
@@ -138,28 +147,47 @@ def write_pair(
         source_width_px=int(original.shape[1]),
         meta=pair.meta,
     )
-    return PairRecord(row, class_px, tuple(repaired), _notes(pair, class_px, rules.classes))
+    by_alpha = tuple(
+        (path, mask.is_taken)
+        for path, mask in zip(pair.masks, masks, strict=True)
+        if mask.is_taken or mask.is_doubtful
+    )
+    notes = _notes(pair, class_px, rules.classes)
+    return PairRecord(row, class_px, tuple(repaired), notes, by_alpha)
 
 
-def _encode(
+def _decode_masks(
     source: Source,
     pair: Pair,
     contents: Sequence[bytes],
     shape: tuple[int, ...],
     rules: WriteRules,
-) -> tuple[Image, list[str]]:
+) -> list[DecodedMask]:
     masks = []
     for path, content in zip(pair.masks, contents, strict=True):
-        mask = decode_image(content, source.where(path), palette=rules.palette_masks)
-        if mask.shape[:2] != shape:
-            raise _sizes_differ(source, pair, path, mask.shape, shape)
+        mask = decode_mask(content, source.where(path), palette=rules.palette_masks)
+        if mask.pixels.shape[:2] != shape:
+            raise _sizes_differ(source, pair, path, mask.pixels.shape, shape)
         masks.append(mask)
+    return masks
+
+
+def _encode(
+    source: Source,
+    pair: Pair,
+    masks: Sequence[DecodedMask],
+    shape: tuple[int, ...],
+    rules: WriteRules,
+) -> tuple[Image, list[str]]:
+    is_taken = any(mask.is_taken for mask in masks)
     try:
-        labels, repairs = rules.encode_mask(masks, pair)
+        labels, repairs = rules.encode_mask([mask.pixels for mask in masks], pair)
     except DataError as error:
         if error.where is None:
             error.where = source.where(pair.masks[0])
             error.path = error.where
+        if is_taken:
+            error.hint = _EXPORT_OPAQUE
         raise
     if labels.dtype != "uint8" or labels.shape != shape:
         message = (
@@ -167,7 +195,7 @@ def _encode(
             f"{labels.shape}, expected uint8 of {shape}."
         )
         raise DataError(message, path=source.where(pair.masks[0]), hint=_TELL_AUTHOR)
-    return labels, repairs
+    return labels, [TAKEN, *repairs] if is_taken else repairs
 
 
 def _sizes_differ(

@@ -15,6 +15,7 @@ from zoo.errors import DataError
 __all__ = ["Item", "Plan", "is_stem", "make_plan"]
 
 _MOST_STEM_BYTES = 200
+_BARRED = frozenset('/\\:*?"<>|')
 
 
 class Item(Protocol):
@@ -109,27 +110,37 @@ def make_plan(
 
 
 def is_stem(text: str) -> bool:
-    """Tell whether a text may be the stem of a prepared file.
-
-    Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
-    """
-    fit = text == text.strip() and text.isprintable() and not text.startswith(".")
-    return bool(text) and fit and not set(text) & set('/\\:*?"<>|') and not _too_long(text)
+    """Tell whether a text may be the stem of a prepared file."""
+    return _find_fault(text) is None
 
 
 def _check_stem(item: Item) -> None:
-    stem = item.stem
-    if not is_stem(stem):
-        message = (
-            f"cannot use {stem!r} as a file's name: found a separator, an unprintable character, "
-            f"a space at an end or more than {_MOST_STEM_BYTES} bytes."
-        )
+    fault = _find_fault(item.stem)
+    if fault is not None:
+        message = f"cannot use {item.stem!r} as a file's name: found {fault}."
         hint = "rename the image, and the mask or the row that names it."
         raise DataError(message, path=item.image, hint=hint)
 
 
-def _too_long(stem: str) -> bool:
-    return len(stem.encode("utf-8", "surrogateescape")) > _MOST_STEM_BYTES
+def _find_fault(stem: str) -> str | None:
+    """Return what keeps a stem from being a file's name on every system, or None."""
+    if not stem:
+        return "no letter"
+    barred = next((letter for letter in stem if letter in _BARRED), None)
+    if barred is not None:
+        return f"{barred!r} in it, which not every system allows"
+    strange = next((letter for letter in stem if not letter.isprintable()), None)
+    if strange is not None:
+        return f"{strange!r} in it, which cannot be printed"
+    # Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
+    if stem != stem.strip():
+        return f"a space at its {'beginning' if stem[0].isspace() else 'end'}"
+    if stem.startswith("."):
+        return "a '.' at its beginning, which hides it"
+    size_bytes = len(stem.encode("utf-8", "surrogateescape"))
+    if size_bytes > _MOST_STEM_BYTES:
+        return f"{size_bytes} bytes, expected at most {_MOST_STEM_BYTES}"
+    return None
 
 
 def _twice(first: Item, second: Item) -> DataError:

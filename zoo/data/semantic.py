@@ -18,6 +18,7 @@ from zoo.data.rerun import check_same, find_earlier
 from zoo.data.source import Source
 from zoo.data.splits import Shares
 from zoo.data.staging import check_places, staged_folder
+from zoo.errors import DataError
 
 __all__ = ["prepare_semantic"]
 
@@ -92,6 +93,7 @@ def prepare_semantic(
     rules = WriteRules(plan.classes, encode_mask, size, keep_aspect, palette_masks)
     with staged_folder(out) as folder:
         records = _write_all(source, plan, folder, rules, workers, progress)
+        _check_alpha(source, records)
         _complete(report, records, plan)
         files = [record.file for record in records]
         write_facts(folder, plan, files, report, task="semantic")
@@ -120,6 +122,18 @@ def _write_all(
         return write_pair(source, pair, plan.splits[pair.stem], folder, rules)
 
     return run_jobs(write, plan.items, what="pairs", workers=workers, progress=progress)
+
+
+def _check_alpha(source: Source, records: Sequence[PairRecord]) -> None:
+    """Raise where some masks lie in their transparency, and of others one cannot tell."""
+    found = [line for record in records for line in record.by_alpha]
+    taken = next((path for path, is_taken in found if is_taken), None)
+    doubtful = next((path for path, is_taken in found if not is_taken), None)
+    if taken is not None and doubtful is not None:
+        message = f"cannot tell what the mask {doubtful!r} means: it is one colour and opaque, and "
+        message += f"that of others, as {taken!r}, lies in their transparency."
+        hint = "export all masks as grey, without transparency."
+        raise DataError(message, path=source.where(doubtful), hint=hint)
 
 
 def _complete(report: Report, records: Sequence[PairRecord], plan: Plan[Pair]) -> None:

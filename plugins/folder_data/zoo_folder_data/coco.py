@@ -17,6 +17,7 @@ from zoo.data import (
     Scene,
     Source,
     box_of_segmentation,
+    compose,
     polygon_from_box,
 )
 from zoo.errors import DataError
@@ -65,14 +66,15 @@ def find_coco(source: Source, name: str) -> str:
     """
     found = [file.path for file in source.files() if file.suffix == ".json"]
     if name:
-        fitting = [path for path in found if path == name or path.endswith(f"/{name}")]
+        wanted = compose(name)
+        fitting = [path for path in found if f"/{compose(path)}".endswith(f"/{wanted}")]
     else:
         fitting = found
     if len(fitting) == 1:
         return fitting[0]
     listed = ", ".join(repr(path) for path in (fitting or found)[:5]) or "no .json"
-    wanted = repr(name) if name else "one COCO JSON"
-    message = f"cannot find the annotations: found {listed}, expected {wanted}."
+    expected = repr(name) if name else "one COCO JSON"
+    message = f"cannot find the annotations: found {listed}, expected {expected}."
     hint = "name the file with --annotations, by its path in the source."
     raise DataError(message, path=source.path, hint=hint)
 

@@ -56,10 +56,11 @@ def find_layout(source: Source, images: str, masks: str) -> Layout:
     for file in source.files():
         parents = PurePosixPath(file.path).parents
         folders |= {"" if str(parent) == "." else str(parent) for parent in parents}
+    spelt = {compose(folder): folder for folder in folders}
     roots = [
         folder
         for folder in folders
-        if _join(folder, images) in folders and _join(folder, masks) in folders
+        if all(compose(_join(folder, name)) in spelt for name in (images, masks))
     ]
     if not roots:
         raise _no_folders(source, folders, images, masks)
@@ -72,7 +73,8 @@ def find_layout(source: Source, images: str, masks: str) -> Layout:
         )
         raise DataError(message, path=source.path, hint="give one of these folders as --source.")
     root = nearest[0]
-    return Layout(root, _join(root, images), _join(root, masks))
+    own = [spelt[compose(_join(root, name))] for name in (images, masks)]
+    return Layout(root, *own)
 
 
 def _no_folders(source: Source, folders: set[str], images: str, masks: str) -> DataError:
@@ -141,14 +143,16 @@ def _collect(
     images = _below(source.files(), layout.images, layout.masks)
     masks = _below(source.files(), layout.masks, layout.images)
     if layout.images == layout.masks:
-        images = [item for item in images if not item[0].endswith(mask_suffix)]
-        masks = [item for item in masks if item[0].endswith(mask_suffix)]
+        ending = compose(mask_suffix)
+        images = [item for item in images if not compose(item[0]).endswith(ending)]
+        masks = [item for item in masks if compose(item[0]).endswith(ending)]
     kept = []
     for key, file in images:
-        if image_suffix and not key.endswith(image_suffix):
+        if image_suffix and not compose(key).endswith(compose(image_suffix)):
             report.drop(file.path, f"name does not end in {image_suffix!r}")
         elif file.name != CLASSES_FILE:
-            kept.append((key.removesuffix(image_suffix), file))
+            bare = compose(key).removesuffix(compose(image_suffix)) if image_suffix else key
+            kept.append((bare, file))
     return kept, [(key, file) for key, file in masks if file.name != CLASSES_FILE]
 
 

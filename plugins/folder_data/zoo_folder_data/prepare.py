@@ -13,7 +13,7 @@ from zoo.data import (
     Shares,
     Source,
     check_places,
-    decode_image,
+    decode_mask,
     open_source,
     parse_size,
     prepare_semantic,
@@ -63,8 +63,9 @@ def prepare(
         keep_aspect: Fit into ``size`` instead of filling it.
 
     Raises:
-        DataError: Folders or classes are missing, nothing pairs, a file is damaged, sizes
-            differ, a mask holds what no class lists, or a split would be empty.
+        DataError: Folders or classes are missing, one class alone is listed, nothing pairs, a
+            file is damaged, sizes differ, a mask holds what no class lists, or a split would be
+            empty.
     """
     check_places(source, out)
     report = Report()
@@ -79,6 +80,7 @@ def prepare(
             group_by=group_by,
         )
         listed = _read_classes(opened, layout, classes, pairs)
+        _check_several(listed, classes or Path(opened.where(layout.classes)))
         return prepare_semantic(
             opened,
             out,
@@ -95,6 +97,16 @@ def prepare(
             palette_masks="colors" if listed.by_color else "index",
             progress=progress,
         )
+
+
+def _check_several(listed: ClassList, where: Path) -> None:
+    """Raise for a class alone: softmax over one channel is 1, whatever the image shows."""
+    if len(listed.names) == 1:
+        message = f"cannot tell {listed.names[0]!r} from anything else: found one class, expected "
+        message += "two or more (the softmax over one channel is 1 everywhere)."
+        hint = "list the background as a [[class]] of its own, first, in place of ignore; a head "
+        hint += "with a sigmoid (out_channels=1) takes the two as well."
+        raise DataError(message, path=where, hint=hint)
 
 
 def _read_classes(
@@ -122,8 +134,8 @@ def _read_classes(
 def _no_classes(source: Source, where: str, pairs: Sequence[Pair]) -> DataError:
     """Return the error for a missing file, with one to begin with that fits the first masks."""
     first = [pair.masks[0] for pair in pairs[:_SURVEYED]]
-    masks = [decode_image(source.read(p), source.where(p), palette="index") for p in first]
-    found = survey_masks(masks)
+    masks = [decode_mask(source.read(p), source.where(p), palette="index") for p in first]
+    found = survey_masks([mask.pixels for mask in masks])
     lines = []
     for index, name in enumerate(sorted(found[:_MOST_SHOWN], key=lambda name: (len(name), name))):
         key = f'color = "{name}"' if name.startswith("#") else f"value = {name}"

@@ -86,7 +86,7 @@ RULES = {
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
         *("zoo.errors", "zoo.documents", "zoo.fields", "zoo.texts"),
-        lazily={"numpy", "cv2", "pycocotools"},
+        lazily={"numpy", "cv2", "pycocotools", "PIL"},
     ),
     "zoo/weights": rule(
         "zoo.manifest",

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, ManifestError
 
 pytestmark = pytest.mark.mm
 
@@ -264,3 +266,32 @@ def test_card_of_a_published_file_says_what_a_reader_asks(
     ):
         assert expected in text
     assert tomllib.loads(text.split("```toml\n")[1].split("```")[0])["weights"]
+
+
+def test_open_by_an_edited_row_is_refused_and_by_its_file_done(
+    tmp_path: Path, config: Any, card: Any, write_plugin: Callable[..., Path]
+) -> None:
+    """The hint leads out: the path that it ends with is a model, by the file's own record."""
+    from zoo.engine.models import open_model
+    from zoo.engine.publishing import publish
+
+    checkpoint = _checkpoint(tmp_path / "iter_3.pth", config, dataset_meta=DATASET_META)
+    published = publish(config, checkpoint, tmp_path / "out", card)
+    row = published.manifest_row()
+    good = write_plugin("good", row)
+    edited = write_plugin(
+        "edited", row.replace("unet_tiny", "unet_edit", 1).replace("0.97", "0.99")
+    )
+    for package in (good, edited):
+        (package / "weights").mkdir()
+        shutil.copy(published.path, package / "weights" / published.path.name)
+        shutil.copy(published.path, package / "weights" / "unet_edit.safetensors")
+
+    with pytest.raises(ManifestError) as raised:
+        open_model("unet_edit", device="cpu")
+    path = str(raised.value.hint).rpartition(": ")[2]
+
+    assert "metrics: the row says 'dice_lung' 0.99 (" in raised.value.message
+    assert ", the file 'dice_lung' 0.97 (" in raised.value.message
+    assert open_model(path, device="cpu").classes == ("background", "lung")
+    assert open_model("good.unet_tiny", device="cpu").classes == ("background", "lung")

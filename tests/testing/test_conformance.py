@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoo.errors import LoadError, ManifestError
+from zoo.errors import DownloadError, LoadError, ManifestError
 from zoo.manifest import read_manifest
 from zoo.testing import PluginConformance, check_pyproject, check_targets
 
@@ -253,3 +256,60 @@ def test_metric_with_a_fault_fails_the_check_that_is_meant(
 
     with pytest.raises((AssertionError, TypeError)):
         getattr(case, name)()
+
+
+WEIGHTS = """
+[[weights]]
+name = "one"
+task = "semantic"
+config = "unet_small"
+urls = ["package:one.safetensors"]
+sha256 = "{sha256}"
+size_bytes = {size_bytes}
+format = "safetensors"
+licence = "Apache-2.0"
+data_licence = "CC0-1.0"
+parameters = 4
+metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
+labels = "true", protocol = "README" }}]
+"""
+METRIC = {"name": "dice", "dataset": "d", "split": "test", "labels": "true", "protocol": "README"}
+
+
+def _published(**more: Any) -> bytes:
+    record = {"task": "semantic", "trained_with": "unet_small", "licence": "Apache-2.0"}
+    record |= {"data_licence": "CC0-1.0", "parameters": 4}  # type: ignore[dict-item]
+    record |= {"metrics": {"$tuple": [{**METRIC, "value": 0.9}]}, **more}
+    header = json.dumps({"__metadata__": {"zoo": json.dumps(record)}}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "told"),
+    [
+        (_published(), None, ""),
+        (_published(licence="MIT"), ManifestError, "licence: the row says 'Apache-2.0', the file"),
+        (_published(parameters=5), ManifestError, "parameters: the row says 4, the file 5"),
+        (_published(metrics={"$tuple": []}), ManifestError, "metrics: the row says 'dice' 0.9 "),
+        (None, DownloadError, "the package lacks one.safetensors"),
+    ],
+    ids=["as published", "licence", "parameters", "metrics", "no file"],
+)
+def test_plugin_whose_row_of_weights_differs_from_its_file_fails_the_check(
+    make_case: Callable[..., Any],
+    data: bytes | None,
+    error: type[Exception] | None,
+    told: str,
+) -> None:
+    """What users would be refused, the author is told in the plugin's own tests."""
+    wanted = data or b"x"
+    digest = hashlib.sha256(wanted).hexdigest()
+    case = make_case(rows=WEIGHTS.format(sha256=digest, size_bytes=len(wanted)))
+    if data is not None:
+        (case.manifest_path.parent / "one.safetensors").write_bytes(data)
+
+    if error is None:
+        case.test_weights_rows_agree_with_their_files()
+        return
+    with pytest.raises(error, match=re.escape(told)):
+        case.test_weights_rows_agree_with_their_files()

@@ -21,6 +21,7 @@ from zoo.weights import (
     fetch_weights,
     find_cached,
     find_weights,
+    find_weights_file,
     plan_download,
 )
 
@@ -307,7 +308,7 @@ def test_download_of_a_damaged_file_in_a_package_names_the_plugin(
         zoo.download("unet")
 
     assert raised.value.where == str(package / "unet.safetensors")
-    assert raised.value.hint == "install the plugin lung anew."
+    assert str(raised.value.hint).startswith("zoo download unet --mirror PLACE, where PLACE is a ")
 
 
 def test_download_of_an_unknown_name_offers_a_near_one(write_row: WriteRow) -> None:
@@ -319,13 +320,34 @@ def test_download_of_an_unknown_name_offers_a_near_one(write_row: WriteRow) -> N
     assert raised.value.near == ("unet",)
 
 
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_download_of_a_package_without_its_file_by_the_hint_leads_out(
+    write_row: WriteRow, payload: bytes, tmp_path: Path, is_damaged: bool
+) -> None:
+    """The same wheel, installed again, would be the same; a folder that has the file does."""
+    package = write_row("package:unet.safetensors")
+    if is_damaged:
+        (package / "unet.safetensors").write_bytes(payload[::-1])
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "unet.safetensors").write_bytes(payload)
+
+    path = zoo.download("unet", mirrors=[str(place)])
+
+    assert payload == path.read_bytes()
+    assert path == zoo.download("unet") == find_weights_file(find_weights("unet"))
+
+
 def test_download_of_a_package_that_lacks_its_file_names_it(write_row: WriteRow) -> None:
     write_row("package:weights/unet.safetensors")
 
     with pytest.raises(DownloadError, match=r"the package lacks unet\.safetensors") as raised:
         zoo.download("unet")
+    with pytest.raises(DownloadError, match=r"the package lacks unet\.safetensors") as found:
+        find_weights_file(find_weights("unet"))
 
-    assert raised.value.hint == "install the plugin lung anew."
+    assert found.value.hint == raised.value.hint
+    assert str(raised.value.hint).startswith("zoo download unet --mirror PLACE, where PLACE is a ")
 
 
 def test_plan_says_what_a_download_would_do_and_does_nothing(

@@ -65,7 +65,26 @@ def _row_facts(found: Found) -> dict[str, Any]:
 
     facts = {"kind": found.row.kind, "plugin": found.record.name, **asdict(found.row)}
     facts["manifest"] = str(found.record.path)
-    return facts
+    return {**facts, **_differences(found)}
+
+
+def _differences(found: Found) -> dict[str, Any]:
+    """Return what a weights row says otherwise than its file, where that is on this machine."""
+    from dataclasses import asdict
+
+    from zoo.errors import ZooError
+    from zoo.rows import WeightsRow
+    from zoo.weights.files import local_files
+    from zoo.weights.row_check import find_differences
+
+    if not isinstance(found.row, WeightsRow):
+        return {}
+    try:
+        paths = list(local_files(found))
+    except (OSError, ZooError):  # a cache that cannot be read hides no row
+        return {}
+    differing = {each: None for path in paths for each in find_differences(found.row, path)}
+    return {"differs_from_its_file": [asdict(each) for each in differing]} if differing else {}
 
 
 def _plugin_facts(catalog: Catalog, name: str) -> dict[str, Any]:

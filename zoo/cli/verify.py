@@ -11,18 +11,20 @@ import click
 from zoo.cli.errors import ZooCommand
 
 if TYPE_CHECKING:
+    from zoo.catalog import Found
     from zoo.errors import ZooError
 
 __all__ = ["command"]
 
 
 class _File(NamedTuple):
-    """A file, and what it is to be."""
+    """A file, what it is to be, and the rows that promise it."""
 
     name: str
     path: Path
     sha256: str
     size_bytes: int | None
+    rows: tuple[Found, ...]
 
 
 @click.command("verify", cls=ZooCommand)
@@ -31,8 +33,8 @@ class _File(NamedTuple):
 def command(names: tuple[str, ...], as_json: bool) -> None:
     """Hash the files of the weights NAME again, or without a name all of the cache.
 
-    Nothing is changed. The command exits 1 if a file is not the promised one, or is not here; the
-    others are listed all the same.
+    Nothing is changed. The command exits 1 if a file is not the promised one, is not here, or says
+    otherwise than its row; the others are listed all the same.
     """
     from zoo.cli.byte_progress import byte_progress
     from zoo.cli.tables import print_rows
@@ -59,23 +61,24 @@ def _size_bytes(path: Path) -> int:
 
 
 def _problem(file: _File) -> ZooError | None:
-    from zoo.errors import DownloadError
+    from zoo.errors import DownloadError, ManifestError
     from zoo.weights import check_file
+    from zoo.weights.row_check import check_row
 
     try:
         check_file(file.path, file.sha256, file.size_bytes)
-    except DownloadError as error:
+        for found in file.rows:
+            check_row(found, file.path)
+    except (DownloadError, ManifestError) as error:
         return error
     return None
 
 
 def _row(name: str, error: ZooError | None, sha256: str, path: str) -> dict[str, str]:
-    from zoo.errors import HashMismatchError
+    from zoo.errors import HashMismatchError, ManifestError
 
-    state = "ok"
-    if error is not None:
-        state = "other bytes" if isinstance(error, HashMismatchError) else "unreadable"
-        state = state if path else "not here"
+    states = {HashMismatchError: "other bytes", ManifestError: "row differs", type(None): "ok"}
+    state = states.get(type(error), "unreadable") if path else "not here"
     return {"name": name, "state": state, "sha256": sha256, "path": path}
 
 
@@ -86,19 +89,26 @@ def _end(problems: list[ZooError]) -> None:
         raise problems[0]
     if problems:
         listed = "\n".join(f"  {error.message}" for error in problems)
-        message = f"cannot verify {len(problems)} of the files.\n{listed}"
-        hint = "`zoo download NAME` gets one that is not here; `zoo cache rm` those of the cache "
-        raise DownloadError(message, hint=f"{hint}that are damaged, and get them again.")
+        message = f"cannot verify {len(problems)} of the files:\n{listed}"
+        hint = "`zoo verify NAME` tells what to do of each."
+        raise DownloadError(message, hint=hint)
 
 
 def _cached() -> list[_File]:
+    from zoo.catalog import read_catalog
+    from zoo.rows import WeightsRow
     from zoo.weights import find_cached
 
+    rows = [row for row in read_catalog().rows("weights") if isinstance(row.row, WeightsRow)]
     return [
-        _File(found.name, found.path, found.sha256, None)
+        _File(found.name, found.path, found.sha256, None, _with_digest(rows, found.sha256))
         for found in find_cached()
         if not found.is_part
     ]
+
+
+def _with_digest(rows: list[Found], sha256: str) -> tuple[Found, ...]:
+    return tuple(found for found in rows if getattr(found.row, "sha256", None) == sha256)
 
 
 def _named(names: tuple[str, ...]) -> tuple[list[_File], list[tuple[str, ZooError]]]:
@@ -120,5 +130,5 @@ def _named(names: tuple[str, ...]) -> tuple[list[_File], list[tuple[str, ZooErro
             absent.append((name, error))
             continue
         row = weights_row(found)
-        files += [_File(name, path, row.sha256, row.size_bytes) for path in paths]
+        files += [_File(name, path, row.sha256, row.size_bytes, (found,)) for path in paths]
     return files, absent

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.catalog import Found
-from zoo.errors import UnknownNameError
+from zoo.errors import UnknownNameError, ZooError
 from zoo.names import hint_near, near_names
 from zoo.rows import LegacyRow, WeightsRow
 
@@ -107,7 +107,8 @@ class Filters:
 
 
 def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
-    """Return a ``[[weights]]`` row for listings."""
+    """Return a ``[[weights]]`` row for listings, compared with its file where that is here."""
+    state, error = _state(found)
     return {
         **_UNKNOWN,
         "name": row.name,
@@ -128,9 +129,26 @@ def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
         "licence": row.licence,
         "data_licence": row.data_licence,
         "sha256": row.sha256,
-        "state": "ok" if found.error is None else "conflict",
-        "error": None if found.error is None else str(found.error),
+        "state": state,
+        "error": error,
     }
+
+
+def _state(found: Found) -> tuple[str, str | None]:
+    from zoo.errors import ManifestError
+    from zoo.weights.files import local_files
+    from zoo.weights.row_check import check_row
+
+    if found.error is not None:
+        return "conflict", str(found.error)
+    try:
+        for path in local_files(found):
+            check_row(found, path)
+    except ManifestError as error:
+        return "differs", str(error)
+    except (OSError, ZooError):  # a cache that cannot be read hides no row
+        pass
+    return "ok", None
 
 
 def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any]:

@@ -22,7 +22,18 @@ pytest.register_assert_rewrite(
     "zoo.testing.transforms",
 )
 
-from zoo.testing.checks import check_members, check_pyproject, check_targets  # noqa: E402
+from zoo.testing.checks import (  # noqa: E402
+    check_members,
+    check_pyproject,
+    check_targets,
+    check_weights,
+)
 from zoo.testing.conformance import PluginConformance  # noqa: E402
 
-__all__ = ["PluginConformance", "check_members", "check_pyproject", "check_targets"]
+__all__ = [
+    "PluginConformance",
+    "check_members",
+    "check_pyproject",
+    "check_targets",
+    "check_weights",
+]

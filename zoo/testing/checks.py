@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from zoo import interfaces
-from zoo.catalog import PluginRecord
+from zoo.catalog import Found, PluginRecord
 from zoo.discovery import ENTRY_POINT_GROUP
 from zoo.errors import ManifestError
 from zoo.kinds import KINDS
 from zoo.loading import load_target
 from zoo.rows import Contribution, DatasetRow, Manifest, Option
+from zoo.weights import find_weights_file, local_files
 
-__all__ = ["check_members", "check_pyproject", "check_targets"]
+__all__ = ["check_members", "check_pyproject", "check_targets", "check_weights"]
 
 
 def check_pyproject(manifest: Manifest) -> None:
@@ -69,6 +70,24 @@ def check_targets(record: PluginRecord) -> None:
             _check_keywords(manifest, target, found, protocol, names)
         else:
             check_members(manifest, target, found, protocol)
+
+
+def check_weights(record: PluginRecord) -> None:
+    """Check that rows of weights promise what their files are, as far as they are on this machine.
+
+    Args:
+        record: A plugin of the catalog.
+
+    Raises:
+        DownloadError: A file that a row names inside the package is missing or another one.
+        ManifestError: A row says otherwise than the record in its file.
+        PluginError: The plugin cannot be used at all.
+    """
+    for row in record.checked().weights:
+        found = Found(record, row)
+        is_packaged = any(url.startswith("package:") for url in row.urls)
+        if is_packaged or next(local_files(found), None) is not None:
+            find_weights_file(found)
 
 
 def check_members(manifest: Manifest, target: str, found: object, protocol: str) -> None:

@@ -19,7 +19,7 @@ from zoo.kinds import KINDS
 from zoo.loading import load_target
 from zoo.manifest import MANIFEST_NAME, read_manifest
 from zoo.rows import Contribution
-from zoo.testing.checks import check_pyproject, check_targets
+from zoo.testing.checks import check_pyproject, check_targets, check_weights
 from zoo.testing.datasets import DatasetChecks
 from zoo.testing.hooks import HookChecks
 from zoo.testing.losses import LossChecks
@@ -116,6 +116,10 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
     def test_manifest_agrees_with_pyproject(self) -> None:
         """Version and entry point are the same in both files."""
         check_pyproject(read_manifest(self.manifest_path))
+
+    def test_weights_rows_agree_with_their_files(self) -> None:
+        """A file that a row names inside the package is there, and says what the row says."""
+        check_weights(self.record())
 
     def test_requirements_are_met(self) -> None:
         """The catalog finds the plugin, and nothing that it requires is missing."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ __all__ = [
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_SYSTEM: str = sys.platform
 _PART = ".part"
 _NOTE = ".part.json"
 
@@ -74,9 +76,16 @@ def cache_folder() -> Path:
     named = os.environ.get("ZOO_CACHE")
     if named:
         return home_expanded(named, "ZOO_CACHE") / "weights"
-    from platformdirs import user_cache_path  # imported here: listing does not need it
+    return _user_cache_folder() / "weights"
 
-    return user_cache_path("zoo") / "weights"
+
+def _user_cache_folder() -> Path:
+    if _SYSTEM == "linux":  # as platformdirs has it, which a listing need not import then
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        return Path(base if base.strip() else os.path.expanduser("~/.cache"), "zoo")
+    from platformdirs import user_cache_path
+
+    return user_cache_path("zoo")
 
 
 def cached_file(sha256: str) -> Path | None:

@@ -15,7 +15,13 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.rows import WeightsRow
 from zoo.weights.cache import cache_folder, part_path, weights_filename
 from zoo.weights.fetch import fetch_file
-from zoo.weights.files import check_file, first_that_holds, local_files, weights_row
+from zoo.weights.files import (
+    check_file,
+    first_that_holds,
+    local_files,
+    mirror_hint,
+    weights_row,
+)
 from zoo.weights.folders import home_expanded
 from zoo.weights.mirrors import (
     is_local,
@@ -25,6 +31,7 @@ from zoo.weights.mirrors import (
     user_mirrors,
 )
 from zoo.weights.names import find_weights
+from zoo.weights.row_check import check_row
 
 __all__ = [
     "Plan",
@@ -91,6 +98,7 @@ def download(
         UnknownNameError: There are no weights of that name.
         HashMismatchError: What is there, or was given, is another file.
         DownloadError: No address gave it, or it cannot be written.
+        ManifestError: The row says otherwise than the file.
     """
     found = find_weights(name)
     folder = None if dest is None else home_expanded(dest, "dest")
@@ -117,7 +125,21 @@ def fetch_weights(
     Raises:
         HashMismatchError: ``dest`` has another file of that name, or an address gave other bytes.
         DownloadError: No address gave it, or it cannot be written.
+        ManifestError: The row says otherwise than the file, which stays where it is.
     """
+    path = _fetch(found, mirrors, offline=offline, dest=dest, progress=progress)
+    check_row(found, path)
+    return path
+
+
+def _fetch(
+    found: Found,
+    mirrors: Sequence[str],
+    *,
+    offline: bool,
+    dest: Path | None,
+    progress: Progress | None,
+) -> Path:
     plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
     if dest is None and plan.here is not None:
         _warn_of_damage(plan)  # as of a package's file, where the cache's is right
@@ -241,7 +263,7 @@ def _unobtainable(found: Found, plan: Plan, *, offline: bool) -> DownloadError:
     called = repr(row.name)
     if row.urls and all(url.startswith(_PACKAGE) for url in row.urls):
         absent, barred = f"the package lacks {weights_filename(row)}", "no other place is known"
-        hint = f"install the plugin {found.record.name} anew."
+        hint = mirror_hint(row)
     elif offline:
         absent, barred = "it is not on this machine", "no address may be asked"
         called = f"{called} offline"

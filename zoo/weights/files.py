@@ -12,12 +12,14 @@ from zoo.catalog import Found
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.rows import WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
+from zoo.weights.row_check import check_row
 
 __all__ = [
     "check_file",
     "find_weights_file",
     "first_that_holds",
     "local_files",
+    "mirror_hint",
     "verify_file",
     "weights_row",
 ]
@@ -39,12 +41,14 @@ def find_weights_file(found: Found) -> Path:
     Raises:
         HashMismatchError: Files are there, and none is the promised one.
         DownloadError: No file is there; says from where, and how to get it.
+        ManifestError: The row says otherwise than the file.
     """
     row = weights_row(found)
     path, damaged = first_that_holds(local_files(found), row.sha256, row.size_bytes)
     if path is not None:
         if damaged is not None:
             _LOG.warning("%s", damaged.message)
+        check_row(found, path)
         return path
     raise damaged or _absent(found, row)
 
@@ -127,6 +131,16 @@ def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
         raise HashMismatchError(msg, expected=sha256, actual=actual, where=path, hint=hint)
 
 
+def mirror_hint(row: WeightsRow) -> str:
+    """Return what to do where a package lacks its file: to install it again would change nothing.
+
+    Args:
+        row: One whose only places are inside the package.
+    """
+    place = f"where PLACE is a folder or an address that has {weights_filename(row)}"
+    return f"zoo download {row.name} --mirror PLACE, {place}; ask the plugin's author for one."
+
+
 def _absent(found: Found, row: WeightsRow) -> DownloadError:
     where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
     if not row.urls:
@@ -135,6 +149,6 @@ def _absent(found: Found, row: WeightsRow) -> DownloadError:
         return DownloadError(msg, where=where, hint=hint)
     if all(url.startswith(_PACKAGE) for url in row.urls):
         msg = f"cannot find the weights {row.name!r}: the package lacks {weights_filename(row)}."
-        return DownloadError(msg, where=where, hint=f"install the plugin {found.record.name} anew.")
+        return DownloadError(msg, where=where, hint=mirror_hint(row))
     msg = f"cannot find the weights {row.name!r}: they are not on this machine."
     return DownloadError(msg, where=where, hint=f"zoo download {row.name}")

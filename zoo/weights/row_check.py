@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a ``[[weights]]`` row says what its file says of itself; the file is the truth.
+
+A published file holds a record: task, config, licences, parameters and metrics, under the digest
+that the row states. A row is text that anyone may edit. The record is plain JSON in the header of a
+``.safetensors``, so no tensor is read for it, and nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.catalog import Found
+from zoo.documents import DocumentError, Limits, parse_json
+from zoo.errors import ManifestError
+from zoo.rows import WeightsRow
+from zoo.texts import shown
+
+__all__ = ["Difference", "check_row", "find_differences"]
+
+_HEADER = Limits(size_bytes=8 * 2**20, values=2_000_000, depth=64, is_finite=False)
+_RECORD_KEY = "zoo"
+_METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
+# Of a row -> of a record.
+_KEYS = {
+    "task": "task",
+    "config": "trained_with",
+    "licence": "licence",
+    "data_licence": "data_licence",
+    "parameters": "parameters",
+}
+_MOST_LISTED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a row and its file do not agree on.
+
+    Attributes:
+        key: Of the row.
+        row: What the row says, as a message shows it.
+        file: What the file says.
+    """
+
+    key: str
+    row: str
+    file: str
+
+    def __str__(self) -> str:
+        """Return both values in one line."""
+        return f"{self.key}: the row says {self.row}, the file {self.file}"
+
+
+def find_differences(row: WeightsRow, path: Path) -> tuple[Difference, ...]:
+    """Return what a row says otherwise than its file; nothing where the file holds no record.
+
+    Args:
+        row: Of a manifest.
+        path: Its file on this disk; only the header is read.
+    """
+    record = _find_record(path)
+    if record is None:
+        return ()
+    found = [
+        Difference(key, shown(getattr(row, key)), shown(record.get(name)))
+        for key, name in _KEYS.items()
+        if getattr(row, key) != record.get(name)
+    ]
+    return (*found, *_metric_differences(row, record))
+
+
+def check_row(found: Found, path: Path) -> None:
+    """Raise where a row of a manifest contradicts its file.
+
+    Args:
+        found: The row, as the catalog returns it.
+        path: Its file, whose size and sha256 hold.
+
+    Raises:
+        ManifestError: They differ; names each field with both values.
+    """
+    row = found.row
+    differences = find_differences(row, path) if isinstance(row, WeightsRow) else ()
+    if not differences:
+        return
+    listed = "\n".join(f"  {each}" for each in differences[:_MOST_LISTED])
+    message = f"cannot use the weights {row.name!r} by their row: it contradicts its file, "
+    message += f"expected what the file says.\n{listed}"
+    if len(differences) > _MOST_LISTED:
+        message += f"\n  and {len(differences) - _MOST_LISTED} more"
+    record = found.record
+    hint = f"tell the author of the plugin {record.name}; the file itself can be used: {path}"
+    raise ManifestError(message, plugin=record.name, manifest=record.path, hint=hint)
+
+
+def _metric_differences(row: WeightsRow, record: Mapping[str, Any]) -> list[Difference]:
+    stated = Counter(tuple(getattr(one, key) for key in _METRIC_KEYS) for one in row.metrics)
+    held = Counter(_metrics(record))
+    added, missing = sorted(map(_text, stated - held)), sorted(map(_text, held - stated))
+    # The same metric side by side: a value that was changed is one difference and not two.
+    pairs: list[Difference] = []
+    for one in added:
+        other = next((each for each in missing if each.split()[0] == one.split()[0]), None)
+        if other is not None:
+            missing.remove(other)
+        pairs.append(Difference("metrics", one, other or "no such metric"))
+    return [*pairs, *(Difference("metrics", "no such metric", each) for each in missing)]
+
+
+def _text(metric: tuple[Any, ...]) -> str:
+    name, value, *rest = metric
+    # In full: two values may differ in their last digit alone.
+    number = repr(value) if isinstance(value, float) else shown(value)
+    return f"{shown(name)} {number} ({', '.join(map(shown, rest))})"
+
+
+def _metrics(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    rows = record.get("metrics")
+    if isinstance(rows, dict):  # how a record writes a tuple
+        rows = rows.get("$tuple")
+    tables = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+    return [tuple(_plain(one.get(key)) for key in _METRIC_KEYS) for one in tables]
+
+
+def _plain(value: Any) -> Any:
+    """Return a metric's value as a row has it: whole numbers are read as decimals there."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    return value if isinstance(value, str) else shown(value)
+
+
+def _find_record(path: Path) -> dict[str, Any] | None:
+    """Return the record in a file's header, or None where there is none that can be read."""
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if length > _HEADER.size_bytes:
+                return None
+            header = parse_json(stream.read(length), _HEADER)
+        metadata = header.get("__metadata__") if isinstance(header, dict) else None
+        text = metadata.get(_RECORD_KEY) if isinstance(metadata, dict) else None
+        record = parse_json(text.encode(), _HEADER) if isinstance(text, str) else None
+    except (OSError, DocumentError, UnicodeEncodeError):  # whoever opens the model says what
+        return None
+    return record if isinstance(record, dict) else None

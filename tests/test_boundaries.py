@@ -103,7 +103,7 @@ RULES = {
     ),
     "zoo/testing": rule(
         *(*BASE, "zoo.catalog", "zoo.discovery", "zoo.loading", "zoo.manifest"),
-        *("zoo.requirements", "zoo.interfaces", "zoo.data", "zoo.engine"),
+        *("zoo.requirements", "zoo.interfaces", "zoo.data", "zoo.engine", "zoo.weights"),
         others={"pytest"},
         lazily={"torch", "numpy", "cv2", *MM},
     ),

@@ -273,13 +273,13 @@ parameters = 4
 metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
 labels = "true", protocol = "README" }}]
 """
-METRIC = {"name": "dice", "dataset": "d", "split": "test", "labels": "true", "protocol": "README"}
+MEASURED = {"name": "dice", "dataset": "d", "split": "test", "labels": "true", "protocol": "README"}
 
 
 def _published(**more: Any) -> bytes:
     record = {"task": "semantic", "trained_with": "unet_small", "licence": "Apache-2.0"}
     record |= {"data_licence": "CC0-1.0", "parameters": 4}  # type: ignore[dict-item]
-    record |= {"metrics": {"$tuple": [{**METRIC, "value": 0.9}]}, **more}
+    record |= {"metrics": {"$tuple": [{**MEASURED, "value": 0.9}]}, **more}
     header = json.dumps({"__metadata__": {"zoo": json.dumps(record)}}).encode()
     return len(header).to_bytes(8, "little") + header
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zoo.data import Window
 
-__all__ = ["RoiMask", "unite"]
+__all__ = ["Region", "RoiBox", "RoiMask", "unite"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +102,56 @@ class RoiMask:
         rows = slice(max(0, top - self.top_px), max(0, bottom - self.top_px))
         columns = slice(max(0, left - self.left_px), max(0, right - self.left_px))
         return self.pixels[rows, columns]
+
+
+@dataclass(frozen=True, slots=True)
+class RoiBox:
+    """A box with the questions of a mask, from a model that gives no masks.
+
+    Args:
+        box: xyxy in px of the scene, not rounded.
+    """
+
+    box: tuple[float, float, float, float]
+
+    @property
+    def area_px(self) -> float:
+        """Its area in px."""
+        return _area(*self.box)
+
+    def area_in(self, window: Window) -> float:
+        """Return how much of it lies in a window of the scene, in px."""
+        return self._shared(window.box)
+
+    def shared_with(self, other: RoiBox) -> float:
+        """Return the area that both boxes have, in px."""
+        return self._shared(other.box)
+
+    def _shared(self, box: tuple[float, float, float, float]) -> float:
+        left, top = max(self.box[0], box[0]), max(self.box[1], box[1])
+        return _area(left, top, min(self.box[2], box[2]), min(self.box[3], box[3]))
+
+
+class Region(Protocol):
+    """A part of a scene: a mask, or a box in place of one."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """The box around it, xyxy in px of the scene."""
+
+    @property
+    def area_px(self) -> float:
+        """Its area in px."""
+
+    def area_in(self, window: Window) -> float:
+        """Return how much of it lies in a window of the scene, in px."""
+
+    def shared_with(self, other: Any) -> float:
+        """Return what it shares with another of its kind, in px."""
+
+
+def _area(left: float, top: float, right: float, bottom: float) -> float:
+    return max(0.0, right - left) * max(0.0, bottom - top)
 
 
 def unite(masks: Sequence[RoiMask]) -> RoiMask:

@@ -246,7 +246,19 @@ def _read_option(table: Table) -> Option:
         multiple=multiple,
     )
     table.done()
+    for word in (*choices, *(option.default if isinstance(option.default, tuple) else ())):
+        _check_word(table, word)
+    _check_word(table, option.default)
     return option
+
+
+def _check_word(table: Table, word: Any) -> None:
+    """Refuse what nobody can type on a command line."""
+    if isinstance(word, str) and not word.isprintable():
+        table.fail(
+            f"{table.label} has the value {shown(word)}, expected printable text.",
+            hint="write the value without controls and line breaks.",
+        )
 
 
 def _read_default(table: Table, kind: str, choices: tuple[str, ...], *, multiple: bool) -> Any:

@@ -54,8 +54,8 @@ MANIFESTS: dict[str, tuple[str | bytes, str]] = {
     ),
     "date for a name": (HEADER.replace('"0.1.0"', "2020-01-02"), "version is 2020-01-02, expected"),
     "truth for a number": (HEADER.replace("api = 1", "api = true"), "api is True, expected"),
-    "UTF-16": (HEADER.encode("utf-16"), "it is UTF-16 text, expected UTF-8"),
-    "latin 1": (HEADER.encode() + b"# \xe9", "it is no UTF-8 text"),
+    "UTF-16": (HEADER.encode("utf-16"), "its manifest is UTF-16 text, expected UTF-8"),
+    "latin 1": (HEADER.encode() + b"# \xe9", "its manifest is no UTF-8 text"),
     "long summary": (HEADER.replace('"hostile"\nl', f'"{"x" * 9_999}"\nl'), "9,999 characters"),
     "empty": ("", "lacks the key 'plugin'"),
 }
@@ -139,10 +139,10 @@ def test_manifest_that_is_hostile_is_a_marked_row_of_every_listing(
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("pipe", "it is a named pipe, expected a regular file"),
-        ("folder", "it is a folder, expected a regular file"),
-        ("device", "it is a device, expected a regular file"),
-        ("6 GB", "it has 6,442,450,944 bytes, expected at most 1,048,576"),
+        ("pipe", "its manifest is a named pipe, expected a regular file"),
+        ("folder", "its manifest is a folder, expected a regular file"),
+        ("device", "its manifest is a device, expected a regular file"),
+        ("6 GB", "its manifest has 6,442,450,944 bytes, expected at most 1,048,576"),
         ("loop", "Too many levels of symbolic links"),
         ("broken link", "No such file or directory"),
     ],

@@ -263,7 +263,7 @@ def test_read_manifest_when_it_is_not_utf8_says_so(write_manifest: Write) -> Non
     path = write_manifest("")
     path.write_bytes(b"[plugin]\nname = '\xff'")
 
-    with pytest.raises(ManifestError, match="it is no UTF-8 text: byte 17 is 0xff"):
+    with pytest.raises(ManifestError, match="its manifest is no UTF-8 text: byte 17 is 0xff"):
         read_manifest(path)
 
 

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -45,6 +48,17 @@ class LazyGroup(click.Group):
         super().__init__(name, **kwargs)  # type: ignore[arg-type]
         self.lazy = lazy
 
+    def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
+        """Run the command line; output that is lost ends it with one line at most."""
+        words = sys.argv[1:] if args is None else args
+        try:
+            return super().main(args, *more, **how)
+        except Exception as error:
+            from zoo.cli.output import end_lost
+
+            end_lost(error, words)
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
         return [*self.lazy]  # `list` here is the module zoo.cli.list, once that is imported
@@ -78,8 +92,9 @@ class LazyGroup(click.Group):
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         import zoo
+        from zoo.cli.output import say
 
-        click.echo(f"zoo {zoo.__version__}")
+        say(f"zoo {zoo.__version__}")
         ctx.exit()
 
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 __all__ = ["ByteProgress", "byte_progress"]
@@ -51,19 +51,22 @@ class ByteProgress:
         text = self._text(done, total, now_s - self._started_s)
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"\r\x1b[K{text[:width]}")
+            self._write(f"\r\x1b[K{text[:width]}")
             self._next_s, self._is_drawn = now_s + _DRAWN_S, True
         else:
-            self._stream.write(f"{text}\n")
+            self._write(f"{text}\n")
             self._next_s = now_s + _LINE_S
-        self._stream.flush()
 
     def clear(self) -> None:
         """Take the line off the terminal."""
         if self._is_drawn:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            self._write("\r\x1b[K")
             self._is_drawn = False
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # no work ends because its progress cannot be shown
+            self._stream.write(text)
+            self._stream.flush()
 
     def _text(self, done: int, total: int, elapsed_s: float) -> str:
         share = done / total if total else 1.0
@@ -111,5 +114,6 @@ class _AboveBar(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._shown.clear()
-        sys.stderr.write(f"{record.getMessage()}\n")
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write(f"{record.getMessage()}\n")
+            sys.stderr.flush()

@@ -12,6 +12,7 @@ import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say
 
 if TYPE_CHECKING:
     from zoo.errors import PluginError
@@ -41,7 +42,7 @@ def ls(as_json: bool) -> None:
 
     names, errors = _names()
     for error in errors:
-        click.echo(f"note: names may lack: {error.message}", err=True)
+        say(f"note: names may lack: {error.message}", err=True)
     rows: list[dict[str, Any]] = [
         {
             "name": names.get(found.sha256, []),
@@ -69,7 +70,7 @@ def rm(names: tuple[str, ...]) -> None:
     chosen = {found.path: found for name in names for found in _choose(name, files, known)}
     for found in chosen.values():
         remove_cached(found)
-        click.echo(f"removed {found.path}")
+        say(f"removed {found.path}")
 
 
 @click.command(cls=ZooCommand)
@@ -91,16 +92,16 @@ def prune(dry_run: bool) -> None:
             if not dry_run:
                 remove_cached(found)
         except DownloadError as error:  # it is being fetched
-            click.echo(error.message, err=True)
+            say(error.message, err=True)
             continue
-        click.echo(f"{'would remove' if dry_run else 'removed'} {found.path}")
+        say(f"{'would remove' if dry_run else 'removed'} {found.path}")
         freed_bytes += found.size_bytes
     for folder in find_staged():
         size_bytes = _size_bytes(folder)
         if not is_held(folder) if dry_run else remove_staged(folder):
-            click.echo(f"{'would remove' if dry_run else 'removed'} {folder}")
+            say(f"{'would remove' if dry_run else 'removed'} {folder}")
             freed_bytes += size_bytes
-    click.echo(f"{freed_bytes / 1e6:,.1f} MB {'would be ' if dry_run else ''}freed", err=True)
+    say(f"{freed_bytes / 1e6:,.1f} MB {'would be ' if dry_run else ''}freed", err=True)
 
 
 def _removable() -> list[CachedFile]:
@@ -116,7 +117,7 @@ def _removable() -> list[CachedFile]:
     unnamed = [found for found in files if not found.is_part and found.sha256 not in names]
     if busy and unnamed:
         note = f"kept {len(unnamed)} files without a name: a rescue is at work in {busy[0]} "
-        click.echo(f"{note}and may name them yet; prune again when it has ended.", err=True)
+        say(f"{note}and may name them yet; prune again when it has ended.", err=True)
     return [found for found in files if found.is_part or (found in unnamed and not busy)]
 
 

@@ -7,6 +7,7 @@ import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say_json, say_text
 
 __all__ = ["group", "list_configs", "show"]
 
@@ -55,8 +56,6 @@ def show(name: str, cfg_options: tuple[str, ...], as_json: bool) -> None:
     if cfg_options:
         merge_cfg_options(config, parse_cfg_options(cfg_options))
     if as_json:
-        import json
-
-        click.echo(json.dumps(config.to_dict(), indent=2, default=str))
+        say_json(config.to_dict(), default=str)
     else:
-        click.echo(config.pretty_text)
+        say_text(config.pretty_text)

@@ -11,7 +11,9 @@ import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say, say_text
 from zoo.cli.progress import progress_bar
+from zoo.texts import printable
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
@@ -87,7 +89,7 @@ def sample(
         for path in inner.iterdir():
             path.rename(staging / path.name)
         inner.rmdir()
-    click.echo(f"wrote a synthetic sample of {name} to {out}")
+    say(f"wrote a synthetic sample of {name} to {out}")
 
 
 class _PrepareCommand(ZooCommand):
@@ -134,8 +136,8 @@ def prepare(
     parsed = parse_shares(default if shares is None else shares)
     with progress_bar("prepare") as progress:
         report = run(source, out, shares=parsed, progress=progress, **options)
-    click.echo(report.summary())
-    click.echo(f"prepared: {out}")  # the summary has said so if it was there, unchanged
+    say_text(report.summary())
+    say(f"prepared: {out}")  # the summary has said so if it was there, unchanged
 
 
 @click.command(cls=ZooCommand)
@@ -149,10 +151,10 @@ def check(folder: Path) -> None:
         problems = check_prepared(folder, progress=progress)
     if problems:
         for problem in problems:
-            click.echo(problem)
+            say(problem)
         message = f"the prepared folder does not hold: {len(problems)} problems, listed above."
         raise DataError(message, path=folder, hint="run `zoo data prepare` again into a new --out.")
-    click.echo(f"ok: {folder}")
+    say(f"ok: {folder}")
 
 
 @click.command(cls=ZooCommand)
@@ -163,7 +165,7 @@ def show(folder: Path, out: Path, count: int) -> None:
     """Write a contact sheet of the prepared folder DIR: images with their labels over them."""
     from zoo.data import show_prepared
 
-    click.echo(f"wrote {show_prepared(folder, out, count=count)}")
+    say(f"wrote {show_prepared(folder, out, count=count)}")
 
 
 def _find(name: str, task: str | None) -> Found:
@@ -238,10 +240,10 @@ def _click_option(option: Option) -> click.Option:
         "path": click.Path(path_type=Path),
         "choice": click.Choice(option.choices),
     }
-    dest = option.name.replace("-", "_")
+    dest, help_ = option.name.replace("-", "_"), printable(option.help)
     if option.type == "bool":
         return click.Option(
-            [f"--{option.name}/--no-{option.name}", dest], default=option.default, help=option.help
+            [f"--{option.name}/--no-{option.name}", dest], default=option.default, help=help_
         )
     return click.Option(
         [f"--{option.name}", dest],
@@ -249,5 +251,5 @@ def _click_option(option: Option) -> click.Option:
         default=option.default,
         multiple=option.multiple,
         show_default=option.default not in (None, ""),
-        help=option.help,
+        help=help_,
     )

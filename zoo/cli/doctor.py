@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say
 
 __all__ = ["Finding", "command"]
 
@@ -79,7 +80,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if not as_json:
         for mend in dict.fromkeys(finding.mend for finding in findings if finding.mend):
             names = [finding.name for finding in findings if finding.mend == mend]
-            click.echo(f"\nto mend {', '.join(names)}:\n  {mend}")
+            say("", f"to mend {', '.join(names)}:", f"  {mend}")
     if any(finding.state == "broken" for finding in findings):
         ctx.exit(1)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say, say_text
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
@@ -51,7 +52,7 @@ def command(
     failed = [name for name in wanted if not _serve(name, wanted, dest, mirrors, offline, dry_run)]
     if failed:
         verb = "foresee the download of" if dry_run else "download"
-        click.echo(f"error: cannot {verb} {len(failed)} of {len(wanted)}.", err=True)
+        say(f"error: cannot {verb} {len(failed)} of {len(wanted)}.", err=True)
         click.get_current_context().exit(1)
 
 
@@ -76,7 +77,7 @@ def _serve(
     except ZooError as error:
         if len(wanted) == 1:
             raise
-        click.echo(f"{name}: {error}", err=True)
+        say_text(f"{name}: {error}", err=True)
         return False
     return True
 
@@ -93,7 +94,7 @@ def _fetch(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: b
     except KeyboardInterrupt:
         hint = "interrupted; what was received is kept, the same command goes on with it"
         raise KeyboardInterrupt(hint) from None
-    click.echo(path)
+    say(path)
 
 
 def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:
@@ -101,17 +102,17 @@ def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline
     from zoo.weights import check_file, plan_download
 
     plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
-    click.echo(f"{found.row.name}: {plan.size_bytes / 1e6:,.1f} MB, sha256 {plan.sha256}")
+    say(f"{found.row.name}: {plan.size_bytes / 1e6:,.1f} MB, sha256 {plan.sha256}")
     if plan.damaged is not None:
-        click.echo(f"  is damaged: {plan.damaged.where}")
+        say(f"  is damaged: {plan.damaged.where}")
     if dest is None and plan.here is not None:
-        click.echo(f"  is here: {plan.here}")
+        say(f"  is here: {plan.here}")
     elif dest is not None and plan.target.exists():
         try:
             check_file(plan.target, plan.sha256, plan.size_bytes)
-            click.echo(f"  is here: {plan.target}")
+            say(f"  is here: {plan.target}")
         except DownloadError as error:
-            click.echo(f"  would fail: {error.message}")
+            say(f"  would fail: {error.message}")
     else:
         _announce_writing(plan)
 
@@ -122,12 +123,12 @@ def _announce_writing(plan: Plan) -> None:
 
     asked, taken = foresee_asked(plan)
     if not asked and taken is None:
-        click.echo("  has no address to ask")
+        say("  has no address to ask")
         return
-    click.echo(f"  would write: {plan.target}")
+    say(f"  would write: {plan.target}")
     if plan.kept_bytes:
-        click.echo(f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run")
+        say(f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run")
     for address in asked:
-        click.echo(f"  would ask: {shown_address(address)}")
+        say(f"  would ask: {shown_address(address)}")
     if taken is not None:
-        click.echo(f"  would {'else ' if asked else ''}copy: {taken}")
+        say(f"  would {'else ' if asked else ''}copy: {taken}")

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import errno
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from zoo.cli.output import end_lost, say, say_text
 from zoo.errors import ZooError
+from zoo.texts import log_printably, printable
 
 __all__ = ["ZooCommand"]
 
@@ -41,9 +45,19 @@ class ZooCommand(click.Command):
         help_ = "Show the traceback of an error."
         self.params.append(click.Option(["--debug"], is_flag=True, help=help_))
 
+    def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
+        """Run the command line; output that is lost ends it with one line at most."""
+        words = sys.argv[1:] if args is None else args
+        try:
+            return super().main(args, *more, **how)
+        except Exception as error:
+            end_lost(error, words)
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and turn what it raises into a message and an exit code."""
         debug = bool(ctx.params.pop("debug", False))
+        log_printably()
         try:
             return super().invoke(ctx)
         except ZooError as error:
@@ -57,16 +71,16 @@ class ZooCommand(click.Command):
             hint = "`zoo doctor` says what is missing, and the command that installs it."
             _fail(ctx, f"cannot go on: {package!r} is not installed.\nHINT: {hint}")
         except OSError as error:
-            if debug or isinstance(error, BrokenPipeError):
+            if debug:
                 raise
-            where = f"\nwhere: {error.filename}" if error.filename else ""
+            where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
             hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
             _fail(ctx, f"cannot go on: {error.strerror or error}.{where}\nHINT: {hint}")
         except KeyboardInterrupt as error:
-            click.echo(str(error) or "interrupted", err=True)
+            say(str(error) or "interrupted", err=True)
             ctx.exit(130)
 
 
 def _fail(ctx: click.Context, text: str) -> None:
-    click.echo(f"error: {text}", err=True)
+    say_text(f"error: {text}", err=True)
     ctx.exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from zoo.catalog import Catalog, Found
@@ -28,13 +29,11 @@ def command(name: str, as_json: bool) -> None:
 
     facts = _describe(read_catalog(), name)
     if as_json:
-        import json
-
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        say_json(facts)
         return
     for index, fact in enumerate(facts):
         if index:
-            click.echo()
+            say()
         _print_fact(fact)
 
 
@@ -144,10 +143,10 @@ def _print_fact(fact: dict[str, Any], indent: str = "") -> None:
         if value in (None, (), [], ""):
             continue
         if isinstance(value, (list, tuple)) and isinstance(value[0], dict):
-            click.echo(f"{indent}{key}:")
+            say(f"{indent}{key}:")
             for each in value:
-                click.echo(f"{indent}  - " + ", ".join(f"{k}={v}" for k, v in each.items()))
+                say(f"{indent}  - " + ", ".join(f"{k}={v}" for k, v in each.items()))
         elif isinstance(value, (list, tuple)):
-            click.echo(f"{indent}{key}: {', '.join(map(str, value))}")
+            say(f"{indent}{key}: {', '.join(map(str, value))}")
         else:
-            click.echo(f"{indent}{key}: {value}")
+            say(f"{indent}{key}: {value}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say_text
 from zoo.rows import UPSTREAM_TASKS
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def command(
     if not as_json:
         problems += [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
     for problem in problems:
-        click.echo(f"\n{problem}", err=True)
+        say_text(f"\n{problem}", err=True)
 
 
 def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any]], list[str]]:

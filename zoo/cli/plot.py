@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say
 
 __all__ = ["command"]
 
@@ -29,4 +30,4 @@ def command(sources: tuple[str, ...], out: Path) -> None:
     """
     from zoo.engine.plot import plot
 
-    click.echo(f"plotted: {plot(sources, out)}")
+    say(f"plotted: {plot(sources, out)}")

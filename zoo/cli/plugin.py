@@ -7,6 +7,8 @@ import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say_text
+from zoo.texts import printable
 
 __all__ = ["group", "list_plugins"]
 
@@ -46,7 +48,7 @@ def list_plugins(as_json: bool) -> None:
     if not as_json:
         for row in rows:
             if row["error"]:
-                click.echo(f"\n{row['name']}: {row['error']}", err=True)
+                say_text(f"\n{printable(str(row['name']))}: {row['error']}", err=True)
 
 
 def _counts(kinds: list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say
 from zoo.cli.trust import trust_option
 
 __all__ = ["command"]
@@ -85,15 +86,15 @@ def command(
         done = predict(
             predictor, inputs, out, labels=labels is not False, overlays=overlays, progress=progress
         )
-    click.echo(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
+    say(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
     for failure in done.failures:
-        click.echo(f"failed: {failure.path}: {failure.error.message}", err=True)
+        say(f"failed: {failure.path}: {failure.error.message}", err=True)
     if done.failures:
         total = done.count + len(done.failures)
-        click.echo(f"error: {len(done.failures)} of {total} images failed.", err=True)
+        say(f"error: {len(done.failures)} of {total} images failed.", err=True)
         for hint in dict.fromkeys(failure.error.hint for failure in done.failures):
             if hint:
-                click.echo(f"HINT: {hint}", err=True)
+                say(f"HINT: {hint}", err=True)
         click.get_current_context().exit(1)
 
 

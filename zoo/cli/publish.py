@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say, say_text
 from zoo.cli.trust import trust_option
 from zoo.errors import CheckpointError
 
@@ -84,8 +85,8 @@ def command(
             urls=url,
         )
         published = publish(facts.config, facts.checkpoint, out, card)
-    click.echo(published.manifest_row(), nl=False)
-    click.echo(f"published {published.path} from {facts.checkpoint}", err=True)
+    say_text(published.manifest_row().rstrip())
+    say(f"published {published.path} from {facts.checkpoint}", err=True)
 
 
 def _check_name(name: str) -> None:
@@ -121,7 +122,7 @@ def _metrics(
         checkpoint = load_checkpoint(facts.checkpoint)
         rows = validation_rows(facts.work_dir, checkpoint, facts.config, facts.data)
         if rows:
-            click.echo(f"note: these are values of validation; {hint} measures test", err=True)
+            say(f"note: these are values of validation; {hint} measures test", err=True)
     known = {row["name"] for row in rows}
     absent = [name for name in chosen if name not in known]
     if absent or not rows:
@@ -140,7 +141,7 @@ def _rows(path: Path, sha256: str, facts: RunFacts, *, is_named: bool) -> list[d
     except CheckpointError as error:
         if is_named:
             raise
-        click.echo(f"note: {error.message}", err=True)  # it only lies in the work dir
+        say(f"note: {error.message}", err=True)  # it only lies in the work dir
         return []
 
 

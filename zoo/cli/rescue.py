@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.errors import ZooCommand
+from zoo.cli.output import say, say_json, say_text
 from zoo.cli.trust import trust_option
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ def command(
 
     rows, errors = legacy_rows(read_catalog())
     for error in errors:
-        click.echo(f"{error}\n", err=True)
+        say_text(f"{error}\n", err=True)
     if not rows:
-        click.echo("note: no legacy index is installed; openmmlab_index is one", err=True)
+        say("note: no legacy index is installed; openmmlab_index is one", err=True)
     index = LegacyIndex(rows, accept)
     done: list[Rescued] = []
     try:
@@ -85,29 +86,28 @@ def command(
         if as_json:
             _print_json(done)
     if not done and not as_json:
-        click.echo("no checkpoints in there", err=True)
+        say("no checkpoints in there", err=True)
     _end(done, dry_run=dry_run, quiet=as_json)
 
 
 def _print(each: Rescued) -> None:
-    click.echo(f"{each.state}: {each.path}")
+    say(f"{each.state}: {each.path}")
     for name in each.names:
-        click.echo(f"  is {name}")
+        say(f"  is {name}")
     if each.converted_bytes is not None:
         left = f", left out: {', '.join(each.dropped)}" if each.dropped else ""
         before, after = (f"{size / 1e6:.1f} MB" for size in (each.size_bytes, each.converted_bytes))
-        click.echo(f"  {before} -> {after}{left}")
-        click.echo(f"  sha256 {each.sha256}")
+        say(f"  {before} -> {after}{left}")
+        say(f"  sha256 {each.sha256}")
     if each.reason is not None:
-        click.echo(f"  {each.reason}")
+        say(f"  {each.reason}")
 
 
 def _print_json(done: list[Rescued]) -> None:
-    import json
     from dataclasses import asdict
 
     rows = [{**asdict(each), "path": str(each.path)} for each in done]
-    click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    say_json(rows)
 
 
 def _end(done: list[Rescued], *, dry_run: bool, quiet: bool) -> None:
@@ -121,9 +121,9 @@ def _end(done: list[Rescued], *, dry_run: bool, quiet: bool) -> None:
         after = sum(each.converted_bytes or 0 for each in adopted) / 1e6
         sizes = f"; {before:.1f} MB -> {after:.1f} MB" if adopted else ""
         dry = "; dry run, nothing was written" if dry_run else ""
-        click.echo(f"{text}{sizes}{dry}", err=True)
+        say(f"{text}{sizes}{dry}", err=True)
     failed = sum(counts.get(state, 0) for state in _FAILED)
     if failed:
         message = f"error: {failed} of {len(done)} checkpoints were damaged or refused."
-        click.echo(f"{message}\nHINT: their rows above say why.", err=True)
+        say(message, "HINT: their rows above say why.", err=True)
         click.get_current_context().exit(1)

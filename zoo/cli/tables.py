@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import click
+from zoo.cli.output import say, say_json
+from zoo.texts import printable
 
 __all__ = ["print_rows"]
+
+_MOST_LISTED = 50
+_MOST_CHARACTERS = 500  # of a cell: one long text would make every line as long
 
 
 def print_rows(
@@ -26,12 +30,10 @@ def print_rows(
         empty: What to say, on stderr, when there are no rows.
     """
     if as_json:
-        import json
-
-        click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
+        say_json(list(rows))
         return
     if not rows:
-        click.echo(empty, err=True)
+        say(empty, err=True)
         return
     cells = [[_text(row.get(column)) for column in columns] for row in rows]
     header = [column.replace("_", " ").upper() for column in columns]
@@ -40,7 +42,7 @@ def print_rows(
     for line in [header, *cells]:
         pairs = zip(line, widths, strict=True)
         lines.append("  ".join(text.ljust(width) for text, width in pairs).rstrip())
-    click.echo("\n".join(lines))  # at once: each echo flushes, and there may be 1,200 rows
+    say(*lines)  # at once: each echo flushes, and there may be 1,200 rows
 
 
 def _text(value: object) -> str:
@@ -48,6 +50,13 @@ def _text(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
+    text = _joined(value) if isinstance(value, (list, tuple)) else str(value)
+    if len(text) > _MOST_CHARACTERS:
+        text = f"{text[: _MOST_CHARACTERS - 3]}..."
+    return printable(text)
+
+
+def _joined(values: Sequence[object]) -> str:
+    """Return the first of many values, and how many there are."""
+    more = f", ... ({len(values):,} in all)" if len(values) > _MOST_LISTED else ""
+    return ", ".join(map(str, values[:_MOST_LISTED])) + more

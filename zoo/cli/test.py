@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.output import say, say_json
 from zoo.cli.trust import trust_option
 from zoo.errors import CheckpointError
 
@@ -89,12 +89,12 @@ def command(
     if as_json:
         # JSON has no NaN, which a class that occurs nowhere has for its value.
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        click.echo(json.dumps(finite, allow_nan=False))
+        say_json(finite, indent=None, allow_nan=False)
         return
     suffix = ", whose labels are derived" if has_derived_labels(resolved, split) else ""
-    click.echo(f"{checkpoint} on {split}{suffix}:")
+    say(f"{checkpoint} on {split}{suffix}:")
     for name, value in numbers.items():
-        click.echo(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+        say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
 
 
 def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.output import say
 from zoo.cli.trust import trust_option
 
 __all__ = ["command"]
@@ -74,10 +75,10 @@ def command(
             launcher=launcher,
             transfer=pretrained not in (None, "none"),
         )
-    click.echo(f"work dir: {folder}")
+    say(f"work dir: {folder}")
     for label, found in (("last", find_checkpoint(folder)), ("best", find_best_checkpoint(folder))):
         if found is not None:
-            click.echo(f"{label} checkpoint: {found}")
+            say(f"{label} checkpoint: {found}")
 
 
 def _fetch(address: str, sha256: str) -> Path:

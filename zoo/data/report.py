@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.fields import Fields
+from zoo.texts import printable
 
 __all__ = ["Report", "ReportLine"]
 
@@ -113,7 +114,8 @@ class Report:
             lines += _summarise(title, rows)
         if self.unchanged:
             lines.append("unchanged: the folder was prepared already, nothing was written")
-        return "\n".join(line for line in lines if line)
+        # Names of files and classes come from outside, and may hold what ends a line.
+        return "\n".join(printable(line) for line in lines if line)
 
 
 def _numbers(fields: Fields, key: str) -> dict[str, int]:

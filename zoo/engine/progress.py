@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -76,11 +76,13 @@ class ProgressBar:
         if now_s - self._born_s < self._quiet_s:
             return
         if self._is_terminal:
-            self._draw(state)
+            with suppress(OSError):
+                self._draw(state)
         elif now_s - self._shown_s >= self._line_s:
             self._shown_s = now_s
-            self._stream.write(self._line(state, now_s - self._started_s))
-            self._stream.flush()
+            with suppress(OSError):  # no work ends because its progress cannot be shown
+                self._stream.write(self._line(state, now_s - self._started_s))
+                self._stream.flush()
 
     def close(self) -> None:
         """Take the bar off the terminal."""

@@ -132,7 +132,7 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
     )
 
 
-def choose_device(name: str) -> Device:
+def choose_device(name: object) -> Device:
     """Return the device of a name, ``auto`` being CUDA where there is one, else the CPU.
 
     Raises:
@@ -140,6 +140,9 @@ def choose_device(name: str) -> Device:
     """
     import torch
 
+    if not isinstance(name, (str, torch.device)):
+        message = f"cannot use the device {name!r:.40}: expected its name."
+        raise ConfigError(message, where="--device", hint="use --device cpu, or auto.")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zoo.data import Tiling
+from zoo.engine.given import describe, take_image
 from zoo.engine.instances import predict_image, predict_scene
 from zoo.engine.models import LoadedModel, is_weights_name, open_model
 from zoo.engine.reader import ImageReader
@@ -18,10 +19,16 @@ from zoo.engine.results import InstanceResult, SemanticResult
 from zoo.engine.scenes import open_scene
 from zoo.engine.semantic import predict_labels
 from zoo.engine.tilings import check_tiling, find_tiling
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
+
+    GivenImage = str | os.PathLike[str] | NDArray[Any] | Tensor | Image | bytes | BinaryIO
 
 __all__ = ["SCORE_THR", "Predictor", "load"]
 
@@ -57,11 +64,11 @@ class Predictor:
         score_thr: float = SCORE_THR,
         tiling: Tiling | Literal["config"] | None = "config",
     ) -> None:
-        if not 0 <= score_thr <= 1:
-            message = f"cannot keep instances by the score {score_thr:g}: expected 0..1."
+        if not isinstance(score_thr, (int, float, np.number)) or not 0 <= score_thr <= 1:
+            message = f"cannot keep instances by the score {describe(score_thr)}: expected 0..1."
             raise ConfigError(message, where="--score-thr", hint="give for example 0.5.")
         if not isinstance(model, LoadedModel):
-            model = open_model(os.fspath(model), device=device)
+            model = open_model(_as_spec(model), device=device)
         self.model: LoadedModel = model
         self.score_thr = score_thr
         with model.confined():
@@ -78,26 +85,29 @@ class Predictor:
         """What tells that a file is an image to the config's own loading transform."""
         return self._reader.reads
 
-    def __call__(
-        self, image: str | os.PathLike[str] | NDArray[Any]
-    ) -> SemanticResult | InstanceResult:
+    def __call__(self, image: GivenImage) -> SemanticResult | InstanceResult:
         """Return what the model says of one image.
 
         Args:
-            image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit (where
-                a plugin's own transform loads and takes no pictures, what it would have read).
+            image: A path; an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit (where a
+                plugin's own transform loads and takes no pictures, what it would have read); a
+                tensor of such, its channels first or last; an image of PIL, turned as its EXIF
+                says; the bytes of a picture's file, or that file, open.
 
         Raises:
             DataError: The image cannot be read, or the model fails on it.
             ConfigError: The model gives no result of its task, or classes that it does not name.
         """
+        taken, is_picture = take_image(image)
+        if is_picture and not self._reader.takes_pictures:
+            message = f"cannot give {self.model.name!r} a picture: the transform of its config "
+            message += "loads images from files."
+            raise DataError(message, where="a picture", hint="give the path of the file.")
         with self.model.confined():
-            return self._predict(image)
+            return self._predict(taken)
 
-    def _predict(
-        self, image: str | os.PathLike[str] | NDArray[Any]
-    ) -> SemanticResult | InstanceResult:
-        where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
+    def _predict(self, image: str | NDArray[Any]) -> SemanticResult | InstanceResult:
+        where = "an array" if isinstance(image, np.ndarray) else image
         if self.model.task == "semantic":
             return predict_labels(self.model, self._reader, image, where=where)
         if not self._reader.takes_pixels:
@@ -125,6 +135,16 @@ class Predictor:
             raise ConfigError(message, where="--tile-size", hint="leave it out.")
 
 
+def _as_spec(model: object) -> str:
+    """Return the text that a model is called by."""
+    spec = os.fspath(model) if isinstance(model, os.PathLike) else model
+    if isinstance(spec, str) and spec and "\0" not in spec:
+        return spec
+    message = f"cannot open the model {describe(spec)}: expected the name of weights, or the path "
+    message += "of a published file or a work dir."
+    raise ConfigError(message, where="a model", hint="zoo.list_weights() has the names.")
+
+
 def load(
     name: str | os.PathLike[str], *, device: str = "auto", score_thr: float = SCORE_THR
 ) -> Predictor:
@@ -150,7 +170,7 @@ def load(
     Example:
         ``zoo.load("unet_lung_montgomery")("chest.png").areas_px["lung"]``
     """
-    name = os.fspath(name)
+    name = _as_spec(name)
     if is_weights_name(name):
         from zoo.weights import fetch_weights, find_weights, local_files
 

@@ -115,6 +115,11 @@ class ImageReader:
         """Whether 8-bit grey or RGB pixels stand for a file: mmcv's own loader reads it so."""
         return self._is_stock and self._loader.color_type != "unchanged"
 
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether pictures without a file are taken: by mmcv's own loader, or ``load_pixels``."""
+        return self._is_stock or hasattr(self._loader, "load_pixels")
+
     def reads(self, path: Path) -> bool:
         """Return whether the loading transform itself calls a file an image."""
         own: Callable[[Path], bool] | None = getattr(self._loader, "reads", None)

@@ -15,6 +15,7 @@ import pytest
 _ROOT = Path(__file__).resolve().parent.parent
 for _name, _folder in (
     ("faulty_server", "tools"),
+    ("download_faults", "tools"),
     ("hostile_pickles", "tests/engine"),
     ("pickle_attacks", "tests/engine"),
 ):

@@ -110,7 +110,9 @@ RULES = {
     "zoo/cli": rule(
         "zoo", others={"click"}, lazily={"torch", "numpy", "cv2", "packaging", "platformdirs", *MM}
     ),
-    "tools": rule("zoo", others={"faulty_server", "demonstration"}, lazily={"numpy", "cv2"}),
+    "tools": rule(
+        "zoo", others={"faulty_server", "download_faults", "demonstration"}, lazily={"numpy", "cv2"}
+    ),
 }
 PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents")
 PLUGIN_TESTS = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.testing")

@@ -3,8 +3,8 @@
 
     python tools/drill.py [--downloads 200] [--kills 50] [--seed 0]
 
-Servers and clients are real: HTTP on loopback, one new process a download. Exits 1 if anything
-that must hold did not.
+Servers and clients are real: HTTP on loopback, one new process a download, but for the matrix of
+faults, whose cells are threads of this one. Exits 1 if anything that must hold did not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import hashlib
+import logging
 import os
 import random
 import resource
@@ -27,6 +28,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import download_faults
 import faulty_server as bad
 
 CLIENT = """
@@ -363,6 +365,29 @@ def obey_rights() -> None:
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
+def drill_matrix(drill: Drill) -> None:
+    """Meet every fault at every moment, after whatever an earlier run left."""
+    folder = drill.folder / "matrix"
+    wanted = list(download_faults.cells())
+    with ThreadPoolExecutor(8) as pool:
+        jobs = []
+        for number, cell in enumerate(wanted):
+            own = folder / str(number)
+            own.mkdir(parents=True)
+            jobs.append(pool.submit(download_faults.run_cell, cell, drill.server, own))
+        outcomes = [job.result() for job in jobs]
+    for outcome in outcomes:
+        if outcome.wrong:
+            print(f"{outcome.cell}: {outcome.wrong}", file=sys.stderr)
+    right = sum(outcome.is_right for outcome in outcomes)
+    most = max(outcome.asked for outcome in outcomes)
+    longest_s = max(outcome.seconds for outcome in outcomes)
+    what = f"{len(download_faults.FAULTS)} kinds of faults, {len(wanted)} ways to meet them"
+    told = f"{right} right, {len(wanted) - right} ended with one error; at most {most} requests "
+    told += f"and {longest_s:.1f} s"
+    drill.row(what, told, held=not any(outcome.wrong for outcome in outcomes))
+
+
 def main() -> None:
     """Run everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -370,6 +395,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    logging.getLogger("zoo").setLevel(logging.ERROR)  # the matrix tries again very often
     started_s = time.monotonic()
     print("| what | outcome | held |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, bad.FaultyServer() as server:
@@ -383,6 +409,7 @@ def main() -> None:
         drill_full_disk(drill)
         drill_small_disk(drill)
         drill_read_only(drill)
+        drill_matrix(drill)
     print(f"\nseed {args.seed}, {time.monotonic() - started_s:.0f} s")
     if not all(held for _, _, held in drill.rows):
         raise SystemExit(1)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of trouble that a download can meet, as a matrix; each cell must come to an end.
+
+A cell is a fault, from which request on it is met, what an earlier run left, and whether there is
+another place. Right is the whole file, or one error and nothing under the final name; within so
+many requests and seconds either way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import faulty_server as bad
+
+from zoo.errors import DownloadError
+from zoo.weights import fetch_file
+from zoo.weights.transfer import Patience
+
+__all__ = ["FAULTS", "REFUSED_RANGES", "Cell", "Outcome", "cells", "run_cell"]
+
+SIZE = 200_000
+CUT = 1 << 16  # after so much a server breaks off; it is also what counts as getting on
+KEPT = 80_000  # what an earlier run left
+NAME = "unet.safetensors"
+PATIENCE = Patience(
+    tries=3, first_wait_s=0.005, longest_wait_s=0.5, connect_s=2, stall_s=0.3, least_bytes_s=1000
+)
+LIMIT_S = 30.0
+# Of one address: its tries, anew for each time that it gets on, and all of it once more where the
+# bytes of two answers were mixed; and each over as many redirects as are followed.
+MOST_ASKED = 2 * PATIENCE.tries * (1 + SIZE // CUT)
+REDIRECTS = 6
+
+
+def _says(text: bytes) -> bad.Fault:
+    return lambda handler: handler.wfile.write(text) and None
+
+
+def _part(
+    text: str | None, *, start: int | None = None, etag: bool = False, kind: str | None = None
+) -> bad.Fault:
+    """Answer 206 with this range or none, and the bytes from ``start``, else from where asked."""
+
+    def act(handler: bad.Handler) -> None:
+        at = handler.asked.start
+        rest = handler.data[at if start is None else start :]
+        headers = {"Content-Length": str(len(rest))}
+        if text is not None:
+            headers["Content-Range"] = text.format(at=at, last=SIZE - 1, size=SIZE)
+        if etag:
+            headers["ETag"] = f'"{time.monotonic_ns()}"'
+        handler.head(206, headers | ({"Content-Type": kind} if kind else {}))
+        handler.body(rest)
+
+    return act
+
+
+def _cuts_the_whole(handler: bad.Handler) -> None:
+    handler.head(200, {"Content-Length": str(SIZE), "ETag": handler.etag})
+    handler.body(handler.data[:CUT])
+
+
+def _moves_on(handler: bad.Handler) -> None:
+    bad.redirects(f"{handler.path}x")(handler)
+
+
+REFUSED_RANGES: dict[str, bad.Fault] = {
+    "416": bad.answers(416),
+    "416 with the size": bad.answers(416, Content_Range=f"bytes */{SIZE}"),
+    "a range of another start": _part("bytes 5-{last}/{size}", start=5),
+    "a range from the start": _part("bytes 0-{last}/{size}", start=0),
+    "a range of another size": _part("bytes {at}-{last}/999999"),
+    "206 without a range": _part(None),
+    "206 with a range that is none": _part("pages 1-2"),
+    "206 with a range of digits": _part("bytes " + "9" * 5000 + "-1/2"),
+    "206 in several parts": _part(None, kind="multipart/byteranges; boundary=x"),
+    "a new ETag each time": _part("bytes {at}-{last}/{size}", etag=True),
+}
+PASSING: dict[str, bad.Fault] = {
+    "ranges ignored, and cut": _cuts_the_whole,
+    "a little at a time": lambda handler: handler.serve(1000),
+    **{f"status {code}": bad.answers(code) for code in (408, 425, 429, 500, 502, 503, 504)},
+    "status 503 for a while": bad.answers(503, Retry_After="0"),
+    "status 503 until no date": bad.answers(503, Retry_After="soon"),
+    "chunks without an end": bad.chunked(CUT),
+    "cut": bad.cuts(CUT),
+    "cut before a byte": bad.cuts(0),
+    "reset": bad.resets(CUT),
+    "hung up": _says(b""),
+    "right length, short body": bad.states_length(SIZE, b"x" * 1000),
+}
+FINAL: dict[str, bad.Fault] = {
+    **{f"status {code}": bad.answers(code) for code in (204, 301, 304, 400, 401, 403, 404, 410)},
+    **{f"status {code}": bad.answers(code) for code in (418, 451, 501, 505, 999)},
+    "status 503 for ever": bad.answers(503, Retry_After="999999"),
+    "redirected to itself": lambda handler: bad.redirects(handler.path)(handler),
+    "redirected without end": _moves_on,
+    "redirected to ftp": bad.redirects("ftp://127.0.0.1/x"),
+    "redirected to a file": bad.redirects("file:///etc/passwd"),
+    "redirected to no address": bad.redirects("http://[::1/x"),
+    "a web page": bad.sends_a_page,
+    "compressed": bad.encodes,
+    "other bytes": bad.gives_other_bytes,
+    "a length too short": bad.states_length(1000, b"x" * 1000),
+    "a length too long": bad.states_length(SIZE + 1, b"x" * (SIZE + 1)),
+    "a length of digits": bad.states_length(10**40, b""),
+    "no length, too short": bad.states_length(None, b"x" * 1000),
+    "no length, too long": bad.states_length(None, b"x" * (SIZE + 70_000)),
+    "chunks that are none": _says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    "another protocol": _says(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "noise": _says(bytes(range(256)) * 8),
+}
+SLOW: dict[str, bad.Fault] = {
+    "stalled": bad.stalls(CUT),
+    "stalled before a byte": bad.stalls(0),
+    "dripping": bad.drips(0.02),
+    "no answer": lambda handler: handler.hold(),
+    "a head without end": bad.repeats(b"HTTP/1.1 200 OK\r\nX: ", b"a", 0.02),
+}
+FAULTS: dict[str, bad.Fault] = {**REFUSED_RANGES, **PASSING, **FINAL, **SLOW}
+MOMENTS = ("always", "after a cut", "after each cut", "once")
+LEFT = ("nothing", "a part", "a part and its origin", "other bytes", "as many other bytes", "more")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One kind of trouble.
+
+    Attributes:
+        fault: Of `FAULTS`.
+        moment: Of `MOMENTS`: which requests meet it.
+        left: Of `LEFT`: what an earlier run left.
+        has_mirror: Whether a good place is asked after the bad one.
+    """
+
+    fault: str
+    moment: str = "always"
+    left: str = "nothing"
+    has_mirror: bool = False
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        mirror = ", with a mirror" if self.has_mirror else ""
+        return f"{self.fault}, {self.moment}; {self.left} left{mirror}"
+
+    @property
+    def must_succeed(self) -> bool:
+        """Whether the file can be had, so that no error will do."""
+        passes = self.fault in {**REFUSED_RANGES, **PASSING, **SLOW}
+        return self.has_mirror or (passes and self.moment == "once")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a cell.
+
+    Attributes:
+        cell: The cell.
+        is_right: Whether the whole file is there.
+        error: What was said where it is not.
+        asked: How many requests the bad place met.
+        seconds: How long it took.
+        wrong: What does not hold, or None.
+    """
+
+    cell: Cell
+    is_right: bool
+    error: str
+    asked: int
+    seconds: float
+    wrong: str | None
+
+
+def cells() -> Iterator[Cell]:
+    """Yield the matrix: each fault at each moment, and each after what an earlier run left."""
+    for fault, moment, has_mirror in product(FAULTS, MOMENTS, (False, True)):
+        yield Cell(fault, moment, has_mirror=has_mirror)
+    for fault, left in product({**REFUSED_RANGES, **PASSING, **FINAL}, LEFT[1:]):
+        yield Cell(fault, left=left)
+
+
+def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
+    """Fetch a file through a cell's trouble.
+
+    Args:
+        cell: The cell.
+        server: Serves the file under paths of this cell's own.
+        folder: An empty one of its own, whose name tells the cell from others.
+    """
+    path, mirror = f"/{folder.name}/{NAME}", f"/{folder.name}/mirror/{NAME}"
+    data = random.Random(str(cell)).randbytes(SIZE)
+    server.files |= {path: data, mirror: data}
+    fault, cut = FAULTS[cell.fault], bad.cuts(CUT)
+    server.faults[path] = {
+        "always": [fault] * 300,
+        "after a cut": [cut, *[fault] * 300],
+        "after each cut": [cut, fault] * 150,
+        "once": [fault],
+    }[cell.moment]
+    for extra in range(1, 9):
+        server.faults[path + "x" * extra] = [fault] * 300
+    _leave(cell, data, folder / NAME, f"{server.address}{path}")
+    addresses = [server.address + one for one in ((path, mirror) if cell.has_mirror else (path,))]
+    since_s, error = time.monotonic(), ""
+    try:
+        fetch_file(
+            folder / NAME, hashlib.sha256(data).hexdigest(), SIZE, addresses, patience=PATIENCE
+        )
+    except DownloadError as raised:
+        error = str(raised)
+    seconds = time.monotonic() - since_s
+    asked = sum(request.path.rstrip("x") == path for request in list(server.asked))
+    target = folder / NAME
+    is_right = target.is_file() and target.read_bytes() == data
+    wrong = _wrong(cell, is_right, target.exists(), error, asked, seconds)
+    return Outcome(cell, is_right, error, asked, seconds, wrong)
+
+
+def _leave(cell: Cell, data: bytes, target: Path, address: str) -> None:
+    other = bytes(value ^ 0xFF for value in data)
+    left = {
+        "nothing": None,
+        "a part": data[:KEPT],
+        "a part and its origin": data[:KEPT],
+        "other bytes": other[:KEPT],
+        "as many other bytes": other,
+        "more": data + b"x",
+    }[cell.left]
+    if left is None:
+        return
+    target.with_name(f"{NAME}.part").write_bytes(left)
+    if cell.left == "a part and its origin":
+        etag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+        note = json.dumps({"address": address, "validator": etag})
+        target.with_name(f"{NAME}.part.json").write_text(note)
+
+
+def _wrong(
+    cell: Cell, is_right: bool, is_there: bool, error: str, asked: int, seconds: float
+) -> str | None:
+    most = MOST_ASKED * (REDIRECTS if cell.fault == "redirected without end" else 1)
+    if is_there and not is_right:
+        return "another file lies under the final name"
+    if is_right == bool(error):
+        return "neither the file nor an error" if not is_right else "the file and an error"
+    if cell.must_succeed and not is_right:
+        return f"it could be had: {error}"
+    if asked > most:
+        return f"{asked} requests, expected at most {most}"
+    if seconds > LIMIT_S:
+        return f"{seconds:.0f} s, expected at most {LIMIT_S:.0f}"
+    if error and not error.replace("\n", "").isprintable():
+        return f"a message that steers the terminal: {error!r}"
+    return None

@@ -17,6 +17,7 @@ from zoo.data.drawing import draw_legend, draw_overlay
 from zoo.data.images import (
     decode_image,
     encode_png,
+    find_limits,
     fit_size,
     parse_size,
     resize_image,
@@ -85,6 +86,7 @@ __all__ = [
     "draw_overlay",
     "ellipse_polygon",
     "encode_png",
+    "find_limits",
     "find_near",
     "fit_size",
     "open_source",

@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 
 from zoo.errors import DataError
 from zoo_lung_xray.dicom_grey import describe_rule, to_grey
+from zoo_lung_xray.dicom_refusal import INTACT, Refusal, words_of
+from zoo_lung_xray.dicom_tables import tidy_tables
 
 __all__ = [
     "MARK_BYTES",
@@ -58,6 +60,8 @@ _NEEDED = [
     "HighBit",
     "PixelRepresentation",
     "PlanarConfiguration",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "PixelSpacing",
     "ImagerPixelSpacing",
     "RescaleSlope",
@@ -73,6 +77,16 @@ _NEEDED = [
     "DoubleFloatPixelData",
     "PixelData",
 ]
+_REQUIRED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")
+_NUMBERS = (
+    *_REQUIRED,
+    "SamplesPerPixel",
+    "HighBit",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "WindowCenter",
+    "WindowWidth",
+)
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 # What pydicom and its decoders raise on files that are not what they say.
 _FAULTS = (
@@ -89,7 +103,6 @@ _FAULTS = (
     struct.error,
     zlib.error,
 )
-_INTACT = "replace the file with an intact copy, or take it out of the source."
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +160,8 @@ def read_facts(data: bytes, where: str) -> DicomFacts:
         DataError: pydicom is missing, or the file is no single grey image.
     """
     with _explaining(data, where):
-        dataset = _parse(data)
-        _check_image(dataset)
-        return _facts(dataset)
+        dataset, left_out = _parse(data)
+        return _facts(dataset, left_out)
 
 
 def read_dicom(data: bytes, where: str) -> tuple[NDArray[np.uint8], DicomFacts]:
@@ -171,10 +183,9 @@ def read_dicom(data: bytes, where: str) -> tuple[NDArray[np.uint8], DicomFacts]:
             colour; or no installed decoder reads its transfer syntax.
     """
     with _explaining(data, where):
-        dataset = _parse(data)
-        _check_image(dataset)
+        dataset, left_out = _parse(data)
         stored = _decode(dataset)
-        return to_grey(stored, dataset), _facts(dataset)
+        return to_grey(stored, dataset), _facts(dataset, left_out)
 
 
 @functools.cache
@@ -202,29 +213,23 @@ def _explaining(data: bytes, where: str) -> Iterator[None]:
     try:
         if data[MARK_BYTES - 4 : MARK_BYTES] != b"DICM":
             fault = "found no mark 'DICM' behind the first 128 bytes"
-            raise _Refusal(fault, _INTACT)
+            raise Refusal(fault, INTACT)
         yield
-    except _Refusal as refusal:
+    except Refusal as refusal:
         message = f"cannot read {name!r}: {refusal.fault}."
         raise DataError(message, path=where, hint=refusal.hint) from refusal.__cause__
     except (*_FAULTS, errors.BytesLengthException, errors.InvalidDicomError) as error:
-        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-        message = (
-            f"cannot read {name!r}: found a damaged DICOM file of {len(data)} bytes ({first})."
-        )
-        raise DataError(message, path=where, hint=_INTACT) from error
+        words = words_of(error)
+        told = f" ({words})" if words else ""
+        message = f"cannot read {name!r}: found a damaged DICOM file of {len(data)} bytes{told}."
+        raise DataError(message, path=where, hint=INTACT) from error
 
 
-class _Refusal(Exception):
-    """A file that is understood, and no radiograph."""
-
-    def __init__(self, fault: str, hint: str) -> None:
-        super().__init__(fault)
-        self.fault, self.hint = fault, hint
-
-
-def _parse(data: bytes) -> Any:
-    return load_pydicom().dcmread(io.BytesIO(data), specific_tags=_NEEDED)
+def _parse(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    """Return the elements that count, and which tables say nothing and were left out."""
+    dataset = load_pydicom().dcmread(io.BytesIO(data), specific_tags=_NEEDED)
+    _check_image(dataset)
+    return dataset, tidy_tables(dataset)
 
 
 def _check_image(dataset: Any) -> None:
@@ -233,21 +238,56 @@ def _check_image(dataset: Any) -> None:
         what = "floating-point pixels" if _has_floats(dataset) else "no pixels"
         hint = "give images; a report, a plan or a file that was cut short has none."
         fault = f"found a DICOM file with {what} ({kind}), expected an image"
-        raise _Refusal(fault, hint)
+        raise Refusal(fault, hint)
+    _check_numbers(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
         hint = "export the frame that you mean as a file of its own."
         fault = f"found a DICOM file of {frames} frames, expected one"
-        raise _Refusal(fault, hint)
+        raise Refusal(fault, hint)
     colours = str(dataset.get("PhotometricInterpretation") or "none stated")
     if colours not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
         fault = f"found colours as {colours}, expected grey (MONOCHROME1 or MONOCHROME2)"
-        raise _Refusal(fault, "export the picture as grey, or as PNG.")
+        raise Refusal(fault, "export the picture as grey, or as PNG.")
     bits = dataset.BitsAllocated
     if bits not in (8, 16):
         hint = "give radiographs; masks and doses are stored that way."
         fault = f"found samples of {bits} bits, expected 8 or 16"
-        raise _Refusal(fault, hint)
+        raise Refusal(fault, hint)
+
+    _check_bits(dataset)
+
+
+def _check_numbers(dataset: Any) -> None:
+    """Raise for an element that must be there and is not, or whose text is no number."""
+    for keyword in _NUMBERS:
+        try:
+            value = dataset.get(keyword)
+            numbers = [float(part) for part in _parts_of(value)]
+        except _FAULTS as error:
+            fault = f"found a {keyword} that is no number"
+            raise Refusal(fault, "write it anew, with a point for the fraction.") from error
+        if not all(map(math.isfinite, numbers)):
+            fault = f"found a {keyword} that is not finite"
+            raise Refusal(fault)
+        if keyword in _REQUIRED and len(numbers) != 1:
+            fault = f"found {len(numbers) or 'no'} values of {keyword}, expected one"
+            raise Refusal(fault)
+
+
+def _parts_of(value: Any) -> list[Any]:
+    """Return the values of an element: none where it is missing or empty."""
+    if value is None or value == "":
+        return []
+    return list(value) if hasattr(value, "__len__") and not isinstance(value, str) else [value]
+
+
+def _check_bits(dataset: Any) -> None:
+    """Raise where the bits of a value do not lie where the standard wants them, PS3.5, 8.1.1."""
+    stored, high = dataset.BitsStored, dataset.get("HighBit")
+    if high is not None and high != stored - 1:
+        fault = f"found the high bit {high} of values of {stored} bits, expected {stored - 1}"
+        raise Refusal(fault, "export the picture anew: where its bits lie is not to be told.")
 
 
 def _has_floats(dataset: Any) -> bool:
@@ -265,14 +305,14 @@ def _decode(dataset: Any) -> NDArray[Any]:
         hint = (
             "if it is intact, pip install python-gdcm, or store it uncompressed (gdcmconv --raw)."
         )
-        raise _Refusal(fault, hint) from error
+        raise Refusal(fault, hint) from error
     if stored.ndim != 2 or not stored.size:
         fault = f"found pixels of shape {stored.shape}, expected rows and columns"
-        raise _Refusal(fault, _INTACT)
+        raise Refusal(fault, INTACT)
     return stored
 
 
-def _facts(dataset: Any) -> DicomFacts:
+def _facts(dataset: Any, left_out: tuple[str, ...]) -> DicomFacts:
     spacing, spacing_from = _spacing(dataset)
     patient = str(dataset.get("PatientID") or "").strip()
     # Many IDs share five digits, so that nobody finds the ID by hashing all there can be. Two
@@ -283,7 +323,7 @@ def _facts(dataset: Any) -> DicomFacts:
         spacing_mm=spacing,
         spacing_from=spacing_from,
         patient=f"patient-{digest}" if patient else "",
-        rule=describe_rule(dataset),
+        rule=describe_rule(dataset, left_out),
     )
 
 

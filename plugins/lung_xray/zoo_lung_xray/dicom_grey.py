@@ -5,20 +5,21 @@
 2. The VOI table if there is one, its least and largest entry becoming 0 and 255; else the first
    window, of whichever function (linear, linear exact, sigmoid), its lower and upper end becoming
    0 and 255; else samples of up to 8 bits as they are, and of more bits by the rule of 16-bit
-   pictures, ``zoo.data.to_uint8``.
+   pictures, ``zoo.data.to_uint8``, in which padding does not count.
 3. MONOCHROME1, where small values are bright, is inverted.
 
-Source: DICOM PS3.3, C.7.6.3.1.2, C.11.1 and C.11.2.
+Source: DICOM PS3.3, C.7.5.1.1.2 (padding), C.7.6.3.1.2, C.11.1 and C.11.2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data import to_uint8
+from zoo.data import find_limits, to_uint8
 
 __all__ = ["describe_rule", "to_grey"]
 
@@ -30,10 +31,18 @@ _TABLE, _WINDOW, _KEPT, _STRETCHED = (
 )
 
 
-def describe_rule(dataset: Any) -> str:
-    """Return how a DICOM image becomes 8 bits, in words that are equal for equal treatment."""
+def describe_rule(dataset: Any, left_out: Sequence[str] = ()) -> str:
+    """Return how a DICOM image becomes 8 bits, in words that are equal for equal treatment.
+
+    Args:
+        dataset: What the file says, its tables tidied.
+        left_out: Kinds of tables that it has without entries.
+    """
+    rule = _rule(dataset)
+    padded = ", its padding left out" if rule == _STRETCHED and _padding(dataset) else ""
+    empty = "".join(f", its empty {name} left out" for name in left_out)
     inverted = ", MONOCHROME1 inverted" if _is_inverted(dataset) else ""
-    return f"DICOM of {dataset.BitsStored} bits made 8 bits by {_rule(dataset)}{inverted}"
+    return f"DICOM of {dataset.BitsStored} bits made 8 bits by {rule}{padded}{empty}{inverted}"
 
 
 def to_grey(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
@@ -41,20 +50,44 @@ def to_grey(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
 
     Args:
         stored: ``(H, W)`` integers of at most 16 bits.
-        dataset: What the file says of them.
+        dataset: What the file says of them, its tables tidied.
 
     Returns:
         ``(H, W)`` uint8.
 
     Raises:
-        ValueError: A window or a table that the standard does not allow.
-        NotImplementedError: A table of other than 8 or 10 to 16 bits.
+        ValueError: A window that the standard does not allow.
     """
     low, high = int(stored.min()), int(stored.max())
     # Each value that occurs is worked out once, not for every pixel.
     table = _grey_of(np.arange(low, high + 1), dataset)
-    grey: NDArray[np.uint8] = to_uint8(table[stored.astype(np.int32) - low])
+    shown = table[stored.astype(np.int32) - low]
+    grey: NDArray[np.uint8] = to_uint8(shown, _limits(shown, stored, dataset))
     return 255 - grey if _is_inverted(dataset) else grey
+
+
+def _limits(shown: NDArray[Any], stored: NDArray[Any], dataset: Any) -> tuple[int, int] | None:
+    """Return the limits of a stretch that leaves padding out, None where there is none."""
+    padding = _padding(dataset)
+    if padding is None or shown.dtype == np.uint8:
+        return None
+    is_picture = (stored < padding[0]) | (stored > padding[1])
+    return find_limits(shown[is_picture]) if is_picture.any() else None
+
+
+def _padding(dataset: Any) -> tuple[int, int] | None:
+    """Return the least and the largest stored value of padding, or None."""
+    ends = [dataset.get(f"PixelPadding{what}") for what in ("Value", "RangeLimit")]
+    if not isinstance(ends[0], int):
+        return None
+    ends = [end for end in ends if isinstance(end, int)]
+    # Some devices state a negative value as an unsigned one, and the other way round.
+    span = 2**dataset.BitsAllocated
+    if dataset.get("PixelRepresentation"):
+        ends = [end - span if end >= span // 2 else end for end in ends]
+    else:
+        ends = [end + span if end < 0 else end for end in ends]
+    return min(ends), max(ends)
 
 
 def _is_inverted(dataset: Any) -> bool:
@@ -77,22 +110,11 @@ def _rescale(dataset: Any) -> tuple[float, float]:
     return 1 if slope is None else slope, 0 if intercept is None else intercept
 
 
-def _tidy(dataset: Any) -> None:
-    """Put what the standard allows and pydicom 3.0 stumbles over into a form that it reads."""
-    dataset.RescaleSlope, dataset.RescaleIntercept = _rescale(dataset)
-    for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
-        for item in dataset.get(keyword) or ():
-            count, entries = item.LUTDescriptor[0] or 2**16, item.LUTData
-            # Entries of 8 bits stand in 8 bits each, and an odd number of them is padded.
-            if isinstance(entries, bytes) and len(entries) == count + count % 2:
-                item.LUTData = np.frombuffer(entries, np.uint8).astype("<u2").tobytes()
-
-
 def _grey_of(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8] | NDArray[np.uint16]:
     from pydicom.pixels import apply_modality_lut
 
     rule = _rule(dataset)
-    _tidy(dataset)
+    dataset.RescaleSlope, dataset.RescaleIntercept = _rescale(dataset)
     values = np.asarray(apply_modality_lut(stored, dataset))
     if rule == _TABLE:
         return _look_up(values, dataset)

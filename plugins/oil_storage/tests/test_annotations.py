@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 
 import pytest
@@ -18,6 +20,9 @@ a,oil-storage-tank,"(1, 2, 3, 4)"
 
 b,oil-storage-tank,"(5, 6, 7, 8)"
 """
+SEMICOLONS = TEXT.replace(",oil-storage-tank,", ";oil-storage-tank;").replace(
+    "image_id,class,bounds", "image_id;class;bounds"
+)
 ROWS = [
     Row(2, "a", "oil-storage-tank", "(1, 2, 3, 4)"),
     Row(4, "b", "oil-storage-tank", "(5, 6, 7, 8)"),
@@ -32,12 +37,64 @@ ROWS = [
         TEXT.encode("utf-8-sig"),
         TEXT.rstrip("\n").encode(),
         TEXT.replace("a,", " a ,").encode(),
+        TEXT.replace("\n", "\r").encode(),
+        TEXT.replace(",", ", ").replace("(1, ", "(1,").encode(),
+        TEXT.replace(',"', ',   "').encode(),
+        TEXT.replace(')"', ')"  ').encode(),
+        TEXT.replace(',"', ' , "').replace(')"', ')" \t').encode(),
+        TEXT.replace("oil-storage-tank", '"oil-storage-tank"').encode(),
+        TEXT.replace("oil-storage-tank", ' "oil-storage-tank" ').encode(),
+        'image_id, "class", "bounds"'.join(["", TEXT.split("bounds", 1)[1]]).encode(),
+        SEMICOLONS.encode(),
+        SEMICOLONS.replace(";", "\t").encode(),
+        SEMICOLONS.replace(";", " | ").encode(),
+        SEMICOLONS.replace('"', "").encode(),
+        SEMICOLONS.replace("\n", "\r\n").encode("utf-8-sig"),
     ],
-    ids=["plain", "windows", "bom", "no-end", "spaces"],
+    ids=[
+        *("plain", "windows", "bom", "no-end", "spaces", "old-mac"),
+        *("space-behind-commas", "space-before-quotes", "space-behind-quotes", "space-around"),
+        *("all-quoted", "all-quoted-spaces", "quoted-header"),
+        *("semicolons", "tabs", "bars", "semicolons-unquoted", "semicolons-windows"),
+    ],
 )
 def test_read_rows_when_another_system_wrote_it_then_the_same(data: bytes) -> None:
     """Lines are counted as an editor counts them."""
-    assert read_rows(data, "annotations.csv") == ROWS
+    found = read_rows(data, "annotations.csv")
+
+    assert [(row.line, row.image_id, row.name) for row in found] == [
+        (row.line, row.image_id, row.name) for row in ROWS
+    ]
+    bounds = [parse_bounds(row.bounds) for row in found]
+    assert bounds == [(1, 2, 3, 4), (5, 6, 7, 8)]
+
+
+def test_read_rows_when_a_quote_holds_line_ends_then_the_first_line_is_its_own() -> None:
+    """An editor that wraps long fields; the next row's line is right too."""
+    text = 'image_id,class,bounds\na,t,"(1, 2,\r\n 3, 4)"\nb,t,"(5, 6, 7, 8)"\n'
+
+    found = read_rows(text.encode(), "annotations.csv")
+
+    assert [row.line for row in found] == [2, 4]
+    assert parse_bounds(found[0].bounds) == (1, 2, 3, 4)
+
+
+@given(st.lists(st.tuples(*[st.text(st.characters(codec="utf-8"), max_size=8)] * 2), max_size=6))
+def test_read_rows_when_pythons_writer_wrote_any_text_then_read_back(
+    rows: list[tuple[str, str]],
+) -> None:
+    """Quotes, delimiters and line ends in fields, which are stripped alone."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerows([["image_id", "class", "bounds"], *((*row, "(1, 2)") for row in rows)])
+    if not rows or any("\0" in "".join(row) for row in rows):
+        return
+
+    found = read_rows(out.getvalue().encode(), "annotations.csv")
+
+    assert [(row.image_id, row.name) for row in found] == [
+        (first.strip(), second.strip()) for first, second in rows
+    ]
 
 
 def test_read_rows_when_columns_are_more_and_elsewhere_then_found() -> None:
@@ -56,7 +113,12 @@ def test_read_rows_when_columns_are_more_and_elsewhere_then_found() -> None:
             b'image_id,bounds,class,bounds\na,"(1, 2, 3, 4)",b,"(5, 6, 7, 8)"\n',
             "found the column 'bounds' 2 times, expected it once",
         ),
-        (b"image_id;class;bounds\n", "found the columns 'image_id;class;bounds'"),
+        (b"image_id;class;bounds\n", "it holds no rows"),
+        (b"image_id:class:bounds\n", "found the columns 'image_id:class:bounds'"),
+        (b"image_id,class,bounds\na;b;c\n", "line 2 has 1 fields, expected 3"),
+        ("image_id,class,bounds\n".encode("utf-16"), "found UTF-16, expected UTF-8"),
+        (b"image_id,class,bounds\na,b,'(1, 2, 3, 4)'\n", "line 2 has 6 fields, expected 3"),
+        (b'image_id,class,bounds\na,b, "(1, 2, 3, 4)\nc,d,e\n', "line 2: unexpected end"),
         (b'image_id,class,bounds\na,b,"(1, 2, 3, 4)"\nc,d\n', "line 3 has 2 fields, expected 3"),
         (b"image_id,class,bounds\na,b,(1, 2, 3, 4)\n", "line 2 has 6 fields, expected 3"),
         (b'image_id,class,bounds\na,b,"(1, 2, 3, 4)\n', "line 2: unexpected end of data"),

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from zoo.errors import DataError
@@ -14,6 +16,8 @@ from zoo.errors import DataError
 __all__ = ["COLUMNS", "Row", "parse_bounds", "read_rows"]
 
 COLUMNS = ("image_id", "class", "bounds")
+_DELIMITERS = (",", ";", "\t", "|")
+_SPACE_BEHIND = re.compile(r'"[ \t]+(?=[,;\t|\r\n]|$)')
 # No two parts in a row can take the same letters, else a long wrong field would take minutes.
 _NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 _NUMBERS = r",\s*".join([_NUMBER] * 4)
@@ -40,7 +44,8 @@ class Row:
 def read_rows(data: bytes, where: str) -> list[Row]:
     """Return the rows of ``annotations.csv``.
 
-    Line ends of any system, a byte order mark, blank lines and further columns do no harm.
+    Line ends of any system, a byte order mark, blank lines, further columns, spaces around quotes,
+    line ends in quotes, and semicolons, tabs or bars in place of commas do no harm.
 
     Args:
         data: The whole file.
@@ -50,33 +55,68 @@ def read_rows(data: bytes, where: str) -> list[Row]:
         DataError: It is no UTF-8, lacks a column or has it twice, holds no row, or a row has more
             or fewer fields than the header; its line is named.
     """
+    text = _decode(data, where)
+    delimiter = _find_delimiter(text)
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _refuse(where, f"{error}", "save the file as UTF-8.") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
-    places: dict[str, int] = {}
-    header: list[str] = []
-    try:
-        for fields in reader:
-            if not any(field.strip() for field in fields):
-                continue
-            if not header:
-                header = [field.strip() for field in fields]
-                places = _find_columns(header, where)
-                continue
-            if len(fields) != len(header):
-                fault = f"line {reader.line_num} has {len(fields)} fields, expected {len(header)}"
-                raise _refuse(where, fault, 'mend it; bounds are quoted: "(1, 2, 3, 4)".')
-            image_id, name, bounds = (fields[places[column]].strip() for column in COLUMNS)
-            rows.append(Row(reader.line_num, image_id, name, bounds))
+        lines = list(_read_lines(text, delimiter))
     except csv.Error as error:
-        fault = f"line {reader.line_num}: {error}"
-        raise _refuse(where, fault, "mend that line, or fetch the file again.") from error
+        # Strict CSV has no spaces behind a quote; if they are the only fault, they are none.
+        try:
+            lines = list(_read_lines(_SPACE_BEHIND.sub('"', text), delimiter))
+        except csv.Error:
+            hint = "mend that line, or fetch the file again."
+            raise _refuse(where, str(error), hint) from error
+    if not lines:
+        raise _refuse(where, "it holds no rows", "give the file that lists the tanks.")
+    header = lines[0][1]
+    places = _find_columns(header, where)
+    rows = []
+    for line, fields in lines[1:]:
+        if len(fields) != len(header):
+            fault = f"line {line} has {len(fields)} fields, expected {len(header)}"
+            raise _refuse(where, fault, 'mend it; bounds are quoted: "(1, 2, 3, 4)".')
+        image_id, name, bounds = (fields[places[column]] for column in COLUMNS)
+        rows.append(Row(line, image_id, name, bounds))
     if not rows:
         raise _refuse(where, "it holds no rows", "give the file that lists the tanks.")
     return rows
+
+
+def _decode(data: bytes, where: str) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _refuse(where, "found UTF-16, expected UTF-8", "save the file as UTF-8.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refuse(where, f"{error}", "save the file as UTF-8.") from error
+
+
+def _find_delimiter(text: str) -> str:
+    """Return what stands between the columns that the header names; a comma if none does."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    found = (mark for mark in _DELIMITERS if set(COLUMNS) <= set(_bare(header.split(mark))))
+    return next(found, ",")
+
+
+def _bare(names: Iterable[str]) -> list[str]:
+    return [name.strip().strip('"').strip() for name in names]
+
+
+def _read_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank, with the line that it begins on."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True
+    )
+    line = 1
+    try:
+        for fields in reader:
+            found = [field.strip() for field in fields]
+            if any(found):
+                yield line, found
+            line = reader.line_num + 1
+    except csv.Error as error:
+        message = f"line {line}: {error}"
+        raise csv.Error(message) from error
 
 
 def _refuse(where: str, fault: str, hint: str) -> DataError:

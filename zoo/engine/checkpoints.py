@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
@@ -84,7 +85,8 @@ def load_checkpoint(
     """Return the checkpoint at ``path``, read without running anything in it.
 
     Takes what mmengine writes, bare state dicts as ``.pth``, and ``.safetensors``. A prefix
-    ``module.`` that data parallel training leaves before every name is dropped.
+    ``module.`` that data parallel training leaves before every name is dropped, and so are the
+    copies ``ema_*`` of every weight that mmdet 2.x left beside it.
 
     Args:
         path: A local file.
@@ -100,7 +102,8 @@ def load_checkpoint(
         from zoo.engine.published import find_dataset_meta, read_tensors
 
         known = find_dataset_meta(file)
-        return Checkpoint(file, read_tensors(file), {"dataset_meta": known} if known else {})
+        weights, _ = _without_averages(read_tensors(file))
+        return Checkpoint(file, weights, {"dataset_meta": known} if known else {})
     tree = read_pickled(file, map_location=map_location, data=data)
     if not isinstance(tree, dict):
         raise _no_weights(file, f"a {type(tree).__name__}")
@@ -108,12 +111,14 @@ def load_checkpoint(
     state_dict = tree["state_dict"] if wrapped else tree
     _check_state_dict(file, state_dict)
     meta = tree.get("meta") if wrapped else None
+    weights, copies = _without_averages(_without_wrapper(state_dict))
+    rest = tuple(str(key) for key in tree if key != "state_dict") if wrapped else ()
     return Checkpoint(
         path=file,
-        state_dict=_without_wrapper(state_dict),
+        state_dict=weights,
         meta=meta if isinstance(meta, dict) else {},
         resumable=wrapped and "optimizer" in tree and "message_hub" in tree,
-        rest=tuple(str(key) for key in tree if key != "state_dict") if wrapped else (),
+        rest=(*rest, f"{len(copies)} ema_*") if copies else rest,
     )
 
 
@@ -150,3 +155,23 @@ def _without_wrapper(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     if not all(name.startswith(prefix) for name in state_dict):
         return state_dict
     return {name.removeprefix(prefix): value for name, value in state_dict.items()}
+
+
+def _without_averages(state_dict: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], set[str]]:
+    """Return the weights without their copies ``ema_<name>``, and the names of these.
+
+    The EMA hooks of mmcv 1.x and mmdet 2.x keep a second value of each weight as a buffer of the
+    model, with ``_`` for ``.`` in its name. They swap both before they save, so that the average is
+    under the weight's own name, and the copy is what training went on from.
+
+    Source:
+        ``mmdet/core/hook/ema.py`` of mmdet 2.28, ``mmcv/runner/hooks/ema.py`` of mmcv 1.7.
+    """
+    expected = {f"ema_{name.replace('.', '_')}" for name in state_dict}
+    copies = expected & state_dict.keys()
+    if not copies:
+        return state_dict, set()
+    kept = OrderedDict((name, value) for name, value in state_dict.items() if name not in copies)
+    if hasattr(state_dict, "_metadata"):  # the versions of modules, which decide how some are read
+        kept._metadata = state_dict._metadata  # type: ignore[attr-defined]
+    return kept, copies

@@ -22,8 +22,21 @@ from zoo.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Converted", "convert_checkpoint"]
+__all__ = ["Converted", "convert_checkpoint", "is_parameter"]
 
+# Buffers of floats that modules of torch, mmcv, mmseg and mmdet save; a checkpoint alone does not
+# tell them from parameters. Tested against built models of upstream's configs.
+_BUFFERS = frozenset(
+    {
+        *("running_mean", "running_var"),  # batch norm
+        *("weight_gamma", "weight_beta"),  # mmcv's ConvAWS2d
+        "cum_samples",  # mmdet's SeesawLoss
+        *("edges", "acc_sum"),  # mmdet's GHM losses
+        "bases",  # mmseg's LightHamHead
+        "laplacian_kernel",  # mmseg's STDC head
+        "project",  # mmdet's Integral of the GFL heads
+    }
+)
 _RESERVED = "__metadata__"  # where the header of a .safetensors keeps its texts
 
 
@@ -36,7 +49,7 @@ class Converted:
         sha256: Of its bytes.
         size_bytes: Its size.
         tensors: How many it holds.
-        parameters: How many values its floating-point tensors have, buffers included.
+        parameters: How many values its parameters have, buffers not counted.
         dropped: What else the checkpoint held, such as ``optimizer``.
     """
 
@@ -87,9 +100,14 @@ def convert_checkpoint(
         sha256=hashlib.sha256(written).hexdigest(),
         size_bytes=len(written),
         tensors=len(tensors),
-        parameters=sum(t.numel() for t in tensors.values() if t.is_floating_point()),
+        parameters=sum(value.numel() for name, value in items if is_parameter(name, value)),
         dropped=checkpoint.rest,
     )
+
+
+def is_parameter(name: str, value: Tensor) -> bool:
+    """Return whether a tensor of a checkpoint is a parameter, by its name and kind alone."""
+    return value.is_floating_point() and name.rpartition(".")[2] not in _BUFFERS
 
 
 def _no_place(source: Path, what: str) -> CheckpointError:

@@ -160,6 +160,95 @@ def test_bind_data_of_instances_gives_each_evaluator_its_own_json(
     assert config["test_evaluator"][1] == {"type": "DumpDetResults", "out_file_path": "x.pkl"}
 
 
+@pytest.mark.parametrize(
+    "evaluator",
+    [
+        {"type": "CocoMetric"},
+        [{"type": "CocoMetric", "metric": "segm"}, {"type": "VOCMetric"}],
+        {"type": "Evaluator", "metrics": [{"type": "mmdet.CocoMetric"}]},
+        {"metrics": {"type": "CocoMetric", "ann_file": None}},
+    ],
+    ids=["dict", "list", "evaluator", "none"],
+)
+def test_bind_data_of_instances_gives_a_json_to_metrics_that_name_none(
+    config: dict[str, Any], discs_data: Path, evaluator: Any
+) -> None:
+    """Without one they want annotations of the pipeline, and fail at the first validation."""
+    from zoo.engine.evaluators import iterate_metrics
+
+    config |= {"default_scope": "mmdet", "val_evaluator": evaluator}
+
+    bind_data(config, discs_data)
+
+    found = [metric for _, metric in iterate_metrics(config["val_evaluator"], "val_evaluator")]
+    assert found[0]["ann_file"] == str(discs_data / "annotations/val.json")
+    assert [metric for metric in found[1:] if "ann_file" in metric] == []
+
+
+def _upstream(name: str) -> dict[str, Any]:
+    from zoo.engine.config_files import find_config_file, parse_config_file
+
+    tree: dict[str, Any] = parse_config_file(find_config_file(f"mmdet::{name}"))._cfg_dict
+    return tree
+
+
+def test_bind_data_of_instances_counts_things_of_mask2former(discs_data: Path) -> None:
+    """Two of them and no stuff, in the head, where masks are fused, and in its weights."""
+    config = _upstream("mask2former/mask2former_r50_8xb2-lsj-50e_coco.py")
+
+    bind_data(config, discs_data)
+
+    model = config["model"]
+    for part in ("panoptic_head", "panoptic_fusion_head"):
+        counts = model[part]["num_things_classes"], model[part]["num_stuff_classes"]
+        assert counts == (2, 0), part
+    assert model["panoptic_head"]["loss_cls"]["class_weight"] == [1.0, 1.0, 0.1]
+
+
+def test_model_that_counts_other_things_than_its_data_is_refused(discs_data: Path) -> None:
+    """As where a config of one's own forgets it: it would fail after training, or never."""
+    from mmengine.config import Config
+
+    from zoo.engine.class_counts import check_run_classes
+
+    config = _upstream("mask2former/mask2former_r50_8xb2-lsj-50e_coco.py")
+    bind_data(config, discs_data)
+    check_run_classes(Config(config), "train_dataloader")
+    config["model"]["panoptic_head"]["num_things_classes"] = 80
+
+    with pytest.raises(ConfigError) as caught:
+        check_run_classes(Config(config), "train_dataloader")
+
+    key = "model.panoptic_head.num_things_classes"
+    assert caught.value.message == (
+        f"classes differ: the config's {key} and num_stuff_classes make 80, the data set has 2 "
+        "(disc, ring)."
+    )
+    assert str(caught.value.hint).startswith(f"--cfg-options {key}=2 model.panoptic_head.num_stuff")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py", "LoadPanopticAnnotations"),
+        ("mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py", "LoadPanopticAnnotations"),
+        ("maskformer/maskformer_r50_ms-16xb1-75e_coco.py", "LoadPanopticAnnotations"),
+        ("htc/htc_r50_fpn_1x_coco.py", "LoadAnnotations"),
+    ],
+)
+def test_bind_data_of_instances_refuses_models_that_want_semantic_maps(
+    discs_data: Path, name: str, kind: str
+) -> None:
+    """They would end in a traceback in the first step."""
+    with pytest.raises(ConfigError) as caught:
+        bind_data(_upstream(name), discs_data)
+
+    assert caught.value.message == (
+        f"cannot use data of instances: the config wants a semantic map of each image too ({kind})."
+    )
+    assert str(caught.value.where).startswith("train_dataloader.dataset.pipeline.")
+
+
 def test_bind_data_of_instances_counts_classes_in_box_and_mask_heads(
     config: dict[str, Any], discs_data: Path
 ) -> None:

@@ -295,3 +295,18 @@ def test_open_by_an_edited_row_is_refused_and_by_its_file_done(
     assert ", the file 'dice_lung' 0.97 (" in raised.value.message
     assert open_model(path, device="cpu").classes == ("background", "lung")
     assert open_model("good.unet_tiny", device="cpu").classes == ("background", "lung")
+
+
+def test_publish_of_a_config_that_is_only_validated_takes_that_pipeline(
+    tmp_path: Path, config: Any, card: Any
+) -> None:
+    """As predicting does."""
+    from zoo.engine.publishing import publish
+
+    checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=DATASET_META)
+    expected = publish(config, checkpoint, tmp_path / "tested", card).record.pipeline
+    config.val_dataloader = config.pop("test_dataloader")
+
+    published = publish(config, checkpoint, tmp_path / "validated", card)
+
+    assert published.record.pipeline == expected

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,54 @@ def test_unknown_type_of_a_build_finds_its_keys(read: Callable[..., Any]) -> Non
 
     assert caught.value.where == "model.backbone.extra"
     assert caught.value.message == "no model named 'LayerNrm2d' in the scope 'mmseg'."
+
+
+_EVALUATOR = """
+from mmengine.evaluator import Evaluator
+
+
+class Quiet(Evaluator):
+    pass
+"""
+
+
+@pytest.mark.parametrize("name", ["zoo.quiet.Quiet", "zoo.Quiet", "Evaluator", None])
+def test_evaluator_of_a_plugin_is_looked_up_as_one(
+    read: Callable[..., Any],
+    write_plugin: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str | None,
+) -> None:
+    """What holds metrics is an evaluator; its metrics are looked up as such."""
+    from zoo.catalog import forget_catalog
+    from zoo.engine.type_names import check_type_names
+
+    row = '[[evaluator]]\nname = "Quiet"\ntarget = "zoo_quiet.parts:Quiet"\n'
+    package = write_plugin("quiet", row, parts=_EVALUATOR)
+    config = read()
+    path = f"{os.environ['ZOO_PLUGIN_PATH']}{os.pathsep}{package.parent}"
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", path)
+    forget_catalog()
+    config.val_evaluator = {"metrics": [{"type": "IoUMetric"}]}
+    if name is not None:
+        config.val_evaluator.type = name
+
+    check_type_names(config)
+    config.val_evaluator.metrics[0].type = "IoUMetrik"
+    with pytest.raises(UnknownNameError, match="no metric named 'IoUMetrik'") as caught:
+        check_type_names(config)
+
+    assert caught.value.where == "val_evaluator.metrics.0.type"
+
+
+def test_unknown_evaluator_is_called_one(read: Callable[..., Any]) -> None:
+    from zoo.engine.type_names import check_type_names
+
+    config = read()
+    config.val_evaluator = {"type": "Evaluater", "metrics": [{"type": "IoUMetric"}]}
+
+    with pytest.raises(UnknownNameError) as caught:
+        check_type_names(config)
+
+    assert caught.value.message == "no evaluator named 'Evaluater' in the scope 'mmseg'."
+    assert "Evaluator" in caught.value.near

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints import load_checkpoint
-from zoo.engine.data_binding import iterate_heads, iterate_leaves
+from zoo.engine.config_tree import iterate_dicts
+from zoo.engine.data_binding import (
+    class_count,
+    family_of,
+    iterate_heads,
+    iterate_leaves,
+    iterate_panoptic_heads,
+)
 from zoo.engine.fitting import check_classes
 from zoo.engine.type_names import find_type
 from zoo.errors import CheckpointError, ConfigError
@@ -36,14 +43,16 @@ def check_run_classes(config: Config, loader: str, *, transfer: bool = False) ->
         transfer: Leave the classes of ``load_from`` out, where it is only a start.
 
     Raises:
-        ConfigError: A head counts other classes than the data set has.
+        ConfigError: A head counts other classes than the data set has, or a semantic model is to
+            learn one class alone.
         CheckpointError: The checkpoint was trained on other classes, or cannot be read.
     """
     dataset = config[loader]["dataset"]
     classes = dataset_classes(config, dataset)
-    if classes is not None and COUNT_OTHERWISE.isdisjoint(config.model):
-        for key, head in iterate_heads(config.model):
-            _check_head(head["num_classes"], classes, key, f"{loader}.dataset")
+    if loader == "train_dataloader" and classes is not None and len(classes) == 1:
+        _check_one_class(config, classes[0])
+    if classes is not None:
+        _check_heads(config, classes, f"{loader}.dataset")
     weights = config.get("load_from")
     if weights and not (transfer and not config.get("resume")):
         checkpoint = load_checkpoint(weights)
@@ -56,6 +65,14 @@ def check_run_classes(config: Config, loader: str, *, transfer: bool = False) ->
             if starts:
                 error.hint = f"to start from these weights all the same: --pretrained {weights}."
             raise
+
+
+def _check_heads(config: Config, classes: tuple[str, ...], dataset: str) -> None:
+    if COUNT_OTHERWISE.isdisjoint(config.model):
+        for key, head in iterate_heads(config.model):
+            _check_head(head["num_classes"], classes, f"{key}.num_classes", dataset)
+    for key, head in iterate_panoptic_heads(config.model):
+        _check_head(class_count(head), classes, f"{key}.num_things_classes", dataset)
 
 
 def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] | None:
@@ -81,11 +98,34 @@ def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] 
     return None if named is None else tuple(str(name) for name in named)
 
 
+def _check_one_class(config: Config, name: str) -> None:
+    """Raise where a semantic model has one class alone, which every pixel then is."""
+    if family_of(config._cfg_dict) != "semantic":
+        return
+    losses = [
+        loss
+        for key in ("decode_head", "auxiliary_head")
+        for _, loss in iterate_dicts(config.model.get(key))
+        if "Loss" in str(loss.get("type"))
+    ]
+    if losses and all(loss.get("use_sigmoid") for loss in losses):
+        return
+    message = f"cannot train on the one class {name!r}: a softmax over one channel is 1 "
+    message += "everywhere, expected two classes at least."
+    hint = "prepare the data with its background as a class of its own, rather than ignored; "
+    hint += "one output channel can tell the two apart, with out_channels=1 and use_sigmoid=True."
+    raise ConfigError(message, where="train_dataloader.dataset.metainfo.classes", hint=hint)
+
+
 def _check_head(count: Any, classes: tuple[str, ...], key: str, dataset: str) -> None:
     if not isinstance(count, int) or count == len(classes):
         return
     shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-    message = f"classes differ: the config's {key}.num_classes is {count}, "
+    message = f"classes differ: the config's {key} is {count}, "
     message += f"the data set has {len(classes)} ({shown})."
-    hint = f"--cfg-options {key}.num_classes={len(classes)}; --data DIR sets it by itself."
-    raise ConfigError(message, where=f"{key}.num_classes and {dataset}", hint=hint)
+    hint = f"--cfg-options {key}={len(classes)}; --data DIR sets it by itself."
+    if key.endswith("num_things_classes"):
+        message = message.replace(f"is {count}", f"and num_stuff_classes make {count}")
+        stuff = key.replace("things", "stuff")
+        hint = f"--cfg-options {key}={len(classes)} {stuff}=0; --data DIR sets them by itself."
+    raise ConfigError(message, where=f"{key} and {dataset}", hint=hint)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config_tree import iterate_dicts, join_key
+from zoo.engine.evaluators import bind_evaluator
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bind_data",
-    "bind_evaluator",
+    "class_count",
     "family_of",
     "iterate_heads",
     "iterate_leaves",
+    "iterate_panoptic_heads",
     "root_without_training",
 ]
 
@@ -36,6 +38,7 @@ _OTHER_COUNTS = frozenset(
     {"backbone", "detector", "reid", "rpn_head", "semantic_head", "teacher"},
 )
 _OTHER_HEADS = frozenset({"STDCHead"})  # boundary or not
+_THINGS, _STUFF = "num_things_classes", "num_stuff_classes"
 
 
 def bind_data(config: dict[str, Any], data: Path) -> None:
@@ -43,8 +46,8 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
 
     Sets type, root, split, folders and metainfo of the data set in every data loader (those named
     ``<split>_dataloader`` and, for hooks, ``<split>_..._dataloader``), also inside wrappers (of a
-    ConcatDataset the first stays), the COCO JSON of every evaluator that names one, and
-    ``num_classes`` of every head, with class weights and output channels that follow from it.
+    ConcatDataset the first stays), the COCO JSON of every metric that takes one, and the classes
+    that every head counts, with class weights and output channels that follow from them.
 
     Args:
         config: The whole config; every part that is set is its own copy afterwards.
@@ -52,7 +55,8 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
 
     Raises:
         DataError: The folder is not a prepared one.
-        ConfigError: The config is of the other task than the data, or has no data loader.
+        ConfigError: The config is of the other task than the data, wants panoptic data, or has no
+            data loader.
     """
     from zoo.data import read_prepared
 
@@ -67,28 +71,13 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
     for key, split in bound:
         # One dict often stands under two keys (test_dataloader = val_dataloader).
         config[key] = copy.deepcopy(config[key])
+        if prepared.task == "instance":
+            _check_no_maps(config[key], key)
         _bind_loader(config[key], prepared, split)
     if prepared.task == "instance":
         for split in ("val", "test"):
             bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
-    for key, head in iterate_heads(config.get("model", {})):
-        _set_class_count(head, len(prepared.classes), key)
-
-
-def bind_evaluator(config: dict[str, Any], key: str, path: Path) -> None:
-    """Give the metrics of an evaluator that read a COCO JSON another one.
-
-    Args:
-        config: The whole config, changed in place.
-        key: ``val_evaluator`` or ``test_evaluator``.
-        path: The JSON.
-    """
-    if config.get(key):
-        # One dict often stands under two keys (test_evaluator = val_evaluator).
-        config[key] = copy.deepcopy(config[key])
-        for _, node in iterate_dicts(config[key]):
-            if "ann_file" in node:
-                node["ann_file"] = str(path.absolute())
+    _set_class_counts(config.get("model", {}), len(prepared.classes))
 
 
 def iterate_leaves(dataset: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -118,6 +107,24 @@ def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         is_other = kind in _OTHER_HEADS or not _OTHER_COUNTS.isdisjoint(key.split("."))
         if "num_classes" in node and not is_other:
             yield key, node
+
+
+def iterate_panoptic_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each part that counts things and stuff apart.
+
+    Args:
+        model: The config's model; Mask2Former's and MaskFormer's heads count so in mmdet.
+    """
+    for key, node in iterate_dicts(model, "model"):
+        if _THINGS in node:
+            yield key, node
+
+
+def class_count(head: dict[str, Any]) -> Any:
+    """Return how many classes a head of either kind counts, as its config says."""
+    if _THINGS in head:
+        return head[_THINGS] + (head.get(_STUFF) or 0)
+    return head["num_classes"]
 
 
 def family_of(config: dict[str, Any]) -> str | None:
@@ -195,6 +202,17 @@ def _bind_loader(loader: dict[str, Any], prepared: Prepared, split: str) -> None
             node.pop("reduce_zero_label", None)
 
 
+def _check_no_maps(loader: dict[str, Any], key: str) -> None:
+    """Raise where a pipeline wants a semantic map of each image, as for panoptic models."""
+    for place, node in iterate_dicts(loader, key):
+        kind = str(node.get("type", "")).rpartition(".")[2]
+        if node.get("with_seg", kind == "LoadPanopticAnnotations"):
+            message = "cannot use data of instances: the config wants a semantic map of each image "
+            message += f"too ({kind})."
+            hint = "take that model's config for instances, without 'panoptic' in its name."
+            raise ConfigError(message, where=place, hint=hint)
+
+
 def _drop_all_but_first(dataset: dict[str, Any]) -> None:
     if isinstance(dataset.get("datasets"), (list, tuple)):
         dataset["datasets"] = list(dataset["datasets"][:1])
@@ -224,6 +242,15 @@ def _dataset_config(prepared: Prepared, split: str) -> dict[str, Any]:
     }
 
 
+def _set_class_counts(model: Any, count: int) -> None:
+    for key, head in iterate_heads(model):
+        _set_class_count(head, count, key)
+    for key, head in iterate_panoptic_heads(model):
+        old = class_count(head)
+        head[_THINGS], head[_STUFF] = count, 0  # data of instances has no stuff
+        _resize_all_weights(head, key, old, count)
+
+
 def _set_class_count(head: dict[str, Any], count: int, key: str) -> None:
     old = head["num_classes"]
     head["num_classes"] = count
@@ -232,6 +259,10 @@ def _set_class_count(head: dict[str, Any], count: int, key: str) -> None:
         head["out_channels"] = count
     elif head.get("out_channels") == 1 and count != 2:
         head["out_channels"] = None
+    _resize_all_weights(head, key, old, count)
+
+
+def _resize_all_weights(head: dict[str, Any], key: str, old: int, count: int) -> None:
     if old == count:
         return
     for loss_key, loss in iterate_dicts(head, key):
@@ -246,4 +277,5 @@ def _resize_weights(weights: list[float], old: int, count: int, key: str) -> lis
         return weights[:1] * count + weights[old:]
     text = "dropped %s.class_weight: %d weights for the %d classes of the config, the data has %d"
     _LOG.warning(text, key, len(weights), old, count)
-    return None
+    # Heads that know "no object" cannot do without weights.
+    return [1.0] * count + weights[old:] if len(weights) == old + 1 else None

@@ -181,7 +181,9 @@ def make_record(
 
 
 def _test_pipeline(config: Config) -> Any:
-    node: Any = (config.get("test_dataloader") or {}).get("dataset") or {}
+    # As a config without a test part is tested: as it is validated.
+    loader = config.get("test_dataloader") or config.get("val_dataloader") or {}
+    node: Any = loader.get("dataset") or {}
     while "pipeline" not in node and ("dataset" in node or node.get("datasets")):
         node = node["dataset"] if "dataset" in node else node["datasets"][0]
     pipeline = node.get("pipeline") or config.get("test_pipeline")

@@ -171,7 +171,8 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
         raise CheckpointError(message, path=spec, hint=hint)
     source = config or find_dumped_config(folder)
     resolved = read_config(source, data=data, pretrained="none")
-    loader = resolved.get("train_dataloader") or resolved.get("test_dataloader")
+    loaders = [resolved.get(f"{split}_dataloader") for split in ("train", "test", "val")]
+    loader = next((found for found in loaders if found), None)
     if not loader:
         message = f"cannot publish {str(spec)!r}: its config names no data."
         raise ConfigError(message, where=source, hint="give the config that it was trained with.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints import Checkpoint, load_checkpoint
 from zoo.engine.class_counts import check_run_classes
+from zoo.engine.class_order import check_class_order
 from zoo.engine.drawing import use_test_time_augmentation
 from zoo.engine.fitting import check_fits
 from zoo.engine.per_image import PerImageValues, keeping_per_image
@@ -90,8 +91,7 @@ def test(
     config.load_from, config.resume = str(checkpoint), False
     config.work_dir = str(Path(config.work_dir) / "test")
     weights = load_checkpoint(checkpoint)
-    check_type_names(config)
-    check_run_classes(config, "test_dataloader")
+    _check(config)
     if tta:
         use_test_time_augmentation(config)
     join_processes(config)
@@ -114,6 +114,12 @@ def test(
             way = {"tta": tta, "cfg_options": [without_places(option) for option in cfg_options]}
             _write(Path(out), _document(config, weights, split, way, metrics, kept))
     return metrics
+
+
+def _check(config: Config) -> None:
+    check_type_names(config)
+    check_run_classes(config, "test_dataloader")
+    check_class_order(config, ("test",))
 
 
 def measured_split(config: Config, split: str) -> str:
@@ -145,7 +151,8 @@ def _config_for(config: Config, split: str) -> Config:
 
 
 def _read_train_images(config: Config) -> None:
-    from zoo.engine.data_binding import bind_evaluator, iterate_leaves
+    from zoo.engine.data_binding import iterate_leaves
+    from zoo.engine.evaluators import bind_evaluator
 
     _, source = next(iterate_leaves(config.train_dataloader["dataset"], ""))
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))

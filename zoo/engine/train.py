@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.batches import naming_images
 from zoo.engine.class_counts import check_run_classes
+from zoo.engine.class_order import check_class_order
 from zoo.engine.data_binding import root_without_training
 from zoo.engine.interrupts import saving_on_interrupt
 from zoo.engine.own_configs import note_own
 from zoo.engine.processes import join_processes
 from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
+from zoo.engine.schedules import fit_warm_ups
 from zoo.engine.type_names import check_type_names
 from zoo.engine.workers import explaining_workers
 from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
@@ -76,6 +78,7 @@ def train(
     _set_start(config, resume)
     join_processes(config)
     check_run_classes(config, "train_dataloader", transfer=transfer)
+    check_class_order(config, ("train", "val"))
     with safe_loading(), safe_saving(), listing_start():
         runner = build_runner(config)
         _note_configs(runner)
@@ -173,6 +176,7 @@ def _build_loops(runner: Runner, config: Config) -> None:
     with explaining(config):
         loops: list[Any] = [runner.train_loop, runner.val_loop]
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    fit_warm_ups(runner)
     for loop, name in zip(loops, ("train_dataloader", "val_dataloader"), strict=True):
         if loop is not None and not len(loop.dataloader.dataset):
             message = f"cannot train: the data set of {name} is empty."

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_type_names", "find_type", "unknown_type"]
 
+_EVALUATOR = r"(val|test)_evaluator"
 # (dotted key without the indices of lists, root registry): the first row that fits counts. What
 # fits none is left to whoever builds it: not every dict with a type comes from a registry.
 _PLACES = tuple(
@@ -30,6 +31,7 @@ _PLACES = tuple(
     for pattern, registry in (
         (r"(train|val|test)_cfg", "LOOPS"),
         (r"(default_hooks\.\w+|custom_hooks)", "HOOKS"),
+        (_EVALUATOR, "EVALUATOR"),
         (r"(val|test)_evaluator(\.metrics)?", "METRICS"),
         (r"optim_wrapper", "OPTIM_WRAPPERS"),
         (r"optim_wrapper\.optimizer", "OPTIMIZERS"),
@@ -129,6 +131,8 @@ def _named_types(config: Config) -> Iterator[tuple[str, str, str, str]]:
             foreign.append(f"{key}.")
         plain = re.sub(r"\.\d+(?=\.|$)", "", key)
         for pattern, registry in _PLACES:
+            if pattern.pattern == _EVALUATOR and "metrics" not in node:
+                continue  # mmengine takes it for a metric
             if pattern.fullmatch(plain):
                 nearest = max((p for p in scopes if f"{key}.".startswith(p)), key=len)
                 yield f"{key}.type", name, registry, scopes[nearest]

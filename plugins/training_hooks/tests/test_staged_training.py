@@ -146,6 +146,36 @@ def test_rates_with_multipliers_and_a_scheduler_are_scaled_by_the_stage(tmp_path
     assert [pytest.approx(row) for row in expected] == found
 
 
+@pytest.mark.parametrize(("end", "expected"), [(4, []), (5, ["heads"])])
+def test_stage_that_ends_within_the_warm_up_is_told(
+    tmp_path: Path, end: int, expected: list[str]
+) -> None:
+    """Two epochs of two steps each: a warm-up of five steps outlasts them, one of four does not."""
+    warm_up = {"type": "LinearLR", "start_factor": 0.25, "by_epoch": False, "end": end}
+    runner = make_runner(tmp_path / "run", [HEADS, ALL], Record(), param_scheduler=warm_up)
+    told: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = told.append  # type: ignore[method-assign]
+    runner.logger.addHandler(handler)
+    runner.logger.setLevel(logging.WARNING)
+
+    runner.train()
+
+    texts = [record.msg for record in told if "ends within the warm-up" in str(record.msg)]
+    assert [record.args for record in told if record.msg in texts] == [(n,) for n in expected]
+
+
+@pytest.mark.parametrize("by_epoch", [True, False])
+def test_warm_up_that_outlasts_the_run_is_refused(tmp_path: Path, by_epoch: bool) -> None:
+    """It would log a rate that no step has."""
+    end = 5 if by_epoch else 9
+    warm_up = {"type": "LinearLR", "start_factor": 0.25, "by_epoch": by_epoch, "end": end}
+    runner = make_runner(tmp_path / "run", [HEADS, ALL], Record(), param_scheduler=warm_up)
+
+    with pytest.raises(ConfigError, match="the run 8, so that no stage trains at its rate"):
+        runner.train()
+
+
 def test_stage_without_rate_has_the_optimizers(tmp_path: Path) -> None:
     record = Record()
     rows = [HEADS, {"name": "all", "train": ["*"], "until": 4}]

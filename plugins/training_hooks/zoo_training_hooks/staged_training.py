@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -18,6 +18,7 @@ from zoo_training_hooks.stages import (
     check_patterns,
     parse_stages,
     stage_at,
+    stages_in_warm_up,
 )
 from zoo_training_hooks.tables import format_table
 from zoo_training_hooks.unwrapping import unwrap
@@ -48,7 +49,8 @@ class StagedTraining(Hook):
 
     Raises:
         ConfigError: When training begins: stages overlap or end before the run, a pattern matches
-            nothing, or the optimizer cannot train what a stage names.
+            nothing, the warm-up lasts for the whole run, or the optimizer cannot train what a
+            stage names.
 
     Source:
         Matterport's Mask R-CNN, ``train_shapes`` and ``train(layers=...)``: heads, then all.
@@ -94,6 +96,11 @@ class StagedTraining(Hook):
         check_patterns(self._stages, names, sorted(self._free))
         self._check_optimizer(runner, model)
         self._check_wrapper(runner)
+        per_unit = len(loop.dataloader) if self._unit == "epoch" else 1
+        ends = [min(stage.until, steps) * per_unit for stage in self._stages]
+        for name in stages_in_warm_up(self._stages, ends, list(_find_warm_ups(runner))):
+            text = "stage %r ends within the warm-up, so it never trains at its rate"
+            runner.logger.warning(text, name)
         runner.logger.info(f"training in stages:\n{self._table(model)}")
         begins = zip(self._stages, self._begins(), strict=True)
         unreached = [stage.name for stage, begin in begins if begin >= steps]
@@ -170,6 +177,18 @@ class StagedTraining(Hook):
             message += "parameters that a stage freezes."
             hint = "set find_unused_parameters=True at the top of the config."
             raise ConfigError(message, where="find_unused_parameters", hint=hint)
+
+
+def _find_warm_ups(runner: Any) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last iteration of each scheduler that raises the rate."""
+    schedulers = runner.param_schedulers or []
+    if isinstance(schedulers, dict):
+        schedulers = [one for several in schedulers.values() for one in several]
+    for one in schedulers:
+        first = getattr(one, "start_factor", getattr(one, "factor", 1.0))
+        if one.param_name == "lr" and first < getattr(one, "end_factor", 1.0):
+            per_unit = len(runner.train_loop.dataloader) if one.by_epoch else 1
+            yield one.begin * per_unit, one.end * per_unit
 
 
 def _set_rate(runner: Any, stage: Stage) -> float:

@@ -12,7 +12,14 @@ from typing import Any
 
 from zoo.errors import ConfigError
 
-__all__ = ["Stage", "check_coverage", "check_patterns", "parse_stages", "stage_at"]
+__all__ = [
+    "Stage",
+    "check_coverage",
+    "check_patterns",
+    "parse_stages",
+    "stage_at",
+    "stages_in_warm_up",
+]
 
 _WHERE = "custom_hooks, StagedTraining.stages"
 _KEYS = ("name", "train", "until", "lr")
@@ -110,6 +117,35 @@ def check_coverage(stages: Sequence[Stage], steps: int, unit: str) -> None:
         key = "max_epochs" if unit == "epoch" else "max_iters"
         hint = f"let the last stage last until {steps}, or set train_cfg.{key}={last.until}."
         raise _error(len(stages) - 1, found, hint)
+
+
+def stages_in_warm_up(
+    stages: Sequence[Stage], ends: Sequence[int], warm_ups: Sequence[tuple[int, int]]
+) -> list[str]:
+    """Return the names of stages that end within a warm-up, and so never train at their rates.
+
+    A warm-up reaches the rate with its last iteration.
+
+    Args:
+        stages: In their order.
+        ends: The last iteration of each, in this run.
+        warm_ups: First and last iteration of each scheduler that raises the rate.
+
+    Raises:
+        ConfigError: A warm-up lasts for the whole run.
+    """
+    for first, last in warm_ups:
+        if first == 0 and last > ends[-1]:
+            found = f"the warm-up lasts {last} iterations, the run {ends[-1]}, so that no stage "
+            found += "trains at its rate"
+            hint = f"end the warm-up sooner, as with param_scheduler.0.end={max(1, ends[0] // 10)}."
+            raise _error(None, found, hint)
+    begins = [0, *ends[:-1]]
+    return [
+        stage.name
+        for stage, begin, end in zip(stages, begins, ends, strict=True)
+        if any(first <= begin < end < last for first, last in warm_ups)
+    ]
 
 
 def check_patterns(stages: Sequence[Stage], names: Sequence[str], free: Sequence[str]) -> None:

@@ -86,7 +86,7 @@ RULES = {
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
         *("zoo.errors", "zoo.documents", "zoo.fields", "zoo.texts"),
-        lazily={"numpy", "cv2", "pycocotools", "PIL"},
+        lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio"},
     ),
     "zoo/weights": rule(
         "zoo.manifest",
@@ -99,7 +99,7 @@ RULES = {
         *(*CATALOG, "zoo.catalog", "zoo.loading", "zoo.registry", "zoo.interfaces"),
         *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.__version__"),
         others={"torch", "numpy", "cv2", "safetensors", "packaging", *MM},
-        lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "yaml"},
+        lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "pyproj", "yaml"},
     ),
     "zoo/testing": rule(
         *(*BASE, "zoo.catalog", "zoo.discovery", "zoo.loading", "zoo.manifest"),

@@ -42,6 +42,10 @@ __all__ = ["command"]
     type=click.IntRange(0, 65535),
     help="What neighbouring windows share, in px (default: a quarter of --tile-size).",
 )
+@click.option(
+    "--bands",
+    help="Which bands of a raster are red, green and blue, where it does not name them: 3,2,1.",
+)
 @trust_option
 def command(
     model: str,
@@ -53,6 +57,7 @@ def command(
     score_thr: float | None,
     tile_size: int | None,
     overlap: int | None,
+    bands: str | None,
 ) -> None:
     """Segment images with MODEL.
 
@@ -60,7 +65,8 @@ def command(
     checkpoint, else its last), or CONFIG,CHECKPOINT. The config of a work dir is Python and is
     run: use those of people you trust.
 
-    INPUT is a file, a folder or a glob in quotes: PNG, JPEG, TIFF or BMP, 8 or 16 bit.
+    INPUT is a file, a folder or a glob in quotes: PNG, JPEG, TIFF or BMP, 8 or 16 bit; with
+    rasterio JPEG 2000 and VRT too.
 
     A semantic model leaves NAME_label.png, the class ids at the image's own resolution. An
     instance model leaves coco.json with the boxes and masks of all images, and NAME.geojson of
@@ -69,6 +75,7 @@ def command(
     image that fails is reported, the others are done, and the command exits 1.
     """
     from zoo.cli.progress import progress_bar
+    from zoo.data import parse_bands
     from zoo.engine.models import open_model
     from zoo.engine.predict import predict
     from zoo.engine.predictor import Predictor
@@ -82,7 +89,8 @@ def command(
         if opened.task == "instance" and labels:
             message = f"{opened.name!r} finds instances and gives no label map"
             raise click.BadParameter(message, param_hint="--labels")
-        predictor = Predictor(opened, **_instance_options(score_thr, tile_size, overlap))
+        options = _instance_options(score_thr, tile_size, overlap)
+        predictor = Predictor(opened, bands=parse_bands(bands), **options)
         done = predict(
             predictor, inputs, out, labels=labels is not False, overlays=overlays, progress=progress
         )

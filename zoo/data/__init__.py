@@ -14,6 +14,7 @@ from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.coco_masks import box_of_segmentation
 from zoo.data.dataset_json import read_prepared
 from zoo.data.drawing import draw_legend, draw_overlay
+from zoo.data.files import read_file
 from zoo.data.images import (
     decode_image,
     encode_png,
@@ -28,6 +29,9 @@ from zoo.data.instance import prepare_instances
 from zoo.data.instances import Instance, Scene
 from zoo.data.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
 from zoo.data.pairs import EncodeMask, Pair
+from zoo.data.pictures.decoding import decode_picture, read_picture
+from zoo.data.pictures.picture import Picture
+from zoo.data.pictures.raster_bands import parse_bands
 from zoo.data.prepared import (
     IGNORE_INDEX,
     DatasetIdentity,
@@ -60,6 +64,7 @@ __all__ = [
     "Instance",
     "MaskedFile",
     "Pair",
+    "Picture",
     "Prepared",
     "PreparedFile",
     "Report",
@@ -81,6 +86,7 @@ __all__ = [
     "compose",
     "decode_image",
     "decode_mask",
+    "decode_picture",
     "digest_of",
     "draw_legend",
     "draw_overlay",
@@ -91,6 +97,7 @@ __all__ = [
     "fit_size",
     "open_source",
     "pair_by_stem",
+    "parse_bands",
     "parse_shares",
     "parse_size",
     "parse_tiling",
@@ -98,6 +105,8 @@ __all__ = [
     "prepare_instances",
     "prepare_semantic",
     "read_coco",
+    "read_file",
+    "read_picture",
     "read_prepared",
     "resize_image",
     "resize_mask",

@@ -13,6 +13,8 @@ from zoo.data.coco_json import write_annotations
 from zoo.data.facts import Twin, note_twins, write_facts
 from zoo.data.instances import Scene
 from zoo.data.jobs import Progress, run_jobs
+from zoo.data.pictures.decoding import BandChoice
+from zoo.data.pictures.raster_bands import band_options
 from zoo.data.plan import Plan, make_plan
 from zoo.data.prepared import DatasetIdentity
 from zoo.data.report import Report
@@ -45,6 +47,7 @@ def prepare_instances(
     licence: str,
     options: Mapping[str, Any] | None = None,
     salt: str = "zoo",
+    bands: BandChoice = None,
     progress: Progress | None = None,
     workers: int = 2,
 ) -> Report:
@@ -70,6 +73,7 @@ def prepare_instances(
         licence: Of the images.
         options: What else decided the result; a later run compares them.
         salt: Of the splits.
+        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them.
         progress: Called with scenes done and scenes in all.
         workers: Threads; each holds one scene, so memory does not grow with their number.
 
@@ -84,7 +88,7 @@ def prepare_instances(
         return survey_scene(source, scene)
 
     def write(scene: SurveyedScene) -> SceneRecord:
-        return write_scene(source, scene, plan.splits[scene.stem], folder, tiling)
+        return write_scene(source, scene, plan.splits[scene.stem], folder, tiling, bands=bands)
 
     surveyed = run_jobs(survey, tuple(scenes), what="scenes", workers=workers)
     tiling.check_fits(scene.sizes for scene in surveyed)
@@ -94,7 +98,7 @@ def prepare_instances(
         classes,
         palette,
         labels=labels,
-        options={**(options or {}), **tiling.to_options(), "salt": salt},
+        options={**(options or {}), **tiling.to_options(), "salt": salt, **band_options(bands)},
         shares=shares,
         salt=salt,
         most_classes=_MOST_CLASSES,
@@ -159,6 +163,8 @@ def _complete(
         if all(instance.is_crowd for instance in scene.scene.instances):
             crowds = ", crowds alone" if scene.scene.instances else ""
             report.note(scene.image, f"no instance in the scene{crowds}")
+        for text in record.notes:
+            report.note(scene.image, text)
         if record.is_stretched:
             report.repair(scene.image, "16-bit samples stretched to 8 bits")
         if max(scene.width_px, scene.height_px) < tiling.tile_px:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo.data.alpha import TAKEN, DecodedMask, decode_mask
 from zoo.data.digests import digest_pixels, digest_sources
 from zoo.data.images import (
-    decode_image,
     encode_png,
     fit_size,
     resize_image,
     resize_mask,
-    to_uint8,
 )
+from zoo.data.pictures.decoding import BandChoice, decode_picture
 from zoo.data.prepared import IGNORE_INDEX, MaskedFile
 from zoo.data.report import ReportLine
 from zoo.data.source import Source
@@ -74,7 +73,8 @@ class WriteRules:
         encode_mask: From the decoded masks to ``(H, W)`` uint8 ids, and what it repaired.
         size: Width and height, or None for each image's own.
         keep_aspect: See :func:`zoo.data.fit_size`.
-        palette_masks: How palette PNG masks are read.
+        palette_masks: How palette masks are read.
+        bands: Of the images, see :func:`zoo.data.pictures.decoding.decode_picture`.
     """
 
     classes: tuple[str, ...]
@@ -82,6 +82,7 @@ class WriteRules:
     size: tuple[int, int] | None
     keep_aspect: bool
     palette_masks: Literal["colors", "index"]
+    bands: BandChoice = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +121,15 @@ def write_pair(
         DataError: A file cannot be read or written, sizes differ, or the mask is refused.
     """
     contents = [source.read(path) for path in (pair.image, *pair.masks)]
-    original = decode_image(contents[0], source.where(pair.image))
-    masks = _decode_masks(source, pair, contents[1:], original.shape[:2], rules)
-    labels, repairs = _encode(source, pair, masks, original.shape[:2], rules)
+    picture = decode_picture(contents[0], source.where(pair.image), bands=rules.bands)
+    shape = picture.pixels.shape[:2]
+    masks = _decode_masks(source, pair, contents[1:], shape, rules)
+    labels, repairs = _encode(source, pair, masks, shape, rules)
     repaired = [ReportLine(pair.masks[0], repair) for repair in repairs]
-    if original.dtype != "uint8":
+    if picture.is_deep:
         repaired.append(ReportLine(pair.image, "16-bit samples stretched to 8 bits"))
-    size = fit_size(original.shape[0], original.shape[1], rules.size, rules.keep_aspect)
-    image = resize_image(to_uint8(original), size)
+    size = fit_size(shape[0], shape[1], rules.size, rules.keep_aspect)
+    image = resize_image(picture.to_uint8(), size)
     labels = resize_mask(labels, size)
     class_px = _count_classes(labels, source.where(pair.masks[0]), rules.classes)
     write_file(folder / "images" / f"{pair.stem}.png", encode_png(image))
@@ -143,8 +145,8 @@ def write_pair(
         source_image=pair.image,
         source_masks=pair.masks,
         source_sha256=digest_sources(contents),
-        source_height_px=int(original.shape[0]),
-        source_width_px=int(original.shape[1]),
+        source_height_px=int(shape[0]),
+        source_width_px=int(shape[1]),
         meta=pair.meta,
     )
     by_alpha = tuple(
@@ -152,7 +154,8 @@ def write_pair(
         for path, mask in zip(pair.masks, masks, strict=True)
         if mask.is_taken or mask.is_doubtful
     )
-    notes = _notes(pair, class_px, rules.classes)
+    notes = (*(ReportLine(pair.image, text) for text in picture.notes),)
+    notes += _notes(pair, class_px, rules.classes)
     return PairRecord(row, class_px, tuple(repaired), notes, by_alpha)
 
 

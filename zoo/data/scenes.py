@@ -20,9 +20,10 @@ from zoo.data.coco_masks import (
     to_json,
 )
 from zoo.data.digests import digest_bytes, digest_pixels
-from zoo.data.formats import find_fault, find_jpeg_size
-from zoo.data.images import decode_image, encode_png, to_uint8
+from zoo.data.formats import read_header
+from zoo.data.images import encode_png
 from zoo.data.instances import Instance, Scene, keep_inside
+from zoo.data.pictures.decoding import BandChoice, decode_picture
 from zoo.data.prepared import WindowFile
 from zoo.data.report import ReportLine
 from zoo.data.shapes import Box
@@ -92,12 +93,14 @@ class SceneRecord:
         annotations: Of each row, COCO annotations that still lack their ids.
         remains: How many parts of cut instances were too small to be kept.
         is_stretched: 16-bit samples became 8 bits.
+        notes: What the report should say of how the image was read.
     """
 
     files: tuple[WindowFile, ...]
     annotations: tuple[tuple[dict[str, Any], ...], ...]
     remains: int
     is_stretched: bool
+    notes: tuple[str, ...] = ()
 
 
 def survey_scene(source: Source, scene: Scene) -> SurveyedScene:
@@ -112,7 +115,7 @@ def survey_scene(source: Source, scene: Scene) -> SurveyedScene:
     """
     data = source.read(scene.image)
     where = source.where(scene.image)
-    width_px, height_px = _read_size(data, where)
+    width_px, height_px = read_header(data, where).size
     if scene.size is not None and scene.size != (width_px, height_px):
         message = (
             f"cannot use the annotations of {scene.image!r}: the image has {width_px}x{height_px} "
@@ -153,16 +156,14 @@ def _said(instance: Instance) -> bytes:
     return f"{facts}".encode() + b"\n".join(polygons) + b"\n"
 
 
-def _read_size(data: bytes, where: str) -> tuple[int, int]:
-    size = find_jpeg_size(data) if find_fault(data) is None else None
-    if size is not None:
-        return size
-    shape = decode_image(data, where).shape
-    return shape[1], shape[0]
-
-
 def write_scene(
-    source: Source, surveyed: SurveyedScene, split: str, folder: Path, tiling: Tiling
+    source: Source,
+    surveyed: SurveyedScene,
+    split: str,
+    folder: Path,
+    tiling: Tiling,
+    *,
+    bands: BandChoice = None,
 ) -> SceneRecord:
     """Write ``images/`` of one scene, and return what each of them shows.
 
@@ -174,26 +175,36 @@ def write_scene(
         split: Recorded, no more.
         folder: The staging folder.
         tiling: How to cut.
+        bands: See :func:`zoo.data.pictures.decoding.decode_picture`.
 
     Raises:
         DataError: The image cannot be read or written.
     """
     scene = surveyed.scene
     data = source.read(scene.image)
-    if tiling.layout == "whole" and find_jpeg_size(data):
+    where = source.where(scene.image)
+    # What is copied undecoded is decoded all the same: its damage shows nowhere else.
+    picture = decode_picture(data, where, bands=bands)
+    if tiling.layout == "whole" and _is_plain_jpeg(data, where):
         window = Window(0, 0, surveyed.width_px, surveyed.height_px)
         write_file(folder / "images" / f"{scene.stem}.jpg", data)
         row = _make_row(surveyed, split, scene.stem, window, surveyed.image_sha256, ".jpg")
-        return _record(surveyed, [(row, window, scene.instances)], tiling, False)
-    original = decode_image(data, source.where(scene.image))
-    pixels = to_uint8(original)
+        return _record(surveyed, [(row, window, scene.instances)], tiling)
+    pixels = picture.to_uint8()
     rows = []
     for stem, window, instances in _cut(surveyed, tiling):
         part = _crop(pixels, window)
         write_file(folder / "images" / f"{stem}.png", encode_png(part))
         row = _make_row(surveyed, split, stem, window, digest_pixels(part), ".png")
         rows.append((row, window, instances))
-    return _record(surveyed, rows, tiling, original.dtype != "uint8")
+    record = _record(surveyed, rows, tiling)
+    return replace(record, is_stretched=picture.is_deep, notes=picture.notes)
+
+
+def _is_plain_jpeg(data: bytes, where: str) -> bool:
+    """Return whether a file is a JPEG of grey or three channels that nothing might turn."""
+    header = read_header(data, where)
+    return header.kind == "JPEG" and header.channels != 4 and not header.has_exif
 
 
 def _cut(
@@ -248,7 +259,6 @@ def _record(
     surveyed: SurveyedScene,
     rows: Sequence[tuple[WindowFile, Window, Sequence[Instance]]],
     tiling: Tiling,
-    is_stretched: bool,
 ) -> SceneRecord:
     numbers = {id(each): n for n, each in enumerate(surveyed.scene.instances, start=1)}
     masks = {id(each): roi_of(each.segmentation) for each in surveyed.scene.instances}
@@ -267,7 +277,7 @@ def _record(
                 remains += 1
         files.append(replace(row, instances=len(shown)))
         annotations.append(tuple(shown))
-    return SceneRecord(tuple(files), tuple(annotations), remains, is_stretched)
+    return SceneRecord(tuple(files), tuple(annotations), remains, is_stretched=False)
 
 
 def _extent(instance: Instance, mask: Mask) -> Box:

@@ -11,6 +11,8 @@ from zoo.data.digests import digest_sources
 from zoo.data.facts import Twin, note_twins, write_facts
 from zoo.data.jobs import Progress, run_jobs
 from zoo.data.pairs import EncodeMask, Pair, PairRecord, WriteRules, write_pair
+from zoo.data.pictures.decoding import BandChoice
+from zoo.data.pictures.raster_bands import band_options
 from zoo.data.plan import Plan, make_plan
 from zoo.data.prepared import DatasetIdentity
 from zoo.data.report import Report
@@ -40,6 +42,7 @@ def prepare_semantic(
     options: Mapping[str, Any] | None = None,
     salt: str = "zoo",
     palette_masks: Literal["colors", "index"] = "colors",
+    bands: BandChoice = None,
     progress: Progress | None = None,
     workers: int = 2,
 ) -> Report:
@@ -68,6 +71,7 @@ def prepare_semantic(
         options: What else decided the result; a later run compares them.
         salt: Of the splits.
         palette_masks: How palette PNG masks are read, see :func:`zoo.data.decode_image`.
+        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them.
         progress: Called with pairs done and pairs in all.
         workers: Threads; each holds one pair, so memory does not grow with the number of files.
 
@@ -77,6 +81,7 @@ def prepare_semantic(
     """
     check_places(source.path, out)
     own = {"size": list(size) if size else None, "keep_aspect": keep_aspect, "salt": salt}
+    own |= band_options(bands)
     plan = make_plan(
         dataset,
         pairs,
@@ -90,7 +95,7 @@ def prepare_semantic(
     earlier = find_earlier(out)
     if earlier is not None:
         return check_same(earlier, plan, _digest_all(source, plan, workers, progress), report)
-    rules = WriteRules(plan.classes, encode_mask, size, keep_aspect, palette_masks)
+    rules = WriteRules(plan.classes, encode_mask, size, keep_aspect, palette_masks, bands)
     with staged_folder(out) as folder:
         records = _write_all(source, plan, folder, rules, workers, progress)
         _check_alpha(source, records)

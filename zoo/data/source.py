@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from zoo.data.archive import check_archive, entry_path
+from zoo.data.files import MOST_BYTES, read_file
 from zoo.errors import DataError
 
 __all__ = ["FolderSource", "Source", "SourceFile", "ZipSource", "open_source"]
@@ -132,10 +133,7 @@ class FolderSource(Source):
 
     def read(self, path: str) -> bytes:
         """Return the bytes of one file; see :meth:`Source.read`."""
-        try:
-            return (self.path / path).read_bytes()
-        except OSError as error:
-            raise _unreadable(self.where(path), error) from error
+        return read_file(self.path / path)
 
     def where(self, path: str) -> str:
         """Return the file's path."""
@@ -165,6 +163,10 @@ class ZipSource(Source):
         if entry is None:
             message = f"cannot read {path!r}: no such entry in the archive."
             raise DataError(message, path=self.where(path))
+        if entry.file_size > MOST_BYTES:
+            message = f"cannot read {path!r}: it has {entry.file_size} bytes, "
+            message += f"expected at most {MOST_BYTES}."
+            raise DataError(message, path=self.where(path), hint="take it out of the source.")
         try:
             return self._archive.read(entry)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from zoo.engine.ground_area import ground_area_of
 
 if TYPE_CHECKING:
     from zoo.engine.rasters import Georeference
@@ -20,7 +23,8 @@ def geojson_text(result: InstanceResult) -> str:
 
     Coordinates are those of the image's own reference system, which the member ``crs`` names, as
     in GeoJSON of 2008 and as GDAL and QGIS read it; RFC 7946 knows longitude and latitude alone.
-    A model without masks gives boxes. Of a projected system each feature has ``area_m2`` too.
+    A model without masks gives boxes. ``area_m2`` is the outline's area on the ellipsoid, as
+    :mod:`zoo.engine.ground_area` measures it.
 
     Args:
         result: Of an image with a georeference.
@@ -28,11 +32,16 @@ def geojson_text(result: InstanceResult) -> str:
     Raises:
         ValueError: It has none.
     """
+    from shapely.geometry import mapping
+
     place = result.georeference
     if place is None:
         message = "an image without coordinates has no GeoJSON"
         raise ValueError(message)
     areas = result.areas_px.tolist()
+    ground = ground_area_of(place.wkt)
+    a, b, _, d, e, _ = place.transform
+    step = min(math.hypot(a, d), math.hypot(b, e))
     features = []
     for index, score in enumerate(result.scores.tolist()):
         properties = {
@@ -40,9 +49,11 @@ def geojson_text(result: InstanceResult) -> str:
             "score": round(score, 4),
             "area_px": areas[index],
         }
-        if place.pixel_area_m2 is not None:
-            properties["area_m2"] = round(areas[index] * place.pixel_area_m2, 3)
-        geometry = _geometry(result, index, place)
+        outline = _outline(result, index, place)
+        area_m2 = None if ground is None else ground.of(outline, step=step)
+        if area_m2 is not None:
+            properties["area_m2"] = round(area_m2, 3)
+        geometry = mapping(outline)
         features.append({"type": "Feature", "properties": properties, "geometry": geometry})
     content = {
         "type": "FeatureCollection",
@@ -52,13 +63,13 @@ def geojson_text(result: InstanceResult) -> str:
     return json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
 
 
-def _geometry(result: InstanceResult, index: int, place: Georeference) -> dict[str, Any]:
+def _outline(result: InstanceResult, index: int, place: Georeference) -> Any:
     """Return the outline of an instance, outer rings counter-clockwise in the coordinates."""
     from affine import Affine
     from rasterio.features import shapes
     from shapely import box, union_all
     from shapely.affinity import affine_transform
-    from shapely.geometry import mapping, shape
+    from shapely.geometry import shape
     from shapely.geometry.polygon import orient
 
     a, b, c, d, e, f = place.transform
@@ -73,8 +84,5 @@ def _geometry(result: InstanceResult, index: int, place: Georeference) -> dict[s
         # Pixels that touch at a corner are parts of their own: so every ring is simple.
         outline = union_all([shape(part) for part, _ in parts])
     if outline.geom_type == "MultiPolygon":
-        outline = type(outline)([orient(part) for part in outline.geoms])
-    else:
-        outline = orient(outline)
-    plain: dict[str, Any] = mapping(outline)
-    return plain
+        return type(outline)([orient(part) for part in outline.geoms])
+    return orient(outline)

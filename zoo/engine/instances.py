@@ -63,7 +63,7 @@ def predict_scene(
         pixels = scene.read(window)
         if pixels is None:
             continue
-        read = reader.read(pixels)
+        read = reader.read(pixels, where=where)
         meta = meta or read.meta
         sample = predict_sample(model, read.batch, where)
         found.append((window, list(_detections(model, sample, window, _least(score_thr)))))

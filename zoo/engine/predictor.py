@@ -47,6 +47,8 @@ class Predictor:
         device: Where an unopened model runs.
         score_thr: Of an instance model, the least score, in ``[0, 1]``.
         tiling: In place of the config's: windows, None for whole images.
+        bands: Of a raster, those that are red, green and blue, from 1, where it does not name
+            them: ``(3, 2, 1)`` of blue, green, red and infrared.
 
     Raises:
         ConfigError: The threshold or the config's tiling is out of range, or ``tiling`` is given
@@ -63,6 +65,7 @@ class Predictor:
         device: str = "auto",
         score_thr: float = SCORE_THR,
         tiling: Tiling | Literal["config"] | None = "config",
+        bands: tuple[int, int, int] | None = None,
     ) -> None:
         if not isinstance(score_thr, (int, float, np.number)) or not 0 <= score_thr <= 1:
             message = f"cannot keep instances by the score {describe(score_thr)}: expected 0..1."
@@ -71,8 +74,9 @@ class Predictor:
             model = open_model(_as_spec(model), device=device)
         self.model: LoadedModel = model
         self.score_thr = score_thr
+        self._bands = bands
         with model.confined():
-            self._reader = ImageReader(model.config)
+            self._reader = ImageReader(model.config, bands=bands)
         if tiling == "config":
             tiling = find_tiling(self.model.config)
         elif tiling is not None:
@@ -114,7 +118,7 @@ class Predictor:
             return predict_image(
                 self.model, self._reader, image, score_thr=self.score_thr, where=where
             )
-        with open_scene(image) as scene:
+        with open_scene(image, bands=self._bands) as scene:
             return predict_scene(
                 self.model,
                 self._reader,

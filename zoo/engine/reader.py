@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data import read_file, read_picture, to_uint8
+from zoo.data.formats import check_whole
+from zoo.data.pictures.decoding import BandChoice
 from zoo.engine.arrays import as_picture
 from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.running import explaining
@@ -25,6 +28,7 @@ __all__ = ["ImageReader", "ReadImage", "find_test_dataset"]
 # What every OpenMMLab pipeline packs about its own resizing; the rest is the reader's to tell.
 _PIPELINE_KEYS = frozenset(
     {
+        "bands",
         "batch_input_shape",
         "flip",
         "flip_direction",
@@ -80,21 +84,23 @@ class ReadImage:
 class ImageReader:
     """Reads images through a config's test pipeline, without its annotations.
 
-    The first transforms load: where that is mmcv's own ``LoadImageFromFile``, files are checked
-    to be whole, and 16-bit pixels become 8-bit by :func:`zoo.data.to_uint8`, the rule that
-    ``zoo data prepare`` goes by, unless the config reads them ``unchanged``. A plugin's loading
+    The first transforms load: where that is mmcv's own ``LoadImageFromFile``, pictures are read
+    by :func:`zoo.data.read_picture`, as ``zoo data prepare`` reads them, unless the config takes
+    them ``unchanged``; then they are only checked to be whole. A plugin's loading
     transform gets the path and is trusted with it; if it has a method ``reads(path) -> bool``,
     that says which files of other suffixes are images to it, and if it has a method
     ``load_pixels(results, pixels) -> results``, arrays go through that as pictures.
 
     Args:
         config: A resolved config; its default scope is set.
+        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them;
+            a plugin's loading transform finds them under ``bands``.
 
     Raises:
         ConfigError: It has no test pipeline, or one that loads no image.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, bands: BandChoice = None) -> None:
         from mmcv.transforms import LoadImageFromFile
         from mmengine.registry import TRANSFORMS, init_default_scope
 
@@ -108,6 +114,7 @@ class ImageReader:
                 TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in steps
             ]
         self._loader: Any = self._steps[0]
+        self._bands = bands
         self._is_stock = type(self._loader) is LoadImageFromFile
 
     @property
@@ -125,26 +132,34 @@ class ImageReader:
         own: Callable[[Path], bool] | None = getattr(self._loader, "reads", None)
         return own is not None and own(path)
 
-    def read(self, image: str | os.PathLike[str] | NDArray[Any]) -> ReadImage:
+    def read(
+        self, image: str | os.PathLike[str] | NDArray[Any], *, where: str | None = None
+    ) -> ReadImage:
         """Return one image as the model takes it.
 
         Args:
             image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit. Of a
                 plugin's loading transform without ``load_pixels`` it is what that would have read.
+            where: What messages call it: of a part of a scene, the scene's file.
 
         Raises:
             DataError: The file cannot be read, is not whole, or the pipeline fails on it.
         """
-        where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
+        if where is None:
+            where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
         results: dict[str, Any] = {"img_path": where, "seg_fields": [], "reduce_zero_label": False}
+        if self._bands is not None:
+            results["bands"] = self._bands
         steps = self._steps
         if isinstance(image, np.ndarray):
             steps = [self._take_array(image), *steps[1:]]
+        elif self.takes_pixels:
+            is_upright = not self._loader.color_type.endswith("ignore_orientation")
+            picture = read_picture(image, bands=self._bands, upright=is_upright)
+            results["img"] = self._as_loaded(picture.to_uint8())
+            steps = steps[1:]
         elif self._is_stock:
-            pixels = self._stretched(Path(image))
-            if pixels is not None:
-                results["img"] = pixels
-                steps = steps[1:]
+            check_whole(read_file(image), os.fspath(image))
         return self._run(steps, results, where)
 
     def _take_array(self, image: NDArray[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -192,30 +207,9 @@ class ImageReader:
             raise DataError(message, path=where)
         return done
 
-    def _stretched(self, path: Path) -> NDArray[Any] | None:
-        """Check a file to be whole; return its pixels if the loader would cut them to 8 bits."""
-        from zoo.data import decode_image
-        from zoo.data.formats import find_fault
-
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            message = f"cannot read {path.name!r}: {error.strerror}."
-            raise DataError(message, path=path) from error
-        if self._loader.color_type == "unchanged":
-            fault = find_fault(data)
-            if fault is not None:
-                message = f"cannot decode {path.name!r}: {fault}."
-                raise DataError(message, path=path)
-            return None
-        pixels = decode_image(data, str(path))
-        return None if pixels.dtype == np.uint8 else self._as_loaded(pixels)
-
     def _as_loaded(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return grey or RGB pixels as mmcv's loader would: 8-bit, BGR or grey, as configured."""
         import cv2
-
-        from zoo.data import to_uint8
 
         loader = self._loader
         if loader.color_type == "unchanged":
@@ -232,8 +226,6 @@ class ImageReader:
 
     def _shown(self, loaded: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
         import cv2
-
-        from zoo.data import to_uint8
 
         image = loaded[..., 0] if loaded.ndim == 3 and loaded.shape[2] < 3 else loaded
         if image.ndim == 3:

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from zoo.data import Window, decode_image, resize_image, to_uint8
+from zoo.data import Window, read_picture, resize_image, to_uint8
+from zoo.data.files import open_file
+from zoo.data.formats import kind_of
+from zoo.data.pictures.decoding import BandChoice
+from zoo.data.pictures.faults import MOST_PX
 from zoo.engine.arrays import as_picture
-from zoo.errors import DataError
+from zoo.engine.rasters import RASTER_DRIVERS, find_raster
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_SHOWN_PX", "Scene", "open_scene", "shown_size"]
 
 MOST_SHOWN_PX = 8192  # of a side; larger scenes are drawn smaller
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# OpenCV decodes no more pixels than this, and a decoded TIFF would fill the memory before.
-_MOST_DECODED_PX = 100_000_000
+_MOST_DECODED_PX = MOST_PX
 
 
 class Scene(Protocol):
@@ -76,15 +78,18 @@ class _PixelScene:
 
 
 @contextlib.contextmanager
-def open_scene(image: str | os.PathLike[str] | NDArray[Any]) -> Iterator[Scene]:
+def open_scene(
+    image: str | os.PathLike[str] | NDArray[Any], *, bands: BandChoice = None
+) -> Iterator[Scene]:
     """Open a scene to read windows of it.
 
-    A TIFF is read window by window where rasterio is installed, an extra; everything else is
-    decoded at once. 16-bit pixels become 8-bit by :func:`zoo.data.to_uint8`, by one rule for the
-    whole scene.
+    A TIFF, a JPEG 2000 and a VRT are read window by window by rasterio, an extra; everything else
+    is decoded at once, and a TIFF too where rasterio is not installed. 16-bit pixels become 8-bit
+    by :func:`zoo.data.to_uint8`, by one rule for the whole scene.
 
     Args:
         image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit.
+        bands: Those of a raster that are red, green and blue, from 1, where it does not name them.
 
     Raises:
         DataError: The file cannot be read, is not whole, or has pixels of another kind.
@@ -93,30 +98,17 @@ def open_scene(image: str | os.PathLike[str] | NDArray[Any]) -> Iterator[Scene]:
         yield _PixelScene(to_uint8(as_picture(image)))
         return
     path = Path(image)
-    if _is_tiff(path):
-        from zoo.engine.rasters import find_raster
-
-        with find_raster(path, most_px=_MOST_DECODED_PX) as raster:
+    with open_file(path) as stream:
+        kind = kind_of(stream.read(1024))
+    if kind in RASTER_DRIVERS:
+        with find_raster(path, kind, most_px=_MOST_DECODED_PX, bands=bands) as raster:
             if raster is not None:
                 yield raster
                 return
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        message = f"cannot read {path.name!r}: {error.strerror}."
-        raise DataError(message, path=path) from error
-    yield _PixelScene(to_uint8(decode_image(data, str(path))))
+    yield _PixelScene(read_picture(path, bands=bands).to_uint8())
 
 
 def shown_size(width_px: int, height_px: int) -> tuple[int, int]:
     """Return the width and height at which a scene is shown."""
     scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px))
     return max(1, round(width_px * scale)), max(1, round(height_px * scale))
-
-
-def _is_tiff(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(4) in _TIFF
-    except OSError:
-        return False  # reading it says why

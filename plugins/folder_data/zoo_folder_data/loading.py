@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 from mmcv.transforms import BaseTransform
 
-from zoo.data import decode_image, to_uint8
-from zoo.errors import DataError
+from zoo.data import read_picture, to_uint8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +25,7 @@ class LoadImage(BaseTransform):
     byte off. On 8-bit images both loaders give the same.
 
     Keys read:
-        ``img_path``.
+        ``img_path``; ``bands`` where ``zoo predict --bands`` chose those of a TIFF.
 
     Keys added:
         ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and ``ori_shape`` ``(H, W)``, and, for the
@@ -39,13 +37,10 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return ``results`` with the picture."""
-        path = Path(results["img_path"])
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            message = f"cannot read {path.name!r}: {error.strerror}."
-            raise DataError(message, path=path, hint="check the path and its rights.") from error
-        return self.load_pixels(results, decode_image(data, str(path)))
+        picture = read_picture(results["img_path"], bands=results.get("bands"))
+        results = self.load_pixels(results, picture.to_uint8())
+        results["bits_per_sample"] = 8 * picture.pixels.dtype.itemsize
+        return results
 
     def load_pixels(
         self, results: dict[str, Any], pixels: NDArray[np.uint8 | np.uint16]

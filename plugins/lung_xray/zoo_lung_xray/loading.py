@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 from mmcv.transforms import BaseTransform
 
-from zoo.data import decode_image, to_uint8
-from zoo.errors import DataError
+from zoo.data import decode_picture, read_file, to_uint8
 from zoo_lung_xray.dicom import MARK_BYTES, is_candidate, is_dicom, is_dicom_name, read_dicom
 from zoo_lung_xray.facts import read_stem
 
@@ -30,7 +29,7 @@ class LoadXray(BaseTransform):
     picture both loaders give the same. DICOM is read by ``zoo_lung_xray.dicom``.
 
     Keys read:
-        ``img_path``.
+        ``img_path``; ``bands`` where ``zoo predict --bands`` chose those of a TIFF.
 
     Keys added:
         ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and ``ori_shape`` ``(H, W)``; and about
@@ -46,11 +45,7 @@ class LoadXray(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return ``results`` with the picture."""
         path = Path(results["img_path"])
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            message = f"cannot read {path.name!r}: {error.strerror}."
-            raise DataError(message, path=path, hint="check the path and its rights.") from error
+        data = read_file(path)
         if is_dicom(path.name, data):
             image, facts = read_dicom(data, str(path))
             results = self.load_pixels(results, image)
@@ -59,7 +54,10 @@ class LoadXray(BaseTransform):
                 results["spacing_mm"] = facts.spacing_mm
                 results["spacing_from"] = facts.spacing_from
             return results
-        return self.load_pixels(results, decode_image(data, str(path)))
+        picture = decode_picture(data, str(path), bands=results.get("bands"))
+        results = self.load_pixels(results, picture.to_uint8())
+        results["bits_per_sample"] = 8 * picture.pixels.dtype.itemsize
+        return results
 
     def load_pixels(
         self, results: dict[str, Any], pixels: NDArray[np.uint8 | np.uint16]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes to pixels: the one reader of prepare and predict, and what decodes which kind.
+
+simplejpeg reads JPEG, OpenCV PNG and the common TIFFs, Pillow BMP, rasterio all else that it
+can. What is in the file decides, not what is installed: where the one decoder is missing, the
+file is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.data.files import read_file
+from zoo.data.formats import JP2_DRIVER, kind_of, read_header
+from zoo.data.pictures.bmp import decode_bmp
+from zoo.data.pictures.faults import INSTALL_RASTERIO, check_size, undecodable
+from zoo.data.pictures.header import Header
+from zoo.data.pictures.jpeg import decode_jpeg
+from zoo.data.pictures.notes import tell_once
+from zoo.data.pictures.opencv import decode_by_opencv
+from zoo.data.pictures.picture import Picture
+from zoo.data.pictures.png import to_plain_png
+from zoo.data.pictures.raster import Raster, has_rasterio, open_raster
+from zoo.data.pictures.tiff import TiffPage, read_tiff
+from zoo.data.pictures.vrt import check_vrt
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BandChoice", "decode_picture", "read_picture"]
+
+BandChoice = tuple[int, int, int] | None
+_GREY_AND_ALPHA = 2
+
+
+def decode_picture(
+    data: bytes,
+    where: str,
+    *,
+    palette: Literal["colors", "index"] = "colors",
+    bands: BandChoice = None,
+    upright: bool = True,
+) -> Picture:
+    """Return a PNG, JPEG, TIFF, BMP or JPEG 2000, at its own bit depth.
+
+    Args:
+        data: The whole file.
+        where: Its name for messages.
+        palette: Whether a palette gives its colours or its numbers.
+        bands: Those of a TIFF or JPEG 2000 that are red, green and blue, from 1, where the file
+            does not name them.
+        upright: Whether a stated orientation is applied.
+
+    Raises:
+        DataError: Empty, truncated, damaged, of several pages, no picture, too large, with other
+            pixels than unsigned ones of 8 or 16 bits, or of a kind whose decoder is not installed.
+    """
+    header = read_header(data, where)
+    by_index = palette == "index"
+    decode = _DECODERS[header.kind]
+    picture = decode(data, where, header, by_index, bands)
+    return picture.turned(header.orientation) if upright else picture
+
+
+def read_picture(
+    path: str | os.PathLike[str], *, bands: BandChoice = None, upright: bool = True
+) -> Picture:
+    """Return the picture in a file; a VRT too, which takes its pixels from files beside it.
+
+    What its notes say is logged, each text once.
+
+    Args:
+        path: Of a regular file.
+        bands: See :func:`decode_picture`.
+        upright: See :func:`decode_picture`.
+
+    Raises:
+        DataError: As :func:`decode_picture`; or the file cannot be opened.
+    """
+    path = Path(path)
+    data = read_file(path)
+    if kind_of(data[:1024]) != "VRT":
+        picture = decode_picture(data, str(path), bands=bands, upright=upright)
+    else:
+        check_vrt(path)
+        with open_raster(path, str(path), driver="VRT", bands=bands) as raster:
+            picture = _read_whole(raster, "VRT", by_index=False)
+    tell_once(path.name, picture.notes)
+    return picture
+
+
+def _decode_png(
+    data: bytes, where: str, header: Header, by_index: bool, bands: BandChoice
+) -> Picture:
+    plain, factor = to_plain_png(data, by_index=by_index)
+    pixels = decode_by_opencv(plain, where)
+    if factor > 1:
+        pixels //= factor
+    # OpenCV repeats grey with transparency in three channels.
+    is_repeated = header.channels == _GREY_AND_ALPHA and pixels.ndim == 3
+    return Picture(_first(pixels) if is_repeated else pixels)
+
+
+def _first(pixels: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    return np.ascontiguousarray(pixels[..., 0])
+
+
+def _decode_jpeg(
+    data: bytes, where: str, header: Header, by_index: bool, bands: BandChoice
+) -> Picture:
+    return Picture(decode_jpeg(data, where, header))
+
+
+def _decode_bmp(
+    data: bytes, where: str, header: Header, by_index: bool, bands: BandChoice
+) -> Picture:
+    return Picture(decode_bmp(data, where, by_index=by_index))
+
+
+def _decode_tiff(
+    data: bytes, where: str, header: Header, by_index: bool, bands: BandChoice
+) -> Picture:
+    page = read_tiff(data, where)
+    if page.is_plain and (bands is None or header.channels == 1):
+        return _decode_plain(page, by_index=by_index)
+    if not has_rasterio():
+        fault = f"found {page.describe()}, which rasterio reads, and it is not installed"
+        raise undecodable(where, fault, INSTALL_RASTERIO)
+    with open_raster(data, where, driver="GTiff", bands=bands) as raster:
+        return _read_whole(raster, "TIFF", by_index=by_index)
+
+
+def _decode_plain(page: TiffPage, *, by_index: bool) -> Picture:
+    pixels = decode_by_opencv(page.for_opencv(by_index=by_index), page.where)
+    if page.is_white_zero and page.bits == 16:  # OpenCV inverts 8 bits, and no others
+        pixels = 65535 - pixels
+    is_there = None
+    if page.bits == 16 and page.nodata is not None:
+        missing = 65535 - page.nodata if page.is_white_zero else page.nodata
+        is_there = pixels != missing if pixels.ndim == 2 else (pixels != missing).any(axis=2)
+    notes = ("band 4 dropped",) if page.drops_fourth else ()
+    return Picture(pixels, notes, is_there)
+
+
+def _decode_jp2(
+    data: bytes, where: str, header: Header, by_index: bool, bands: BandChoice
+) -> Picture:
+    with open_raster(data, where, driver=JP2_DRIVER, bands=bands) as raster:
+        return _read_whole(raster, header.kind, by_index=by_index)
+
+
+def _read_whole(raster: Raster, kind: str, *, by_index: bool) -> Picture:
+    check_size(raster.where, kind, raster.width_px, raster.height_px)
+    pixels = raster.read(by_index=by_index)
+    there = raster.is_there() if raster.is_deep and raster.states_missing else None
+    return Picture(pixels, raster.bands.notes, there)
+
+
+_DECODERS: dict[str, Callable[[bytes, str, Header, bool, BandChoice], Picture]] = {
+    "PNG": _decode_png,
+    "JPEG": _decode_jpeg,
+    "TIFF": _decode_tiff,
+    "BMP": _decode_bmp,
+    "JPEG 2000": _decode_jp2,
+}

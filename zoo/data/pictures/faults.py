@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What keeps a picture from being read, in one form of words."""
+
+from __future__ import annotations
+
+from zoo.errors import DataError
+
+__all__ = [
+    "CONVERT",
+    "INSTALL_RASTERIO",
+    "MOST_PX",
+    "check_size",
+    "truncated",
+    "undecodable",
+]
+
+# 16384 x 16384; a colour picture of 16 bits then fills 1.6 GB.
+MOST_PX = 2**28
+# Of images and of masks, whose values no stretching may change.
+CONVERT = (
+    "gdal_translate -ot UInt16 IN.tif OUT.tif keeps whole values of 0 to 65535; "
+    "-ot Byte -scale stretches any values to 8 bits."
+)
+INSTALL_RASTERIO = 'pip install "mmzoo[geo]".'
+_REPLACE = "replace the file with an intact copy, or take it out of the source."
+_CUT = "cut it into pictures of at most 16384x16384 px."
+
+
+def undecodable(where: str, fault: str, hint: str = _REPLACE) -> DataError:
+    """Return the error for a picture that cannot be read.
+
+    Args:
+        where: The file, or the archive and its entry with ``!`` between them.
+        fault: ``found ..., expected ...``.
+        hint: One thing to do.
+    """
+    name = where.replace("!", "/").rsplit("/", 1)[-1]
+    return DataError(f"cannot decode {name!r}: {fault}.", path=where, hint=hint)
+
+
+def truncated(kind: str, size_bytes: int) -> str:
+    """Return the fault of a file that ends too early."""
+    return f"found a truncated {kind} of {size_bytes} bytes, expected a whole one"
+
+
+def check_size(where: str, kind: str, width_px: int, height_px: int) -> None:
+    """Refuse a picture without pixels, or with more of them than memory should be asked for.
+
+    Raises:
+        DataError: It has none, or more than ``MOST_PX``.
+    """
+    if width_px < 1 or height_px < 1:
+        fault = f"found a damaged {kind} of {width_px}x{height_px} px, expected one pixel or more"
+        raise undecodable(where, fault)
+    if width_px * height_px > MOST_PX:
+        fault = f"found a {kind} of {width_px}x{height_px} px, expected at most {MOST_PX} pixels"
+        raise undecodable(where, fault, _CUT)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JPEG: what its markers say, and pixels from a decoder whose warnings are faults.
+
+Source: ITU-T T.81, annex B; Adobe's technical note 5116 for four channels.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.pictures.faults import check_size, truncated, undecodable
+from zoo.data.pictures.header import Header
+from zoo.data.pictures.tiff_tags import read_orientation
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["JPEG_START", "decode_jpeg", "read_jpeg"]
+
+JPEG_START = b"\xff\xd8\xff"
+_LOG = logging.getLogger("zoo")
+_START_OF_SCAN, _EXIF = 0xDA, 0xE1
+# The markers of a frame's header; 0xC4, 0xC8 and 0xCC lie between them and are others.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Each scan of a progressive file goes over all of its pixels: 30 scans of the largest picture.
+_MOST_SCANNED_PX = 2**33
+
+
+def read_jpeg(data: bytes, where: str) -> Header:
+    """Return what a JPEG says of itself, up to its first scan.
+
+    Raises:
+        DataError: It has no whole header or no end, other than 8 bits, or is too large.
+    """
+    header, orientation = None, None
+    for marker, start, end in _segments(data):
+        if marker == _EXIF and data[start : start + 6] == b"Exif\0\0" and orientation is None:
+            orientation = read_orientation(data[start + 6 : end])
+        elif marker in _FRAMES and header is None:
+            header = _read_frame(data, where, start, end)
+        elif marker == _START_OF_SCAN:
+            break
+    else:
+        raise undecodable(where, truncated("JPEG", len(data)))
+    if header is None or data.rfind(b"\xff\xd9") < end:
+        raise undecodable(where, truncated("JPEG", len(data)))
+    scans = data.count(b"\xff\xda")
+    if scans * header.width_px * header.height_px > _MOST_SCANNED_PX:
+        fault = f"found a JPEG of {scans} scans of {header.width_px}x{header.height_px} px"
+        raise undecodable(where, fault)
+    if orientation is None:
+        return header
+    return Header("JPEG", *header.size, header.channels, orientation, has_exif=True)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of each segment's content, up to the first that does not fit."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] == 0xFF:  # a fill byte
+            at += 1
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        start, end = at + 4, at + 2 + length
+        if length < 2 or end > len(data):
+            return
+        yield data[at + 1], start, end
+        at = end
+
+
+def _read_frame(data: bytes, where: str, start: int, end: int) -> Header:
+    if end - start < 6:
+        raise undecodable(where, "found a damaged JPEG (its frame header is too short)")
+    bits, channels = data[start], data[start + 5]
+    height_px = int.from_bytes(data[start + 1 : start + 3], "big")
+    width_px = int.from_bytes(data[start + 3 : start + 5], "big")
+    check_size(where, "JPEG", width_px, height_px)
+    if bits != 8:
+        fault = f"found a JPEG of {bits} bits, expected 8"
+        raise undecodable(where, fault, "save it as a PNG or TIFF of 8 or 16 bits.")
+    if channels not in (1, 3, 4):
+        raise undecodable(where, f"found a JPEG of {channels} channels, expected 1, 3 or 4")
+    return Header("JPEG", width_px, height_px, channels)
+
+
+def decode_jpeg(data: bytes, where: str, header: Header) -> NDArray[np.uint8]:
+    """Return the pixels as they are stored, not turned.
+
+    Args:
+        data: The whole file.
+        where: Its name for messages.
+        header: What :func:`read_jpeg` says of it.
+
+    Returns:
+        ``(H, W)`` grey or ``(H, W, 3)`` RGB; of four channels, what is printed on white.
+
+    Raises:
+        DataError: The decoder fails, or warns: it would fill what is damaged with guesses.
+    """
+    simplejpeg = _load_simplejpeg()
+    if simplejpeg is None:
+        return _decode_unwarned(data, where)
+    space = {1: "GRAY", 3: "RGB", 4: "CMYK"}[header.channels]
+    try:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=space, strict=True)
+    except ValueError as error:
+        reason = str(error).strip().rstrip(".")
+        raise undecodable(where, f"found a damaged JPEG ({reason})") from error
+    if header.channels == 1:
+        return pixels[..., 0]
+    return pixels if header.channels == 3 else _to_rgb(pixels)
+
+
+@functools.cache
+def _load_simplejpeg() -> Any:
+    """Return the module, None with a warning where it is not installed."""
+    try:
+        import simplejpeg
+    except ImportError:
+        text = "damaged JPEGs may pass: simplejpeg is not installed; pip install simplejpeg."
+        _LOG.warning(text)
+        return None
+    return simplejpeg
+
+
+def _decode_unwarned(data: bytes, where: str) -> NDArray[np.uint8]:
+    """Decode by OpenCV, which gives the same pixels and keeps libjpeg's warnings for itself."""
+    import numpy as np
+
+    from zoo.data.pictures.opencv import decode_by_opencv
+
+    pixels = decode_by_opencv(data, where)
+    return pixels.astype(np.uint8, copy=False)
+
+
+def _to_rgb(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGB of four inks, stored as what they leave white: each colour times black."""
+    import numpy as np
+
+    product = inks[..., :3].astype(np.uint16) * inks[..., 3:] + np.uint16(128)
+    rgb: NDArray[np.uint8] = ((product + (product >> 8)) >> 8).astype(np.uint8)
+    return rgb

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directories of a TIFF, and of the EXIF block of other pictures, which is one.
+
+Source: TIFF 6.0, pages 13-16; BigTIFF as libtiff describes it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["ORIENTATION", "TIFF_STARTS", "TiffDirectory", "read_directories", "read_orientation"]
+
+ORIENTATION = 274
+# Of each start: the order of bytes, and whether it is a BigTIFF.
+TIFF_STARTS = {
+    b"II*\0": ("<", False),
+    b"MM\0*": (">", False),
+    b"II+\0": ("<", True),
+    b"MM\0+": (">", True),
+}
+_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q"}
+_BYTES = {**{kind: struct.calcsize(f"<{code}") for kind, code in _CODES.items()}, 18: 8}
+_SHORT = 3
+_MOST_ENTRIES = 4096  # cameras write a few hundred
+_MOST_DIRECTORIES = 4096
+_MOST_VALUES = 4096  # of bits, bands and colours; strips are asked for by `array`
+
+Buffer = bytes | mmap.mmap
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    kind: int
+    count: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class TiffDirectory:
+    """The tags of one page.
+
+    Args:
+        data: The whole file.
+        order: ``<`` or ``>``.
+        entries: By tag.
+    """
+
+    data: Buffer
+    order: str
+    entries: dict[int, _Entry]
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self.entries
+
+    def integers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """Return the values of a tag.
+
+        Raises:
+            ValueError: They lie outside the file, or are no integers, or are very many.
+        """
+        entry = self.entries.get(tag)
+        if entry is None:
+            return default
+        self._check(entry, _MOST_VALUES)
+        code = f"{self.order}{entry.count}{_CODES[entry.kind]}"
+        return struct.unpack_from(code, self.data, entry.start)
+
+    def integer(self, tag: int, default: int) -> int:
+        """Return the first value of a tag; see :meth:`integers`."""
+        return (self.integers(tag) or (default,))[0]
+
+    def is_short(self, tag: int) -> bool:
+        """Return whether a tag has one value of 16 bits, which lies in the directory itself."""
+        entry = self.entries.get(tag)
+        return entry is not None and (entry.kind, entry.count) == (_SHORT, 1)
+
+    def text(self, tag: int) -> str:
+        """Return a tag as text, ``""`` if it is not there; see :meth:`integers`."""
+        return bytes(value & 255 for value in self.integers(tag)).split(b"\0")[0].decode("latin-1")
+
+    def array(self, tag: int) -> NDArray[np.uint64]:
+        """Return all values of a tag, however many: offsets and lengths of strips.
+
+        Raises:
+            ValueError: They lie outside the file, or are no integers.
+        """
+        import numpy as np
+
+        entry = self.entries.get(tag)
+        if entry is None:
+            return np.empty(0, np.uint64)
+        self._check(entry, len(self.data))
+        dtype = np.dtype(f"{self.order}{_CODES[entry.kind]}")
+        values = np.frombuffer(self.data, dtype, entry.count, entry.start)
+        return values.astype(np.uint64)
+
+    def _check(self, entry: _Entry, most: int) -> None:
+        size_bytes = entry.count * _BYTES.get(entry.kind, 1)
+        fits = entry.start + size_bytes <= len(self.data)
+        if entry.kind not in _CODES or entry.count > most or not fits:
+            message = "a tag's values are no integers inside the file"
+            raise ValueError(message)
+
+
+def read_directories(data: Buffer) -> Iterator[TiffDirectory]:
+    """Yield the directories of a TIFF, one a page, in their order.
+
+    Raises:
+        ValueError: One lies outside the file, or there are more of them, or of tags in one, than
+            any writer makes.
+    """
+    order, is_big = TIFF_STARTS[bytes(data[:4])]
+    count, offset = ("Q", "Q") if is_big else ("H", "I")
+    seen: set[int] = set()
+    try:
+        (at,) = struct.unpack_from(order + offset, data, 8 if is_big else 4)
+        while at and at not in seen:
+            seen.add(at)
+            if at >= len(data) or len(seen) > _MOST_DIRECTORIES:
+                message = "a directory lies outside the file"
+                raise ValueError(message)
+            (number,) = struct.unpack_from(order + count, data, at)
+            if number > _MOST_ENTRIES:
+                message = f"a directory has {number} tags"
+                raise ValueError(message)
+            at += struct.calcsize(order + count)
+            yield TiffDirectory(data, order, dict(_entries(data, at, order, number, is_big)))
+            (at,) = struct.unpack_from(order + offset, data, at + number * (20 if is_big else 12))
+    except struct.error as error:
+        message = "a directory ends outside the file"
+        raise ValueError(message) from error
+
+
+def _entries(
+    data: Buffer, at: int, order: str, number: int, is_big: bool
+) -> Iterator[tuple[int, _Entry]]:
+    layout, inline_bytes = (f"{order}HHQ", 8) if is_big else (f"{order}HHI", 4)
+    head_bytes = struct.calcsize(layout)
+    for index in range(number):
+        start = at + index * (head_bytes + inline_bytes)
+        tag, kind, count = struct.unpack_from(layout, data, start)
+        start += head_bytes
+        if count * _BYTES.get(kind, 1) > inline_bytes:
+            (start,) = struct.unpack_from(order + ("Q" if is_big else "I"), data, start)
+        yield tag, _Entry(kind, count, start)
+
+
+def read_orientation(exif: bytes) -> int:
+    """Return the orientation that an EXIF block states, 1 where it states none that exists.
+
+    Args:
+        exif: From its byte order on, without the marker of the picture that holds it.
+    """
+    if exif[:4] not in TIFF_STARTS:
+        return 1
+    try:
+        first = next(islice(read_directories(exif), 1), None)
+        stated = first.integer(ORIENTATION, 1) if first else 1
+    except ValueError:
+        return 1  # as viewers do: a broken block says nothing of the pixels
+    return stated if 1 <= stated <= 8 else 1

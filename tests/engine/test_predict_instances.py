@@ -202,7 +202,8 @@ def test_geojson_lies_where_the_image_lies(make_blobs_run: MakeRun, tmp_path: Pa
         outline = shape(feature["geometry"])
         assert outline.is_valid
         assert outline.exterior.is_ccw
-        assert outline.area == pytest.approx(feature["properties"]["area_m2"])
+        # UTM shrinks what lies near its meridian: by 0.9996 there, and less towards its edges.
+        assert outline.area == pytest.approx(feature["properties"]["area_m2"], rel=1e-3)
         inverse = [2, 0, 0, -2, -2 * 400_000, 2 * 5_700_000]
         x, y = inverse[0] * outline.centroid.x + inverse[4], -2 * outline.centroid.y + inverse[5]
         mask = next(mask for mask in kept if mask[int(y), int(x)])

@@ -47,14 +47,16 @@ class GroundArea:
         """
         import numpy as np
         import shapely
+        from shapely.geometry.polygon import orient
 
         longest = max(step, shapely.length(outline) / _MOST_POINTS)
         divided = shapely.segmentize(outline, longest)
         points = shapely.transform(divided, self._to_degrees)
         if not np.isfinite(shapely.get_coordinates(points)).all():
             return None
-        area_m2, _ = self._geod.geometry_area_perimeter(points)
-        return abs(float(area_m2))
+        # Holes count as such by the way they run, which axes that point south turn round.
+        parts = (orient(part) for part in getattr(points, "geoms", [points]))
+        return sum(abs(float(self._geod.geometry_area_perimeter(part)[0])) for part in parts)
 
     def _to_degrees(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         import numpy as np

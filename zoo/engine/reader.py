@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data import read_file, read_picture, to_uint8
-from zoo.data.formats import check_whole
+from zoo.data.files import open_file
+from zoo.data.formats import check_whole, kind_of
 from zoo.data.pictures.decoding import BandChoice
 from zoo.engine.arrays import as_picture
 from zoo.engine.data_binding import iterate_leaves
@@ -154,10 +155,10 @@ class ImageReader:
         if isinstance(image, np.ndarray):
             steps = [self._take_array(image), *steps[1:]]
         elif self.takes_pixels:
-            is_upright = not self._loader.color_type.endswith("ignore_orientation")
-            picture = read_picture(image, bands=self._bands, upright=is_upright)
-            results["img"] = self._as_loaded(picture.to_uint8())
-            steps = steps[1:]
+            pixels = self._decode(image)
+            if pixels is not None:
+                results["img"] = pixels
+                steps = steps[1:]
         elif self._is_stock:
             check_whole(read_file(image), os.fspath(image))
         return self._run(steps, results, where)
@@ -206,6 +207,18 @@ class ImageReader:
             message = f"cannot read {Path(where).name!r}: {type(step).__name__} gives nothing."
             raise DataError(message, path=where)
         return done
+
+    def _decode(self, path: str | os.PathLike[str]) -> NDArray[Any] | None:
+        """Return a file's pixels, or None of those that the loader itself has to make grey."""
+        is_upright = not self._loader.color_type.endswith("ignore_orientation")
+        picture = read_picture(path, bands=self._bands, upright=is_upright)
+        # Codecs make grey of colours by rules of their own, and training met OpenCV's.
+        is_color = picture.pixels.ndim == 3 and not picture.is_deep
+        if is_color and self._loader.color_type.startswith("grayscale"):
+            with open_file(path) as stream:
+                if kind_of(stream.read(1024)) in ("PNG", "JPEG"):
+                    return None
+        return self._as_loaded(picture.to_uint8())
 
     def _as_loaded(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return grey or RGB pixels as mmcv's loader would: 8-bit, BGR or grey, as configured."""

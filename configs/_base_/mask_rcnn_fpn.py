@@ -32,7 +32,9 @@ model = dict(
         ),
     ),
     train_cfg=dict(
-        rpn=dict(sampler=dict(num=512)),
+        # What lies in a crowd is neither an object nor background.
+        rpn=dict(sampler=dict(num=512), assigner=dict(ignore_iof_thr=0.5)),
+        rcnn=dict(assigner=dict(ignore_iof_thr=0.5)),
         rpn_proposal=dict(nms_pre=4000, max_per_img=2000),
     ),
     test_cfg=dict(

@@ -9,7 +9,7 @@ tiling = dict(tile_px=512, overlap_px=128)  # how `zoo predict` sees a whole sce
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     # Outlines as numbers: boxes and masks stay exact when they are turned.
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
+    dict(type="zoo.segmentation_transforms.LoadInstanceAnnotations"),
     # From above there is no upright, and satellites differ in their pixel's size.
     dict(
         type="zoo.segmentation_transforms.RandomInstanceCrop",
@@ -23,7 +23,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale_factor=zoom, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
+    dict(type="LoadAnnotations", with_bbox=True),  # for pictures: masks are read by the evaluator
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),
@@ -39,7 +39,7 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file="annotations/train.json",
         data_prefix=dict(img="images"),
-        filter_cfg=dict(filter_empty_gt=True),
+        filter_cfg=dict(filter_empty_gt=False),  # those without tanks teach what is none
         pipeline=train_pipeline,
     ),
 )

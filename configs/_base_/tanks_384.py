@@ -6,7 +6,7 @@ zoom = 1.5  # pixels of the network's input for one of the image
 
 train_pipeline = [
     dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
+    dict(type="zoo.segmentation_transforms.LoadInstanceAnnotations"),
     dict(
         type="zoo.segmentation_transforms.RandomInstanceCrop",
         size=crop_size,
@@ -19,7 +19,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale_factor=zoom, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
+    dict(type="LoadAnnotations", with_bbox=True),
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),

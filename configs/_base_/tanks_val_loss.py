@@ -1,7 +1,7 @@
 """As tanks, and the loss of the tiles for validation beside their AP.
 
 Labels are loaded before anything is resized and nothing is augmented, so val/loss compares with
-the loss of training but for its crops, turns and colours. Tiles without tanks are left out, as in
+the loss of training but for its crops, turns and colours. Tiles without tanks are in it, as in
 training.
 """
 
@@ -17,10 +17,10 @@ val_loss_dataloader = dict(
         data_root={{_base_.data_root}},
         ann_file="annotations/val.json",
         data_prefix=dict(img="images"),
-        filter_cfg=dict(filter_empty_gt=True),
+        filter_cfg=dict(filter_empty_gt=False),
         pipeline=[
             dict(type="LoadImageFromFile"),
-            dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
+            dict(type="zoo.segmentation_transforms.LoadInstanceAnnotations"),
             dict(type="Resize", scale_factor={{_base_.zoom}}, keep_ratio=True),
             dict(type="PackDetInputs"),
         ],

@@ -74,6 +74,21 @@ def test_pipeline_of_lung_config_when_it_packs_hands_spacing_on(row: Any, split:
     assert {"img_path", "ori_shape", "img_shape", "spacing_mm"} < set(pack["meta_keys"])
 
 
+@pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "mask_rcnn" in row.name])
+def test_instance_config_when_it_trains_leaves_no_mask_and_no_image_out(row: Any) -> None:
+    """Masks of either kind reach the loss, and images without objects are kept."""
+    from mmengine.config import Config
+
+    config = Config.fromfile(FOLDER / row.file).to_dict()
+
+    for key in ("train_dataloader", "val_loss_dataloader"):
+        dataset = (config.get(key) or {"dataset": None})["dataset"]
+        if dataset is not None:
+            steps = [step for step in dataset["pipeline"] if "Annotations" in step["type"]]
+            assert steps == [{"type": "zoo.segmentation_transforms.LoadInstanceAnnotations"}]
+            assert dataset["filter_cfg"] == {"filter_empty_gt": False}
+
+
 @pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "_lung-" in row.name])
 def test_losses_of_lung_config_with_dice_begin_with_it(row: Any) -> None:
     """Dice names a target that is no class; cross-entropy before it would only fail."""
@@ -93,8 +108,8 @@ def test_config_in_stages_when_parsed_measures_the_loss_that_it_is_judged_by(row
     config = Config.fromfile(FOLDER / row.file).to_dict()
 
     dataset = config["val_loss_dataloader"]["dataset"]
-    names = ["LoadImageFromFile", "LoadAnnotations", "Resize", "PackDetInputs"]
-    assert [step["type"] for step in dataset["pipeline"]] == names
+    names = ["LoadImageFromFile", "LoadInstanceAnnotations", "Resize", "PackDetInputs"]
+    assert [step["type"].rpartition(".")[2] for step in dataset["pipeline"]] == names
     assert dataset["ann_file"] == config["val_dataloader"]["dataset"]["ann_file"]
     checkpoint = config["default_hooks"]["checkpoint"]
     assert (checkpoint["save_best"], checkpoint["rule"]) == ("val/loss", "less")

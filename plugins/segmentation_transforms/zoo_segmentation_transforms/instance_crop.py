@@ -16,6 +16,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from numpy.typing import NDArray
 
 from zoo_segmentation_transforms.arguments import check_argument
+from zoo_segmentation_transforms.outlines import flatten_shape, shape_of
 
 __all__ = ["RandomInstanceCrop"]
 
@@ -26,9 +27,10 @@ _Points = NDArray[np.float64]
 class RandomInstanceCrop(BaseTransform):
     """Cut a window of fixed size out of a turned, zoomed and flipped image, in one resampling.
 
-    To be used after mmdet's ``LoadAnnotations``. Outlines are moved as numbers, clipped at the
-    window's edges, and **boxes are drawn anew around what is left of them**: the box of a turned
-    box is too large for anything round. Without masks there is only the box to turn.
+    To be used after ``LoadInstanceAnnotations`` or mmdet's ``LoadAnnotations``. Outlines are moved
+    as numbers, holes too, clipped at the window's edges, and **boxes are drawn anew around what is
+    left of them**: the box of a turned box is too large for anything round. Without masks there is
+    only the box to turn.
 
     Where a box reaches beyond its outline by at most a pixel a side, that is how its annotators
     count (from the first pixel of a thing to the one after its last). The difference stays, scaled
@@ -42,7 +44,8 @@ class RandomInstanceCrop(BaseTransform):
             orientations of a square.
         on_instance: Chance that the window is laid around a random instance (anywhere inside
             it); else it lies anywhere on the image.
-        min_visible: Share of an instance's area that must be inside, else it is dropped.
+        min_visible: Share of an instance's area that must be inside, else it is dropped. Of a
+            crowd, or what else is ignored, any part stays: it is not background either.
         min_size: Least width and height in px of a box that is kept.
         pad_val: Value of image pixels that come in from outside.
         seg_pad_val: Label of pixels that come in from outside, where there are label maps.
@@ -138,19 +141,21 @@ class RandomInstanceCrop(BaseTransform):
         masks, old_boxes = results.get("gt_masks"), results["gt_bboxes"].tensor.numpy()
         zoom = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
         coefficients = [*matrix[:2, :2].ravel(), *matrix[:2, 2]]
-        boxes, kept, outlines_left = [], [], []
+        boxes, kept, outlines_left, least = [], [], [], self._least_visible(results)
         for index, box in enumerate(old_boxes.astype(np.float64)):
-            outline = _outline(masks.masks[index] if masks is not None else [_corners(box)])
+            outline = shape_of(masks.masks[index] if masks is not None else [_corners(box)])
+            if outline.is_empty:
+                continue
             margins = _margins(box, outline.bounds)
             whole = shapely.affinity.affine_transform(outline, coefficients)
             left = shapely.clip_by_rect(whole, 0, 0, *self.size)
-            if left.area <= 0 or left.area < self.min_visible * whole.area:
+            if left.area <= 0 or left.area < least[index] * whole.area:
                 continue
             new_box = self._clip(left.bounds + zoom * margins * (-1, -1, 1, 1))
             if self._is_large_enough(new_box):
                 boxes.append(new_box)
                 kept.append(index)
-                outlines_left.append(_flatten(left))
+                outlines_left.append(flatten_shape(left))
         if masks is not None:
             results["gt_masks"] = PolygonMasks(outlines_left, self.size[1], self.size[0])
         return boxes, kept
@@ -160,17 +165,23 @@ class RandomInstanceCrop(BaseTransform):
     ) -> tuple[NDArray[np.float32], list[int]]:
         """Move masks of pixels; return the new boxes and who is left."""
         masks, zoom = results["gt_masks"], abs(np.linalg.det(matrix[:2, :2]))
-        moved, kept = [], []
+        moved, kept, least = [], [], self._least_visible(results)
         for index, mask in enumerate(masks.masks):
             part = _warp(mask.astype(np.uint8), matrix, self.size, cv2.INTER_NEAREST, 0)
             rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
-            if not len(rows) or part.sum() < self.min_visible * mask.sum() * zoom:
+            if not len(rows) or part.sum() < least[index] * mask.sum() * zoom:
                 continue
             if self._is_large_enough((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)):
                 moved.append(part)
                 kept.append(index)
         results["gt_masks"] = BitmapMasks(moved, self.size[1], self.size[0])
         return results["gt_masks"].get_bboxes("hbox").tensor.numpy(), kept
+
+    def _least_visible(self, results: dict[str, Any]) -> NDArray[np.float64]:
+        """Return for each instance the share of it that must be inside."""
+        ignored = results.get("gt_ignore_flags", np.zeros(len(results["gt_bboxes"]), bool))
+        least: NDArray[np.float64] = np.where(ignored, 0.0, self.min_visible)
+        return least
 
     def _clip(self, box: _Points) -> _Points:
         return np.clip(box, 0, (*self.size, *self.size))
@@ -186,22 +197,10 @@ class RandomInstanceCrop(BaseTransform):
         )
 
 
-def _outline(polygons: Sequence[_Points]) -> Any:
-    """Return one shapely geometry of an instance's ``x0, y0, x1, y1, ...``, healed if need be."""
-    parts = [shapely.Polygon(np.asarray(flat, np.float64).reshape(-1, 2)) for flat in polygons]
-    return shapely.union_all(shapely.make_valid(parts))
-
-
 def _margins(box: _Points, bounds: Sequence[float]) -> _Points:
     """Return how far a box reaches beyond an outline, ltrb; nothing if by more than a pixel."""
     margins = (np.asarray(bounds) - box) * (1, 1, -1, -1)
     return margins if np.abs(margins).max() <= 1 else np.zeros(4)
-
-
-def _flatten(shape: Any) -> list[_Points]:
-    """Return ``x0, y0, x1, y1, ...`` of each polygon in a shapely geometry."""
-    parts = (part for part in shapely.get_parts(shape) if part.area > 0)
-    return [np.asarray(part.exterior.coords)[:-1].ravel() for part in parts]
 
 
 def _corners(box: _Points) -> _Points:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -160,3 +161,68 @@ def test_load_target_of_a_row_without_one_says_so(write_plugin: Write) -> None:
 
     with pytest.raises(LoadError, match="cannot load a target of plugin 'cells'"):
         load_target(read_catalog().plugin("cells"))
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import sys\nsys.exit(3)\n", "SystemExit: 3."),
+        ("raise SystemExit\n", "SystemExit: no message."),
+        ("class Stop(BaseException): ...\nraise Stop('no\\nmore')\n", "Stop: no."),
+        ("import asyncio\nraise asyncio.CancelledError\n", "CancelledError: no message."),
+        ("raise GeneratorExit\n", "GeneratorExit: no message."),
+        ("def f():\n    f()\nf()\n", "RecursionError: maximum recursion depth exceeded."),
+        ("def __getattr__(name):\n    raise SystemExit(4)\n", "SystemExit: 4."),
+        ("def __getattr__(name):\n    raise ValueError(name)\n", "ValueError: EdgeLoss."),
+    ],
+)
+def test_load_contribution_when_the_import_would_end_the_program_says_so(
+    write_plugin: Write, code: str, reason: str
+) -> None:
+    """No plugin ends a command without a word, whatever its import raises."""
+    write_plugin("cells", LOSS, loss=code)
+
+    with pytest.raises(LoadError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.message == f"cannot load loss 'EdgeLoss': {reason}"
+    assert caught.value.__cause__ is not None
+    assert caught.value.hint
+
+
+def test_load_contribution_when_the_user_interrupts_an_import_goes_on(write_plugin: Write) -> None:
+    """Ctrl-C is the user's, and no fault of the plugin."""
+    write_plugin("cells", LOSS, loss="raise KeyboardInterrupt\n")
+
+    with pytest.raises(KeyboardInterrupt):
+        load_contribution("loss", "EdgeLoss")
+
+
+def test_load_contribution_of_a_package_without_init_says_which_file_to_add(
+    write_plugin: Write,
+) -> None:
+    """The hint leads out: with that file the plugin works."""
+    package = write_plugin("cells", LOSS, loss="class EdgeLoss: pass\n")
+    (package / "__init__.py").unlink()
+
+    with pytest.raises(LoadError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.message == "cannot use plugin 'cells': its package has no __init__.py."
+    hint = f"add {package / '__init__.py'} with the line: import zoo"
+    assert caught.value.hint == hint
+    (package / "__init__.py").write_text("import zoo\n")
+    for name in ("zoo_cells", "zoo_cells.loss"):
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    assert load_contribution("loss", "EdgeLoss").__name__ == "EdgeLoss"  # type: ignore[attr-defined]
+
+
+def test_load_contribution_when_the_path_names_the_package_itself_works(
+    write_plugin: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``ZOO_PLUGIN_PATH`` at the folder that holds the manifest."""
+    package = write_plugin("cells", LOSS, folder="far/cells", loss="class EdgeLoss: pass\n")
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(package))
+
+    assert load_contribution("loss", "zoo.cells.EdgeLoss") is sys.modules["zoo_cells.loss"].EdgeLoss

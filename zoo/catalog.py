@@ -101,6 +101,10 @@ class Found:
         """Return the full name, ``zoo.<plugin>.<name>``, as configs write it."""
         return f"zoo.{self.record.name}.{self.row.name}"
 
+    def is_called(self, name: str) -> bool:
+        """Tell whether a name is ``Name`` or ``plugin.Name`` of this row."""
+        return name in (self.row.name, f"{self.record.name}.{self.row.name}")
+
 
 class Catalog:
     """The plugins, and the lookups of their names.
@@ -118,6 +122,7 @@ class Catalog:
 
     def plugin(self, name: str) -> PluginRecord:
         """Return a plugin that can be used, by name."""
+        name = self.bare(name)
         records = [record for record in self.plugins if record.name == name]
         if not records:
             near = near_names(name, [record.name for record in self.plugins])
@@ -174,6 +179,7 @@ class Catalog:
             name: ``Name``, ``plugin.Name`` or ``plugin``.
             task: ``semantic`` or ``instance``, to choose among a plugin's rows; None for any.
         """
+        name = self.bare(name)
         if not any(record.name == name for record in self.plugins):
             return self._find("dataset", name, lambda row: row.kind == "dataset")
         record = self.plugin(name)
@@ -200,6 +206,19 @@ class Catalog:
         kinds = kinds_of_registry(registry)
         return self._find(" or ".join(kinds), name, lambda row: row.kind in kinds)
 
+    def check_named(self, name: str) -> None:
+        """Raise the error of a plugin that cannot be used, if it alone has a row of this name."""
+        name = self.bare(name)
+        for found in self._all_rows():
+            if found.is_called(name):
+                found.record.checked()
+        self._check_usable(name.partition(".")[0])
+
+    def bare(self, name: str) -> str:
+        """Return a name without the ``zoo.`` that configs write before it."""
+        is_plugin = any(record.name == "zoo" for record in self.plugins)
+        return name if is_plugin else name.removeprefix("zoo.")
+
     def _all_rows(self) -> Iterator[Found]:
         for record in self.plugins:
             if record.manifest is not None:
@@ -208,12 +227,9 @@ class Catalog:
     def _find(self, kind: str, name: str, fits: Callable[[Row], bool]) -> Found:
         fitting = [found for found in self._all_rows() if fits(found.row)]
         matches = [found for found in fitting if found.row.name == name]
-        plugin, dot, rest = name.partition(".")
-        if not matches and dot:
-            self._check_usable(plugin)
-            matches = [
-                found for found in fitting if found.row.name == rest and found.record.name == plugin
-            ]
+        matches = matches or [found for found in fitting if found.is_called(self.bare(name))]
+        if not matches and "." in name:
+            self._check_usable(self.bare(name).partition(".")[0])
         usable = [found for found in matches if found.record.error is None]
         usable = _collapse_weights(usable)
         if len(usable) == 1:
@@ -232,7 +248,7 @@ class Catalog:
 
     def _unknown(self, kind: str, name: str, fitting: list[Found]) -> UnknownNameError:
         usable = [found for found in fitting if found.record.error is None]
-        plugin, dot, rest = name.partition(".")
+        plugin, dot, rest = self.bare(name).partition(".")
         near: tuple[str, ...] = ()
         if dot and any(record.name == plugin for record in self.plugins):
             own = [found.row.name for found in usable if found.record.name == plugin]

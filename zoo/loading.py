@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -58,15 +61,18 @@ def load_target(source: Found | PluginRecord, target: str | None = None) -> obje
     if not record.is_importable:
         _append_to_path(manifest.folder.parent)
     module_name, _, name = target.partition(":")
-    module = _import(module_name, target, label, manifest)
-    _check_folder(module, manifest)
-    try:
-        return getattr(module, name)
-    except AttributeError as error:
-        near = near_names(name, [other for other in vars(module) if other[0] != "_"])
-        message = f"cannot load {label}: module {module_name} has no {name!r}."
-        hint = hint_near(near, "correct the target in the manifest.")
-        raise _load_error(message, target, manifest, hint) from error
+    with _running_foreign_code(target, label, manifest):
+        module = importlib.import_module(module_name)
+    _check_folder(module, target, manifest)
+    with _running_foreign_code(target, label, manifest):  # of a module's own __getattr__
+        try:
+            return getattr(module, name)
+        except AttributeError as error:
+            absent = error
+    near = near_names(name, [other for other in vars(module) if other[0] != "_"])
+    message = f"cannot load {label}: module {module_name} has no {name!r}."
+    hint = hint_near(near, "correct the target in the manifest.")
+    raise _load_error(message, target, manifest, hint) from absent
 
 
 @cache
@@ -82,15 +88,19 @@ def _append_to_path(folder: Path) -> None:
         importlib.invalidate_caches()
 
 
-def _import(module_name: str, target: str, label: str, manifest: Manifest) -> ModuleType:
+@contextmanager
+def _running_foreign_code(target: str, label: str, manifest: Manifest) -> Iterator[None]:
+    """Turn whatever a plugin's code raises into a LoadError, ``sys.exit`` too; Ctrl-C goes on."""
     try:
-        return importlib.import_module(module_name)
-    except Exception as error:  # an import runs foreign code: whatever it raises goes on, chained
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         message = f"cannot load {label}: {type(error).__name__}: {_first_line(error)}."
         raise _load_error(message, target, manifest, _hint_for(error, manifest)) from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else "no message"
 
@@ -106,7 +116,7 @@ def _load_error(message: str, target: str, manifest: Manifest, hint: str) -> Loa
     )
 
 
-def _hint_for(error: Exception, manifest: Manifest) -> str:
+def _hint_for(error: BaseException, manifest: Manifest) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = error.name.partition(".")[0]
         for text in manifest.requires:
@@ -114,13 +124,20 @@ def _hint_for(error: Exception, manifest: Manifest) -> str:
                 return f'pip install "{text}" (listed in its manifest).'
         if missing != manifest.package:
             return f"install what provides {missing!r}; the plugin's manifest does not list it."
+    if isinstance(error, SystemExit):
+        return "report it to the plugin's author: an import must not end the program."
     return "the traceback that --debug shows names the line; report it to the plugin's author."
 
 
-def _check_folder(module: ModuleType, manifest: Manifest) -> None:
+def _check_folder(module: ModuleType, target: str, manifest: Manifest) -> None:
     """Check that what was imported is what the manifest describes, not a namesake."""
     package = sys.modules[module.__name__.partition(".")[0]]
     folder = manifest.folder.resolve()
+    places = [os.path.realpath(place) for place in getattr(package, "__path__", ())]
+    if getattr(package, "__file__", None) is None and str(folder) in places:
+        message = f"cannot use plugin {manifest.plugin!r}: its package has no __init__.py."
+        hint = f"add {folder / '__init__.py'} with the line: import zoo"
+        raise _load_error(message, target, manifest, hint)
     for imported in (package, module):
         file = getattr(imported, "__file__", None)
         if file is None or not Path(file).resolve().is_relative_to(folder):

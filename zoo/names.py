@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["PLUGIN_NAME", "hint_near", "near_names"]
 
+_MOST_CHARACTERS = 200  # comparing takes the square of the length, and nobody types more
+
 PLUGIN_NAME = r"[a-z][a-z0-9_]*"
 """Pattern of a plugin's name: it is a folder, a part of a package's name and of dotted types."""
 
@@ -19,7 +21,7 @@ def near_names(name: str, names: Iterable[str]) -> tuple[str, ...]:
         names: What there is.
 
     Returns:
-        The near ones as they are spelled; empty if none is near.
+        The near ones as they are spelled, never the very name; empty if none is near.
 
     Example:
         >>> near_names("DiceLos", ["DiceLoss", "FocalLoss"])
@@ -27,7 +29,13 @@ def near_names(name: str, names: Iterable[str]) -> tuple[str, ...]:
     """
     from difflib import get_close_matches
 
-    spelled = {candidate.lower(): candidate for candidate in names}
+    if len(name) > _MOST_CHARACTERS:
+        return ()
+    spelled = {
+        candidate.lower(): candidate
+        for candidate in names
+        if candidate != name and len(candidate) <= _MOST_CHARACTERS
+    }
     close = get_close_matches(name.lower(), list(spelled), n=5, cutoff=0.6)
     return tuple(spelled[candidate] for candidate in close)
 

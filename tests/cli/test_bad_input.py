@@ -135,6 +135,11 @@ def test_plugin_when_found_twice_then_marked_and_refused_when_used(
 
 IMPORTS: dict[str, tuple[str, str]] = {
     # what the module is, what is said
+    "end of the program": ("import sys\nsys.exit(3)", "SystemExit: 3."),
+    "no exception of Python's own": (
+        "class Stop(BaseException): ...\nraise Stop('at once')",
+        "Stop: at once.",
+    ),
     "package not installed": ("import pydicomm", "No module named 'pydicomm'"),
     "error of its own": (
         "class Unlicensed(Exception): ...\nraise Unlicensed('no licence file')",

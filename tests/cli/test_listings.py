@@ -181,6 +181,11 @@ def test_plugin_list_when_two_have_one_name_marks_both(tmp_path: Path) -> None:
         ("EdgeLoss", "loss"),
         ("tiles.EdgeLoss", "loss"),
         ("loss/EdgeLoss", "loss"),
+        ("zoo.tiles.EdgeLoss", "loss"),
+        ("zoo.EdgeLoss", "loss"),
+        ("loss/zoo.tiles.EdgeLoss", "loss"),
+        ("dataset/tiles", "dataset"),
+        ("zoo.tiles", "plugin"),
         ("unet_tiles_v1", "weights"),
         ("config/unet_tiles", "config"),
         ("TileDataset", "dataset"),
@@ -193,6 +198,30 @@ def test_info_when_named_finds_the_row_of_its_kind(name: str, kind: str) -> None
     (fact,) = rows_of("info", name)
 
     assert fact["kind"] == kind
+
+
+@pytest.mark.parametrize(
+    "name", ["EdgeLoss", "loss/EdgeLoss", "tiles.EdgeLoss", "zoo.tiles.EdgeLoss", "unet_tiles_v1"]
+)
+def test_info_when_the_plugin_is_in_conflict_says_so(tmp_path: Path, name: str) -> None:
+    """The name is there twice: that is said, and not that nothing has it."""
+    write_plugin(tmp_path / "elsewhere", "tiles", GOOD.replace("0.3.0", "0.4.0"))
+    runner = CliRunner(env={"ZOO_PLUGIN_PATH": f"{tmp_path}:{tmp_path / 'elsewhere'}"})
+
+    result = runner.invoke(main, ["info", name])
+
+    assert result.exit_code == 1
+    assert "cannot use plugin 'tiles': found twice, 0.3.0 and 0.4.0." in result.stderr
+    assert "HINT: remove one of the two." in result.stderr
+
+
+def test_info_of_a_data_set_by_an_unknown_name_offers_no_circle() -> None:
+    """A hint never offers the very name that was given."""
+    for name in ("tiles", "torn", "tilez"):
+        result = run("info", f"loss/{name}")
+
+        assert result.exit_code == 1
+        assert f"did you mean {name}" not in result.stderr
 
 
 def test_info_when_weights_are_shown_names_both_licences() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import zoo.cli
 
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -265,3 +268,16 @@ def test_listing_on_a_terminal_of_ascii_escapes_the_rest(tmp_path: Path) -> None
     )
 
     assert "Gef\\xe4\\xdf" in done.stdout
+
+
+def test_commands_print_through_one_place_alone() -> None:
+    """A ``click.echo`` elsewhere would print what others wrote as it is."""
+    folder = Path(zoo.cli.__file__).parent
+    found = [
+        f"{path.name}:{number}"
+        for path in sorted(folder.glob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if re.search(r"\b(click\.s?echo|print)\(", line) and path.name != "output.py"
+    ]
+
+    assert found == []

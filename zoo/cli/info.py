@@ -39,6 +39,7 @@ def command(name: str, as_json: bool) -> None:
 
 def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     kind, slash, bare = name.rpartition("/")
+    bare = catalog.bare(bare)
     if kind == "plugin":
         return [_plugin_facts(catalog, bare)]
     found = _matches(catalog, kind if slash else None, bare)
@@ -48,6 +49,7 @@ def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
         catalog.find(kind, bare)  # raises, with the near names of that kind
     if not slash and any(record.name == bare for record in catalog.plugins):
         return [_plugin_facts(catalog, bare)]
+    catalog.check_named(bare)
     return [_legacy_facts(catalog, kind if slash else "name", bare)]
 
 
@@ -55,7 +57,8 @@ def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:
     return [
         found
         for found in catalog.rows(kind)
-        if name in (found.row.name, f"{found.record.name}.{found.row.name}")
+        # A data set is also called by its plugin.
+        if found.is_called(name) or (kind == "dataset" and found.record.name == name)
     ]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ def load_checkpoint(
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
         CheckpointError: The file is missing, broken, or holds no weights.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))
     if file.suffix == ".safetensors":
         from zoo.engine.published import find_dataset_meta, read_tensors
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -39,7 +40,7 @@ def find_config_file(name_or_path: str | Path) -> Path:
         ConfigError: The file exists and has none of the suffixes of a config; or it is a folder.
     """
     text = str(name_or_path)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if path.is_file():
         return _with_known_suffix(path)
     if "::" in text:
@@ -130,7 +131,10 @@ def _with_known_suffix(path: Path) -> Path:
 
 def _find_in_package(text: str) -> Path:
     package, _, inside = text.partition("::")
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    try:
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except ValueError:  # as of `__main__`
+        spec = None
     if spec is None or not spec.submodule_search_locations:
         message = f"no package {package!r} is installed, so there is no config {text!r}."
         hint = "install that package, or give the path of a config."

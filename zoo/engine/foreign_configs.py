@@ -76,7 +76,7 @@ def admit_config(path: Path) -> None:
     Raises:
         ConfigError: It is a stranger's, and ``ZOO_NO_FOREIGN_CODE`` is set, but to 0.
     """
-    file = path.expanduser().resolve()
+    file = Path(os.path.realpath(os.path.expanduser(path)))
     if file in _ADMITTED or not file.is_file() or not is_foreign(file):
         return
     if os.environ.get("ZOO_NO_FOREIGN_CODE", "0") not in ("", "0"):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ def choose_device(name: object) -> Device:
 
 
 def _find_parts(spec: str) -> _Parts:
-    path = Path(spec).expanduser()
+    path = Path(os.path.expanduser(spec))
     if path.is_dir():
         return _from_work_dir(path)
     if path.is_file():
@@ -173,7 +174,7 @@ def _find_parts(spec: str) -> _Parts:
 
 def is_weights_name(spec: str) -> bool:
     """Return whether a model is called by a weights name, rather than by a file or a folder."""
-    path = Path(spec).expanduser()
+    path = Path(os.path.expanduser(spec))
     is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
     return not (is_path or path.is_dir() or path.is_file())
 

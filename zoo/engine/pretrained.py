@@ -10,6 +10,7 @@ weights itself, as its manifest says; none leaves those out too.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def _brings_weights(name: Any) -> bool:
 
 
 def _start_from(config: dict[str, Any], choice: str | Path) -> None:
-    path = Path(choice).expanduser()
+    path = Path(os.path.expanduser(choice))
     if not path.is_file():
         message = f"no pretrained weights at {str(path)!r}: expected a file."
         hint = "--pretrained takes FILE, URL or none; this config names no remote weights."
@@ -134,7 +135,7 @@ def _start_from(config: dict[str, Any], choice: str | Path) -> None:
 
 
 def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:
-    path = Path(choice).expanduser()
+    path = Path(os.path.expanduser(choice))
     if path.is_dir():
         return _find_in_folder(path, item)
     if not path.is_file():

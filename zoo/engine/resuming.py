@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
             "download the file yourself and name it with --pretrained FILE, or --pretrained none."
         )
         raise CheckpointError(msg, path=text, hint=hint)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if path.suffix == ".safetensors":
         from zoo.engine.published import read_tensors
 

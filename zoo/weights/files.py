@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def local_files(found: Found) -> Iterator[Path]:
     for url in row.urls:
         if url.startswith(_PACKAGE):
             path = found.record.file(url.removeprefix(_PACKAGE))
-            if path.is_file():
+            if os.path.isfile(path):
                 yield path
     yield from cached_files(row.sha256)
 

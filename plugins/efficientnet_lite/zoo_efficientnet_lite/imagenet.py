@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,7 +99,7 @@ def read_imagenet_file(path: str | Path) -> dict[str, Tensor]:
         CheckpointError: The file cannot be read.
         HashMismatchError: It has another sha256; nothing of it was unpickled.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -6,6 +6,7 @@ Nothing is fetched. A pickle is read with ``weights_only=True``; HDF5 and safete
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import struct
@@ -67,7 +68,7 @@ def load_vgg16(encoder: nn.Module, checkpoint: str | Path, *, prefix: str = "") 
         message = f"cannot fetch pretrained weights {str(checkpoint)!r}: "
         message += "nothing is downloaded silently, expected a file."
         raise ConfigError(message, where="init_cfg.checkpoint", hint="zoo train --pretrained FILE.")
-    path = Path(checkpoint).expanduser()
+    path = Path(os.path.expanduser(checkpoint))
     if path.suffix.lower() in _KERAS_SUFFIXES:
         found = from_keras(_read_keras(path), encoder)
     else:

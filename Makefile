@@ -5,7 +5,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-tanks drill test check lint types clean
+.PHONY: demo demo-tanks drill stop-drill test check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
@@ -16,6 +16,9 @@ demo-tanks: .venv/run.stamp  ## the same for oil storage tanks, with a Mask R-CN
 
 drill: .venv/run.stamp  ## break 200 downloads on purpose: dead host, cuts, stalls, kill -9, full disk
 	$(BIN)/python tools/drill.py
+
+stop-drill: .venv/run.stamp  ## press Ctrl-C on 20 training runs, kill 4, and compare them with runs left alone
+	$(BIN)/python tools/stop_drill.py
 
 test: .venv/dev.stamp  ## every test
 	$(BIN)/python -m pytest -n 2 -m ""

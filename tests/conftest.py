@@ -16,6 +16,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 for _name, _folder in (
     ("faulty_server", "tools"),
     ("download_faults", "tools"),
+    ("terminal", "tools"),
     ("hostile_pickles", "tests/engine"),
     ("pickle_attacks", "tests/engine"),
 ):

@@ -111,7 +111,9 @@ RULES = {
         "zoo", others={"click"}, lazily={"torch", "numpy", "cv2", "packaging", "platformdirs", *MM}
     ),
     "tools": rule(
-        "zoo", others={"faulty_server", "download_faults", "demonstration"}, lazily={"numpy", "cv2"}
+        "zoo",
+        others={"faulty_server", "download_faults", "demonstration", "terminal"},
+        lazily={"numpy", "cv2"},
     ),
 }
 PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents")

@@ -137,7 +137,7 @@ def test_train_when_interrupted_saves_what_can_be_resumed(
 def test_train_when_interrupted_within_an_epoch_counts_whole_epochs(
     read: Callable[..., Any], interrupt: Callable[[int], list[int]]
 ) -> None:
-    """Loops by epoch are left between steps too; resuming begins the epoch again."""
+    """Loops by epoch are left between steps too, and the epoch is not counted as done."""
     from zoo.engine.checkpoints import load_checkpoint
     from zoo.engine.interrupts import InterruptedRunError
     from zoo.engine.train import train

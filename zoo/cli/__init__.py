@@ -71,6 +71,16 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that is named; Ctrl-C before it has begun ends with 130 too."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from zoo.cli.output import say
+
+            say("interrupted", err=True)
+            ctx.exit(130)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands from the help that stands beside the names."""
         with formatter.section("Commands"):

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from zoo.cli.output import end_lost, say, say_text
+from zoo.cli.endings import end_stopped, raising_on_signals
+from zoo.cli.output import end_lost, say_text
 from zoo.errors import ZooError
 from zoo.texts import log_printably, printable
 
@@ -35,7 +37,8 @@ _OS_HINT = "run it again with --debug to see where it happened."
 class ZooCommand(click.Command):
     """A command that reports ``ZooError`` and ``OSError`` as one message, exit 1.
 
-    So it does where a package of the extra ``[mm]`` is not installed. Ctrl-C ends it with 130. Any
+    So it does where a package of the extra ``[mm]`` is not installed. Ctrl-C ends it with 130,
+    SIGTERM with 143 and SIGHUP with 129, whatever the program makes of it on its way out. Any
     other exception is a bug of zoo or of a plugin, and keeps its traceback. Every such command
     takes ``--debug``, which keeps the traceback of all.
     """
@@ -54,31 +57,43 @@ class ZooCommand(click.Command):
             end_lost(error, words)
             raise
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and keep them to tell how to go on."""
+        ctx.meta["zoo.args"] = list(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and turn what it raises into a message and an exit code."""
         debug = bool(ctx.params.pop("debug", False))
         log_printably()
-        try:
-            return super().invoke(ctx)
-        except ZooError as error:
-            if debug:
+        with raising_on_signals() as stopping:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as error:
+                end_stopped(ctx, error, getattr(error, "signal_number", signal.SIGINT))
+            except Exception as error:
+                # Libraries turn what interrupts them into errors of their own, imports above all.
+                is_exit = isinstance(error, click.exceptions.Exit)
+                if stopping.signal_number is not None and not (debug or is_exit):
+                    end_stopped(ctx, error, stopping.signal_number)
+                if not debug:
+                    _tell(ctx, error)
                 raise
-            _fail(ctx, str(error))
-        except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if debug or package not in _EXTRA:
-                raise
+
+
+def _tell(ctx: click.Context, error: Exception) -> None:
+    """End a command with the message of an error, if it has one for users."""
+    if isinstance(error, ZooError):
+        _fail(ctx, str(error))
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package in _EXTRA:
             hint = "`zoo doctor` says what is missing, and the command that installs it."
             _fail(ctx, f"cannot go on: {package!r} is not installed.\nHINT: {hint}")
-        except OSError as error:
-            if debug:
-                raise
-            where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
-            hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
-            _fail(ctx, f"cannot go on: {error.strerror or error}.{where}\nHINT: {hint}")
-        except KeyboardInterrupt as error:
-            say(str(error) or "interrupted", err=True)
-            ctx.exit(130)
+    elif isinstance(error, OSError):
+        where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
+        hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
+        _fail(ctx, f"cannot go on: {error.strerror or error}.{where}\nHINT: {hint}")
 
 
 def _fail(ctx: click.Context, text: str) -> None:

@@ -19,7 +19,7 @@ import click
 
 from zoo.texts import printable
 
-__all__ = ["OutputLostError", "end_lost", "say", "say_json", "say_text"]
+__all__ = ["OutputLostError", "discard", "end_lost", "say", "say_json", "say_text"]
 
 _BEYOND_ASCII = re.compile(r"[^\n\x20-\x7e]")
 _LOST = frozenset(
@@ -105,14 +105,15 @@ def _is_usage(error: OSError) -> bool:
 
 
 def _end(error: OSError, *, exit_code: int = 1) -> None:
-    _discard(sys.stdout)  # else Python tries to write the rest again at its end, and says so
+    discard(sys.stdout)  # else Python tries to write the rest again at its end, and says so
     if error.errno != errno.EPIPE:
         say(f"error: cannot write the output: {error.strerror}.", err=True)
-    _discard(sys.stderr)
+    discard(sys.stderr)
     sys.exit(exit_code)
 
 
-def _discard(stream: Any) -> None:
+def discard(stream: Any) -> None:
+    """Write out a stream, or drop what it holds and send the rest nowhere if it takes no more."""
     try:
         stream.flush()
     except OSError:

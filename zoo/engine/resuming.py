@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from zoo.engine.fitting import check_fits
 from zoo.engine.patching import exchanged
-from zoo.engine.random_state import set_random_state
+from zoo.engine.place import find_place
 from zoo.engine.unpickling import read_pickled
 from zoo.errors import CheckpointError
 
@@ -114,32 +114,4 @@ class _ResumeCheck(Hook):  # type: ignore[misc]
             hint = "resume from epoch_N.pth or iter_N.pth, or start anew with load_from=FILE."
             raise CheckpointError(msg, path=self.path, hint=hint)
         check_fits(runner.model, found["state_dict"], self.path)
-        if isinstance(found.get("random_state"), dict):
-            runner.register_hook(_ResumeRandomState(found["random_state"]), priority="LOWEST")
-
-
-class _ResumeRandomState(Hook):  # type: ignore[misc]
-    """Puts the random generators back once, where the interrupted run would have drawn next."""
-
-    def __init__(self, state: dict[str, Any]) -> None:
-        self.state = state
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        loop = runner.train_loop
-        # onedl-mmengine skips batches without reading them, mmengine's loop by iteration reads.
-        skips = hasattr(getattr(loop, "dataloader_iterator", None), "skip_iter")
-        if isinstance(loop, EpochBasedTrainLoop) or skips:
-            set_random_state(self.state)
-        if isinstance(loop, EpochBasedTrainLoop):
-            self._leave(runner)
-
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        # The batch was read by now: in this process, Python's and NumPy's generators have moved on,
-        # from the state set above or through all batches that were read again.
-        workers = getattr(runner.train_dataloader, "num_workers", 0)
-        set_random_state(self.state, torch_only=workers == 0)
-        self._leave(runner)
-
-    def _leave(self, runner: Runner) -> None:
-        # A new list: mmengine is walking the old one.
-        runner._hooks = [hook for hook in runner._hooks if hook is not self]
+        find_place(runner).resume(found)

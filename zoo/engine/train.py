@@ -14,10 +14,12 @@ from zoo.engine.class_order import check_class_order
 from zoo.engine.data_binding import root_without_training
 from zoo.engine.interrupts import saving_on_interrupt
 from zoo.engine.own_configs import note_own
+from zoo.engine.place import find_place
 from zoo.engine.processes import join_processes
 from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.schedules import fit_warm_ups
+from zoo.engine.shielding import shielding_workers
 from zoo.engine.type_names import check_type_names
 from zoo.engine.workers import explaining_workers
 from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
@@ -79,9 +81,10 @@ def train(
     join_processes(config)
     check_run_classes(config, "train_dataloader", transfer=transfer)
     check_class_order(config, ("train", "val"))
-    with safe_loading(), safe_saving(), listing_start():
+    with safe_loading(), safe_saving(), listing_start(), shielding_workers():
         runner = build_runner(config)
         _note_configs(runner)
+        find_place(runner)
         _build_loops(runner, config)
         with (
             saving_on_interrupt(runner, _LOG.warning),

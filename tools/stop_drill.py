@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Press Ctrl-C on training runs, again and again, and compare them with runs left alone.
+
+    python tools/stop_drill.py [--stops 20] [--kills 4] [--seed 0] [--arm forked ...]
+
+Each run has a terminal of its own, so that a key reaches its data workers too. A stopped run goes
+on with ``--resume`` until it is done. Nothing may be lost: every stop leaves a checkpoint of the
+step that was reached, and in the end weights, optimizer, schedules and logged losses equal those
+of the run that nobody stopped, bit for bit. Exits 1 if anything did not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from terminal import Terminal
+
+STEPS, VALIDATES_EVERY, SAVES_EVERY = 24, 8, 6
+CONFIG = "unet_small_lung-128"
+COMMON = (
+    *(f"train_cfg.val_interval={VALIDATES_EVERY}", "default_hooks.logger.interval=1"),
+    *("train_dataloader.batch_size=2", "train_dataloader.num_workers=2"),
+    *("model.decode_head.dropout_ratio=0.3", "randomness.seed=7", "log_level=INFO"),
+    f"default_hooks.checkpoint.interval={SAVES_EVERY}",
+)
+EPOCHS = (
+    *("train_cfg.type=EpochBasedTrainLoop", "train_cfg.max_epochs=2", "train_cfg.val_interval=1"),
+    *("train_cfg.by_epoch=True", "train_dataloader.sampler.type=DefaultSampler"),
+    *("train_dataloader.persistent_workers=False", "default_hooks.checkpoint.by_epoch=True"),
+    *("default_hooks.checkpoint.interval=1", "log_processor.by_epoch=True"),
+)
+ARMS = {
+    "forked": (f"train_cfg.max_iters={STEPS}",),
+    "by epoch": EPOCHS,
+    "spawned": (f"train_cfg.max_iters={STEPS}", "env_cfg.mp_cfg.mp_start_method=spawn"),
+    "no workers": (
+        *(f"train_cfg.max_iters={STEPS}", "train_dataloader.num_workers=0"),
+        "train_dataloader.persistent_workers=False",
+    ),
+}
+_STEP = r"(?:Iter\(train\) \[\s*|Epoch\(train\)\s+\[\d+\]\[\s*){}(?=/)"
+
+
+@dataclass
+class Drill:
+    """A folder with data, a source of chance, and what did not hold."""
+
+    folder: Path
+    rng: random.Random
+    faults: list[str] = field(default_factory=list)
+    stops: int = 0
+
+    def check(self, holds: bool, what: str) -> None:
+        """Note what does not hold."""
+        if not holds:
+            self.faults.append(what)
+            print(f"  FAULT: {what}", flush=True)
+
+    def start(self, arm: str, work_dir: Path) -> Terminal:
+        """Start or resume a run of an arm."""
+        options = list(COMMON)
+        options += ARMS[arm]
+        words = [sys.executable, "-m", "zoo", "train", CONFIG, "--data", self.folder / "data"]
+        words += ["--work-dir", work_dir, "--resume", "--cfg-options", *options]
+        if arm == "by epoch":
+            words = [
+                word for word in words if not str(word).startswith("default_hooks.checkpoint=")
+            ]
+        return Terminal(words, folder=self.folder)
+
+
+def steps_in(folder: Path) -> dict[int, float]:
+    """Return the losses that a run logged, by step."""
+    losses: dict[int, float] = {}
+    for path in sorted(folder.glob("*/vis_data/scalars.json")):
+        for line in path.read_text("utf-8").splitlines():
+            row = json.loads(line)
+            if "loss" in row:
+                losses[row["iter" if "iter" in row else "step"]] = row["loss"]
+    return losses
+
+
+def last_step(folder: Path) -> int:
+    """Return the step of the last checkpoint, 0 where there is none."""
+    from zoo.engine.checkpoints import find_checkpoint, load_checkpoint
+
+    found = find_checkpoint(folder)
+    return 0 if found is None else int(load_checkpoint(found).meta["iter"])
+
+
+def plain(value: Any) -> Any:
+    """Return a checkpoint's value as one that compares by value."""
+    if hasattr(value, "numpy"):
+        return (str(value.dtype), tuple(value.shape), value.cpu().numpy().tobytes())
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    return value
+
+
+def end_of(folder: Path) -> dict[str, Any]:
+    """Return what a run came to, in values that compare."""
+    from zoo.engine.checkpoints import find_checkpoint
+    from zoo.engine.models import find_best_checkpoint
+    from zoo.engine.unpickling import read_pickled
+
+    found, best = find_checkpoint(folder), find_best_checkpoint(folder)
+    if found is None or best is None:
+        return {}
+    tree = read_pickled(found)
+    keys = ("state_dict", "optimizer", "param_schedulers")
+    return {
+        **{key: plain(tree[key]) for key in keys},
+        "steps": (tree["meta"]["epoch"], tree["meta"]["iter"]),
+        "best": (best.name, plain(read_pickled(best)["state_dict"])),
+        "losses": steps_in(folder),
+    }
+
+
+def press_at(drill: Drill, run: Terminal, before: int, start_s: float) -> str:
+    """Wait for a moment drawn by chance, press Ctrl-C, and say which moment it was."""
+    moment = drill.rng.choice(["start", "step", "step", "validation", "saving", "twice"])
+    if moment == "start":
+        wait_s = drill.rng.uniform(0, start_s)
+        time.sleep(wait_s)
+        run.press_ctrl_c()
+        return f"{wait_s:.2f} s after the start"
+    patterns = {
+        "validation": r"(Iter|Epoch)\(val\)|Saving checkpoint at (8|16|24) ",
+        "saving": r"Saving checkpoint at",
+    }
+    step = min(before + drill.rng.randint(1, 6), STEPS)
+    run.wait_for(patterns.get(moment, _STEP.format(step)))
+    time.sleep(drill.rng.uniform(0, 0.5 if moment == "step" else 0.1))
+    run.press_ctrl_c()
+    if moment == "twice":
+        run.wait_for("stopping after")
+        run.wait_for("being saved", timeout_s=0.05)
+    return moment
+
+
+def check_stopped(drill: Drill, run: Terminal, folder: Path, code: int, before: int) -> None:
+    """Check what a run that was told to stop left."""
+    from zoo.engine.checkpoints import load_checkpoint
+
+    drill.check("Traceback" not in run.text, f"a traceback: {run.text[-2000:]}")
+    drill.check(code in (0, 130), f"exit code {code}: {run.text[-2000:]}")
+    drill.check(not run.others(wait_s=8), "processes are left over")
+    for path in folder.glob("*.pth"):
+        load_checkpoint(path)
+    drill.check(not [*folder.glob(".*.part")], "something half written is left")
+    logged = [int(word) for word in re.findall(r"Iter\(train\) \[\s*(\d+)/", run.text)]
+    after = last_step(folder)
+    drill.check(after >= max(logged, default=before), f"lost steps: {logged} but {after}")
+    if code == 130 and after > before:
+        drill.check("go on with: " in run.text, "nothing says how to go on")
+
+
+def drill_arm(drill: Drill, arm: str, stops: int, kills: int) -> None:
+    """Stop runs of an arm until the stops are used up, and compare every run in its end."""
+    whole = drill.folder / arm.replace(" ", "_")
+    begun_s = time.monotonic()
+    run = drill.start(arm, whole)
+    run.wait_for(_STEP.format(1))
+    start_s = time.monotonic() - begun_s
+    drill.check(run.wait(600) == 0, f"the run that nobody stopped failed: {run.text[-2000:]}")
+    expected, number = end_of(whole), 0
+    is_kill = [True] * kills + [False] * stops
+    drill.rng.shuffle(is_kill)
+    while is_kill:
+        number += 1
+        folder = drill.folder / f"{whole.name}_{number}"
+        while is_kill and stop_once(drill, arm, folder, start_s, kills=is_kill.pop()):
+            pass
+        run = drill.start(arm, folder)
+        drill.check(run.wait(600) == 0, f"{arm}, run {number} does not end: {run.text[-2000:]}")
+        found = end_of(folder)
+        for key, value in expected.items():
+            drill.check(found.get(key) == value, f"{arm}, run {number}: {key} differs in the end")
+        print(f"{arm}, run {number}: compared with the run left alone", flush=True)
+        shutil.rmtree(folder)
+
+
+def stop_once(drill: Drill, arm: str, folder: Path, start_s: float, *, kills: bool) -> bool:
+    """Start or resume a run and stop it; False if it came to its end before."""
+    before = last_step(folder) if folder.exists() else 0
+    run = drill.start(arm, folder)
+    if kills:
+        run.wait_for(_STEP.format(r"\d+"))
+        time.sleep(drill.rng.uniform(0, 1.5))
+        run.kill()
+        code, moment = run.wait(), "kill -9"
+        drill.check(not run.others(wait_s=8), "processes are left over after kill -9")
+    else:
+        moment = press_at(drill, run, before, start_s)
+        code = run.wait()
+        check_stopped(drill, run, folder, code, before)
+    drill.stops += 1
+    step = last_step(folder) if folder.exists() else 0
+    print(f"{arm}: {moment}: exit {code}, step {before} -> {step}", flush=True)
+    return code != 0
+
+
+def make_data(folder: Path) -> None:
+    """Sample and prepare the synthetic X-rays."""
+    for words in (
+        ("sample", "lung_xray", "--out", "raw"),
+        ("prepare", "lung_xray", "--source", "raw", "--out", "data"),
+    ):
+        made = Terminal([sys.executable, "-m", "zoo", "data", *words], folder=folder)
+        if made.wait():
+            raise SystemExit(made.text)
+
+
+def main() -> None:
+    """Run the drill and print its counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stops", type=int, default=20, help="Ctrl-C's, over all arms")
+    parser.add_argument("--kills", type=int, default=4, help="kill -9's, over all arms")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--arm", action="append", choices=ARMS, help="only this one; repeatable")
+    args = parser.parse_args()
+    arms = args.arm or list(ARMS)
+    with tempfile.TemporaryDirectory(prefix="stop_drill_") as place:
+        drill = Drill(Path(place), random.Random(args.seed))
+        make_data(drill.folder)
+        for number, arm in enumerate(arms):
+            share, kills = (
+                total // len(arms) + (number < total % len(arms))
+                for total in (args.stops, args.kills)
+            )
+            drill_arm(drill, arm, share, kills)
+    print(f"{drill.stops} stops, {len(drill.faults)} faults")
+    raise SystemExit(bool(drill.faults))
+
+
+if __name__ == "__main__":
+    main()

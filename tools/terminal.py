@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command on a terminal of its own: what is typed there reaches its whole process group."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["Terminal"]
+
+CTRL_C = b"\x03"
+
+
+class Terminal:
+    """Starts a command as the leader of a session on a pseudo-terminal.
+
+    Args:
+        command: Program and arguments.
+        folder: Where it runs.
+        environment: In place of this process's own.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._output = bytearray()
+        self.pid, self._handle = pty.fork()
+        if not self.pid:
+            self._become([str(word) for word in command], folder, environment)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @staticmethod
+    def _become(
+        words: list[str], folder: Path | None, environment: Mapping[str, str] | None
+    ) -> None:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell in the background ignores it
+            if folder is not None:
+                os.chdir(folder)
+            os.execvpe(words[0], words, dict(os.environ if environment is None else environment))  # noqa: S606 - that is what it is for
+        finally:
+            os._exit(127)
+
+    def _read(self) -> None:
+        with suppress(OSError):  # Linux reports the end of a terminal so
+            while data := os.read(self._handle, 65536):
+                self._output += data
+
+    @property
+    def text(self) -> str:
+        """What the command wrote so far, without what redraws lines."""
+        return re.sub(r"\x1b\[\w+|\r", "", bytes(self._output).decode(errors="replace"))
+
+    def press_ctrl_c(self) -> None:
+        """Type Ctrl-C: the kernel sends SIGINT to all processes in the foreground."""
+        with suppress(OSError):  # the command has ended
+            os.write(self._handle, CTRL_C)
+
+    def hang_up(self) -> None:
+        """Close the terminal: the kernel sends SIGHUP."""
+        os.close(self._handle)
+
+    def wait_for(self, pattern: str, timeout_s: float = 120) -> bool:
+        """Wait until the output matches a pattern; False if the command ends or takes too long."""
+        end_s = time.monotonic() + timeout_s
+        while time.monotonic() < end_s:
+            if re.search(pattern, self.text):
+                return True
+            if not self.is_running():
+                return re.search(pattern, self.text) is not None
+            time.sleep(0.01)
+        return False
+
+    def is_running(self) -> bool:
+        """Tell whether the command has not ended yet."""
+        done = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return done is None
+
+    def wait(self, timeout_s: float = 120) -> int:
+        """Wait for the command to end and return its exit code, negative for a signal.
+
+        Raises:
+            TimeoutError: It runs on; it and what it started are killed.
+        """
+        end_s = time.monotonic() + timeout_s
+        while self.is_running():
+            if time.monotonic() > end_s:
+                self.kill()
+                raise TimeoutError(self.text)
+            time.sleep(0.01)
+        self._reader.join(timeout=10)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        """Kill the command and all that it started."""
+        for pid in self.others(with_leader=True):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def others(self, wait_s: float = 0, *, with_leader: bool = False) -> list[int]:
+        """Return the processes of the session, without the command itself.
+
+        Args:
+            wait_s: How long they may take to end.
+            with_leader: Return the command too.
+        """
+        end_s = time.monotonic() + wait_s
+        while True:
+            found = subprocess.run(
+                ["ps", "-o", "pid=", "-s", str(self.pid)],  # noqa: S607 - wherever it is
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            pids = [int(word) for word in found.stdout.split()]
+            pids = [pid for pid in pids if with_leader or pid != self.pid]
+            if not pids or time.monotonic() >= end_s:
+                return pids
+            time.sleep(0.1)

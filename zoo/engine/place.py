@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where in its run a checkpoint was written, so that resuming goes on with the same batch.
+
+mmengine keeps epoch and iteration. What is kept beside them: the random state, how many batches of
+the epoch were done, and whether a validation was due. Data loaders are read again up to the place,
+since their workers cannot be put there otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
+
+from zoo.engine.random_state import random_state, set_random_state
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+__all__ = ["Place", "find_place"]
+
+_KEY = "zoo_place"
+
+
+def find_place(runner: Runner) -> Place:
+    """Return the place that a runner keeps, registered where there is none yet."""
+    for hook in runner.hooks:
+        if isinstance(hook, Place):
+            return hook
+    place = Place()
+    # Lowest: after the hooks that draw random numbers or save when an epoch begins or ends.
+    runner.register_hook(place, priority="LOWEST")
+    return place
+
+
+class Place(Hook):  # type: ignore[misc]
+    """Keeps the place of a run in its checkpoints, and puts a resumed run there.
+
+    Attributes:
+        is_validation_due: Whether the run was stopped before or within a validation.
+    """
+
+    def __init__(self) -> None:
+        self.is_validation_due = False
+        self._first: int | None = None  # step with which the epoch began; None between epochs
+        self._epoch_state: dict[str, Any] | None = None
+        self._state: dict[str, Any] | None = None
+        self._skipped = 0
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Note the place in the checkpoint."""
+        meta = checkpoint["meta"]
+        is_within = self._first is not None and meta["epoch"] == runner.epoch
+        done = meta["iter"] - self._first if is_within else 0
+        if done or self.is_validation_due:
+            checkpoint[_KEY] = {
+                "batches": done,
+                "epoch_state": self._epoch_state if done else None,
+                "validation_due": self.is_validation_due,
+            }
+
+    def resume(self, checkpoint: dict[str, Any]) -> None:
+        """Take the place of a checkpoint, to go on there."""
+        state = checkpoint.get("random_state")
+        self._state = state if isinstance(state, dict) else None
+        kept = checkpoint.get(_KEY)
+        kept = kept if isinstance(kept, dict) else {}
+        batches, state = kept.get("batches"), kept.get("epoch_state")
+        self._skipped = batches if type(batches) is int else 0
+        self._epoch_state = state if isinstance(state, dict) else None
+        self.is_validation_due = kept.get("validation_due") is True
+
+    def before_train(self, runner: Runner) -> None:
+        """Validate, if the run was stopped before it had."""
+        if not self.is_validation_due:
+            return
+        self.is_validation_due = False
+        if runner.val_loop is not None:
+            self._restore()  # what the validation saves goes on from there too
+            runner.val_loop.run()
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Go to the place of the checkpoint, or note that an epoch begins."""
+        loop = runner.train_loop
+        if not isinstance(loop, EpochBasedTrainLoop):
+            self._rewind_iterations(loop)
+            return
+        skipped, self._skipped = min(self._skipped, len(loop.dataloader)), 0
+        self._first = runner.iter - skipped
+        if skipped:
+            if self._epoch_state is not None:
+                set_random_state(self._epoch_state)
+            self._skip_batches(loop, skipped)
+            return
+        self._restore()
+        self._state = None
+        self._epoch_state = random_state() if get_world_size() == 1 else None
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Note that no epoch runs."""
+        self._first = None
+
+    def _restore(self) -> None:
+        if self._state is not None:
+            set_random_state(self._state)
+
+    def _skip_batches(self, loop: Any, count: int) -> None:
+        """Let the loop read the batches of its epoch that are done, and train on the rest."""
+        run_iter = loop.run_iter
+
+        def skip(index: int, batch: Any) -> None:
+            if index == count - 1:
+                loop.run_iter = run_iter
+                self._restore()
+                self._state = None
+
+        loop.run_iter = skip
+
+    def _rewind_iterations(self, loop: Any) -> None:
+        """Restore the random state before the first batch that the loop trains on."""
+        iterator = getattr(loop, "dataloader_iterator", None)
+        if self._state is None or iterator is None:
+            return
+        # onedl-mmengine skips batches without reading them, mmengine's loop by iteration reads.
+        if hasattr(iterator, "skip_iter") or not loop.iter:
+            self._restore()
+            self._state = None
+            return
+
+        def go_on() -> None:
+            loop.dataloader_iterator = iterator
+            self._restore()
+            self._state = None
+
+        loop.dataloader_iterator = _Rewound(iterator, loop.iter, go_on)
+
+
+class _Rewound:
+    """An iterator that tells when it has given as many batches as a run had before."""
+
+    def __init__(self, iterator: Any, count: int, go_on: Any) -> None:
+        self._iterator, self._left, self._go_on = iterator, count, go_on
+
+    def __next__(self) -> Any:
+        if not self._left:
+            self._go_on()
+        self._left -= 1
+        return next(self._iterator)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data workers that outlive a Ctrl-C, which a terminal sends to them too.
+
+A worker that dies of it takes the run along: the loader misses it, in whatever words.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import process, resource_tracker
+
+from torch.utils.data._utils import signal_handling
+
+from zoo.engine.patching import exchanged
+
+__all__ = ["dead_worker", "deferring_dead_workers", "shielding_workers"]
+
+_DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
+
+
+@contextmanager
+def shielding_workers() -> Iterator[None]:
+    """Start every process inside the block deaf to Ctrl-C and to a terminal that is closed.
+
+    The signals are blocked while the process starts, and it inherits that, forked or spawned; one
+    that comes meanwhile reaches this process afterwards. Its parent ends it, as always; where the
+    parent is killed, torch's workers find out and end within seconds.
+    """
+    with exchanged(process.BaseProcess, start=_shielded(process.BaseProcess.start)):
+        yield
+
+
+def _shielded(start: Callable[..., None]) -> Callable[..., None]:
+    def shielded(self: process.BaseProcess) -> None:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            start(self)
+            return
+        method = getattr(self, "_start_method", None) or multiprocessing.get_start_method()
+        if method != "fork":
+            resource_tracker.ensure_running()  # it would take the block away while it starts
+        deaf = {signal.SIGINT, signal.SIGHUP}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
+        try:
+            start(self)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    return shielded
+
+
+@contextmanager
+def deferring_dead_workers(is_busy: Callable[[], bool]) -> Iterator[None]:
+    """Let what may not be torn end though a data worker died meanwhile.
+
+    torch raises from a signal handler, wherever the program is. Nothing is raised while it is
+    busy: the loader misses the worker when it is asked for the next batch.
+
+    Args:
+        is_busy: Whether a step runs now, or what saves it.
+    """
+    original = getattr(signal_handling, "_error_if_any_worker_fails")  # noqa: B009 - as torch hides it
+
+    def deferred() -> None:
+        if not is_busy():
+            original()
+
+    with exchanged(signal_handling, _error_if_any_worker_fails=deferred):
+        yield
+
+
+def dead_worker(error: BaseException) -> str | None:
+    """Return torch's words for a worker that died, or None where an error is of something else."""
+    found = _DEAD.search(str(error)) if isinstance(error, RuntimeError) else None
+    return None if found is None else found.group().strip()

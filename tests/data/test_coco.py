@@ -227,6 +227,18 @@ CAUSES: dict[str, tuple[Spoil, str]] = {
         ),
         "image number 0: id is 5.5, expected a whole number",
     ),
+    "no id": (
+        lambda c: c["images"][0].pop("id"),
+        "image number 0: id is missing, expected a whole number",
+    ),
+    "another id": (
+        lambda c: c["categories"][0].update(id="tree"),
+        "category number 0: id is 'tree', expected a whole number",
+    ),
+    "no row": (
+        lambda c: c["images"].__setitem__(0, "a.png"),
+        "image number 0: found 'a.png', expected an object",
+    ),
     "file four times": (
         lambda c: [row.update(file_name="a.png") for row in c["images"]],
         "4 images have the file 'a.png'",

@@ -173,9 +173,13 @@ def _read_annotation(
         raise FollowUpError
     image_id, category_id = read_whole(row, "image_id"), read_whole(row, "category_id")
     if image_id not in images.found:
+        if images.has_nameless:
+            raise FollowUpError
         message = f"image_id is {image_id}, which no image has"
         raise FaultError(message)
     if category_id not in categories.found:
+        if categories.has_nameless:
+            raise FollowUpError
         listed = ", ".join(str(key) for key in sorted(categories.found)[:10]) or "no id at all"
         message = f"category_id is {category_id}, expected one of {listed}"
         raise FaultError(message)

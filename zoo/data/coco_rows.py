@@ -40,6 +40,7 @@ class CocoRows:
     Attributes:
         found: By id, in the order of the file.
         faults: Name of the row, and what is wrong with it.
+        has_nameless: Whether a row has no id that can be read, so that any id may be its own.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class CocoRows:
     ) -> None:
         self.found: dict[int, Any] = {}
         self.faults: list[tuple[str, str]] = []
+        self.has_nameless = False
         self._bad_ids: set[str] = set()
         for number, row in enumerate(rows):
             self._add(what, number, row, read)
@@ -57,10 +59,11 @@ class CocoRows:
         name = f"{what} number {number}"
         if not isinstance(row, dict):
             self.faults.append((name, f"found {spell_json(row)}, expected an object"))
+            self.has_nameless = True
             return
         key = row.get("id")
         try:
-            key = read_whole(row, "id")
+            key = self._read_id(row)
             name = f"{what} {key}"
             if key in self.found:
                 message = "found this id twice"
@@ -71,6 +74,13 @@ class CocoRows:
         except FaultError as fault:
             self._bad_ids.add(repr(key))
             self.faults.append((name, str(fault)))
+
+    def _read_id(self, row: Mapping[str, Any]) -> int:
+        try:
+            return read_whole(row, "id")
+        except FaultError:
+            self.has_nameless = True
+            raise
 
     def lacks(self, key: object) -> bool:
         """Return whether ``key`` is the id of a row that cannot be used, which is named already."""

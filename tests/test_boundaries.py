@@ -62,6 +62,7 @@ BASE = (
     "zoo.documents",
     "zoo.fields",
     "zoo.texts",
+    "zoo.parameters",
 )
 CATALOG = (*BASE, "zoo.requirements", "zoo._tables", "zoo._rows", "zoo.manifest", "zoo.discovery")
 RULES = {
@@ -74,10 +75,11 @@ RULES = {
     "zoo/errors.py": rule("zoo.texts"),
     "zoo/names.py": rule(),
     "zoo/kinds.py": rule(),
-    "zoo/rows.py": rule(),
+    "zoo/parameters.py": rule(),
+    "zoo/rows.py": rule("zoo.parameters"),
     "zoo/requirements.py": rule("zoo.errors", lazily={"packaging"}),
     "zoo/_tables.py": rule("zoo.errors", "zoo.names", "zoo.texts"),
-    "zoo/_rows.py": rule("zoo._tables", "zoo.rows", "zoo.texts"),
+    "zoo/_rows.py": rule("zoo._tables", "zoo.rows", "zoo.texts", "zoo.parameters"),
     "zoo/manifest.py": rule(*BASE, "zoo.requirements", "zoo._tables", "zoo._rows"),
     "zoo/discovery.py": rule("zoo.errors", "zoo.manifest", "zoo.texts"),
     "zoo/catalog.py": rule(*CATALOG),
@@ -112,8 +114,8 @@ RULES = {
     ),
     "tools": rule(
         "zoo",
-        others={"faulty_server", "download_faults", "demonstration", "terminal"},
-        lazily={"numpy", "cv2"},
+        others={"faulty_server", "download_faults", "demonstration", "terminal", "evidence"},
+        lazily={"numpy", "cv2", "mmengine", "sweep_upstream"},
     ),
 }
 PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents")

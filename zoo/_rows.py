@@ -6,9 +6,11 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from zoo._tables import Table
+from zoo.parameters import Form, FormError, parse_forms
 from zoo.rows import (
     ConfigRow,
     Contribution,
@@ -24,12 +26,15 @@ from zoo.texts import shown
 __all__ = ["read_config_row", "read_contribution", "read_legacy_index", "read_weights"]
 
 TASKS = ("semantic", "instance")
+# Kinds of which a published model may be made.
+IN_RECORDS = ("model", "loss", "transform", "task_util")
 FORMATS = ("safetensors", "pth")
 LABELS = ("true", "derived")
 FROM_DATA = "from data"
 
 _SHARES = r"(?:(?:0(?:\.\d+)?|1(?:\.0+)?)(?:,(?!$)|$)){3}"
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
+_UPSTREAM = rf"(mmengine|mmseg|mmdet)\.{_IDENTIFIER}"
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _OPTION_NAME = r"[a-z][a-z0-9-]*"
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
@@ -53,6 +58,11 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         "target": _read_target(table, "target"),
         "summary": table.optional_text("summary"),
     }
+    if kind in IN_RECORDS:
+        common["record"] = _read_record(table)
+        if "record_like" in table.values:
+            wanted = "a type of OpenMMLab's, as 'mmseg.FCNHead'"
+            common["record_like"] = table.text("record_like", pattern=_UPSTREAM, wanted=wanted)
     if kind == "dataset":
         row: Contribution = DatasetRow(**common, **_read_dataset(table))
     elif kind == "weight_initializer":
@@ -62,6 +72,17 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         row = Contribution(**common)
     table.done()
     return row
+
+
+def _read_record(table: Table) -> Mapping[str, Form] | None:
+    """Return what a published model's record may give the type, or None where it is not said."""
+    values = table.take("record", dict, required=False)
+    if values is None:
+        return None
+    try:
+        return parse_forms(values, f"{table.label} record")
+    except FormError as error:
+        table.fail(f"{error}.", hint="docs/manifest.md shows the forms of parameters.")
 
 
 def read_config_row(table: Table) -> ConfigRow:

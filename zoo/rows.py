@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
+
+from zoo.parameters import Form
 
 __all__ = [
     "UPSTREAM_TASKS",
@@ -44,12 +47,17 @@ class Contribution:
         name: Name within the plugin; configs write ``zoo.<plugin>.<name>``.
         target: ``package.module:Name`` inside the plugin's own package.
         summary: One line, or None.
+        record: What a published model's record may give its parameters, by name; None where the
+            manifest does not say.
+        record_like: A type of OpenMMLab's whose parameters a record may give besides, or None.
     """
 
     kind: str
     name: str
     target: str
     summary: str | None = None
+    record: Mapping[str, Form] | None = None
+    record_like: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def record() -> Any:
         name="tiny",
         task="semantic",
         scope="mmseg",
-        model={"type": "EncoderDecoder", "strides": (1, 2)},
+        model={"type": "EncoderDecoder", "backbone": {"type": "UNet", "strides": (1, 2)}},
         pipeline=[{"type": "LoadImageFromFile"}],
         classes=("background", "lung"),
         palette=((0, 0, 0), (255, 0, 0)),

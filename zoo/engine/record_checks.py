@@ -3,26 +3,24 @@
 
 ``dict(type='subprocess.Popen')`` builds; ``init_cfg`` loads files; and some of upstream evaluates
 strings (mmcv's ``batched_nms`` its ``type``, mmdet's camera motion its ``warp_mode``). So a record
-may name only what is registered, and its strings are words.
+is plain first (keys, words, sizes), and then all of it is on the positive list
+(`zoo.engine.record_forms`).
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.engine.record_forms import HINT, check_forms
 from zoo.engine.records import ModelRecord
-from zoo.errors import CheckpointError, UnknownNameError, UnsafeCheckpointError
+from zoo.errors import CheckpointError, UnsafeCheckpointError
 
-__all__ = ["check_record", "is_registered_in"]
+__all__ = ["check_record"]
 
 _SCOPES = ("mmengine", "mmseg", "mmdet")
-_REGISTRIES = {"model": ("MODELS", "TASK_UTILS"), "pipeline": ("TRANSFORMS",)}
-# mmcv and mmdet look these up by themselves, in mmcv.ops.
-_OPS = frozenset({"nms", "soft_nms", "RoIAlign", "RoIPool"})
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _NAME = re.compile(r"[A-Za-z]\w{0,99}(?:\.[A-Za-z]\w{0,99}){0,2}")
 _WORDS = re.compile(r"[A-Za-z0-9_ .,:+-]{0,300}")
@@ -57,9 +55,10 @@ def check_record(record: ModelRecord, where: str | Path) -> None:
         where: The file it stands in, for messages.
 
     Raises:
-        UnsafeCheckpointError: A type that is an import path, or a string that is more than words.
+        UnsafeCheckpointError: A type that is an import path or not on the list, or a text that is
+            none of its parameter's words.
         UnknownNameError: A type that nothing here has registered; perhaps a plugin is missing.
-        CheckpointError: A key that may not be there, or a size out of bounds.
+        CheckpointError: A key that may not be there, or a number or size out of bounds.
     """
     if len(record.palette) != len(record.classes) or not 0 < len(record.classes) <= 10_000:
         reason = f"{len(record.classes)} classes and {len(record.palette)} colours"
@@ -70,9 +69,12 @@ def check_record(record: ModelRecord, where: str | Path) -> None:
                 raise _refused(where, key, f"more than {_NODE_LIMIT} values")
             _check_key(name, key, value, where)
             if name == "type":
-                _check_type(value, key, root, record.scope, where)
+                _check_type(value, key, where)
             else:
                 _check_value(value, key, where)
+    check_forms(record.model, "model", "model", record.scope, where)
+    for number, step in enumerate(record.pipeline):
+        check_forms(step, "pipeline", f"pipeline.{number}", record.scope, where)
 
 
 def _leaves(
@@ -101,70 +103,17 @@ def _check_value(value: Any, key: str, where: str | Path) -> None:
     if isinstance(value, str):
         if not _WORDS.fullmatch(value) or "__" in value or _FILE.search(value):
             msg = f"cannot use the model's record: {key} is {value[:80]!r}, expected words only."
-            raise UnsafeCheckpointError(msg, global_name=value[:80], path=where, hint=_HINT)
+            raise UnsafeCheckpointError(msg, global_name=value[:80], path=where, hint=HINT)
     elif isinstance(value, (int, float)) and abs(value) > _NUMBER_LIMIT:
         raise _refused(where, key, f"{value!r} is out of bounds (at most 1e9)")
 
 
-def _check_type(kind: Any, key: str, root: str, scope: str, where: str | Path) -> None:
+def _check_type(kind: Any, key: str, where: str | Path) -> None:
     if not isinstance(kind, str) or not _NAME.fullmatch(kind):
         raise _foreign_type(kind, key, where)
-    prefix, _, name = kind.rpartition(".")
-    if prefix.partition(".")[0] == "zoo":
-        _check_plugin_type(kind, root, where)
-        return
-    if prefix not in ("", *_SCOPES):
+    prefix = kind.rpartition(".")[0]
+    if prefix.partition(".")[0] != "zoo" and prefix not in ("", *_SCOPES):
         raise _foreign_type(kind, key, where)
-    if (root == "model" and kind in _OPS) or _is_known(name, prefix or scope, root, bool(prefix)):
-        return
-    msg = f"cannot use the model's record: nothing registers its type {kind!r}."
-    raise UnknownNameError(
-        msg, kind="type", name=kind, where=f"{where}, {key}", hint="upgrade zoo and OpenMMLab."
-    )
-
-
-def _is_known(name: str, scope: str, root: str, exact: bool) -> bool:
-    scopes = (scope,) if exact else (scope, "mmengine")
-    return any(is_registered_in(name, one, root) for one in scopes)
-
-
-def is_registered_in(name: str, scope: str, root: str = "model") -> bool:
-    """Return whether ``scope`` itself registers ``name``; nothing is imported by that name.
-
-    Args:
-        name: A plain type name.
-        scope: ``mmengine``, ``mmseg`` or ``mmdet``.
-        root: ``model`` or ``pipeline``.
-    """
-    if scope not in _SCOPES:
-        return False
-    for package in ("mmcv.cnn", "mmcv.ops", "mmcv.transforms"):
-        importlib.import_module(package)  # they register with mmengine's own
-    module = importlib.import_module(f"{scope}.registry")
-    registries = [getattr(module, attribute) for attribute in _REGISTRIES[root]]
-    for registry in registries:
-        registry.import_from_location()
-    return any(name in registry.module_dict for registry in registries)
-
-
-def _check_plugin_type(kind: str, root: str, where: str | Path) -> None:
-    from zoo.catalog import read_catalog
-
-    name = kind.removeprefix("zoo.")
-    for attribute in _REGISTRIES[root]:
-        try:
-            read_catalog().registered(attribute, name)
-        except UnknownNameError as error:
-            unknown = error
-        else:
-            return
-    plugin = name.partition(".")[0]
-    msg = f"cannot use the model's record: no plugin here has its type {kind!r}."
-    hint = f"install the plugin {plugin!r}."
-    raise UnknownNameError(msg, kind="type", name=kind, where=where, hint=hint) from unknown
-
-
-_HINT = "do not use this file; a record that zoo wrote has registered types and plain values only."
 
 
 def _foreign_type(kind: Any, key: str, where: str | Path) -> UnsafeCheckpointError:
@@ -172,9 +121,9 @@ def _foreign_type(kind: Any, key: str, where: str | Path) -> UnsafeCheckpointErr
         f"cannot use the model's record: {key} is {str(kind)[:80]!r}, expected a registered name "
         "such as 'EncoderDecoder', 'mmdet.ResNet' or 'zoo.plugin.Name'. Nothing of it was run."
     )
-    return UnsafeCheckpointError(msg, global_name=str(kind)[:80], path=where, hint=_HINT)
+    return UnsafeCheckpointError(msg, global_name=str(kind)[:80], path=where, hint=HINT)
 
 
 def _refused(where: str | Path, key: str, reason: str) -> CheckpointError:
     msg = f"cannot use the model's record: {key}: {reason}."
-    return CheckpointError(msg, path=where, hint=_HINT)
+    return CheckpointError(msg, path=where, hint=HINT)

@@ -16,12 +16,16 @@ from zoo.errors import CheckpointError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["SCHEMA", "ModelRecord", "make_record", "parse_record"]
+__all__ = ["SCHEMA", "ModelRecord", "make_record", "parse_record", "record_parts"]
 
 SCHEMA = 1
 _TUPLE = "$tuple"  # JSON has lists only, and mmcv tells (256, 256) from [256, 256]
 # What only training needs. A loss from a plugin would make prediction need that plugin.
-_TRAINING_KEYS = ("init_cfg", "pretrained")
+_TRAINING_KEYS = ("init_cfg", "pretrained", "loss_name")
+# Spelt out by some configs, and what the classes do without; a record may not name a library.
+_DEFAULTS = (("imdecode_backend", "cv2"), ("resize_type", "Resize"))
+# Where the publisher's files lie, and through what they are opened.
+_PLACE_KEYS = ("backend_args", "file_client_args")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +158,7 @@ def make_record(
     Raises:
         CheckpointError: The config has no test pipeline, or a value that is not plain.
     """
-    scope = str(config.get("default_scope") or "mmengine")
-    model = _plain(config.model, "model", scope, scope)
-    if "train_cfg" in model:
-        model["train_cfg"] = None  # mmdet's detectors ask for it by name
-    pipeline = _plain(_test_pipeline(config), "test_dataloader.dataset.pipeline", scope, scope)
+    scope, model, pipeline = record_parts(config)
     record = ModelRecord(
         name=name,
         task=task,
@@ -178,6 +178,20 @@ def make_record(
     )
     # What is written must be what can be read.
     return parse_record(record.to_json(), name)
+
+
+def record_parts(config: Config) -> tuple[str, dict[str, Any], list[Any]]:
+    """Return the scope, the model and the pipeline that a config's record holds.
+
+    Raises:
+        CheckpointError: The config has no test pipeline, or a value that is not plain.
+    """
+    scope = str(config.get("default_scope") or "mmengine")
+    model = _plain(config.model, "model", scope, scope)
+    if "train_cfg" in model:
+        model["train_cfg"] = None  # mmdet's detectors ask for it by name
+    pipeline = _plain(_test_pipeline(config), "test_dataloader.dataset.pipeline", scope, scope)
+    return scope, model, pipeline
 
 
 def _test_pipeline(config: Config) -> Any:
@@ -203,7 +217,9 @@ def _plain(node: Any, key: str, scope: str, default: str) -> Any:
             if name == "type"
             else _plain(value, f"{key}.{name}", scope, default)
             for name, value in node.items()
-            if name not in (*_TRAINING_KEYS, "_scope_") and not _is_plugin_loss(name, value)
+            if name not in (*_TRAINING_KEYS, *_PLACE_KEYS, "_scope_")
+            and (name, value) not in _DEFAULTS
+            and not _is_plugin_loss(name, value)
         }
     if isinstance(node, (list, tuple)):
         parts = [_plain(one, f"{key}[{number}]", scope, default) for number, one in enumerate(node)]
@@ -220,7 +236,7 @@ def _typed(kind: Any, scope: str, default: str) -> str:
     if not isinstance(kind, str):
         msg = f"cannot publish: a type is {_short(kind)}, expected a string."
         raise CheckpointError(msg, hint="write types as strings: type='mmseg.FCNHead'.")
-    from zoo.engine.record_checks import is_registered_in
+    from zoo.engine.record_forms import is_registered_in
 
     if "." not in kind and scope != default and is_registered_in(kind, scope):
         return f"{scope}.{kind}"

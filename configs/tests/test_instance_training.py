@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +111,57 @@ def test_what_lies_in_a_crowd_is_neither_object_nor_background(stage: str) -> No
 
     # Of an image that shows crowds alone mmdet's assigner does not look at them.
     assert found.gt_inds.tolist() == [-1, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loads_rle", [True, False])
+def test_train_on_run_lengths_counts_them_before_the_first_step(
+    tmp_path: Path, loads_rle: bool
+) -> None:
+    """From outside: with the shipped config they are all there, with mmdet's loader none is."""
+    raw, data = tmp_path / "raw", tmp_path / "data"
+    sampled = ("data", "sample", "folder_data", "--task", "instance", "--count", "4")
+    run(*sampled, "--out", raw)
+    as_run_lengths(raw)
+    shares = ("--task", "instance", "--shares", "1,0,0")
+    run("data", "prepare", "folder_data", "--source", raw, "--out", data, *shares)
+    load = "train_dataloader.dataset.pipeline.1"
+    options = ["model.backbone.init_cfg=None", "train_cfg.max_iters=0"]
+    if not loads_rle:
+        options += [f"{load}.type=mmdet.LoadAnnotations", f"{load}.with_bbox=True"]
+        options += [f"{load}.with_mask=True", f"{load}.poly2mask=False"]
+
+    done = run(
+        "train", CONFIG, "--data", data, "--work-dir", tmp_path / "w", "--cfg-options", *options,
+        check=False,
+    )  # fmt: skip
+
+    said = done.stderr + done.stdout
+    if loads_rle:
+        assert "run lengths)" in said
+        assert "are lost" not in said
+    else:
+        assert done.returncode == 1
+        assert "are lost by LoadAnnotations, whose masks are run lengths" in said
+        assert "Traceback" not in said
+
+
+def as_run_lengths(raw: Path) -> None:
+    """Turn every polygon of a COCO JSON into run lengths."""
+    from pycocotools import mask as tools
+
+    (path,) = raw.rglob("*.json")
+    content = json.loads(path.read_text())
+    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    for row in content["annotations"]:
+        size = sizes[row["image_id"]]
+        polygons = row.get("segmentation")
+        if isinstance(polygons, list) and polygons:
+            rle = tools.merge(tools.frPyObjects(polygons, *size))
+            row["segmentation"] = {"size": list(size), "counts": rle["counts"].decode()}
+    path.write_text(json.dumps(content))
+
+
+def run(*arguments: Any, check: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "zoo", *map(str, arguments)]
+    return subprocess.run(command, check=check, capture_output=True, text=True)

@@ -12,6 +12,7 @@ from zoo.engine.batches import naming_images
 from zoo.engine.class_counts import check_run_classes
 from zoo.engine.class_order import check_class_order
 from zoo.engine.data_binding import root_without_training
+from zoo.engine.instance_labels import check_instance_labels
 from zoo.engine.interrupts import saving_on_interrupt
 from zoo.engine.own_configs import note_own
 from zoo.engine.place import find_place
@@ -86,6 +87,7 @@ def train(
         _note_configs(runner)
         find_place(runner)
         _build_loops(runner, config)
+        _check_labels(runner)
         with (
             saving_on_interrupt(runner, _LOG.warning),
             watch_runner(runner),
@@ -94,6 +96,13 @@ def train(
         ):
             runner.train()
     return Path(runner.work_dir)
+
+
+def _check_labels(runner: Runner) -> None:
+    """Count the objects of a COCO JSON, in it and behind the pipeline, before the first step."""
+    dataset = runner.train_loop.dataloader.dataset
+    for count in check_instance_labels(dataset, "train_dataloader.dataset"):
+        runner.logger.info("labels: %s", count.text())
 
 
 def _check_parts(config: Config) -> None:

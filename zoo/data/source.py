@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from zoo.data.archive import check_archive, entry_path
+from zoo.data.archive import DAMAGE, check_archive, entry_path, open_archive
 from zoo.data.files import MOST_BYTES, read_file
 from zoo.errors import DataError
 
@@ -169,7 +169,7 @@ class ZipSource(Source):
             raise DataError(message, path=self.where(path), hint="take it out of the source.")
         try:
             return self._archive.read(entry)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except DAMAGE as error:
             raise _unreadable(self.where(path), error) from error
 
     def where(self, path: str) -> str:
@@ -193,6 +193,8 @@ def _refuse(error: OSError) -> None:
 
 def _unreadable(where: str, error: Exception) -> DataError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, (UnicodeError, LookupError, struct.error)):  # of Python's, not the file's
+        reason = "the archive's entry is damaged"
     name = PurePosixPath(where.replace("!", "/")).name
     message = f"cannot read {name!r}: {reason or type(error).__name__}."
     hint = "replace the file with an intact copy, or take it out of the source."
@@ -206,7 +208,8 @@ def open_source(path: Path) -> Iterator[Source]:
     """Yield the source at ``path``, a folder or a zip, to be read in place.
 
     An archive is refused as a whole if any entry is absolute, climbs out with ``..``, is a link
-    or a device, is encrypted, is there twice, or unpacks to far more than it holds.
+    or a device, is encrypted, is there twice, shares bytes with another, or unpacks to far more
+    than it holds.
 
     Args:
         path: A folder or a ``.zip`` file.
@@ -222,16 +225,16 @@ def open_source(path: Path) -> Iterator[Source]:
     if found is None:
         message = f"cannot read the source {path.name!r}: there is no such file or folder."
         raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
+    if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
+        message = f"cannot read the source {path.name!r}: found a pipe or a device, "
+        message += "expected a folder or a .zip."
+        raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
     with _open_archive(path) as archive:
         yield ZipSource(path, archive)
 
 
 def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        return open_archive(path)
     except OSError as error:
         raise _unreadable(str(path), error) from error
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        message = f"cannot read the source {path.name!r}: not a folder, and not an intact zip."
-        hint = "unpack it and give the folder, or fetch the archive again."
-        raise DataError(message, path=path, hint=hint) from error

@@ -360,6 +360,23 @@ def test_cache_lists_files_with_the_names_of_their_weights(
     assert (row["size_bytes"], row["sha256"]) == (20_000, _digest(files["one"]))
 
 
+@pytest.mark.parametrize("size_bytes", [0, 100, 19_999, 20_001])
+def test_cache_lists_a_file_of_another_size_as_damaged(
+    server: FaultyServer, files: dict[str, bytes], size_bytes: int
+) -> None:
+    """The row knows the size; a file that nobody names is not called whole either."""
+    path = Path(_run("download", "one", "--mirror", server.address).stdout.strip())
+    path.write_bytes(files["one"].ljust(size_bytes, b"x")[:size_bytes])
+    unnamed = path.parent.with_name("e" * 64) / "other.safetensors"
+    unnamed.parent.mkdir()
+    unnamed.write_bytes(b"x" * 100)
+
+    rows = json.loads(_run("cache", "ls", "--json").stdout)
+
+    states = {row["file"]: row["state"] for row in rows}
+    assert states == {"one.safetensors": "damaged", "other.safetensors": "unchecked"}
+
+
 @pytest.mark.parametrize("by", ["name", "file", "digest"])
 def test_cache_rm_takes_a_name_a_file_or_digits(
     server: FaultyServer, files: dict[str, bytes], by: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -36,18 +36,24 @@ group = LazyGroup(
 @click.command(cls=ZooCommand)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(as_json: bool) -> None:
-    """List the files of the cache: the weights that they are, size, digest and state."""
+    """List the files of the cache: the weights that they are, size, digest and state.
+
+    Nothing is hashed: `whole` is a file of the right size, `damaged` one of another, `unchecked`
+    one whose size nobody here knows. `zoo verify` hashes them.
+    """
     from zoo.cli.tables import print_rows
     from zoo.weights import cache_folder, find_cached
 
-    names, errors = _names()
+    named, errors = _named()
+    names = _by_digest(named)
+    sizes = {one.sha256: one.size_bytes for one in named}
     for error in errors:
         say(f"note: names may lack: {error.message}", err=True)
     rows: list[dict[str, Any]] = [
         {
             "name": names.get(found.sha256, []),
             "file": found.name,
-            "state": "interrupted" if found.is_part else "whole",
+            "state": _state(found, sizes.get(found.sha256)),
             "size": f"{found.size_bytes / 1e6:,.1f} MB",
             "size_bytes": found.size_bytes,
             "sha256": found.sha256,
@@ -58,6 +64,15 @@ def ls(as_json: bool) -> None:
     rows += _staged_rows()
     columns = ["name", "file", "state", "size", "sha256"]
     print_rows(rows, columns, as_json=as_json, empty=f"nothing is cached in {cache_folder()}")
+
+
+def _state(found: CachedFile, size_bytes: int | None) -> str:
+    """Return what can be told of a file without hashing it, which `zoo verify` does."""
+    if found.is_part:
+        return "interrupted"
+    if size_bytes is None:  # whoever named it is not here, or has never been
+        return "unchecked"
+    return "whole" if found.size_bytes == size_bytes else "damaged"
 
 
 @click.command(cls=ZooCommand)
@@ -150,8 +165,29 @@ def _size_bytes(folder: Path) -> int:
     return size_bytes
 
 
+class _Named(NamedTuple):
+    """Weights that somebody names: a row of a manifest, or a pin."""
+
+    sha256: str
+    name: str
+    size_bytes: int
+
+
 def _names() -> tuple[dict[str, list[str]], list[PluginError]]:
-    """Return digest -> the names of the weights that have it, and the plugins not to be read.
+    """Return digest -> the names of the weights that have it, and the plugins not to be read."""
+    named, errors = _named()
+    return _by_digest(named), errors
+
+
+def _by_digest(named: list[_Named]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for one in dict.fromkeys((one.sha256, one.name) for one in named):
+        names.setdefault(one[0], []).append(one[1])
+    return names
+
+
+def _named() -> tuple[list[_Named], list[PluginError]]:
+    """Return what is named, and the plugins that cannot be read.
 
     Unlike the catalog, plugins that ZOO_PLUGINS hides count: who hides them keeps their weights.
     """
@@ -159,30 +195,27 @@ def _names() -> tuple[dict[str, list[str]], list[PluginError]]:
     from zoo.errors import PluginError
     from zoo.manifest import read_manifest
 
-    named: list[tuple[str, str]] = []
+    named: list[_Named] = []
     errors: list[PluginError] = []
     for candidate in find_candidates():
         try:
             if candidate.manifest is not None:
                 rows = read_manifest(candidate.manifest).weights
-                named += [(row.sha256, row.name) for row in rows]
+                named += [_Named(row.sha256, row.name, row.size_bytes) for row in rows]
             elif candidate.error is not None:
                 errors.append(candidate.error)
         except PluginError as error:
             errors.append(error)
-    named += _pinned()
-    names: dict[str, list[str]] = {}
-    for sha256, name in dict.fromkeys(named):
-        names.setdefault(sha256, []).append(name)
-    return names, errors
+    return [*named, *_pinned()], errors
 
 
-def _pinned() -> list[tuple[str, str]]:
-    """Return digest and name of the pins: of the lock that ZOO_LOCK names, and of the user's."""
+def _pinned() -> list[_Named]:
+    """Return the pins: of the lock that ZOO_LOCK names, and of the user's."""
     from zoo.weights.lock import lock_file, own_lock_file, read_pins
 
     files = dict.fromkeys([lock_file(), own_lock_file()])
-    return [(pin.sha256, pin.name) for file in files for pin in read_pins(file).values()]
+    pins = [pin for file in files for pin in read_pins(file).values()]
+    return [_Named(pin.sha256, pin.name, pin.size_bytes) for pin in pins]
 
 
 def _check_all_read(errors: list[PluginError]) -> None:

@@ -83,3 +83,43 @@ def test_steps_of_best_checkpoints_are_compared_as_numbers(tmp_path: Path) -> No
         (tmp_path / name).touch()
 
     assert find_best_checkpoint(tmp_path) == tmp_path / "best_val_loss_epoch_10.pth"
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        ([-1.0, 0.0, -1.0, 0.3], "best_coco_segm_mAP_s_epoch_4.pth"),
+        ([-1.0, 0.2, 0.1, -1.0], "best_coco_segm_mAP_s_epoch_2.pth"),
+        ([-1.0, -1.0, -1.0, -1.0], None),
+    ],
+    ids=["first", "last", "all"],
+)
+def test_cocos_minus_one_is_never_the_best(
+    toy_runner: Callable[..., Any], tmp_path: Path, scores: list[float], kept: str | None
+) -> None:
+    """It says that there was nothing to find; the log has no number there, and no curve begins."""
+    from mmengine.evaluator import BaseMetric
+
+    from zoo.engine.no_results import leaving_no_results_out
+    from zoo.engine.run_logs import read_run_log
+    from zoo.engine.saving import safe_saving
+
+    class Coco(BaseMetric):  # type: ignore[misc]
+        values = iter(scores)
+
+        def process(self, data_batch: Any, data_samples: Any) -> None:
+            self.results.append(0)
+
+        def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+            return {"coco/segm_mAP_s": next(self.values), "bias": -1.0}
+
+    hook = {"type": "CheckpointHook", "interval": 1, "save_best": "auto", "rule": "greater"}
+    with safe_saving(), leaving_no_results_out():
+        toy_runner("run", val_evaluator=[Coco()], default_hooks={"checkpoint": hook}).train()
+
+    found = find_best_checkpoint(tmp_path / "run")
+    metrics = read_run_log(tmp_path / "run").metrics
+    assert (found and found.name) == kept
+    assert list(metrics["bias"].values()) == [-1.0] * 4
+    shown = [value for value in metrics.get("coco/segm_mAP_s", {}).values() if value == value]
+    assert shown == [score for score in scores if score >= 0]

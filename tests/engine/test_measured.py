@@ -48,6 +48,18 @@ def test_rows_of_a_test_say_data_split_labels_and_protocol(tmp_path: Path) -> No
     ]
 
 
+def test_rows_leave_out_cocos_minus_one(tmp_path: Path) -> None:
+    """Of a file that an older zoo wrote, too; another metric may be -1."""
+    from zoo.engine.measured import read_test_rows
+
+    metrics = {"coco/segm_mAP": 0.5, "coco/segm_mAP_s": -1.0, "coco/AR@100": -1, "lvis/APr": -1.0}
+    path = _written(tmp_path / "test.json", metrics={**metrics, "count_bias": -1.0})
+
+    rows = read_test_rows(path, SHA256)
+
+    assert {row["name"]: row["value"] for row in rows} == {"coco/segm_mAP": 0.5, "count_bias": -1.0}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -55,6 +67,7 @@ def test_rows_of_a_test_say_data_split_labels_and_protocol(tmp_path: Path) -> No
         ({"checkpoint_sha256": None}, "with sha256 None"),
         ({"schema": "zoo.prediction/1"}, "its schema is not 'zoo.test/1'"),
         ({"metrics": {"dice": None}}, "it holds no finite number"),
+        ({"metrics": {"coco/bbox_mAP": -1.0}}, "it holds no finite number"),
         ({"metrics": [1]}, "it does not say its data and metrics"),
         ({"data": "lungs"}, "it does not say its data and metrics"),
         ({"data": {}}, "it does not say its data and metrics"),

@@ -94,7 +94,14 @@ def command(
     suffix = ", whose labels are derived" if has_derived_labels(resolved, split) else ""
     say(f"{checkpoint} on {split}{suffix}:")
     for name, value in numbers.items():
-        say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+        say(f"  {name}: {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    # As of a class that occurs nowhere, or COCO's -1: there was nothing to measure.
+    return f"{value:.4g}" if math.isfinite(value) else "no result"
 
 
 def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, str]:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.data_facts import contents_of_splits, evaluator_text, facts_of_images
+from zoo.engine.no_results import is_no_result
 from zoo.engine.run_logs import read_run_log
 from zoo.engine.test import SCHEMA
 from zoo.errors import CheckpointError, DataError
@@ -58,7 +58,7 @@ def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list
 
     Returns:
         Rows of name, value, dataset, split, labels, protocol, images and images_sha256 (of their
-        list); values that are not finite are left out.
+        list); values that are no result, as NaN and COCO's -1, are left out.
 
     Raises:
         CheckpointError: It is no such file, is of another checkpoint, holds no number, or one
@@ -194,7 +194,9 @@ def _rows(
             "protocol": protocol,
         }
         for name, value in sorted(metrics.items())
-        if isinstance(value, (int, float)) and math.isfinite(value) and name not in _NOT_METRICS
+        if isinstance(value, (int, float))
+        and not is_no_result(name, value)
+        and name not in _NOT_METRICS
     ]
 
 

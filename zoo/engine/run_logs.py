@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from zoo.engine.best_step import Best, find_best_step
 from zoo.engine.models import find_best_checkpoint
+from zoo.engine.no_results import is_no_result
 from zoo.errors import DataError
 
 __all__ = ["Curve", "PerImage", "RunLog", "read_per_image", "read_run_log"]
@@ -153,7 +154,7 @@ def _sorted_out(name: str, records: Iterable[Mapping[str, Any]], kept: Path | No
                 continue
             number = math.nan if value is None else float(value)
             curve = curves.setdefault(key, {})
-            curve[record["step"]] = number if math.isfinite(number) else math.nan
+            curve[record["step"]] = math.nan if is_no_result(key, number) else number
     if rates.get("lr") == rates.get("base_lr"):
         rates.pop("base_lr", None)
     measured = {key: curve for key, curve in measured.items() if not _is_absent(curve)}
@@ -169,8 +170,8 @@ def _is_loss(key: str) -> bool:
 
 
 def _is_absent(curve: Curve) -> bool:
-    """Return whether these are COCO's -1 throughout: there are no such objects to find."""
-    return all(value == -1 for value in curve.values())
+    """Return whether nothing was ever measured: as COCO's, where there are no such objects."""
+    return all(math.isnan(value) for value in curve.values())
 
 
 def _is_number(value: object) -> bool:

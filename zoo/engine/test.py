@@ -17,6 +17,7 @@ from zoo.engine.class_counts import check_run_classes
 from zoo.engine.class_order import check_class_order
 from zoo.engine.drawing import use_test_time_augmentation
 from zoo.engine.fitting import check_fits
+from zoo.engine.no_results import leaving_no_results_out
 from zoo.engine.per_image import PerImageValues, keeping_per_image
 from zoo.engine.processes import join_processes, unwrap_model
 from zoo.engine.progress import watch_runner
@@ -95,7 +96,7 @@ def test(
     if tta:
         use_test_time_augmentation(config)
     join_processes(config)
-    with safe_loading():
+    with safe_loading(), leaving_no_results_out():
         runner = build_runner(config)
         model = unwrap_model(runner.model)
         module: Any = model.module if tta else model

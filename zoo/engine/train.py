@@ -14,6 +14,7 @@ from zoo.engine.class_order import check_class_order
 from zoo.engine.data_binding import root_without_training
 from zoo.engine.instance_labels import check_instance_labels
 from zoo.engine.interrupts import saving_on_interrupt
+from zoo.engine.no_results import leaving_no_results_out
 from zoo.engine.own_configs import note_own
 from zoo.engine.place import find_place
 from zoo.engine.processes import join_processes
@@ -82,7 +83,13 @@ def train(
     join_processes(config)
     check_run_classes(config, "train_dataloader", transfer=transfer)
     check_class_order(config, ("train", "val"))
-    with safe_loading(), safe_saving(), listing_start(), shielding_workers():
+    with (
+        safe_loading(),
+        safe_saving(),
+        leaving_no_results_out(),
+        listing_start(),
+        shielding_workers(),
+    ):
         runner = build_runner(config)
         _note_configs(runner)
         find_place(runner)

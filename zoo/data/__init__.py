@@ -8,7 +8,6 @@ For instances the plugin makes a :class:`Scene` of each image, with its :class:`
 and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 """
 
-from zoo.data.alpha import DecodedMask, decode_mask
 from zoo.data.check import check_prepared
 from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.coco_masks import box_of_segmentation
@@ -27,6 +26,7 @@ from zoo.data.images import (
 )
 from zoo.data.instance import prepare_instances
 from zoo.data.instances import Instance, Scene
+from zoo.data.mask_alpha import DecodedMask, decode_mask
 from zoo.data.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
 from zoo.data.pairs import EncodeMask, Pair
 from zoo.data.pictures.decoding import decode_picture, read_picture

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.data.alpha import TAKEN, DecodedMask, decode_mask
 from zoo.data.digests import digest_pixels, digest_sources
+from zoo.data.formats import read_header
 from zoo.data.images import (
     encode_png,
     fit_size,
     resize_image,
     resize_mask,
 )
+from zoo.data.mask_alpha import TAKEN, DecodedMask, decode_mask
 from zoo.data.pictures.decoding import BandChoice, decode_picture
+from zoo.data.pictures.turning import TURNED
 from zoo.data.prepared import IGNORE_INDEX, MaskedFile
 from zoo.data.report import ReportLine
 from zoo.data.source import Source
@@ -95,7 +97,7 @@ class PairRecord:
         repaired: Lines for the report.
         notes: Lines for the report.
         by_alpha: Masks whose transparency counts: path, and whether it was taken (true) or is in
-            doubt; see :class:`zoo.data.alpha.DecodedMask`.
+            doubt; see :class:`zoo.data.mask_alpha.DecodedMask`.
     """
 
     file: MaskedFile
@@ -149,14 +151,24 @@ def write_pair(
         source_width_px=int(shape[1]),
         meta=pair.meta,
     )
+    told = [*picture.notes, *([TURNED] if _may_be_turned(source, pair, contents) else [])]
+    notes = (*(ReportLine(pair.image, text) for text in told),)
+    notes += _notes(pair, class_px, rules.classes)
     by_alpha = tuple(
         (path, mask.is_taken)
         for path, mask in zip(pair.masks, masks, strict=True)
         if mask.is_taken or mask.is_doubtful
     )
-    notes = (*(ReportLine(pair.image, text) for text in picture.notes),)
-    notes += _notes(pair, class_px, rules.classes)
     return PairRecord(row, class_px, tuple(repaired), notes, by_alpha)
+
+
+def _may_be_turned(source: Source, pair: Pair, contents: Sequence[bytes]) -> bool:
+    """Return whether the image is seen turned, a mask is not, and their sizes agree in any case."""
+    image, *masks = (
+        read_header(content, source.where(path))
+        for path, content in zip((pair.image, *pair.masks), contents, strict=True)
+    )
+    return image.hides_turns and any(mask.orientation == 1 for mask in masks)
 
 
 def _decode_masks(

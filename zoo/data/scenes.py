@@ -24,6 +24,7 @@ from zoo.data.formats import read_header
 from zoo.data.images import encode_png
 from zoo.data.instances import Instance, Scene, keep_inside
 from zoo.data.pictures.decoding import BandChoice, decode_picture
+from zoo.data.pictures.turning import TURNED
 from zoo.data.prepared import WindowFile
 from zoo.data.report import ReportLine
 from zoo.data.shapes import Box
@@ -198,7 +199,9 @@ def write_scene(
         row = _make_row(surveyed, split, stem, window, digest_pixels(part), ".png")
         rows.append((row, window, instances))
     record = _record(surveyed, rows, tiling)
-    return replace(record, is_stretched=picture.is_deep, notes=picture.notes)
+    is_turned = bool(scene.instances) and read_header(data, where).hides_turns
+    notes = (*picture.notes, TURNED) if is_turned else picture.notes
+    return replace(record, is_stretched=picture.is_deep, notes=notes)
 
 
 def _is_plain_jpeg(data: bytes, where: str) -> bool:

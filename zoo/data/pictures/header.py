@@ -34,3 +34,13 @@ class Header:
         is_turned = self.orientation >= 5
         size = (self.width_px, self.height_px)
         return size[::-1] if is_turned else size
+
+    @property
+    def hides_turns(self) -> bool:
+        """Whether it is seen turned or mirrored, and its size does not tell.
+
+        Labels of another file may then be of the picture as it is stored, and fit all the same.
+        """
+        return self.orientation in (2, 3, 4) or (
+            self.orientation >= 5 and self.width_px == self.height_px
+        )

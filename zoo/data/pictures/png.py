@@ -14,7 +14,7 @@ from zoo.data.pictures.faults import check_size, truncated, undecodable
 from zoo.data.pictures.header import Header
 from zoo.data.pictures.tiff_tags import read_orientation
 
-__all__ = ["PNG_START", "read_png", "to_plain_png"]
+__all__ = ["PNG_START", "find_chunk", "read_png", "to_plain_png"]
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
@@ -61,6 +61,11 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
             return
         yield data[at + 4 : start], start, end
         at = end + 4
+
+
+def find_chunk(data: bytes, kind: bytes) -> bytes | None:
+    """Return the content of the first chunk of a kind, of a PNG that :func:`read_png` let pass."""
+    return next((data[start:end] for found, start, end in _chunks(data) if found == kind), None)
 
 
 def _read_first(data: bytes, where: str, kind: bytes, length: int) -> Header:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["turn_upright"]
+__all__ = ["TURNED", "turn_upright"]
+
+# A note where the size of labels does not tell whether they were made of what is seen.
+TURNED = "stored turned or mirrored (EXIF): see that its labels fit, with zoo data show"
 
 
 def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.data.images import decode_image, load_cv2
+from zoo.data.images import decode_image
+from zoo.data.pictures.alpha import read_alpha
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from zoo.data.images import DeepImage
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["TAKEN", "DecodedMask", "decode_mask"]
 
 TAKEN = "mask taken from its alpha: the rest is one colour"
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +50,12 @@ def decode_mask(
         palette: See :func:`zoo.data.decode_image`.
 
     Raises:
-        DataError: The file cannot be decoded, or hides several values under what is transparent.
+        DataError: The file cannot be decoded, has more than four bands, or hides several values
+            under what is transparent.
     """
     pixels = decode_image(data, where, palette=palette)
-    alpha = _read_alpha(data)
-    if alpha is None or alpha.shape != pixels.shape[:2]:
+    alpha = read_alpha(data, where)
+    if alpha is None:
         return DecodedMask(pixels)
     colors, seen = pixels.reshape(alpha.size, -1), alpha.ravel()
     is_constant = bool((seen == seen[0]).all())
@@ -74,41 +73,6 @@ def decode_mask(
 def _is_flat(colors: NDArray[Any]) -> bool:
     """Return whether ``(N, C)`` pixels are one colour, or none at all."""
     return not colors.size or bool((colors == colors[0]).all())
-
-
-def _read_alpha(data: bytes) -> NDArray[np.uint8 | np.uint16] | None:
-    """Return the transparency of a decodable picture, ``(H, W)``, or None where it has none."""
-    if data.startswith(_JPEG):
-        return None
-    if data.startswith(_PNG):
-        return _read_png_alpha(data)
-    try:
-        from PIL import Image
-    except ImportError:
-        return None
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if "A" not in picture.getbands():
-                return None
-            import numpy as np
-
-            return np.asarray(picture.getchannel("A"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-
-
-def _read_png_alpha(data: bytes) -> NDArray[np.uint8 | np.uint16] | None:
-    import numpy as np
-
-    has_alpha = data[25] in (4, 6) or b"tRNS" in data
-    if not has_alpha:
-        return None
-    cv2 = load_cv2()
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if stored is None or stored.ndim != 3 or stored.shape[2] != 4:
-        return None
-    alpha: NDArray[np.uint8 | np.uint16] = stored[..., 3]
-    return alpha
 
 
 def _hides(where: str) -> DataError:

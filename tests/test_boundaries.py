@@ -118,7 +118,7 @@ RULES = {
         lazily={"numpy", "cv2", "mmengine", "sweep_upstream"},
     ),
 }
-PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents")
+PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents", "zoo.texts")
 PLUGIN_TESTS = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.testing")
 
 

@@ -2,7 +2,7 @@
 """The one reader of TOML and JSON that others wrote: it ends, within limits, or says why not.
 
 Only regular files are opened, and no more of one is read than its limit. What was parsed holds
-no integer beyond 64 bits, no character NUL, no key twice in one table, and is nested no deeper
+no integer beyond its limit, no character NUL, no key twice in one table, and is nested no deeper
 than its limit; numbers are finite unless the caller takes others.
 
 What is wrong is a `DocumentError`, or the ``OSError`` of a file that cannot be opened. Callers
@@ -38,7 +38,6 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**63 - 1
 
 
 class DocumentError(ValueError):
@@ -54,12 +53,14 @@ class Limits:
         values: Tables, lists, numbers, texts, ... in it, counted before they are made.
         depth: Tables and lists in one another.
         is_finite: Whether infinity and NaN are refused.
+        bits: Of an integer, with its sign.
     """
 
     size_bytes: int = 2**20
     values: int = 200_000
     depth: int = 32
     is_finite: bool = True
+    bits: int = 64
 
 
 def reason_of(error: Exception) -> str:
@@ -161,7 +162,7 @@ def parse_toml(data: bytes, limits: Limits) -> dict[str, Any]:
     except RecursionError as error:
         raise _too_deep(limits) from error
     except (ValueError, OverflowError) as error:  # a number of too many digits
-        raise _no_integer() from error
+        raise _no_integer(limits) from error
     _check_values(values, limits)
     return values
 
@@ -185,7 +186,7 @@ def parse_json(data: bytes, limits: Limits) -> Any:
     except DocumentError:
         raise
     except ValueError as error:  # an integer of too many digits
-        raise _no_integer() from error
+        raise _no_integer(limits) from error
     _check_values(values, limits)
     return values
 
@@ -225,8 +226,8 @@ def _too_deep(limits: Limits) -> DocumentError:
     return DocumentError(f"it is nested too deeply, expected at most {limits.depth} levels")
 
 
-def _no_integer() -> DocumentError:
-    return DocumentError("it holds an integer beyond 64 bits")
+def _no_integer(limits: Limits) -> DocumentError:
+    return DocumentError(f"it holds an integer beyond {limits.bits} bits")
 
 
 def _check_values(values: Any, limits: Limits) -> None:
@@ -250,8 +251,8 @@ def _check_value(value: Any, limits: Limits) -> None:
     kind = type(value)
     if kind is str and "\0" in value:
         message = f"it holds a NUL in the text {value!r:.80}"
-    elif kind is int and not _LEAST_INTEGER <= value <= _MOST_INTEGER:
-        raise _no_integer()
+    elif kind is int and (value if value >= 0 else ~value).bit_length() >= limits.bits:
+        raise _no_integer(limits)
     elif kind is float and limits.is_finite and not math.isfinite(value):
         message = f"it holds the number {value}, expected finite ones"
     else:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo.engine.best_step import Best
+from zoo.engine.plot import plot
 from zoo.engine.run_logs import read_per_image, read_run_log
 from zoo.errors import DataError
 
@@ -166,7 +168,7 @@ def test_log_that_is_no_text_or_no_file_says_so(tmp_path: Path) -> None:
     path = write_log(tmp_path, "20240101_000000", [])
     path.write_bytes(b"\xff\xfe{}\n")
 
-    with pytest.raises(DataError, match="cannot read a log: it is no text"):
+    with pytest.raises(DataError, match="cannot read a log: it is UTF-16 text"):
         read_run_log(tmp_path)
 
     path.unlink()
@@ -206,3 +208,65 @@ def test_file_of_another_kind_is_named(tmp_path: Path, text: str, message: str) 
 
     with pytest.raises(DataError, match=message):
         read_per_image(tmp_path / "test.json")
+
+
+HOSTILE_LOGS: dict[str, tuple[str, str]] = {
+    # the log's first line, what is said
+    "nested": ("[" * 9_000, "line 1 is nested too deeply"),
+    "5,000 digits": ('{"step": ' + "9" * 5_000 + "}", "line 1 holds an integer beyond 64 bits"),
+    "400 digits": ('{"step": 1, "loss": ' + "9" * 400 + "}", "holds an integer beyond 64 bits"),
+    "key twice": ('{"step": 1, "step": 2}', "line 1 has the key 'step' twice"),
+    "step of truth": ('{"step": true}', "line 1 has no 'step'"),
+    "step below 0": ('{"step": -1}', "line 1 has no 'step'"),
+    "long line": ('{"step": 1, "x": "' + "x" * 2**20 + '"}', "line 1 has 1,048,596 bytes"),
+    "many names": (
+        '{"step": 1, "loss": 1, ' + ", ".join(f'"loss_{n}": 1' for n in range(3_000)) + "}",
+        "its log has 3,002 names, expected at most 2,000",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_LOGS)
+def test_log_that_is_hostile_is_refused_by_its_line(tmp_path: Path, name: str) -> None:
+    """One message, whatever a line holds."""
+    line, reason = HOSTILE_LOGS[name]
+    log = tmp_path / "vis_data" / "scalars.json"
+    log.parent.mkdir()
+    log.write_text(f'{line}\n{{"step": 9, "loss": 1}}\n')
+
+    with pytest.raises(DataError) as caught:
+        read_run_log(tmp_path)
+
+    assert reason in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
+def test_log_and_values_that_are_no_file_are_refused(tmp_path: Path, target: str) -> None:
+    """Nothing is waited for, and nothing endless is read."""
+    log = tmp_path / "vis_data" / "scalars.json"
+    log.parent.mkdir()
+    if target == "pipe":
+        os.mkfifo(log)
+    else:
+        log.symlink_to(target)
+
+    with pytest.raises(DataError, match="expected a regular file"):
+        read_run_log(tmp_path)
+    with pytest.raises(DataError, match="expected a regular file"):
+        read_per_image(log)
+
+
+def test_names_of_a_log_are_printable_and_no_formulas(tmp_path: Path) -> None:
+    """What a metric is called goes into the picture as it is written, and draws without a word."""
+    log = tmp_path / "vis_data" / "scalars.json"
+    log.parent.mkdir()
+    names = ["loss_$\\frac{", "\x1b[2Jloss", "loss\n\u202e", "loss_\ud800"]
+    records = [{"step": step, **dict.fromkeys(names, 1.0)} for step in (1, 2)]
+    log.write_text("".join(f"{json.dumps({'loss': 1.0, **record})}\n" for record in records))
+
+    found = read_run_log(tmp_path)
+
+    assert all(name.isprintable() for name in found.losses)
+    assert len(found.losses) == 5
+    assert plot([tmp_path], tmp_path / "x.png").stat().st_size > 1_000

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,13 +21,16 @@ from zoo.data.coco_rows import (
 )
 from zoo.data.coco_tools import find_other_tool
 from zoo.data.shapes import Box
+from zoo.documents import DocumentError, Limits, parse_json, reason_of
 from zoo.errors import DataError
 
-__all__ = ["CocoAnnotation", "CocoFile", "CocoImage", "read_coco"]
+__all__ = ["LIMITS", "CocoAnnotation", "CocoFile", "CocoImage", "read_coco"]
 
 _MOST_FAULTS = 20
 _MOST_PX = 10**9  # no coordinate; false for nan, and no int too large for a float
 _MEND = "mend what is named, or export the file again."
+LIMITS = Limits(2**31, values=1_000_000_000, depth=64, is_finite=False, bits=2**14)
+"""Of a COCO JSON: real ones have hundreds of MB. Numbers are checked where their row is known."""
 _BLOCKS = ("images", "annotations", "categories")
 
 
@@ -119,9 +121,9 @@ def read_coco(data: bytes, where: str) -> CocoFile:
 def _parse(data: bytes, where: str) -> dict[str, Any]:
     name = where.replace("!", "/").rsplit("/", 1)[-1]
     try:
-        content = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        message = f"cannot read {name!r} as JSON: {error}."
+        content = parse_json(data, LIMITS)
+    except DocumentError as error:
+        message = f"cannot read {name!r} as JSON: {reason_of(error)}."
         raise DataError(message, path=where, hint="give a COCO JSON, whole.") from error
     found = content if isinstance(content, dict) else {}
     missing = [block for block in _BLOCKS if not isinstance(found.get(block), list)]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from zoo.data.images import load_cv2
+from zoo.texts import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,8 @@ _TEXT: Color = (235, 235, 235)
 _GROUND: Color = (24, 26, 30)
 _FONT_SCALE = 0.45
 _LINE_PX = 22
+_MOST_CHARACTERS = 1_000
+_MOST_CLASSES = 256  # in a legend
 
 
 def draw_overlay(
@@ -109,6 +112,7 @@ def fit_text(text: str, width_px: int) -> str:
     """Return ``text``, its middle left out if it is wider than ``width_px`` when drawn."""
     if text_width(text) <= width_px:
         return text
+    text = _without_middle(text, min(len(text), _MOST_CHARACTERS))
     kept = len(text) - 1
     while kept > 1 and text_width(_without_middle(text, kept)) > width_px:
         kept -= 1
@@ -128,7 +132,7 @@ def text_width(text: str) -> int:
 
 def _to_ascii(text: str) -> str:
     # OpenCV's built-in font has no other letters.
-    return text.encode("ascii", "replace").decode()
+    return printable(text[:_MOST_CHARACTERS]).encode("ascii", "replace").decode()
 
 
 def draw_legend(classes: Sequence[str], palette: Sequence[Color], width_px: int) -> Image:
@@ -145,6 +149,10 @@ def draw_legend(classes: Sequence[str], palette: Sequence[Color], width_px: int)
     import numpy as np
 
     cv2 = load_cv2()
+    if len(classes) > _MOST_CLASSES:
+        more = f"and {len(classes) - _MOST_CLASSES:,} more"
+        classes = [*classes[:_MOST_CLASSES], more]
+        palette = [*palette[:_MOST_CLASSES], _GROUND]
     places = []
     x, row = 8, 0
     for name in classes:

@@ -9,12 +9,13 @@ nothing fails.
 from __future__ import annotations
 
 import inspect
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.data.coco import LIMITS
+from zoo.documents import read_json
 from zoo.engine.class_counts import dataset_classes
 from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.evaluators import iterate_metrics
@@ -133,10 +134,9 @@ def _reads_coco(config: Config, kind: Any) -> bool:
 
 def _categories(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8") as stream:
-            rows = json.load(stream)["categories"]
+        rows = read_json(path, LIMITS)["categories"]
         return [str(row["name"]) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"cannot use the annotations {path.name!r}: they have no list of categories with "
         message += "names, expected a COCO JSON."
         raise DataError(message, path=path, hint="export the file again as COCO JSON.") from error

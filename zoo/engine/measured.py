@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.engine.data_facts import contents_of_splits, evaluator_text, facts_of_images
 from zoo.engine.no_results import is_no_result
 from zoo.engine.run_logs import read_run_log
 from zoo.engine.test import SCHEMA
 from zoo.errors import CheckpointError, DataError
+from zoo.fields import Fields
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["find_test_files", "read_test_rows", "validation_rows"]
 
+LIMITS = Limits(size_bytes=2**28, values=20_000_000)
+"""Of what ``zoo test --out`` writes, with values of every image."""
 _HINT = "measure this one: zoo test CONFIG CHECKPOINT --out FILE.json."
 _MEASURING = frozenset(
     f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")
@@ -39,8 +42,8 @@ def find_test_files(work_dir: Path, sha256: str) -> list[Path]:
     found = []
     for path in sorted(work_dir.glob("*.json")):
         try:
-            document = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):  # another's JSON
+            document = read_json(path, LIMITS)
+        except (OSError, DocumentError):  # another's JSON
             continue
         keys = ("schema", "checkpoint_sha256")
         if isinstance(document, dict) and [document.get(key) for key in keys] == [SCHEMA, sha256]:
@@ -75,12 +78,17 @@ def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list
         raise _unreadable(path, "it does not say its data and metrics")
     try:
         images = document.get("images") or facts_of_images(_files(document))
+        counted = Fields(images, "images")
+        counted.whole("count")
+        counted.digest("digest")
         _check_options(path, document)
         _check_whole(path, document, images)
         place = "" if run is None else _place(path, document, images, run)
         protocol = f"{_way(document)}{_images_text(images)}{place}"
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"it says otherwise than expected what was measured ({error})"
+        reason = "it says otherwise than expected what was measured"
+        if isinstance(error, DocumentError):
+            reason = f"{reason} ({reason_of(error)})"
         raise _unreadable(path, reason) from error
     rows = _rows(metrics, dict(data or {}), str(document.get("split")), protocol)
     if not rows:
@@ -91,9 +99,9 @@ def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, str(error)) from error
+        document = read_json(path, LIMITS)
+    except (OSError, DocumentError) as error:
+        raise _unreadable(path, reason_of(error)) from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise _unreadable(path, f"its schema is not {SCHEMA!r}")
     return document

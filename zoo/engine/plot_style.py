@@ -30,6 +30,7 @@ STYLE = {
     "legend.framealpha": 0.85,
     "legend.edgecolor": "none",
     "svg.hashsalt": "zoo",
+    "text.parse_math": False,  # a name with "$" is no formula
 }
 Draw: TypeAlias = "Callable[[Axes], None]"
 

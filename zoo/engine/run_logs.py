@@ -3,23 +3,36 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from zoo.documents import (
+    DocumentError,
+    Limits,
+    parse_json,
+    read_file,
+    read_json,
+    read_text,
+    reason_of,
+)
 from zoo.engine.best_step import Best, find_best_step
 from zoo.engine.models import find_best_checkpoint
 from zoo.engine.no_results import is_no_result
 from zoo.errors import DataError
+from zoo.texts import printable, shown
 
 __all__ = ["Curve", "PerImage", "RunLog", "read_per_image", "read_run_log"]
 
 # Step -> value, in the order of the steps; NaN where the value was not finite.
 Curve: TypeAlias = dict[int, float]
 
+_LOG = Limits(size_bytes=2**29, values=20_000_000, is_finite=False)
+_LINE = Limits(values=10_000, depth=8, is_finite=False)
+_MOST_CURVES = 2_000
+_NO_LOG = "expected a scalars.json of mmengine."
 _NOT_CURVES = frozenset({"epoch", "iter", "step", "time", "data_time", "memory", "eta"})
 
 
@@ -91,27 +104,33 @@ def read_run_log(work_dir: Path) -> RunLog:
     if not records:
         message = f"cannot plot {str(work_dir)!r}: its log is empty, no step was written yet."
         raise DataError(message, path=files[-1], hint=hint)
+    names = {name for record in records for name in record}
+    if len(names) > _MOST_CURVES:
+        message = f"cannot plot {str(work_dir)!r}: its log has {len(names):,} names, expected at "
+        message += f"most {_MOST_CURVES:,}."
+        raise DataError(message, path=files[-1], hint=hint)
     # A time-stamped folder's checkpoints lie beside it.
     kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].resolve().parents[2])
-    return _sorted_out(work_dir.resolve().name, records, kept)
+    return _sorted_out(printable(work_dir.resolve().name), records, kept)
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
     """Return a log's records, their ``step`` in iterations."""
     records: list[dict[str, Any]] = []
-    lines = [line for line in _text(path).splitlines() if line.strip()]
+    lines = [line for line in _text(path).split("\n") if line.strip()]
     trained: dict[str, Any] = {}
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
+            record = parse_json(line.encode(), _LINE)
+        except DocumentError as error:
             if number == len(lines):
                 break  # a run that was killed while it wrote
-            message = f"cannot read a log: line {number} is no JSON ({error.msg})."
-            raise DataError(message, path=path) from error
-        if not isinstance(record, dict) or type(record.get("step")) is not int:
+            reason = reason_of(error).removeprefix("it ")
+            message = f"cannot read a log: line {number} {reason}."
+            raise DataError(message, path=path, hint=_NO_LOG) from error
+        if not isinstance(record, dict) or not _is_count(record.get("step")):
             message = f"cannot read a log: line {number} has no 'step'."
-            raise DataError(message, path=path, hint="expected a scalars.json of mmengine.")
+            raise DataError(message, path=path, hint=_NO_LOG)
         if _is_training(record):
             trained = record
         elif trained and record["step"] == trained.get("epoch"):
@@ -122,10 +141,14 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read a log: {getattr(error, 'strerror', None) or 'it is no text'}."
-        raise DataError(message, path=path, hint="expected a scalars.json of mmengine.") from error
+        return read_text(read_file(path, _LOG.size_bytes))
+    except (OSError, DocumentError) as error:
+        message = f"cannot read a log: {reason_of(error)}."
+        raise DataError(message, path=path, hint=_NO_LOG) from error
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _is_training(record: Mapping[str, Any]) -> bool:
@@ -139,9 +162,10 @@ def _sorted_out(name: str, records: Iterable[Mapping[str, Any]], kept: Path | No
     epochs: dict[int, int] = {}
     for record in records:
         is_training = _is_training(record)
-        if not is_training and "epoch" in record:
+        if not is_training and _is_count(record.get("epoch")):
             epochs[record["step"]] = record["epoch"]
-        for key, value in record.items():
+        for name_, value in record.items():
+            key = printable(name_)
             if key in _NOT_CURVES or isinstance(value, bool) or not _is_number(value):
                 continue
             if not is_training:
@@ -185,13 +209,15 @@ def read_per_image(path: Path) -> PerImage:
         DataError: It is no such file, or holds no per-image values.
     """
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        message = f"cannot read {path.name!r}: {error}."
-        raise DataError(message, path=path) from error
+        document = read_json(path, _LOG)
+    except (OSError, DocumentError) as error:
+        message = f"cannot read {path.name!r}: {reason_of(error)}."
+        hint = "give a work dir, or a file that `zoo test --out` wrote."
+        raise DataError(message, path=path, hint=hint) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != "zoo.test/1":
-        message = f"cannot plot {path.name!r}: its schema is {schema!r}, expected 'zoo.test/1'."
+        message = f"cannot plot {path.name!r}: its schema is {shown(schema)}, expected "
+        message += "'zoo.test/1'."
         hint = "give a work dir, or a file that `zoo test --out` wrote."
         raise DataError(message, path=path, hint=hint)
     try:
@@ -206,7 +232,7 @@ def read_per_image(path: Path) -> PerImage:
         message = f"cannot plot {path.name!r}: it holds no per-image values."
         hint = "only metrics that offer per-image values keep them; plot its work dir instead."
         raise DataError(message, path=path, hint=hint)
-    return PerImage(path.stem, values)
+    return PerImage(printable(path.stem), values)
 
 
 def _per_image(rows: Iterable[Any]) -> dict[str, dict[str, float]]:
@@ -214,5 +240,6 @@ def _per_image(rows: Iterable[Any]) -> dict[str, dict[str, float]]:
     for index, image in enumerate(rows):
         for key, value in (image.get("values") or {}).items():
             if isinstance(value, (int, float)) and math.isfinite(value):
-                values.setdefault(key, {})[str(image.get("file", index))] = float(value)
+                file = printable(str(image.get("file", index)))
+                values.setdefault(printable(key), {})[file] = float(value)
     return values

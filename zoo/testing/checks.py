@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import inspect
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from zoo import interfaces
 from zoo.catalog import Found, PluginRecord
 from zoo.discovery import ENTRY_POINT_GROUP
+from zoo.documents import DocumentError, Limits, read_toml, reason_of
 from zoo.errors import ManifestError
 from zoo.kinds import KINDS
 from zoo.loading import load_target
@@ -33,7 +33,12 @@ def check_pyproject(manifest: Manifest) -> None:
     path = manifest.folder.parent / "pyproject.toml"
     if not path.is_file():
         return
-    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    try:
+        project = read_toml(path, Limits()).get("project", {})
+    except (OSError, DocumentError) as error:
+        message = f"cannot accept plugin {manifest.plugin!r}: pyproject.toml: {reason_of(error)}."
+        hint = "mend what the message names."
+        raise ManifestError(message, plugin=manifest.plugin, where=path, hint=hint) from error
     points = project.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
     compared = (
         ("version", project.get("version"), manifest.version),

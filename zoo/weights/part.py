@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from zoo.documents import Limits, read_json
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import note_path, part_path
 
@@ -146,8 +147,9 @@ class Part:
             self.received += len(block)
         # Without a note the digest alone decides.
         with suppress(OSError, ValueError, TypeError, RecursionError):
-            origin = Origin(**json.loads(note_path(self.target).read_text("utf-8")))
-            self.origin = origin
+            origin = Origin(**read_json(note_path(self.target), Limits(size_bytes=2**16)))
+            if isinstance(origin.address, str) and isinstance(origin.validator, str):
+                self.origin = origin
 
     def _check_space(self) -> None:
         wanted = self.size_bytes - self.received

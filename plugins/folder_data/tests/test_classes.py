@@ -50,7 +50,7 @@ def test_parse_classes_when_no_values_then_colours_are_keys() -> None:
     [
         ("", "found no [[class]]"),
         ("class = 3", "found no [[class]]"),
-        ("[[class]\n", "cannot read the classes: Expected"),
+        ("[[class]\n", "it is not valid TOML: Expected"),
         ("ignored = [1]\n" + _CLASS + "value = 0", "the key 'ignored' in the file"),
         (_CLASS + "value = 0\ncolour = 1", "the key 'colour' in class 0"),
         ('[[class]]\nname = ""\nvalue = 0', "class 0 has the name ''"),
@@ -101,3 +101,26 @@ def test_choose_color_when_any_class_then_a_colour(index: int) -> None:
 def test_choose_color_when_first_classes_then_all_different() -> None:
     """Twenty classes can be told apart."""
     assert len({choose_color(index) for index in range(20)}) == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[class]]\nname = 'a'\nvalue = " + "9" * 5_000, "an integer beyond 64 bits"),
+        ("[[class]]\nname = 'a'\nvalue = 0x" + "f" * 400, "an integer beyond 64 bits"),
+        ("a = " + "[" * 2_000, "nested too deeply"),
+        ("a." * 100_000 + "a = 1", "nested too deeply"),
+        ("[[class]]\nname = 'a\\u0000'".replace("'", '"'), "a NUL"),
+        ("[[class]]\nname = '" + "x" * 2**20 + "'", "bytes, expected at most"),
+        ("[[class]]\nname = 1979-05-27", "class 0 has the name 1979-05-27"),
+        ("'" + "k" * 10_000 + "' = 1", "found the key 'kkk"),
+    ],
+    ids=["decimal", "hex", "brackets", "dotted", "NUL", "long", "date", "key"],
+)
+def test_parse_classes_when_hostile_then_one_short_message(text: str, told: str) -> None:
+    """Whatever the file holds, it is refused at once."""
+    with pytest.raises(DataError) as caught:
+        parse_classes(text, "raw/classes.toml")
+
+    assert told in caught.value.message
+    assert len(str(caught.value)) < 500

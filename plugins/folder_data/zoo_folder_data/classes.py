@@ -21,15 +21,18 @@ Ids are given in the order of the file. If no class has a ``value``, masks are c
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from zoo.data import IGNORE_INDEX
+from zoo.documents import DocumentError, Limits, parse_toml, reason_of
 from zoo.errors import DataError
+from zoo.texts import shown
 
 __all__ = ["ClassList", "Color", "choose_color", "format_color", "parse_classes", "unpack_color"]
+
+_LIMITS = Limits(depth=8)
 
 Color = tuple[int, int, int]
 
@@ -111,9 +114,9 @@ def parse_classes(text: str, where: str) -> ClassList:
             given for some classes only, or two classes share a name, a value or a mask colour.
     """
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = f"cannot read the classes: {error}."
+        content = parse_toml(text.encode("utf-8", "surrogatepass"), _LIMITS)
+    except DocumentError as error:
+        message = f"cannot read the classes: {reason_of(error)}."
         raise DataError(message, path=where, hint="mend the line that is named.") from error
     return _Parser(where).parse(content)
 
@@ -158,13 +161,13 @@ class _Parser:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}."
-                self.fail(f"found the key {key!r} in {label}", hint)
+                self.fail(f"found the key {shown(key)} in {label}", hint)
 
     def read_name(self, row: Mapping[str, Any], index: int) -> str:
         self.check_keys(row, _FIELDS, f"class {index}")
         name = row.get("name")
         if not isinstance(name, str) or not name.strip():
-            self.fail(f"class {index} has the name {name!r}", 'write name = "...".')
+            self.fail(f"class {index} has the name {shown(name)}", 'write name = "...".')
         return name.strip()
 
     def add_keys(
@@ -186,7 +189,7 @@ class _Parser:
         for value in values:
             fit = isinstance(value, int) and not isinstance(value, bool)
             if not fit or not 0 <= value <= _MOST_VALUE:
-                found = f"{owner} has the value {value!r}"
+                found = f"{owner} has the value {shown(value)}"
                 self.fail(found, f"write a whole number in 0..{_MOST_VALUE}, or a list of them.")
         return list(values)
 
@@ -206,7 +209,7 @@ class _Parser:
             red, green, blue = channels
             if all(type(part) is int and 0 <= part <= 255 for part in (red, green, blue)):
                 return red, green, blue
-        return self.fail(f"{owner} has the color {given!r}", 'write "#rrggbb" or [r, g, b].')
+        return self.fail(f"{owner} has the color {shown(given)}", 'write "#rrggbb" or [r, g, b].')
 
     def read_palette(self, row: Mapping[str, Any], index: int) -> Color:
         if "color" not in row:

@@ -18,6 +18,7 @@ from zoo.data import (
     parse_size,
     prepare_semantic,
 )
+from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
 from zoo_folder_data.classes import ClassList, parse_classes
 from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
@@ -115,9 +116,9 @@ def _read_classes(
     if given is not None:
         where = str(given)
         try:
-            data = given.read_bytes()
-        except OSError as error:
-            message = f"cannot read the classes: {error.strerror}."
+            data = read_file(given, 2**20)
+        except (OSError, DocumentError) as error:
+            message = f"cannot read the classes: {reason_of(error)}."
             raise DataError(message, path=given, hint="give a file with --classes.") from error
     else:
         where = source.where(layout.classes)

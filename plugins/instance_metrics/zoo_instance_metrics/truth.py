@@ -14,6 +14,7 @@ from faster_coco_eval.core import mask as rle_tools
 from numpy.typing import NDArray
 
 from zoo.data import read_coco
+from zoo.documents import DocumentError, read_file
 from zoo.errors import ConfigError, DataError
 from zoo_instance_metrics.instances import (
     ImageFacts,
@@ -136,8 +137,8 @@ def read_truth(path: str | Path, *, with_masks: bool) -> TruthFile:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        data = read_file(path, 2**31)
+    except (OSError, DocumentError) as error:
         message = f"cannot evaluate: there is no COCO JSON {path.name!r}."
         hint = "give the evaluator's ann_file, or --data with a prepared folder."
         raise DataError(message, path=path, hint=hint) from error

@@ -344,6 +344,27 @@ def test_predictor_when_given_instances_in_many_forms_then_the_same_objects(
         assert found.counts == expected.counts == {"tank": 1, "roof": 0}  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("bands", [None, (3, 2, 1)])
+def test_predictor_when_given_the_bytes_of_a_raster_then_as_its_file(
+    bright_run: Path, tmp_path: Path, dtype: str, bands: Any
+) -> None:
+    """Bands that were chosen, and what is missing of 16 bits, count as in the file."""
+    rasterio = pytest.importorskip("rasterio")
+    values = np.moveaxis(rgb(), 2, 0).astype(dtype) * (200 if dtype == "uint16" else 1)
+    values[:, :3] = 0
+    shape = {"width": 17, "height": 12, "count": 3, "dtype": dtype}
+    with rasterio.open(tmp_path / "x.tif", "w", driver="GTiff", nodata=0, **shape) as dataset:
+        dataset.write(values)
+    predictor = Predictor(bright_run, bands=bands)
+
+    found = predictor((tmp_path / "x.tif").read_bytes())
+
+    expected = predictor(tmp_path / "x.tif")
+    assert np.array_equal(found.shown, expected.shown)  # type: ignore[union-attr]
+    assert np.array_equal(found.labels, expected.labels)  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("image", [None, 3, [1], "no.png", Path("no.png"), "", b"x", rgb() / 2])
 def test_predictor_when_it_cannot_read_then_a_zoo_error(bright_run: Path, image: Any) -> None:
     """A caller catches one class of errors, whatever was given."""

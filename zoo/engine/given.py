@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import decode_image
+from zoo.data.pictures.decoding import BandChoice, decode_picture
 from zoo.engine.arrays import as_picture, as_plain, find_channels, hint_values
 from zoo.errors import DataError
 
@@ -26,12 +26,13 @@ _PLAIN_MODES = {"L", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I;16N"}
 _NUMBER_MODES = {"I", "F"}
 
 
-def take_image(image: Any) -> tuple[str | NDArray[Any], bool]:
+def take_image(image: Any, *, bands: BandChoice = None) -> tuple[str | NDArray[Any], bool]:
     """Return an image as a path or an array, and whether a picture of another kind was given.
 
     Args:
         image: A path; an array; a tensor of torch, ``(H, W, C)`` or ``(C, H, W)``, uint8 or uint16;
             an image of PIL; the bytes of a picture's file, or an open file.
+        bands: Of bytes, see :func:`zoo.data.pictures.decoding.decode_picture`.
 
     Returns:
         A path or an array as it is; of all else a picture, ``(H, W)`` or ``(H, W, 3)`` RGB.
@@ -46,16 +47,22 @@ def take_image(image: Any) -> tuple[str | NDArray[Any], bool]:
     if isinstance(image, memoryview) and image.ndim != 1:
         return as_plain(np.asarray(image)), False
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return decode_image(bytes(image), "bytes"), True
+        return _decode(bytes(image), "bytes", bands), True
     if _is_of("torch", "Tensor", image):
         return as_picture(_take_tensor(image)), True
     if _is_of("PIL.Image", "Image", image):
         return as_picture(_take_pil(image)), True
     if hasattr(image, "read"):
-        return decode_image(_read_stream(image), "a file"), True
+        return _decode(_read_stream(image), "a file", bands), True
     if hasattr(image, "__array__"):
         return as_plain(np.asarray(image)), False
     raise _refuse(image)
+
+
+def _decode(data: bytes, where: str, bands: BandChoice) -> NDArray[Any]:
+    picture = decode_picture(data, where, bands=bands)
+    # An array cannot say which of its pixels are missing, and they count in no stretch.
+    return picture.pixels if picture.is_there is None else picture.to_uint8()
 
 
 def describe(value: Any) -> str:

@@ -102,7 +102,7 @@ class Predictor:
             DataError: The image cannot be read, or the model fails on it.
             ConfigError: The model gives no result of its task, or classes that it does not name.
         """
-        taken, is_picture = take_image(image)
+        taken, is_picture = take_image(image, bands=self._bands)
         if is_picture and not self._reader.takes_pictures:
             message = f"cannot give {self.model.name!r} a picture: the transform of its config "
             message += "loads images from files."

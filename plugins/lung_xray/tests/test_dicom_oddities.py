@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What devices write beside the standard: used where it is clear, else refused as what it is."""
 
+import io
 import re
 from collections.abc import Callable
 from typing import Any
@@ -284,3 +285,99 @@ def test_damage_is_told_in_words_of_dicom(dicom_bytes: DicomBytes, seed: int, co
         return
 
     assert not PYTHON.search(message), message
+
+
+SAME: dict[str, tuple[np.ndarray, dict[str, Any], dict[str, Any]]] = {
+    # stored values, what is odd, and elements that give the same picture of RAMP
+    "overlay in the high bits, window": (RAMP | 0x8000, WINDOW, WINDOW),
+    "overlay in the high bits": (RAMP | 0xF000, {}, {}),
+    "window of two": (RAMP, {"WindowCenter": [2000, 500], "WindowWidth": [1000, 100]}, WINDOW),
+    "centre without width": (RAMP, {"WindowCenter": 2000}, {}),
+    "width empty": (RAMP, {"WindowCenter": 2000, "WindowWidth": ""}, {}),
+    "window empty": (RAMP, {"WindowCenter": "", "WindowWidth": ""}, {}),
+    "rescale empty": (RAMP, WINDOW | {"RescaleSlope": "", "RescaleIntercept": ""}, WINDOW),
+    "no tables in the sequence": (RAMP, WINDOW | {"VOILUTSequence": []}, WINDOW),
+    "presentation table": (RAMP, WINDOW | {"PresentationLUTShape": "INVERSE"}, WINDOW),
+    "space behind the colours": (RAMP, {"PhotometricInterpretation": "MONOCHROME2 "}, {}),
+    "aspect ratio": (RAMP, {"PixelAspectRatio": [2, 1]}, {}),
+    "window of floats": (RAMP, {"WindowCenter": "2000.00", "WindowWidth": "1e3"}, WINDOW),
+}
+
+
+@pytest.mark.parametrize(("stored", "odd", "plain"), SAME.values(), ids=SAME)
+def test_oddity_that_says_nothing_changes_nothing(
+    dicom_bytes: DicomBytes, stored: np.ndarray, odd: dict[str, Any], plain: dict[str, Any]
+) -> None:
+    grey, facts = read_dicom(dicom_bytes(stored, **odd), "x.dcm")
+
+    expected, expected_facts = read_dicom(dicom_bytes(RAMP, **plain), "x.dcm")
+    np.testing.assert_array_equal(grey, expected)
+    assert facts == expected_facts
+
+
+def test_bytes_behind_the_pixels_change_nothing(dicom_bytes: DicomBytes) -> None:
+    data = dicom_bytes(RAMP, **WINDOW)
+
+    grey, _ = read_dicom(data + bytes(7), "x.dcm")
+
+    np.testing.assert_array_equal(grey, read_dicom(data, "x.dcm")[0])
+
+
+def test_signed_values_of_12_bits_need_no_extended_sign(dicom_bytes: DicomBytes) -> None:
+    """Two's complement of 12 bits in 16: by the window's formula, PS3.3, C.11.2.1.2."""
+    values = RAMP.astype(int)[:, ::-1] - 2048
+    data = dicom_bytes(
+        (values & 0xFFF).astype(np.uint16), PixelRepresentation=1, WindowCenter=0, WindowWidth=1000
+    )
+
+    grey, _ = read_dicom(data, "x.dcm")
+
+    expected = 255 * np.clip((values + 0.5) / 999 + 0.5, 0, 1)
+    assert np.abs(grey - expected).max() <= 0.5 + 1e-6
+
+
+def test_8_bits_in_16_are_kept(dicom_bytes: DicomBytes) -> None:
+    stored = (RAMP // 16).astype(np.uint16)
+
+    grey, facts = read_dicom(dicom_bytes(stored, bits=8), "x.dcm")
+
+    np.testing.assert_array_equal(grey, stored)
+    assert facts.rule == "DICOM of 8 bits made 8 bits by keeping them"
+
+
+@pytest.mark.parametrize("slope", [0, "0.0"])
+def test_slope_of_zero_is_a_constant_picture(dicom_bytes: DicomBytes, slope: Any) -> None:
+    grey, _ = read_dicom(dicom_bytes(RAMP, RescaleSlope=slope, RescaleIntercept=3), "x.dcm")
+
+    assert not grey.any()
+
+
+@pytest.mark.parametrize("width", ["0", "0.913", "-100"])
+def test_window_that_the_standard_forbids_is_refused(dicom_bytes: DicomBytes, width: str) -> None:
+    """In pydicom's words, which name the element."""
+    data = dicom_bytes(RAMP, WindowCenter="0.4565", WindowWidth=width)
+
+    with pytest.raises(DataError, match="Window Width must be greater") as caught:
+        read_dicom(data, "x.dcm")
+
+    assert not PYTHON.search(caught.value.message)
+
+
+@pytest.mark.parametrize("keyword", ["Implicit", "Explicit"])
+def test_padding_of_any_syntax_is_a_number(dicom_bytes: DicomBytes, keyword: str) -> None:
+    """Implicit VR does not say whether it is signed: the pixels do."""
+    syntax = {"Implicit": "1.2.840.10008.1.2", "Explicit": "1.2.840.10008.1.2.1"}[keyword]
+    picture = np.random.default_rng(0).normal(-200, 30, (30, 40)).astype(np.int16)
+    padded = np.pad(picture, 25, constant_values=-2000)
+    dataset = pydicom.dcmread(io.BytesIO(dicom_bytes(padded, bits=16, PixelPaddingValue=-2000)))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    dataset.save_as(
+        buffer, implicit_vr=keyword == "Implicit", little_endian=True, enforce_file_format=True
+    )
+
+    grey, facts = read_dicom(buffer.getvalue(), "x.dcm")
+
+    expected, _ = read_dicom(dicom_bytes(picture, bits=16), "x.dcm")
+    np.testing.assert_array_equal(grey[25:-25, 25:-25], expected)
+    assert "its padding left out" in facts.rule

@@ -197,8 +197,49 @@ license = "Apache-2.0"
 name = "SquareDataset"
 task = "semantic"
 target = "zoo_squares.parts:SquareDataset"
+prepare = "zoo_squares.raw:prepare"
+sample = "zoo_squares.raw:write_sample"
 classes = "from data"
 licence = "CC0-1.0"
+"""
+
+# Its raw layout, images/ and masks/ of equal names, and a sample in it.
+_SQUARES_RAW = """
+import cv2
+import numpy as np
+from zoo.data import DatasetIdentity, Pair, Report, open_source, prepare_semantic, staged_folder
+
+
+def write_sample(out, *, seed=0, count=None, progress=None):
+    with staged_folder(out) as folder:
+        for number in range(count or 16):
+            rng = np.random.default_rng([seed, number])
+            mask = np.zeros((32, 32), np.uint8)
+            top, left = rng.integers(2, 14, 2)
+            mask[top : top + 14, left : left + 14] = 1
+            image = (rng.integers(0, 90, mask.shape) + 150 * mask).astype(np.uint8)
+            for name, array in (("images", image), ("masks", mask)):
+                (folder / name).mkdir(exist_ok=True)
+                cv2.imwrite(str(folder / name / f"s{number:02}.png"), array)
+
+
+def prepare(source, out, *, shares, progress=None):
+    with open_source(source) as opened:
+        images = [file for file in opened.files() if file.folder.endswith("images")]
+        return prepare_semantic(
+            opened,
+            out,
+            dataset=DatasetIdentity("squares", "SquareDataset", "0.1.0"),
+            pairs=[
+                Pair(file.stem, file.stem, file.path, (file.path.replace("images", "masks"),))
+                for file in images
+            ],
+            classes=["ground", "square"],
+            palette=[(0, 0, 0), (250, 200, 0)],
+            encode_mask=lambda masks, _: (masks[0].astype(np.uint8), []),
+            shares=shares,
+            report=Report(),
+        )
 """
 
 _SQUARES_PARTS = """
@@ -271,6 +312,7 @@ def squares_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (package / "__init__.py").write_text('"""Squares."""\nimport zoo\n')
     (package / "zoo_plugin.toml").write_text(_SQUARES_MANIFEST)
     (package / "parts.py").write_text(_SQUARES_PARTS)
+    (package / "raw.py").write_text(_SQUARES_RAW)
     return folder
 
 

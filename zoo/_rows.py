@@ -30,6 +30,7 @@ TASKS = ("semantic", "instance")
 IN_RECORDS = ("model", "loss", "transform", "task_util")
 FORMATS = ("safetensors", "pth")
 LABELS = ("true", "derived")
+MEASURED_LABELS = (*LABELS, "synthetic")  # of pictures that a plugin drew, and their labels
 FROM_DATA = "from data"
 
 _SHARES = r"(?:(?:0(?:\.\d+)?|1(?:\.0+)?)(?:,(?!$)|$)){3}"
@@ -227,7 +228,7 @@ def _read_metrics(table: Table) -> tuple[MetricValue, ...]:
                 value=value,
                 dataset=row.text("dataset"),
                 split=row.text("split"),
-                labels=row.choice("labels", LABELS),
+                labels=row.choice("labels", MEASURED_LABELS),
                 protocol=row.text("protocol"),
             )
         )

@@ -17,6 +17,7 @@ from zoo.texts import printable
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
+    from zoo.data.synthetic import Synthetic
     from zoo.rows import DatasetRow, Option
 
 __all__ = ["check", "group", "list_datasets", "prepare", "sample", "show"]
@@ -77,11 +78,14 @@ def sample(
 ) -> None:
     """Write a synthetic data set in the raw layout of NAME, a data set or its plugin.
 
-    It holds no real data, and goes through the same `zoo data prepare` as the real thing.
+    It holds no real data, and goes through the same `zoo data prepare` as the real thing. It bears
+    a mark, so that what is trained and measured on it is published as synthetic.
     """
     from zoo.data import staged_folder
+    from zoo.data.synthetic import mark_sample
 
-    write_sample = _target(_find(name, task), name, "sample")
+    found = _find(name, task)
+    write_sample = _target(found, name, "sample")
     sized = _sized(write_sample, name, size)
     with staged_folder(out) as staging, progress_bar("sample") as progress:
         inner = staging / ".sample"  # unlike any name in a raw layout
@@ -89,7 +93,15 @@ def sample(
         for path in inner.iterdir():
             path.rename(staging / path.name)
         inner.rmdir()
+        mark_sample(staging, _drawn(found, seed))
     say(f"wrote a synthetic sample of {name} to {out}")
+
+
+def _drawn(found: Found, seed: int) -> Synthetic:
+    from zoo.data.synthetic import Synthetic
+
+    manifest = found.record.checked()
+    return Synthetic(manifest.plugin, manifest.version, manifest.license, seed)
 
 
 class _PrepareCommand(ZooCommand):

@@ -63,7 +63,7 @@ def command(
     if checkpoint is None and Path(config).is_dir():
         work_dir = work_dir or config
     from zoo.engine.config import read_config
-    from zoo.engine.data_facts import has_derived_labels
+    from zoo.engine.data_facts import labels_of
     from zoo.engine.drawing import draw_while_testing
     from zoo.engine.running import log_on_stderr
     from zoo.engine.test import measured_split, test
@@ -91,7 +91,8 @@ def command(
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         say_json(finite, indent=None, allow_nan=False)
         return
-    suffix = ", whose labels are derived" if has_derived_labels(resolved, split) else ""
+    labels = labels_of(resolved, split)
+    suffix = "" if labels == "true" else f", whose labels are {labels}"
     say(f"{checkpoint} on {split}{suffix}:")
     for name, value in numbers.items():
         say(f"  {name}: {_shown(value)}")

@@ -21,6 +21,7 @@ from zoo.data.prepared import (
     splits_of,
 )
 from zoo.data.splits import SPLITS, Shares
+from zoo.data.synthetic import Synthetic
 from zoo.documents import DocumentError, Limits, read_file, read_json, read_text, reason_of
 from zoo.errors import DataError
 from zoo.fields import Fields
@@ -106,6 +107,7 @@ def _parse(root: Path, content: dict[str, Any]) -> Prepared:
         splits=splits_of(files),
         files=files,
         annotations=_parse_annotations(fields, task),
+        synthetic=_parse_synthetic(fields),
         digest=fields.digest("digest"),
     )
     if fields.take("splits") != {key: split.to_dict() for key, split in prepared.splits.items()}:
@@ -123,6 +125,12 @@ def _parse_identity(fields: Fields) -> DatasetIdentity:
     )
     fields.done()
     return identity
+
+
+def _parse_synthetic(fields: Fields) -> Synthetic | None:
+    if "synthetic" not in fields.values:
+        return None
+    return Synthetic.from_fields(Fields(fields.take("synthetic"), "synthetic"))
 
 
 def _parse_palette(fields: Fields, count: int) -> tuple[tuple[int, int, int], ...]:

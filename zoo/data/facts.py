@@ -72,7 +72,10 @@ def write_facts(
         splits=splits_of(files),
         files=tuple(files),
         annotations=annotations or {},
+        synthetic=plan.synthetic,
     )
+    if plan.synthetic is not None:
+        report.note("", f"a synthetic sample, drawn by the plugin {plan.synthetic.plugin}")
     for name in SPLITS:
         text = "".join(f"{stem}\n" for stem in prepared.splits[name].stems)
         write_file(prepared.split_path(name), text.encode())

@@ -101,6 +101,7 @@ def prepare_instances(
         options={**(options or {}), **tiling.to_options(), "salt": salt, **band_options(bands)},
         shares=shares,
         salt=salt,
+        synthetic=source.synthetic(),
         most_classes=_MOST_CLASSES,
     )
     earlier = find_earlier(out)

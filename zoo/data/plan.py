@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from zoo.data.prepared import IGNORE_INDEX, DatasetIdentity
 from zoo.data.splits import Shares, assign_splits
+from zoo.data.synthetic import Synthetic
 from zoo.errors import DataError
 
 __all__ = ["Item", "Plan", "is_stem", "make_plan"]
@@ -50,6 +51,7 @@ class Plan(Generic[AnyItem]):
         shares: Of the splits.
         items: Sorted by stem.
         splits: Split of each stem.
+        synthetic: Who drew the data, None for real ones.
     """
 
     dataset: DatasetIdentity
@@ -60,6 +62,7 @@ class Plan(Generic[AnyItem]):
     shares: Shares
     items: tuple[AnyItem, ...]
     splits: Mapping[str, str]
+    synthetic: Synthetic | None = None
 
 
 def make_plan(
@@ -73,6 +76,7 @@ def make_plan(
     shares: Shares,
     salt: str,
     most_classes: int = IGNORE_INDEX,
+    synthetic: Synthetic | None = None,
 ) -> Plan[AnyItem]:
     """Return the plan of a run, or say why it cannot be carried out.
 
@@ -106,6 +110,7 @@ def make_plan(
         shares=shares,
         items=ordered,
         splits={item.stem: groups[item.group] for item in ordered},
+        synthetic=synthetic,
     )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS, Shares, digest_of
+from zoo.data.synthetic import Synthetic
 
 __all__ = [
     "IGNORE_INDEX",
@@ -202,6 +203,7 @@ class Prepared:
         splits: By name.
         files: Sorted by stem.
         annotations: sha256 of each split's COCO JSON, of instance data.
+        synthetic: Who drew the data, None for real ones.
         digest: sha256 of all the above but the root.
     """
 
@@ -216,6 +218,7 @@ class Prepared:
     splits: Mapping[str, Split]
     files: tuple[PreparedFile, ...]
     annotations: Mapping[str, str] = field(default_factory=dict)
+    synthetic: Synthetic | None = None
     digest: str = ""
 
     @property
@@ -254,6 +257,8 @@ class Prepared:
             "splits": {name: split.to_dict() for name, split in self.splits.items()},
             "files": [file.to_dict() for file in self.files],
         }
+        if self.synthetic is not None:
+            content["synthetic"] = self.synthetic.to_dict()
         if self.annotations:
             content["annotations"] = dict(self.annotations)
         return content | {"digest": digest_of_content(content)}

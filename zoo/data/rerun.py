@@ -21,6 +21,7 @@ from zoo.errors import DataError
 __all__ = ["check_same", "find_earlier", "read_report"]
 
 _MOST_NAMED = 3
+_REAL = "no plugin's sample"
 
 
 def find_earlier(out: Path) -> Prepared | None:
@@ -106,6 +107,7 @@ def _compare_settings(earlier: Prepared, plan: Plan[Item]) -> list[str]:
         ("classes", list(earlier.classes), list(plan.classes)),
         ("palette", earlier.palette, plan.palette),
         ("labels", earlier.labels, plan.labels),
+        ("data", str(earlier.synthetic or _REAL), str(plan.synthetic or _REAL)),
         ("shares", earlier.shares.to_list(), plan.shares.to_list()),
     ]
     names = sorted({*earlier.options, *plan.options})

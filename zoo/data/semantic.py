@@ -91,6 +91,7 @@ def prepare_semantic(
         options={**(options or {}), **own},
         shares=shares,
         salt=salt,
+        synthetic=source.synthetic(),
     )
     earlier = find_earlier(out)
     if earlier is not None:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.data.archive import DAMAGE, check_archive, entry_path, open_archive
 from zoo.data.files import MOST_BYTES, read_file
+from zoo.data.synthetic import MARK_NAME, Synthetic, read_mark
 from zoo.errors import DataError
 
 __all__ = ["FolderSource", "Source", "SourceFile", "ZipSource", "open_source"]
@@ -69,9 +70,23 @@ class Source(ABC):
         self.path = path
 
     @cached_property
+    def _listed(self) -> tuple[SourceFile, ...]:
+        return tuple(sorted(self._list(), key=lambda file: file.path))
+
+    @cached_property
     def _files(self) -> tuple[SourceFile, ...]:
-        kept = (file for file in self._list() if not _is_junk(file.path))
-        return tuple(sorted(kept, key=lambda file: file.path))
+        return tuple(file for file in self._listed if not _is_junk(file.path))
+
+    def synthetic(self) -> Synthetic | None:
+        """Return who drew the data, or None where it bears no mark of that.
+
+        Raises:
+            DataError: The mark is there, and cannot be read.
+        """
+        for file in self._listed:
+            if file.name == MARK_NAME:
+                return read_mark(self.read(file.path), self.where(file.path))
+        return None
 
     def files(self) -> tuple[SourceFile, ...]:
         """Return every file, sorted by path; hidden files and what archivers add are left out.
@@ -138,6 +153,14 @@ class FolderSource(Source):
     def where(self, path: str) -> str:
         """Return the file's path."""
         return str(self.path / path)
+
+    def synthetic(self) -> Synthetic | None:
+        """Return who drew the data; a part of a sample, given by its folder, is one too."""
+        found = super().synthetic()
+        for folder in self.path.absolute().parents if found is None else ():
+            if (folder / MARK_NAME).is_file():
+                return read_mark(read_file(folder / MARK_NAME), str(folder / MARK_NAME))
+        return found
 
 
 class ZipSource(Source):

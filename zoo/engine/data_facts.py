@@ -19,7 +19,7 @@ __all__ = [
     "facts_of_folder",
     "facts_of_images",
     "facts_of_loader",
-    "has_derived_labels",
+    "labels_of",
     "licence_of",
 ]
 
@@ -43,8 +43,8 @@ def facts_of_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": str(leaf.get("type"))}
 
 
-def has_derived_labels(config: Mapping[str, Any], split: str) -> bool:
-    """Tell whether the labels of a config's data were made from something weaker, as boxes.
+def labels_of(config: Mapping[str, Any], split: str) -> str:
+    """Return what the labels of a config's data are: ``true``, ``derived`` or ``synthetic``.
 
     Args:
         config: The whole config.
@@ -52,16 +52,18 @@ def has_derived_labels(config: Mapping[str, Any], split: str) -> bool:
     """
     # A config without a test part is tested as it is validated.
     loader = config.get(f"{split}_dataloader") or config.get("val_dataloader")
-    return loader is not None and facts_of_loader(loader).get("labels") == "derived"
+    return "true" if loader is None else str(facts_of_loader(loader).get("labels", "true"))
 
 
 def facts_of_folder(root: Path) -> dict[str, Any]:
     """Return the facts of a prepared folder as plain values.
 
     Returns:
-        ``name`` (plugin, data set, and the options that are not its defaults), ``plugin``,
-        ``dataset``, ``version``, ``labels``, ``options``, ``splits`` (count, groups and sha256 of
-        each) and ``digest`` of the whole.
+        ``name`` (plugin, data set, the options that are not its defaults, and whether it is a
+        sample), ``plugin``, ``dataset``, ``version``, ``labels``, ``options``, ``splits`` (count,
+        groups and sha256 of each) and ``digest`` of the whole. Of a sample that a plugin drew,
+        ``labels`` is ``synthetic``, and ``synthetic`` says who drew it, under which licence, and
+        whether its labels were derived.
 
     Raises:
         DataError: It is no prepared folder, or does not hold.
@@ -72,12 +74,16 @@ def facts_of_folder(root: Path) -> dict[str, Any]:
     identity = prepared.dataset
     chosen = _chosen_options(prepared)
     name = ", ".join([f"{identity.plugin}.{identity.name}", *chosen])
-    return {
+    drawn = prepared.synthetic
+    if drawn is not None:
+        derived = ", derived labels" if prepared.labels == "derived" else ""
+        name += f" (synthetic sample of {drawn.plugin} {drawn.version}{derived})"
+    facts = {
         "name": name,
         "plugin": identity.plugin,
         "dataset": identity.name,
         "version": identity.version,
-        "labels": prepared.labels,
+        "labels": prepared.labels if drawn is None else "synthetic",
         "options": dict(prepared.options),
         "splits": {
             key: {"count": len(split.stems), "groups": split.groups, "digest": split.digest}
@@ -85,6 +91,9 @@ def facts_of_folder(root: Path) -> dict[str, Any]:
         },
         "digest": prepared.digest,
     }
+    if drawn is not None:
+        facts["synthetic"] = {**drawn.to_dict(), "labels": prepared.labels}
+    return facts
 
 
 def facts_of_images(files: Collection[str], root: str | Path = "") -> dict[str, Any]:
@@ -129,7 +138,13 @@ def _contents(row: PreparedFile) -> list[str]:
 
 
 def licence_of(facts: Mapping[str, Any]) -> str | None:
-    """Return the licence that the data set's row states, or None where there is no such row."""
+    """Return the licence that the data set's row states, or None where there is no such row.
+
+    What a plugin drew is under the plugin's own.
+    """
+    drawn = facts.get("synthetic")
+    if drawn is not None:
+        return f"{drawn['licence']}: synthetic, drawn by the plugin {drawn['plugin']}"
     row = _row(str(facts.get("plugin")), str(facts.get("dataset")))
     return None if row is None else row.licence
 

@@ -47,7 +47,8 @@ class ModelCard:
         task: ``semantic`` or ``instance``.
         licence: Of the weights.
         data_licence: Of the data they were trained on.
-        labels: ``true``, or ``derived`` where masks were drawn from something else.
+        labels: ``true``, ``derived`` where masks were drawn from something else, or ``synthetic``
+            where a plugin drew pictures and labels.
         metrics: Rows of name, value, dataset, split, labels, protocol.
         provenance: More plain facts, such as the digests of the splits.
         urls: Where the file will be; by default inside the package that brings the row.

@@ -41,7 +41,8 @@ class ModelRecord:
         pipeline: Transforms from an image's path to the model's input.
         classes: Class names; the position is the id.
         palette: One ``(red, green, blue)`` in 0..255 for each class.
-        labels: ``true``, or ``derived`` where masks were drawn from something else.
+        labels: ``true``, ``derived`` where masks were drawn from something else, or ``synthetic``
+            where a plugin drew pictures and labels.
         licence: Of the weights.
         data_licence: Of the data they were trained on.
         trained_with: Name of the config.
@@ -147,7 +148,7 @@ def make_record(
         task: ``semantic`` or ``instance``.
         classes: Names, as the weights were trained.
         palette: One RGB colour for each class.
-        labels: ``true`` or ``derived``.
+        labels: ``true``, ``derived`` or ``synthetic``.
         licence: Of the weights.
         data_licence: Of the data.
         trained_with: Name of the config.
@@ -301,7 +302,10 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "pipeline": (_is_pipeline, "a list of transforms"),
     "classes": (lambda v: isinstance(v, tuple) and all(map(_is_text, v)), "a tuple of texts"),
     "palette": (lambda v: isinstance(v, tuple) and all(map(_is_color, v)), "RGB colours in 0..255"),
-    "labels": (lambda v: v in ("true", "derived"), "'true' or 'derived'"),
+    "labels": (
+        lambda v: v in ("true", "derived", "synthetic"),
+        "'true', 'derived' or 'synthetic'",
+    ),
     "licence": _TEXT,
     "data_licence": _TEXT,
     "trained_with": _TEXT,

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mark of a data set that a plugin drew: it stays with the data, from sample to model card.
+
+A number that was measured on drawn pictures is no number about real ones. ``zoo data sample``
+leaves the mark in the raw folder, ``prepare`` copies it into ``dataset.json``, and ``zoo publish``
+into the record, the row and the card.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.documents import DocumentError, Limits, parse_json
+from zoo.errors import DataError
+from zoo.fields import Fields
+
+__all__ = ["MARK_NAME", "Synthetic", "mark_sample", "read_mark"]
+
+MARK_NAME = ".zoo_sample.json"
+"""Hidden, so that no raw layout has to know of it."""
+_SCHEMA = 1
+_LIMITS = Limits(size_bytes=2**16, values=100, depth=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """Who drew a data set.
+
+    Attributes:
+        plugin: The plugin's name.
+        version: Its version.
+        licence: Of what it draws: that of the plugin itself, not of any real data.
+        seed: What it was drawn with.
+    """
+
+    plugin: str
+    version: str
+    licence: str
+    seed: int
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"a synthetic sample of {self.plugin} {self.version}, seed {self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "plugin": self.plugin,
+            "version": self.version,
+            "licence": self.licence,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Synthetic:
+        """Return what ``to_dict`` gave; raises `DocumentError`."""
+        found = cls(
+            plugin=fields.text("plugin"),
+            version=fields.text("version"),
+            licence=fields.text("licence"),
+            seed=fields.whole("seed", least=-(2**63)),
+        )
+        fields.done()
+        return found
+
+
+def mark_sample(folder: Path, synthetic: Synthetic) -> None:
+    """Leave the mark in a raw folder that a plugin drew."""
+    text = json.dumps({"schema": _SCHEMA, **synthetic.to_dict()}, indent=2, ensure_ascii=False)
+    (folder / MARK_NAME).write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_mark(data: bytes, where: str) -> Synthetic:
+    """Return what a mark says.
+
+    Raises:
+        DataError: It is no such mark.
+    """
+    try:
+        fields = Fields(parse_json(data, _LIMITS))
+        if fields.take("schema") != _SCHEMA:
+            fields.fail("schema", str(_SCHEMA))
+        return Synthetic.from_fields(fields)
+    except DocumentError as error:
+        message = f"cannot read the mark of a synthetic sample: {error}."
+        hint = "draw the sample again: zoo data sample NAME --out DIR."
+        raise DataError(message, path=where, hint=hint) from error

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.cfg_options import merge_cfg_options, parse_cfg_options
 from zoo.engine.config_files import find_config_file, parse_config_file
+from zoo.engine.config_values import check_shape
 from zoo.engine.data_binding import bind_data, family_of
 from zoo.engine.old_configs import check_generation
 from zoo.engine.pretrained import map_pretrained
+from zoo.engine.running import explaining
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,23 +58,37 @@ def read_config(
     """
     path = find_config_file(name_or_path)
     config = parse_config_file(path)
+    with explaining(config, path, doing="use the config"):
+        _complete(config, path, data, cfg_options, pretrained, fetch)
+        if work_dir is not None:
+            config.work_dir = str(work_dir)
+    return config
+
+
+def _complete(
+    config: Config,
+    path: Path,
+    data: str | Path | None,
+    cfg_options: Mapping[str, Any] | Sequence[str] | None,
+    pretrained: str | Path | None,
+    fetch: Callable[[str, str], Path] | None,
+) -> None:
     check_generation(config, path)
     tree = config._cfg_dict
     if tree.get("model") is None:
         message = f"cannot use {path.name!r}: it has no model, expected a config that trains."
         raise ConfigError(message, where=path, hint="configs in _base_ are parts of others.")
+    check_shape(tree)
     if data is not None:
         bind_data(tree, Path(data))
     if cfg_options:
         if not isinstance(cfg_options, Mapping):
             cfg_options = parse_cfg_options(cfg_options)
         merge_cfg_options(config, cfg_options)
+        check_shape(config._cfg_dict)
     tree = config._cfg_dict
     map_pretrained(tree, pretrained, fetch)
-    if work_dir is not None:
-        config.work_dir = str(work_dir)
-    elif tree.get("work_dir") is None:
+    if tree.get("work_dir") is None:
         config.work_dir = str(Path("work_dirs") / path.stem)
     if tree.get("default_scope") is None:
         config.default_scope = _SCOPES.get(family_of(tree) or "", "mmengine")
-    return config

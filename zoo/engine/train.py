@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.batches import naming_images
 from zoo.engine.class_counts import check_run_classes
 from zoo.engine.class_order import check_class_order
+from zoo.engine.config_values import check_counts, check_shape
 from zoo.engine.data_binding import root_without_training
+from zoo.engine.first_step import FirstStep
 from zoo.engine.instance_labels import check_instance_labels
 from zoo.engine.interrupts import saving_on_interrupt
 from zoo.engine.no_results import leaving_no_results_out
@@ -75,14 +79,8 @@ def train(
 
     config = copy.deepcopy(config)
     config.launcher = launcher
-    _check_parts(config)
-    check_type_names(config)
-    if amp:
-        _turn_on_amp(config)
-    _set_start(config, resume)
-    join_processes(config)
-    check_run_classes(config, "train_dataloader", transfer=transfer)
-    check_class_order(config, ("train", "val"))
+    with explaining(config, doing="use the config"):
+        _check(config, resume, amp=amp, transfer=transfer)
     with (
         safe_loading(),
         safe_saving(),
@@ -94,8 +92,10 @@ def train(
         _note_configs(runner)
         find_place(runner)
         _build_loops(runner, config)
-        _check_labels(runner)
+        with explaining(config, doing="read the labels"):
+            _check_labels(runner)
         with (
+            _explaining_start(runner, config),
             saving_on_interrupt(runner, _LOG.warning),
             watch_runner(runner),
             explaining_workers(),
@@ -110,6 +110,29 @@ def _check_labels(runner: Runner) -> None:
     dataset = runner.train_loop.dataloader.dataset
     for count in check_instance_labels(dataset, "train_dataloader.dataset"):
         runner.logger.info("labels: %s", count.text())
+
+
+def _check(config: Config, resume: str | Path | None, *, amp: bool, transfer: bool) -> None:
+    """Check all that can be without building anything; ``resume`` and ``amp`` are set in it."""
+    check_shape(config._cfg_dict)
+    _check_parts(config)
+    check_counts(config)
+    check_type_names(config)
+    if amp:
+        _turn_on_amp(config)
+    _set_start(config, resume)
+    join_processes(config)
+    check_run_classes(config, "train_dataloader", transfer=transfer)
+    check_class_order(config, ("train", "val"))
+
+
+@contextlib.contextmanager
+def _explaining_start(runner: Runner, config: Config) -> Iterator[None]:
+    """Explain what fails up to the first step; later, all but a batch that is too small."""
+    step = FirstStep()
+    runner.register_hook(step, priority="LOWEST")
+    with explaining(config, doing="do the first step", until=lambda: step.is_done):
+        yield
 
 
 def _check_parts(config: Config) -> None:

@@ -91,6 +91,8 @@ def check_type_names(config: Config) -> None:
         LoadError: The type exists, and importing it fails.
     """
     for key, name, registry, scope in _named_types(config):
+        if not name.strip():
+            raise _unknown(name, registry, scope, key)
         try:
             is_known = _has(registry, scope, name)
         except ZooError as error:

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a run has done its first step: until then, what fails is the config's fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+
+__all__ = ["FirstStep"]
+
+
+class FirstStep(Hook):  # type: ignore[misc]
+    """Notes that a training step was done.
+
+    Attributes:
+        is_done: Whether one was.
+    """
+
+    def __init__(self) -> None:
+        self.is_done = False
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Note it."""
+        self.is_done = True

@@ -143,7 +143,7 @@ class WindowFile(PreparedFile):
         left_px: Where the window begins in the scene.
         top_px: As above.
         suffix: ``.png``, or ``.jpg`` for a scene that was copied as it is.
-        instances: How many it shows.
+        instances: How many it shows, crowds left out.
     """
 
     scene: str

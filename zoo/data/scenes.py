@@ -278,7 +278,8 @@ def _record(
                 shown.append(found | {"object": numbers[key]})
             elif not instance.is_crowd:
                 remains += 1
-        files.append(replace(row, instances=len(shown)))
+        objects = sum(not found["iscrowd"] for found in shown)
+        files.append(replace(row, instances=objects))
         annotations.append(tuple(shown))
     return SceneRecord(tuple(files), tuple(annotations), remains, is_stretched=False)
 

@@ -17,6 +17,7 @@ pytest.importorskip("cv2")
 from zoo_folder_data.prepare_coco import prepare  # noqa: E402 (after the skip)
 
 from zoo.data import Shares, check_prepared, read_prepared  # noqa: E402
+from zoo.data.prepared import digest_of_content  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 ALL = Shares(1, 0, 0)
@@ -76,7 +77,29 @@ def test_prepare_when_some_are_crowds_then_counted_apart(
         ("", "class 'tree' occurs as crowds alone"),
         ("images/g1_0.png", "no instance in the scene, crowds alone"),
     }
+    assert sum(row.instances for row in read_prepared(tmp_path / "out").files) == 19
     assert check_prepared(tmp_path / "out") == []
+
+
+def test_check_when_an_earlier_version_counted_crowds_too_then_it_holds(
+    make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    """Folders that were prepared before stay good; a count of neither kind does not."""
+    out = tmp_path / "out"
+    prepare(mark(make_coco(), lambda row: int(row["category_id"] == 20)), out, shares=ALL)
+    facts = json.loads((out / "dataset.json").read_text())
+    assert {row["instances"] for row in facts["files"]} == {1}
+
+    found = []
+    for count in (2, 3):
+        for row in facts["files"]:
+            row["instances"] = count
+        facts["digest"] = digest_of_content(facts)
+        (out / "dataset.json").write_text(json.dumps(facts))
+        found.append(check_prepared(out))
+
+    assert found[0] == []
+    assert "annotations/train.json: g0_0.png has 1 instances in it, expected 3" in found[1]
 
 
 def test_prepare_when_tiles_show_crowds_alone_then_without_an_instance(

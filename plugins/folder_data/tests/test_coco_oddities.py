@@ -107,7 +107,11 @@ READ: dict[str, tuple[Change, dict[str, int], list[str]]] = {
         {"tank": 0},
         ["class 'tank' occurs in no scene", *["no instance in the scene"] * 4],
     ),
-    "objects twice": (twice, {"tank": 8}, []),
+    "objects twice": (
+        twice,
+        {"tank": 8},
+        ["says the same as an earlier annotation of its image"] * 4,
+    ),
     "no iscrowd": (lambda c: [row.pop("iscrowd") for row in c["annotations"]], {"tank": 4}, []),
     "iscrowd false": (each("annotations", iscrowd=False), {"tank": 4}, []),
     "no area": (lambda c: [row.pop("area") for row in c["annotations"]], {"tank": 4}, []),

@@ -33,6 +33,7 @@ DERIVED = {
 OTHER_BOX = "box did not fit its mask: made from the mask"
 NO_AREA = "box has no area"
 NO_MASK = "mask has no area"
+TWICE = "says the same as an earlier annotation of its image"
 NO_CROWD = "iscrowd 1 taken as one instance"
 
 Box = tuple[float, float, float, float]
@@ -173,10 +174,15 @@ class _InstanceMaker:
     def make_all(
         self, image: CocoImage, annotations: Sequence[CocoAnnotation]
     ) -> tuple[Instance, ...]:
-        """Return the instances of one image, and drop what has no area."""
+        """Return the instances of one image; drop what has no area, note what is said twice."""
         kept = []
+        seen: set[str] = set()
         for annotation in annotations:
             name = f"{self.path}:annotation {annotation.id}"
+            said = repr((annotation.category_id, annotation.box, annotation.segmentation))
+            if said in seen:
+                self.report.note(name, TWICE)
+            seen.add(said)
             if annotation.segmentation is None:
                 tight, reason = annotation.box, NO_AREA
             else:

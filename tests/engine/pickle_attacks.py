@@ -298,6 +298,7 @@ def tricks() -> Iterator[tuple[str, bytes]]:
     yield "count of records forged", _raw_zip(good, _flip(end, 10, 0xFF))
     yield "a name that is no UTF-8", _raw_zip(good, lambda d: _no_utf8(d))
     yield "hostile and whole", archive(system)
+    yield "a list of 200 MB", _raw_zip(good, lambda data: _state_list(data, 200 * 2**20))
     yield "cut short", archive(system)[:-30]
     yield "bytes before", b"#!/bin/sh\ntouch CANARY\n" + archive(system)
     yield "bytes after", archive(system) + b"\0" * 100
@@ -312,6 +313,10 @@ def tricks() -> Iterator[tuple[str, bytes]]:
         call = b"\x80\x02" + name("os.system") + text("touch CANARY") + b"\x85R."
         pickles = [*_LEGACY[:place], call, *_LEGACY[place + 1 :]]
         yield f"older form, pickle {place}", b"".join(pickles)
+
+
+def _state_list(data: bytearray, size_bytes: int) -> None:
+    struct.pack_into("<L", data, data.rindex(b"PK\x05\x06") + 12, size_bytes)
 
 
 def _no_utf8(data: bytearray) -> None:

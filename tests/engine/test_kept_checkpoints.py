@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -221,3 +222,38 @@ def test_train_resumed_and_test_where_the_newest_is_damaged_go_on_from_the_one_b
     assert resumed.exit_code == 0, resumed.output
     assert caplog.messages.count("run/iter_6.pth is damaged; taking iter_3.pth instead") == 2
     assert zoo("test", "run").exit_code == 0
+
+
+def test_a_flipped_sign_is_refused_wherever_a_checkpoint_is_read(bright_run: Path) -> None:
+    """By predict and test, by training that starts from it or resumes, and by a conversion."""
+    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.converting import convert_checkpoint
+    from zoo.engine.models import open_model
+    from zoo.engine.resuming import load_for_mmengine
+
+    path = next(bright_run.glob("best_*.pth"))
+    config = next(bright_run.glob("*.py"))
+    _flip_a_bit_of_any(path)
+    ways: dict[str, Callable[[], object]] = {
+        "predict": lambda: open_model(f"{config},{path}", device="cpu"),
+        "load": lambda: load_checkpoint(path),
+        "load, read already": lambda: load_checkpoint(path, data=path.read_bytes()),
+        "mmengine": lambda: load_for_mmengine(str(path)),
+        "convert": lambda: convert_checkpoint(path, path.with_suffix(".safetensors"), facts={}),
+    }
+
+    for way in ways.values():
+        with pytest.raises(CheckpointError, match=r"its record '.*/data/0' is damaged: Bad CRC-32"):
+            way()
+    assert not path.with_suffix(".safetensors").exists()
+
+
+def _flip_a_bit_of_any(path: Path) -> None:
+    """Change one bit of the first tensor's record."""
+    with zipfile.ZipFile(path) as archive:
+        entry = next(one for one in archive.infolist() if one.filename.endswith("data/0"))
+        start = archive.read(entry)
+    data = bytearray(path.read_bytes())
+    at = data.index(start, entry.header_offset + 30 + len(entry.filename))
+    data[at + len(start) - 1] ^= 0x80
+    path.write_bytes(data)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from zoo.errors import DataError
 
@@ -19,7 +20,7 @@ try:
 except ImportError:  # a Python that was built without it, whose zipfile refuses such entries
     LZMAError = zlib.error  # type: ignore[assignment,misc]
 
-__all__ = ["DAMAGE", "check_archive", "entry_path", "open_archive"]
+__all__ = ["DAMAGE", "check_archive", "directory_bytes", "entry_path", "open_archive"]
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -44,7 +45,6 @@ _TOTAL_FREE_BYTES = 2**30
 _MOST_RATIO = 200
 _MOST_ENTRY_BYTES = 4 * 2**30
 _MOST_ENTRIES = 1_000_000
-# The list of entries is read whole, and takes some twenty times its size in memory.
 _MOST_DIRECTORY_BYTES = 128 * 2**20
 _LOCAL_HEADER_BYTES = 30
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -67,9 +67,9 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         OSError: It cannot be opened.
     """
     with path.open("rb") as stream:
-        directory_bytes = _directory_bytes(stream)
-    if directory_bytes > _MOST_DIRECTORY_BYTES:
-        found = f"its list of entries has {directory_bytes:,} bytes"
+        listed_bytes = directory_bytes(stream)
+    if listed_bytes > _MOST_DIRECTORY_BYTES:
+        found = f"its list of entries has {listed_bytes:,} bytes"
         raise _refusal(path, f"{found}, expected at most {_MOST_DIRECTORY_BYTES:,}")
     try:
         return zipfile.ZipFile(path)
@@ -81,8 +81,11 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise DataError(message, path=path, hint=hint) from error
 
 
-def _directory_bytes(stream: io.BufferedReader) -> int:
-    """Return how long an archive says its list of entries is; 0 where it does not say."""
+def directory_bytes(stream: BinaryIO) -> int:
+    """Return how long an archive says its list of entries is; 0 where it does not say.
+
+    ``zipfile`` reads the whole list at once, and takes some twenty times its size in memory.
+    """
     size_bytes = stream.seek(0, io.SEEK_END)
     start = max(0, size_bytes - 2**16 - 42)  # the longest comment, and both records before it
     stream.seek(start)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from zoo.texts import printable
+
 if TYPE_CHECKING:
     from zoo.engine.publishing import Published
 
@@ -97,7 +99,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
 
 def _line(cells: Sequence[Any]) -> str:
     # A bar or a line break would end the cell.
-    texts = [str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells]
+    texts = [printable(str(cell).replace("\n", " ")).replace("|", "\\|") for cell in cells]
     return f"| {' | '.join(texts)} |"
 
 

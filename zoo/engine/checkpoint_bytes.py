@@ -8,30 +8,17 @@ it: a bit that flipped on a disk is a weight of another value, and nothing is sa
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from zoo.data.archive import DAMAGE, directory_bytes
 from zoo.errors import CheckpointError
 
 __all__ = ["broken_checkpoint", "check_bytes", "is_whole", "open_bytes"]
 
 _BLOCK_BYTES = 1 << 20
-# What zipfile raises for an archive, or an entry, that does not hold.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
+_MOST_DIRECTORY_BYTES = 64 * 2**20  # some 800,000 records; a large model has a few thousand
 
 
 def open_bytes(path: Path, data: bytes | None) -> BinaryIO:
@@ -95,6 +82,11 @@ def broken_checkpoint(path: Path, reason: str) -> CheckpointError:
 
 def _check_archive(path: Path, data: bytes | None, size_bytes: int) -> None:
     try:
+        with open_bytes(path, data) as stream:
+            listed_bytes = directory_bytes(stream)
+        if listed_bytes > _MOST_DIRECTORY_BYTES:
+            reason = f"its list of records has {listed_bytes:,} bytes, "
+            raise broken_checkpoint(path, f"{reason}at most {_MOST_DIRECTORY_BYTES:,} are read")
         with open_bytes(path, data) as stream, zipfile.ZipFile(stream) as archive:
             entries = archive.infolist()
             # torch stores, it never compresses.
@@ -105,7 +97,7 @@ def _check_archive(path: Path, data: bytes | None, size_bytes: int) -> None:
             _check_names(path, entries)
             for entry in _with_checksums(entries):
                 _check_record(path, archive, entry)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = f"its archive is damaged or truncated: {_plain(error)}"
         raise broken_checkpoint(path, reason) from error
 
@@ -133,7 +125,7 @@ def _check_record(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) 
         with archive.open(entry) as record:
             while record.read(_BLOCK_BYTES):
                 pass
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = f"its record {entry.filename!r} is damaged: {_plain(error)}"
         raise broken_checkpoint(path, reason) from error
 

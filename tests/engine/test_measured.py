@@ -257,6 +257,32 @@ def test_rows_of_other_data_say_so(
     assert "other data" not in own["protocol"]
 
 
+def test_rows_of_images_of_earlier_data_are_refused(tmp_path: Path, squares_data: Path) -> None:
+    """The run went on with the data that is measured, after it was trained on those images."""
+    from dataclasses import replace
+
+    from zoo.engine.data_history import DataUse
+    from zoo.engine.measured import read_test_rows
+
+    seen = DataUse("7" * 64, "squares, first", 0, {"train": ["4" * 16], "val": ["5" * 16]})
+    now = DataUse("0" * 64, "squares", 6, {"train": ["6" * 16], "val": []})
+    run = replace(_run(squares_data, "0" * 64), history=(seen, now))
+    for known, is_refused in (("4" * 64, True), ("5" * 64, True), ("8" * 64, False)):
+        contents = {"e": ["2" * 64], "f": [known]}
+        images = {**WHOLE, "contents": contents}
+        path = _written(tmp_path / "test.json", data=DATA, images=images)
+
+        if is_refused:
+            with pytest.raises(CheckpointError, match="1 of the 2 images, such as 'f', are among"):
+                read_test_rows(path, SHA256, run)
+        else:
+            (row,) = read_test_rows(path, SHA256, run)
+            assert "compared" not in row["protocol"]
+    unknown = replace(run, history=(replace(seen, images={}), now))
+    (row,) = read_test_rows(path, SHA256, unknown)
+    assert row["protocol"].endswith("; not compared with what the run was trained on earlier")
+
+
 def test_tests_in_a_work_dir_are_found_by_the_checkpoints_digest(tmp_path: Path) -> None:
     from zoo.engine.measured import find_test_files
 

@@ -120,7 +120,7 @@ def _metrics(
     hint = f"zoo test {facts.work_dir} --out {facts.work_dir / 'test.json'}"
     if not files and not rows:
         checkpoint = load_checkpoint(facts.checkpoint)
-        rows = validation_rows(facts.work_dir, checkpoint, facts.config, facts.data)
+        rows = validation_rows(facts.work_dir, checkpoint, facts.config, facts.data, facts)
         if rows:
             say(f"note: these are values of validation; {hint} measures test", err=True)
     known = {row["name"] for row in rows}

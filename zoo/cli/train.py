@@ -28,6 +28,11 @@ __all__ = ["command"]
     metavar="[auto|FILE]",
     help="Go on from a checkpoint; alone or with auto, from the last one in the work dir.",
 )
+@click.option(
+    "--other-data",
+    is_flag=True,
+    help="Resume though the data is not that of the checkpoint; every later one notes it.",
+)
 @click.option("--amp", is_flag=True, help="Train with automatic mixed precision.")
 @trust_option
 @launcher_options
@@ -38,6 +43,7 @@ def command(
     work_dir: str | None,
     pretrained: str | None,
     resume: str | None,
+    other_data: bool,
     amp: bool,
     launcher: str,
     local_rank: int,
@@ -74,6 +80,7 @@ def command(
             amp=amp,
             launcher=launcher,
             transfer=pretrained not in (None, "none"),
+            other_data=other_data,
         )
     say(f"work dir: {folder}")
     for label, found in (("last", find_checkpoint(folder)), ("best", find_best_checkpoint(folder))):

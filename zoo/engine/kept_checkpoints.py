@@ -82,8 +82,10 @@ def _last(folder: Path) -> list[Path]:
         return found
     own = folder / noted.name
     if not os.path.isfile(own):  # unlike Path.is_file, this takes any text
-        # The hook may keep checkpoints in another folder; in this one there are none then.
-        return found or [noted] * os.path.isfile(noted)
+        # The hook may keep checkpoints in another folder; in this one there are none then. A folder
+        # with a note of its own is the work dir that this one is a copy of.
+        is_apart = os.path.isfile(noted) and not (noted.parent / "last_checkpoint").is_file()
+        return found or [noted] * is_apart
     older = [path for path in found if path != own and _step(path) < _step(own)]
     return [own, *older, *(path for path in found if path not in (own, *older))]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.engine.data_facts import contents_of_splits, evaluator_text, facts_of_images
+from zoo.engine.data_history import short
 from zoo.engine.no_results import is_no_result
 from zoo.engine.run_logs import read_run_log
 from zoo.engine.test import SCHEMA
@@ -33,6 +34,10 @@ _MEASURING = frozenset(
 _LOADING = frozenset(
     {"batch_size", "num_workers", "persistent_workers", "pin_memory", "prefetch_factor"}
 )
+_NOT_COMPARED = {
+    True: "; not compared with what the run was trained on earlier",
+    False: ", and not compared with what it was trained on",
+}
 # The splits that a run has seen, whose images are therefore no others.
 _SEEN = {"test": ("train", "val"), "val": ("train",)}
 
@@ -147,18 +152,25 @@ def _place(
     """Return what a protocol says of data that is not the run's; refuse images that it has seen."""
     split, data = str(document.get("split")), document["data"]
     own = run.data.get("digest") or run.data.get("name")
-    if (data.get("digest") or data.get("name")) == own:
+    is_own = (data.get("digest") or data.get("name")) == own
+    if is_own and not run.earlier:
         return ""
-    if run.data_root is None or "contents" not in images:
-        return "; of other data than the run's, and not compared with what it was trained on"
-    seen = contents_of_splits(run.data_root, _SEEN.get(split, ()))
-    known = sorted(stem for stem, found in images["contents"].items() if seen & set(found))
+    place = "" if is_own else "; of other data than the run's"
+    if "contents" not in images or not (is_own or run.data_root):
+        return f"{place}{_NOT_COMPARED[is_own]}"
+    if any(not use.images for use in run.earlier):
+        return f"{place}{_NOT_COMPARED[True]}"
+    splits = _SEEN.get(split, ())
+    seen = run.seen_before(splits)
+    if not is_own and run.data_root is not None:
+        seen |= short(contents_of_splits(run.data_root, splits))
+    known = sorted(stem for stem, found in images["contents"].items() if seen & short(found))
     if known:
         reason = f"{len(known)} of the {images['count']} images, such as {known[0]!r}, are among "
         reason += f"those that the run was trained or chosen on, and the split is called {split!r}"
-        hint = "measure images that it has not seen, as its own test split: zoo test WORK_DIR."
+        hint = "measure images that it has never seen: zoo test WORK_DIR --data DIR."
         raise _refused(path, reason, hint)
-    return "; of other data than the run's"
+    return place
 
 
 def _way(document: Mapping[str, Any]) -> str:
@@ -176,9 +188,19 @@ def _images_text(images: Mapping[str, Any]) -> str:
 
 
 def validation_rows(
-    work_dir: Path, checkpoint: Checkpoint, config: Config, data: Mapping[str, Any]
+    work_dir: Path,
+    checkpoint: Checkpoint,
+    config: Config,
+    data: Mapping[str, Any],
+    run: RunFacts | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the rows of the validation at the step that a checkpoint was written, if any."""
+    """Return the rows of the validation at the step that a checkpoint was written, if any.
+
+    Raises:
+        CheckpointError: Images of the validation were trained on before, with other data.
+    """
+    if run is not None:
+        _check_validation(work_dir, run)
     step = checkpoint.meta.get("iter")
     try:
         curves = read_run_log(work_dir).metrics
@@ -187,6 +209,20 @@ def validation_rows(
     metrics = {name: curve[step] for name, curve in curves.items() if step in curve}
     protocol = f"validation while training, {evaluator_text(config.get('val_evaluator'))}"
     return _rows(metrics, data, "val", protocol)
+
+
+def _check_validation(work_dir: Path, run: RunFacts) -> None:
+    if run.data_root is None or not run.earlier:
+        return
+    validated = short(contents_of_splits(run.data_root, ["val"]))
+    if validated & run.seen_before(["train"]):
+        names = ", ".join(use.name for use in run.earlier)
+        message = f"cannot publish the validation in {str(work_dir)!r}: some of its images were "
+        message += f"trained on before, with other data ({names})."
+        hint = (
+            "measure images that it has never seen: zoo test WORK_DIR --data DIR --out FILE.json."
+        )
+        raise CheckpointError(message, path=work_dir, hint=hint)
 
 
 def _rows(

@@ -18,6 +18,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from zoo.engine.fitting import check_fits
 from zoo.engine.patching import exchanged
 from zoo.engine.place import find_place
+from zoo.engine.resumed_schedules import find_schedule_note
 from zoo.engine.unpickling import read_pickled
 from zoo.errors import CheckpointError
 
@@ -86,12 +87,16 @@ def _load_checkpoint(
 def _checked(resume: Callable[..., None]) -> Callable[..., None]:
     def checked(self: Runner, filename: str, *args: Any, **kwargs: Any) -> None:
         hook = _ResumeCheck(filename)
+        schedule = find_schedule_note(self)
+        schedule.take(self)
         # Lowest: after the hooks that rearrange what was loaded, such as EMAHook.
         self.register_hook(hook, priority="LOWEST")
         try:
-            resume(self, filename, *args, **kwargs)
+            with _explaining_groups(filename):
+                resume(self, filename, *args, **kwargs)
         finally:
             self._hooks.remove(hook)
+        schedule.follow(self, hook.checkpoint)
 
     return checked
 
@@ -101,6 +106,7 @@ class _ResumeCheck(Hook):  # type: ignore[misc]
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.checkpoint: dict[str, Any] = {}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Any) -> None:
         found = checkpoint if isinstance(checkpoint, dict) else {}
@@ -115,3 +121,35 @@ class _ResumeCheck(Hook):  # type: ignore[misc]
             raise CheckpointError(msg, path=self.path, hint=hint)
         check_fits(runner.model, found["state_dict"], self.path)
         find_place(runner).resume(found)
+        _relocate(found["message_hub"], Path(runner.work_dir))
+        self.checkpoint = {key: found[key] for key in found if key != "state_dict"}
+
+
+def _relocate(message_hub: Any, work_dir: Path) -> None:
+    """Let a run in a copied work dir take its own best checkpoint for the best, and no other's.
+
+    mmengine keeps whole paths, and removes what lies there when it finds a better one.
+    """
+    info: Any = message_hub.get("runtime_info") if isinstance(message_hub, dict) else None
+    for key, value in list(info.items()) if isinstance(info, dict) else ():
+        if key != "last_ckpt" and not key.startswith("best_ckpt"):
+            continue
+        noted = Path(str(value))
+        if (work_dir / noted.name).is_file():
+            info[key] = str(work_dir / noted.name)
+        elif (noted.parent / "last_checkpoint").is_file():
+            info[key] = None  # another work dir's
+
+
+@contextmanager
+def _explaining_groups(path: str) -> Iterator[None]:
+    """Say what torch means where the optimizer is another one than that of the checkpoint."""
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        if "param" not in str(error) and "group" not in str(error):
+            raise
+        name = Path(path).name
+        msg = f"cannot resume from {name!r}: its optimizer is another one than the config's."
+        hint = "keep the optimizer and its paramwise_cfg, or start anew with load_from=FILE."
+        raise CheckpointError(msg, path=path, hint=hint) from error

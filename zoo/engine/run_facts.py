@@ -7,16 +7,17 @@ import copy
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.checkpoints import find_checkpoint
+from zoo.engine.checkpoints import find_checkpoint, load_checkpoint
 from zoo.engine.config import read_config
 from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.data_facts import facts_of_folder, facts_of_loader
+from zoo.engine.data_history import DataUse, read_history
 from zoo.engine.models import find_best_checkpoint, find_dumped_config
 from zoo.engine.pretrained_url import is_url, read_url
 from zoo.errors import CheckpointError, ConfigError, DataError
@@ -45,6 +46,8 @@ class RunFacts:
         work_dir: Its folder.
         data: Facts of its training data, as `facts_of_folder` has them.
         data_root: The prepared folder that these were read from, or None.
+        history: All data that its weights were trained on, the oldest first; empty for a
+            checkpoint that does not say.
     """
 
     config: Config
@@ -53,14 +56,32 @@ class RunFacts:
     work_dir: Path
     data: Mapping[str, Any]
     data_root: Path | None = None
+    history: tuple[DataUse, ...] = ()
+
+    @property
+    def earlier(self) -> tuple[DataUse, ...]:
+        """What its weights were trained on before its own data."""
+        if not self.history:
+            return ()
+        *before, last = self.history
+        own = last.digest or last.name
+        return tuple(use for use in before if (use.digest or use.name) != own)
+
+    def seen_before(self, splits: Collection[str]) -> frozenset[str]:
+        """Return what it has seen in splits of earlier data, as `short` has it."""
+        return frozenset(
+            image for use in self.earlier for split in splits for image in use.images.get(split, ())
+        )
 
     def provenance(self) -> dict[str, Any]:
         """Return plain facts for the record: config digest, command, data, versions."""
+        earlier = [{"name": use.name, "digest": use.digest} for use in self.earlier]
         plain = shlex.join(["zoo", "train", self.config_name, "--data", "DIR"])
         return {
             "config_sha256": self._config_digest(),
             "command": str(self.config.get(_COMMAND) or plain),
             "data": dict(self.data),
+            **({"earlier_data": earlier} if earlier else {}),
             "versions": dict(_versions()),
         }
 
@@ -177,10 +198,13 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
         message = f"cannot publish {str(spec)!r}: its config names no data."
         raise ConfigError(message, where=source, hint="give the config that it was trained with.")
     facts = facts_of_folder(data) if data is not None else facts_of_loader(loader)
-    _check_digest(spec, resolved.get(_DATA), facts, data or _root_of(loader))
     name = Path(resolved.filename or str(source)).stem
     root = (data or _root_of(loader)) if "splits" in facts else None
-    return RunFacts(resolved, name, checkpoint, folder, facts, root)
+    history = read_history(load_checkpoint(checkpoint).meta)
+    # The checkpoint knows better than the config, which the last run in the folder wrote.
+    noted = history[-1].digest if history else resolved.get(_DATA)
+    _check_digest(spec, noted, facts, data or _root_of(loader))
+    return RunFacts(resolved, name, checkpoint, folder, facts, root, history)
 
 
 def _check_digest(spec: Path, noted: str | None, facts: Mapping[str, Any], root: Path) -> None:

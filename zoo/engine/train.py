@@ -6,15 +6,17 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.batches import naming_images
+from zoo.engine.checkpoints import load_checkpoint
 from zoo.engine.class_counts import check_run_classes
 from zoo.engine.class_order import check_class_order
 from zoo.engine.config_values import check_counts, check_shape
 from zoo.engine.data_binding import root_without_training
+from zoo.engine.data_history import DataUse, HistoryNote, current_use, extend_history
 from zoo.engine.first_step import FirstStep
 from zoo.engine.instance_labels import check_instance_labels
 from zoo.engine.interrupts import saving_on_interrupt
@@ -23,10 +25,12 @@ from zoo.engine.own_configs import note_own
 from zoo.engine.place import find_place
 from zoo.engine.processes import join_processes
 from zoo.engine.progress import watch_runner
+from zoo.engine.resumed_schedules import find_schedule_note
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.schedules import fit_warm_ups
 from zoo.engine.shielding import shielding_workers
 from zoo.engine.type_names import check_type_names
+from zoo.engine.work_dir_lock import locked_work_dir
 from zoo.engine.workers import explaining_workers
 from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
 
@@ -46,6 +50,7 @@ def train(
     amp: bool = False,
     launcher: str = "none",
     transfer: bool = False,
+    other_data: bool = False,
 ) -> Path:
     """Train a config and return its work dir.
 
@@ -61,6 +66,7 @@ def train(
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         transfer: Whether ``load_from`` may be of other classes, though they are as many. Layers
             whose shapes differ start anew in any case, and are listed in the log.
+        other_data: Whether a run may go on with other data than that of its checkpoint.
 
     Returns:
         The work dir, with checkpoints, log and resolved config.
@@ -68,19 +74,44 @@ def train(
     Raises:
         UnknownNameError: A type that no registry has.
         ConfigError: The config cannot be built, or contradicts its data.
-        DataError: The data is not there, or is empty.
+        DataError: The data is not there, is empty, or is not that of the checkpoint.
         CheckpointError: What to start from cannot be read, or does not fit.
-        TrainingError: Nothing is resumed, and the work dir holds checkpoints of another run.
+        TrainingError: Nothing is resumed, and the work dir holds checkpoints of another run; or
+            another run is training there.
         InterruptedRunError: Stopped by Ctrl-C, after saving.
     """
+    config = copy.deepcopy(config)
+    config.launcher = launcher
+    with explaining(config, doing="use the config"):
+        _check(config, amp=amp)
+    with locked_work_dir(config.work_dir, launcher):
+        with explaining(config, doing="use the config"):
+            _set_start(config, resume)
+            history = _history(config, other_data=other_data)
+            join_processes(config)
+            check_run_classes(config, "train_dataloader", transfer=transfer)
+            check_class_order(config, ("train", "val"))
+        return _run(config, history)
+
+
+def _history(config: Config, *, other_data: bool) -> tuple[DataUse, ...]:
+    """Return all data that the run will have been trained on.
+
+    Raises:
+        DataError: It is resumed with other data, and may not be.
+    """
+    start, resumes = config.get("load_from"), bool(config.get("resume"))
+    if start is None or Path(start).suffix == ".safetensors" or not Path(start).is_file():
+        return (current_use(config),)
+    meta = load_checkpoint(start).meta
+    return extend_history(config, start, meta, resumes=resumes, other_data=other_data)
+
+
+def _run(config: Config, history: Sequence[DataUse]) -> Path:
     from zoo.engine.resuming import safe_loading
     from zoo.engine.saving import safe_saving
     from zoo.engine.starting import listing_start
 
-    config = copy.deepcopy(config)
-    config.launcher = launcher
-    with explaining(config, doing="use the config"):
-        _check(config, resume, amp=amp, transfer=transfer)
     with (
         safe_loading(),
         safe_saving(),
@@ -90,7 +121,9 @@ def train(
     ):
         runner = build_runner(config)
         _note_configs(runner)
-        find_place(runner)
+        for register in (find_place, find_schedule_note):
+            register(runner)
+        runner.register_hook(HistoryNote(history), priority="LOWEST")
         _build_loops(runner, config)
         with explaining(config, doing="read the labels"):
             _check_labels(runner)
@@ -112,18 +145,14 @@ def _check_labels(runner: Runner) -> None:
         runner.logger.info("labels: %s", count.text())
 
 
-def _check(config: Config, resume: str | Path | None, *, amp: bool, transfer: bool) -> None:
-    """Check all that can be without building anything; ``resume`` and ``amp`` are set in it."""
+def _check(config: Config, *, amp: bool) -> None:
+    """Check all that can be without a look at work dir and weights; ``amp`` is set in it."""
     check_shape(config._cfg_dict)
     _check_parts(config)
     check_counts(config)
     check_type_names(config)
     if amp:
         _turn_on_amp(config)
-    _set_start(config, resume)
-    join_processes(config)
-    check_run_classes(config, "train_dataloader", transfer=transfer)
-    check_class_order(config, ("train", "val"))
 
 
 @contextlib.contextmanager

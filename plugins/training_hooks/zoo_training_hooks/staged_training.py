@@ -117,6 +117,10 @@ class StagedTraining(Hook):
         for module in self._still:
             module.training = False  # the loop has just told the whole model to train
 
+    def forget_rates(self, runner: Any) -> None:
+        """Set the stage's rate anew: the schedule was gone through from its begin on."""
+        runner.message_hub.runtime_info.pop(_RATE, None)
+
     def _enter(self, runner: Any, stage: Stage) -> None:
         model = unwrap(runner.model)
         for name, parameter in model.named_parameters():

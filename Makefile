@@ -5,7 +5,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-tanks drill stop-drill test check lint types clean
+.PHONY: demo demo-tanks drill fuzz stop-drill test check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
@@ -19,6 +19,9 @@ drill: .venv/run.stamp  ## break 200 downloads on purpose: dead host, cuts, stal
 
 stop-drill: .venv/run.stamp  ## press Ctrl-C on 20 training runs, kill 4, and compare them with runs left alone
 	$(BIN)/python tools/stop_drill.py
+
+fuzz: .venv/run.stamp  ## break 20,000 manifests, indexes, data folders and results on purpose
+	$(BIN)/python tools/fuzz_documents.py
 
 test: .venv/dev.stamp  ## every test
 	$(BIN)/python -m pytest -n 2 -m ""

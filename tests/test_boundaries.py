@@ -114,8 +114,11 @@ RULES = {
     ),
     "tools": rule(
         "zoo",
-        others={"faulty_server", "download_faults", "demonstration", "terminal", "evidence"},
-        lazily={"numpy", "cv2", "mmengine", "sweep_upstream"},
+        others={
+            *("faulty_server", "download_faults", "demonstration", "terminal", "evidence"),
+            *("document_kinds", "document_mutator", "document_seeds"),
+        },
+        lazily={"numpy", "cv2", "click", "mmengine", "sweep_upstream"},
     ),
 }
 PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents", "zoo.texts")

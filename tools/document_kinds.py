@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of document that zoo takes from outside: how it is broken, and how it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from document_mutator import (
+    TEXTS,
+    mutate_bytes,
+    mutate_value,
+    replace_file,
+    write_json,
+    write_toml,
+)
+from document_seeds import (
+    CLASSES,
+    COCO,
+    ENTRY_POINTS,
+    HEADER,
+    INDEX,
+    LOCK,
+    LOG,
+    MANIFEST,
+    TEST_FILE,
+)
+
+from zoo import discovery
+
+__all__ = ["KINDS", "Folder", "Kind", "surround", "zoo"]
+
+
+class Kind:
+    """One kind of document, where it lies, and how it is read.
+
+    Args:
+        root: The folder of the trial, which `surround` has filled.
+    """
+
+    share = 0
+    file = ""
+    seed: Any = None
+    is_toml = False
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = self.broken = root / self.file
+
+    def write(self, chance: random.Random) -> None:
+        """Write a broken document in the place of a good one."""
+        good = self.encode(self.seed, chance)
+        way = chance.random()
+        if way < 0.03:
+            replace_file(self.path, chance)
+        elif way < 0.35:
+            self.path.write_bytes(mutate_bytes(good, chance))
+        else:
+            self.path.write_bytes(self.encode(mutate_value(self.seed, chance), chance))
+
+    def encode(self, value: Any, chance: random.Random) -> bytes:
+        """Return a document's bytes."""
+        return write_toml(value) if self.is_toml else write_json(value, chance)
+
+    def clear(self) -> None:
+        """Put the good document back."""
+        if self.path.is_dir() and not self.path.is_symlink():
+            shutil.rmtree(self.path)
+        self.path.unlink(missing_ok=True)
+        self.path.write_bytes(self.encode(self.seed, random.Random(0)))
+
+    def read(self, chance: random.Random) -> bool:
+        """Read it as zoo does; return whether it was taken, not refused."""
+        raise NotImplementedError
+
+
+def zoo(*words: str | Path, listing: bool = False) -> bool:
+    """Run one command in this process; return whether it exits 0."""
+    from click.testing import CliRunner
+
+    from zoo.cli import main
+
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    told = result.output
+    check(result.exit_code in ((0,) if listing else (0, 1)), f"exit {result.exit_code}: {told}")
+    for line in told.split("\n"):
+        check(line.isprintable(), f"{words}: printed {line!r:.500}")
+        check(len(line) < 20_000, f"{words}: printed a line of {len(line)}")
+    return result.exit_code == 0
+
+
+def check(holds: bool, message: str) -> None:
+    """Raise unless it holds."""
+    if not holds:
+        raise AssertionError(message)
+
+
+def raises_no_other(read: Callable[[], Any]) -> bool:
+    """Return whether a call returns; False for an error of zoo, and all others go on."""
+    from zoo.errors import ZooError
+
+    try:
+        read()
+    except ZooError as error:
+        text = str(error)
+        check(len(text) < 100_000, f"a message of {len(text)} characters")
+        check(all(each.isprintable() or each == "\n" for each in text), f"unprintable: {text!r}")
+        return False
+    return True
+
+
+class Manifest(Kind):
+    """``zoo_plugin.toml``, beside a plugin that holds."""
+
+    share, seed, is_toml = 6_000, MANIFEST, True
+    file = "plugins/hostile/zoo_hostile/zoo_plugin.toml"
+
+    def read(self, chance: random.Random) -> bool:
+        """Run the listings, which exit 0, and what uses a name of it."""
+        from zoo.catalog import forget_catalog, read_catalog
+
+        forget_catalog()
+        for words in (["plugin", "list"], ["list", "--legacy"], ["config", "list"]):
+            zoo(*words, *chance.choice(([], ["--json"])), listing=True)
+        zoo("data", "list", listing=True)
+        for name in ("hostile", "D", "zoo.hostile.L", "w", "c", "old"):
+            zoo("info", name)
+        zoo(*chance.choice((["verify"], ["cache", "ls"], ["data", "prepare", "D", "--help"])))
+        found = [record for record in read_catalog().plugins if record.path == self.path]
+        return bool(found) and found[0].error is None
+
+
+class Index(Manifest):
+    """The file of a ``[[legacy_index]]``."""
+
+    share, seed, is_toml = 3_000, INDEX, False
+    file = "plugins/hostile/zoo_hostile/old.json"
+
+    def read(self, chance: random.Random) -> bool:
+        """List and look up, with the index read."""
+        from zoo.catalog import forget_catalog, read_catalog
+        from zoo.weights.legacy import legacy_rows
+
+        forget_catalog()
+        zoo(
+            "list",
+            "--legacy",
+            *chance.choice(([], ["--json"], ["--task", "semantic"])),
+            listing=True,
+        )
+        for words in (["info", "old"], ["list", "UNet", "--metric", "mIoU"], ["verify"]):
+            zoo(*words)
+        return not legacy_rows(read_catalog())[1]
+
+
+class Lock(Kind):
+    """``zoo.lock``."""
+
+    share, seed, file = 2_000, LOCK, "zoo.lock"
+
+    def read(self, chance: random.Random) -> bool:
+        """List with it, and look up what it pins."""
+        from zoo.weights.lock import read_pins
+
+        zoo("list", "--legacy", listing=True)
+        for words in (["info", "old"], ["verify", "old"], ["cache", "ls"]):
+            zoo(*words)
+        return raises_no_other(read_pins)
+
+
+class EntryPoints(Kind):
+    """``entry_points.txt`` of an installed distribution."""
+
+    share, seed, file = 500, ENTRY_POINTS, "site/hostile-1.0.dist-info/entry_points.txt"
+
+    def encode(self, value: Any, chance: random.Random) -> bytes:
+        """Return the text; one that was mutated as a value names another target."""
+        if value == self.seed:
+            return str(value).encode()
+        return f"[zoo.plugins]\nx = {value}\n".encode("utf-8", "surrogatepass")
+
+    def write(self, chance: random.Random) -> None:
+        """Break the bytes, or name another package."""
+        text = self.encode(chance.choice((*TEXTS, *sys.builtin_module_names)), chance)
+        is_text = chance.random() < 0.5
+        good = self.encode(self.seed, chance)
+        self.path.write_bytes(text if is_text else mutate_bytes(good, chance))
+
+    def read(self, chance: random.Random) -> bool:
+        """List the plugins, broken ones too."""
+        from zoo.catalog import forget_catalog, read_catalog
+
+        forget_catalog()
+        with searching_installed():
+            zoo("plugin", "list", listing=True)
+            return all(record.error is None for record in read_catalog().plugins)
+
+
+class Folder(Kind):
+    """A prepared folder: its ``dataset.json``, lists, pictures and annotations."""
+
+    share, file = 3_500, "semantic/dataset.json"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.folder = self.path.parent
+        self.kept = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        self.seed = json.loads(self.kept[self.path])
+
+    def write(self, chance: random.Random) -> None:
+        """Break one of its files, most often dataset.json, whose own digest then fits or not."""
+        self.broken = self.path if chance.random() < 0.7 else chance.choice(sorted(self.kept))
+        if self.broken == self.path and chance.random() < 0.7:
+            value = mutate_value(self.seed, chance)
+            if isinstance(value, dict) and chance.random() < 0.7:
+                value["digest"] = _digest(value)
+            self.path.write_bytes(write_json(value, chance))
+        elif chance.random() < 0.2:
+            replace_file(self.broken, chance)
+        else:
+            self.broken.write_bytes(mutate_bytes(self.kept[self.broken], chance))
+
+    def clear(self) -> None:
+        """Write the good file back."""
+        if self.broken.is_dir() and not self.broken.is_symlink():
+            shutil.rmtree(self.broken)
+        self.broken.unlink(missing_ok=True)
+        self.broken.write_bytes(self.kept[self.broken])
+
+    def read(self, chance: random.Random) -> bool:
+        """Check it, now and then show it, and read its report."""
+        from zoo.data.rerun import read_report
+
+        holds = zoo("data", "check", self.folder)
+        if chance.random() < 0.1:
+            zoo("data", "show", self.folder, "--out", self.root / "sheet")
+        raises_no_other(lambda: read_report(self.folder).summary())
+        return holds
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the digest as whoever forges a dataset.json would."""
+    kept = {key: value for key, value in content.items() if key != "digest"}
+    try:
+        text = json.dumps(kept, sort_keys=True, separators=(",", ":"), default=str)
+    except ValueError:  # integers that Python does not write
+        return "00" * 32
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class InstanceFolder(Folder):
+    """A prepared folder of instances."""
+
+    share, file = 1_500, "instance/dataset.json"
+
+
+class Report(Folder):
+    """``report.json``."""
+
+    share, file = 500, "semantic/report.json"
+
+    def read(self, chance: random.Random) -> bool:
+        """Read and summarise it."""
+        from zoo.data.rerun import read_report
+
+        return raises_no_other(lambda: read_report(self.folder).summary())
+
+
+class TestFile(Kind):
+    """What ``zoo test --out`` wrote."""
+
+    share, seed, file = 1_500, TEST_FILE, "run/test.json"
+
+    def read(self, chance: random.Random) -> bool:
+        """Read it to publish and to plot."""
+        from zoo.engine.measured import find_test_files, read_test_rows
+        from zoo.engine.run_logs import read_per_image
+
+        find_test_files(self.path.parent, "ef" * 32)
+        raises_no_other(lambda: read_per_image(self.path))
+        if chance.random() < 0.02:
+            zoo("plot", self.path, "--out", self.root / "x.png")
+        return raises_no_other(lambda: read_test_rows(self.path, "ef" * 32))
+
+
+class Log(Kind):
+    """``scalars.json`` of a run."""
+
+    share, seed, file = 1_000, LOG, "run/vis_data/scalars.json"
+
+    def encode(self, value: Any, chance: random.Random) -> bytes:
+        """Return one record a line."""
+        rows = value if isinstance(value, list) else [value]
+        return b"\n".join(write_json(row, random.Random(1)).replace(b"\n", b" ") for row in rows)
+
+    def read(self, chance: random.Random) -> bool:
+        """Read the curves, and now and then draw them."""
+        from zoo.engine.run_logs import read_run_log
+
+        if chance.random() < 0.03:
+            zoo("plot", self.path.parents[1], "--out", self.root / "x.png")
+        return raises_no_other(lambda: read_run_log(self.path.parents[1]))
+
+
+class Classes(Kind):
+    """``classes.toml`` of one's own masks."""
+
+    share, seed, file, is_toml = 500, CLASSES, "classes.toml", True
+
+    def write(self, chance: random.Random) -> None:
+        """Break it as text: the file itself is read by the commands."""
+        good = self.encode(self.seed, chance)
+        broken = self.encode(mutate_value(self.seed, chance), chance)
+        self.path.write_bytes(broken if chance.random() < 0.7 else mutate_bytes(good, chance))
+
+    def read(self, chance: random.Random) -> bool:
+        """Parse it as ``zoo data prepare folder_data`` does."""
+        parse = importlib.import_module("zoo_folder_data.classes").parse_classes
+        text = self.path.read_bytes().decode("utf-8", "replace")
+        return raises_no_other(lambda: parse(text, str(self.path)))
+
+
+class Coco(Kind):
+    """A COCO JSON of one's own."""
+
+    share, seed, file = 500, COCO, "coco.json"
+
+    def read(self, chance: random.Random) -> bool:
+        """Read it as every prepare of instances does."""
+        from zoo.data import read_coco
+
+        if not self.path.is_file() or self.path.stat().st_size > 2**30:
+            return False  # whoever opens it refuses these
+        return raises_no_other(lambda: read_coco(self.path.read_bytes(), str(self.path)))
+
+
+KINDS: tuple[type[Kind], ...] = (
+    *(Manifest, Index, Lock, EntryPoints, Folder, InstanceFolder, Report, TestFile, Log),
+    *(Classes, Coco),
+)
+
+
+_REAL = {name: getattr(discovery, name) for name in ("_entry_point_values", "find_checkouts")}
+
+
+@contextmanager
+def searching_installed() -> Iterator[None]:
+    """Find what is installed for a while, as zoo does when nobody tries it."""
+    discovery._entry_point_values = _REAL["_entry_point_values"]
+    try:
+        yield
+    finally:
+        discovery._entry_point_values = list
+
+
+def surround(root: Path, *, with_folders: bool) -> None:
+    """Fill a folder with good documents, prepared folders too if wanted, and point zoo at it."""
+    package = root / "plugins/hostile/zoo_hostile"
+    for folder in (package, root / "run/vis_data", root / "site/hostile-1.0.dist-info"):
+        folder.mkdir(parents=True)
+    for name in ("__init__.py", "c.py", "w.safetensors"):
+        (package / name).write_text("")
+    (package / "old.json").write_bytes(write_json(INDEX, random.Random(0)))
+    (package / "zoo_plugin.toml").write_bytes(write_toml(MANIFEST))
+    for name, parent in (("good", "plugins/good"), ("wheel", "site")):
+        place = root / parent / f"zoo_{name}"
+        place.mkdir(parents=True)
+        (place / "__init__.py").write_text("")
+        manifest = {
+            "plugin": {**HEADER, "name": name},
+            "loss": [{"name": "G", "target": f"zoo_{name}.x:G"}],
+        }
+        (place / "zoo_plugin.toml").write_bytes(write_toml(manifest))
+    os.environ |= {
+        "ZOO_PLUGIN_PATH": str(root / "plugins"),
+        "ZOO_CACHE": str(root / "cache"),
+        "ZOO_LOCK": str(root / "zoo.lock"),
+    }
+    sys.path.append(str(root / "site"))
+    if with_folders:
+        _prepare_folders(root)
+    # The plugins that are installed here are not what is tried, and take most of the time.
+    discovery._entry_point_values, discovery.find_checkouts = list, tuple
+
+
+def _prepare_folders(root: Path) -> None:
+    for name, plugin, size in (("semantic", "lung_xray", "64"), ("instance", "oil_storage", "256")):
+        raw = root / f"{name}-raw"
+        zoo("data", "sample", plugin, "--out", raw, "--count", "6", "--size", size, listing=True)
+        words = ("--source", raw, "--out", root / name, "--shares", "0.5,0.5,0")
+        zoo("data", "prepare", plugin, *words, listing=True)

@@ -176,13 +176,13 @@ class _InstanceMaker:
     ) -> tuple[Instance, ...]:
         """Return the instances of one image; drop what has no area, note what is said twice."""
         kept = []
-        seen: set[str] = set()
+        seen: dict[tuple[int, Box | None], list[object]] = {}
         for annotation in annotations:
             name = f"{self.path}:annotation {annotation.id}"
-            said = repr((annotation.category_id, annotation.box, annotation.segmentation))
-            if said in seen:
+            alike = seen.setdefault((annotation.category_id, annotation.box), [])
+            if annotation.segmentation in alike:
                 self.report.note(name, TWICE)
-            seen.add(said)
+            alike.append(annotation.segmentation)
             if annotation.segmentation is None:
                 tight, reason = annotation.box, NO_AREA
             else:

@@ -39,12 +39,11 @@ def rows_of(out: Path) -> list[dict[str, Any]]:
     return list(content["annotations"])
 
 
-@pytest.mark.parametrize("value", [1, True, 1.0])
 def test_prepare_when_every_object_is_a_crowd_then_the_switch_is_named_and_leads_out(
-    make_coco: MakeCoco, run_zoo: RunZoo, tmp_path: Path, value: object
+    make_coco: MakeCoco, run_zoo: RunZoo, tmp_path: Path
 ) -> None:
     """As CVAT's brush writes all masks: no training would learn from one of them."""
-    raw = mark(make_coco(), lambda row: value)
+    raw = mark(make_coco(), lambda row: 1)
     args = (*PREPARE, "--source", raw, "--out", "out")
 
     refused = run_zoo(*args, plugins="folder_data")

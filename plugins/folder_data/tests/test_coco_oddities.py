@@ -235,6 +235,7 @@ REFUSED: dict[str, tuple[Change, int, str]] = {
         "two images have the file 'a.png'",
     ),
     "all crowds": (each("annotations", iscrowd=True), 1, "each of its 4 objects has iscrowd 1"),
+    "all crowds, as floats": (each("annotations", iscrowd=1.0), 1, "has iscrowd 1"),
 }
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +71,25 @@ def test_fetch_from_an_address_that_is_none_goes_to_the_next(
     fetch(address, (tmp_path / "source").as_uri())
 
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices are made as POSIX has them")
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_fetch_of_what_is_no_file_goes_to_the_next_address(
+    fetch: Fetch, tmp_path: Path, payload: bytes, kind: str
+) -> None:
+    """A pipe without a writer would be waited for, and /dev/zero has no end."""
+    place = tmp_path / "place"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "device":
+        place.symlink_to("/dev/zero")
+    else:
+        place.mkdir()
+    (tmp_path / "good").write_bytes(payload)
+
+    with pytest.raises(DownloadError, match="is a pipe, a device or a folder, expected a file"):
+        fetch(place.as_uri())
+
+    assert payload == fetch(place.as_uri(), (tmp_path / "good").as_uri()).read_bytes()

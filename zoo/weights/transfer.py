@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
@@ -140,7 +142,7 @@ def _reading(address: str) -> Iterator[BinaryIO]:
     if not is_of_this_machine(address):
         raise Setback(reason="names another host, expected file:/// and a path of this machine")
     try:
-        with local_path(address).open("rb") as stream:
+        with _open_regular(local_path(address)) as stream:
             yield stream
     except FileNotFoundError:
         reason = "not found"
@@ -149,6 +151,17 @@ def _reading(address: str) -> Iterator[BinaryIO]:
         raise Setback(reason=f"cannot be read ({error.strerror or error})") from error
     except ValueError as error:  # a zero byte, percent-encoded
         raise Setback(reason=f"cannot be read ({error})") from error
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open a file without waiting: a pipe has no writer, and a device no end."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        reason = "is a pipe, a device or a folder, expected a file"
+        raise Setback(reason=reason)
+    return os.fdopen(descriptor, "rb")
 
 
 def _read_remote(

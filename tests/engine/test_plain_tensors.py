@@ -205,3 +205,33 @@ def test_shadowed_weights_are_used_as_they_are(bright_run: Path, tmp_path: Path,
 
     for name, value in values.items():
         assert torch.equal(value, found[name])
+
+
+DTYPES = [
+    *("float64", "float32", "float16", "bfloat16", "complex64", "complex128", "bool"),
+    *("int64", "int32", "int16", "int8", "uint8"),
+]
+NEWER_DTYPES = ["uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2"]
+FORMS = [(dtype, is_new) for dtype in DTYPES for is_new in (True, False)]
+FORMS += [(dtype, True) for dtype in NEWER_DTYPES]  # torch reads none of them in its older form
+
+
+@pytest.mark.parametrize(("dtype", "new_form"), FORMS)
+def test_load_of_each_dtype_is_as_torch_reads_it(
+    tmp_path: Path, dtype: str, new_form: bool
+) -> None:
+    """torch's own reader, without our names, is the oracle: bytes, shape, strides and type."""
+    import torch
+
+    from zoo.engine.unpickling import read_pickled
+
+    values = torch.arange(24).to(getattr(torch, dtype)).reshape(2, 3, 4).transpose(0, 2)
+    path = tmp_path / "a.pth"
+    torch.save({"w": values, "p": [values[1:]]}, path, _use_new_zipfile_serialization=new_form)
+
+    found, expected = read_pickled(path), torch.load(path, weights_only=True)
+
+    for one, other in ((found["w"], expected["w"]), (found["p"][0], expected["p"][0])):
+        assert (one.dtype, one.shape, one.stride()) == (other.dtype, other.shape, other.stride())
+        raw = [each.contiguous().view(torch.uint8).tolist() for each in (one, other)]
+        assert raw[0] == raw[1]

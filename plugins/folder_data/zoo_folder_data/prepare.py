@@ -15,6 +15,7 @@ from zoo.data import (
     check_places,
     decode_mask,
     open_source,
+    parse_bands,
     parse_size,
     prepare_semantic,
 )
@@ -46,6 +47,7 @@ def prepare(
     group_by: str = "",
     size: str | None = None,
     keep_aspect: bool = False,
+    bands: str | None = None,
 ) -> Report:
     """Write the pairs of two folders as a prepared folder.
 
@@ -62,6 +64,8 @@ def prepare(
         group_by: As above.
         size: ``"256"`` or ``"512x384"`` (width x height); None keeps every image's own.
         keep_aspect: Fit into ``size`` instead of filling it.
+        bands: ``"3,2,1"``: those of a TIFF that are red, green and blue, where it does not name
+            them.
 
     Raises:
         DataError: Folders or classes are missing, one class alone is listed, nothing pairs, a
@@ -93,6 +97,7 @@ def prepare(
             shares=shares,
             report=report,
             size=parse_size(size),
+            bands=parse_bands(bands),
             keep_aspect=keep_aspect,
             options={"group_by": group_by, "mask_ids": listed.to_options()},
             palette_masks="colors" if listed.by_color else "index",

@@ -12,6 +12,7 @@ from zoo.data import (
     Shares,
     check_places,
     open_source,
+    parse_bands,
     parse_tiling,
     polygon_from_box,
     prepare_instances,
@@ -43,6 +44,7 @@ def prepare(
     tile_size: int | None = None,
     overlap: int = 128,
     min_visible: float = 0.3,
+    bands: str | None = None,
 ) -> Report:
     """Write the images of a COCO JSON and their instances as a prepared folder.
 
@@ -63,6 +65,8 @@ def prepare(
         tile_size: Side of tiles or chips in px; None for 512 of tiles and 128 of chips.
         overlap: Of tiles, in px; at least the largest box.
         min_visible: Of an instance that a tile's edge cuts, the share that must remain.
+        bands: ``"3,2,1"``: those of a TIFF that are red, green and blue, where it does not name
+            them.
 
     Raises:
         DataError: The JSON is missing or breaks its format, an image is missing, damaged or of
@@ -100,6 +104,7 @@ def prepare(
             shares=shares,
             report=report,
             tiling=tiling,
+            bands=parse_bands(bands),
             labels="derived" if found.derived else "true",
             licence=LICENCE,
             options={

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from zoo.data.pictures.bmp import BMP_START, read_bmp
 from zoo.data.pictures.faults import check_size, undecodable
 from zoo.data.pictures.header import Header
 from zoo.data.pictures.jpeg import JPEG_START, read_jpeg
+from zoo.data.pictures.pillow import BMP_START, read_bmp
 from zoo.data.pictures.png import PNG_START, read_png
 from zoo.data.pictures.raster import open_raster
 from zoo.data.pictures.tiff import read_tiff

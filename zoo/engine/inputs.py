@@ -131,10 +131,10 @@ def _is_image(path: Path, suffixes: frozenset[str], reads: _Reads) -> bool:
     # "._x.png" is what macOS leaves beside x.png on foreign disks.
     if path.name.startswith(".") or path.is_dir():
         return False
-    # A pipe must not be asked what it holds: nobody may ever answer. By its suffix it is an image
-    # all the same, which reading refuses.
-    is_read = reads is not None and path.is_file() and reads(path)
-    return path.suffix.lower() in suffixes or is_read
+    if path.suffix.lower() in suffixes:
+        return True
+    # A pipe must not be asked what it holds: nobody may ever answer.
+    return reads is not None and path.is_file() and reads(path)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

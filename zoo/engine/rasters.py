@@ -19,7 +19,7 @@ from zoo.data.formats import JP2_DRIVER
 from zoo.data.pictures.decoding import BandChoice
 from zoo.data.pictures.depth import limits_of_counts
 from zoo.data.pictures.faults import INSTALL_RASTERIO
-from zoo.data.pictures.notes import tell_once
+from zoo.data.pictures.picture import tell_once
 from zoo.data.pictures.raster import Raster, explaining, has_rasterio, open_raster
 from zoo.data.pictures.tiff import TiffPage, read_tiff
 from zoo.data.pictures.vrt import check_vrt
@@ -58,8 +58,8 @@ def find_raster(
 ) -> Iterator[_RasterScene | None]:
     """Open a file as a raster, or give None for a TIFF that is to be decoded as a picture.
 
-    That is one that is to be turned, which coordinates do not know, and any where rasterio is not
-    installed.
+    That is one that is to be turned, which coordinates do not know, one of inks, whose colours
+    GDAL rounds by a rule of its own, and any where rasterio is not installed.
 
     Args:
         path: The file.
@@ -75,7 +75,7 @@ def find_raster(
         _check_plain(path, page, most_px)
         yield None
         return
-    if page is not None and _is_turned(page, most_px):
+    if page is not None and _is_picture(page, most_px):
         yield None
         return
     if kind == "VRT":
@@ -94,10 +94,11 @@ def _read_page(path: Path) -> TiffPage | None:
     return None
 
 
-def _is_turned(page: TiffPage, most_px: int) -> bool:
-    """Return whether a TIFF that can be decoded states another orientation than it is stored in."""
+def _is_picture(page: TiffPage, most_px: int) -> bool:
+    """Return whether a TIFF that can be decoded is turned, or of inks."""
     header = page.header
-    return header.orientation != 1 and header.width_px * header.height_px <= most_px
+    is_special = header.orientation != 1 or (page.is_cmyk and page.is_plain)
+    return is_special and header.width_px * header.height_px <= most_px
 
 
 def _check_plain(path: Path, page: TiffPage | None, most_px: int) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes to pixels: the one reader of prepare and predict, and what decodes which kind.
 
-simplejpeg reads JPEG, OpenCV PNG and the common TIFFs, Pillow BMP, rasterio all else that it
-can. What is in the file decides, not what is installed: where the one decoder is missing, the
-file is refused.
+simplejpeg reads JPEG, OpenCV PNG and the common TIFFs of 16 bits, Pillow those of 8 bits and BMP,
+rasterio all else that it can. What is in the file decides, not what is installed: where the one
+decoder is missing, the file is refused.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.data.files import read_file
 from zoo.data.formats import JP2_DRIVER, kind_of, read_header
-from zoo.data.pictures.bmp import decode_bmp
 from zoo.data.pictures.faults import INSTALL_RASTERIO, check_size, undecodable
 from zoo.data.pictures.header import Header
 from zoo.data.pictures.jpeg import decode_jpeg
-from zoo.data.pictures.notes import tell_once
 from zoo.data.pictures.opencv import decode_by_opencv
-from zoo.data.pictures.picture import Picture
+from zoo.data.pictures.picture import Picture, tell_once
+from zoo.data.pictures.pillow import decode_by_pillow
 from zoo.data.pictures.png import to_plain_png
 from zoo.data.pictures.raster import Raster, has_rasterio, open_raster
 from zoo.data.pictures.tiff import TiffPage, read_tiff
@@ -119,7 +118,7 @@ def _decode_jpeg(
 def _decode_bmp(
     data: bytes, where: str, header: Header, by_index: bool, bands: BandChoice
 ) -> Picture:
-    return Picture(decode_bmp(data, where, by_index=by_index))
+    return Picture(decode_by_pillow(data, where, header.kind, by_index=by_index))
 
 
 def _decode_tiff(
@@ -136,14 +135,17 @@ def _decode_tiff(
 
 
 def _decode_plain(page: TiffPage, *, by_index: bool) -> Picture:
-    pixels = decode_by_opencv(page.for_opencv(by_index=by_index), page.where)
-    if page.is_white_zero and page.bits == 16:  # OpenCV inverts 8 bits, and no others
+    notes = ("band 4 dropped",) if page.drops_fourth else ()
+    data = page.as_stored()
+    if page.bits <= 8:
+        return Picture(decode_by_pillow(data, page.where, "TIFF", by_index=by_index), notes)
+    pixels = decode_by_opencv(data, page.where)  # Pillow has no colours of 16 bits
+    if page.is_white_zero:
         pixels = 65535 - pixels
     is_there = None
-    if page.bits == 16 and page.nodata is not None:
-        missing = 65535 - page.nodata if page.is_white_zero else page.nodata
+    if page.missing is not None:
+        missing = 65535 - page.missing if page.is_white_zero else page.missing
         is_there = pixels != missing if pixels.ndim == 2 else (pixels != missing).any(axis=2)
-    notes = ("band 4 dropped",) if page.drops_fourth else ()
     return Picture(pixels, notes, is_there)
 
 

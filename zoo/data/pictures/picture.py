@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Picture"]
+__all__ = ["Picture", "tell_once"]
+
+_LOG = logging.getLogger("zoo")
+_TOLD: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,3 +53,11 @@ class Picture:
             return self
         there = None if self.is_there is None else turn_upright(self.is_there, orientation)
         return Picture(turn_upright(self.pixels, orientation), self.notes, there)
+
+
+def tell_once(name: str, notes: Iterable[str]) -> None:
+    """Log each note that no earlier call of this process has logged, with the file it is of."""
+    for note in notes:
+        if note not in _TOLD:
+            _TOLD.add(note)
+            _LOG.warning("%s and files like it: %s", name, note)

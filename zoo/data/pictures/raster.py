@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ _SETTINGS = {
     "GDAL_HTTP_MAX_RETRY": 0,
 }
 _DRIVERS = {"GTiff": "a TIFF", "JP2OpenJPEG": "a JPEG 2000", "VRT": "a VRT"}
+# What rasterio calls a file that it was given as bytes.
+_IN_MEMORY_NAME = re.compile(r"\S*[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[^\s:,]*[:,]? ?")
 _IN_MEMORY = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
 
@@ -132,8 +135,10 @@ class Raster:
         if "SOURCE_COLOR_SPACE" in structure:  # GDAL makes RGBA of CMYK; nothing is left out
             self.bands = Bands(self.bands.numbers)
         self._bits = self._count_bits()
-        self._colors = None if self._bits == 1 and _is_bilevel(dataset) else _read_colors(dataset)
-        self._is_inverted = structure.get("MINISWHITE") == "YES" and self._colors is None
+        self._is_inverted = structure.get("MINISWHITE") == "YES" and dataset.count == 1
+        # GDAL gives inverted grey, and black and white, palettes of its own.
+        is_grey = self._is_inverted or (self._bits == 1 and _is_bilevel(dataset))
+        self._colors = None if is_grey else _read_colors(dataset)
 
     @property
     def is_deep(self) -> bool:
@@ -270,4 +275,5 @@ def _reason(error: BaseException) -> str:
     """Return GDAL's own words, which rasterio chains to an error that says less."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return _IN_MEMORY_NAME.sub("", text)

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.pictures.faults import CONVERT, undecodable
+from zoo.data.pictures.faults import CONVERT, truncated, undecodable
 from zoo.data.pictures.header import Header
 from zoo.data.pictures.tiff_tags import ORIENTATION, Buffer, TiffDirectory, read_directories
 
@@ -32,6 +32,8 @@ _GEO_TAGS = frozenset({33550, 33922, 34264, 34735})  # scale, tie points, matrix
 _COPY, _MASK = 1, 4
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _BY_PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _JPEG = 7
+_MOST_PILLOW_PX = 2**30 // 12  # of more it warns, and then refuses
+_UNKNOWN_EXTRA, _ALPHA = 0, 2  # 1 is alpha that colours are multiplied by
 _COMPRESSIONS = {
     1: "no",
     2: "CCITT",
@@ -51,7 +53,7 @@ _COMPRESSIONS = {
     50001: "WebP",
     50002: "JPEG XL",
 }
-_LOSSLESS = frozenset({1, 5, 8, 32773, 32946})  # by OpenCV
+_LOSSLESS = frozenset({1, 5, 8, 32773, 32946})  # and common
 _BILEVEL = frozenset({*_LOSSLESS, 2, 3, 4})
 _FORMATS = {1: "uint", 2: "int", 3: "float", 4: "uint", 5: "complex int", 6: "complex float"}
 
@@ -65,6 +67,12 @@ class TiffPage:
         where: The file's name for messages.
         header: Size and orientation.
         bits: Of a sample, all alike; 1 to 16, unsigned.
+        compression: As TIFF numbers it, 1 for none.
+        photometric: As TIFF numbers what the samples mean: 1 for grey, 2 for RGB.
+        is_apart: Each band is stored by itself, after the one before.
+        extra: What TIFF calls the samples beyond colours: 0 unknown, 1 and 2 transparency.
+        part: Width and height of a tile, or of a strip.
+        nodata: What GDAL's tag calls the value of missing samples, ``""`` where it is not there.
         has_mask: Another directory holds which pixels are data.
     """
 
@@ -72,17 +80,18 @@ class TiffPage:
     where: str
     header: Header
     bits: int
+    compression: int
+    photometric: int
+    is_apart: bool
+    extra: tuple[int, ...]
+    part: tuple[int, int]
+    nodata: str
     has_mask: bool
 
     @property
-    def compression(self) -> int:
-        """As TIFF numbers it, 1 for none."""
-        return self.directory.integer(_COMPRESSION, 1)
-
-    @property
-    def photometric(self) -> int:
-        """As TIFF numbers what the samples mean: 1 for grey, 2 for RGB."""
-        return self.directory.integer(_PHOTOMETRIC, _BLACK_IS_ZERO)
+    def is_tiled(self) -> bool:
+        """Whether it is stored in tiles, not in strips."""
+        return _TILES in self.directory
 
     @property
     def names_bands(self) -> bool:
@@ -95,10 +104,10 @@ class TiffPage:
         return any(tag in self.directory for tag in _GEO_TAGS)
 
     @property
-    def nodata(self) -> float | None:
-        """The value of missing samples, as GDAL states it, if it does."""
+    def missing(self) -> float | None:
+        """The value of missing samples, if one is stated."""
         try:
-            return float(self.directory.text(_NODATA))
+            return float(self.nodata)
         except ValueError:
             return None
 
@@ -113,75 +122,74 @@ class TiffPage:
         return self.photometric == _WHITE_IS_ZERO
 
     @property
-    def is_plain(self) -> bool:
-        """Whether OpenCV reads it as rasterio does: which one does not hang on what is installed.
+    def is_cmyk(self) -> bool:
+        """Whether its samples are four inks."""
+        return self.photometric == _CMYK
 
-        Grey, RGB, palettes and CMYK, one sample after the other, of the common compressions.
-        ``tests/data/pictures`` proves it for each kind. Where more samples are than colours, where
-        planes are separate, and where tiles are small, OpenCV errs or fails.
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is read without rasterio, and by others as rasterio would read it.
+
+        Grey, RGB, palettes and CMYK, one sample after the other, of the common compressions; by
+        Pillow to 8 bits, else by OpenCV. ``tests/data/pictures`` proves it for each kind.
         """
-        samples, kind = self.header.channels, self.photometric
-        is_apart = samples > 1 and self.directory.integer(_PLANAR, 1) != 1
-        if is_apart or self.names_bands or not self._has_plain_tiles():
+        if self.is_apart or self.names_bands or not self._has_plain_tiles():
+            return False
+        if not self._is_explicit():
             return False
         if self.bits > 8 and self.has_mask:  # missing samples count for nothing in the stretch
             return False
+        if self.bits <= 8 and self._is_beyond_pillow():
+            return False
+        kind = (self.photometric, self.header.channels)
+        grey = {(_WHITE_IS_ZERO, 1), (_BLACK_IS_ZERO, 1)}
         if self.bits == 1:
-            is_grey = samples == 1 and kind in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
-            return is_grey and self.compression in _BILEVEL
+            return kind in grey and self.compression in _BILEVEL
         if self.compression == _JPEG:
-            return self.bits == 8 and (kind, samples) in {(1, 1), (_RGB, 3), (_YCBCR, 3)}
-        kinds = {(_WHITE_IS_ZERO, 1), (_BLACK_IS_ZERO, 1), (_RGB, 3)}
+            return self.bits == 8 and kind in {(_BLACK_IS_ZERO, 1), (_RGB, 3), (_YCBCR, 3)}
+        kinds = grey | {(_RGB, 3)}
         if self.bits == 8:
-            kinds |= {(_BY_PALETTE, 1), (_CMYK, 4)}
-            if self.directory.is_short(_EXTRA):
+            kinds.add((_CMYK, 4))
+            if self.directory.has_shorts(_PALETTE, 3 * 2**8):
+                kinds.add((_BY_PALETTE, 1))
+            if self.extra in ((_UNKNOWN_EXTRA,), (_ALPHA,)):
                 kinds.add((_RGB, 4))
-        fits = self.bits in (8, 16) and (kind, samples) in kinds
-        return fits and self.compression in _LOSSLESS
+        return self.bits in (8, 16) and kind in kinds and self.compression in _LOSSLESS
+
+    def _is_beyond_pillow(self) -> bool:
+        """Whether Pillow would refuse it: of many pixels, and a BigTIFF of big-endian order."""
+        is_odd = self.directory.order == ">" and self.directory.is_big
+        return is_odd or self.header.width_px * self.header.height_px > _MOST_PILLOW_PX
+
+    def _is_explicit(self) -> bool:
+        """Whether its main tags are there as writers write them: decoders guess differently."""
+        directory = self.directory
+        single = (_COMPRESSION, _PHOTOMETRIC, *(tag for tag in (_PLANAR,) if tag in directory))
+        has_bits = directory.has_shorts(_BITS, self.header.channels)
+        return has_bits and all(directory.has_shorts(tag, 1) for tag in single)
 
     def _has_plain_tiles(self) -> bool:
-        if _TILES not in self.directory:
-            return True
-        sides = [self.directory.integer(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
-        return all(side >= 64 and side & (side - 1) == 0 for side in sides)
+        return not self.is_tiled or all(side >= 64 and not side & (side - 1) for side in self.part)
 
     def describe(self) -> str:
         """Return what is unusual about it, for a message: ``a TIFF with LERC compression``."""
-        compression = self.compression
-        if compression not in _BILEVEL | {_JPEG}:
-            name = _COMPRESSIONS.get(compression, f"unknown ({compression})")
+        if self.compression not in _BILEVEL | {_JPEG}:
+            name = _COMPRESSIONS.get(self.compression, f"unknown ({self.compression})")
             return f"a TIFF with {name} compression"
-        samples, planes = self.header.channels, self.directory.integer(_PLANAR, 1)
-        if samples > 1 and planes == 2:
+        samples = self.header.channels
+        if self.is_apart:
             return f"a TIFF of {samples} bands of {self.bits} bits, stored one after the other"
         if not self._has_plain_tiles():
-            sides = [self.directory.integer(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
-            return f"a TIFF with tiles of {sides[0]}x{sides[1]} px"
+            return f"a TIFF with tiles of {self.part[0]}x{self.part[1]} px"
         return f"a TIFF of {samples} bands of {self.bits} bits, photometric {self.photometric}"
 
-    def for_opencv(self, *, by_index: bool) -> bytes:
-        """Return the file without what OpenCV would do to the samples by itself.
-
-        It turns them as the orientation says, multiplies colours by a fourth band that is called
-        alpha, and looks numbers up in a palette.
-
-        Args:
-            by_index: Whether the numbers of a palette are wanted.
-        """
-        changes = {}
-        if self.directory.integer(ORIENTATION, 1) != 1:
-            changes[ORIENTATION] = 1
-        if _EXTRA in self.directory:
-            changes[_EXTRA] = 0
-        if by_index and self.photometric == _BY_PALETTE:
-            changes[_PHOTOMETRIC] = _BLACK_IS_ZERO
-        data = bytes(self.directory.data)
-        if not changes:
-            return data
-        changed = bytearray(data)
-        for tag, value in changes.items():
-            start = self.directory.entries[tag].start
-            struct.pack_into(f"{self.directory.order}H", changed, start, value)
+    def as_stored(self) -> bytes:
+        """Return the file without its orientation, which decoders would apply by themselves."""
+        if not self.directory.has_shorts(ORIENTATION, 1):
+            return bytes(self.directory.data)
+        changed = bytearray(self.directory.data)
+        start = self.directory.entries[ORIENTATION].start
+        struct.pack_into(f"{self.directory.order}H", changed, start, 1)
         return bytes(changed)
 
     def check_whole(self) -> None:
@@ -190,29 +198,22 @@ class TiffPage:
         Raises:
             DataError: A strip or tile lies outside the file, or there are too few of them.
         """
-        is_tiled = _TILES in self.directory
-        tags = (_TILES, _TILE_BYTES) if is_tiled else (_STRIPS, _STRIP_BYTES)
+        tags = (_TILES, _TILE_BYTES) if self.is_tiled else (_STRIPS, _STRIP_BYTES)
         try:
             starts, lengths = (self.directory.array(tag) for tag in tags)
         except ValueError as error:
             raise _damaged(self.where, error) from error
-        if len(starts) < self._count_parts(is_tiled):
-            raise undecodable(
-                self.where, "found a damaged TIFF (parts of its pixels are not listed)"
-            )
+        columns, rows = (-(-side // part) for side, part in zip(self._size, self.part, strict=True))
+        if len(starts) < columns * rows * (self.header.channels if self.is_apart else 1):
+            fault = "found a damaged TIFF (parts of its pixels are not listed)"
+            raise undecodable(self.where, fault)
         size_bytes = len(self.directory.data)
         if _ends(starts, lengths) > size_bytes:
-            fault = f"found a truncated TIFF of {size_bytes} bytes, expected a whole one"
-            raise undecodable(self.where, fault)
+            raise undecodable(self.where, truncated("TIFF", size_bytes))
 
-    def _count_parts(self, is_tiled: bool) -> int:
-        header, directory = self.header, self.directory
-        height = directory.integer(_TILE_LENGTH if is_tiled else _ROWS, header.height_px)
-        width = directory.integer(_TILE_WIDTH, 0) if is_tiled else header.width_px
-        if width < 1 or height < 1:
-            raise undecodable(self.where, "found a damaged TIFF (strips or tiles without pixels)")
-        planes = header.channels if directory.integer(_PLANAR, 1) == 2 else 1
-        return -(-header.height_px // height) * -(-header.width_px // width) * planes
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.header.width_px, self.header.height_px
 
 
 def _ends(starts: NDArray[np.uint64], lengths: NDArray[np.uint64]) -> int:
@@ -250,16 +251,37 @@ def read_tiff(data: Buffer, where: str, *, any_pixels: bool = False) -> TiffPage
         if not pages:
             message = "it has no page"
             raise ValueError(message)
-        page = pages[0]
-        bits = 0 if any_pixels else _read_bits(page, where)
-        header = _read_header(page)
+        page = _read_page(pages[0], where, has_mask=has_mask, any_pixels=any_pixels)
     except ValueError as error:
         raise _damaged(where, error) from error
     if len(pages) > 1:
         fault = f"found a TIFF of {len(pages)} pages, expected one page"
         hint = "gdal_translate GTIFF_DIR:1:FILE OUT.tif takes the first."
         raise undecodable(where, fault, hint)
-    return TiffPage(page, where, header, bits, has_mask)
+    return page
+
+
+def _read_page(page: TiffDirectory, where: str, *, has_mask: bool, any_pixels: bool) -> TiffPage:
+    header = _read_header(page)
+    tile = (page.integer(_TILE_WIDTH, 0), page.integer(_TILE_LENGTH, 0))
+    rows = min(page.integer(_ROWS, header.height_px), header.height_px)
+    part = tile if _TILES in page else (header.width_px, rows)
+    if min(part) < 1:
+        message = "its strips or tiles have no pixels"
+        raise ValueError(message)
+    return TiffPage(
+        directory=page,
+        where=where,
+        header=header,
+        bits=0 if any_pixels else _read_bits(page, where),
+        compression=page.integer(_COMPRESSION, 1),
+        photometric=page.integer(_PHOTOMETRIC, _BLACK_IS_ZERO),
+        is_apart=header.channels > 1 and page.integer(_PLANAR, 1) == 2,
+        extra=page.integers(_EXTRA),
+        part=part,
+        nodata=page.text(_NODATA),
+        has_mask=has_mask,
+    )
 
 
 def _damaged(where: str, error: ValueError) -> Exception:

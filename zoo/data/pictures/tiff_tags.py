@@ -10,7 +10,6 @@ import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +57,11 @@ class TiffDirectory:
     order: str
     entries: dict[int, _Entry]
 
+    @property
+    def is_big(self) -> bool:
+        """Whether it is of a BigTIFF."""
+        return TIFF_STARTS[bytes(self.data[:4])][1]
+
     def __contains__(self, tag: int) -> bool:
         return tag in self.entries
 
@@ -78,10 +82,10 @@ class TiffDirectory:
         """Return the first value of a tag; see :meth:`integers`."""
         return (self.integers(tag) or (default,))[0]
 
-    def is_short(self, tag: int) -> bool:
-        """Return whether a tag has one value of 16 bits, which lies in the directory itself."""
+    def has_shorts(self, tag: int, count: int) -> bool:
+        """Return whether a tag has ``count`` values of 16 bits; one lies in the entry itself."""
         entry = self.entries.get(tag)
-        return entry is not None and (entry.kind, entry.count) == (_SHORT, 1)
+        return entry is not None and (entry.kind, entry.count) == (_SHORT, count)
 
     def text(self, tag: int) -> str:
         """Return a tag as text, ``""`` if it is not there; see :meth:`integers`."""
@@ -160,11 +164,17 @@ def read_orientation(exif: bytes) -> int:
     Args:
         exif: From its byte order on, without the marker of the picture that holds it.
     """
-    if exif[:4] not in TIFF_STARTS:
+    if exif[:4] not in TIFF_STARTS or TIFF_STARTS[exif[:4]][1]:
         return 1
+    order, _ = TIFF_STARTS[exif[:4]]
     try:
-        first = next(islice(read_directories(exif), 1), None)
-        stated = first.integer(ORIENTATION, 1) if first else 1
-    except ValueError:
-        return 1  # as viewers do: a broken block says nothing of the pixels
-    return stated if 1 <= stated <= 8 else 1
+        (at,) = struct.unpack_from(f"{order}I", exif, 4)
+        (number,) = struct.unpack_from(f"{order}H", exif, at)
+        # What follows may be broken: viewers look no further than they have to.
+        for tag, entry in _entries(exif, at + 2, order, min(number, _MOST_ENTRIES), is_big=False):
+            if tag == ORIENTATION:
+                stated = TiffDirectory(exif, order, {tag: entry}).integer(tag, 1)
+                return stated if 1 <= stated <= 8 else 1
+    except (struct.error, ValueError):
+        return 1
+    return 1

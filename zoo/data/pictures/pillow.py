@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BMP, by Pillow: OpenCV takes the OS/2 kind for grey, and 16 bits for darker than they are."""
+"""Pillow as a decoder: for BMP, and for the common TIFFs of 8 bits, whose damage it tells.
+
+OpenCV takes BMPs of the OS/2 kind for grey, and those of 16 bits for darker than they are.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BMP_START", "decode_bmp", "read_bmp"]
+__all__ = ["BMP_START", "decode_by_pillow", "read_bmp"]
 
 BMP_START = b"BM"
 # What Pillow raises on headers that are none.
 _PILLOW_ERRORS = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     LookupError,
@@ -39,46 +43,62 @@ def read_bmp(data: bytes, where: str) -> Header:
     Raises:
         DataError: Its header is damaged, of a kind that nobody writes, or of too large a picture.
     """
-    image = _open(data, where)
+    image = _open(data, where, "BMP")
     width_px, height_px = image.size
     return Header("BMP", width_px, height_px, len(image.getbands()))
 
 
-def _open(data: bytes, where: str) -> Any:
+def _open(data: bytes, where: str, kind: str) -> Any:
+    """Return a picture whose header was read, as Pillow's own class of its kind.
+
+    Args:
+        data: The whole file.
+        where: Its name for messages.
+        kind: ``BMP`` or ``TIFF``.
+
+    Raises:
+        DataError: The header is damaged, or of too large a picture, or Pillow is not installed.
+    """
     try:
+        # Not Image.open, which tries all kinds and warns of pictures above a size of its own.
         from PIL.BmpImagePlugin import BmpImageFile
+        from PIL.TiffImagePlugin import TiffImageFile
     except ImportError as error:
-        message = f"cannot read a BMP: {error}."
+        message = f"cannot read a {kind}: {error}."
         raise DataError(message, path=where, hint="pip install pillow.") from error
+    opened = BmpImageFile if kind == "BMP" else TiffImageFile
     try:
-        image = BmpImageFile(BytesIO(data))
+        image = opened(BytesIO(data))
     except _PILLOW_ERRORS as error:
-        raise undecodable(where, f"found a damaged BMP ({_reason(error)})") from error
-    check_size(where, "BMP", *image.size)
+        raise undecodable(where, f"found a damaged {kind} ({_reason(error)})") from error
+    check_size(where, kind, *image.size)
     return image
 
 
-def decode_bmp(data: bytes, where: str, *, by_index: bool) -> NDArray[np.uint8]:
+def decode_by_pillow(data: bytes, where: str, kind: str, *, by_index: bool) -> NDArray[np.uint8]:
     """Return ``(H, W)`` grey or ``(H, W, 3)`` RGB.
 
     Args:
         data: The whole file.
         where: Its name for messages.
+        kind: ``BMP`` or ``TIFF``.
         by_index: Whether a palette's numbers are wanted in place of its colours.
 
     Raises:
-        DataError: It is damaged, or rows are missing.
+        DataError: It is damaged, or parts of it are missing.
     """
     import numpy as np
 
-    image = _open(data, where)
+    image = _open(data, where, kind)
     try:
         image.load()
     except _PILLOW_ERRORS as error:
-        raise undecodable(where, f"found a damaged BMP ({_reason(error)})") from error
-    if by_index and image.mode in ("1", "P"):
+        raise undecodable(where, f"found a damaged {kind} ({_reason(error)})") from error
+    if by_index and image.mode == "P":
         return np.asarray(image, np.uint8)
-    pixels: NDArray[np.uint8] = np.asarray(image.convert("L" if image.mode in "1L" else "RGB"))
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    # Of RGBA the colours as they are: converting would be the same, and slower.
+    pixels: NDArray[np.uint8] = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels
 
 

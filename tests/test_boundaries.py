@@ -81,7 +81,7 @@ RULES = {
     "zoo/_tables.py": rule("zoo.errors", "zoo.names", "zoo.texts"),
     "zoo/_rows.py": rule("zoo._tables", "zoo.rows", "zoo.texts", "zoo.parameters"),
     "zoo/manifest.py": rule(*BASE, "zoo.requirements", "zoo._tables", "zoo._rows"),
-    "zoo/discovery.py": rule("zoo.errors", "zoo.manifest", "zoo.texts"),
+    "zoo/discovery.py": rule("zoo.documents", "zoo.errors", "zoo.manifest", "zoo.texts"),
     "zoo/catalog.py": rule(*CATALOG),
     "zoo/loading.py": rule("zoo.catalog", *BASE, "zoo.requirements"),
     "zoo/registry.py": rule("zoo.catalog", "zoo.loading", *BASE, others={"mmengine"}),

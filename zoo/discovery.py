@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.documents import DocumentError, read_file
 from zoo.errors import ManifestError
-from zoo.manifest import MANIFEST_NAME
+from zoo.manifest import LIMITS, MANIFEST_NAME
 from zoo.texts import printable
 
 __all__ = ["ENTRY_POINT_GROUP", "Candidate", "find_candidates", "find_checkouts", "warn"]
@@ -79,9 +80,8 @@ def _entry_point_values() -> list[str]:
         for info in _metadata_folders(folder) if folder else ():
             try:
                 path = os.path.join(info, "entry_points.txt")
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    text = file.read()
-            except OSError:
+                text = read_file(path, LIMITS.size_bytes).decode("utf-8", "replace")
+            except (OSError, DocumentError):
                 continue
             if ENTRY_POINT_GROUP in text:
                 values.update(_values_of_group(text))

@@ -19,6 +19,7 @@ from zoo.data.prepared import (
 )
 from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
+from zoo.texts import shown
 
 __all__ = ["check_prepared"]
 
@@ -56,7 +57,7 @@ def _torn_groups(prepared: Prepared) -> Iterator[str]:
         splits.setdefault(row.group, set()).add(row.split)
     for group, names in sorted(splits.items()):
         if len(names) > 1:
-            yield f"group {group!r} lies in {' and '.join(sorted(names))}, expected one split"
+            yield f"group {shown(group)} lies in {' and '.join(sorted(names))}, expected one split"
 
 
 def _strangers(prepared: Prepared) -> Iterator[str]:

@@ -31,7 +31,7 @@ __all__ = ["LIMITS", "is_prepared", "read_prepared"]
 LIMITS = Limits(size_bytes=2**28, values=10_000_000)
 """Of what ``zoo data prepare`` writes: room for some 400,000 images."""
 _AGAIN = "remove the folder and prepare it again."
-_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
 
 
 def is_prepared(root: Path) -> bool:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any
 
+from zoo.documents import DocumentError, read_file, read_text, reason_of
 from zoo.engine.checkpoints import load_checkpoint
 from zoo.engine.config_tree import iterate_dicts
 from zoo.engine.data_binding import (
@@ -90,12 +91,19 @@ def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] 
         kind, scope = leaf.get("type"), str(config.get("default_scope") or "mmengine")
         cls = find_type("DATASETS", scope, kind) if isinstance(kind, str) else kind
         named = (getattr(cls, "METAINFO", None) or {}).get("classes")
-    if isinstance(named, str) and not Path(named).is_file():
-        return (named,)
-    # A string is a file of names, one a line, as mmengine reads it.
     if isinstance(named, str):
-        return tuple(Path(named).read_text(encoding="utf-8").splitlines())
+        # A string is a file of names, one a line, as mmengine reads it.
+        return _read_names(named) if os.path.isfile(named) else (named,)
     return None if named is None else tuple(str(name) for name in named)
+
+
+def _read_names(path: str) -> tuple[str, ...]:
+    try:
+        return tuple(read_text(read_file(path, 2**20)).splitlines())
+    except (OSError, DocumentError) as error:
+        message = f"cannot read the names of the classes in {path!r}: {reason_of(error)}."
+        hint = "give a text file of one name a line."
+        raise ConfigError(message, where=path, hint=hint) from error
 
 
 def _check_one_class(config: Config, name: str) -> None:

@@ -7,7 +7,6 @@ ignored ones, those of area 0 are passed over. Training then runs with losses of
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.documents import DocumentError, read_file, reason_of
+from zoo.data.coco import LIMITS
+from zoo.documents import DocumentError, read_json, reason_of
 from zoo.engine.random_state import random_state, set_random_state
 from zoo.errors import DataError
 
 __all__ = ["LabelCount", "check_instance_labels", "count_labels"]
 
-_MOST_BYTES = 2**31
 _MOST_IMAGES = 48  # through the pipeline; each kind of mask is among them
 _MOST_SECONDS = 20.0
 _CROWDS = (
@@ -138,8 +137,8 @@ def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 def _annotations(path: Path) -> list[dict[str, Any]]:
     try:
-        content = json.loads(read_file(path, _MOST_BYTES))
-    except (OSError, DocumentError, ValueError, RecursionError) as error:
+        content = read_json(path, LIMITS)
+    except (OSError, DocumentError) as error:
         message = f"cannot count the objects of {path.name!r}: {reason_of(error)}."
         raise DataError(message, path=path, hint="give a COCO JSON, whole.") from error
     rows = content.get("annotations") if isinstance(content, dict) else None

@@ -26,6 +26,7 @@ __all__ = ["find_test_files", "read_test_rows", "validation_rows"]
 
 LIMITS = Limits(size_bytes=2**28, values=20_000_000)
 """Of what ``zoo test --out`` writes, with values of every image."""
+_MOST_CHARACTERS = 1_000
 _HINT = "measure this one: zoo test CONFIG CHECKPOINT --out FILE.json."
 _MEASURING = frozenset(
     f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")
@@ -252,5 +253,7 @@ def _unreadable(path: Path, reason: str) -> CheckpointError:
 
 
 def _refused(path: Path, reason: str, hint: str) -> CheckpointError:
+    if len(reason) > _MOST_CHARACTERS:  # it quotes the file
+        reason, hint = f"{reason[:_MOST_CHARACTERS]}...", hint[:_MOST_CHARACTERS]
     msg = f"cannot publish the metrics in {path.name!r}: {reason}."
     return CheckpointError(msg, path=path, hint=hint)

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from zoo.errors import DataError, ZooError
 
@@ -256,7 +259,16 @@ def test_take_image_when_refused_then_its_hints_lead_to_a_picture(image: Any, sa
     assert picture.size
 
 
+class OnDevice:
+    """An array that its library does not let go."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        message = "Implicit conversion to a NumPy array is not allowed."
+        raise TypeError(message)
+
+
 NO_IMAGE: dict[str, tuple[Any, str]] = {
+    "array on a device": (OnDevice(), "an object of the type OnDevice"),
     "none": (None, "cannot read None as an image"),
     "number": (3, "cannot read 3 as an image"),
     "float": (0.5, "cannot read 0.5 as an image"),
@@ -300,6 +312,39 @@ def test_take_image_when_it_is_no_image_then_one_message_names_it(image: Any, sa
     assert caught.value.hint
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    hnp.arrays(
+        st.one_of(
+            hnp.boolean_dtypes(),
+            hnp.integer_dtypes(),
+            hnp.unsigned_integer_dtypes(endianness="?"),
+            hnp.floating_dtypes(endianness="?"),
+            hnp.complex_number_dtypes(),
+            hnp.datetime64_dtypes(),
+            hnp.byte_string_dtypes(max_len=4),
+        ),
+        hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=6),
+    )
+)
+def test_take_image_when_any_array_then_a_picture_or_one_error(array: Any) -> None:
+    """Of every type, byte order and number of axes: nothing else comes of it."""
+    from zoo.engine.arrays import as_picture
+
+    try:
+        picture = as_picture(take_image(array)[0])  # type: ignore[arg-type]
+    except DataError as error:
+        refusal = error
+    else:
+        assert picture.dtype in (np.uint8, np.uint16)
+        assert picture.ndim == 2 or picture.shape[2:] == (3,)
+        assert picture.shape[:2] == array.shape[:2]
+        return
+
+    assert f"of shape {array.shape} and type " in refusal.message
+    assert refusal.hint
+
+
 def test_take_image_when_stream_then_left_where_it_was() -> None:
     """Its owner may read on."""
     opened = stream(png(rgb()), place=3)
@@ -313,9 +358,9 @@ def test_take_image_when_stream_is_closed_or_only_written_then_refused(tmp_path:
     closed = stream(png(rgb()))
     closed.close()
     with (tmp_path / "x").open("wb") as written:
-        for given in (closed, written):
+        for opened in (closed, written):
             with pytest.raises(DataError, match="it gives no bytes"):
-                take_image(given)
+                take_image(opened)
 
 
 def test_predictor_when_given_the_same_in_many_forms_then_the_same_labels(
@@ -339,8 +384,8 @@ def test_predictor_when_given_instances_in_many_forms_then_the_same_objects(
     scene[20:30, 40:60] = 180
     expected = predictor(scene)
 
-    for given in (pil.fromarray(scene), png(scene), torch.from_numpy(scene).permute(2, 0, 1)):
-        found = predictor(given)
+    for picture in (pil.fromarray(scene), png(scene), torch.from_numpy(scene).permute(2, 0, 1)):
+        found = predictor(picture)
         assert found.counts == expected.counts == {"tank": 1, "roof": 0}  # type: ignore[union-attr]
 
 

@@ -54,9 +54,10 @@ def take_image(image: Any, *, bands: BandChoice = None) -> tuple[str | NDArray[A
         return as_picture(_take_pil(image)), True
     if hasattr(image, "read"):
         return _decode(_read_stream(image), "a file", bands), True
-    if hasattr(image, "__array__"):
-        return as_plain(np.asarray(image)), False
-    raise _refuse(image)
+    array = _convert(image)
+    if array is None:
+        raise _refuse(image)
+    return as_plain(array), False
 
 
 def _decode(data: bytes, where: str, bands: BandChoice) -> NDArray[Any]:
@@ -86,6 +87,16 @@ def _take_path(image: str | os.PathLike[str]) -> str:
         message = f"cannot read {path!r:.60}: expected the path of a file."
         raise DataError(message, where="a path", hint="give the path of an image as text.")
     return path
+
+
+def _convert(image: Any) -> NDArray[Any] | None:
+    """Return what another library's array gives, None for anything else, and where it refuses."""
+    if not hasattr(image, "__array__"):
+        return None
+    try:
+        return np.asarray(image)
+    except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError):
+        return None  # as arrays on a GPU do
 
 
 def _take_tensor(tensor: Tensor) -> NDArray[Any]:

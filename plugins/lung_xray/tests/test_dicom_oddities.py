@@ -381,3 +381,24 @@ def test_padding_of_any_syntax_is_a_number(dicom_bytes: DicomBytes, keyword: str
     expected, _ = read_dicom(dicom_bytes(picture, bits=16), "x.dcm")
     np.testing.assert_array_equal(grey[25:-25, 25:-25], expected)
     assert "its padding left out" in facts.rule
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 30))
+def test_damaged_run_lengths_are_read_or_refused(
+    dicom_bytes: DicomBytes, seed: int, count: int
+) -> None:
+    """Their decoder is written in Rust, whose panic Python's ``except Exception`` lets through."""
+    rng = np.random.default_rng(seed)
+    data = bytearray(dicom_bytes(RAMP, syntax="1.2.840.10008.1.2.5"))
+    for place in rng.integers(len(data) - 600, len(data), count):
+        data[place] = rng.integers(0, 256)
+
+    try:
+        read_dicom(bytes(data), "x.dcm")
+    except DataError as error:
+        message = error.message
+    else:
+        return
+
+    assert not PYTHON.search(message), message

@@ -306,6 +306,12 @@ def _decode(dataset: Any) -> NDArray[Any]:
             "if it is intact, pip install python-gdcm, or store it uncompressed (gdcmconv --raw)."
         )
         raise Refusal(fault, hint) from error
+    except BaseException as error:
+        # Decoders in Rust panic over damaged pixels, and a panic is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        fault = f"found damaged pixels, stored as {syntax.name!r}"
+        raise Refusal(fault, INTACT) from error
     if stored.ndim != 2 or not stored.size:
         fault = f"found pixels of shape {stored.shape}, expected rows and columns"
         raise Refusal(fault, INTACT)

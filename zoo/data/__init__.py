@@ -30,6 +30,7 @@ from zoo.data.mask_alpha import DecodedMask, decode_mask
 from zoo.data.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
 from zoo.data.pairs import EncodeMask, Pair
 from zoo.data.pictures.decoding import decode_picture, read_picture
+from zoo.data.pictures.faults import MOST_PX
 from zoo.data.pictures.picture import Picture
 from zoo.data.pictures.raster_bands import parse_bands
 from zoo.data.prepared import (
@@ -54,6 +55,7 @@ from zoo.data.windows import Tiling, Window, chip_window, parse_tiling, tile_win
 __all__ = [
     "IGNORE_INDEX",
     "IMAGE_SUFFIXES",
+    "MOST_PX",
     "SPLITS",
     "CocoAnnotation",
     "CocoFile",

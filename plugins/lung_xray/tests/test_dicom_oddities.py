@@ -402,3 +402,17 @@ def test_damaged_run_lengths_are_read_or_refused(
         return
 
     assert not PYTHON.search(message), message
+
+
+@pytest.mark.parametrize("syntax", [None, "1.2.840.10008.1.2.5"], ids=["plain", "run lengths"])
+def test_file_that_states_billions_of_pixels_is_refused_before_they_are_made(
+    dicom_bytes: DicomBytes, syntax: str | None
+) -> None:
+    """Its memory would be 8 GB."""
+    data = dicom_bytes(RAMP, syntax=syntax)
+    for tag in (b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x11\x00US\x02\x00"):
+        place = data.index(tag) + len(tag)
+        data = data[:place] + b"\xff\xff" + data[place + 2 :]
+
+    with pytest.raises(DataError, match="found 65535x65535 px, expected one to 268435456"):
+        read_dicom(data, "x.dcm")

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data import MOST_PX
 from zoo.errors import DataError
 from zoo_lung_xray.dicom_grey import describe_rule, to_grey
 from zoo_lung_xray.dicom_refusal import INTACT, Refusal, words_of
@@ -255,7 +256,7 @@ def _check_image(dataset: Any) -> None:
         fault = f"found samples of {bits} bits, expected 8 or 16"
         raise Refusal(fault, hint)
 
-    _check_bits(dataset)
+    _check_pixels(dataset)
 
 
 def _check_numbers(dataset: Any) -> None:
@@ -282,8 +283,15 @@ def _parts_of(value: Any) -> list[Any]:
     return list(value) if hasattr(value, "__len__") and not isinstance(value, str) else [value]
 
 
-def _check_bits(dataset: Any) -> None:
-    """Raise where the bits of a value do not lie where the standard wants them, PS3.5, 8.1.1."""
+def _check_pixels(dataset: Any) -> None:
+    """Raise for too many pixels, and for bits elsewhere than the standard has them, PS3.5, 8.1.1.
+
+    A few bytes of run lengths may state gigabytes.
+    """
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    if not 0 < rows * columns <= MOST_PX:
+        fault = f"found {columns}x{rows} px, expected one to {MOST_PX}"
+        raise Refusal(fault)
     stored, high = dataset.BitsStored, dataset.get("HighBit")
     if high is not None and high != stored - 1:
         fault = f"found the high bit {high} of values of {stored} bits, expected {stored - 1}"

@@ -34,6 +34,11 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(), help="JSON file for metrics and per-image values.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option("--tta", is_flag=True, help="Test with the config's test-time augmentation.")
+@click.option(
+    "--tiles/--whole",
+    default=None,
+    help="See images of instances through windows or as a whole (default: as `zoo predict` does).",
+)
 @click.option("--show-dir", type=click.Path(), help="Draw every image into this folder.")
 @click.option("--show", is_flag=True, help="Open a window for every image; needs a display.")
 @click.option("--wait-time", type=float, default=2.0, show_default=True, help="Its seconds.")
@@ -49,6 +54,7 @@ def command(
     out: str | None,
     as_json: bool,
     tta: bool,
+    tiles: bool | None,
     show_dir: str | None,
     show: bool,
     wait_time: float,
@@ -58,6 +64,8 @@ def command(
     """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR.
 
     NAME is that of weights on this machine (`zoo list`); they are measured with their config.
+    A model of instances whose config states windows is measured through them, as `zoo predict`
+    sees images; --whole shows it each image as a whole, as validation while training does.
     """
     set_local_rank(local_rank)
     if checkpoint is None and Path(config).is_dir():
@@ -67,6 +75,7 @@ def command(
     from zoo.engine.drawing import draw_while_testing
     from zoo.engine.running import log_on_stderr
     from zoo.engine.test import measured_split, test
+    from zoo.engine.window_tests import seen_text
 
     with log_on_stderr():
         config, checkpoint = _config_and_checkpoint(config, checkpoint)
@@ -83,6 +92,7 @@ def command(
             out=out,
             launcher=launcher,
             tta=tta,
+            tiles=tiles,
             cfg_options=cfg_options,
         )
     numbers = {name: getattr(value, "item", lambda v=value: v)() for name, value in metrics.items()}
@@ -93,7 +103,8 @@ def command(
         return
     labels = labels_of(resolved, split)
     suffix = "" if labels == "true" else f", whose labels are {labels}"
-    say(f"{checkpoint} on {split}{suffix}:")
+    seen = seen_text(resolved, tiles, tta=tta)
+    say(f"{checkpoint} on {split}{suffix}{f', {seen}' if seen else ''}:")
     for name, value in numbers.items():
         say(f"  {name}: {_shown(value)}")
 

@@ -13,6 +13,7 @@ from zoo.engine.data_history import short
 from zoo.engine.no_results import is_no_result
 from zoo.engine.run_logs import read_run_log
 from zoo.engine.test import SCHEMA
+from zoo.engine.tilings import windows_text
 from zoo.errors import CheckpointError, DataError
 from zoo.fields import Fields
 
@@ -178,7 +179,8 @@ def _way(document: Mapping[str, Any]) -> str:
     tta = " with test-time augmentation" if document.get("tta") else ""
     options = " ".join(map(str, document.get("cfg_options") or ()))
     laid = f" --cfg-options {options}" if options else ""
-    return f"zoo test{tta}{laid}, {document['evaluator']}"
+    seen = f", {windows_text(document['tiling'])}" if "tiling" in document else ""
+    return f"zoo test{tta}{laid}, {document['evaluator']}{seen}"
 
 
 def _images_text(images: Mapping[str, Any]) -> str:

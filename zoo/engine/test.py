@@ -4,17 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints import Checkpoint, load_checkpoint
 from zoo.engine.class_counts import check_run_classes
 from zoo.engine.class_order import check_class_order
+from zoo.engine.data_binding import family_of
 from zoo.engine.drawing import use_test_time_augmentation
 from zoo.engine.fitting import check_fits
 from zoo.engine.no_results import leaving_no_results_out
@@ -23,12 +24,16 @@ from zoo.engine.processes import join_processes, unwrap_model
 from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.type_names import check_type_names
+from zoo.engine.window_tests import choose_windows, seeing_windows
 from zoo.engine.workers import explaining_workers
 from zoo.engine.writing import digest_of_file, replace_file
 from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    from zoo.data import Tiling
 
 __all__ = ["SCHEMA", "measured_split", "test"]
 
@@ -56,12 +61,15 @@ def test(
     out: str | Path | None = None,
     launcher: str = "none",
     tta: bool = False,
+    tiles: bool | None = None,
     cfg_options: Sequence[str] = (),
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
     Validation and test are measured as the config has them, training images through the test
     pipeline; a config without a test part is measured as it is validated, and that is said.
+    Instances are found as ``zoo predict`` finds them, through windows where the config states
+    them; validation while training is of whole images.
     mmengine's log goes to the folder ``test`` in the work dir, so that the config and the curves
     of training stay as they are.
 
@@ -73,6 +81,8 @@ def test(
             whole or not at all.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         tta: Whether to test with the config's test-time augmentation.
+        tiles: True to see images through the config's windows, False as a whole; None for what
+            ``zoo predict`` does.
         cfg_options: What was laid over the config, as ``key=value``, for ``out`` to tell.
 
     Returns:
@@ -93,6 +103,7 @@ def test(
     config.work_dir = str(Path(config.work_dir) / "test")
     weights = load_checkpoint(checkpoint)
     _check(config)
+    tiling = choose_windows(config, tiles, tta=tta)
     if tta:
         use_test_time_augmentation(config)
     join_processes(config)
@@ -101,20 +112,44 @@ def test(
         model = unwrap_model(runner.model)
         module: Any = model.module if tta else model
         check_fits(module, weights.state_dict, checkpoint)
-        with explaining(config):
-            loop = runner.test_loop
-        if not len(loop.dataloader.dataset):
-            message = f"cannot test: the split {split!r} has no images."
-            raise DataError(
-                message, where="test_dataloader.dataset", hint="choose another --split."
-            )
-        keeping = keeping_per_image(loop.evaluator) if out is not None else nullcontext()
-        with keeping as kept, watch_runner(runner), explaining_workers():
+        _check_images(runner, config, split)
+        keeping = (
+            contextlib.nullcontext()
+            if out is None
+            else keeping_per_image(runner.test_loop.evaluator)
+        )
+        seeing = _seeing(runner, config, tiling)
+        with keeping as kept, seeing, watch_runner(runner), explaining_workers():
             metrics: dict[str, float] = runner.test()
         if out is not None and kept is not None:
-            way = {"tta": tta, "cfg_options": [without_places(option) for option in cfg_options]}
+            way: dict[str, Any] = {"tta": tta, **_windows(config, tiling)}
+            way["cfg_options"] = [without_places(option) for option in cfg_options]
             _write(Path(out), _document(config, weights, split, way, metrics, kept))
     return metrics
+
+
+def _check_images(runner: Runner, config: Config, split: str) -> None:
+    with explaining(config):
+        loop = runner.test_loop
+    if not len(loop.dataloader.dataset):
+        message = f"cannot test: the split {split!r} has no images."
+        raise DataError(message, where="test_dataloader.dataset", hint="choose another --split.")
+
+
+def _seeing(
+    runner: Runner, config: Config, tiling: Tiling | None
+) -> contextlib.AbstractContextManager[None]:
+    hook = (config.get("default_hooks") or {}).get("visualization") or {}
+    classes = tuple(runner.test_loop.dataloader.dataset.metainfo.get("classes") or ())
+    model = unwrap_model(runner.model)
+    return seeing_windows(model, config, classes, tiling, dense=bool(hook.get("draw")))
+
+
+def _windows(config: Config, tiling: Tiling | None) -> dict[str, Any]:
+    """Return how instances were looked for, as plain values; nothing of label maps."""
+    if tiling is not None:
+        return {"tiling": {"tile_px": tiling.tile_px, "overlap_px": tiling.overlap_px}}
+    return {"tiling": None} if family_of(config) == "instance" else {}
 
 
 def _check(config: Config) -> None:

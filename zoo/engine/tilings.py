@@ -12,7 +12,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["EXPECTED", "check_tiling", "find_tiling", "is_tiling"]
+__all__ = ["EXPECTED", "check_tiling", "find_tiling", "is_tiling", "windows_text"]
 
 _LEAST_PX, _MOST_PX = 32, 2**16 - 1
 _MOST_SHARED = 0.75  # of a window: each pixel is then seen 16 times
@@ -50,6 +50,15 @@ def check_tiling(tiling: Tiling) -> None:
         message += f"{tiling.overlap_px} px: expected {EXPECTED}."
         hint = "give for example --tile-size 512 --overlap 128."
         raise ConfigError(message, where="--tile-size", hint=hint)
+
+
+def windows_text(tiling: Tiling | Mapping[str, int] | None) -> str:
+    """Return in words how images are seen: ``through windows of 512 px that share 128 px``."""
+    if tiling is None:
+        return "whole images"
+    if isinstance(tiling, Tiling):
+        tiling = {"tile_px": tiling.tile_px, "overlap_px": tiling.overlap_px}
+    return f"through windows of {tiling['tile_px']} px that share {tiling['overlap_px']} px"
 
 
 def _fits(tile_px: int, overlap_px: int) -> bool:

@@ -210,7 +210,7 @@ def _globals_in(path: Path, data: bytes | None) -> list[str]:
     try:
         for stream in _pickles(path, data):
             names += _globals_of(stream)
-    except (ValueError, OSError, zipfile.BadZipFile, KeyError, IndexError, RuntimeError):
+    except _BROKEN:
         return names  # a message with a name less; the file is refused either way
     return names
 

@@ -131,5 +131,7 @@ def _check_record(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) 
 
 
 def _plain(error: BaseException) -> str:
+    if isinstance(error, (UnicodeError, LookupError)):  # of Python's, not the file's
+        return "it does not agree with the list of records"
     text = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
     return text[:200]

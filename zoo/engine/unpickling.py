@@ -33,9 +33,12 @@ _LOG = logging.getLogger("zoo")
 _TRUSTED: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset())
 _LOCK = threading.RLock()
 _PICKLE_LIMIT_BYTES = 256 * 2**20
-_FOREIGN = re.compile(r"GLOBAL (\S+) was not an allowed|unsupported GLOBAL (\S+) whose module")
+# A name that is damaged may hold anything.
+_FOREIGN = re.compile(r"(?s)GLOBAL (.+?) was not an allowed|unsupported GLOBAL (.+?) whose module")
 _CALLED = re.compile(r"Trying to call reduce for unrecognized function ([^\n]+)")
-_INTERNAL = re.compile(r"operand|<class|\(\)|__|PytorchStreamReader")
+_INTERNAL = re.compile(
+    r"operand|<class|\(\)|__|to unpack|deserialized_objects|%ld|codec can't|safe_globals"
+)
 # What a truncated or forged file makes the reader raise. Not `Exception`: a fault of ours shows.
 _BROKEN = (
     pickle.UnpicklingError,
@@ -168,7 +171,7 @@ def _reason(error: BaseException) -> str:
     if "weights_only" in first:
         form = "TorchScript" if "TorchScript" in first else "the tar of torch's beginnings"
         return f"it is {form}, which can be read only by running it"
-    if isinstance(error, pickle.UnpicklingError) and _INTERNAL.search(first):
+    if _INTERNAL.search(first):
         return foreign
     return first[:200] or type(error).__name__
 
@@ -193,7 +196,8 @@ def _foreign_global(path: Path, data: bytes | None, error: BaseException) -> str
         return _modern(name if "." in name else f"builtins.{name}")
     called = _CALLED.search(str(error))
     if called:
-        return called.group(1).strip()
+        name = called.group(1).strip()
+        return "a call of what is no function" if name.startswith("<") else name
     return next((name for name in _globals_in(path, data) if name not in _allowed()), None)
 
 

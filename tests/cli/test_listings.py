@@ -311,3 +311,21 @@ def test_data_prepare_when_the_import_fails_names_the_cause(tmp_path: Path) -> N
     assert "RuntimeError: a listing imported this" in result.stderr
     assert "target zoo_tiles.prepare:prepare" in result.stderr
     assert not out.exists()
+
+
+@pytest.mark.usefixtures("checkout_plugins")
+def test_info_shows_every_row_of_every_plugin() -> None:
+    """By its whole name, as text and as JSON; what a row's tables hold is listed by name."""
+    from zoo.catalog import forget_catalog, read_catalog
+
+    forget_catalog()
+    found = list(read_catalog().rows())
+    assert len(found) > 20
+    for each in found:
+        name = f"{each.row.kind}/{each.record.name}.{each.row.name}"
+
+        text, plain = run("info", name), run("info", name, "--json")
+
+        assert (text.exit_code, plain.exit_code) == (0, 0), f"{name}: {text.output}"
+        facts = json.loads(plain.stdout)
+        assert each.row.name in [fact["name"] for fact in facts]

@@ -151,7 +151,9 @@ def test_weights_of_which_none_fits_are_refused(build: Callable[..., Any], kind:
     assert message.startswith(f"cannot start from 'resnet.pth': none of its {len(given)} tensors")
     assert next(iter(given)) in message
     assert "where: /tmp/resnet.pth" in message
-    assert "model.backbone.init_cfg.checkpoint=/tmp/resnet.pth" in message
+    assert message.endswith(
+        "HINT: give weights of this model's architecture, or train from random ones."
+    )
     assert all(torch.equal(start[name], value) for name, value in model.state_dict().items())
 
 
@@ -345,3 +347,106 @@ def test_part_of_a_model_takes_what_fits_of_a_file_also_under_names_that_it_rena
         PretrainedInit(str(path))(layer)
 
     assert layer.weight.unique().tolist() == [7.0]
+
+
+def _encoder(width: int = 4) -> Any:
+    import torch
+
+    pairs = [(torch.nn.Conv2d(3, width, 3), torch.nn.BatchNorm2d(width)) for _ in range(2)]
+    return torch.nn.Sequential(*(layer for pair in pairs for layer in pair))
+
+
+@pytest.fixture
+def nested() -> Any:
+    """Return a model whose encoder lies two levels deep, as a U-Net's with a VGG-16."""
+    import torch
+
+    model = torch.nn.Module()
+    model.backbone = torch.nn.Module()
+    model.backbone.encoder = _encoder()
+    model.backbone.decoder = torch.nn.Conv2d(4, 2, 1)
+    model.head = torch.nn.Conv2d(2, 2, 1)
+    return model
+
+
+def test_weights_of_an_encoder_alone_go_to_where_it_is(nested: Any) -> None:
+    """Their names begin at the encoder; a classifier that the model lacks stays out."""
+    import torch
+
+    from zoo.engine.starting import placed, take_weights
+
+    given = _encoder().state_dict() | {"classifier.weight": torch.zeros(9, 4)}
+
+    moved, place = placed(nested, given)
+    found = take_weights(nested, moved, "vgg16_bn.pth")
+
+    assert place == "backbone.encoder"
+    assert found.unexpected == ("backbone.encoder.classifier.weight",)
+    for name, value in nested.backbone.encoder.state_dict().items():
+        assert torch.equal(value, given[name]), name
+
+
+@pytest.mark.parametrize("kind", ["whole", "other shapes", "few"])
+def test_weights_that_are_no_part_by_their_shapes_keep_their_names(nested: Any, kind: str) -> None:
+    import torch
+
+    from zoo.engine.starting import placed
+
+    given = {
+        "whole": nested.state_dict(),
+        "other shapes": _encoder(7).state_dict(),
+        "few": {"0.weight": torch.zeros(4, 3, 3, 3), "0.bias": torch.zeros(4)},
+    }[kind]
+
+    moved, place = placed(nested, given)
+
+    assert place is None
+    assert list(moved) == list(given)
+
+
+def test_weights_of_a_part_s_names_and_other_shapes_are_told_the_part(nested: Any) -> None:
+    """Whose own initializer says what it takes; its hint does not lead back."""
+    from zoo.engine.starting import take_weights
+
+    with pytest.raises(CheckpointError) as caught:
+        take_weights(nested, _encoder(7).state_dict(), "vgg16.pth")
+
+    key = "model.backbone.encoder.init_cfg"
+    assert caught.value.hint == (
+        f"--cfg-options {key}.type=Pretrained {key}.checkpoint=vgg16.pth says why they do not fit."
+    )
+
+
+def test_initializer_of_a_backbone_takes_weights_of_its_encoder(
+    nested: Any, tmp_path: Path
+) -> None:
+    """As with model.backbone.init_cfg where the file is of what lies inside."""
+    import torch
+    from mmengine.model import PretrainedInit
+
+    from zoo.engine.starting import listing_start
+
+    given = _encoder().state_dict()
+    torch.save(given, tmp_path / "vgg16_bn.pth")
+
+    with listing_start():
+        PretrainedInit(str(tmp_path / "vgg16_bn.pth"))(nested.backbone)
+
+    assert torch.equal(nested.backbone.encoder[0].weight, given["0.weight"])
+
+
+def test_part_of_which_nothing_fits_is_not_told_an_option_that_was_given(tmp_path: Path) -> None:
+    """``--pretrained none`` takes away addresses, not the files that a config names."""
+    import torch
+    from mmengine.model import PretrainedInit
+
+    from zoo.engine.starting import listing_start
+
+    torch.save({"x.weight": torch.zeros(3)}, tmp_path / "a.pth")
+
+    with listing_start(), pytest.raises(CheckpointError) as caught:
+        PretrainedInit(str(tmp_path / "a.pth"))(_encoder())
+
+    assert caught.value.hint == (
+        "give weights of this architecture, or set that part's init_cfg to None."
+    )

@@ -63,11 +63,23 @@ def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:
 
 
 def _row_facts(found: Found) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    facts = {"kind": found.row.kind, "plugin": found.record.name, **asdict(found.row)}
+    facts = {"kind": found.row.kind, "plugin": found.record.name, **_plain(found.row)}
     facts["manifest"] = str(found.record.path)
     return {**facts, **_differences(found)}
+
+
+def _plain(value: Any) -> Any:
+    """Return a row as dicts, lists and plain values; of what a table holds, the names."""
+    from collections.abc import Mapping
+    from dataclasses import fields, is_dataclass
+
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return list(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value
 
 
 def _differences(found: Found) -> dict[str, Any]:

@@ -28,7 +28,7 @@ __all__ = ["Wanted", "find_wanted", "map_pretrained"]
 _REMOTE = re.compile(
     r"^(user|torchvision|open-mmlab|openmmlab|mmcls|modelzoo|https?|s3|petrel|pavi|ftp)(://|:s3://)"
 )
-_KEYS = ("checkpoint", "pretrained", "load_from")
+_KEYS = ("checkpoint", "pretrained", "load_from", "teacher_ckpt")
 _INITIALIZER = re.compile(r"(^|\.)init_cfg(\.\d+)?$")
 _WEIGHT_SUFFIXES = (".pth", ".pt", ".pkl", ".bin", ".safetensors")
 
@@ -49,7 +49,7 @@ class Wanted:
 
 
 def find_wanted(config: dict[str, Any]) -> list[Wanted]:
-    """Return every remote address under ``checkpoint``, ``pretrained`` or ``load_from``.
+    """Return every remote address that stands for weights: ``checkpoint``, ``load_from``, ...
 
     Args:
         config: The whole config as a dict.

@@ -61,9 +61,7 @@ def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
     scheme = _SCHEME.match(text)
     if scheme:
         msg = f"cannot load weights from {text!r}: found {scheme.group()}, expected a local file."
-        hint = (
-            "download the file yourself and name it with --pretrained FILE, or --pretrained none."
-        )
+        hint = "download that file, and write its path where the config names the address."
         raise CheckpointError(msg, path=text, hint=hint)
     path = Path(os.path.expanduser(text))
     if path.suffix == ".safetensors":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.blame import find_blame, package_hint
+from zoo.engine.config_tree import iterate_dicts, join_key
 from zoo.engine.foreign_configs import naming_foreign
 from zoo.engine.type_names import unknown_type
 from zoo.engine.workers import original_message
@@ -48,8 +49,8 @@ def build_runner(config: Config) -> Runner:
     from mmengine.runner import Runner
 
     config = copy.deepcopy(config)
-    _set_apart(config, next(_RUNS))
     with explaining(config):
+        _set_apart(config, next(_RUNS))
         if "runner_type" in config:
             runner: Runner = RUNNERS.build(config)
         else:
@@ -63,7 +64,7 @@ def _set_apart(config: Config, run: int) -> None:
         return
     if config.get("experiment_name") is None:
         config.experiment_name = f"{Path(config.work_dir).name}_{run}"
-    if (config.get("visualizer") or {}).get("name"):
+    if isinstance((config.get("visualizer") or {}).get("name"), str):
         config.visualizer.name += f"_{run}"
 
 
@@ -110,7 +111,7 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
         return unknown_type(config, match["name"], match["registry"])
     is_ann_file = isinstance(error, AssertionError) and "ann_file" in text
     if isinstance(error, FileNotFoundError) or is_ann_file:
-        return _missing_file(error, config)
+        return _missing_file(error, config, tree)
     if "need at least one array to concatenate" in text:
         # How mmengine fails to store the list of no images.
         return _empty(config)
@@ -166,9 +167,18 @@ def _small_batch(error: Exception, config: Config, tree: dict[str, Any]) -> Conf
     return ConfigError(message, where=f"{key} and train_dataloader.batch_size", hint=hint)
 
 
-def _missing_file(error: Exception, config: Config) -> DataError:
-    name = getattr(error, "filename", None) or str(error)
-    message = f"cannot open the data: {str(name).rstrip('.')!r} is not there."
+def _missing_file(error: Exception, config: Config, tree: dict[str, Any]) -> ZooError:
+    name = str(getattr(error, "filename", None) or error).rstrip(".")
+    keys = [
+        join_key(key, part)
+        for key, node in iterate_dicts(tree)
+        for part, value in node.items()
+        if isinstance(value, str) and value and (value == name or f"{value!r}" in name)
+    ]
+    if keys and not any("_dataloader" in key or "_evaluator" in key for key in keys):
+        message = f"cannot build from the config: the file {name!r} that it names is not there."
+        return ConfigError(message, where=keys[0], hint=f"correct {keys[0]}.")
+    message = f"cannot open the data: {name!r} is not there."
     hint = "give a prepared folder with --data DIR, or the place of the data with "
     hint += "--cfg-options train_dataloader.dataset.data_root=DIR (and val_, test_)."
     return DataError(message, path=config.filename, hint=hint)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-__all__ = ["Start", "listing_start", "take_weights"]
+__all__ = ["Start", "listing_start", "placed", "take_weights"]
+
+_LEAST_OF_PART = 4  # tensors: fewer may fit by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def listing_start() -> Iterator[None]:
 
 def _refusing_nothing(original: Callable[..., Any]) -> Callable[..., Any]:
     def initialize(self: PretrainedInit, module: Module) -> None:
-        load = partial(_load_some, checkpoint_module.load_state_dict, self.checkpoint)
+        file = (self.checkpoint, self.prefix)
+        load = partial(_load_some, checkpoint_module.load_state_dict, file)
         with exchanged(checkpoint_module, load_state_dict=load):
             original(self, module)
 
@@ -88,17 +91,21 @@ def _refusing_nothing(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _load_some(
     original: Callable[..., Any],
-    where: str,
+    file: tuple[str, str | None],
     module: Module,
     state_dict: Mapping[str, Tensor],
     *args: Any,
     **kwargs: Any,
 ) -> None:
+    state_dict, _ = placed(module, state_dict)
     own = module.state_dict()
     if not any(k in own and own[k].shape == value.shape for k, value in state_dict.items()):
         # Into a copy, since a module may rename what it loads.
-        hint = f"weights of a whole model: --pretrained {where} "
-        hint += "--cfg-options model.backbone.init_cfg=None."
+        hint = "give weights of this architecture, or set that part's init_cfg to None."
+        where, prefix = file
+        if prefix is not None or any(name.startswith("backbone.") for name in state_dict):
+            hint = f"weights of a whole model: --pretrained {where} "
+            hint += "--cfg-options model.backbone.init_cfg=None."
         _take(copy.deepcopy(module), *_part(module, state_dict), where, hint)
     original(module, state_dict, *args, **kwargs)
 
@@ -109,19 +116,58 @@ def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, filename, *args, **kwargs)
         found = load_checkpoint(filename)
         model = unwrap_model(self.model)
-        fitting, shaped = _part(model, found.state_dict)
+        state_dict, place = placed(model, found.state_dict)
+        fitting, shaped = _part(model, state_dict)
         checkpoint = {"state_dict": fitting, "meta": dict(found.meta)}
         # EMAHook loads it too, and would print what it lacks.
         quiet = partial(checkpoint_module.load_state_dict, logger="silent")
         with exchanged(checkpoint_module, load_state_dict=quiet):
             self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         report = _take(model, checkpoint["state_dict"], shaped, filename)
+        if place:
+            self.logger.info(f"{filename} holds weights of a part of the model, {place}")
         is_whole = not (report.shaped or report.missing or report.unexpected)
         (self.logger.info if is_whole else self.logger.warning)(report.text(filename))
         self._has_loaded = True
         return checkpoint
 
     return start
+
+
+def placed(
+    model: Module, state_dict: Mapping[str, Tensor]
+) -> tuple[Mapping[str, Tensor], str | None]:
+    """Return weights of a part of a model by their names in the whole, and which part that is.
+
+    Weights of a backbone, or of an encoder inside one, are known by their names and shapes: those
+    of most of the part's tensors. Weights of which any fits the whole model are left as they are.
+
+    Args:
+        model: The whole.
+        state_dict: Weights by name.
+    """
+    own = {name: value.shape for name, value in model.state_dict().items()}
+    if any(own.get(name) == value.shape for name, value in state_dict.items()):
+        return state_dict, None
+    place, count = _likely_place(own, {name: value.shape for name, value in state_dict.items()})
+    size = sum(name.startswith(f"{place}.") for name in own if not name.endswith(OPTIONAL_SUFFIX))
+    if place is None or count < _LEAST_OF_PART or 2 * count < size:
+        return state_dict, None
+    moved = OrderedDict((f"{place}.{name}", value) for name, value in state_dict.items())
+    moved._metadata = getattr(state_dict, "_metadata", None)  # type: ignore[attr-defined]
+    return moved, place
+
+
+def _likely_place(own: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str | None, int]:
+    """Return the part whose tensors most of the given names are, and how many; equal if known."""
+    counts: Counter[str] = Counter()
+    for name, shape in own.items():
+        parts = name.split(".")
+        for at in range(1, len(parts)):
+            rest = ".".join(parts[at:])
+            if rest in given and given[rest] == shape and not name.endswith(OPTIONAL_SUFFIX):
+                counts[".".join(parts[:at])] += 1
+    return counts.most_common(1)[0] if counts else (None, 0)
 
 
 def take_weights(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> Start:
@@ -192,6 +238,13 @@ def _nothing_fits(
     message = f"cannot start from {Path(where).name!r}: none of its {count} tensors fits the "
     message += f"model's {len(names)}; found {format_names(list(fitting) or shaped, 3)}, "
     message += f"expected names such as {format_names(names, 3)}."
-    backbone = "weights of a backbone alone: --cfg-options model.backbone.init_cfg.type=Pretrained "
-    backbone += f"model.backbone.init_cfg.checkpoint={where}."
-    return CheckpointError(message, path=where, hint=hint or backbone)
+    return CheckpointError(message, path=where, hint=hint or _hint(where, fitting, names))
+
+
+def _hint(where: str | Path, given: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the key of the part that the names are of, though not the shapes; it knows better."""
+    place, _ = _likely_place(dict.fromkeys(names, 0), dict.fromkeys(given, 0))
+    if place is None or place.partition(".")[0] != "backbone":
+        return "give weights of this model's architecture, or train from random ones."
+    key = f"model.{place}.init_cfg"
+    return f"--cfg-options {key}.type=Pretrained {key}.checkpoint={where} says why they do not fit."

@@ -107,6 +107,8 @@ def read_index(record: PluginRecord, file: str) -> tuple[LegacyRow, ...]:
     except (OSError, ValueError) as error:
         message = f"cannot use the legacy index of plugin {record.name!r}: {reason_of(error)}."
         hint = "install the plugin anew, or report it to its author."
+        if isinstance(error, FileNotFoundError):  # not in its wheel either
+            hint = "tell its author: the package lacks that file."
         raise ManifestError(message, plugin=record.name, where=path, hint=hint) from error
 
 

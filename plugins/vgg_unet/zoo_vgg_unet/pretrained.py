@@ -251,5 +251,16 @@ def check_fits(module: nn.Module, found: Mapping[str, Tensor], where: str | Path
     for kind, names in wrong.items():
         more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         message += f"\n{kind}: {'; '.join(names[:_SHOWN])}{more}"
-    hint = "give weights of VGG-16 with batch norm where norm_cfg is set, and without where not."
-    raise CheckpointError(message, path=where, hint=hint)
+    raise CheckpointError(message, path=where, hint=_hint(own, found))
+
+
+def _hint(own: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Return which of VGG-16's two kinds of weights to give, or how to build for what there is."""
+    has_norm, is_normed = (
+        any(name.endswith("running_mean") for name in names) for names in (own, found)
+    )
+    if has_norm and not is_normed:
+        return "they are without batch norm: give those of vgg16_bn, or the encoder norm_cfg=None."
+    if is_normed and not has_norm:
+        return "they have batch norm: give those of vgg16, or the encoder norm_cfg=dict(type='BN')."
+    return "give weights of VGG-16 with batch norm where norm_cfg is set, and without where not."

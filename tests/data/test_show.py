@@ -88,3 +88,18 @@ def test_draw_legend_when_names_are_many_then_wrapped() -> None:
     assert wide.shape[0] < narrow.shape[0]
     for color in palette:
         assert (narrow == color).all(axis=2).sum() >= 100
+
+
+def test_legend_of_hostile_names_is_that_of_their_escapes() -> None:
+    """What no letter stands for is drawn as Python spells it; a legend has an end."""
+    from zoo.data import draw_legend
+
+    palette = [(0, 0, 0), (255, 0, 0)]
+
+    drawn = draw_legend(("a\x1b[2J", "b\nc"), palette, 400)
+    plain = draw_legend(("a\\x1b[2J", "b\\nc"), palette, 400)
+    many = draw_legend([f"class {n}" for n in range(100_000)], [(9, 9, 9)] * 100_000, 400)
+    long = draw_legend(("x" * 10**6, "b"), palette, 400)
+
+    assert np.array_equal(drawn, plain)
+    assert max(many.shape[0], long.shape[0]) < 4_000

@@ -268,6 +268,32 @@ def test_card_of_a_published_file_says_what_a_reader_asks(
     assert tomllib.loads(text.split("```toml\n")[1].split("```")[0])["weights"]
 
 
+def test_card_and_row_of_hostile_texts_are_printable_and_say_the_same(
+    tmp_path: Path, config: Any, card: Any
+) -> None:
+    """What data sets, classes and licences are called forges no line of either."""
+    import dataclasses
+
+    from zoo.engine.publishing import publish
+
+    hostile = "a\n## Forged\x1b[2J\u202e|\x7f\U000e0001"
+    data = {"name": hostile, "plugin": hostile, "version": "1", "digest": "04", "splits": {}}
+    changed = dataclasses.replace(
+        card, provenance={"data": data, "command": hostile}, data_licence=hostile
+    )
+    meta = {"classes": ("background", hostile), "palette": [[0, 0, 0], [255, 0, 0]]}
+    checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=meta)
+
+    published = publish(config, checkpoint, tmp_path, changed)
+
+    text = published.path.with_suffix(".md").read_text("utf-8")
+    row = published.path.with_suffix(".toml").read_text("utf-8")
+    for lines in (text.split("\n"), row.split("\n")):
+        assert all(line.isprintable() for line in lines)
+        assert not any(line.startswith("## Forged") for line in lines)
+    assert tomllib.loads(row)["weights"][0]["data_licence"] == hostile
+
+
 def test_open_by_an_edited_row_is_refused_and_by_its_file_done(
     tmp_path: Path, config: Any, card: Any, write_plugin: Callable[..., Path]
 ) -> None:

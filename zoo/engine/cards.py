@@ -25,9 +25,10 @@ def card_text(published: Published) -> str:
         ["## Data", "", *_data(data, record.labels, record.data_licence)],
         ["## Use", "", *_use(published)],
         ["## How it was made", "", *_origin(provenance)],
-        ["## Row for a manifest", "", "```toml", published.manifest_row().rstrip(), "```"],
+        ["## Row for a manifest", "", "```toml", *published.manifest_row().splitlines(), "```"],
     ]
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+    # Names that others gave must neither end a line nor turn its letters round.
+    return "\n\n".join("\n".join(map(printable, section)) for section in sections) + "\n"
 
 
 def _summary(published: Published) -> Iterator[str]:

@@ -228,8 +228,10 @@ def _build(model: Any, scope: str) -> Any:
 
 
 def _toml(value: Any) -> str:
-    # JSON's texts, numbers and lists of texts are TOML's too.
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    # JSON's texts, numbers and lists of texts are TOML's too, but for DEL, which TOML wants escaped
+    # as whatever a reader could not see.
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text)
 
 
 def _toml_table(row: Mapping[str, Any]) -> str:

@@ -164,6 +164,28 @@ def test_plugin_when_its_import_fails_then_refused(
 
 
 @pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import sys\nsys.exit(3)", "code that is none of zoo's has ended it, with 3."),
+        ("raise SystemExit", "code that is none of zoo's has ended it, with 0."),
+        ("raise SystemExit('no licence\x1b[2J')", "error: no licence\\x1b[2J"),
+    ],
+)
+def test_command_when_a_plugins_function_ends_the_program_then_says_so(
+    write_tiles: WriteTiles, run_zoo: RunZoo, code: str, says: str
+) -> None:
+    """Not only an import may call ``sys.exit``; the command never ends without a word."""
+    lines = "".join(f"    {line}\n" for line in code.splitlines())
+    folder = write_tiles(prepare=f"def prepare(source, out, **options):\n{lines}")
+
+    done = run_zoo(*PREPARE, plugins=PLUGINS, folder=folder)
+
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
     ("command", "says"),
     [
         (("tran", "x.py"), "Did you mean train?"),

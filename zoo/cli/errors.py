@@ -69,6 +69,10 @@ class ZooCommand(click.Command):
         with raising_on_signals() as stopping:
             try:
                 return super().invoke(ctx)
+            except SystemExit as error:  # of a plugin or a config: zoo ends by ctx.exit
+                if debug:
+                    raise
+                _fail(ctx, _text_of_exit(error))
             except KeyboardInterrupt as error:
                 end_stopped(ctx, error, getattr(error, "signal_number", signal.SIGINT))
             except Exception as error:
@@ -94,6 +98,13 @@ def _tell(ctx: click.Context, error: Exception) -> None:
         where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
         hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
         _fail(ctx, f"cannot go on: {error.strerror or error}.{where}\nHINT: {hint}")
+
+
+def _text_of_exit(error: SystemExit) -> str:
+    if isinstance(error.code, str):
+        return error.code  # the author's own message
+    text = f"cannot go on: code that is none of zoo's has ended it, with {error.code or 0}."
+    return f"{text}\nHINT: run it again with --debug to see where, and report it to its author."
 
 
 def _fail(ctx: click.Context, text: str) -> None:

@@ -63,7 +63,8 @@ def test_shipped_weights_see_an_array_as_its_file(tmp_path: Path) -> None:
 
         np.testing.assert_array_equal(from_array.labels, from_file.labels)
         np.testing.assert_array_equal(from_array.shown, from_file.shown)
-    for wrong in (grey / 255, grey > 9, grey[:0], grey[..., None]):
+    np.testing.assert_array_equal(predict(grey[..., None]).labels, predict(grey).labels)
+    for wrong in (grey / 255, grey > 9, grey[:0], grey[None, None]):
         with pytest.raises(DataError, match=r"expected .*uint8 or uint16"):
             predict(wrong)
 

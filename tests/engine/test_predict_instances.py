@@ -383,3 +383,35 @@ def test_labels_asked_of_instances_are_wrong_usage(make_blobs_run: MakeRun, tmp_
     assert done.exit_code == 2
     assert "'blobs_run' finds instances and gives no label map" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_overlay_of_a_mask_with_a_hole_leaves_the_hole_open() -> None:
+    """What shows through a ring is the picture, in the overlay as in the mask."""
+    from zoo.engine.results import InstanceResult
+    from zoo.engine.roi_masks import RoiMask
+
+    rows, columns = np.mgrid[:100, :100]
+    away = np.hypot(rows - 50, columns - 50)
+    mask = RoiMask.cut((away < 40) & (away > 20))
+    assert mask is not None
+    shown = np.full((100, 100, 3), 90, np.uint8)
+    result = InstanceResult(
+        boxes=np.array([mask.box], np.float32),
+        scores=np.array([0.9], np.float32),
+        class_ids=np.array([0]),
+        masks=(mask,),
+        classes=("ring",),
+        palette=((220, 20, 60),),
+        counts_at={},
+        score_thr=0.5,
+        height_px=100,
+        width_px=100,
+        windows=1,
+        meta={},
+        shown=shown,
+    )
+
+    overlay = result.overlay()
+
+    assert overlay[50, 50].tolist() == [90, 90, 90]
+    assert overlay[50, 20].tolist() != [90, 90, 90]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.data.images import load_cv2
 from zoo.texts import printable
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from zoo.data.images import Image
 
-__all__ = ["draw_legend", "draw_outlines", "draw_overlay", "draw_text", "fit_text", "text_width"]
+__all__ = [
+    "Outline",
+    "draw_legend",
+    "draw_outlines",
+    "draw_overlay",
+    "draw_text",
+    "fit_text",
+    "text_width",
+]
 
 Color = tuple[int, int, int]
 
@@ -23,6 +31,7 @@ _TEXT: Color = (235, 235, 235)
 _GROUND: Color = (24, 26, 30)
 _FONT_SCALE = 0.45
 _LINE_PX = 22
+_HATCH_PX = 6
 _MOST_CHARACTERS = 1_000
 _MOST_CLASSES = 256  # in a legend
 
@@ -67,18 +76,29 @@ def draw_overlay(
     return drawn
 
 
+class Outline(NamedTuple):
+    """What encloses something: it is filled where an odd number of the rings is around.
+
+    Args:
+        rings: ``(n, 2)`` x and y in px each, where 0.5 is the centre of the first pixel; the outer
+            ones and those of holes, in any order.
+        color: RGB.
+        is_crowd: Whether it is a region of objects that nobody told apart.
+    """
+
+    rings: Sequence[NDArray[np.float64]]
+    color: Color
+    is_crowd: bool = False
+
+
 def draw_outlines(
-    image: Image,
-    outlines: Sequence[tuple[NDArray[np.float64], Color]],
-    *,
-    opacity: float = 0.3,
-    contour_px: int = 1,
+    image: Image, outlines: Sequence[Outline], *, opacity: float = 0.3, contour_px: int = 1
 ) -> Image:
-    """Return the picture with each outline filled in its colour and drawn.
+    """Return the picture with each outline filled in its colour and drawn; crowds are hatched.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
-        outlines: ``(n, 2)`` x and y in px, where 0.5 is the centre of the first pixel; RGB.
+        outlines: In px of the picture.
         opacity: Of the fill, in ``[0, 1]``.
         contour_px: Width of the line.
 
@@ -91,14 +111,33 @@ def draw_outlines(
     canvas = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image.copy()
     fill = canvas.copy()
     # OpenCV takes fractions of a pixel as whole numbers, here sixteenths, from pixel centres.
-    points = [np.rint((outline - 0.5) * 16).astype(np.int32) for outline, _ in outlines]
-    for outline, (_, color) in zip(points, outlines, strict=True):
-        cv2.fillPoly(fill, [outline], color, cv2.LINE_AA, shift=4)
+    points = [
+        [np.rint((np.asarray(ring) - 0.5) * 16).astype(np.int32) for ring in outline.rings]
+        for outline in outlines
+    ]
+    for rings, outline in zip(points, outlines, strict=True):
+        if rings and not outline.is_crowd:
+            cv2.fillPoly(fill, rings, outline.color, cv2.LINE_AA, shift=4)
     canvas = cv2.addWeighted(fill, opacity, canvas, 1 - opacity, 0)
-    for outline, (_, color) in zip(points, outlines, strict=True):
-        cv2.polylines(canvas, [outline], True, color, contour_px, cv2.LINE_AA, shift=4)
+    for rings, outline in zip(points, outlines, strict=True):
+        if outline.is_crowd:
+            canvas[_hatch(rings, canvas.shape[:2])] = outline.color
+        if rings:
+            cv2.polylines(canvas, rings, True, outline.color, contour_px, cv2.LINE_AA, shift=4)
     drawn: Image = canvas
     return drawn
+
+
+def _hatch(rings: Sequence[NDArray[np.int32]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return ``(H, W)`` the pixels of slanting lines inside rings, which count sixteenths."""
+    import numpy as np
+
+    inside = np.zeros(shape, np.uint8)
+    if rings:
+        load_cv2().fillPoly(inside, rings, 1, shift=4)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    hatched: NDArray[np.bool_] = (inside > 0) & ((rows + columns) % _HATCH_PX == 0)
+    return hatched
 
 
 def draw_text(canvas: Image, text: str, at: tuple[int, int], color: Color = _TEXT) -> None:

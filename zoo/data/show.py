@@ -11,7 +11,15 @@ from zoo.data.check_instances import MOST_BYTES
 from zoo.data.coco import CocoAnnotation, read_coco
 from zoo.data.coco_masks import MaskInRoi, roi_of
 from zoo.data.dataset_json import read_prepared
-from zoo.data.drawing import draw_legend, draw_outlines, draw_overlay, draw_text, fit_text
+from zoo.data.drawing import (
+    Outline,
+    draw_legend,
+    draw_outlines,
+    draw_overlay,
+    draw_text,
+    fit_text,
+    text_width,
+)
 from zoo.data.images import (
     decode_image,
     encode_png,
@@ -126,11 +134,11 @@ def _draw_tile(prepared: Prepared, row: PreparedFile, tile_px: int, shown: Shown
     if isinstance(row, WindowFile):
         scale = size[0] / image.shape[1]
         outlines = [
-            (outline * scale, prepared.palette[index])
+            Outline([ring * scale for ring in rings], prepared.palette[index], annotation.is_crowd)
             for index, annotation in shown.get(row.image_name, [])
-            for outline in _outlines(annotation)
+            for rings in _rings(annotation)
         ]
-        return draw_outlines(small, outlines)
+        return _name_crowds(draw_outlines(small, outlines), outlines)
     labels = _read(prepared.mask_path(row.stem))
     skip = (0,) if len(prepared.classes) > 1 else ()
     return draw_overlay(small, resize_mask(labels, size), prepared.palette, skip=skip)
@@ -153,17 +161,28 @@ def _read_shown(prepared: Prepared, splits: set[str]) -> Shown:
     return shown
 
 
-def _outlines(annotation: CocoAnnotation) -> list[NDArray[np.float64]]:
-    """Return what encloses a mask, ``(n, 2)`` each."""
+def _rings(annotation: CocoAnnotation) -> list[list[NDArray[np.float64]]]:
+    """Return what encloses each part of a mask, holes beside the ring around them."""
     import numpy as np
 
     mask = roi_of(annotation.segmentation or [])
     if not isinstance(mask, MaskInRoi):
-        return [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in mask]
+        return [[np.asarray(polygon, np.float64).reshape(-1, 2)] for polygon in mask]
     cv2 = load_cv2()
-    found, _ = cv2.findContours(mask.pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    found, _ = cv2.findContours(mask.pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     corner = np.array([mask.left_px + 0.5, mask.top_px + 0.5])
-    return [outline[:, 0].astype(np.float64) + corner for outline in found]
+    return [[ring[:, 0].astype(np.float64) + corner for ring in found]]
+
+
+def _name_crowds(tile: Image, outlines: Sequence[Outline]) -> Image:
+    """Write ``crowd`` into each region of objects that nobody told apart."""
+    for outline in outlines:
+        if outline.is_crowd and outline.rings:
+            x, y = outline.rings[0].mean(axis=0)
+            left = int(min(max(0, x - text_width("crowd") / 2), tile.shape[1] - 1))
+            draw_text(tile, "crowd", (left + 1, int(y) + 1), (0, 0, 0))
+            draw_text(tile, "crowd", (left, int(y)))
+    return tile
 
 
 def _read(path: Path) -> Image:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.data.drawing import draw_outlines, draw_text, text_width
+from zoo.data.drawing import Outline, draw_outlines, draw_text, text_width
 from zoo.data.images import load_cv2
 from zoo.engine.overlay import LegendEntry, add_legend, nothing_found, short_name, to_rgb
 
@@ -25,8 +25,8 @@ _TEXT_HEIGHT_PX = 12
 def draw_instances(result: InstanceResult) -> NDArray[np.uint8]:
     """Return the picture with each instance in its class's colour, and a legend strip below.
 
-    The picture keeps its place, top left. A mask is filled and outlined, holes filled too; beside
-    its box stand class and score, the score alone where the box is too narrow for both.
+    The picture keeps its place, top left. A mask is filled and outlined, its holes left open.
+    Beside its box are class and score, the score alone where the box is too narrow for both.
 
     Args:
         result: Of one image.
@@ -49,15 +49,15 @@ def draw_instances(result: InstanceResult) -> NDArray[np.uint8]:
 
 def _outlines(
     result: InstanceResult, colors: list[tuple[int, int, int]], scale: float
-) -> list[tuple[NDArray[np.float64], tuple[int, int, int]]]:
-    """Return the outer outlines of all masks, ``(n, 2)`` in px of the picture shown."""
+) -> list[Outline]:
+    """Return the outlines of all masks and their holes, in px of the picture shown."""
     cv2 = load_cv2()
     outlines = []
     for mask, color in zip(result.masks or (), colors, strict=result.masks is not None):
         pixels = mask.pixels.astype(np.uint8)
         place = (mask.left_px, mask.top_px)
-        found, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=place)
-        outlines += [((part[:, 0] + 0.5) * scale, color) for part in found]
+        found, _ = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=place)
+        outlines.append(Outline([(ring[:, 0] + 0.5) * scale for ring in found], color))
     return outlines
 
 

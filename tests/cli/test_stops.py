@@ -140,3 +140,124 @@ def test_train_on_ctrl_c_before_its_first_step_just_ends(
     assert run.wait() == 130, run.text[-3000:]
     assert run.others(wait_s=15) == []
     assert "Traceback" not in run.text, run.text[-3000:]
+
+
+def test_predict_on_ctrl_c_lists_what_it_did_and_names_the_command_that_goes_on(
+    open_terminal: Callable[..., Any], bright_run: Path, tmp_path: Path
+) -> None:
+    import json
+
+    import cv2
+    import numpy as np
+
+    (tmp_path / "in").mkdir()
+    for number in range(300):
+        image = np.full((600, 600), number % 256, np.uint8)
+        cv2.imwrite(str(tmp_path / f"in/{number:03}.png"), image)
+    run = open_terminal("predict", bright_run, "in", "--out", "out")
+    end_s = time.monotonic() + 120
+    while not (tmp_path / "out/003_label.png").exists() and time.monotonic() < end_s:
+        time.sleep(0.01)
+
+    run.press_ctrl_c()
+
+    assert run.wait() == 130, run.text[-3000:]
+    assert "Traceback" not in run.text, run.text[-3000:]
+    count = len(json.loads((tmp_path / "out/predictions.json").read_text())["images"])
+    assert 3 <= count < 300
+    assert f"stopped after {count} of 300 images" in run.text
+    command = re.search(r"go on with: zoo (.*)", run.text)
+    assert command is not None, run.text[-3000:]
+    again = open_terminal(*shlex.split(command[1]))
+    assert again.wait() == 0, again.text[-3000:]
+    document = json.loads((tmp_path / "out/predictions.json").read_text())
+    assert (len(document["images"]), document["complete"]) == (300, True)
+
+
+def test_prepare_on_ctrl_c_leaves_nothing(
+    open_terminal: Callable[..., Any], checkout_plugins: Path, tmp_path: Path
+) -> None:
+    """Its threads end with it, and so does what it had written."""
+    import cv2
+    import numpy as np
+
+    for name in ("images", "masks"):
+        (tmp_path / "raw" / name).mkdir(parents=True)
+    classes = [f'[[class]]\nname = "class {value}"\nvalue = {value}\n' for value in (0, 1)]
+    (tmp_path / "raw/classes.toml").write_text("".join(classes))
+    rng = np.random.default_rng(0)
+    for number in range(200):
+        image = rng.integers(0, 255, (700, 700), np.uint8)
+        cv2.imwrite(str(tmp_path / f"raw/images/{number:03}.png"), image)
+        cv2.imwrite(str(tmp_path / f"raw/masks/{number:03}.png"), image // 128)
+    more = {"ZOO_PLUGINS": "folder_data", "ZOO_PLUGIN_PATH": str(checkout_plugins / "plugins")}
+    words = ("data", "prepare", "folder_data", "--source", "raw", "--out", "out")
+    run = open_terminal(*words, **more)
+    end_s = time.monotonic() + 120
+    while not list(tmp_path.glob(".out.staging-*/content/*/*")) and time.monotonic() < end_s:
+        time.sleep(0.005)
+
+    run.press_ctrl_c()
+
+    assert run.wait() == 130, run.text[-3000:]
+    assert "Traceback" not in run.text, run.text[-3000:]
+    assert {"raw"} == {path.name for path in tmp_path.iterdir() if "out" in path.name} | {"raw"}
+
+
+def test_download_on_ctrl_c_keeps_what_came_and_goes_on(
+    open_terminal: Callable[..., Any], server: Any, payload: bytes, tmp_path: Path
+) -> None:
+    """Half of the bytes are there, and only the other half is fetched afterwards."""
+    import hashlib
+
+    package = tmp_path / "slow/zoo_slow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import zoo\n")
+    row = f"""
+[plugin]
+name = "slow"
+version = "0.1.0"
+api = 1
+summary = "s"
+license = "MIT"
+
+[[weights]]
+name = "heavy"
+task = "semantic"
+config = "none"
+urls = ["https://127.0.0.1/heavy.safetensors"]
+sha256 = "{hashlib.sha256(payload).hexdigest()}"
+size_bytes = {len(payload)}
+format = "safetensors"
+licence = "MIT"
+data_licence = "CC0-1.0"
+parameters = 1
+metrics = [{{ name = "m", value = 0, dataset = "d", split = "s", labels = "true", protocol = "p" }}]
+"""
+    (package / "zoo_plugin.toml").write_text(row)
+    server.files["/heavy.safetensors"] = payload
+    server.faults["/heavy.safetensors"] = [sys.modules["faulty_server"].stalls(100_000)]
+    more = {
+        "ZOO_PLUGINS": "slow",
+        "ZOO_PLUGIN_PATH": str(package.parent),
+        "ZOO_CACHE": str(tmp_path / "cache"),
+        "ZOO_MIRRORS": server.address,
+    }
+    run = open_terminal("download", "heavy", **more)
+    end_s = time.monotonic() + 60
+    while time.monotonic() < end_s:
+        parts = [path.stat().st_size for path in (tmp_path / "cache").rglob("*.part")]
+        if parts and parts[0] > 50_000:
+            break
+        time.sleep(0.01)
+
+    run.press_ctrl_c()
+
+    assert run.wait() == 130, run.text[-3000:]
+    assert "Traceback" not in run.text, run.text[-3000:]
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+    server.faults["/heavy.safetensors"] = []
+    again = open_terminal("download", "heavy", **more)
+    assert again.wait() == 0, again.text[-3000:]
+    (file,) = (tmp_path / "cache").rglob("*.safetensors")
+    assert file.read_bytes() == payload

@@ -356,7 +356,7 @@ def test_predicting_again_replaces_what_was_there(bright_run: Path, tmp_path: Pa
     assert read_json(tmp_path / "out")["images"][0]["height_px"] == 6
 
 
-def test_full_disk_in_the_middle_leaves_no_half_file_and_no_json(
+def test_full_disk_in_the_middle_leaves_no_half_file_and_lists_what_is_done(
     bright_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from zoo.engine.predict import predict
@@ -378,12 +378,10 @@ def test_full_disk_in_the_middle_leaves_no_half_file_and_no_json(
         predict(str(bright_run), [tmp_path / "in"], tmp_path / "out")
 
     assert (tmp_path / "out/b_overlay.png").read_bytes() == old
-    assert listing(tmp_path / "out") == [
-        "a_label.png",
-        "a_overlay.png",
-        "b_label.png",
-        "b_overlay.png",
-    ]
+    assert not list((tmp_path / "out").glob("*.tmp"))
+    document = read_json(tmp_path / "out")
+    assert document["complete"] is False
+    assert [entry["label"] for entry in document["images"]] == ["a_label.png"]
 
 
 def test_labels_and_overlays_can_be_left_out(bright_run: Path, tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ __all__ = ["command"]
     "--bands",
     help="Which bands of a raster are red, green and blue, where it does not name them: 3,2,1.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with a batch that was stopped, or retry the images that failed in it.",
+)
 @trust_option
 def command(
     model: str,
@@ -58,6 +63,7 @@ def command(
     tile_size: int | None,
     overlap: int | None,
     bands: str | None,
+    resume: bool,
 ) -> None:
     """Segment images with MODEL.
 
@@ -92,7 +98,13 @@ def command(
         options = _instance_options(score_thr, tile_size, overlap)
         predictor = Predictor(opened, bands=parse_bands(bands), **options)
         done = predict(
-            predictor, inputs, out, labels=labels is not False, overlays=overlays, progress=progress
+            predictor,
+            inputs,
+            out,
+            labels=labels is not False,
+            overlays=overlays,
+            resume=resume,
+            progress=progress,
         )
     say(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
     for failure in done.failures:

@@ -39,6 +39,8 @@ class InterruptedRunError(KeyboardInterrupt):
         signal_number: What stopped it.
     """
 
+    is_resumable = True
+
     def __init__(self, step: int, checkpoint: Path, *, signal_number: int = signal.SIGINT) -> None:
         super().__init__(f"stopped after step {step}; saved {checkpoint}.")
         self.step = step

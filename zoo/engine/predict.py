@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,23 +13,16 @@ from typing import Any
 from zoo.data import IMAGE_SUFFIXES
 from zoo.engine.inputs import InputImage, find_inputs
 from zoo.engine.models import LoadedModel
+from zoo.engine.prediction_batch import JSON_NAME, Batch, Failure
+from zoo.engine.prediction_journal import Journal, batch_facts
 from zoo.engine.predictor import Predictor
 from zoo.engine.reader import find_test_dataset
 from zoo.engine.result_files import ResultFiles, files_of
-from zoo.engine.writing import replace_file
-from zoo.errors import DataError
+from zoo.errors import DataError, ZooError
 
 __all__ = ["Failure", "Predictions", "predict"]
 
-JSON_NAME = "predictions.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An image that could not be predicted, and why."""
-
-    path: Path
-    error: DataError
+_LOG = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +47,15 @@ def predict(
     *,
     labels: bool = True,
     overlays: bool = True,
+    resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Predict images and write what was found, overlay PNGs and ``predictions.json``.
 
     A bad image does not stop the others: it is listed under ``failures``. Each file appears
-    whole, replacing what was there, and the JSON comes last: where one lies, everything that it
-    lists does too. Labels, areas and boxes are in pixels of the image itself.
+    whole, replacing what was there. The JSON is written now and then from the first image on, and
+    says whether it is complete; everything that it lists is there. Labels, areas and boxes are in
+    pixels of the image itself.
 
     Args:
         model: A predictor, an opened model, or what :func:`open_model` takes.
@@ -68,38 +63,71 @@ def predict(
         out: The folder to write into.
         labels: Whether to write ``<name>_label.png`` of a semantic model.
         overlays: Whether to write ``<name>_overlay.png``.
+        resume: Whether to go on with a batch of the same model, options and inputs that was
+            stopped, or in which images failed.
         progress: Called after each image with how many are done, and of how many.
 
     Raises:
         DataError: An input does not exist, an output would overwrite an input, the folder
-            cannot be written, or not one image could be predicted (nothing is written then).
+            cannot be written, the batch that is resumed is another one, or not one image could
+            be predicted (nothing is written then).
+        InterruptedBatchError: It was stopped; what was done is listed, and can be resumed.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     folder = Path(out)
     images = find_inputs(inputs, suffixes=_suffixes(predictor.model), reads=predictor.reads)
     files = files_of(predictor.model, folder, labels=labels, overlays=overlays)
     _check_out(folder, images, files)
-    entries: list[dict[str, Any]] = []
-    failures: list[Failure] = []
-    for done, image in enumerate(images, 1):
-        try:
-            result = predictor(image.path)
-        except DataError as error:
-            failures.append(Failure(image.path, error))
-        else:
-            if not entries:
-                # From here on the folder is being changed, so older JSONs would be wrong.
-                for path in (folder / JSON_NAME, *files.shared_paths):
-                    _remove_old(path)
-            entries.append(files.write(image, result))
-        if progress is not None:
-            progress(done, len(images))
-    if not entries:
-        raise _all_failed(failures)
-    document = _document(predictor.model, entries, failures, files.write_shared())
-    text = json.dumps(document, indent=2, allow_nan=False)
-    replace_file(folder / JSON_NAME, text.encode() + b"\n")
-    return Predictions(folder / JSON_NAME, len(entries), tuple(failures))
+    identity = predictor.model.identity()
+    facts = batch_facts(
+        predictor, str(identity["sha256"]), images, labels=labels, overlays=overlays
+    )
+    batch = Batch(_head(predictor.model, identity, facts), images, files, Journal(folder, facts))
+    if resume:
+        batch.resume()
+    with batch.writing():
+        for done, image in enumerate(images, 1):
+            if not batch.has(image):
+                _predict_one(predictor, image, batch)
+            if progress is not None:
+                progress(done, len(images))
+    if not batch.count:
+        raise _all_failed(batch.failures)
+    return Predictions(folder / JSON_NAME, batch.count, tuple(batch.failures))
+
+
+def _predict_one(predictor: Predictor, image: InputImage, batch: Batch) -> None:
+    """Predict an image into a batch; what is wrong with this one does not stop the others."""
+    try:
+        result = predictor(image.path)
+    except DataError as error:
+        batch.fail(Failure(image.path, error))
+    except ZooError:
+        raise  # it is of the model
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
+        _LOG.debug("%s fails", image.path, exc_info=True)
+        batch.fail(Failure(image.path, _unforeseen(image, error)))
+    else:
+        _add(batch, image, result)
+
+
+def _add(batch: Batch, image: InputImage, result: Any) -> None:
+    try:
+        batch.add(image, result)
+    except ZooError:
+        raise  # the disk is full: as it would be for every later image
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
+        _LOG.debug("the results of %s cannot be written", image.path, exc_info=True)
+        batch.fail(Failure(image.path, _unforeseen(image, error)))
+
+
+def _unforeseen(image: InputImage, error: Exception) -> DataError:
+    reason = str(error).strip().splitlines() or ["nothing says why"]
+    if isinstance(error, MemoryError):
+        reason = ["it needs more memory than there is"]
+    message = f"cannot predict on {image.path.name!r}: {reason[0].rstrip('.')}."
+    hint = "predict on it alone: --debug shows where it fails."
+    return DataError(message, path=image.path, hint=hint)
 
 
 def _suffixes(model: LoadedModel) -> frozenset[str]:
@@ -124,37 +152,17 @@ def _real(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def _document(
-    model: LoadedModel,
-    entries: list[dict[str, Any]],
-    failures: Sequence[Failure],
-    shared: Mapping[str, Any],
+def _head(
+    model: LoadedModel, identity: Mapping[str, Any], facts: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
         "schema": "zoo.prediction/1",
         "task": model.task,
-        "model": model.identity(),
+        "model": dict(identity),
         "classes": list(model.classes),
         "palette": [list(color) for color in model.palette],
-        **shared,
-        "images": entries,
-        "failures": [
-            {
-                "file": failure.path.as_posix(),
-                "error": failure.error.message,
-                "hint": failure.error.hint,
-            }
-            for failure in failures
-        ],
+        "run": dict(facts),
     }
-
-
-def _remove_old(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        message = f"cannot replace {path.name!r}: {error.strerror}."
-        raise DataError(message, path=path, hint="name another folder with --out.") from error
 
 
 def _all_failed(failures: Sequence[Failure]) -> DataError:

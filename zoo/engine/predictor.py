@@ -85,6 +85,11 @@ class Predictor:
         self.tiling = tiling
 
     @property
+    def bands(self) -> tuple[int, int, int] | None:
+        """Those of a raster that are red, green and blue, where they were given."""
+        return self._bands
+
+    @property
     def reads(self) -> Callable[[Path], bool]:
         """What tells that a file is an image to the config's own loading transform."""
         return self._reader.reads

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,8 +33,11 @@ class ResultFiles(Protocol):
     def paths(self, image: InputImage) -> Sequence[Path]:
         """Return the files that an image may get."""
 
-    def write(self, image: InputImage, result: Any) -> dict[str, Any]:
-        """Write an image's files and return its entry of the JSON."""
+    def write(self, image: InputImage, result: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Write an image's files; return its entry of the JSON, and what the shared files need."""
+
+    def take_again(self, shared: Mapping[str, Any]) -> None:
+        """Take what the shared files need of an image that was done before."""
 
     def write_shared(self) -> dict[str, Any]:
         """Write the files that all images share, and return the keys that name them."""
@@ -67,7 +70,12 @@ class _SemanticFiles:
     def paths(self, image: InputImage) -> list[Path]:
         return [self._folder / f"{image.name}_{what}.png" for what in ("label", "overlay")]
 
-    def write(self, image: InputImage, result: SemanticResult) -> dict[str, Any]:
+    def take_again(self, shared: Mapping[str, Any]) -> None:
+        pass  # there are no shared files
+
+    def write(
+        self, image: InputImage, result: SemanticResult
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         label, overlay = self.paths(image)
         if self._labels:
             replace_file(label, encode_png(result.labels))
@@ -75,7 +83,7 @@ class _SemanticFiles:
             replace_file(overlay, encode_png(result.overlay()))
         height_px, width_px = result.labels.shape
         areas_mm2 = result.areas_mm2
-        return {
+        entry = {
             "file": image.path.as_posix(),
             "label": label.name if self._labels else None,
             "overlay": overlay.name if self._overlays else None,
@@ -88,6 +96,7 @@ class _SemanticFiles:
             },
             "meta": dict(result.meta),
         }
+        return entry, {}
 
     def write_shared(self) -> dict[str, Any]:
         return {}
@@ -111,7 +120,13 @@ class _InstanceFiles:
         names = (f"{image.name}_overlay.png", f"{image.name}.geojson")
         return [self._folder / name for name in names]
 
-    def write(self, image: InputImage, result: InstanceResult) -> dict[str, Any]:
+    def take_again(self, shared: Mapping[str, Any]) -> None:
+        self._images.append(shared["image"])
+        self._annotations += shared["annotations"]
+
+    def write(
+        self, image: InputImage, result: InstanceResult
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         overlay, geojson = self.paths(image)
         if self._overlays:
             replace_file(overlay, encode_png(result.overlay()))
@@ -121,7 +136,7 @@ class _InstanceFiles:
 
             replace_file(geojson, geojson_text(result).encode())
         rows = self._take(image, result)
-        return {
+        entry = {
             "file": image.path.as_posix(),
             "overlay": overlay.name if self._overlays else None,
             "geojson": geojson.name if has_geojson else None,
@@ -143,6 +158,7 @@ class _InstanceFiles:
             ],
             "meta": dict(result.meta),
         }
+        return entry, {"image": self._images[-1], "annotations": rows}
 
     def write_shared(self) -> dict[str, Any]:
         content = {
@@ -171,7 +187,7 @@ class _InstanceFiles:
 
     def _take(self, image: InputImage, result: InstanceResult) -> list[dict[str, Any]]:
         """Return an image's COCO annotations, noted for the file too."""
-        image_id, first = len(self._images) + 1, len(self._annotations) + 1
+        image_id, first = _next_id(self._images), _next_id(self._annotations)
         size = {"width": result.width_px, "height": result.height_px}
         self._images.append({"id": image_id, "file_name": image.path.as_posix(), **size})
         areas = result.areas_px.tolist()
@@ -191,6 +207,10 @@ class _InstanceFiles:
             rows.append(row)
         self._annotations += rows
         return rows
+
+
+def _next_id(rows: Sequence[Mapping[str, Any]]) -> int:
+    return int(rows[-1]["id"]) + 1 if rows else 1
 
 
 def _far_corner(bbox: Sequence[float]) -> list[float]:

@@ -108,7 +108,9 @@ def refuse(act: Callable[[], object]) -> DataError | None:
     return None
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize(
+    "block", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 20))]
+)
 def test_read_coco_when_values_are_spoiled_then_read_or_refused(block: int) -> None:
     """Nothing but a DataError, whose text is one that can be printed."""
     refused = 0

@@ -416,3 +416,29 @@ def test_file_that_states_billions_of_pixels_is_refused_before_they_are_made(
 
     with pytest.raises(DataError, match="found 65535x65535 px, expected one to 268435456"):
         read_dicom(data, "x.dcm")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(6))
+def test_thousand_damaged_files_are_read_or_refused(dicom_bytes: DicomBytes, block: int) -> None:
+    """Headers and pixels, of three kinds of files, some of them cut."""
+    tables = {"VOILUTSequence": [table()], "ModalityLUTSequence": [table()]}
+    files = [
+        dicom_bytes(RAMP, **WINDOW, **RESCALE, **tables, PixelPaddingValue=3),
+        dicom_bytes(RAMP, bits=16, PixelPaddingValue=3, syntax="1.2.840.10008.1.2.5"),
+        dicom_bytes(RAMP, PixelSpacing=[1, 1], PixelAspectRatio=[2, 1]),
+    ]
+    for seed in range(block * 1000, (block + 1) * 1000):
+        rng = np.random.default_rng(seed)
+        data = bytearray(files[seed % 3])
+        for place in rng.integers(132, len(data), rng.integers(1, 30)):
+            data[place] = rng.integers(0, 256)
+        kept = rng.integers(0, len(data)) if rng.random() < 0.1 else len(data)
+
+        message = ""
+        try:
+            read_dicom(bytes(data[:kept]), "x.dcm")
+        except DataError as error:
+            message = error.message
+
+        assert not PYTHON.search(message), (seed, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import time
 
 import pytest
@@ -161,3 +162,30 @@ def test_parse_bounds_when_long_and_wrong_then_none_at_once(text: str) -> None:
     assert parse_bounds(text) is None
 
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "block", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 20))]
+)
+def test_read_rows_when_letters_are_spoiled_then_read_or_refused(block: int) -> None:
+    """A thousand files of a block, each with one to six letters replaced, added or taken away."""
+    letters = "\",;\t|\r\n ()'\u201c\u201d\0\u00e90a\\"
+    text = "".join(f'a{n}, oil-storage-tank ,"({n}, 2, {n + 9}, 14)"\r\n' for n in range(12))
+    for seed in range(block * 1000, (block + 1) * 1000):
+        draw = random.Random(seed)
+        spoiled = list(f"image_id,class,bounds\n{text}")
+        for _ in range(draw.randint(1, 6)):
+            place = draw.randrange(len(spoiled))
+            new = draw.choice(["", draw.choice(letters), spoiled[place] + draw.choice(letters)])
+            spoiled[place] = new
+        data = "".join(spoiled).encode()[: draw.choice([None, None, None, 200])]
+
+        try:
+            rows = read_rows(data, "annotations.csv")
+        except DataError as error:
+            refusal = error
+        else:
+            assert all(row.line >= 2 for row in rows)
+            continue
+
+        assert refusal.hint, seed

@@ -19,6 +19,7 @@ __all__ = [
     "facts_of_folder",
     "facts_of_images",
     "facts_of_loader",
+    "has_derived_labels",
     "labels_of",
     "licence_of",
 ]
@@ -53,6 +54,16 @@ def labels_of(config: Mapping[str, Any], split: str) -> str:
     # A config without a test part is tested as it is validated.
     loader = config.get(f"{split}_dataloader") or config.get("val_dataloader")
     return "true" if loader is None else str(facts_of_loader(loader).get("labels", "true"))
+
+
+def has_derived_labels(config: Mapping[str, Any], split: str) -> bool:
+    """Tell whether the labels of a config's data were made from something weaker, as boxes.
+
+    Args:
+        config: The whole config.
+        split: ``train``, ``val`` or ``test``.
+    """
+    return labels_of(config, split) == "derived"
 
 
 def facts_of_folder(root: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +151,23 @@ def test_dataset_when_folder_is_not_prepared_then_refused(tmp_path: Path) -> Non
         OilStorageDataset(data_root=str(tmp_path))
 
     assert "zoo data prepare oil_storage" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("ending", ["", ".jpg"])
+def test_prepare_when_ids_are_in_the_other_form_of_unicode_then_found(
+    write_raw: WriteRaw, tmp_path: Path, forms: tuple[str, str], ending: str
+) -> None:
+    """An image that was copied from macOS, and a list that was not; or the other way round."""
+    on_disk, in_list = (unicodedata.normalize(form, "Köln_ä") for form in forms)
+    raw = write_raw([tank("(10, 10, 30, 30)", image_id=f"{in_list}{ending}")], count=1)
+    image = next(raw.rglob("s0.jpg"))
+    image.rename(image.with_name(f"{on_disk}.jpg"))
+
+    report = prepare(raw, tmp_path / "out", shares=ALL, layout="whole")
+
+    assert report.instances == {"oil-storage-tank": 1}
+    assert report.dropped == []
 
 
 def test_prepare_when_swapped_and_outside_then_one_line(

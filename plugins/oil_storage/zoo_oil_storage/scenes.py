@@ -23,7 +23,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from zoo.data import IMAGE_SUFFIXES, Instance, Report, Scene, Source, SourceFile, polygon_from_box
+from zoo.data import (
+    IMAGE_SUFFIXES,
+    Instance,
+    Report,
+    Scene,
+    Source,
+    SourceFile,
+    compose,
+    polygon_from_box,
+)
 from zoo.errors import DataError
 from zoo_oil_storage.annotations import Row, parse_bounds, read_rows
 from zoo_oil_storage.facts import CLASSES
@@ -126,15 +135,18 @@ def _sort_rows(
     rows: Iterable[Row], images: dict[str, SourceFile], path: str, report: Report
 ) -> dict[str, dict[Box, tuple[int, str]]]:
     """Return the boxes of each image with their lines and what was mended in them."""
-    names = {file.name: stem for stem, file in images.items()}
+    # Either form of Unicode, with the suffix or without.
+    alike = {compose(stem): stem for stem in images}
+    alike |= {compose(file.name): stem for stem, file in images.items()}
+    alike |= {stem: stem for stem in images}
     boxes: dict[str, dict[Box, tuple[int, str]]] = {stem: {} for stem in images}
     for row in rows:
         where = f"{path}:{row.line}"
-        stem = names.get(row.image_id, row.image_id)
+        stem = alike.get(row.image_id) or alike.get(compose(row.image_id))
         bounds = parse_bounds(row.bounds)
         if row.name != CLASSES[0]:
             report.drop(where, OTHER_CLASS)
-        elif stem not in boxes:
+        elif stem is None:
             report.drop(where, NO_IMAGE)
         elif bounds is None:
             report.drop(where, NO_BOUNDS)

@@ -132,3 +132,32 @@ def test_predict_when_tiles_cannot_be_exits_1(
     assert result.exit_code == 1
     assert message in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_predict_when_bands_are_chosen_then_those_are_seen(
+    bright_run: Path, tmp_path: Path
+) -> None:
+    """Three dark bands and a bright one; and what is no choice is one message."""
+    rasterio = pytest.importorskip("rasterio")
+    path = tmp_path / "in/x.tif"
+    path.parent.mkdir()
+    size = {"count": 4, "height": 5, "width": 6, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", photometric="MINISBLACK", **size) as dataset:
+        dataset.write(np.array([0, 0, 0, 255], np.uint8)[:, None, None].repeat(5, 1).repeat(6, 2))
+
+    def areas(*options: str) -> dict[str, dict[str, float]]:
+        result = predict(bright_run, path, "--out", tmp_path / "out", *options)
+        assert result.exit_code == 0, result.output
+        text = (tmp_path / "out/predictions.json").read_text()
+        found: dict[str, dict[str, float]] = json.loads(text)["images"][0]["areas"]
+        return found
+
+    bright = list(areas())[-1]
+    assert areas()[bright]["px"] == 0
+    assert areas("--bands", "4,4,4")[bright]["px"] == 30
+    for bands, message in (("4", "three numbers"), ("5,4,3", "expected band 5 of --bands")):
+        refused = predict(bright_run, path, "--out", tmp_path / "out", "--bands", bands)
+        assert refused.exit_code == 1
+        assert message in refused.stderr
+        assert "HINT: " in refused.stderr

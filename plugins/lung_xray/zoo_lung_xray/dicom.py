@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from zoo.data import MOST_PX
 from zoo.errors import DataError
 from zoo_lung_xray.dicom_grey import describe_rule, to_grey
-from zoo_lung_xray.dicom_refusal import INTACT, Refusal, words_of
+from zoo_lung_xray.dicom_refusal import INTACT, Refusal, name_colours, name_uid, words_of
 from zoo_lung_xray.dicom_tables import tidy_tables
 
 __all__ = [
@@ -235,7 +235,7 @@ def _parse(data: bytes) -> tuple[Any, tuple[str, ...]]:
 
 def _check_image(dataset: Any) -> None:
     if "PixelData" not in dataset:
-        kind = getattr(dataset.get("SOPClassUID"), "name", "") or "no kind stated"
+        kind = name_uid(dataset.get("SOPClassUID"))
         what = "floating-point pixels" if _has_floats(dataset) else "no pixels"
         hint = "give images; a report, a plan or a file that was cut short has none."
         fault = f"found a DICOM file with {what} ({kind}), expected an image"
@@ -246,7 +246,7 @@ def _check_image(dataset: Any) -> None:
         hint = "export the frame that you mean as a file of its own."
         fault = f"found a DICOM file of {frames} frames, expected one"
         raise Refusal(fault, hint)
-    colours = str(dataset.get("PhotometricInterpretation") or "none stated")
+    colours = name_colours(dataset.get("PhotometricInterpretation"))
     if colours not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
         fault = f"found colours as {colours}, expected grey (MONOCHROME1 or MONOCHROME2)"
         raise Refusal(fault, "export the picture as grey, or as PNG.")
@@ -309,7 +309,7 @@ def _decode(dataset: Any) -> NDArray[Any]:
         stored: NDArray[Any] = dataset.pixel_array
     except (NotImplementedError, RuntimeError) as error:
         # pydicom says both of a syntax that it has no decoder for and of pixels that none decodes.
-        fault = f"found pixels stored as {syntax.name!r}, which no installed decoder reads"
+        fault = f"found pixels stored as {name_uid(syntax)!r}, which no installed decoder reads"
         hint = (
             "if it is intact, pip install python-gdcm, or store it uncompressed (gdcmconv --raw)."
         )
@@ -318,7 +318,7 @@ def _decode(dataset: Any) -> NDArray[Any]:
         # Decoders in Rust panic over damaged pixels, and a panic is no Exception.
         if type(error).__name__ != "PanicException":
             raise
-        fault = f"found damaged pixels, stored as {syntax.name!r}"
+        fault = f"found damaged pixels, stored as {name_uid(syntax)!r}"
         raise Refusal(fault, INTACT) from error
     if stored.ndim != 2 or not stored.size:
         fault = f"found pixels of shape {stored.shape}, expected rows and columns"

@@ -3,12 +3,24 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import PurePath
+from typing import Any
 
-__all__ = ["INTACT", "Refusal", "words_of"]
+__all__ = ["INTACT", "Refusal", "name_colours", "name_uid", "words_of"]
 
 INTACT = "replace the file with an intact copy, or take it out of the source."
+
+
+_WITH_QUOTES = re.compile(r"[^.]*['\"\\].*")
+_TERM = re.compile(r"'[A-Z0-9_]{1,16}'")
+_UID = re.compile(r"[0-9.]{1,64}")
+# PS3.3, C.7.6.3.1.2
+_COLOURS = {
+    *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "YBR_FULL"),
+    *("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"),
+}
 
 
 class Refusal(Exception):
@@ -24,6 +36,23 @@ class Refusal(Exception):
         self.fault, self.hint = fault, hint
 
 
+def name_uid(uid: Any) -> str:
+    """Return the name of a UID, or the UID; of a damaged one neither.
+
+    A wrong length lets an element swallow those behind it, and the patient's are among them.
+    """
+    if not uid:
+        return "no kind stated"
+    return str(uid.name) if _UID.fullmatch(str(uid)) else "a damaged UID"
+
+
+def name_colours(stated: Any) -> str:
+    """Return what DICOM calls the meaning of the samples, and no other text; see `name_uid`."""
+    if not stated:
+        return "none stated"
+    return str(stated) if str(stated) in _COLOURS else "a name that DICOM does not have"
+
+
 def words_of(error: BaseException) -> str:
     """Return the first line of what pydicom says of a file, or ``""``.
 
@@ -34,4 +63,8 @@ def words_of(error: BaseException) -> str:
     is_told = bool(frames) and "pydicom" in PurePath(frames[-1].filename).parts
     if not is_told or not (frames[-1].line or "").startswith("raise"):
         return ""
-    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    # What stands in quotes is of the file: a term of the standard, or in a damaged one what a
+    # wrong length made of the elements behind it, and the patient's are among them.
+    words = (str(error).strip().splitlines() or [""])[0]
+    is_plain = not re.search(r"['\"\\]", _TERM.sub("", words))
+    return (words if is_plain else _WITH_QUOTES.sub("", words)).strip().rstrip(".")

@@ -70,7 +70,9 @@ def _read_descriptor(descriptor: Any, name: str) -> tuple[int, int, int]:
     """Return the number of entries, the value of the first, and the bits of each."""
     parts = list(descriptor) if hasattr(descriptor, "__len__") else [descriptor]
     if len(parts) != 3 or not all(isinstance(part, int) for part in parts):
-        fault = f"found a {name} described by {parts!r:.40}, expected three whole numbers"
+        # Text in their place may be another element's, and the patient's.
+        shown = f"{parts!r:.40}" if all(isinstance(part, int) for part in parts) else "no numbers"
+        fault = f"found a {name} described by {shown}, expected three whole numbers"
         raise Refusal(fault)
     count, first, bits = parts
     if not 8 <= bits <= 16:

@@ -151,6 +151,36 @@ _BOMBS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"II+\0\x08\0\0\0" + b"\xff" * 8, "truncated or damaged TIFF"),
+        (b"II+\0\x08\0\0\0" + b"\0" * 8, "it has no page"),
+        (b"II*\0\x08\0\0\0", "truncated or damaged TIFF"),
+        (b"MM\0*", "truncated or damaged TIFF"),
+        (_page(0, 64), "its size is 0x64 px"),
+        (_page(64, 64, (258, 3, 1, 0)), "found uint0 pixels"),
+        (_page(64, 64, (322, 4, 1, 0), (323, 4, 1, 16), (324, 4, 1, 8)), "tiles have no pixels"),
+        (png(np.zeros((2, 2, 1), int), 0, 8)[:40], "truncated PNG"),
+        (START + chunk(b"IHDR", bytes([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0])), "of 0 bits"),
+        (START + chunk(b"IHDR", bytes(13)), "damaged PNG of 0x0 px"),
+        (START + chunk(b"IEND", b""), "does not begin with its header"),
+        (b"\xff\xd8\xff", "truncated JPEG"),
+        (b"\xff\xd8\xff\xc0\0\2\xff\xda\0\2\xff\xd9", "frame header is too short"),
+        (_jpeg(0, 9), "damaged JPEG of 0x9 px"),
+        (b"BM", "damaged BMP"),
+        (b"BM" + b"\xff" * 80, "damaged BMP"),
+    ],
+)
+def test_header_when_it_says_the_impossible_then_one_message(data: bytes, found: str) -> None:
+    """Offsets of 2^64 - 1, no bits, no pixels, no header: what is wrong is said in words."""
+    with pytest.raises(DataError, match=r"^cannot decode 'x': ") as caught:
+        decode_image(data, "x")
+
+    assert found in caught.value.message
+    assert caught.value.hint
+
+
 def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
 

@@ -23,6 +23,7 @@ __all__ = ["JPEG_START", "decode_jpeg", "read_jpeg"]
 
 JPEG_START = b"\xff\xd8\xff"
 _LOG = logging.getLogger("zoo")
+_SAVE_ANEW = "replace the file with an intact copy; if it looks whole, save it anew as PNG."
 _START_OF_SCAN, _EXIF = 0xDA, 0xE1
 # The markers of a frame's header; 0xC4, 0xC8 and 0xCC lie between them and are others.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -109,7 +110,7 @@ def decode_jpeg(data: bytes, where: str, header: Header) -> NDArray[np.uint8]:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=space, strict=True)
     except ValueError as error:
         reason = str(error).strip().rstrip(".")
-        raise undecodable(where, f"found a damaged JPEG ({reason})") from error
+        raise undecodable(where, f"found a damaged JPEG ({reason})", _SAVE_ANEW) from error
     if header.channels == 1:
         return pixels[..., 0]
     return pixels if header.channels == 3 else _to_rgb(pixels)

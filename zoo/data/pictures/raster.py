@@ -38,10 +38,20 @@ _IN_MEMORY = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 def has_rasterio() -> bool:
     """Return whether rasterio can be imported."""
     try:
-        import rasterio  # noqa: F401
+        _load_rasterio()
     except ImportError:
         return False
     return True
+
+
+def _load_rasterio() -> Any:
+    """Return the module, told not to warn of pictures without coordinates, as most are."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    # For good: what is ignored for a while is ignored or not by chance, where threads read.
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    return rasterio
 
 
 @contextlib.contextmanager
@@ -64,19 +74,16 @@ def open_raster(
         DataError: rasterio is not installed, the file is damaged, or is no picture.
     """
     try:
-        import rasterio
+        rasterio = _load_rasterio()
     except ImportError as error:
         found = _DRIVERS[driver]
         message = f"cannot read {_name(where)!r}: found {found}, which rasterio reads, "
         message += "and it is not installed."
         raise DataError(message, path=where, hint=INSTALL_RASTERIO) from error
-    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
 
     in_memory = isinstance(file, bytes)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         stack.enter_context(rasterio.Env(**_SETTINGS, **(_IN_MEMORY if in_memory else {})))
         with explaining(where, "open"):
             if isinstance(file, bytes):

@@ -18,6 +18,7 @@ for _name, _folder in (
     ("download_faults", "tools"),
     ("terminal", "tools"),
     ("hostile_pickles", "tests/engine"),
+    ("hint_inventory", "tests"),
     ("pickle_attacks", "tests/engine"),
 ):
     _spec = importlib.util.spec_from_file_location(_name, _ROOT / _folder / f"{_name}.py")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.blame import find_blame, package_hint
 from zoo.engine.config_tree import iterate_dicts, join_key
+from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.foreign_configs import naming_foreign
 from zoo.engine.type_names import unknown_type
 from zoo.engine.workers import original_message
@@ -179,8 +180,12 @@ def _missing_file(error: Exception, config: Config, tree: dict[str, Any]) -> Zoo
         message = f"cannot build from the config: the file {name!r} that it names is not there."
         return ConfigError(message, where=keys[0], hint=f"correct {keys[0]}.")
     message = f"cannot open the data: {name!r} is not there."
+    dataset = (tree.get("train_dataloader") or {}).get("dataset")
+    place = "train_dataloader.dataset"
+    if isinstance(dataset, dict):
+        place, _ = next(iterate_leaves(dataset, place), (place, dataset))
     hint = "give a prepared folder with --data DIR, or the place of the data with "
-    hint += "--cfg-options train_dataloader.dataset.data_root=DIR (and val_, test_)."
+    hint += f"--cfg-options {place}.data_root=DIR (and val_, test_)."
     return DataError(message, path=config.filename, hint=hint)
 
 

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that fail are run again as their hints say, until they end well: none is a circle."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from zoo.cli import main
+
+pytestmark = [pytest.mark.mm, pytest.mark.slow]
+
+_STEPS = 4  # hints one after another, at most
+_QUOTED = re.compile(r"'([^']+)'")
+_SETTING = re.compile(r"(?<![\w.])((?:[a-z]\w*\.)+\w+)=([^\s,;]+?)[,;.]?(?=\s|$)")
+_OPTION = re.compile(r"(--[a-z][a-z-]*)(?:[ =]([^\s;]+?)[,;.]?(?=\s|$))?")
+_WORDS = ("alone", "and", "as", "holds", "is", "out", "sets", "shows", "takes", "or", "to")
+
+
+def _follow(args: Sequence[str], holes: dict[str, str]) -> list[str]:
+    """Run a command, then as each hint says; return the hints that it took, or fail.
+
+    Args:
+        args: Of ``zoo``.
+        holes: What a user would put for ``CONFIG``, ``DIR`` and the like.
+    """
+    hints: list[str] = []
+    messages: list[str] = []
+    words = list(args)
+    for _ in range(_STEPS + 1):
+        result = CliRunner().invoke(main, words)
+        told = f"{words}\n{result.stderr}\n{result.exception!r}"
+        if result.exit_code == 0:
+            return hints
+        assert result.exit_code == 1, told
+        _, _, error = f"\n{result.stderr}".rpartition("\nerror: ")
+        message, found, hint = error.partition("\nHINT: ")
+        assert found, told
+        assert message not in messages, f"a circle: {hints}\n{told}"
+        messages.append(message)
+        hints.append(hint.strip())
+        words = _apply(hint.strip(), message, words, holes)
+    pytest.fail(f"{len(hints)} hints led nowhere: {hints}")
+
+
+def _apply(hint: str, message: str, words: list[str], holes: dict[str, str]) -> list[str]:
+    """Return the command changed as its hint says, or another command that the hint names."""
+    near = re.match(r"did you mean '?([^'? ]+)", hint)
+    if near:
+        asked = [name for name in _QUOTED.findall(message) if any(name in word for word in words)]
+        return [word.replace(asked[-1], near[1]) for word in words]
+    left_out = re.match(r"leave (--[a-z-]+) out", hint)
+    if left_out:
+        return [word for word in words if word != left_out[1]]
+    variable = re.search(r"set (ZOO_\w+)=(\w+)", hint)
+    if variable:
+        os.environ[variable[1]] = variable[2]
+        return words
+    given = re.match(r"give (CONFIG,\S+)\.$", hint)
+    if given:
+        model = given[1].replace("CONFIG", holes["CONFIG"])
+        return [model if word == given[1].partition(",")[2] else word for word in words]
+    settings = _SETTING.findall(hint)
+    if settings and "--data DIR, or" not in hint:
+        return _with_settings(words, [f"{key}={value}" for key, value in settings])
+    listing = re.match(r"`?zoo ([a-z ]+?)(?:`| shows| --)", hint)
+    if listing:
+        return listing[1].split()
+    return _with_option(words, hint, holes)
+
+
+def _with_settings(words: list[str], settings: list[str]) -> list[str]:
+    keys = tuple(f"{setting.partition('=')[0]}=" for setting in settings)
+    kept = [word for word in words if not word.startswith(keys)]
+    return [*kept, "--cfg-options", *settings]
+
+
+def _with_option(words: list[str], hint: str, holes: dict[str, str]) -> list[str]:
+    options = _OPTION.findall(hint)
+    option, value = next((each for each in options if each[1] == "DIR"), options[-1])
+    value = "" if value in _WORDS else holes.get(value, value)
+    if "another " in hint:
+        value = holes["ANOTHER"]
+    kept = list(words)
+    if option in kept:
+        at = kept.index(option)
+        has_value = at + 1 < len(kept) and not kept[at + 1].startswith("--")
+        del kept[at : at + 1 + has_value]
+    # Before --cfg-options, which takes all that follows.
+    at = kept.index("--cfg-options") if "--cfg-options" in kept else len(kept)
+    return [*kept[:at], option, *([value] if value else []), *kept[at:]]
+
+
+@pytest.fixture
+def holes(tmp_path: Path, squares_config: Path, squares_data: Path) -> dict[str, str]:
+    return {
+        "ANOTHER": str(tmp_path / "another"),
+        "CONFIG": str(squares_config),
+        "DIR": str(squares_data),
+    }
+
+
+@pytest.fixture
+def plugins(
+    checkout_plugins: Path, squares: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
+    """Find those of the checkout and the one of squares; variables are put back."""
+    monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", "0")
+    monkeypatch.chdir(tmp_path)
+    return checkout_plugins
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["list", "--plugin", "oil_storag"], 1),
+        (["info", "DiceLos"], 1),
+        (["info", "loss/DiceLos"], 1),
+        (["info", "plugin/dice_los"], 1),
+        (["info", "zoo.dice_loss.DiceLos"], 1),
+        (["info", "zzzzz"], 1),
+        (["config", "show", "unet_smal_lung-512"], 1),
+        (["config", "show", "zzzzz"], 1),
+        (["download", "zzzzz"], 1),
+        (["verify", "zzzzz"], 1),
+        (["data", "sample", "zzzzz", "--out", "o"], 1),
+        (["data", "sample", "folder_dat", "--task", "semantic", "--out", "o"], 1),
+        (["data", "sample", "folder_data", "--task", "semantic", "--out", "."], 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_hint_of_a_name_leads_to_what_is_there(
+    tmp_path: Path, holes: dict[str, str], words: list[str], count: int
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+
+    assert len(_follow(words, holes)) == count
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["--shares", "0.8,0.2"], 1),
+        (["--shares", "x"], 1),
+        (["--size", "x"], 1),
+    ],
+)
+def test_hint_of_prepare_leads_to_a_folder(
+    tmp_path: Path, holes: dict[str, str], options: list[str], count: int
+) -> None:
+    source = tmp_path / "raw"
+    sample = ["data", "sample", "lung_xray", "--out", str(source)]
+    assert CliRunner().invoke(main, sample).exit_code == 0
+    words = ["data", "prepare", "lung_xray", "--source", str(source), "--out", "out", *options]
+
+    assert len(_follow(words, holes)) == count
+
+
+_SHORT = (
+    *("train_cfg.max_iters=1", "val_dataloader=None", "val_cfg=None", "val_evaluator=None"),
+    *("default_hooks.checkpoint.save_best=None",),
+)
+
+
+@pytest.fixture
+def train(squares_config: Path, squares_data: Path, holes: dict[str, str]) -> Callable[..., int]:
+    """Return a function that follows the hints of ``zoo train``, and gives their number."""
+
+    def run(*settings: str, options: Sequence[str] = (), data: bool = True) -> int:
+        words = ["train", str(squares_config), "--work-dir", "run", *options]
+        words += ["--data", str(squares_data)] if data else []
+        return len(_follow([*words, "--cfg-options", *_SHORT, *settings], holes))
+
+    return run
+
+
+_WEIGHTS = "model.backbone.init_cfg"
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        (["model.decode_head.num_classes=5"], []),
+        (["optim_wrapper.optimizer.lrr=0.1"], []),
+        (["model.decode_head.chanels=4"], []),
+        (["model.backbone.type=UNett"], []),
+        (["default_hooks.timer.type=IterTimerHok"], []),
+        (["param_scheduler.type=LinearLR", "param_scheduler.end=3"], []),
+        ([f"{_WEIGHTS}.type=Pretrained", f"{_WEIGHTS}.checkpoint=torchvision://unet"], []),
+        ([], ["--amp"]),
+        ([], ["--resume", "gone.pth"]),
+        (["train_dataloader.dataset.dataset.type=zoo.squares.SquareDatase"], []),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_hint_of_train_leads_to_a_run(
+    train: Callable[..., int], settings: list[str], options: list[str]
+) -> None:
+    assert train(*settings, options=options) == 1
+
+
+@pytest.mark.usefixtures("plugins")
+def test_hint_of_data_that_is_not_there_names_the_option(train: Callable[..., int]) -> None:
+    """And the key of the data set inside its wrapper, for data that is not prepared."""
+    assert train(data=False) == 1
+
+
+@pytest.mark.usefixtures("plugins")
+def test_hints_of_a_used_work_dir_and_of_foreign_code_lead_on(
+    train: Callable[..., int], monkeypatch: pytest.MonkeyPatch, squares_config: Path
+) -> None:
+    assert train() == 0
+    assert train() == 1  # --resume
+    shutil.rmtree("run")
+    with squares_config.open("a") as stream:
+        stream.write("x = 1\n")
+    from zoo.engine import foreign_configs
+
+    monkeypatch.setattr(foreign_configs, "_ADMITTED", set())
+    monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", "1")
+
+    assert train() == 1
+
+
+@pytest.mark.usefixtures("plugins")
+def test_hint_of_a_checkpoint_alone_leads_to_a_prediction(
+    train: Callable[..., int], squares_data: Path, holes: dict[str, str]
+) -> None:
+    """Its config is beside it: CONFIG is that of the work dir."""
+    assert train() == 0
+    holes["CONFIG"] = "run/squares.py"
+    image = str(next((squares_data / "images").iterdir()))
+    words = ["predict", "run/iter_1.pth", image, "--out", "out"]
+
+    assert len(_follow(words, holes)) == 1

@@ -116,7 +116,7 @@ RULES = {
         "zoo",
         others={
             *("faulty_server", "download_faults", "demonstration", "terminal", "evidence"),
-            *("document_kinds", "document_mutator", "document_seeds"),
+            *("document_kinds", "document_mutator", "document_seeds", "document_surroundings"),
         },
         lazily={"numpy", "cv2", "click", "mmengine", "sweep_upstream"},
     ),

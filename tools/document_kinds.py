@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import os
 import random
 import shutil
 import sys
@@ -27,7 +26,6 @@ from document_seeds import (
     CLASSES,
     COCO,
     ENTRY_POINTS,
-    HEADER,
     INDEX,
     LOCK,
     LOG,
@@ -37,7 +35,7 @@ from document_seeds import (
 
 from zoo import discovery
 
-__all__ = ["KINDS", "Folder", "Kind", "surround", "zoo"]
+__all__ = ["KINDS", "Folder", "Kind", "zoo"]
 
 
 class Kind:
@@ -51,6 +49,7 @@ class Kind:
     file = ""
     seed: Any = None
     is_toml = False
+    is_drawn = False  # pictures take their time
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -289,7 +288,8 @@ class TestFile(Kind):
 
         find_test_files(self.path.parent, "ef" * 32)
         raises_no_other(lambda: read_per_image(self.path))
-        if chance.random() < 0.02:
+        self.is_drawn = chance.random() < 0.02
+        if self.is_drawn:
             zoo("plot", self.path, "--out", self.root / "x.png")
         return raises_no_other(lambda: read_test_rows(self.path, "ef" * 32))
 
@@ -308,7 +308,8 @@ class Log(Kind):
         """Read the curves, and now and then draw them."""
         from zoo.engine.run_logs import read_run_log
 
-        if chance.random() < 0.03:
+        self.is_drawn = chance.random() < 0.03
+        if self.is_drawn:
             zoo("plot", self.path.parents[1], "--out", self.root / "x.png")
         return raises_no_other(lambda: read_run_log(self.path.parents[1]))
 
@@ -362,41 +363,3 @@ def searching_installed() -> Iterator[None]:
         yield
     finally:
         discovery._entry_point_values = list
-
-
-def surround(root: Path, *, with_folders: bool) -> None:
-    """Fill a folder with good documents, prepared folders too if wanted, and point zoo at it."""
-    package = root / "plugins/hostile/zoo_hostile"
-    for folder in (package, root / "run/vis_data", root / "site/hostile-1.0.dist-info"):
-        folder.mkdir(parents=True)
-    for name in ("__init__.py", "c.py", "w.safetensors"):
-        (package / name).write_text("")
-    (package / "old.json").write_bytes(write_json(INDEX, random.Random(0)))
-    (package / "zoo_plugin.toml").write_bytes(write_toml(MANIFEST))
-    for name, parent in (("good", "plugins/good"), ("wheel", "site")):
-        place = root / parent / f"zoo_{name}"
-        place.mkdir(parents=True)
-        (place / "__init__.py").write_text("")
-        manifest = {
-            "plugin": {**HEADER, "name": name},
-            "loss": [{"name": "G", "target": f"zoo_{name}.x:G"}],
-        }
-        (place / "zoo_plugin.toml").write_bytes(write_toml(manifest))
-    os.environ |= {
-        "ZOO_PLUGIN_PATH": str(root / "plugins"),
-        "ZOO_CACHE": str(root / "cache"),
-        "ZOO_LOCK": str(root / "zoo.lock"),
-    }
-    sys.path.append(str(root / "site"))
-    if with_folders:
-        _prepare_folders(root)
-    # The plugins that are installed here are not what is tried, and take most of the time.
-    discovery._entry_point_values, discovery.find_checkouts = list, tuple
-
-
-def _prepare_folders(root: Path) -> None:
-    for name, plugin, size in (("semantic", "lung_xray", "64"), ("instance", "oil_storage", "256")):
-        raw = root / f"{name}-raw"
-        zoo("data", "sample", plugin, "--out", raw, "--count", "6", "--size", size, listing=True)
-        words = ("--source", raw, "--out", root / name, "--shares", "0.5,0.5,0")
-        zoo("data", "prepare", plugin, *words, listing=True)

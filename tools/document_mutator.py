@@ -114,7 +114,7 @@ def _swap(node: Any, key: Any, chance: random.Random) -> None:
 
 def _nudge(node: Any, key: Any, chance: random.Random) -> None:
     value = node[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 10**300:
         return _replace(node, key, chance)
     node[key] = chance.choice((value + 1, value - 1, -value, value * 10**6, float(value) + 0.5))
     return None

@@ -4,8 +4,9 @@
     python tools/fuzz_documents.py [--count 20000] [--seed 0] [--only KIND...]
 
 Each document is read as the commands read it, most of them by the commands themselves. It must be
-taken or refused: an exception that is none of zoo's, two seconds of work, or output that a terminal
-would act upon is a failure, whose document is kept. Exits 1 if there is any.
+taken or refused: an exception that is none of zoo's, two seconds of work (15 where a picture is
+drawn) or output that a terminal would act upon is a failure, whose document is kept. Exits 1 if
+there is any.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from document_kinds import KINDS, Folder, Kind, surround
+from document_kinds import KINDS, Folder, Kind
+from document_surroundings import surround
 
 __all__ = ["fuzz", "main"]
 
-MOST_S, HANGS_S = 2.0, 20
+MOST_S, DRAWN_S, HANGS_S = 2.0, 15.0, 60
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def fuzz(kind: Kind, count: int, seed: int, kept: Path) -> Counter[str]:
         try:
             with alarmed(HANGS_S):
                 outcome = "taken" if kind.read(chance) else "refused"
-            if time.process_time() - began > MOST_S:
+            if time.process_time() - began > (DRAWN_S if kind.is_drawn else MOST_S):
                 outcome = "slow"
         except Exception:  # noqa: BLE001 - what is none of zoo's is what is looked for
             outcome = "failed"

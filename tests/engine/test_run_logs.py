@@ -257,6 +257,27 @@ def test_log_and_values_that_are_no_file_are_refused(tmp_path: Path, target: str
         read_per_image(log)
 
 
+def test_values_of_very_many_names_are_not_drawn(tmp_path: Path) -> None:
+    """A strip for each of thousands would take hours."""
+    path = tmp_path / "test.json"
+    rows = [{"file": "a.png", "values": {f"k{number}": number for number in range(101)}}]
+    path.write_text(json.dumps({"schema": "zoo.test/1", "per_image": rows}))
+
+    with pytest.raises(DataError, match="it holds values of 101 names, expected at most 100"):
+        read_per_image(path)
+
+
+def test_metrics_of_very_many_kinds_are_not_drawn(tmp_path: Path) -> None:
+    """Each kind has a panel, and a picture has room for some tens of them."""
+    log = tmp_path / "vis_data" / "scalars.json"
+    log.parent.mkdir()
+    metrics = {f"k{number}_m": float(number) for number in range(200)}
+    log.write_text("".join(f"{json.dumps({'step': step, **metrics})}\n" for step in (1, 2)))
+
+    with pytest.raises(DataError, match="panels, expected at most 40"):
+        plot([tmp_path], tmp_path / "x.png")
+
+
 def test_names_of_a_log_are_printable_and_no_formulas(tmp_path: Path) -> None:
     """What a metric is called goes into the picture as it is written, and draws without a word."""
     log = tmp_path / "vis_data" / "scalars.json"

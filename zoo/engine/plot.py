@@ -19,6 +19,7 @@ from zoo.errors import DataError
 __all__ = ["plot"]
 
 FORMATS = (".png", ".pdf", ".svg")
+_MOST_PANELS = 40
 PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.6, 130
 
 
@@ -53,6 +54,11 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
     if not panels:
         message = f"cannot plot {str(sources[0])!r}: its log has no losses, metrics or rates."
         raise DataError(message, path=Path(sources[0]), hint="give a work dir of `zoo train`.")
+    if len(panels) > _MOST_PANELS:
+        message = f"cannot plot {str(sources[0])!r}: it takes {len(panels)} panels, expected at "
+        message += f"most {_MOST_PANELS}."
+        hint = "give fewer work dirs and files, or those of fewer metrics."
+        raise DataError(message, path=Path(sources[0]), hint=hint)
     replace_file(path, _render(panels, path.suffix.lower()[1:]))
     return path
 

@@ -31,7 +31,7 @@ Curve: TypeAlias = dict[int, float]
 
 _LOG = Limits(size_bytes=2**29, values=20_000_000, is_finite=False)
 _LINE = Limits(values=10_000, depth=8, is_finite=False)
-_MOST_CURVES = 2_000
+_MOST_CURVES, _MOST_STRIPS = 2_000, 100  # a picture of more takes minutes, and shows nothing
 _NO_LOG = "expected a scalars.json of mmengine."
 _NOT_CURVES = frozenset({"epoch", "iter", "step", "time", "data_time", "memory", "eta"})
 
@@ -232,6 +232,12 @@ def read_per_image(path: Path) -> PerImage:
         message = f"cannot plot {path.name!r}: it holds no per-image values."
         hint = "only metrics that offer per-image values keep them; plot its work dir instead."
         raise DataError(message, path=path, hint=hint)
+    if len(values) > _MOST_STRIPS:
+        message = (
+            f"cannot plot {path.name!r}: it holds values of {len(values):,} names, expected at "
+        )
+        message += f"most {_MOST_STRIPS}."
+        raise DataError(message, path=path, hint="plot its work dir instead.")
     return PerImage(printable(path.stem), values)
 
 

@@ -126,31 +126,40 @@ def test_train_on_run_lengths_counts_them_before_the_first_step(
     shares = ("--task", "instance", "--shares", "1,0,0")
     run("data", "prepare", "folder_data", "--source", raw, "--out", data, *shares)
     load = "train_dataloader.dataset.pipeline.1"
-    options = ["model.backbone.init_cfg=None", "train_cfg.max_iters=0"]
+    loading: list[str] = []
     if not loads_rle:
-        options += [f"{load}.type=mmdet.LoadAnnotations", f"{load}.with_bbox=True"]
-        options += [f"{load}.with_mask=True", f"{load}.poly2mask=False"]
+        loading += [f"{load}.type=mmdet.LoadAnnotations", f"{load}.with_bbox=True"]
+        loading += [f"{load}.with_mask=True", f"{load}.poly2mask=False"]
 
-    done = run(
+    laid = ["--cfg-options", *loading] if loading else []
+    checked = run("data", "check", data, "--config", CONFIG, *laid, check=False)
+    options = [
+        "model.backbone.init_cfg=None",
+        "train_cfg.max_iters=1",
+        "param_scheduler=None",
+        *loading,
+    ]
+    trained = run(
         "train", CONFIG, "--data", data, "--work-dir", tmp_path / "w", "--cfg-options", *options,
         check=False,
     )  # fmt: skip
 
-    said = done.stderr + done.stdout
-    if loads_rle:
-        assert "run lengths)" in said
-        assert "are lost" not in said
-    else:
-        assert done.returncode == 1
-        assert "are lost by LoadAnnotations, whose masks are run lengths" in said
+    assert "run lengths)" in checked.stdout
+    for done in (checked, trained):
+        said = done.stderr + done.stdout
         assert "Traceback" not in said
+        assert ("are lost by LoadAnnotations, whose masks are run lengths" in said) != loads_rle
+        assert ("labels: " in said or "loaded in the" in said) == loads_rle
+    assert (checked.returncode == 0) == loads_rle
+    if not loads_rle:
+        assert trained.returncode == 1
 
 
 def as_run_lengths(raw: Path) -> None:
     """Turn every polygon of a COCO JSON into run lengths."""
     from pycocotools import mask as tools
 
-    (path,) = raw.rglob("*.json")
+    path = raw / "annotations.json"
     content = json.loads(path.read_text())
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     for row in content["annotations"]:

@@ -119,3 +119,19 @@ def test_prepare_instances_when_crowd_then_no_chip_and_reported(
         ("list.csv:9", "crowd region: gets no chip"),
         ("list.csv:9", "crowd region: gets no chip"),
     ]
+
+
+def test_count_objects_of_a_crowded_folder_counts_both_apart(
+    tmp_path: Path, prepare_discs: Run
+) -> None:
+    """What `zoo data check` prints: objects by the kind of their mask, and crowds."""
+    from zoo.data import count_objects
+
+    scenes = make_crowded(tmp_path / "raw")
+    prepare_discs(tmp_path / "raw", tmp_path / "out", scenes, "whole", shares=Shares(1, 0, 0))
+
+    assert count_objects(tmp_path / "out") == [
+        "train: 1 objects in 1 of 2 images (1 polygons), 2 crowds",
+        "val: 0 objects in 0 of 0 images",
+        "test: 0 objects in 0 of 0 images",
+    ]

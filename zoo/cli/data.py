@@ -11,6 +11,7 @@ import click
 
 from zoo.cli import LazyGroup
 from zoo.cli.errors import ZooCommand
+from zoo.cli.mm_command import MMCommand
 from zoo.cli.output import say, say_text
 from zoo.cli.progress import progress_bar
 from zoo.texts import printable
@@ -152,13 +153,31 @@ def prepare(
     say(f"prepared: {out}")  # the summary has said so if it was there, unchanged
 
 
-@click.command(cls=ZooCommand)
+@click.command(cls=MMCommand)
 @click.argument("folder", metavar="DIR", type=_DIR)
-def check(folder: Path) -> None:
-    """Prove the prepared folder DIR: its files, sizes, labels, splits and digests."""
-    from zoo.data import check_prepared
+@click.option(
+    "--config",
+    metavar="CONFIG",
+    help="Send images through the training pipeline of this config, and count what it loads.",
+)
+@click.option(
+    "--cfg-options",
+    multiple=True,
+    metavar="K=V ...",
+    help="Settings laid over that config.",
+)
+def check(folder: Path, config: str | None, cfg_options: tuple[str, ...]) -> None:
+    """Prove the prepared folder DIR: its files, sizes, labels, splits and digests.
+
+    Of instances the objects of each split are counted. With --config they are counted behind its
+    pipeline too, as `zoo train` does before its first step.
+    """
+    from zoo.data import check_prepared, count_objects
     from zoo.errors import DataError
 
+    if cfg_options and config is None:
+        message = "give --config too"
+        raise click.BadParameter(message, param_hint="--cfg-options")
     with progress_bar("check") as progress:
         problems = check_prepared(folder, progress=progress)
     if problems:
@@ -166,7 +185,24 @@ def check(folder: Path) -> None:
             say(problem)
         message = f"the prepared folder does not hold: {len(problems)} problems, listed above."
         raise DataError(message, path=folder, hint="run `zoo data prepare` again into a new --out.")
+    for line in count_objects(folder):
+        say(line)
+    if config is not None:
+        _check_labels(folder, config, cfg_options)
     say(f"ok: {folder}")
+
+
+def _check_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> None:
+    """Count the objects that a config's training pipeline loads."""
+    from zoo.engine.config import read_config
+    from zoo.engine.instance_labels import count_training_labels
+    from zoo.engine.running import log_on_stderr
+
+    with log_on_stderr():
+        resolved = read_config(config, cfg_options=cfg_options, data=folder, pretrained="none")
+        counts = count_training_labels(resolved)
+    for count in counts:
+        say(f"train through {config}: {count.text()}")
 
 
 @click.command(cls=ZooCommand)

@@ -9,6 +9,7 @@ and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 """
 
 from zoo.data.check import check_prepared
+from zoo.data.check_instances import count_objects
 from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.coco_masks import box_of_segmentation
 from zoo.data.dataset_json import read_prepared
@@ -86,6 +87,7 @@ __all__ = [
     "check_prepared",
     "chip_window",
     "compose",
+    "count_objects",
     "decode_image",
     "decode_mask",
     "decode_picture",

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
-from zoo.data.coco import CocoFile, read_coco
+from zoo.data.coco import CocoAnnotation, CocoFile, read_coco
+from zoo.data.dataset_json import read_prepared
 from zoo.data.digests import digest_bytes, digest_pixels
 from zoo.data.images import decode_image, to_uint8
 from zoo.data.prepared import Prepared, WindowFile
 from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
 
-__all__ = ["MOST_BYTES", "check_annotations", "check_window"]
+__all__ = ["MOST_BYTES", "check_annotations", "check_window", "count_objects"]
 
 MOST_BYTES = 2**31
 """Of a picture, or of the COCO JSON of one split."""
@@ -87,3 +89,39 @@ def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
         yield f"{name}: found {found} px, expected {row.width_px}x{row.height_px}"
     elif (digest_bytes(data) if is_copy else digest_pixels(to_uint8(pixels))) != row.image_sha256:
         yield f"{name}: its pixels are not those that were prepared"
+
+
+def count_objects(root: Path) -> list[str]:
+    """Return a line for each split of a prepared folder of instances; none for label maps.
+
+    ``train: 249 objects in 12 of 25 images (200 polygons, 49 run lengths), 3 crowds``.
+
+    Args:
+        root: A folder that holds (:func:`zoo.data.check_prepared`).
+
+    Raises:
+        DataError: It is no prepared folder, or a COCO JSON of it cannot be read.
+    """
+    prepared = read_prepared(root)
+    lines = []
+    for split in prepared.annotations:
+        path = prepared.annotations_path(split)
+        try:
+            content = read_coco(read_file(path, MOST_BYTES), str(path))
+        except (OSError, DocumentError) as error:
+            message = f"cannot count the objects of {path.name!r}: {reason_of(error)}."
+            raise DataError(message, path=path, hint="run zoo data check on the folder.") from error
+        objects = [row for row in content.annotations if not row.is_crowd]
+        kinds = Counter(_kind(row) for row in objects)
+        shown = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        places = f"{len({row.image_id for row in objects})} of {len(content.images)} images"
+        line = f"{split}: {len(objects)} objects in {places}{f' ({shown})' if shown else ''}"
+        crowds = len(content.annotations) - len(objects)
+        lines.append(f"{line}, {crowds} crowds" if crowds else line)
+    return lines
+
+
+def _kind(annotation: CocoAnnotation) -> str:
+    if not annotation.segmentation:
+        return "boxes alone"
+    return "run lengths" if isinstance(annotation.segmentation, dict) else "polygons"

@@ -12,14 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.data.coco import LIMITS
 from zoo.documents import DocumentError, read_json, reason_of
 from zoo.engine.random_state import random_state, set_random_state
-from zoo.errors import DataError
+from zoo.errors import ConfigError, DataError
 
-__all__ = ["LabelCount", "check_instance_labels", "count_labels"]
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["LabelCount", "check_instance_labels", "count_labels", "count_training_labels"]
 
 _MOST_IMAGES = 48  # through the pipeline; each kind of mask is among them
 _MOST_SECONDS = 20.0
@@ -92,6 +95,29 @@ def check_instance_labels(dataset: Any, key: str) -> list[LabelCount]:
             counts.append(count_labels(leaf))
             _check(counts[-1], place, path)
     return counts
+
+
+def count_training_labels(config: Config) -> list[LabelCount]:
+    """Build a config's training data set and return what `check_instance_labels` counts of it.
+
+    Args:
+        config: As `read_config` returns it.
+
+    Raises:
+        ConfigError: It has no training data, or that cannot be built.
+        DataError: As of `check_instance_labels`.
+    """
+    from mmengine.registry import DATASETS, init_default_scope
+
+    from zoo.engine.running import explaining
+
+    if not config.get("train_dataloader"):
+        message = "cannot count what is trained on: the config has no train_dataloader."
+        raise ConfigError(message, where=config.filename, hint="give a config that trains.")
+    init_default_scope(config.get("default_scope", "mmengine"))
+    with explaining(config):
+        dataset = DATASETS.build(config.train_dataloader["dataset"])
+    return check_instance_labels(dataset, "train_dataloader.dataset")
 
 
 def count_labels(dataset: Any) -> LabelCount:

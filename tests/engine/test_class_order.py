@@ -185,3 +185,26 @@ def test_json_without_categories_is_refused(read: Any, tmp_path: Path, text: str
         check_class_order(config, ("train",))
 
     assert caught.value.path == tmp_path / "a.json"
+
+
+@pytest.mark.slow
+def test_config_of_ones_own_in_another_order_is_refused_before_it_trains(tmp_path: Path) -> None:
+    """With mmdet's Mask R-CNN as its base, as its users write it."""
+    from zoo.engine.config import read_config
+    from zoo.engine.train import train
+
+    _write_json(tmp_path / "train.json", _NAMES)
+    dataset = {"data_root": str(tmp_path), "ann_file": "train.json", "data_prefix": {"img": ""}}
+    (tmp_path / "mine.py").write_text(
+        '_base_ = ["mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"]\n'
+        "heads = dict(bbox_head=dict(num_classes=3), mask_head=dict(num_classes=3))\n"
+        "model = dict(roi_head=heads)\n"
+        f"data = dict({dataset!r}, metainfo=dict(classes=('nut', 'bolt', 'ring')))\n"
+        "train_dataloader = dict(dataset=data)\nval_dataloader = dict(dataset=data)\n"
+    )
+    config = read_config(tmp_path / "mine.py", pretrained="none", work_dir=tmp_path / "run")
+
+    with pytest.raises(ConfigError, match=r"the config has \(nut, bolt, ring\), the JSON has"):
+        train(config)
+
+    assert not (tmp_path / "run").exists()

@@ -137,3 +137,43 @@ def test_parse_config_file_with_package_base_needs_no_network(tmp_path: Path) ->
 
     assert config.model.backbone.base_channels == 4
     assert config.model.backbone.type == "UNet"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "[1, 2]", "expected names with values at the top of it, and of each base"),
+        ("a.json", '{"_base_": "b.json"}', "expected names with values at the top of it"),
+        ("a.json", "{", "JSONDecodeError: "),
+        ("a.json", "[" * 100_000, "it is nested too deep, or names itself in _base_"),
+        ("a.json", '{"_base_": "a.json"}', "it is nested too deep, or names itself in _base_"),
+        ("a.json", '{"a": ' + "9" * 5000 + "}", "ValueError: Exceeds the limit"),
+        ("a.yaml", "- 1", "expected names with values at the top of it"),
+        ("a.yaml", "1: 2", "expected names with values at the top of it"),
+        ("a.yaml", "", "expected names with values at the top of it"),
+        ("a.py", "_base_ = 'a.py'", "it is nested too deep, or names itself in _base_"),
+        ("a.py", "_base_ = 3", "TypeError: "),
+        ("a.py", "_base_ = 'mmnone::a/b.py'", "AssertionError: mmengine does not support to load"),
+        ("a.py", "import sys; sys.exit(3)", "its code ends the process with exit code 3"),
+        ("a.py", "class E(Exception): pass\nraise E('x')", "E: x"),
+        ("a.py", "raise StopIteration", "StopIteration"),
+        ("a.py", "raise MemoryError", "MemoryError"),
+        ("a.py", "with open('x'): pass", "Only `read_base` context manager can be used"),
+        ("a.py", "\x00", ""),
+        ("a.py", "\xff".encode("latin-1"), "UnicodeDecodeError: "),
+    ],
+)
+def test_parse_config_file_of_any_kind_ends_in_one_message(
+    tmp_path: Path, name: str, text: str | bytes, message: str
+) -> None:
+    """Of whatever a config, or what reads it, raises."""
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (tmp_path / "b.json").write_text("[1]")
+
+    with pytest.raises(ConfigError) as caught:
+        parse_config_file(path)
+
+    assert message in caught.value.message
+    assert caught.value.hint
+    assert str(caught.value.where).startswith(str(tmp_path))

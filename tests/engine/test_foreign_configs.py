@@ -165,3 +165,23 @@ def test_own_run_is_opened_where_foreign_code_is_refused_until_its_config_is_edi
         stream.write("x = 1\n")
     with pytest.raises(ConfigError, match="ZOO_NO_FOREIGN_CODE refuses that"):
         open_model(str(moved))
+
+
+def test_config_that_a_model_reads_while_it_is_built_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As mmdet's distillation does with its teacher's."""
+    from mmengine.config import Config
+
+    from zoo.engine.running import explaining
+    from zoo.errors import ConfigError
+
+    canary, teacher = tmp_path / "ran", tmp_path / "teacher.py"
+    teacher.write_text(f"open({str(canary)!r}, 'w').close()\n")
+    monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", "1")
+
+    config = Config({"model": {}})
+    with pytest.raises(ConfigError, match=r"the config 'teacher\.py'"), explaining(config):
+        Config.fromfile(teacher)
+
+    assert not canary.exists()

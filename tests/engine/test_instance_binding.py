@@ -185,6 +185,28 @@ def test_bind_data_of_instances_gives_a_json_to_metrics_that_name_none(
     assert [metric for metric in found[1:] if "ann_file" in metric] == []
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ({"type": "LVISMetric", "metric": ["bbox", "segm"]}, ["bbox", "segm"]),
+        ({"type": "CityScapesMetric", "outfile_prefix": "x", "seg_prefix": "y"}, ["bbox"]),
+        ({"type": "mmdet.OpenImagesMetric", "iou_thrs": 0.5}, ["bbox"]),
+    ],
+    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+)
+def test_metric_of_another_data_set_s_files_becomes_cocos(
+    config: dict[str, Any], discs_data: Path, metric: dict[str, Any], expected: list[str]
+) -> None:
+    """Else it asks for a package, or for files, that the data has nothing to do with."""
+    config["val_evaluator"] = [metric]
+
+    bind_data(config, discs_data)
+
+    truth = str(discs_data / "annotations/val.json")
+    row = {"type": "mmdet.CocoMetric", "metric": expected, "ann_file": truth}
+    assert config["val_evaluator"] == [row]
+
+
 def _upstream(name: str) -> dict[str, Any]:
     from zoo.engine.config_files import find_config_file, parse_config_file
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from zoo.errors import ZooError
 
 __all__ = ["bind_evaluator", "iterate_metrics"]
 
+_LOG = logging.getLogger("zoo")
+_OF_OTHER_DATA = ("CityScapesMetric", "CrowdHumanMetric", "LVISMetric", "OpenImagesMetric")
+
 
 def bind_evaluator(config: Any, key: str, path: Path) -> None:
     """Give the metrics of an evaluator that compare with a COCO JSON another one.
 
     A metric that can be given one, and is not, would take the annotations of the pipeline, which
-    test pipelines do not keep.
+    test pipelines do not keep. One that reads another data set's own files becomes COCO's.
 
     Args:
         config: The whole config, changed in place.
@@ -32,9 +36,23 @@ def bind_evaluator(config: Any, key: str, path: Path) -> None:
     # One dict often stands under two keys (test_evaluator = val_evaluator).
     config[key] = copy.deepcopy(config[key])
     scope = str(config.get("default_scope") or "mmdet")
-    for _, metric in iterate_metrics(config[key], key):
+    for place, metric in iterate_metrics(config[key], key):
+        _exchange(metric, place)
         if "ann_file" in metric or _takes_ann_file(metric.get("type"), scope):
             metric["ann_file"] = str(path.absolute())
+
+
+def _exchange(metric: dict[str, Any], key: str) -> None:
+    """Put COCO's metric in the place of one that reads files of another data set alone."""
+    kind = str(metric.get("type")).rpartition(".")[2]
+    if kind not in _OF_OTHER_DATA:
+        return
+    asked = metric.get("metric", "bbox")
+    asked = [asked] if isinstance(asked, str) else list(asked)
+    kept = [name for name in asked if name in ("bbox", "segm")] or ["bbox"]
+    metric.clear()
+    metric.update(type="mmdet.CocoMetric", metric=kept)
+    _LOG.warning("%s: %s reads files of another data set; CocoMetric takes its place", key, kind)
 
 
 def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -102,7 +102,8 @@ def test(
     config.load_from, config.resume = str(checkpoint), False
     config.work_dir = str(Path(config.work_dir) / "test")
     weights = load_checkpoint(checkpoint)
-    _check(config)
+    with explaining(config, doing="use the config"):
+        _check(config)
     tiling = choose_windows(config, tiles, tta=tta)
     if tta:
         use_test_time_augmentation(config)

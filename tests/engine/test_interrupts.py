@@ -120,6 +120,35 @@ def test_run_stopped_within_a_step_ends_as_the_run_left_alone(
 
 
 @pytest.mark.slow
+def test_run_by_epochs_whose_workers_outlive_them_ends_as_the_run_left_alone(
+    read: Callable[..., Any], press: Callable[..., None]
+) -> None:
+    """What they drew in the epochs before the stop is drawn again."""
+    from mmseg.models import EncoderDecoder
+
+    from zoo.engine.interrupts import InterruptedRunError
+    from zoo.engine.train import train
+
+    def config(folder: str) -> Any:
+        loading = ("num_workers=2", "persistent_workers=True")
+        options = [f"train_dataloader.{option}" for option in loading]
+        found = read(folder, *options, by_epoch=True)
+        found.train_cfg.max_epochs = 2
+        return found
+
+    whole = train(config("whole"))
+    press(EncoderDecoder, "loss", 13, signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError) as caught:
+        train(config("again"))
+    again = train(config("again"), resume="auto")
+
+    assert "epoch_2.pth" in {path.name for path in whole.iterdir()}
+    assert caught.value.step == 13
+    _assert_same_end(whole, again)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("by_epoch", [False, True])
 def test_run_stopped_within_a_validation_validates_again(
     read: Callable[..., Any], press: Callable[..., None], by_epoch: bool
@@ -275,6 +304,7 @@ def test_process_that_is_shielded_outlives_ctrl_c(method: str) -> None:
     child.join(timeout=0.5)
 
     assert child.is_alive()
+    child.terminate()
+    child.join(timeout=10)
+    assert child.exitcode == -signal.SIGTERM
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
-    child.kill()
-    child.join()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shlex
 import signal
 import sys
@@ -42,8 +43,15 @@ class Stopping:
 
     signal_number: int | None = None
 
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal and raise it."""
+        """Note the signal and raise it; a forked process just ends."""
+        if os.getpid() != self._pid:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if self.signal_number is None:
             self.signal_number = number
             # What comes while Python winds up has nothing to save and no traceback to show.

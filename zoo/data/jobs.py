@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -41,7 +42,7 @@ def run_jobs(
     """
     results: list[_Result] = []
     failures: list[DataError] = []
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with _leaving_at_once(workers) as pool:
         for number, future in enumerate(_submit(pool, work, items, ahead=2 * workers), start=1):
             try:
                 results.append(future.result())
@@ -56,6 +57,17 @@ def run_jobs(
     if failures:
         raise _combine(failures, what)
     return results
+
+
+@contextmanager
+def _leaving_at_once(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool which, if the block fails or is stopped, ends with what runs in it just then."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _submit(

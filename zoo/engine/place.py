@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Place", "find_place"]
 
 _KEY = "zoo_place"
+# Images that are read again for the random state of workers that outlive an epoch; of more than
+# these the reading would take longer than what is gained is worth.
+_MOST_AGAIN = 20_000
 
 
 def find_place(runner: Runner) -> Place:
@@ -87,6 +90,8 @@ class Place(Hook):  # type: ignore[misc]
         if not isinstance(loop, EpochBasedTrainLoop):
             self._rewind_iterations(loop)
             return
+        if self._state is not None:
+            self._read_epochs_again(runner, loop)
         skipped, self._skipped = min(self._skipped, len(loop.dataloader)), 0
         self._first = runner.iter - skipped
         if skipped:
@@ -101,6 +106,25 @@ class Place(Hook):  # type: ignore[misc]
     def after_train_epoch(self, runner: Runner) -> None:
         """Note that no epoch runs."""
         self._first = None
+
+    def _read_epochs_again(self, runner: Runner, loop: Any) -> None:
+        """Bring workers that outlive an epoch to where the earlier epochs had left theirs."""
+        loader, epochs = loop.dataloader, loop.epoch
+        if not epochs or not getattr(loader, "persistent_workers", False):
+            return
+        if epochs * len(loader.dataset) > _MOST_AGAIN:
+            text = "the workers of train_dataloader outlive an epoch, and are not brought to where "
+            text += "they were: random transforms draw other numbers than without the stop"
+            runner.logger.warning(text)
+            return
+        runner.logger.info(f"reading {epochs} epochs again, for the random state of the workers")
+        samplers: list[Any] = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
+        for epoch in range(epochs + 1):
+            for sampler in (*samplers, getattr(samplers[1], "sampler", None)):
+                if hasattr(sampler, "set_epoch"):
+                    sampler.set_epoch(epoch)
+            for _ in loader if epoch < epochs else ():
+                pass
 
     def _restore(self) -> None:
         if self._state is not None:

@@ -7,10 +7,11 @@ A worker that dies of it takes the run along: the loader misses it, in whatever 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import process, resource_tracker
 
 from torch.utils.data._utils import signal_handling
@@ -22,6 +23,20 @@ __all__ = ["dead_worker", "deferring_dead_workers", "shielding_workers"]
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
 
 
+_shields = 0
+
+
+def _take_the_end() -> None:
+    """Let a forked worker end by SIGTERM: its parent's handler is not for it."""
+    if _shields:
+        with suppress(ValueError):  # forked by a thread other than the main one
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_take_the_end)
+
+
 @contextmanager
 def shielding_workers() -> Iterator[None]:
     """Start every process inside the block deaf to Ctrl-C and to a terminal that is closed.
@@ -30,8 +45,13 @@ def shielding_workers() -> Iterator[None]:
     that comes meanwhile reaches this process afterwards. Its parent ends it, as always; where the
     parent is killed, torch's workers find out and end within seconds.
     """
+    global _shields
     with exchanged(process.BaseProcess, start=_shielded(process.BaseProcess.start)):
-        yield
+        _shields += 1
+        try:
+            yield
+        finally:
+            _shields -= 1
 
 
 def _shielded(start: Callable[..., None]) -> Callable[..., None]:

@@ -23,6 +23,7 @@ from zoo.engine.per_image import PerImageValues, keeping_per_image
 from zoo.engine.processes import join_processes, unwrap_model
 from zoo.engine.progress import watch_runner
 from zoo.engine.running import build_runner, explaining
+from zoo.engine.shielding import shielding_workers
 from zoo.engine.type_names import check_type_names
 from zoo.engine.window_tests import choose_windows, seeing_windows
 from zoo.engine.workers import explaining_workers
@@ -108,7 +109,7 @@ def test(
     if tta:
         use_test_time_augmentation(config)
     join_processes(config)
-    with safe_loading(), leaving_no_results_out():
+    with safe_loading(), leaving_no_results_out(), shielding_workers():
         runner = build_runner(config)
         model = unwrap_model(runner.model)
         module: Any = model.module if tta else model

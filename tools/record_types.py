@@ -214,6 +214,8 @@ def _form(
         evidence.families |= pools.get((key,), Evidence()).families
     if not evidence.is_known and own.told is not None:
         evidence.merge(own.told)
+    if evidence.whole and own.told is not None and own.told.number:
+        evidence.number = evidence.number or [float(bound) for bound in evidence.whole]
     if key in _PARTS_OF_PIXELS:
         evidence.add(-1e4, None)
     if key == "padding_mode":

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.budget import current_budget
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,17 +38,23 @@ def predict_sample(model: LoadedModel, batch: dict[str, list[Any]], where: str) 
 
     Raises:
         DataError: The model fails on it, as where the memory is full.
+        CheckpointError: It is a published model that takes more than its budget.
     """
     import torch
 
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _watched(model, batch):
             return model.module.test_step(batch)[0]
     except _FAILURES as error:
         hint = _hint(model) if _is_full(error) else None
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         message = f"cannot predict on {Path(where).name!r}: the model fails: {first}"
         raise DataError(message, path=where, hint=hint) from error
+
+
+def _watched(model: LoadedModel, batch: dict[str, list[Any]]) -> AbstractContextManager[None]:
+    budget = current_budget()
+    return nullcontext() if budget is None else budget.forward(batch, model.config.model)
 
 
 def _is_full(error: Exception) -> bool:

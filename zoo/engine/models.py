@@ -6,11 +6,13 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from zoo.engine.budget import within_budget
 from zoo.engine.checkpoints import Checkpoint, as_colors, load_checkpoint
 from zoo.engine.class_counts import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.config import read_config
@@ -41,6 +43,8 @@ __all__ = [
 ]
 
 MAX_CLASSES = 255
+# Sizes that cannot be, packages that are not there.
+_BUILD_FAILURES = (ArithmeticError, IndexError, MemoryError, RuntimeError)
 _FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
 
 
@@ -69,8 +73,11 @@ class LoadedModel:
     is_published: bool = False
 
     def confined(self) -> AbstractContextManager[None]:
-        """Return the block in which the model may be run: a record's types come from registries."""
-        return registries_alone() if self.is_published else nullcontext()
+        """Return the block in which one image is predicted, under the rules for a record.
+
+        Its types come from registries alone, and it has a budget.
+        """
+        return _confined() if self.is_published else nullcontext()
 
     def identity(self) -> dict[str, str | None]:
         """Return what a result says of the model that made it, the weights' sha256 included."""
@@ -83,6 +90,12 @@ class LoadedModel:
             "checkpoint": self.checkpoint.name,
             "sha256": digest,
         }
+
+
+@contextmanager
+def _confined() -> Iterator[None]:
+    with registries_alone(), within_budget():
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +278,8 @@ def _build_untrained(parts: _Parts) -> nn.Module:
     from mmengine.registry import MODELS, init_default_scope
 
     init_default_scope(parts.config.get("default_scope", "mmseg"))
-    check_type_names(parts.config)
+    if not parts.is_published:  # a record's types are on the list; here they would be imported
+        check_type_names(parts.config)
     where = parts.checkpoint.path
     held = parts.checkpoint.state_dict if parts.is_published else None
     with explaining(parts.config, where), warnings.catch_warnings(), no_larger_than(held, where):
@@ -273,7 +287,7 @@ def _build_untrained(parts: _Parts) -> nn.Module:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(seg|det|engine|cv)\.")
         try:
             module: nn.Module = MODELS.build(parts.config.model)
-        except (MemoryError, RuntimeError) as error:  # sizes that cannot be, packages that lack
+        except _BUILD_FAILURES as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             message = f"cannot build the model {parts.name!r}: {reason[:200]}."
             hint = "correct its config; --debug shows where it was refused."

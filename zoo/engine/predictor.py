@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zoo.data import Tiling
+from zoo.engine.budget import current_budget
 from zoo.engine.given import describe, take_image
 from zoo.engine.instances import predict_image, predict_scene
 from zoo.engine.models import LoadedModel, is_weights_name, open_model
 from zoo.engine.reader import ImageReader
 from zoo.engine.results import InstanceResult, SemanticResult
-from zoo.engine.scenes import open_scene
+from zoo.engine.scenes import Scene, open_scene
 from zoo.engine.semantic import predict_labels
 from zoo.engine.tilings import check_tiling, find_tiling
 from zoo.errors import ConfigError, DataError
@@ -77,6 +79,7 @@ class Predictor:
         self._bands = bands
         with model.confined():
             self._reader = ImageReader(model.config, bands=bands)
+        self._is_own_tiling = tiling != "config"
         if tiling == "config":
             tiling = find_tiling(self.model.config)
         elif tiling is not None:
@@ -124,6 +127,7 @@ class Predictor:
                 self.model, self._reader, image, score_thr=self.score_thr, where=where
             )
         with open_scene(image, bands=self._bands) as scene:
+            self._check_windows(scene, where)
             return predict_scene(
                 self.model,
                 self._reader,
@@ -132,6 +136,17 @@ class Predictor:
                 score_thr=self.score_thr,
                 where=where,
             )
+
+    def _check_windows(self, scene: Scene, where: str) -> None:
+        """Refuse more windows of a record's own choice than a published model has a budget for."""
+        budget, tiling = current_budget(), self.tiling
+        if budget is None or tiling is None:
+            return
+        budget.see_image(scene.width_px, scene.height_px, where)
+        stride_px, sides = tiling.tile_px - tiling.overlap_px, (scene.width_px, scene.height_px)
+        count = math.prod(1 + -(-max(0, side - tiling.tile_px) // stride_px) for side in sides)
+        hint = "choose larger ones, as --tile-size 1024."
+        budget.see_windows(None if self._is_own_tiling else count, tiling.tile_px, hint)
 
     def _check_tiles(self) -> None:
         reason = None

@@ -16,6 +16,7 @@ from zoo.data.files import open_file
 from zoo.data.formats import check_whole, kind_of
 from zoo.data.pictures.decoding import BandChoice
 from zoo.engine.arrays import as_picture
+from zoo.engine.budget import current_budget
 from zoo.engine.data_binding import iterate_leaves
 from zoo.engine.running import explaining
 from zoo.errors import ConfigError, DataError
@@ -175,10 +176,16 @@ class ImageReader:
     def _run(
         self, steps: Sequence[Callable[..., Any]], results: dict[str, Any], where: str
     ) -> ReadImage:
-        told = _told(results)
+        told, budget = _told(results), current_budget()
         for step in steps:
+            if budget is not None and told is not None:
+                budget.see_image(told["img"].shape[1], told["img"].shape[0], where)
+                budget.check_step(step, results["img"])
             results = self._step(step, results, where)
             told = told or _told(results)
+            if budget is not None and told is not None and "img" in results:
+                budget.see_image(told["img"].shape[1], told["img"].shape[0], where)
+                budget.check_picture(results["img"], step)
         if told is None or "inputs" not in results:
             message = (
                 f"cannot read {Path(where).name!r}: the test pipeline gives the model no input."

@@ -99,11 +99,13 @@ class Evidence:
             self.takes_types = True
             return
         told = one = Evidence()
-        if re.search(r"[Ss]equence|[Tt]uple|[Ll]ist", text):
-            told = Evidence(items=one, most=_LEAST_MOST)
         one.is_bool = bool(re.search(r"\bbool\b", text))
         one.whole = list(_DEFAULT_WHOLE) if re.search(r"\bint\b", text) else None
         one.number = [0.0, 1.0] if re.search(r"\bfloat\b", text) else None
+        if re.search(r"[Ss]equence|[Tt]uple|[Ll]ist", text):
+            told = Evidence(items=one, most=_LEAST_MOST)
+            if "Union" in text:  # or one value for all
+                told.merge(one)
         self.told = told
 
     def merge(self, other: Evidence) -> None:

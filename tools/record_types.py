@@ -105,6 +105,15 @@ _WORDS = {
     "type": ("nms", "soft_nms"),  # of a table of boxes' suppression, no registry's
 }
 _CHANNELS = 4096
+# What mmcv's suppression of boxes takes, of which no shipped config gives all.
+_SUPPRESSION = {
+    "class_agnostic": {"bool": True},
+    "max_num": {"int": [-1, 65536]},
+    "method": {"words": ["gaussian", "linear", "naive"]},
+    "min_score": {"float": [0.0, 1.0]},
+    "sigma": {"float": [0.0, 10.0]},
+    "split_thr": {"int": [0, 1000000]},
+}
 _PADDING_MODES = {
     "layers": ("zeros", "reflect", "replicate", "circular"),
     "transforms": ("constant", "edge", "reflect", "symmetric"),
@@ -235,6 +244,8 @@ def _add_words(key: str, form: dict[str, Any]) -> None:
         _add_words(key, form["list"])
     for inner, one in form.get("table", {}).items():
         _add_words(inner, one)
+    if "nms" in form.get("table", {}).get("type", {}).get("words", ()):
+        form["table"] = dict(sorted({**_SUPPRESSION, **form["table"]}.items()))
 
 
 def _pools(

@@ -76,7 +76,7 @@ TOO_MUCH = {
     ),
     "a large factor": (
         "semantic",
-        (("pipeline", 1), {"type": "Resize", "scale_factor": 90.0}),
+        (("pipeline", 1), {"type": "Resize", "scale_factor": 9.5}),
         (700, 500),
         "(Resize), at most 8,388,608",
     ),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -396,3 +397,37 @@ def test_record_of_good_values_passes_and_builds() -> None:
     model = MODELS.build(Config(record.config).model)
 
     assert isinstance(model, torch.nn.Module)
+
+
+def test_record_without_what_a_detector_hands_on_to_its_heads(tmp_path: Path) -> None:
+    """mmdet writes it into the heads' configs while it builds; the shipped tanks' file has it."""
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, init_default_scope
+
+    from zoo.engine.config import read_config
+    from zoo.engine.record_checks import check_record
+    from zoo.engine.records import make_record
+
+    config = read_config("mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py", pretrained="none")
+    init_default_scope("mmdet")
+    built = Config(config.to_dict())
+    MODELS.build(built.model)
+
+    def record(one: Any) -> Any:
+        return make_record(
+            one,
+            name="tanks",
+            task="instance",
+            classes=("tank",),
+            palette=((1, 2, 3),),
+            labels="true",
+            licence="MIT",
+            data_licence="MIT",
+            trained_with="x",
+            parameters=1,
+        )
+
+    assert built.model.roi_head.test_cfg == config.model.test_cfg.rcnn
+    assert record(built).to_json() == record(config).to_json()
+    assert "test_cfg" not in record(built).model["roi_head"]
+    check_record(record(built), tmp_path)

@@ -118,7 +118,26 @@ def parse_record(text: str, where: str | Path) -> ModelRecord:
     for key, (fits, expected) in _FIELDS.items():
         if key in values and not fits(values[key]):
             raise _bad(where, f"{key} is {_short(values[key])}, expected {expected}")
-    return ModelRecord(**values)
+    return ModelRecord(**{**values, "model": _without_handed_on(values["model"])})
+
+
+def _without_handed_on(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a detector without what its constructor writes into the configs of its heads.
+
+    mmdet's detectors hand on their own ``train_cfg`` and ``test_cfg`` so, and what is handed on
+    got into files that were published of a config that had been built. They write it anew.
+    """
+    whole = model.get("test_cfg")
+    handed: dict[str, Any] = {"bbox_head": whole, "mask_head": whole}
+    if isinstance(whole, Mapping):
+        handed |= {"roi_head": whole.get("rcnn"), "rpn_head": whole.get("rpn")}
+    kept = dict(model)
+    for name, settings in handed.items():
+        head = kept.get(name)
+        if isinstance(head, Mapping) and settings is not None and head.get("test_cfg") == settings:
+            ours = ("test_cfg", "train_cfg")
+            kept[name] = {key: value for key, value in head.items() if key not in ours}
+    return kept
 
 
 def make_record(

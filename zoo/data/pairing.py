@@ -14,7 +14,7 @@ from zoo.errors import DataError
 __all__ = ["IMAGE_SUFFIXES", "StemPair", "pair_by_stem"]
 
 Files = Sequence[SourceFile] | Sequence[tuple[str, SourceFile]]
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".jp2"})
 
 
 @dataclass(frozen=True, slots=True)

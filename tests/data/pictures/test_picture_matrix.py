@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import struct
@@ -23,6 +24,7 @@ sys.path.append(str(Path(__file__).parent))
 from png_writer import chunk, png  # noqa: E402
 
 from zoo.data import decode_image, read_picture  # noqa: E402
+from zoo.data.pictures import jpeg  # noqa: E402
 from zoo.engine.scenes import open_scene  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
@@ -184,6 +186,52 @@ def test_jpeg_when_of_12_bits_then_refused_as_such() -> None:
 
     with pytest.raises(DataError, match=r"found a JPEG of 12 bits, expected 8\."):
         decode_image(bytes(data), "x.jpg")
+
+
+@pytest.mark.parametrize(("mode", "most"), [("L", 0), ("RGB", 0), ("CMYK", 1)])
+def test_jpeg_when_simplejpeg_is_missing_then_the_same_pixels_and_a_word(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: str, most: int
+) -> None:
+    """Only what the decoder warns of is lost; OpenCV rounds inks down."""
+    stream = io.BytesIO()
+    Image.fromarray(_smooth(37, 51)).convert(mode).save(stream, "JPEG", quality=90)
+    expected = decode_image(stream.getvalue(), "x")
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    load = functools.cache(jpeg._load_simplejpeg.__wrapped__)
+    monkeypatch.setattr(jpeg, "_load_simplejpeg", load)
+
+    with caplog.at_level("WARNING", "zoo"):
+        found = [decode_image(stream.getvalue(), "x") for _ in range(2)]
+
+    assert np.abs(found[0].astype(int) - expected).max() <= most
+    assert caplog.text.count("pip install simplejpeg") == 1
+
+
+def test_jpeg_when_of_another_process_then_not_called_damaged() -> None:
+    """Differential lossless is a JPEG too, and nobody decodes it."""
+    data = bytearray(_jpeg())
+    data[data.index(b"\xff\xc0") + 1] = 0xC7
+
+    with pytest.raises(DataError) as caught:
+        decode_image(bytes(data), "x.jpg")
+
+    assert "neither baseline nor progressive" in caught.value.message
+    assert "damaged" not in caught.value.message
+
+
+def test_jpeg_when_sampled_oddly_then_read() -> None:
+    """Two samples of one colour for one of the other: allowed, and TurboJPEG has no name for it."""
+    stream = io.BytesIO()
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(stream, "JPEG", subsampling=2)
+    data = bytearray(stream.getvalue())
+    at = data.index(b"\xff\xc0") + 10  # id, sampling and table of each component
+    assert [data[at + 1], data[at + 4], data[at + 7]] == [0x22, 0x11, 0x11]
+    data[at + 4] = 0x21
+
+    decoded = decode_image(bytes(data), "x")
+
+    # The scan was not made for it, but every decoder takes it in the same way.
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), decoded)
 
 
 def _bmp(bits: int, rows: bytes, size: tuple[int, int], colors: bytes = b"", **how: Any) -> bytes:

@@ -27,6 +27,9 @@ _SAVE_ANEW = "replace the file with an intact copy; if it looks whole, save it a
 _START_OF_SCAN, _EXIF = 0xDA, 0xE1
 # The markers of a frame's header; 0xC4, 0xC8 and 0xCC lie between them and are others.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Hierarchical ones, which no decoder reads.
+_OTHER_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
+_ODD_SAMPLING = "Could not determine subsampling"
 # Each scan of a progressive file goes over all of its pixels: 30 scans of the largest picture.
 _MOST_SCANNED_PX = 2**33
 
@@ -41,6 +44,9 @@ def read_jpeg(data: bytes, where: str) -> Header:
     for marker, start, end in _segments(data):
         if marker == _EXIF and data[start : start + 6] == b"Exif\0\0" and orientation is None:
             orientation = read_orientation(data[start + 6 : end])
+        elif marker in _OTHER_FRAMES:
+            fault = "found a JPEG that is neither baseline nor progressive"
+            raise undecodable(where, fault, _SAVE_ANEW)
         elif marker in _FRAMES and header is None:
             header = _read_frame(data, where, start, end)
         elif marker == _START_OF_SCAN:
@@ -110,6 +116,8 @@ def decode_jpeg(data: bytes, where: str, header: Header) -> NDArray[np.uint8]:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=space, strict=True)
     except ValueError as error:
         reason = str(error).strip().rstrip(".")
+        if _ODD_SAMPLING in reason:  # rare, and no fault: OpenCV reads it, without its warnings
+            return _decode_unwarned(data, where)
         raise undecodable(where, f"found a damaged JPEG ({reason})", _SAVE_ANEW) from error
     if header.channels == 1:
         return pixels[..., 0]

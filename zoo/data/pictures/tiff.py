@@ -185,7 +185,8 @@ class TiffPage:
 
     def as_stored(self) -> bytes:
         """Return the file without its orientation, which decoders would apply by themselves."""
-        if not self.directory.has_shorts(ORIENTATION, 1):
+        is_stated = self.directory.has_shorts(ORIENTATION, 1)
+        if not is_stated or self.directory.integer(ORIENTATION, 1) == 1:
             return bytes(self.directory.data)
         changed = bytearray(self.directory.data)
         start = self.directory.entries[ORIENTATION].start

@@ -103,3 +103,23 @@ def test_find_installed_when_nothing_fits_is_none(installed: Install) -> None:
 
     assert find_installed("mmcv") is None
     assert requirements.API == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pytest; python_version ~= 'x'",
+        "pytest; sys_platform ~= 'linux' and os_name == 'posix'",
+        "pytest; " + "(" * 990 + "os_name == 'posix'" + ")" * 990,
+        "pytest; os_name == " + "'" * 1_000,
+    ],
+    ids=["version", "platform", "brackets", "quotes"],
+)
+def test_check_requirements_when_a_marker_means_nothing_is_a_manifest_error(
+    tmp_path: Path, text: str
+) -> None:
+    """`zoo doctor` looks at the requirements of every plugin."""
+    with pytest.raises(ManifestError, match="expected a requirement as pip reads it") as caught:
+        check_requirements([text], plugin="cells", manifest=tmp_path)
+
+    assert len(caught.value.message) < 600

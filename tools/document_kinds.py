@@ -137,7 +137,17 @@ class Manifest(Kind):
             zoo("info", name)
         zoo(*chance.choice((["verify"], ["cache", "ls"], ["data", "prepare", "D", "--help"])))
         found = [record for record in read_catalog().plugins if record.path == self.path]
+        for record in found:
+            raises_no_other(lambda record=record: _check_requires(record))
         return bool(found) and found[0].error is None
+
+
+def _check_requires(record: Any) -> None:
+    """Look at what a plugin requires, as ``zoo doctor`` does."""
+    from zoo.requirements import check_requirements
+
+    manifest = record.checked()
+    check_requirements(manifest.requires, plugin=record.name, manifest=manifest.path)
 
 
 class Index(Manifest):

@@ -24,6 +24,7 @@ TEXTS = (
     *("__main__", "os.system", "os:system", "zoo_x.y:Z", "zoo.a.B", "zoo_hostile", "sys", "1"),
     *("semantic", "instance", "true", "null", "NaN", "1e999", "-0", "0x10", "0,0,1", "from data"),
     *("https://", "package:", "package:../x", "file:///etc/passwd", "https://h/" + "x" * 300),
+    *("x; python_version ~= 'a'", "x; " + "(" * 900, "x>=1,<2; extra == 'y'", "-e .", "a.b:c.d"),
     *("x" * 300, "x" * 5_000, "x/" * 200, "a." * 100, "é" * 200, "%s%n{0}", "$\\frac{", "]]>", '"'),
 )
 NUMBERS: tuple[Any, ...] = (

@@ -62,7 +62,7 @@ DATASET = {
 }
 MANIFEST = {
     "plugin": HEADER,
-    "requires": {"distributions": ["mmsegmentation>=1.2,<2"]},
+    "requires": {"distributions": ["mmsegmentation>=1.2,<2", "pytest; os_name == 'posix'"]},
     "dataset": [DATASET],
     "loss": [{"name": "L", "target": "zoo_hostile.d:L", "summary": "s"}],
     "weight_initializer": [{"name": "I", "target": "zoo_hostile.d:I", "pretrained": True}],

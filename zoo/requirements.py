@@ -68,14 +68,23 @@ def read_requirement(text: str, *, plugin: str, manifest: Path) -> Requirement:
 
     try:
         return Requirement(text)
-    except InvalidRequirement as error:
-        found = str(error).splitlines()[0]
-        message = (
-            f"cannot use plugin {plugin!r}: [requires] distributions holds {text!r}, "
-            f"expected a requirement as pip reads it ({found})."
-        )
-        hint = 'write it like "mmsegmentation>=1.2,<2".'
-        raise ManifestError(message, plugin=plugin, manifest=manifest, hint=hint) from error
+    except (InvalidRequirement, RecursionError) as error:
+        found = "brackets in brackets" if isinstance(error, RecursionError) else str(error)
+        raise _no_requirement(text, found, plugin, manifest) from error
+
+
+def _no_requirement(text: str, found: str, plugin: str, manifest: Path) -> ManifestError:
+    message = (
+        f"cannot use plugin {plugin!r}: [requires] distributions holds {text!r:.200}, "
+        f"expected a requirement as pip reads it ({found.splitlines()[0]:.200})."
+    )
+    hint = 'write it like "mmsegmentation>=1.2,<2".'
+    return ManifestError(message, plugin=plugin, manifest=manifest, hint=hint)
+
+
+def _is_for_here(requirement: Requirement) -> bool:
+    """Return whether a requirement's marker holds here; ValueError or KeyError if it is none."""
+    return requirement.marker is None or requirement.marker.evaluate()
 
 
 @cache
@@ -123,8 +132,11 @@ def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) 
     unmet: list[tuple[str, str | None]] = []
     for text in requires:
         requirement = read_requirement(text, plugin=plugin, manifest=manifest)
-        if requirement.marker is not None and not requirement.marker.evaluate():
-            continue
+        try:
+            if not _is_for_here(requirement):
+                continue
+        except (ValueError, KeyError) as error:  # as of python_version ~= 'x'
+            raise _no_requirement(text, str(error), plugin, manifest) from error
         wanted = text.partition(";")[0].strip()
         found = find_installed(requirement.name)
         if found is None:

@@ -75,6 +75,7 @@ def start(
         (["model=5"], "model is 5, expected a dict", "model", "correct model"),
         (["train_dataloader=x"], "train_dataloader is 'x', expected a dict", "train_", "correct"),
         (["train_dataloader.dataset=None"], "has no dataset", "train_dataloader", "give"),
+        (["visualizer.name=5"], "AssertionError: ", "visualizer", "correct that part"),
         (["custom_hooks=3"], "custom_hooks is 3, expected a list", "custom_hooks", "correct"),
         (["optim_wrapper.optimizer.type="], "no optimizer named ''", "optim_wrapper", "types"),
         (

@@ -61,7 +61,7 @@ def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
     scheme = _SCHEME.match(text)
     if scheme:
         msg = f"cannot load weights from {text!r}: found {scheme.group()}, expected a local file."
-        hint = "download that file, and write its path where the config names the address."
+        hint = "download it and give --pretrained FILE, or write its path where the address stands."
         raise CheckpointError(msg, path=text, hint=hint)
     path = Path(os.path.expanduser(text))
     if path.suffix == ".safetensors":

@@ -131,6 +131,8 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
 def _hint_of(error: Exception) -> str:
     if isinstance(error, MemoryError) or "memory" in str(error).lower():
         return "make the batch (train_dataloader.batch_size), the images or the model smaller."
+    if "process group" in str(error):
+        return "SyncBN wants several processes: set the type of norm_cfg to BN, or use a launcher."
     return "correct that part of the config; --debug shows where it was refused."
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.mm
@@ -48,6 +48,8 @@ def test_ellipse_polygon_when_any_box_then_inside_with_its_area(
 
 
 @settings(deadline=None, max_examples=40)
+@example(7.75)
+@example(17.5)
 @given(st.floats(2, 400))
 def test_ellipse_polygon_when_circle_then_outline_within_a_fifth_of_a_pixel(side: float) -> None:
     """Vertices are the farthest outside, middles of edges the farthest inside."""

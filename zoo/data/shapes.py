@@ -23,6 +23,7 @@ BoxMasks = Literal["ellipse", "box"]
 Point = tuple[float, float]
 
 _MOST_DEVIATION_PX = 0.2
+_SLACK_PX = 0.0029  # with the rounding of the vertices, 0.01 px more than that
 _LEAST_SIDE_PX = 2.0
 _MOST_VERTICES = 4096  # within 0.2 px up to a side of two million px, more than an image has
 _FARTHEST_PX = 1e9  # what lies beyond counts as there, so that no difference overflows
@@ -58,15 +59,23 @@ def ellipse_polygon(box: Box) -> list[float]:
     radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
     longer_px = max(radius_x, radius_y)
     number = 4 * max(2, math.ceil(math.sqrt(math.pi**2 / 3 * longer_px / _MOST_DEVIATION_PX) / 4))
+    # Of few vertices, the formula is short by up to a twentieth.
+    if longer_px * (_scale(number) - 1) > _MOST_DEVIATION_PX + _SLACK_PX:
+        number += 4
     number = min(number, _MOST_VERTICES)
-    step = 2 * math.pi / number
-    scale = math.sqrt(step / math.sin(step))
+    step, scale = 2 * math.pi / number, _scale(number)
     points = []
     for index in range(number):
         angle = (index + 0.5) * step
         points.append(round(left + radius_x * (1 + scale * math.cos(angle)), 2))
         points.append(round(top + radius_y * (1 + scale * math.sin(angle)), 2))
     return points
+
+
+def _scale(number: int) -> float:
+    """Return the circumradius of a regular polygon with the area of the unit circle."""
+    step = 2 * math.pi / number
+    return math.sqrt(step / math.sin(step))
 
 
 def polygon_from_box(box: Box, masks: str) -> list[float]:

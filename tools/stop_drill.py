@@ -28,23 +28,25 @@ from terminal import Terminal
 STEPS, VALIDATES_EVERY, SAVES_EVERY = 24, 8, 6
 CONFIG = "unet_small_lung-128"
 COMMON = (
-    *(f"train_cfg.val_interval={VALIDATES_EVERY}", "default_hooks.logger.interval=1"),
+    "default_hooks.logger.interval=1",
     *("train_dataloader.batch_size=2", "train_dataloader.num_workers=2"),
     *("model.decode_head.dropout_ratio=0.3", "randomness.seed=7", "log_level=INFO"),
-    f"default_hooks.checkpoint.interval={SAVES_EVERY}",
 )
-EPOCHS = (
-    *("train_cfg.type=EpochBasedTrainLoop", "train_cfg.max_epochs=2", "train_cfg.val_interval=1"),
-    *("train_cfg.by_epoch=True", "train_dataloader.sampler.type=DefaultSampler"),
-    *("train_dataloader.persistent_workers=False", "default_hooks.checkpoint.by_epoch=True"),
-    *("default_hooks.checkpoint.interval=1", "log_processor.by_epoch=True"),
-)
+SAVING = f"default_hooks.checkpoint.interval={SAVES_EVERY}"
+BY_EPOCHS = """
+_base_ = [{base!r}]
+train_cfg = dict(_delete_=True, type="EpochBasedTrainLoop", max_epochs=2, val_interval=1)
+train_dataloader = dict(sampler=dict(type="DefaultSampler"))
+default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
+log_processor = dict(by_epoch=True)
+"""
+BY_STEPS = (SAVING, f"train_cfg.max_iters={STEPS}", f"train_cfg.val_interval={VALIDATES_EVERY}")
 ARMS = {
-    "forked": (f"train_cfg.max_iters={STEPS}",),
-    "by epoch": EPOCHS,
-    "spawned": (f"train_cfg.max_iters={STEPS}", "env_cfg.mp_cfg.mp_start_method=spawn"),
+    "forked": BY_STEPS,
+    "by epoch": (),
+    "spawned": (*BY_STEPS, "env_cfg.mp_cfg.mp_start_method=spawn"),
     "no workers": (
-        *(f"train_cfg.max_iters={STEPS}", "train_dataloader.num_workers=0"),
+        *(*BY_STEPS, "train_dataloader.num_workers=0"),
         "train_dataloader.persistent_workers=False",
     ),
 }
@@ -68,14 +70,13 @@ class Drill:
 
     def start(self, arm: str, work_dir: Path) -> Terminal:
         """Start or resume a run of an arm."""
-        options = list(COMMON)
-        options += ARMS[arm]
-        words = [sys.executable, "-m", "zoo", "train", CONFIG, "--data", self.folder / "data"]
-        words += ["--work-dir", work_dir, "--resume", "--cfg-options", *options]
+        config: str | Path = CONFIG
         if arm == "by epoch":
-            words = [
-                word for word in words if not str(word).startswith("default_hooks.checkpoint=")
-            ]
+            config = self.folder / "by_epochs.py"
+            base = Path(__file__).resolve().parent.parent / f"configs/unet/{CONFIG}.py"
+            config.write_text(BY_EPOCHS.format(base=str(base)), encoding="utf-8")
+        words = [sys.executable, "-m", "zoo", "train", config, "--data", self.folder / "data"]
+        words += ["--work-dir", work_dir, "--resume", "--cfg-options", *COMMON, *ARMS[arm]]
         return Terminal(words, folder=self.folder)
 
 

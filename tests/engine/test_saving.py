@@ -78,6 +78,31 @@ def test_save_on_a_full_disk_keeps_the_older_file_and_says_so(
     assert [path] == list(tmp_path.iterdir())
 
 
+def test_config_that_cannot_be_written_leaves_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is resumed writes it again, and half of it would make the work dir useless."""
+    from mmengine.config import Config
+
+    from zoo.engine.saving import safe_saving
+
+    path = tmp_path / "unet.py"
+    path.write_text("a = 1\n")
+    with safe_saving():
+        Config({"a": 2}).dump(str(path))
+        assert Config.fromfile(path).a == 2
+
+        def full(handle: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(CheckpointError):
+            Config({"a": 3}).dump(str(path))
+
+    assert Config.fromfile(path).a == 2
+    assert [path] == list(tmp_path.iterdir())
+
+
 def test_save_to_a_device_without_room_is_a_checkpoint_error(tmp_path: Path) -> None:
     """torch's own writer hides the reason in a RuntimeError."""
     import torch

@@ -98,3 +98,26 @@ def test_two_processes_without_a_gpu_train_and_test_as_one_does(task: Path) -> N
     assert len(documents[0]["per_image"]) == 2
     assert all("share" in row["values"] for row in documents[1]["per_image"])
     assert documents[1] == documents[0]
+
+
+def test_two_processes_on_ctrl_c_stop_after_the_same_step_and_go_on(task: Path) -> None:
+    """One checkpoint, no process left over, and none that waits for another."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(task)}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    launcher.append(f"--master_port={29500 + (os.getpid() + 1) % 1000}")
+    words = [*launcher, _TOOLS / "train.py", "small.py", "--launcher", "pytorch", "--resume"]
+    words += ["--cfg-options", "train_cfg.max_iters=100000", "default_hooks.logger.interval=1"]
+    words += ["train_cfg.val_interval=100000", "default_hooks.checkpoint.interval=100000"]
+    steps = []
+    for _ in range(2):
+        run = sys.modules["terminal"].Terminal(words, folder=task, environment=environment)
+        assert run.wait_for(r"Iter\(train\) \[ *\d+/100000\]"), run.text[-3000:]
+
+        run.press_ctrl_c()
+
+        assert run.wait() != 0
+        assert run.others(wait_s=10) == []
+        steps.append(int((task / "run/last_checkpoint").read_text().rpartition("_")[2][:-4]))
+        assert f"stopped after step {steps[-1]}" in run.text, run.text[-3000:]
+        assert (task / f"run/iter_{steps[-1]}.pth").is_file()
+    assert 0 < steps[0] < steps[1]

@@ -13,9 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook
 from mmengine.runner import IterBasedTrainLoop
 
+from zoo.engine.joint_stop import JointStop
 from zoo.engine.place import find_place
 from zoo.engine.shielding import dead_worker, deferring_dead_workers
 from zoo.errors import TrainingError
@@ -59,8 +61,9 @@ def saving_on_interrupt(runner: Runner, note: Callable[[str], None]) -> Iterator
     So it does with SIGTERM and SIGHUP, where they are not ignored. The handler only takes a note;
     the loops stop after the step that they do then, or within a validation before its next step,
     so that no step is torn. A second Ctrl-C within a step stops at once and saves nothing; while
-    the loop waits for data it saves, and while a checkpoint is written it changes nothing. Outside
-    the main thread, where Python allows no handlers, Ctrl-C does what it always does.
+    the loop waits for data it saves, and while a checkpoint is written it changes nothing. Several
+    processes of one run stop before the same step, and hear only the first. Outside the main
+    thread, where Python allows no handlers, Ctrl-C does what it always does.
 
     A data worker that dies stops the run in the same way.
 
@@ -107,6 +110,7 @@ class _Stopper:
         self._previous: dict[int, Any] = {}
         self._is_stepping = self._is_validating = self._is_saving = self._is_torn = False
         self._has_trained = False
+        self._joint = JointStop()
         self.signal_number: int | None = None
         self._watch(getattr(runner, "_train_loop", None), "run_iter", self._step)
         self._watch(getattr(runner, "_val_loop", None), "run_iter", self._validate_step)
@@ -154,8 +158,8 @@ class _Stopper:
         elif self.signal_number is None and (self._has_trained or self._is_stepping):
             self.signal_number = number
             self._note(self._what_next())
-        elif self.signal_number is not None and number != signal.SIGINT:
-            return  # a terminal hangs up twice
+        elif self.signal_number is not None and (number != signal.SIGINT or self._joint.has_others):
+            return  # a terminal hangs up twice, and a launcher passes on what its processes have
         elif self.signal_number is not None and self._can_stop_here():
             raise _StopBetweenStepsError
         else:
@@ -180,6 +184,8 @@ class _Stopper:
         os.kill(os.getpid(), number)
 
     def _step(self, run_iter: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        if self._joint.has_others:
+            self._stop_jointly()
         self._is_stepping = self._is_torn = True
         try:
             run_iter(*args, **kwargs)
@@ -187,10 +193,21 @@ class _Stopper:
         finally:
             self._is_stepping = False
         self._has_trained = True
-        self._stop_if_asked()
+        if not self._joint.has_others:
+            self._stop_if_asked()
+
+    def _stop_jointly(self) -> None:
+        """Stop before the step that all processes stop before."""
+        step = int(self._runner.iter)
+        if self.signal_number is not None:
+            self._joint.ask(step)
+        if self._joint.is_before(step):
+            self.signal_number = self.signal_number or signal.SIGINT
+            raise _StopBetweenStepsError
 
     def _validate_step(self, run_iter: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        self._stop_if_asked()
+        if not self._joint.has_others:  # they put their results together in the end
+            self._stop_if_asked()
         run_iter(*args, **kwargs)
 
     def _validate(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -218,8 +235,9 @@ class _Stopper:
         name = f"iter_{step}.pth"
         meta = {"epoch": runner.epoch, "iter": step}
         runner.save_checkpoint(str(folder), name, meta=meta, by_epoch=False)
-        with open_atomically(folder / "last_checkpoint", "w") as stream:
-            stream.write(str(folder / name))
+        if is_main_process():
+            with open_atomically(folder / "last_checkpoint", "w") as stream:
+                stream.write(str(folder / name))
         number = signal.SIGINT if self.signal_number is None else self.signal_number
         return InterruptedRunError(step, folder / name, signal_number=number)
 

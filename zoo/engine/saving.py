@@ -14,6 +14,7 @@ import mmengine.runner
 import mmengine.runner.checkpoint as checkpoint_module
 import mmengine.runner.runner as runner_module
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import ValLoop
@@ -74,7 +75,8 @@ def _sync_folder(folder: Path) -> None:
 def safe_saving() -> Iterator[None]:
     """Run mmengine with checkpoints that are written atomically and hold the random state.
 
-    Inside, ``epoch_N.pth``, ``best_*.pth`` and ``last_checkpoint`` appear only when complete; an
+    Inside, ``epoch_N.pth``, ``best_*.pth``, ``last_checkpoint`` and the resolved config appear only
+    when complete; an
     older checkpoint is removed after the newer one is on the disk (mmengine does it before); and
     validation leaves the random numbers of training alone, so that a resumed run can repeat them;
     and ``save_best`` by what is not measured is a `ConfigError` that lists what is.
@@ -92,6 +94,7 @@ def safe_saving() -> Iterator[None]:
                 method = _naming_metrics(method)
             stack.enter_context(exchanged(CheckpointHook, **{name: method}))
         stack.enter_context(exchanged(ValLoop, run=_apart(ValLoop.run)))
+        stack.enter_context(exchanged(Config, dump=_dumping(Config.dump)))
         yield
 
 
@@ -119,6 +122,20 @@ def _write(checkpoint: dict[str, Any], stream: IO[bytes]) -> None:
     except RuntimeError as error:
         # torch's C++ writer reports a failing write so, without the reason.
         raise OSError(str(error).split("\n")[0]) from error
+
+
+def _dumping(dump: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `Config.dump`: half a config in the work dir of a run would make it useless."""
+
+    def dumping(self: Config, file: str | Path | None = None) -> Any:
+        if file is None or Path(file).suffix != ".py":
+            return dump(self, file)
+        text = self.pretty_text
+        with open_atomically(file, "w") as stream:
+            stream.write(text)
+        return None
+
+    return dumping
 
 
 class _LaterRemovals:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes of one run that stop before the same step, whichever of them is told to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["JointStop"]
+
+_KEY = "zoo_stop_before"
+
+
+class JointStop:
+    """Agrees on the step before which all processes of a run stop.
+
+    Who is told to stop before step k says k + 1 to all, through the store that the processes met
+    at, and does step k. No other can begin step k + 1 earlier: step k waits for the gradients of
+    all. In a run of one process there is nothing to agree on.
+    """
+
+    def __init__(self) -> None:
+        self._store: Any = _find_store()
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there are several processes."""
+        return self._store is not None
+
+    def ask(self, step: int) -> None:
+        """Tell all processes to stop before the step after this one; the first to ask decides."""
+        if self._store is not None:
+            self._store.compare_set(_KEY, "", str(step + 1))
+
+    def is_before(self, step: int) -> bool:
+        """Tell whether the run stops before a step, by what any process asked for."""
+        if self._store is None or not self._store.check([_KEY]):
+            return False
+        return step >= int(self._store.get(_KEY))
+
+
+def _find_store() -> Any:
+    from torch import distributed
+
+    if not distributed.is_available() or not distributed.is_initialized():
+        return None
+    if distributed.get_world_size() == 1:
+        return None
+    return distributed.distributed_c10d._get_default_store()

@@ -181,5 +181,25 @@ def test_random_numbers_of_the_run_stay_as_they_were(make: MakeDataset) -> None:
     assert (np.random.rand(), random.random()) == wanted
 
 
+def test_box_alone_where_a_loader_wants_masks_is_one_message(make: MakeDataset) -> None:
+    """mmdet's loader fails on it in a worker; the hint leads out."""
+    images = [[annotation()], [annotation(None)]]
+
+    with pytest.raises(DataError, match="has a box and no mask") as caught:
+        check(make(images))
+
+    assert "with_mask=False" in str(caught.value.hint)
+    assert check(make(images, with_mask=False))[0].loaded == 2
+
+
+def test_image_that_cannot_be_read_is_named(make: MakeDataset, tmp_path: Path) -> None:
+    """Before the first step rather than in a worker."""
+    dataset = make([[annotation()]])
+    (tmp_path / "a.png").write_bytes(b"none")
+
+    with pytest.raises(DataError, match=r"cannot train on 'a.png': LoadImageFromFile"):
+        check(dataset)
+
+
 def test_data_sets_that_read_no_coco_are_passed_over() -> None:
     assert check([1, 2, 3]) == []

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.data.coco import LIMITS
 from zoo.documents import DocumentError, read_json, reason_of
 from zoo.engine.random_state import random_state, set_random_state
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError, DataError, ZooError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -241,7 +241,7 @@ def _send(count: LabelCount, dataset: Any, place: int) -> tuple[int | None, int]
     results = dataset.get_data_info(place)
     loaded: int | None = None
     for index, step in enumerate(dataset.pipeline.transforms):
-        results = step(results)
+        results = _step(step, results)
         if results is None:
             return loaded, 0
         if loaded is None and "gt_bboxes" in results:
@@ -250,6 +250,37 @@ def _send(count: LabelCount, dataset: Any, place: int) -> tuple[int | None, int]
             count.loader = (index, step)
     sample = results.get("data_samples")
     return loaded, len(sample.gt_instances) if sample is not None else (loaded or 0)
+
+
+def _step(step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a step of a pipeline gives.
+
+    Raises:
+        DataError: It fails, as mmdet's loader does where an object has a box and no mask.
+    """
+    path = str(results.get("img_path") or "")
+    name = type(step).__name__
+    try:
+        done: dict[str, Any] | None = step(results)
+    except ZooError:
+        raise
+    except KeyError as error:
+        if error.args != ("mask",):
+            raise _failed(name, path, error) from error
+        message = f"cannot train on {Path(path).name!r}: an object of it has a box and no mask, "
+        message += f"and {name} wants one."
+        hint = "let zoo data prepare make masks from the boxes, or set with_mask=False there."
+        raise DataError(message, path=path, hint=hint) from error
+    except Exception as error:
+        raise _failed(name, path, error) from error
+    return done
+
+
+def _failed(name: str, path: str, error: Exception) -> DataError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    message = f"cannot train on {Path(path).name!r}: {name} of the pipeline fails on it: {reason}."
+    hint = "see whether the file holds (zoo data check DIR) and that step's settings."
+    return DataError(message, path=path or None, hint=hint)
 
 
 def _check(count: LabelCount, key: str, path: Path) -> None:

@@ -167,7 +167,8 @@ def test_sample_when_its_layout_has_a_folder_of_that_name_is_written(
     result = CliRunner().invoke(main, ["data", "sample", "cells", "--out", str(tmp_path / "raw")])
 
     assert result.exit_code == 0, result.output
-    assert [path.name for path in (tmp_path / "raw").rglob("*")] == ["sample", "x.txt"]
+    found = sorted(path.name for path in (tmp_path / "raw").rglob("*"))
+    assert found == [".zoo_sample.json", "sample", "x.txt"]  # the first is the mark of a sample
 
 
 def test_prepare_when_repeated_says_once_that_nothing_changed(

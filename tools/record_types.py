@@ -105,6 +105,7 @@ _WORDS = {
     "type": ("nms", "soft_nms"),  # of a table of boxes' suppression, no registry's
 }
 _CHANNELS = 4096
+_HANDED_ON = ("train_cfg", "test_cfg")
 # What mmcv's suppression of boxes takes, of which no shipped config gives all.
 _SUPPRESSION = {
     "class_agnostic": {"bool": True},
@@ -256,9 +257,23 @@ def _pools(
     for name, parameters in seen.items():
         cls = types[name]
         for key, evidence in parameters.items():
+            if key in _HANDED_ON and _family(name, cls) == "models":
+                _hand_on(evidence, pools.setdefault((_package(cls), "heads", key), Evidence()))
             for pool in ((_package(cls), _family(name, cls), key), (key,)):
                 pools.setdefault(pool, Evidence()).merge(evidence)
     return pools
+
+
+def _hand_on(evidence: Evidence, heads: Evidence) -> None:
+    """Add what a detector gives its heads: its own table, or those in it, of several stages too."""
+    heads.is_none = True
+    tables = [evidence, *(evidence.table or {}).values()]
+    for one in (*tables, *(table.items for table in tables if table.items is not None)):
+        if one is not None and one.table is not None:
+            heads.merge(Evidence(table=one.table))
+    for one in tables:
+        if one.items is not None and one.items.table is not None:
+            heads.merge(Evidence(items=one.items, most=one.most))
 
 
 def _package(cls: type) -> str:
@@ -390,11 +405,14 @@ def _literals(node: ast.expr, cls: type) -> set[str]:
 
 def _iterate_records() -> Iterator[tuple[str, Any]]:
     """Yield ``(scope, config)`` of every shipped config: the model, then the pipeline."""
-    from zoo.engine.records import record_parts
+    from zoo.engine.records import plain_parts, record_parts
 
     for _, config in iterate_configs():
-        scope, *parts = record_parts(config)
-        yield from ((scope, part) for part in parts)
+        scope, model, pipeline = record_parts(config)
+        yield from ((scope, part) for part in (model, pipeline))
+        # A record has none, but a detector hands its parts to its heads as it is built.
+        trained = {"type": model["type"], "train_cfg": config.model.get("train_cfg")}
+        yield scope, plain_parts(trained, scope)
 
 
 def iterate_configs() -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -224,7 +225,8 @@ def _build(model: Any, scope: str) -> Any:
     from mmengine.registry import MODELS, init_default_scope
 
     init_default_scope(scope)
-    return MODELS.build(ConfigDict(model))
+    # A copy: detectors write into their config as they are built.
+    return MODELS.build(copy.deepcopy(ConfigDict(model)))
 
 
 def _toml(value: Any) -> str:

@@ -16,16 +16,16 @@ from zoo.errors import CheckpointError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["SCHEMA", "ModelRecord", "make_record", "parse_record", "record_parts"]
+__all__ = ["SCHEMA", "ModelRecord", "make_record", "parse_record", "plain_parts", "record_parts"]
 
 SCHEMA = 1
 _TUPLE = "$tuple"  # JSON has lists only, and mmcv tells (256, 256) from [256, 256]
 # What only training needs. A loss from a plugin would make prediction need that plugin.
 _TRAINING_KEYS = ("init_cfg", "pretrained", "loss_name")
-# Spelt out by some configs, and what the classes do without; a record may not name a library.
-_DEFAULTS = (("imdecode_backend", "cv2"), ("resize_type", "Resize"))
-# Where the publisher's files lie, and through what they are opened.
-_PLACE_KEYS = ("backend_args", "file_client_args")
+# Spelt out by some configs, and what the class does without; a record may not name a class so.
+_DEFAULTS = (("resize_type", "Resize"),)
+# Where the publisher's files lie, and through what they are opened: zoo decodes them by itself.
+_PLACE_KEYS = ("backend_args", "file_client_args", "imdecode_backend")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +212,11 @@ def record_parts(config: Config) -> tuple[str, dict[str, Any], list[Any]]:
         model["train_cfg"] = None  # mmdet's detectors ask for it by name
     pipeline = _plain(_test_pipeline(config), "test_dataloader.dataset.pipeline", scope, scope)
     return scope, model, pipeline
+
+
+def plain_parts(node: Any, scope: str) -> Any:
+    """Return a part of a config of a default scope as a record holds it."""
+    return _plain(node, "model", scope, scope)
 
 
 def _test_pipeline(config: Config) -> Any:

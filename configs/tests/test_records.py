@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ships can be published and opened: every config's record, and every published file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zoo.catalog import read_catalog
+from zoo.rows import WeightsRow
+
+pytestmark = pytest.mark.mm
+
+# Two-stage, cascaded, by queries, by anchors and without: what their detectors write into a config.
+UPSTREAM = (
+    "mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
+    "mmdet::cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py",
+    "mmdet::htc/htc-without-semantic_r50_fpn_1x_coco.py",
+    "mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco.py",
+    "mmdet::solov2/solov2_r50_fpn_1x_coco.py",
+    "mmdet::rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py",
+    "mmdet::queryinst/queryinst_r50_fpn_1x_coco.py",
+    "mmdet::condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py",
+    "mmdet::point_rend/point-rend_r50-caffe_fpn_ms-1x_coco.py",
+    "mmdet::ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco.py",
+    "mmseg::mask2former/mask2former_r50_8xb2-90k_cityscapes-512x1024.py",
+    "mmseg::point_rend/pointrend_r50_4xb2-80k_cityscapes-512x1024.py",
+)
+
+
+def _check(config: Any, where: str) -> None:
+    from zoo.engine.record_forms import check_forms
+    from zoo.engine.records import record_parts
+
+    scope, model, pipeline = record_parts(config)
+    check_forms(model, "model", "model", scope, where)
+    for number, step in enumerate(pipeline):
+        check_forms(step, "pipeline", f"pipeline.{number}", scope, where)
+
+
+def test_every_published_file_that_ships_is_read() -> None:
+    from zoo.engine.published import read_published
+
+    files = [
+        found.record.file(url.removeprefix("package:"))
+        for found in read_catalog().rows("weights")
+        if isinstance(found.row, WeightsRow)
+        for url in found.row.urls
+        if url.startswith("package:")
+    ]
+
+    assert len(files) >= 2
+    for file in files:
+        record, tensors = read_published(file)
+        assert record.classes
+        assert tensors
+
+
+def test_record_of_every_shipped_config_passes() -> None:
+    from zoo.engine.config import read_config
+
+    names = [found.row.name for found in read_catalog().rows("config")]
+
+    assert len(names) > 20
+    for name in names:
+        _check(read_config(name, pretrained="none"), name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UPSTREAM)
+def test_record_of_a_config_that_was_built_from_passes(name: str) -> None:
+    """A detector writes its parts' settings into the config that it is built from."""
+    import torch
+    from mmengine.registry import MODELS, init_default_scope
+
+    from zoo.engine.config import read_config
+
+    config = read_config(name, pretrained="none")
+    init_default_scope(config.default_scope)
+    with torch.device("meta"):
+        MODELS.build(config.model)
+
+    _check(config, name)

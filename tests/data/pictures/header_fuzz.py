@@ -151,8 +151,11 @@ def _ask_others(name: str, data: bytes) -> list[NDArray[Any]]:
         return _asked(_ask_pillow, data)
     if name.startswith("jp2"):
         return _asked(_ask_gdal, data, JP2_DRIVER)
+    by_gdal = _asked(_ask_gdal, data, "GTiff")
+    if name.startswith(("tiff RGBA", "tiff big")):  # OpenCV multiplies their colours by the fourth
+        return by_gdal
     # Where a strip unpacks to more than it should, GDAL gives what lay in memory.
-    return [*_asked(_ask_gdal, data, "GTiff"), *_asked(_ask_opencv, data)]
+    return [*by_gdal, *_asked(_ask_opencv, data)]
 
 
 def _asked(ask: Callable[..., NDArray[Any]], *args: Any) -> list[NDArray[Any]]:
@@ -194,7 +197,7 @@ def _judge(name: str, data: bytes, seed: bytes) -> str:
     if pixels.dtype == np.uint16 and name.startswith("png"):
         return "deep"  # Pillow has no colours of 16 bits
     # Palettes of 16 bits, and inks, are rounded by more than one rule.
-    most = 1 if name.startswith(("tiff P", "tiff CMYK")) else 0
+    most = 1 if name.startswith(("tiff P", "tiff CMYK", "jpeg CMYK")) else 0
     for other in others:
         fits = pixels.shape == other.shape
         if fits and np.abs(pixels.astype(int) - other).max() <= most:

@@ -184,14 +184,19 @@ class TiffPage:
         return f"a TIFF of {samples} bands of {self.bits} bits, photometric {self.photometric}"
 
     def as_stored(self) -> bytes:
-        """Return the file without its orientation, which decoders would apply by themselves."""
-        is_stated = self.directory.has_shorts(ORIENTATION, 1)
-        if not is_stated or self.directory.integer(ORIENTATION, 1) == 1:
-            return bytes(self.directory.data)
-        changed = bytearray(self.directory.data)
-        start = self.directory.entries[ORIENTATION].start
-        struct.pack_into(f"{self.directory.order}H", changed, start, 1)
-        return bytes(changed)
+        """Return the file without what decoders would do by themselves.
+
+        They turn it as its orientation says; and of one band "stored apart" Pillow forgets that
+        it is inverted.
+        """
+        changes = {ORIENTATION: 1} | ({_PLANAR: 1} if self.header.channels == 1 else {})
+        data = bytes(self.directory.data)
+        for tag, value in changes.items():
+            if self.directory.has_shorts(tag, 1) and self.directory.integer(tag, value) != value:
+                start = self.directory.entries[tag].start
+                new = struct.pack(f"{self.directory.order}H", value)
+                data = data[:start] + new + data[start + 2 :]
+        return data
 
     def check_whole(self) -> None:
         """Refuse a file that does not hold all that its page points at.

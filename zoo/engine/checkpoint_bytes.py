@@ -8,6 +8,7 @@ it: a bit that flipped on a disk is a weight of another value, and nothing is sa
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -39,8 +40,9 @@ def check_bytes(path: Path, data: bytes | None = None) -> None:
         CheckpointError: It is missing, no regular file, empty, a web page, or a zip that is
             truncated, damaged, or unpacks to more than it is.
     """
-    if data is None and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no regular file" if path.exists() else None
+    if data is None and not os.path.isfile(path):
+        kind = "no regular file" if os.path.exists(path) else None
+        kind = "a folder" if os.path.isdir(path) else kind
         msg = f"cannot read the checkpoint {path.name!r}: "
         msg += f"found {kind or 'no such file'}, expected a file."
         hint = "check the path; training writes checkpoints into its work dir."

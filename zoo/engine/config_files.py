@@ -41,16 +41,16 @@ def find_config_file(name_or_path: str | Path) -> Path:
     """
     text = str(name_or_path)
     path = Path(os.path.expanduser(text))
-    if path.is_file():
+    if os.path.isfile(path):
         return _with_known_suffix(path)
     if "::" in text:
         return _find_in_package(text)
     if path.suffix in _SUFFIXES or "/" in text:
-        raise _no_file(path) if path.is_dir() else _unknown_path(path)
+        raise _no_file(path) if os.path.isdir(path) else _unknown_path(path)
     try:
         return _find_in_catalog(text)
     except UnknownNameError as error:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise _no_file(path) from error
         raise
 
@@ -142,7 +142,7 @@ def _find_in_package(text: str) -> Path:
     folders = [Path(place) / ".mim" / "configs" for place in spec.submodule_search_locations]
     for folder in folders:
         for candidate in (folder / inside, folder / f"{inside}.py"):
-            if candidate.is_file():
+            if os.path.isfile(candidate):
                 return candidate
     known = [file.relative_to(folder).as_posix() for folder in folders for file in _tree(folder)]
     near = [f"{package}::{name}" for name in near_names(inside, known)]
@@ -169,7 +169,7 @@ def _no_file(path: Path) -> ConfigError:
 
 def _unknown_path(path: Path) -> UnknownNameError:
     parent = path.parent
-    siblings = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    siblings = [entry.name for entry in parent.iterdir()] if os.path.isdir(parent) else []
     configs = [name for name in siblings if name.endswith(_SUFFIXES)]
     near = [str(parent / name) for name in near_names(path.name, configs)]
     return _unknown(f"no config file {str(path)!r}", str(path), near)

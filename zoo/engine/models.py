@@ -171,9 +171,9 @@ def choose_device(name: object) -> Device:
 
 def _find_parts(spec: str) -> _Parts:
     path = Path(os.path.expanduser(spec))
-    if path.is_dir():
+    if os.path.isdir(path):
         return _from_work_dir(path)
-    if path.is_file():
+    if os.path.isfile(path):
         return _from_file(path)
     config, comma, checkpoint = spec.rpartition(",")
     if comma:
@@ -189,7 +189,7 @@ def is_weights_name(spec: str) -> bool:
     """Return whether a model is called by a weights name, rather than by a file or a folder."""
     path = Path(os.path.expanduser(spec))
     is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
-    return not (is_path or path.is_dir() or path.is_file())
+    return not (is_path or os.path.isdir(path) or os.path.isfile(path))
 
 
 def _from_work_dir(folder: Path) -> _Parts:

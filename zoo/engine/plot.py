@@ -67,9 +67,9 @@ def _read(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[RunLog], list
     runs: list[RunLog] = []
     tests: list[PerImage] = []
     for source in map(Path, sources):
-        if source.is_dir():
+        if os.path.isdir(source):
             runs.append(read_run_log(source))
-        elif source.is_file():
+        elif os.path.isfile(source):
             tests.append(read_per_image(source))
         else:
             message = f"cannot plot {str(source)!r}: there is no such folder or file."

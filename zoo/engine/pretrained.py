@@ -127,7 +127,7 @@ def _brings_weights(name: Any) -> bool:
 
 def _start_from(config: dict[str, Any], choice: str | Path) -> None:
     path = Path(os.path.expanduser(choice))
-    if not path.is_file():
+    if not os.path.isfile(path):
         message = f"no pretrained weights at {str(path)!r}: expected a file."
         hint = "--pretrained takes FILE, URL or none; this config names no remote weights."
         raise ConfigError(message, where="--pretrained", hint=hint)
@@ -136,9 +136,9 @@ def _start_from(config: dict[str, Any], choice: str | Path) -> None:
 
 def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:
     path = Path(os.path.expanduser(choice))
-    if path.is_dir():
+    if os.path.isdir(path):
         return _find_in_folder(path, item)
-    if not path.is_file():
+    if not os.path.isfile(path):
         message = f"no pretrained weights at {str(path)!r}: no such file or folder."
         hint = "--pretrained takes FILE, DIR, URL or none."
         raise ConfigError(message, where=item.key, hint=hint)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,7 +143,7 @@ def write_published(
 
 def _check_header(file: Path) -> dict[str, Any]:
     """Return the header, whose size and JSON are checked; the offsets are safetensors' to check."""
-    if not file.is_file():
+    if not os.path.isfile(file):
         msg = f"cannot read the weights {file.name!r}: found no such file."
         raise CheckpointError(msg, path=file, hint="check the path.")
     size_bytes = file.stat().st_size

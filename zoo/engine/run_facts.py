@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
@@ -183,10 +184,12 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
         ConfigError: There is no config beside it, or its data is not there.
         DataError: The folder does not hold, or is not the one that it was trained on.
     """
-    folder = spec if spec.is_dir() else spec.parent
-    checkpoint = spec if spec.is_file() else find_best_checkpoint(spec) or find_checkpoint(spec)
+    folder, checkpoint = spec.parent, spec if os.path.isfile(spec) else None
+    found = "no such file or folder"
+    if os.path.isdir(spec):
+        folder, checkpoint = spec, find_best_checkpoint(spec) or find_checkpoint(spec)
+        found = "a work dir without a checkpoint"
     if checkpoint is None:
-        found = "a work dir without a checkpoint" if spec.is_dir() else "no such file or folder"
         message = f"cannot publish {str(spec)!r}: found {found}."
         hint = "train first, or give a checkpoint that training wrote."
         raise CheckpointError(message, path=spec, hint=hint)

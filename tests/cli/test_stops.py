@@ -151,8 +151,8 @@ def test_predict_on_ctrl_c_lists_what_it_did_and_names_the_command_that_goes_on(
     import numpy as np
 
     (tmp_path / "in").mkdir()
-    for number in range(300):
-        image = np.full((600, 600), number % 256, np.uint8)
+    for number in range(120):
+        image = np.full((500, 500), number % 256, np.uint8)
         cv2.imwrite(str(tmp_path / f"in/{number:03}.png"), image)
     run = open_terminal("predict", bright_run, "in", "--out", "out")
     end_s = time.monotonic() + 120
@@ -164,14 +164,14 @@ def test_predict_on_ctrl_c_lists_what_it_did_and_names_the_command_that_goes_on(
     assert run.wait() == 130, run.text[-3000:]
     assert "Traceback" not in run.text, run.text[-3000:]
     count = len(json.loads((tmp_path / "out/predictions.json").read_text())["images"])
-    assert 3 <= count < 300
-    assert f"stopped after {count} of 300 images" in run.text
+    assert 3 <= count < 120
+    assert f"stopped after {count} of 120 images" in run.text
     command = re.search(r"go on with: zoo (.*)", run.text)
     assert command is not None, run.text[-3000:]
     again = open_terminal(*shlex.split(command[1]))
     assert again.wait() == 0, again.text[-3000:]
     document = json.loads((tmp_path / "out/predictions.json").read_text())
-    assert (len(document["images"]), document["complete"]) == (300, True)
+    assert (len(document["images"]), document["complete"]) == (120, True)
 
 
 def test_prepare_on_ctrl_c_leaves_nothing(

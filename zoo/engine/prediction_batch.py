@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.documents import Limits, read_json
 from zoo.engine.writing import replace_file
 from zoo.errors import DataError
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from zoo.engine.result_files import ResultFiles
 
 __all__ = ["JSON_NAME", "Batch", "Failure", "InterruptedBatchError"]
+
+_LIMITS = Limits(size_bytes=2**29, values=50_000_000)
 
 JSON_NAME = "predictions.json"
 _EVERY_S = 2.0  # between two writings of the JSON, at least
@@ -108,10 +111,10 @@ class Batch:
     def _is_complete(self) -> bool:
         """Take a batch that was done to its end, whose journal is gone."""
         try:
-            document = json.loads(self._path.read_bytes())
+            document = read_json(self._path, _LIMITS)
             facts, entries = document["run"], document["images"]
             found = {entry["file"]: entry for entry in entries}
-        except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError):
             return False
         if document.get("complete") is not True or document.get("failures"):
             return False

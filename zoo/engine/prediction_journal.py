@@ -12,9 +12,11 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from zoo.documents import DocumentError, Limits, parse_json, read_file
 from zoo.engine.writing import digest_of_file
 from zoo.errors import DataError
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from zoo.engine.predictor import Predictor
 
 __all__ = ["JOURNAL_NAME", "Journal", "batch_facts"]
+
+_LIMITS = Limits(size_bytes=2**30, values=50_000_000)
 
 JOURNAL_NAME = ".predictions.journal"
 _SCHEMA = "zoo.prediction-journal/1"
@@ -103,11 +107,13 @@ class Journal:
             raise DataError(message, path=self.path.parent, hint=hint)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        with self.path.open("rb") as stream:
-            for line in stream:
+        with suppress(OSError, DocumentError):  # what is no journal goes on from nothing
+            for line in read_file(self.path, _LIMITS.size_bytes).splitlines(keepends=True):
                 checksum, _, text = line.partition(b" ")
                 if checksum == _checksum(text):
-                    yield json.loads(text)
+                    row = parse_json(text, _LIMITS)
+                    if isinstance(row, dict):
+                        yield row
 
     def _holds(self, line: Mapping[str, Any]) -> bool:
         """Tell whether an image is done; refuse one whose pixels are others now."""

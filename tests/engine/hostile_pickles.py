@@ -72,6 +72,37 @@ TORCH_SCRIPT = zipped(
 )
 
 
+def _doubled(times: int) -> bytes:
+    """Return opcodes of a tuple that holds the one before it twice, so many times."""
+    start = b")q\x00"
+    return start + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(times))
+
+
+def _doubled_lists(times: int) -> bytes:
+    """Return opcodes of such lists, of which each is filled after it went into the next."""
+    made = b"".join(b"]q%c0" % n for n in range(times + 1))
+    filled = (b"h%c(h%ch%ce0" % (n, n - 1, n - 1) for n in range(times, 0, -1))
+    return made + b"".join(filled) + b"h%c" % times
+
+
+_PROTO = b"\x80\x02"
+DOUBLED = {
+    "doubled: key": pickled(_PROTO + b"}(" + _doubled(40) + b"K\x01u."),
+    "doubled: counted": pickled(_PROTO + b"ccollections\nCounter\n" + _doubled(40) + b"\x85R."),
+    "doubled: size": pickled(_PROTO + b"ctorch\nSize\n" + _doubled(40) + b"\x85R."),
+    "doubled: value": pickled(_PROTO + _doubled(40) + b"."),
+    "doubled: codec": pickled(
+        _PROTO + b"c_codecs\nencode\nX\x01\0\0\0a" + _doubled_lists(40) + b"\x86R."
+    ),
+    "doubled: storage": pickled(_PROTO + _doubled_lists(40) + b"K\x01\x86Q."),
+    "doubled: function": pickled(_PROTO + _doubled_lists(40) + b")R."),
+    "doubled: then damaged": pickled(_PROTO + b"}(" + _doubled(40) + b"K\x01u\xff"),
+    "doubled by DUP": pickled(_PROTO + b")" + b"2\x86" * 40 + b"."),
+    "holds itself": pickled(_PROTO + b"]q\x00h\x00a."),
+}
+"""Small files whose values take years to hash or to show; nothing can interrupt that."""
+
+
 def tar(path: Path, canary: Path) -> None:
     """Write torch's oldest form, a tar of pickles."""
     data = pickle.dumps(Calls(os.system, shell(canary)), protocol=2)

@@ -23,6 +23,7 @@ import pytest
 from hostile_pickles import (
     BOMB,
     DEEP,
+    DOUBLED,
     TORCH_SCRIPT,
     Calls,
     Writer,
@@ -124,6 +125,7 @@ PICKLES: dict[str, Writer] = {
     "memo of nothing": pickled(b"\x80\x02h\xff."),
     "BUILD of a dict": pickled(b"\x80\x02ccollections\nOrderedDict\n)R}X\x01\0\0\0aK\x01sb."),
     "TorchScript": TORCH_SCRIPT,
+    **DOUBLED,
 }
 
 

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 from zoo.engine.checkpoint_bytes import broken_checkpoint, check_bytes, open_bytes
 from zoo.engine.patching import exchanged
+from zoo.engine.pickle_sizes import check_sizes
 from zoo.engine.stand_ins import restored, safe_globals
 from zoo.engine.tensor_stand_ins import RefusedGlobal, torch_globals
 from zoo.errors import UnsafeCheckpointError
@@ -32,7 +33,6 @@ __all__ = ["read_pickled", "trusting"]
 _LOG = logging.getLogger("zoo")
 _TRUSTED: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset())
 _LOCK = threading.RLock()
-_PICKLE_LIMIT_BYTES = 256 * 2**20
 # A name that is damaged may hold anything.
 _FOREIGN = re.compile(r"(?s)GLOBAL (.+?) was not an allowed|unsupported GLOBAL (.+?) whose module")
 _CALLED = re.compile(r"Trying to call reduce for unrecognized function ([^\n]+)")
@@ -107,6 +107,7 @@ def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
     import torch
 
     check_bytes(path, data)
+    _check_pickles(path, data)
     try:
         with _only_our_globals(), warnings.catch_warnings():
             # torch warns of pickle protocols other than 2, and of TorchScript, before it refuses.
@@ -123,6 +124,17 @@ def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
         if name is not None:
             raise _unsafe(path, name) from None
         raise broken_checkpoint(path, _reason(error)) from error
+
+
+def _check_pickles(path: Path, data: bytes | None) -> None:
+    """Refuse values that could be neither hashed nor shown; torch and Python do both."""
+    try:
+        for stream in _pickles(path, data):
+            check_sizes(stream)
+    except ValueError as error:
+        raise broken_checkpoint(path, str(error)) from error
+    except _BROKEN:
+        return  # torch's reader finds it too, and says what it is
 
 
 def _read_trusted(path: Path, map_location: Any, data: bytes) -> Any:
@@ -224,7 +236,7 @@ def _pickles(path: Path, data: bytes | None) -> Iterator[BinaryIO]:
         if zipfile.is_zipfile(stream):
             with zipfile.ZipFile(stream) as archive:
                 for entry in archive.infolist():
-                    if entry.filename.endswith(".pkl") and entry.file_size <= _PICKLE_LIMIT_BYTES:
+                    if entry.filename.endswith(".pkl"):
                         yield io.BytesIO(archive.read(entry))
             return
         stream.seek(0)

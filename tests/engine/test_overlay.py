@@ -8,6 +8,7 @@ import pytest
 
 from zoo.engine.overlay import default_palette, draw_overlay, is_background
 from zoo.errors import DataError
+from zoo.texts import printable
 
 pytestmark = pytest.mark.mm
 
@@ -91,6 +92,19 @@ def test_legend_of_many_classes_stays_small_and_counts_the_rest() -> None:
 
     assert overlay.shape[1] == labels.shape[1]
     assert overlay.shape[0] < 4 * 90
+
+
+@pytest.mark.parametrize("text", ["lu\nng", "lung\x1b[2J", "lung\0", "\u202elung"])
+def test_legend_spells_out_what_a_font_cannot_draw(text: str) -> None:
+    """A class may be called anything; its name is one line of letters."""
+    name = printable(text)
+
+    overlay, spelled = (
+        draw_overlay(np.zeros((64, 64), np.uint8), square(64, 64), ("background", one), PALETTE)
+        for one in (text, name)
+    )
+
+    np.testing.assert_array_equal(overlay, spelled)
 
 
 def test_sizes_that_differ_are_an_error() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo.errors import DataError
+from zoo.texts import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,6 +145,7 @@ def _legend(entries: Sequence[LegendEntry], height: int, width: int) -> NDArray[
     """Return the strip below a picture of this size, of its width or as wide as one entry."""
     from PIL import Image, ImageDraw
 
+    entries = [entry._replace(text=printable(entry.text)) for entry in entries]
     side = math.sqrt(height * width)
     text_px = max(TEXT_MIN_PX, min(TEXT_MAX_PX, round(side / TEXT_PER_SIDE)))
     gap = max(4, text_px // 2)

@@ -102,8 +102,12 @@ BROKEN = {
         _file(b" " * (9 * 2**20)),
         "its header declares 9437184 bytes, at most 8388608 are read",
     ),
-    "header no JSON": (_file(b"{nonsense"), "its header is no JSON"),
-    "header nested deep": (_file(b"[" * 50_000), "its header is no JSON"),
+    "header no JSON": (_file(b"{nonsense"), "its header cannot be read: it is no JSON: "),
+    "header nested deep": (
+        _file(b"[" * 50_000),
+        "its header cannot be read: it is nested too deeply",
+    ),
+    "header with a key twice": (_file(b'{"a": 1, "a": 2}'), "it has the key 'a' twice"),
     "header a list": (_file([]), "its header is no table"),
     "overlapping": (
         _file({"a": _tensor(0, 8), "b": _tensor(4, 12)}, b"\0" * 12),

@@ -327,7 +327,27 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], None], type[ZooError], str]]
     "infinite": (
         _set("metrics", value={"$tuple": [{"value": float("inf")}]}),
         CheckpointError,
-        "it is no JSON that can be read",
+        "it holds the number inf, expected finite ones",
+    ),
+    "deeper than a row is compared": (
+        _set("provenance", value={"a": json.loads("[" * 80 + "]" * 80)}),
+        CheckpointError,
+        "it is nested too deeply, expected at most 64 levels",
+    ),
+    "integer of 4,000 digits": (
+        _set("parameters", value=10**4000),
+        CheckpointError,
+        "it holds an integer beyond 64 bits",
+    ),
+    "half a character": (
+        _set("classes", "$tuple", 0, value="\ud800"),
+        CheckpointError,
+        "expected a tuple of texts",
+    ),
+    "type that is the prefix of plugins' alone": (
+        _set("model", "backbone", "type", value="zoo"),
+        UnknownNameError,
+        "nothing registers its type 'zoo'",
     ),
     "colour beyond a byte": (
         _set("palette", "$tuple", 1, value={"$tuple": [0, 256, 0]}),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
+from zoo.documents import DocumentError, parse_json
 from zoo.engine.record_checks import check_record
 from zoo.engine.records import ModelRecord, parse_record
 from zoo.engine.saving import open_atomically
 from zoo.errors import CheckpointError
+from zoo.weights.row_check import HEADER_LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,6 @@ __all__ = [
 CONVERTED = "zoo_converted"
 """Key of the metadata of a file that `zoo.engine.converting` wrote, a text of JSON."""
 _KEY = "zoo"
-_HEADER_LIMIT_BYTES = 8 * 2**20
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -81,9 +81,9 @@ def find_dataset_meta(path: str | Path) -> dict[str, Any] | None:
         return {"classes": record.classes, "palette": record.palette}
     text = _find_text(Path(path), CONVERTED)
     try:
-        note = json.loads(text) if text is not None else None
-    except (ValueError, RecursionError) as error:
-        raise _broken(Path(path), "the note of its conversion is no JSON") from error
+        note = None if text is None else parse_json(text.encode(errors="replace"), HEADER_LIMITS)
+    except DocumentError as error:
+        raise _broken(Path(path), f"the note of its conversion cannot be read: {error}") from error
     known = note if isinstance(note, dict) else {}
     classes = known.get("classes")
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
@@ -152,14 +152,15 @@ def _check_header(file: Path) -> dict[str, Any]:
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > size_bytes - 8:
             raise _broken(file, f"it is truncated, or no .safetensors file ({size_bytes} bytes)")
-        if length > _HEADER_LIMIT_BYTES:
-            reason = f"its header declares {length} bytes, at most {_HEADER_LIMIT_BYTES} are read"
+        if length > HEADER_LIMITS.size_bytes:
+            most_bytes = HEADER_LIMITS.size_bytes
+            reason = f"its header declares {length} bytes, at most {most_bytes} are read"
             raise _broken(file, reason)
         raw = stream.read(length)
     try:
-        header = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise _broken(file, "its header is no JSON") from error
+        header = parse_json(raw, HEADER_LIMITS)
+    except DocumentError as error:
+        raise _broken(file, f"its header cannot be read: {error}") from error
     if not isinstance(header, dict):
         raise _broken(file, "its header is no table")
     return header

@@ -75,7 +75,7 @@ class _Judge:
                 self.refuse(kind.name, fault)
 
     def _find(self, name: str, key: str) -> ListedType:
-        if name.partition(".")[0] == "zoo":
+        if name.startswith("zoo."):
             return self._find_of_plugin(name)
         found = find_listed_type(name, self.scope)
         if found is None or (found.family == "transforms") != (self.root == "pipeline"):

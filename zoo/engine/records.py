@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.documents import DocumentError, parse_json
 from zoo.engine.tilings import EXPECTED, is_tiling
 from zoo.errors import CheckpointError
+from zoo.weights.row_check import HEADER_LIMITS
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -101,9 +103,9 @@ def parse_record(text: str, where: str | Path) -> ModelRecord:
         CheckpointError: It is no JSON, of a newer schema, or a value is missing or of a wrong type.
     """
     try:
-        values = _decoded(json.loads(text, parse_constant=_refuse_constant))
-    except (ValueError, RecursionError) as error:
-        raise _bad(where, "it is no JSON that can be read") from error
+        values = _decoded(parse_json(text.encode(errors="replace"), HEADER_LIMITS))
+    except DocumentError as error:
+        raise _bad(where, str(error)) from error
     if not isinstance(values, dict):
         raise _bad(where, f"found a {type(values).__name__}, expected a table")
     if values.get("schema") != SCHEMA:
@@ -291,13 +293,10 @@ def _decoded(node: Any) -> Any:
     return [_decoded(value) for value in node] if isinstance(node, list) else node
 
 
-def _refuse_constant(text: str) -> float:
-    msg = f"{text} is no JSON number"
-    raise ValueError(msg)
-
-
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 500
+    if not isinstance(value, str) or not 0 < len(value) <= 500:
+        return False
+    return not any("\ud800" <= each <= "\udfff" for each in value)  # JSON may halve a character
 
 
 def _is_color(value: Any) -> bool:

@@ -20,9 +20,11 @@ from zoo.errors import ManifestError
 from zoo.rows import WeightsRow
 from zoo.texts import shown
 
-__all__ = ["Difference", "check_row", "find_differences"]
+__all__ = ["HEADER_LIMITS", "Difference", "check_row", "find_differences"]
 
-_HEADER = Limits(size_bytes=8 * 2**20, values=2_000_000, depth=64, is_finite=False)
+HEADER_LIMITS = Limits(size_bytes=8 * 2**20, values=2_000_000, depth=64)
+"""Of a ``.safetensors`` header and of the record in it, for whoever reads one: a record that opens
+a model is one that is compared."""
 _RECORD_KEY = "zoo"
 _METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
 # Of a row -> of a record.
@@ -138,12 +140,14 @@ def _find_record(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            if length > _HEADER.size_bytes:
+            if length > HEADER_LIMITS.size_bytes:
                 return None
-            header = parse_json(stream.read(length), _HEADER)
+            header = parse_json(stream.read(length), HEADER_LIMITS)
         metadata = header.get("__metadata__") if isinstance(header, dict) else None
         text = metadata.get(_RECORD_KEY) if isinstance(metadata, dict) else None
-        record = parse_json(text.encode(), _HEADER) if isinstance(text, str) else None
-    except (OSError, DocumentError, UnicodeEncodeError):  # whoever opens the model says what
+        if not isinstance(text, str):
+            return None
+        record = parse_json(text.encode(errors="replace"), HEADER_LIMITS)
+    except (OSError, DocumentError):  # whoever opens the model says what
         return None
     return record if isinstance(record, dict) else None

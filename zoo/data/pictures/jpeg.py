@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.pictures.faults import check_size, truncated, undecodable
 from zoo.data.pictures.header import Header
+from zoo.data.pictures.jpeg_markers import (
+    END,
+    EXIF,
+    FRAMES,
+    START_OF_SCAN,
+    segments,
+    to_plain_jpeg,
+)
 from zoo.data.pictures.tiff_tags import read_orientation
 
 if TYPE_CHECKING:
@@ -24,9 +31,6 @@ __all__ = ["JPEG_START", "decode_jpeg", "read_jpeg"]
 JPEG_START = b"\xff\xd8\xff"
 _LOG = logging.getLogger("zoo")
 _SAVE_ANEW = "replace the file with an intact copy; if it looks whole, save it anew as PNG."
-_START_OF_SCAN, _EXIF = 0xDA, 0xE1
-# The markers of a frame's header; 0xC4, 0xC8 and 0xCC lie between them and are others.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Hierarchical ones, which no decoder reads.
 _OTHER_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
 _ODD_SAMPLING = "Could not determine subsampling"
@@ -41,42 +45,35 @@ def read_jpeg(data: bytes, where: str) -> Header:
         DataError: It has no whole header or no end, other than 8 bits, or is too large.
     """
     header, orientation = None, None
-    for marker, start, end in _segments(data):
-        if marker == _EXIF and data[start : start + 6] == b"Exif\0\0" and orientation is None:
+    for marker, start, end in segments(data):
+        if marker == EXIF and data[start : start + 6] == b"Exif\0\0" and orientation is None:
             orientation = read_orientation(data[start + 6 : end])
         elif marker in _OTHER_FRAMES:
             fault = "found a JPEG that is neither baseline nor progressive"
             raise undecodable(where, fault, _SAVE_ANEW)
-        elif marker in _FRAMES and header is None:
+        elif marker in FRAMES and header is None:
             header = _read_frame(data, where, start, end)
-        elif marker == _START_OF_SCAN:
+        elif marker == START_OF_SCAN:
             break
     else:
         raise undecodable(where, truncated("JPEG", len(data)))
-    if header is None or data.rfind(b"\xff\xd9") < end:
+    if header is None or data.rfind(bytes([0xFF, END])) < end:
         raise undecodable(where, truncated("JPEG", len(data)))
-    scans = data.count(b"\xff\xda")
-    if scans * header.width_px * header.height_px > _MOST_SCANNED_PX:
-        fault = f"found a JPEG of {scans} scans of {header.width_px}x{header.height_px} px"
-        raise undecodable(where, fault)
+    _check_scans(data, where, header)
     if orientation is None:
         return header
     return Header("JPEG", *header.size, header.channels, orientation, has_exif=True)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start and end of each segment's content, up to the first that does not fit."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] == 0xFF:  # a fill byte
-            at += 1
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        start, end = at + 4, at + 2 + length
-        if length < 2 or end > len(data):
-            return
-        yield data[at + 1], start, end
-        at = end
+def _check_scans(data: bytes, where: str, header: Header) -> None:
+    most = _MOST_SCANNED_PX // (header.width_px * header.height_px)
+    if data.count(bytes([0xFF, START_OF_SCAN])) <= most:
+        return
+    # What follows the picture, as a film does, holds the same two bytes by chance.
+    scans = sum(marker == START_OF_SCAN for marker, _, _ in segments(data))
+    if scans > most:
+        fault = f"found a JPEG of {scans} scans of {header.width_px}x{header.height_px} px"
+        raise undecodable(where, fault)
 
 
 def _read_frame(data: bytes, where: str, start: int, end: int) -> Header:
@@ -106,14 +103,21 @@ def decode_jpeg(data: bytes, where: str, header: Header) -> NDArray[np.uint8]:
         ``(H, W)`` grey or ``(H, W, 3)`` RGB; of four channels, what is printed on white.
 
     Raises:
-        DataError: The decoder fails, or warns: it would fill what is damaged with guesses.
+        DataError: The decoder fails, or warns of what :func:`to_plain_jpeg` does not mend: it
+            would fill what is damaged with guesses.
     """
     simplejpeg = _load_simplejpeg()
     if simplejpeg is None:
         return _decode_unwarned(data, where)
     space = {1: "GRAY", 3: "RGB", 4: "CMYK"}[header.channels]
+    decode = functools.partial(simplejpeg.decode_jpeg, colorspace=space, strict=True)
     try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=space, strict=True)
+        try:
+            pixels: NDArray[np.uint8] = decode(data)
+        except ValueError as error:
+            if _ODD_SAMPLING in str(error):
+                raise
+            pixels = decode(to_plain_jpeg(data))
     except ValueError as error:
         reason = str(error).strip().rstrip(".")
         if _ODD_SAMPLING in reason:  # rare, and no fault: OpenCV reads it, without its warnings

@@ -59,6 +59,16 @@ def test_config_and_checkpoint_are_taken_as_given(bright_run: Path) -> None:
     assert model.palette == ((0, 0, 0), (200, 40, 10))
 
 
+_DICE = {
+    "name": "dice",
+    "value": 0.5,
+    "dataset": "d",
+    "split": "test",
+    "labels": "true",
+    "protocol": "p",
+}
+
+
 @pytest.fixture
 def published(bright_run: Path, tmp_path: Path) -> Path:
     """Return a published file of the threshold model, cutting at grey 33.5."""
@@ -79,6 +89,7 @@ def published(bright_run: Path, tmp_path: Path) -> Path:
         data_licence="CC0-1.0",
         trained_with="bright",
         parameters=1,
+        metrics=[_DICE],
     )
     return write_published(tmp_path / "b.safetensors", {"level": torch.tensor(33.5)}, record)
 

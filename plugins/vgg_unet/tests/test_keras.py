@@ -160,7 +160,7 @@ def test_keras_weights_for_an_encoder_with_batch_norm_are_refused(tmp_path: Path
         _load(_write(tmp_path / "vgg.h5", _layers()), norm_cfg={"type": "BN"})
 
     assert "missing: features.1.weight; features.1.bias" in str(caught.value)
-    assert "without where not" in str(caught.value)
+    assert "give those of vgg16_bn, or the encoder norm_cfg=None" in str(caught.value)
 
 
 def test_keras_file_of_another_network_is_refused(tmp_path: Path) -> None:

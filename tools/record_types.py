@@ -132,6 +132,8 @@ _GIVEN: dict[str, dict[str, Any]] = {
     },
     "meta_keys": {"list": {"name": True}, "most": 64},
     "num_classes": {"none": True, "int": [1, 65536]},
+    # OpenCV divides by it, and 0 ends the process.
+    "tile_grid_size": {"list": {"int": [1, 32]}, "most": 8},
 }
 _PARTS_OF_PIXELS = ("pad_val", "seg_pad_val", "mask_pad_value", "img_pad_value")
 

@@ -146,6 +146,12 @@ def test_value_out_of_its_form_is_refused_by_key(case: str) -> None:
     assert ".".join(("model", *keys)) in raised.value.message
 
 
+def test_equalization_has_a_tile_at_least() -> None:
+    """OpenCV divides by the number of tiles, and a division by 0 ends the whole process."""
+    with pytest.raises(CheckpointError, match="a whole number from 1 to 32"):
+        _check_step(type="CLAHE", tile_grid_size=(8, 0))
+
+
 def test_octaves_of_anchors_are_few() -> None:
     """8 GB of anchors came of a number that no weight bounds."""
     kind = find_listed_type("AnchorGenerator", "mmdet")

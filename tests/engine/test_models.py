@@ -243,6 +243,20 @@ def test_weights_that_do_not_fit_are_refused(bright_run: Path, write_level: Writ
     assert caught.value.where == str(bright_run / "best_dice_iter_20.pth")
 
 
+def test_colours_that_are_none_leave_those_of_the_config(bright_run: Path) -> None:
+    """Whatever numbers a file gives as colours: too large for a float, negative, not a number."""
+    import torch
+
+    from zoo.engine.models import open_model
+
+    for value in (10**400, -1, float("nan"), float("inf"), "red"):
+        meta = {"classes": ("background", "lung"), "palette": [[0, 0, 0], [value] * 3]}
+        saved = {"state_dict": {"level": torch.tensor(3.5)}, "meta": {"dataset_meta": meta}}
+        torch.save(saved, bright_run / "best_dice_iter_20.pth")
+
+        assert open_model(str(bright_run)).palette == ((0, 0, 0), (200, 40, 10)), value
+
+
 def test_weights_that_name_no_classes_take_those_of_the_config(bright_run: Path) -> None:
     import torch
 

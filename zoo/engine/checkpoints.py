@@ -7,9 +7,10 @@ import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zoo.engine.kept_checkpoints import find_checkpoint
 from zoo.engine.tensor_stand_ins import NotDense
@@ -75,7 +76,9 @@ def as_colors(
     for color in palette:
         if not isinstance(color, (list, tuple)) or len(color) != 3:
             return None
-        if not all(isinstance(value, Real) and 0 <= float(value) <= 255 for value in color):
+        if not all(
+            isinstance(value, (int, float, np.number)) and 0 <= value <= 255 for value in color
+        ):
             return None
     return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
 

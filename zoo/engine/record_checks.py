@@ -22,7 +22,7 @@ __all__ = ["check_record"]
 
 _SCOPES = ("mmengine", "mmseg", "mmdet")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
-_NAME = re.compile(r"[A-Za-z]\w{0,99}(?:\.[A-Za-z]\w{0,99}){0,2}")
+_NAME = re.compile(r"[A-Za-z]\w{0,99}(?:\.[A-Za-z]\w{0,99}){0,2}", re.ASCII)
 _WORDS = re.compile(r"[A-Za-z0-9_ .,:+-]{0,300}")
 _FILE = re.compile(r"\.(py|json|ya?ml|toml|pth?|pkl|pickle|bin|onnx|txt|safetensors)$", re.I)
 _FORBIDDEN_KEYS = frozenset(

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["LazyGroup", "main"]
+__all__ = ["EndsWithItsOutput", "LazyGroup", "main"]
 
 # Name -> (module:attribute, one-line help). The help stands beside the name so that
 # `zoo --help` imports no command.
@@ -33,7 +33,22 @@ _COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class EndsWithItsOutput(click.Command):
+    """A command whose output may be lost, to a full disk or a closed pipe."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
+        """Run the command line; output that is lost ends it with one line at most."""
+        words = sys.argv[1:] if args is None else args
+        try:
+            return super().main(args, *more, **how)
+        except Exception as error:
+            from zoo.cli.output import end_lost
+
+            end_lost(error, words)
+            raise
+
+
+class LazyGroup(EndsWithItsOutput, click.Group):
     """A group whose commands are imported when called, never for ``--help`` of the group.
 
     Args:
@@ -47,17 +62,6 @@ class LazyGroup(click.Group):
     ) -> None:
         super().__init__(name, **kwargs)  # type: ignore[arg-type]
         self.lazy = lazy
-
-    def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
-        """Run the command line; output that is lost ends it with one line at most."""
-        words = sys.argv[1:] if args is None else args
-        try:
-            return super().main(args, *more, **how)
-        except Exception as error:
-            from zoo.cli.output import end_lost
-
-            end_lost(error, words)
-            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""

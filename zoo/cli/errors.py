@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import errno
 import signal
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from zoo.cli import EndsWithItsOutput
 from zoo.cli.endings import end_stopped, raising_on_signals
-from zoo.cli.output import end_lost, say_text
+from zoo.cli.output import say_text
 from zoo.errors import ZooError
 from zoo.texts import log_printably, printable
 
@@ -34,7 +33,7 @@ _OS_HINTS = {
 _OS_HINT = "run it again with --debug to see where it happened."
 
 
-class ZooCommand(click.Command):
+class ZooCommand(EndsWithItsOutput):
     """A command that reports ``ZooError`` and ``OSError`` as one message, exit 1.
 
     So it does where a package of the extra ``[mm]`` is not installed. Ctrl-C ends it with 130,
@@ -47,15 +46,6 @@ class ZooCommand(click.Command):
         super().__init__(*args, **kwargs)
         help_ = "Show the traceback of an error."
         self.params.append(click.Option(["--debug"], is_flag=True, help=help_))
-
-    def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
-        """Run the command line; output that is lost ends it with one line at most."""
-        words = sys.argv[1:] if args is None else args
-        try:
-            return super().main(args, *more, **how)
-        except Exception as error:
-            end_lost(error, words)
-            raise
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and keep them to tell how to go on."""

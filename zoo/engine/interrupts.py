@@ -18,7 +18,7 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import IterBasedTrainLoop
 
 from zoo.engine.joint_stop import JointStop
-from zoo.engine.place import find_place
+from zoo.engine.place import Place, find_hook
 from zoo.engine.shielding import dead_worker, deferring_dead_workers
 from zoo.errors import TrainingError
 
@@ -226,7 +226,7 @@ class _Stopper:
 
         self._is_saving = True
         runner = self._runner
-        place = find_place(runner)
+        place = find_hook(runner, Place)
         place.is_validation_due = self._is_validating or _is_validation_due(runner)
         if self._is_validating:
             _leave_validation(runner)

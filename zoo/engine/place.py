@@ -8,7 +8,7 @@ since their workers cannot be put there otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
@@ -19,7 +19,9 @@ from zoo.engine.random_state import random_state, set_random_state
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-__all__ = ["Place", "find_place"]
+__all__ = ["Place", "find_hook"]
+
+_Hook = TypeVar("_Hook", bound=Hook)
 
 _KEY = "zoo_place"
 # Images that are read again for the random state of workers that outlive an epoch; of more than
@@ -27,15 +29,15 @@ _KEY = "zoo_place"
 _MOST_AGAIN = 20_000
 
 
-def find_place(runner: Runner) -> Place:
-    """Return the place that a runner keeps, registered where there is none yet."""
+def find_hook(runner: Runner, kind: type[_Hook]) -> _Hook:
+    """Return the hook of a kind that a runner has, registered where there is none yet."""
     for hook in runner.hooks:
-        if isinstance(hook, Place):
-            return hook
-    place = Place()
+        if isinstance(hook, kind):
+            return hook  # type: ignore[no-any-return]
+    made = kind()
     # Lowest: after the hooks that draw random numbers or save when an epoch begins or ends.
-    runner.register_hook(place, priority="LOWEST")
-    return place
+    runner.register_hook(made, priority="LOWEST")
+    return made
 
 
 class Place(Hook):  # type: ignore[misc]

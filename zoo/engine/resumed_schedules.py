@@ -23,21 +23,11 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-__all__ = ["ScheduleNote", "find_schedule_note"]
+__all__ = ["ScheduleNote"]
 
 _KEY = "zoo_schedule"
 # Of a scheduler's state, what tells how far it is; the rest are its settings.
 _PROGRESS = frozenset({"last_step", "_global_step", "_last_value", "verbose"})
-
-
-def find_schedule_note(runner: Runner) -> ScheduleNote:
-    """Return the note of what a runner's config says, registered where there is none yet."""
-    for hook in runner.hooks:
-        if isinstance(hook, ScheduleNote):
-            return hook
-    note = ScheduleNote()
-    runner.register_hook(note, priority="LOWEST")
-    return note
 
 
 class ScheduleNote(Hook):  # type: ignore[misc]

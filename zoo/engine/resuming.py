@@ -17,8 +17,8 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from zoo.engine.fitting import check_fits
 from zoo.engine.patching import exchanged
-from zoo.engine.place import find_place
-from zoo.engine.resumed_schedules import find_schedule_note
+from zoo.engine.place import Place, find_hook
+from zoo.engine.resumed_schedules import ScheduleNote
 from zoo.engine.unpickling import read_pickled
 from zoo.errors import CheckpointError
 
@@ -85,7 +85,7 @@ def _load_checkpoint(
 def _checked(resume: Callable[..., None]) -> Callable[..., None]:
     def checked(self: Runner, filename: str, *args: Any, **kwargs: Any) -> None:
         hook = _ResumeCheck(filename)
-        schedule = find_schedule_note(self)
+        schedule = find_hook(self, ScheduleNote)
         schedule.take(self)
         # Lowest: after the hooks that rearrange what was loaded, such as EMAHook.
         self.register_hook(hook, priority="LOWEST")
@@ -118,7 +118,7 @@ class _ResumeCheck(Hook):  # type: ignore[misc]
             hint = "resume from epoch_N.pth or iter_N.pth, or start anew with load_from=FILE."
             raise CheckpointError(msg, path=self.path, hint=hint)
         check_fits(runner.model, found["state_dict"], self.path)
-        find_place(runner).resume(found)
+        find_hook(runner, Place).resume(found)
         _relocate(found["message_hub"], Path(runner.work_dir))
         self.checkpoint = {key: found[key] for key in found if key != "state_dict"}
 

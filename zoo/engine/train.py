@@ -22,10 +22,10 @@ from zoo.engine.instance_labels import check_instance_labels
 from zoo.engine.interrupts import saving_on_interrupt
 from zoo.engine.no_results import leaving_no_results_out
 from zoo.engine.own_configs import note_own
-from zoo.engine.place import find_place
+from zoo.engine.place import Place, find_hook
 from zoo.engine.processes import join_processes
 from zoo.engine.progress import watch_runner
-from zoo.engine.resumed_schedules import find_schedule_note
+from zoo.engine.resumed_schedules import ScheduleNote
 from zoo.engine.running import build_runner, explaining
 from zoo.engine.schedules import fit_warm_ups
 from zoo.engine.shielding import shielding_workers
@@ -121,8 +121,8 @@ def _run(config: Config, history: Sequence[DataUse]) -> Path:
     ):
         runner = build_runner(config)
         _note_configs(runner)
-        for register in (find_place, find_schedule_note):
-            register(runner)
+        for kind in (Place, ScheduleNote):
+            find_hook(runner, kind)
         runner.register_hook(HistoryNote(history), priority="LOWEST")
         _build_loops(runner, config)
         with explaining(config, doing="read the labels"):

@@ -33,11 +33,11 @@ def find_hook(runner: Runner, kind: type[_Hook]) -> _Hook:
     """Return the hook of a kind that a runner has, registered where there is none yet."""
     for hook in runner.hooks:
         if isinstance(hook, kind):
-            return hook  # type: ignore[no-any-return]
+            return hook
     made = kind()
     # Lowest: after the hooks that draw random numbers or save when an epoch begins or ends.
     runner.register_hook(made, priority="LOWEST")
-    return made
+    return made  # type: ignore[no-any-return]
 
 
 class Place(Hook):  # type: ignore[misc]

@@ -157,7 +157,7 @@ def test_forward_that_stretches_beyond_memory_is_stopped_before_it_does() -> Non
 
 
 def test_forward_that_takes_memory_or_time_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is read from the kernel after each module, and the clock."""
+    """Memory is read from the kernel after each module, and the clock before each function."""
     import torch
 
     from zoo.engine import budget as module
@@ -176,7 +176,12 @@ def test_forward_that_takes_memory_or_time_is_stopped(monkeypatch: pytest.Monkey
         pytest.raises(CheckpointError, match="takes longer than"),
     ):
         layer(image)
-    layer(image)  # and nothing is left behind
+    with (
+        Budget().forward({"inputs": [image]}, {}),
+        pytest.raises(CheckpointError, match="takes longer than"),
+    ):
+        image + 1  # as boxes are suppressed, in no module
+    layer(image + 1)  # and nothing is left behind
 
 
 def test_own_config_has_no_budget() -> None:

@@ -344,6 +344,11 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], None], type[ZooError], str]]
         CheckpointError,
         "expected a tuple of texts",
     ),
+    "a pipeline without end": (
+        lambda values: values["pipeline"].extend([{"type": "Resize", "scale": [9, 9]}] * 100),
+        CheckpointError,
+        "pipeline: more than 100 steps",
+    ),
     "type that is the prefix of plugins' alone": (
         _set("model", "backbone", "type", value="zoo"),
         UnknownNameError,

@@ -100,7 +100,7 @@ class Budget:
         input_px = max(width_px * height_px, self._image_px)
         self._memory_bytes = _LEAST_MEMORY_BYTES + _BYTES_A_PX * input_px
         self._memory_start, self._start_s = _used_bytes(), time.monotonic()
-        with _hooked(self._check_now), _bounded_sizes(self._check_values):
+        with _hooked(self._check_now), _watched(self._check_time, self._check_values):
             yield
 
     def _passes_px(self, test_cfg: Mapping[str, Any], width_px: int, height_px: int) -> int:
@@ -141,6 +141,9 @@ class Budget:
         used_bytes = _used_bytes() - self._memory_start
         if used_bytes > self._memory_bytes:
             self._refuse(f"takes {used_bytes / 2**30:.1f} GB of memory, more than is allowed")
+        self._check_time()
+
+    def _check_time(self) -> None:
         if time.monotonic() - self._start_s > _FORWARD_S:
             self._refuse(f"takes longer than {_FORWARD_S} s")
 
@@ -178,20 +181,24 @@ def _hooked(check: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _bounded_sizes(check: Callable[[float], None]) -> Iterator[None]:
-    """Call ``check`` with the number of values before a tensor is stretched to it."""
+def _watched(check_time: Callable[[], None], check: Callable[[float], None]) -> Iterator[None]:
+    """Call ``check_time`` before every function of torch: boxes are suppressed in no module.
+
+    Before a tensor is stretched, ``check`` is called with the number of values that come of it.
+    """
     from torch.nn.functional import interpolate
     from torch.overrides import TorchFunctionMode
 
-    class Bounded(TorchFunctionMode):
+    class Watched(TorchFunctionMode):
         def __torch_function__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
+            check_time()
             if func is interpolate:
                 check(_stretched_values(*args, **(kwargs or {})))
             return func(*args, **(kwargs or {}))
 
-    with Bounded():
+    with Watched():
         yield
 
 

@@ -42,6 +42,7 @@ _FORBIDDEN_KEYS = frozenset(
         "vocab_path",
     ]
 )
+_STEP_LIMIT = 100  # of a pipeline, whose time nothing else bounds; shipped ones have ten
 _DEPTH_LIMIT = 40
 _NODE_LIMIT = 20_000
 _NUMBER_LIMIT = 10**9
@@ -63,6 +64,8 @@ def check_record(record: ModelRecord, where: str | Path) -> None:
     if len(record.palette) != len(record.classes) or not 0 < len(record.classes) <= 10_000:
         reason = f"{len(record.classes)} classes and {len(record.palette)} colours"
         raise _refused(where, "classes", reason)
+    if len(record.pipeline) > _STEP_LIMIT:
+        raise _refused(where, "pipeline", f"more than {_STEP_LIMIT} steps")
     for root in ("model", "pipeline"):
         for number, (key, name, value) in enumerate(_leaves(getattr(record, root), root, where)):
             if number > _NODE_LIMIT:

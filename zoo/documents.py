@@ -207,7 +207,8 @@ def _check_dotted_keys(text: str, limits: Limits) -> None:
     import re
 
     part = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-    many = rf"(?<![\w\"'.-]){part}(?:[ \t]*+\.[ \t]*+{part}){{{limits.depth}}}"
+    # Begun only where a key can begin: from every quote within a text, this too would be a square.
+    many = rf"(?:\A|(?<=[\s\[{{,])){part}(?:[ \t]*+\.[ \t]*+{part}){{{limits.depth}}}"
     if re.search(many, text):
         raise _too_deep(limits)
 

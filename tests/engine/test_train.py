@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     """Return a function that has Ctrl-C pressed within one step; it gives the steps begun."""
     from mmseg.models import EncoderDecoder
 
-    def run(step: int, times: int = 1) -> list[int]:
+    def run(step: int, times: int = 1, pause_s: float = 0) -> list[int]:
         steps: list[int] = []
         forward = EncoderDecoder.loss
 
@@ -105,6 +106,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
             steps.append(1)
             for _ in range(times if len(steps) == step else 0):
                 os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(pause_s)
             return forward(self, *args)
 
         monkeypatch.setattr(EncoderDecoder, "loss", loss)
@@ -154,19 +156,67 @@ def test_train_when_interrupted_within_an_epoch_counts_whole_epochs(
     assert (meta["epoch"], meta["iter"]) == (0, 3)
 
 
-def test_train_when_interrupted_twice_stops_at_once(
+def test_train_when_interrupted_again_stops_at_once(
     read: Callable[..., Any], interrupt: Callable[..., list[int]], tmp_path: Path
 ) -> None:
+    """Who has had the time to read that nothing is saved then, and presses again."""
     from zoo.engine.interrupts import InterruptedRunError
     from zoo.engine.train import train
 
-    interrupt(2, times=2)
+    interrupt(2, times=2, pause_s=0.6)
 
     with pytest.raises(KeyboardInterrupt) as caught:
         train(read())
 
     assert not isinstance(caught.value, InterruptedRunError)
     assert not list((tmp_path / "run").glob("*.pth"))
+
+
+def test_train_when_interrupted_twice_within_a_blink_saves(
+    read: Callable[..., Any], interrupt: Callable[..., list[int]]
+) -> None:
+    """``timeout`` and launchers send one Ctrl-C twice, and nobody reads as quickly."""
+    from zoo.engine.interrupts import InterruptedRunError
+    from zoo.engine.train import train
+
+    interrupt(2, times=3)
+
+    with pytest.raises(InterruptedRunError) as caught:
+        train(read())
+
+    assert caught.value.step == 2
+    assert caught.value.checkpoint.is_file()
+
+
+def test_train_that_offered_to_save_on_the_next_ctrl_c_saves(
+    read: Callable[..., Any],
+    interrupt: Callable[..., list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was pressed while the loop waited for data, and again when the step had begun."""
+    from mmengine.dataset import BaseDataset
+
+    from zoo.engine.interrupts import InterruptedRunError
+    from zoo.engine.train import train
+
+    steps = interrupt(3)
+    prepare = BaseDataset.prepare_data
+
+    def waiting(self: Any, index: int) -> Any:
+        if len(steps) == 2 and "stopping" not in caplog.text:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.6)
+        return prepare(self, index)
+
+    monkeypatch.setattr(BaseDataset, "prepare_data", waiting)
+
+    with pytest.raises(InterruptedRunError) as caught:
+        train(read())
+
+    assert caught.value.step == 3
+    assert "Ctrl-C again stops before it" in caplog.text
+    assert "Ctrl-C again stops at once and saves nothing" in caplog.text
 
 
 def test_train_with_unknown_type_names_the_place_before_data_is_read(

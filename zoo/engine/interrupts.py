@@ -30,6 +30,7 @@ __all__ = ["InterruptedRunError", "saving_on_interrupt"]
 # A closed terminal sends SIGHUP, twice; `kill`, a scheduler or a container's end SIGTERM.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _LATE_S = 0.5  # how much later than its workers a process hears of a signal to its group
+_SAME_S = 0.5  # `timeout`, launchers and impatient fingers send one Ctrl-C twice within it
 
 
 class InterruptedRunError(KeyboardInterrupt):
@@ -60,8 +61,9 @@ def saving_on_interrupt(runner: Runner, note: Callable[[str], None]) -> Iterator
 
     So it does with SIGTERM and SIGHUP, where they are not ignored. The handler only takes a note;
     the loops stop after the step that they do then, or within a validation before its next step,
-    so that no step is torn. A second Ctrl-C within a step stops at once and saves nothing; while
-    the loop waits for data it saves, and while a checkpoint is written it changes nothing. Several
+    so that no step is torn. A later Ctrl-C within a step stops at once and saves nothing, but only
+    after the note has said so; while the loop waits for data it saves, and while a checkpoint is
+    written it changes nothing. One within half a second of the note is the same Ctrl-C. Several
     processes of one run stop before the same step, and hear only the first. Outside the main
     thread, where Python allows no handlers, Ctrl-C does what it always does.
 
@@ -109,7 +111,8 @@ class _Stopper:
         self._pid = os.getpid()
         self._previous: dict[int, Any] = {}
         self._is_stepping = self._is_validating = self._is_saving = self._is_torn = False
-        self._has_trained = False
+        self._has_trained = self._is_warned = False
+        self._told_s = 0.0
         self._joint = JointStop()
         self.signal_number: int | None = None
         self._watch(getattr(runner, "_train_loop", None), "run_iter", self._step)
@@ -157,21 +160,33 @@ class _Stopper:
             self._note("the checkpoint is being saved; it ends by itself")
         elif self.signal_number is None and (self._has_trained or self._is_stepping):
             self.signal_number = number
-            self._note(self._what_next())
-        elif self.signal_number is not None and (number != signal.SIGINT or self._joint.has_others):
-            return  # a terminal hangs up twice, and a launcher passes on what its processes have
-        elif self.signal_number is not None and self._can_stop_here():
-            raise _StopBetweenStepsError
-        else:
+            self._say_what_next()
+        elif self.signal_number is None:
             self._stop_at_once(number, frame)
+        elif number == signal.SIGINT and not self._joint.has_others:
+            # A terminal hangs up twice, and a launcher passes on what its processes have.
+            self._hear_again(number, frame)
+
+    def _hear_again(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self._told_s < _SAME_S:
+            return
+        if self._can_stop_here():
+            raise _StopBetweenStepsError
+        if self._is_warned:
+            self._stop_at_once(number, frame)
+        else:
+            self._say_what_next()
 
     def _can_stop_here(self) -> bool:
         return self._has_trained and not self._is_stepping and not self._is_validating
 
-    def _what_next(self) -> str:
-        if self._can_stop_here():
-            return "stopping after the next step; Ctrl-C again stops before it"
-        return "stopping after this step; Ctrl-C again stops at once and saves nothing"
+    def _say_what_next(self) -> None:
+        self._is_warned = not self._can_stop_here()
+        if self._is_warned:
+            self._note("stopping after this step; Ctrl-C again stops at once and saves nothing")
+        else:
+            self._note("stopping after the next step; Ctrl-C again stops before it")
+        self._told_s = time.monotonic()
 
     def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
         """Do what the signal did before: nothing was trained yet, or it is asked for twice."""

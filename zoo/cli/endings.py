@@ -54,8 +54,6 @@ class Stopping:
             return
         if self.signal_number is None:
             self.signal_number = number
-            # What comes while Python winds up has nothing to save and no traceback to show.
-            atexit.register(_leave_to_system)
         elif number != signal.SIGINT:
             return  # a terminal hangs up twice, and what cleans up needs its time
         raise StoppedError(self.signal_number)
@@ -87,6 +85,9 @@ def raising_on_signals() -> Iterator[Stopping]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        # What comes while Python winds up has nothing to save and no traceback to show.
+        atexit.unregister(_leave_to_system)
+        atexit.register(_leave_to_system)
 
 
 def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) -> None:

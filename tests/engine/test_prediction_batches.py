@@ -98,6 +98,41 @@ def test_batch_that_is_done_is_not_done_again(model: str, images: Path, tmp_path
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
 
 
+@pytest.mark.parametrize("change", ["an image is newer", "a picture is gone", "the JSON is a pipe"])
+def test_batch_that_is_done_but_no_longer_holds_is_done_anew(
+    make_bright_run: Callable[..., Path],
+    bright_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    images: Path,
+    tmp_path: Path,
+    change: str,
+) -> None:
+    """Old results of a new picture would be taken for its own."""
+    from zoo.engine.predict import predict
+
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(bright_folder))
+    run, out = make_bright_run(), tmp_path / "out"
+    predict(run, [images], out)
+    whole = _contents(out)
+    if change == "an image is newer":
+        (images / "0.png").write_bytes((images / "1.png").read_bytes())
+        whole["0_label.png"], whole["0_overlay.png"] = whole["1_label.png"], whole["1_overlay.png"]
+        del whole["predictions.json"]
+    elif change == "a picture is gone":
+        (out / "0_overlay.png").unlink()
+    else:
+        (out / "predictions.json").unlink()
+        os.mkfifo(out / "predictions.json")
+        with pytest.raises(DataError, match="found a folder or a device, expected a file"):
+            predict(run, [images], out, resume=True)
+        return
+
+    done = predict(run, [images], out, resume=True)
+
+    assert done.count == 6
+    assert whole.items() <= _contents(out).items()
+
+
 @pytest.mark.parametrize("is_done", [False, True])
 @pytest.mark.parametrize(
     ("change", "found"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.documents import Limits, read_json
+from zoo.engine.prediction_journal import has_files
 from zoo.engine.writing import replace_file
 from zoo.errors import DataError
 
@@ -109,16 +110,21 @@ class Batch:
             self._journal.begin(list(kept.values()))
 
     def _is_complete(self) -> bool:
-        """Take a batch that was done to its end, whose journal is gone."""
+        """Take a batch that was done to its end, whose journal is gone, if it still holds."""
         try:
+            written_ns = self._path.stat().st_mtime_ns
             document = read_json(self._path, _LIMITS)
             facts, entries = document["run"], document["images"]
             found = {entry["file"]: entry for entry in entries}
-        except (OSError, ValueError, LookupError, TypeError):
+            is_whole = all(has_files(self._path.parent, entry) for entry in entries)
+            is_outdated = any(each.path.stat().st_mtime_ns > written_ns for each in self._images)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return False
         if document.get("complete") is not True or document.get("failures"):
             return False
         self._journal.check(facts if isinstance(facts, dict) else {})
+        if is_outdated or not is_whole:
+            return False
         self._entries = found
         return True
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.engine.inputs import InputImage
     from zoo.engine.predictor import Predictor
 
-__all__ = ["JOURNAL_NAME", "Journal", "batch_facts"]
+__all__ = ["JOURNAL_NAME", "Journal", "batch_facts", "has_files"]
 
 _LIMITS = Limits(size_bytes=2**30, values=50_000_000)
 
@@ -57,6 +57,12 @@ def batch_facts(
         "options": _digest(how),
         "inputs": _digest([[image.path.as_posix(), image.name] for image in images]),
     }
+
+
+def has_files(folder: Path, entry: Mapping[str, Any]) -> bool:
+    """Tell whether the files of an image that its entry of the JSON names are there."""
+    names = [entry.get(key) for key in ("label", "overlay", "geojson")]
+    return all((folder / str(name)).is_file() for name in names if name)
 
 
 def _digest(value: Any) -> str:
@@ -117,8 +123,7 @@ class Journal:
 
     def _holds(self, line: Mapping[str, Any]) -> bool:
         """Tell whether an image is done; refuse one whose pixels are others now."""
-        names = [line["entry"].get(key) for key in ("label", "overlay", "geojson")]
-        if not all((self.path.parent / str(name)).is_file() for name in names if name):
+        if not has_files(self.path.parent, line["entry"]):
             return False
         path = Path(line["file"])
         status = path.stat()

@@ -117,7 +117,7 @@ def parse_classes(text: str, where: str) -> ClassList:
         content = parse_toml(text.encode("utf-8", "surrogatepass"), _LIMITS)
     except DocumentError as error:
         message = f"cannot read the classes: {reason_of(error)}."
-        raise DataError(message, path=where, hint="mend the line that is named.") from error
+        raise DataError(message, path=where, hint="mend what the message names.") from error
     return _Parser(where).parse(content)
 
 

@@ -164,8 +164,8 @@ def test_pair_by_stem_when_some_differ_in_case_alone_then_noted() -> None:
     ("images", "masks", "near", "hint"),
     [
         (("IMG_0", "IMG_1"), ("a", "img_0"), "'IMG_0' and 'img_0'", "upper and lower case too"),
-        (("a0", "a1"), ("a0.jpg", "a1.jpg"), "'a0' and 'a0.jpg'", "carry: '.jpg'"),
-        (("a0", "a1"), ("a0_seg", "a1_seg"), "'a0' and 'a0_seg'", "carry: '_seg'"),
+        (("a0", "a1"), ("a0.jpg", "a1.jpg"), "'a0' and 'a0.jpg'", "by --mask-suffix=.jpg."),
+        (("a0", "a1"), ("a0_seg", "a1_seg"), "'a0' and 'a0_seg'", "by --mask-suffix=_seg."),
         (("x_0007",), ("b", "x_0008"), "'x_0007' and 'x_0008'", "the stems of their images"),
     ],
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -152,7 +153,7 @@ def _no_pairs(
     images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], where: str
 ) -> DataError:
     found = f"found {len(images)} images and {len(masks)} masks"
-    hint = "give masks the stems of their images, or state the ending that they carry."
+    hint = "give masks the stems of their images, or say what they end with by --mask-suffix."
     if not images or not masks:
         message = (
             f"cannot pair images with masks: {found}, no {'masks' if images else 'images'} at all."
@@ -166,5 +167,6 @@ def _no_pairs(
         if image.casefold() == mask.casefold():
             hint = "give masks the stems of their images, in upper and lower case too."
         elif compose(mask).startswith(compose(image)):
-            hint = f"state the ending that masks carry: {ending!r}, as it seems."
+            option = f"--mask-suffix={shlex.quote(ending)}"
+            hint = f"masks seem to carry the ending {ending!r}; say so by {option}."
     return DataError(message, path=where or None, hint=hint)

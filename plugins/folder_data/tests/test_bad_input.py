@@ -146,8 +146,10 @@ def test_prepare_when_an_option_makes_no_sense_then_refused(
     assert repr(value) in message
 
 
-def test_prepare_when_all_are_alone_then_refused(make_raw: Make, check_refused: Refused) -> None:
-    """Masks that carry an ending, which was not stated."""
+def test_prepare_when_all_are_alone_then_refused(
+    make_raw: Make, check_refused: Refused, run_zoo: RunZoo
+) -> None:
+    """Masks that carry an ending, which was not stated; the hint's option leads out."""
     source = make_raw()
     for mask in sorted((source / "masks").iterdir()):
         mask.rename(mask.with_stem(f"{mask.stem}_gt"))
@@ -158,6 +160,9 @@ def test_prepare_when_all_are_alone_then_refused(make_raw: Make, check_refused: 
     assert (
         "found 20 images and 20 masks, but none of equal stem, as 's0_0' and 's0_0_gt'" in message
     )
+    option = message.rstrip(".\n").rpartition(" ")[2]
+    assert option == "--mask-suffix=_gt"
+    assert run_zoo(*args, option, plugins=PLUGINS).returncode == 0
 
 
 def test_prepare_when_some_are_alone_or_empty_then_done_and_reported(

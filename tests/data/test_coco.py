@@ -275,7 +275,10 @@ def test_read_coco_when_numbers_are_whole_but_written_with_a_point_then_read() -
 
 
 SEGMENTATIONS: dict[str, tuple[Any, str]] = {
-    "flat": (TRIANGLE, "found the numbers of one polygon, expected them in one list more"),
+    "flat": (
+        TRIANGLE,
+        "found the numbers of one polygon, expected a list of polygons: [[x, y, x, y, ...]]",
+    ),
     "points": ([[[1, 1], [8, 1], [1, 7]]], "found each point in a list of its own"),
     "nan": ([[1, 1, 8, float("nan"), 1, 7]], "found nan in it"),
     "text": ([[1, 1, 8, "1", 1, 7]], "found '1' in it"),

@@ -238,7 +238,9 @@ def _describe(value: Any) -> str:
     if not isinstance(value, list):
         return f": found {spell_json(value)}"
     if _are_numbers(value):
-        return ": found the numbers of one polygon, expected them in one list more"
+        return (
+            ": found the numbers of one polygon, expected a list of polygons: [[x, y, x, y, ...]]"
+        )
     wrong = next(polygon for polygon in value if not _are_numbers(polygon))
     if isinstance(wrong, list) and all(_are_numbers(point) for point in wrong):
         return ": found each point in a list of its own, expected [x, y, x, y, ...]"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import sys
 import warnings
@@ -149,3 +150,16 @@ def test_tiff_when_rasterio_is_missing_then_equal_or_refused_as_what_it_is(
         assert error.message.startswith("cannot decode 'a.tif': found a TIFF "), name
         assert "damaged" not in error.message, name
         assert error.hint == INSTALL_RASTERIO, name
+
+
+def test_tiff_when_black_and_white_states_no_bits_then_read_without_rasterio(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TIFF 6.0 asks black and white for no BitsPerSample, and Pillow writes none."""
+    image = pytest.importorskip("PIL.Image")
+    expected = np.indices((_HEIGHT, _WIDTH)).sum(axis=0) % 7 > 2
+    stream = io.BytesIO()
+    image.fromarray(expected).save(stream, "TIFF")
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    pixels = decode_picture(stream.getvalue(), "a.tif").pixels
+    assert np.array_equal(pixels, expected * np.uint8(255))

@@ -165,7 +165,10 @@ class TiffPage:
         """Whether its main tags are there as writers write them: decoders guess differently."""
         directory = self.directory
         single = (_COMPRESSION, _PHOTOMETRIC, *(tag for tag in (_PLANAR,) if tag in directory))
-        has_bits = directory.has_shorts(_BITS, self.header.channels)
+        channels = self.header.channels
+        # Black and white, as TIFF 6.0 has it on page 17, states no bits: they are 1.
+        is_bilevel = channels == 1 and _BITS not in directory
+        has_bits = is_bilevel or directory.has_shorts(_BITS, channels)
         return has_bits and all(directory.has_shorts(tag, 1) for tag in single)
 
     def _has_plain_tiles(self) -> bool:
@@ -181,7 +184,8 @@ class TiffPage:
             return f"a TIFF of {samples} bands of {self.bits} bits, stored one after the other"
         if not self._has_plain_tiles():
             return f"a TIFF with tiles of {self.part[0]}x{self.part[1]} px"
-        return f"a TIFF of {samples} bands of {self.bits} bits, photometric {self.photometric}"
+        bands = "1 band" if samples == 1 else f"{samples} bands"
+        return f"a TIFF of {bands} of {self.bits} bits, photometric {self.photometric}"
 
     def as_stored(self) -> bytes:
         """Return the file without what decoders would do by themselves.

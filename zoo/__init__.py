@@ -13,6 +13,7 @@ from zoo._extension import install as _install
 
 if TYPE_CHECKING:  # what __getattr__ brings at run time
     from zoo.catalog import read_catalog
+    from zoo.engine.checkpoints import load_checkpoint
     from zoo.engine.predictor import load
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
@@ -24,6 +25,7 @@ __all__ = [
     "download",
     "list_weights",
     "load",
+    "load_checkpoint",
     "load_contribution",
     "read_catalog",
 ]
@@ -37,6 +39,7 @@ _HOMES = {
     "download": "zoo.weights.download",
     "list_weights": "zoo.weights.download",
     "load": "zoo.engine.predictor",
+    "load_checkpoint": "zoo.engine.checkpoints",
     "load_contribution": "zoo.loading",
     "read_catalog": "zoo.catalog",
 }

@@ -104,7 +104,7 @@ def test_weights_within_a_checkpoint_are_found_by_their_prefix(
     weights = _torchvision_weights(PLAIN, norm=False)
     whole = {f"{parallel}{prefix}{name}": value for name, value in weights.items()}
 
-    encoder = load({"state_dict": {**whole, "head.x": whole}}, prefix=prefix)
+    encoder = load({"state_dict": {**whole, f"{parallel}head.x": torch.ones(1)}}, prefix=prefix)
 
     assert torch.equal(encoder.features[28].weight, weights["features.28.weight"])
 
@@ -211,7 +211,7 @@ def test_pickle_that_runs_code_is_refused(
     monkeypatch.chdir(tmp_path)
     Path("evil.pth").write_bytes(pickle.dumps({"features.0.weight": _Canary()}))
 
-    with pytest.raises(CheckpointError, match=r"cannot read the weights 'evil\.pth'"):
+    with pytest.raises(CheckpointError, match=r"cannot load the checkpoint 'evil\.pth'"):
         load(tmp_path / "evil.pth")
 
     assert not Path("canary").exists()
@@ -239,10 +239,26 @@ def test_file_that_cannot_be_read_is_named(
     if content is not None:
         (tmp_path / name).write_bytes(content)
 
-    with pytest.raises(CheckpointError, match=f"cannot read the weights '{name}': ") as caught:
+    with pytest.raises(
+        CheckpointError, match=f"cannot read the (weights|checkpoint) '{name}': "
+    ) as caught:
         load(tmp_path / name)
 
     assert f"where: {tmp_path / name}" in str(caught.value)
+
+
+def test_file_with_a_flipped_bit_is_refused(load: Callable[..., Any], tmp_path: Path) -> None:
+    """A sign that turned on the disk is another weight; torch itself does not look."""
+    path = tmp_path / "vgg.pth"
+    weights = _torchvision_weights(PLAIN, norm=False)
+    torch.save({**weights, "features.0.bias": torch.ones(64)}, path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\0\0\x80\x3f" * 64) + 3] ^= 0x80
+    path.write_bytes(data)
+    assert -1 in torch.load(path, weights_only=True)["features.0.bias"]
+
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load(path)
 
 
 def test_file_without_tensors_is_refused(load: Callable[..., Any]) -> None:

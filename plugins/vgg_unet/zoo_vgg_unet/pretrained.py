@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights of VGG-16 from a file that the user names: torchvision's, timm's or Keras'.
 
-Nothing is fetched. A pickle is read with ``weights_only=True``; HDF5 and safetensors hold no code.
+Nothing is fetched. A pickle is read by zoo, which runs nothing of it; HDF5 holds no code.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import struct
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import zoo
 from zoo.errors import CheckpointError, ConfigError, IncompatibleError
 
 __all__ = ["check_fits", "from_keras", "load_vgg16", "read_weights"]
@@ -28,7 +28,7 @@ _LAYER = re.compile(r"features\.(\d+)\.")
 _KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 # Not of the optimizer, whose moments stand under the layers' names too.
 _KERAS_LAYER = re.compile(r"(?!optimizer_weights/)(?:.*/)?(block\d+_conv\d+)(?:/.*)?")
-# What torch and h5py raise on files that are not what they say.
+# What h5py raises on files that are not what they say.
 _FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -42,7 +42,6 @@ _FAULTS = (
     ValueError,
     struct.error,
 )
-_PARALLEL = "module."
 # What torchvision's weights want of an image (RGB) and what Keras' want (RGB here; Keras takes
 # BGR and does not divide). Both from the two projects' own preprocessing, in grey levels.
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -96,15 +95,7 @@ def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
     Raises:
         CheckpointError: It cannot be read without running code, or holds no tensors.
     """
-    tree = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    if isinstance(tree, Mapping) and isinstance(tree.get("state_dict"), Mapping):
-        tree = tree["state_dict"]
-    entries = tree.items() if isinstance(tree, Mapping) else ()
-    tensors = {
-        name.removeprefix(_PARALLEL): value
-        for name, value in entries
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
+    tensors = zoo.load_checkpoint(path).state_dict
     found = {
         name.removeprefix(prefix): value
         for name, value in tensors.items()
@@ -113,29 +104,6 @@ def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
     if not found:
         raise _unreadable(path, f"it holds no tensors by names that begin with {prefix!r}")
     return found
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, str(error).rstrip(".")) from error
-
-
-def _read_pickle(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own message goes on to recommend the unsafe way.
-        raise _unreadable(path, "it is damaged, or asks for more than tensors") from error
-    except OSError as error:
-        raise _unreadable(path, str(error).rstrip(".")) from error
-    except _FAULTS as error:
-        first = str(error).partition("\n")[0].rstrip(".")
-        raise _unreadable(path, f"it is damaged ({first})") from error
 
 
 def _unreadable(path: Path, reason: str) -> CheckpointError:

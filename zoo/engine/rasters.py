@@ -80,9 +80,19 @@ def find_raster(
         return
     if kind == "VRT":
         check_vrt(path)
+    _tell_beside(path)
     with open_raster(path, str(path), driver=RASTER_DRIVERS[kind], bands=bands) as raster:
         tell_once(path.name, raster.bands.notes)
         yield _RasterScene(raster)
+
+
+def _tell_beside(path: Path) -> None:
+    """Say which files beside a raster are not read, though other tools take its place from them."""
+    names = (f"{path.name}.aux.xml", f"{path.name}.msk", f"{path.stem}.tfw")
+    beside = [name for name in names if path.with_name(name).exists()]
+    if beside:
+        text = "%s is read without %s: gdal_translate makes one file of them, where you trust them."
+        _LOG.warning(text, path.name, ", ".join(beside))
 
 
 def _read_page(path: Path) -> TiffPage | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Raster", "explaining", "has_rasterio", "open_raster"]
+__all__ = ["Raster", "check_source", "explaining", "has_rasterio", "open_raster"]
 
 _REPLACE = "replace the file with an intact copy."
 _EIGHT_OR_SIXTEEN = {"uint8", "uint16"}
@@ -28,11 +28,15 @@ _SETTINGS = {
     "GDAL_CACHEMAX": 128,  # MiB; GDAL would keep a twentieth of the memory
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_HTTP_MAX_RETRY": 0,
+    # Nothing beside a file is read, as a.tif.aux.xml, a.tif.ovr, a.tif.msk: GDAL takes any of its
+    # formats there, and follows names in it to any path and over the network.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "/vsicurl/none",
 }
 _DRIVERS = {"GTiff": "a TIFF", "JP2OpenJPEG": "a JPEG 2000", "VRT": "a VRT"}
 # What rasterio calls a file that it was given as bytes.
 _IN_MEMORY_NAME = re.compile(r"\S*[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[^\s:,]*[:,]? ?")
-_IN_MEMORY = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
 
 def has_rasterio() -> bool:
@@ -82,9 +86,8 @@ def open_raster(
         raise DataError(message, path=where, hint=INSTALL_RASTERIO) from error
     from rasterio.io import MemoryFile
 
-    in_memory = isinstance(file, bytes)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(rasterio.Env(**_SETTINGS, **(_IN_MEMORY if in_memory else {})))
+        stack.enter_context(rasterio.Env(**_SETTINGS))
         with explaining(where, "open"):
             if isinstance(file, bytes):
                 memory = stack.enter_context(MemoryFile(file))
@@ -95,6 +98,35 @@ def open_raster(
                 dataset = stack.enter_context(rasterio.open(path, driver=driver))
             raster = Raster(dataset, where, bands)
         yield raster
+
+
+def check_source(path: str | os.PathLike[str], driver: str) -> None:
+    """Refuse a source of a VRT that is damaged, or that names another file.
+
+    Args:
+        path: Of the source.
+        driver: GDAL's, of its kind.
+
+    Raises:
+        DataError: See above.
+    """
+    where = os.path.abspath(path)
+    rasterio = _load_rasterio()
+    with (
+        rasterio.Env(**_SETTINGS),
+        explaining(where, "open"),
+        rasterio.open(where, driver=driver) as dataset,
+    ):
+        _check_alone(dataset, where)
+
+
+def _check_alone(dataset: Any, where: str) -> None:
+    """Refuse a file whose metadata names another one, which GDAL would show in its place."""
+    names = [key.casefold() for key in dataset.tags(ns="OVERVIEWS")]
+    if "overview_file" in names:
+        fault = "found the name of another file in it, for smaller copies, expected one file"
+        hint = "gdal_translate IN.tif OUT.tif leaves the name out."
+        raise undecodable(where, fault, hint)
 
 
 @contextlib.contextmanager
@@ -232,6 +264,7 @@ class Raster:
         return pixels
 
     def _check(self) -> None:
+        _check_alone(self.dataset, self.where)
         kinds, pages = set(self.dataset.dtypes), len(self.dataset.subdatasets)
         name = _name(self.where)
         if pages > 1 or not kinds:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.files import open_file, read_file
+from zoo.data.pictures.raster import check_source, has_rasterio
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,9 +39,13 @@ _PLAIN = frozenset(
         *("BlockYSize", "GCPList", "GCP"),
     }
 )
+# How sources start, and which of GDAL's drivers reads them.
 _SOURCES = {
-    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1"),
-    *(b"\xff\xd8\xff\xdb", b"\xff\xd8\xff\xee", b"\0\0\0\x0c", b"\xff\x4f\xff\x51"),
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "GTiff"),
+    b"\x89PNG": "PNG",
+    **dict.fromkeys((b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1", b"\xff\xd8\xff\xdb"), "JPEG"),
+    b"\xff\xd8\xff\xee": "JPEG",
+    **dict.fromkeys((b"\0\0\0\x0c", b"\xff\x4f\xff\x51"), "JP2OpenJPEG"),
 }
 
 
@@ -95,8 +100,11 @@ def _check_source(path: Path, name: str) -> None:
     if not is_plain or folder not in source.parents:
         raise _refused(path, f"found the source {name[:80]!r}, outside of its folder")
     with open_file(source) as stream:
-        if stream.read(4) not in _SOURCES:
+        driver = _SOURCES.get(stream.read(4))
+        if driver is None:
             raise _refused(path, f"found the source {name[:80]!r}, which is no TIFF, PNG or JPEG")
+    if has_rasterio():  # without it nothing is read
+        check_source(source, driver)
 
 
 def _refused(path: Path, fault: str) -> DataError:

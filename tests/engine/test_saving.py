@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -57,8 +58,6 @@ def test_save_when_killed_halfway_leaves_the_older_checkpoint_whole(tmp_path: Pa
 def test_save_on_a_full_disk_keeps_the_older_file_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import errno
-
     from zoo.engine.saving import open_atomically
 
     path = tmp_path / "epoch_1.pth"
@@ -76,6 +75,37 @@ def test_save_on_a_full_disk_keeps_the_older_file_and_says_so(
     )
     assert path.read_bytes() == b"older"
     assert [path] == list(tmp_path.iterdir())
+
+
+_FULL = """
+import resource, signal
+import mmengine.runner.checkpoint as module
+import torch
+from zoo.engine.saving import safe_saving
+from zoo.errors import CheckpointError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+with safe_saving():
+    for count in (75_000, 90_000, 1_000_000):
+        try:
+            module.save_checkpoint({"w": torch.zeros(count)}, "iter_1.pth")
+        except CheckpointError as error:
+            print(error.message)
+"""
+
+
+@pytest.mark.slow
+def test_save_beyond_what_the_disk_takes_gives_the_system_s_reason(tmp_path: Path) -> None:
+    """torch's writer itself tells of a position in its C++ code; a limit of size as the disk."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _FULL], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    reason = os.strerror(errno.EFBIG)
+    line = f"cannot write 'iter_1.pth': {reason}; what was there before is untouched.\n"
+    assert ended.stdout == line * 3
+    assert not list(tmp_path.iterdir())
 
 
 def test_config_that_cannot_be_written_leaves_the_older_one(

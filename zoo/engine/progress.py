@@ -114,7 +114,8 @@ class ProgressBar:
         steps = state.done - self._first
         if steps > 0:
             text += f", {steps / elapsed_s:.1f}/s"
-            left_s = (state.total - state.done) * elapsed_s / steps
+            # A run that is resumed beyond its end is at it.
+            left_s = max(state.total - state.done, 0) * elapsed_s / steps
             text += f", {_clock(left_s)} left" if state.total else ""
         return text + "\n"
 

@@ -116,12 +116,32 @@ def _saver(original: Callable[..., None]) -> Callable[..., None]:
     return save_checkpoint
 
 
+class _Noting:
+    """A stream that keeps the reason why a write fails, which torch's C++ writer drops."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 def _write(checkpoint: dict[str, Any], stream: IO[bytes]) -> None:
+    noting = _Noting(stream)
     try:
-        torch.save(checkpoint, stream)
+        torch.save(checkpoint, noting)
     except RuntimeError as error:
-        # torch's C++ writer reports a failing write so, without the reason.
-        raise OSError(str(error).split("\n")[0]) from error
+        if noting.error is None:
+            raise
+        raise noting.error from error
 
 
 def _dumping(dump: Callable[..., Any]) -> Callable[..., Any]:

@@ -51,6 +51,7 @@ from zoo.data.source import Source, SourceFile, open_source
 from zoo.data.spelling import compose, find_near
 from zoo.data.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
 from zoo.data.staging import check_places, staged_folder, write_file
+from zoo.data.synthetic import Synthetic
 from zoo.data.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "SourceFile",
     "Split",
     "StemPair",
+    "Synthetic",
     "Tiling",
     "Window",
     "WindowFile",

@@ -137,7 +137,7 @@ class _Noting:
 def _write(checkpoint: dict[str, Any], stream: IO[bytes]) -> None:
     noting = _Noting(stream)
     try:
-        torch.save(checkpoint, noting)
+        torch.save(checkpoint, noting)  # type: ignore[arg-type]
     except RuntimeError as error:
         if noting.error is None:
             raise

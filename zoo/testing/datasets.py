@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from zoo.data.synthetic import MARK_NAME, Synthetic, mark_sample
 from zoo.loading import load_target
 from zoo.rows import DatasetRow
 from zoo.testing.subject import Subject
@@ -57,6 +58,7 @@ class DatasetChecks(Subject):
             pytest.fail(f"{row.name} has no sample target: override make_fake_data")
         write_sample: Any = load_target(self.record(), row.sample)
         write_sample(folder, seed=0, count=self.sample_count)
+        mark_sample(folder, Synthetic(self.record().name, "0", "MIT", seed=0))
         return folder
 
     def test_sample_when_seeded_alike_is_equal_to_the_byte(self, tmp_path: Path) -> None:
@@ -81,10 +83,14 @@ class DatasetChecks(Subject):
         from zoo.data import check_prepared, read_prepared
 
         for row in self._prepared_rows():
-            _, out = self._folders(row, tmp_path_factory)
+            source, out = self._folders(row, tmp_path_factory)
             prepared = read_prepared(out)
 
             assert check_prepared(out) == []
+            if (
+                source / MARK_NAME
+            ).is_file():  # else a model of it would be published as of real data
+                assert prepared.synthetic is not None, "prepare loses the mark of a sample"
             assert prepared.type == self.type_of(row)
             assert (prepared.task, prepared.labels) == (row.task, row.labels)
             assert row.classes in ("from data", tuple(prepared.classes))

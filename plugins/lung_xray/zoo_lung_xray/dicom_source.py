@@ -11,7 +11,7 @@ from typing import Any
 
 import cv2
 
-from zoo.data import Pair, Report, Source, SourceFile
+from zoo.data import Pair, Report, Source, SourceFile, Synthetic
 from zoo.errors import DataError
 from zoo_lung_xray.dicom import (
     DicomFacts,
@@ -56,6 +56,10 @@ class XraySource(Source):
     def __init__(self, source: Source) -> None:
         super().__init__(source.path)
         self._source = source
+
+    def synthetic(self) -> Synthetic | None:
+        """Return who drew the data; the mark is a hidden file, which is not listed here."""
+        return self._source.synthetic()
 
     def _list(self) -> Iterator[SourceFile]:
         for file in self._source.files():

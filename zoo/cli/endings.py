@@ -60,7 +60,8 @@ class Stopping:
 
 
 def _leave_to_system() -> None:
-    for name in _SIGNALS:
+    # The last one is torch's: it raises for a data worker that Python itself ends as it winds up.
+    for name in (*_SIGNALS, "SIGCHLD"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
 

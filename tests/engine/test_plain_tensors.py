@@ -152,18 +152,17 @@ def test_load_of_a_dict_with_a_state_keeps_its_metadata_alone(tmp_path: Path) ->
 
 
 def test_load_builds_every_container_anew(tmp_path: Path) -> None:
-    """Tensors in keys, sets and cycles too."""
+    """Of each kind that holds others; a tensor that two of them share stays one."""
     import torch
 
     from zoo.engine.unpickling import read_pickled
 
-    cycle: list[Any] = [_parameter("numel")]
-    cycle.append({"again": cycle})
+    shared = [_parameter("numel")]
     tree = {
         "counter": Counter({2: 3}),
         "ordered": OrderedDict(a=_parameter("detach")),
         "set": {1, 2},
-        "cycle": cycle,
+        "shared": [shared, {"again": shared}],
         "plain": [None, True, 1, 2.5, 1j, "a", b"b", bytearray(b"c"), slice(1, 2), torch.float32],
     }
     torch.save(tree, tmp_path / "a.pth")
@@ -173,8 +172,8 @@ def test_load_builds_every_container_anew(tmp_path: Path) -> None:
     assert (found["counter"], type(found["counter"])) == (Counter({2: 3}), Counter)
     assert type(found["ordered"]["a"]) is torch.Tensor
     assert found["set"] == {1, 2}
-    assert found["cycle"][1]["again"] is found["cycle"]
-    assert type(found["cycle"][0]) is torch.Tensor
+    assert found["shared"][1]["again"] is found["shared"][0]
+    assert type(found["shared"][0][0]) is torch.Tensor
     assert tree["plain"] == found["plain"]
 
 

@@ -114,8 +114,13 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
     # image, mask, what is said, the hint
     "case": ("IMG_{}.PNG", "img_{}.png", "as 'IMG_0' and 'img_0'", "upper and lower case too"),
     "prefix": ("img_{}.png", "mask_{}.png", "as 'img_0' and 'mask_0'", "stems of their images"),
-    "suffix of the image": ("a{}.jpg", "a{}.jpg.png", "as 'a0' and 'a0.jpg'", "carry: '.jpg'"),
-    "ending": ("a{}.png", "a{}_seg.png", "as 'a0' and 'a0_seg'", "carry: '_seg'"),
+    "suffix of the image": (
+        "a{}.jpg",
+        "a{}.jpg.png",
+        "as 'a0' and 'a0.jpg'",
+        "by --mask-suffix=.jpg",
+    ),
+    "ending": ("a{}.png", "a{}_seg.png", "as 'a0' and 'a0_seg'", "by --mask-suffix=_seg"),
     "other number": ("a1{}.png", "a2{}.png", "as 'a10' and 'a2", "stems of their images"),
     "colon": ("12:30:0{}.png", "12:30:0{}.png", "found ':' in it", "rename the image"),
     "line end": ("a\n{}.png", "a\n{}.png", r"found '\n' in it", "rename the image"),

@@ -90,6 +90,8 @@ def decode_by_pillow(data: bytes, where: str, kind: str, *, by_index: bool) -> N
     import numpy as np
 
     image = _open(data, where, kind)
+    if kind == "BMP":
+        _check_bmp_length(image, data, where)
     try:
         image.load()
     except _PILLOW_ERRORS as error:
@@ -100,6 +102,16 @@ def decode_by_pillow(data: bytes, where: str, kind: str, *, by_index: bool) -> N
     # Of RGBA the colours as they are: converting would be the same, and slower.
     pixels: NDArray[np.uint8] = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels
+
+
+def _check_bmp_length(image: Any, data: bytes, where: str) -> None:
+    """Refuse a BMP that ends within its last row: Pillow does not miss the padding of a row."""
+    for codec, (_left, top, _right, bottom), offset, args in image.tile:
+        if codec != "raw":  # run lengths: Pillow counts the pixels itself
+            continue
+        _mode, row_bytes, _direction = args
+        if len(data) < offset + row_bytes * (bottom - top):
+            raise undecodable(where, f"found a damaged BMP (truncated at {len(data)} bytes)")
 
 
 def _reason(error: BaseException) -> str:

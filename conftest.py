@@ -77,7 +77,8 @@ def _fenced_discovery(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Search ``tmp_path`` alone, or the checkout alone; never what happens to be installed."""
-    from zoo import catalog, discovery
+    from zoo import catalog
+    from zoo.manifest import discovery
 
     is_core = request.path.is_relative_to(ROOT / "tests")
     is_fenced = is_core and "checkout_plugins" not in request.fixturenames

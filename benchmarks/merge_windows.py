@@ -15,8 +15,8 @@ import time
 import numpy as np
 
 from zoo.data import Window, parse_tiling, tile_windows
-from zoo.engine.merging import Detection, merge_windows
-from zoo.engine.roi_masks import RoiMask
+from zoo.engine.scenes.merging import Detection, merge_windows
+from zoo.engine.scenes.roi_mask import RoiMask
 
 SIDE = 2560
 RUNS = 7

@@ -125,8 +125,8 @@ def run_arm(args: argparse.Namespace) -> dict[str, Any]:
     if args.arm == "bare":
         Runner.from_cfg(Config.fromfile(path)).train()
     else:
-        from zoo.engine.config import read_config
-        from zoo.engine.train import train
+        from zoo.engine.config.reading import read_config
+        from zoo.engine.runs.train import train
 
         train(read_config(path))
     sys.setprofile(None)

@@ -114,9 +114,9 @@ def measure(name: str, out: Path, *, steps: int, size: int, batch: int | None) -
     """Return a config's numbers, after training it for ``steps``."""
     import torch
 
-    from zoo.engine.config import read_config
-    from zoo.engine.test import test
-    from zoo.engine.train import train
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.measuring.test import test
+    from zoo.engine.runs.train import train
 
     work_dir = out / "runs" / name
     shutil.rmtree(work_dir, ignore_errors=True)  # of a run that was cut

@@ -17,9 +17,9 @@ for _name, _folder in (
     ("faulty_server", "tools"),
     ("download_faults", "tools"),
     ("terminal", "tools"),
-    ("hostile_pickles", "tests/engine"),
+    ("hostile_pickles", "tests/engine/checkpoints"),
     ("hint_inventory", "tests"),
-    ("pickle_attacks", "tests/engine"),
+    ("pickle_attacks", "tests/engine/checkpoints"),
 ):
     _spec = importlib.util.spec_from_file_location(_name, _ROOT / _folder / f"{_name}.py")
     assert _spec is not None

@@ -18,7 +18,7 @@ class Hint:
     """One text, with a hole for each value.
 
     Attributes:
-        place: ``zoo/engine/train.py:12``.
+        place: ``zoo/engine/runs/train.py:12``.
         text: What the user reads.
     """
 

@@ -57,14 +57,21 @@ def rule(*zoo: str, others: set[str] | None = None, lazily: set[str] | None = No
 BASE = (
     "zoo.errors",
     "zoo.names",
-    "zoo.rows",
-    "zoo.kinds",
+    "zoo.manifest.rows",
+    "zoo.manifest.kinds",
     "zoo.documents",
     "zoo.fields",
     "zoo.texts",
-    "zoo.parameters",
+    "zoo.manifest.parameters",
 )
-CATALOG = (*BASE, "zoo.requirements", "zoo._tables", "zoo._rows", "zoo.manifest", "zoo.discovery")
+CATALOG = (
+    *BASE,
+    "zoo.manifest.requirements",
+    "zoo.manifest.table",
+    "zoo.manifest.row_reading",
+    "zoo.manifest.reading",
+    "zoo.manifest.discovery",
+)
 RULES = {
     "zoo/__init__.py": rule("zoo._extension"),
     "zoo/__main__.py": rule("zoo.cli"),
@@ -74,16 +81,22 @@ RULES = {
     "zoo/fields.py": rule("zoo.documents", "zoo.texts"),
     "zoo/errors.py": rule("zoo.texts"),
     "zoo/names.py": rule(),
-    "zoo/kinds.py": rule(),
-    "zoo/parameters.py": rule(),
-    "zoo/rows.py": rule("zoo.parameters"),
-    "zoo/requirements.py": rule("zoo.errors", lazily={"packaging"}),
-    "zoo/_tables.py": rule("zoo.errors", "zoo.names", "zoo.texts"),
-    "zoo/_rows.py": rule("zoo._tables", "zoo.rows", "zoo.texts", "zoo.parameters"),
-    "zoo/manifest.py": rule(*BASE, "zoo.requirements", "zoo._tables", "zoo._rows"),
-    "zoo/discovery.py": rule("zoo.documents", "zoo.errors", "zoo.manifest", "zoo.texts"),
+    "zoo/manifest/kinds.py": rule(),
+    "zoo/manifest/parameters.py": rule(),
+    "zoo/manifest/rows.py": rule("zoo.manifest.parameters"),
+    "zoo/manifest/requirements.py": rule("zoo.errors", lazily={"packaging"}),
+    "zoo/manifest/table.py": rule("zoo.errors", "zoo.names", "zoo.texts"),
+    "zoo/manifest/row_reading.py": rule(
+        "zoo.manifest.table", "zoo.manifest.rows", "zoo.texts", "zoo.manifest.parameters"
+    ),
+    "zoo/manifest/reading.py": rule(
+        *BASE, "zoo.manifest.requirements", "zoo.manifest.table", "zoo.manifest.row_reading"
+    ),
+    "zoo/manifest/discovery.py": rule(
+        "zoo.documents", "zoo.errors", "zoo.manifest.reading", "zoo.texts"
+    ),
     "zoo/catalog.py": rule(*CATALOG),
-    "zoo/loading.py": rule("zoo.catalog", *BASE, "zoo.requirements"),
+    "zoo/loading.py": rule("zoo.catalog", *BASE, "zoo.manifest.requirements"),
     "zoo/registry.py": rule("zoo.catalog", "zoo.loading", *BASE, others={"mmengine"}),
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
@@ -91,7 +104,7 @@ RULES = {
         lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio"},
     ),
     "zoo/weights": rule(
-        "zoo.manifest",
+        "zoo.manifest.reading",
         "zoo.catalog",
         *BASE,
         lazily={"requests", "urllib3", "filelock", "platformdirs"},
@@ -104,8 +117,8 @@ RULES = {
         lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "pyproj", "yaml"},
     ),
     "zoo/testing": rule(
-        *(*BASE, "zoo.catalog", "zoo.discovery", "zoo.loading", "zoo.manifest"),
-        *("zoo.requirements", "zoo.interfaces", "zoo.data", "zoo.engine", "zoo.weights"),
+        *(*BASE, "zoo.catalog", "zoo.manifest.discovery", "zoo.loading", "zoo.manifest.reading"),
+        *("zoo.manifest.requirements", "zoo.interfaces", "zoo.data", "zoo.engine", "zoo.weights"),
         others={"pytest"},
         lazily={"torch", "numpy", "cv2", *MM},
     ),
@@ -239,7 +252,7 @@ def test_no_plugin_is_named_in_the_core() -> None:
     [
         ("import torch", True),
         ("from zoo import engine", True),
-        ("def f():\n    import zoo.engine.train", True),
+        ("def f():\n    import zoo.engine.runs.train", True),
         ("from zoo.errors import ZooError", False),
         ("import numpy", True),
         ("def f():\n    import numpy", False),

@@ -12,7 +12,7 @@ import pytest
 
 from zoo.catalog import forget_catalog, read_catalog
 from zoo.errors import ConflictError, IncompatibleError, ManifestError, UnknownNameError
-from zoo.rows import WeightsRow
+from zoo.manifest.rows import WeightsRow
 
 Write = Callable[..., Path]
 
@@ -176,7 +176,7 @@ def test_plugin_found_twice_with_equal_bytes_is_one_and_the_installed_one_stays(
     installed = write_plugin("cells", LOSS.format("cells"), folder="site/cells")
     shutil.copytree(installed.parent, tmp_path / "cells")
     monkeypatch.syspath_prepend(installed.parent)
-    monkeypatch.setattr("zoo.discovery._entry_point_values", lambda: ["zoo_cells"])
+    monkeypatch.setattr("zoo.manifest.discovery._entry_point_values", lambda: ["zoo_cells"])
 
     (record,) = read_catalog().plugins
 

@@ -17,7 +17,7 @@ import pytest
 
 from zoo import errors
 from zoo.cli import LazyGroup, main
-from zoo.manifest import read_manifest
+from zoo.manifest.reading import read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / "docs" / "guide" / "write-a-plugin.md"

@@ -214,10 +214,10 @@ def test_file_of_the_most_bytes_is_read_whole(tmp_path: Path) -> None:
 # What reads a text that is bounded already, or that zoo itself has just written.
 OWN_TEXTS = {
     "zoo/documents.py",
-    "zoo/data/plan.py",  # options, written and read back
-    "zoo/engine/records.py",  # a text out of a header, see the next
-    "zoo/engine/published.py",  # the header of a .safetensors, 8 MiB at most
-    "zoo/engine/record_types.py",  # package data of zoo
+    "zoo/data/layout/plan.py",  # options, written and read back
+    "zoo/engine/records/record.py",  # a text out of a header, see the next
+    "zoo/engine/checkpoints/published.py",  # the header of a .safetensors, 8 MiB at most
+    "zoo/engine/records/types.py",  # package data of zoo
     "plugins/instance_metrics/zoo_instance_metrics/truth.py",  # what read_coco has just read
 }
 

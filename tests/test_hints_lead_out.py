@@ -224,7 +224,7 @@ def test_hints_of_a_used_work_dir_and_of_foreign_code_lead_on(
     shutil.rmtree("run")
     with squares_config.open("a") as stream:
         stream.write("x = 1\n")
-    from zoo.engine import foreign_configs
+    from zoo.engine.config_files import strangers as foreign_configs
 
     monkeypatch.setattr(foreign_configs, "_ADMITTED", set())
     monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", "1")

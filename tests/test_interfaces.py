@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from zoo import interfaces
-from zoo.rows import Manifest
+from zoo.manifest.rows import Manifest
 from zoo.testing import check_members
 
 MANIFEST = Manifest(Path("zoo_plugin.toml"), "upstream", "1", 1, "upstream's classes", "MIT")

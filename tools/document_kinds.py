@@ -33,7 +33,7 @@ from document_seeds import (
     TEST_FILE,
 )
 
-from zoo import discovery
+from zoo.manifest import discovery
 
 __all__ = ["KINDS", "Folder", "Kind", "zoo"]
 
@@ -144,7 +144,7 @@ class Manifest(Kind):
 
 def _check_requires(record: Any) -> None:
     """Look at what a plugin requires, as ``zoo doctor`` does."""
-    from zoo.requirements import check_requirements
+    from zoo.manifest.requirements import check_requirements
 
     manifest = record.checked()
     check_requirements(manifest.requires, plugin=record.name, manifest=manifest.path)
@@ -249,7 +249,7 @@ class Folder(Kind):
 
     def read(self, chance: random.Random) -> bool:
         """Check it, now and then show it, and read its report."""
-        from zoo.data.rerun import read_report
+        from zoo.data.prepare.rerun import read_report
 
         holds = zoo("data", "check", self.folder)
         if chance.random() < 0.1:
@@ -281,7 +281,7 @@ class Report(Folder):
 
     def read(self, chance: random.Random) -> bool:
         """Read and summarise it."""
-        from zoo.data.rerun import read_report
+        from zoo.data.prepare.rerun import read_report
 
         return raises_no_other(lambda: read_report(self.folder).summary())
 
@@ -293,8 +293,8 @@ class TestFile(Kind):
 
     def read(self, chance: random.Random) -> bool:
         """Read it to publish and to plot."""
-        from zoo.engine.measured import find_test_files, read_test_rows
-        from zoo.engine.run_logs import read_per_image
+        from zoo.engine.publishing.metrics import find_test_files, read_test_rows
+        from zoo.engine.work_dir.scalars import read_per_image
 
         find_test_files(self.path.parent, "ef" * 32)
         raises_no_other(lambda: read_per_image(self.path))
@@ -316,7 +316,7 @@ class Log(Kind):
 
     def read(self, chance: random.Random) -> bool:
         """Read the curves, and now and then draw them."""
-        from zoo.engine.run_logs import read_run_log
+        from zoo.engine.work_dir.scalars import read_run_log
 
         self.is_drawn = chance.random() < 0.03
         if self.is_drawn:

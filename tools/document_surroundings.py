@@ -12,7 +12,7 @@ from document_kinds import zoo
 from document_mutator import write_json, write_toml
 from document_seeds import HEADER, INDEX, MANIFEST
 
-from zoo import discovery
+from zoo.manifest import discovery
 
 __all__ = ["surround"]
 

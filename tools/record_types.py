@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes ``zoo/engine/record_types.json``: what a published model's record may name.
+"""Writes ``zoo/engine/records/record_types.json``: what a published model's record may name.
 
     python tools/record_types.py            # writes the file
     python tools/record_types.py --check    # exits 1 where the file differs
@@ -179,8 +179,8 @@ def generate() -> str:
 
 def count() -> None:
     """Print how many configs of each package give a record that passes, and why others do not."""
-    from zoo.engine.record_forms import check_forms
-    from zoo.engine.records import record_parts
+    from zoo.engine.records.forms import check_forms
+    from zoo.engine.records.record import record_parts
     from zoo.errors import ZooError
 
     passed, refused = Counter(), Counter()
@@ -407,7 +407,7 @@ def _literals(node: ast.expr, cls: type) -> set[str]:
 
 def _iterate_records() -> Iterator[tuple[str, Any]]:
     """Yield ``(scope, config)`` of every shipped config: the model, then the pipeline."""
-    from zoo.engine.records import plain_parts, record_parts
+    from zoo.engine.records.record import plain_parts, record_parts
 
     for _, config in iterate_configs():
         scope, model, pipeline = record_parts(config)
@@ -422,7 +422,7 @@ def iterate_configs() -> Iterator[tuple[str, Any]]:
     from mmengine.config import Config
 
     from zoo.catalog import read_catalog
-    from zoo.engine.config import read_config
+    from zoo.engine.config.reading import read_config
 
     sys.path.insert(0, str(ROOT / "benchmarks"))
     import sweep_upstream

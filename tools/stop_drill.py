@@ -93,7 +93,7 @@ def steps_in(folder: Path) -> dict[int, float]:
 
 def last_step(folder: Path) -> int:
     """Return the step of the last checkpoint, 0 where there is none."""
-    from zoo.engine.checkpoints import find_checkpoint, load_checkpoint
+    from zoo.engine.checkpoints.checkpoint import find_checkpoint, load_checkpoint
 
     found = find_checkpoint(folder)
     return 0 if found is None else int(load_checkpoint(found).meta["iter"])
@@ -112,9 +112,9 @@ def plain(value: Any) -> Any:
 
 def end_of(folder: Path) -> dict[str, Any]:
     """Return what a run came to, in values that compare."""
-    from zoo.engine.checkpoints import find_checkpoint
-    from zoo.engine.models import find_best_checkpoint
-    from zoo.engine.unpickling import read_pickled
+    from zoo.engine.checkpoints.checkpoint import find_checkpoint
+    from zoo.engine.checkpoints.pickles import read_pickled
+    from zoo.engine.prediction.model import find_best_checkpoint
 
     found, best = find_checkpoint(folder), find_best_checkpoint(folder)
     if found is None or best is None:
@@ -153,7 +153,7 @@ def press_at(drill: Drill, run: Terminal, before: int, start_s: float) -> str:
 
 def check_stopped(drill: Drill, run: Terminal, folder: Path, code: int, before: int) -> None:
     """Check what a run that was told to stop left."""
-    from zoo.engine.checkpoints import load_checkpoint
+    from zoo.engine.checkpoints.checkpoint import load_checkpoint
 
     drill.check("Traceback" not in run.text, f"a traceback: {run.text[-2000:]}")
     drill.check(code in (0, 130), f"exit code {code}: {run.text[-2000:]}")

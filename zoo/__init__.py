@@ -13,8 +13,8 @@ from zoo._extension import install as _install
 
 if TYPE_CHECKING:  # what __getattr__ brings at run time
     from zoo.catalog import read_catalog
-    from zoo.engine.checkpoints import load_checkpoint
-    from zoo.engine.predictor import load
+    from zoo.engine.checkpoints.checkpoint import load_checkpoint
+    from zoo.engine.prediction.predictor import load
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
     from zoo.weights.download import download, list_weights
@@ -38,8 +38,8 @@ _HOMES = {
     "ZooError": "zoo.errors",
     "download": "zoo.weights.download",
     "list_weights": "zoo.weights.download",
-    "load": "zoo.engine.predictor",
-    "load_checkpoint": "zoo.engine.checkpoints",
+    "load": "zoo.engine.prediction.predictor",
+    "load_checkpoint": "zoo.engine.checkpoints.checkpoint",
     "load_contribution": "zoo.loading",
     "read_catalog": "zoo.catalog",
 }

@@ -16,13 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from zoo.discovery import Candidate, find_candidates, warn
 from zoo.documents import DocumentError, read_file
 from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
-from zoo.kinds import KINDS, kinds_of_registry
-from zoo.manifest import LIMITS, read_manifest
-from zoo.names import hint_near, near_names
-from zoo.rows import (
+from zoo.manifest.discovery import Candidate, find_candidates, warn
+from zoo.manifest.kinds import KINDS, kinds_of_registry
+from zoo.manifest.reading import LIMITS, read_manifest
+from zoo.manifest.rows import (
     ConfigRow,
     Contribution,
     LegacyIndexRow,
@@ -30,6 +29,7 @@ from zoo.rows import (
     Manifest,
     WeightsRow,
 )
+from zoo.names import hint_near, near_names
 
 __all__ = ["Catalog", "Found", "PluginRecord", "Row", "forget_catalog", "read_catalog"]
 
@@ -139,7 +139,7 @@ class Catalog:
         other bytes are marked with an error.
 
         Args:
-            kind: Key of ``zoo.kinds.KINDS``, ``config`` or ``weights``; None for all of them.
+            kind: Key of ``zoo.manifest.kinds.KINDS``, ``config`` or ``weights``; None for all.
         """
         weights: dict[str, list[Found]] = {}
         for found in self._all_rows():

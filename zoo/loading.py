@@ -14,9 +14,9 @@ from types import ModuleType
 
 from zoo.catalog import Found, PluginRecord, read_catalog
 from zoo.errors import ConflictError, LoadError
+from zoo.manifest.requirements import check_requirements
+from zoo.manifest.rows import Contribution, Manifest
 from zoo.names import hint_near, near_names
-from zoo.requirements import check_requirements
-from zoo.rows import Contribution, Manifest
 
 __all__ = ["load_contribution", "load_target"]
 
@@ -25,7 +25,7 @@ def load_contribution(kind: str, name: str) -> object:
     """Return the class or function of a contribution, imported.
 
     Args:
-        kind: Key of ``zoo.kinds.KINDS``.
+        kind: Key of ``zoo.manifest.kinds.KINDS``.
         name: ``Name`` or ``plugin.Name``.
 
     Raises:

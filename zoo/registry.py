@@ -15,8 +15,8 @@ from mmengine.registry import DefaultScope, Registry, root
 
 from zoo.catalog import read_catalog
 from zoo.errors import LoadError, UnknownNameError
-from zoo.kinds import kinds_of_registry
 from zoo.loading import load_target
+from zoo.manifest.kinds import kinds_of_registry
 
 __all__ = ["ZooRegistry"]
 

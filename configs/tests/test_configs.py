@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from zoo.catalog import read_catalog
-from zoo.manifest import read_manifest
+from zoo.manifest.reading import read_manifest
 
 pytestmark = pytest.mark.mm
 

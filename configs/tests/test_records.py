@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zoo.catalog import read_catalog
-from zoo.rows import WeightsRow
+from zoo.manifest.rows import WeightsRow
 
 pytestmark = pytest.mark.mm
 
@@ -30,8 +30,8 @@ UPSTREAM = (
 
 
 def _check(config: Any, where: str) -> None:
-    from zoo.engine.record_forms import check_forms
-    from zoo.engine.records import record_parts
+    from zoo.engine.records.forms import check_forms
+    from zoo.engine.records.record import record_parts
 
     scope, model, pipeline = record_parts(config)
     check_forms(model, "model", "model", scope, where)
@@ -40,7 +40,7 @@ def _check(config: Any, where: str) -> None:
 
 
 def test_every_published_file_that_ships_is_read() -> None:
-    from zoo.engine.published import read_published
+    from zoo.engine.checkpoints.published import read_published
 
     files = [
         found.record.file(url.removeprefix("package:"))
@@ -58,7 +58,7 @@ def test_every_published_file_that_ships_is_read() -> None:
 
 
 def test_record_of_every_shipped_config_passes() -> None:
-    from zoo.engine.config import read_config
+    from zoo.engine.config.reading import read_config
 
     names = [found.row.name for found in read_catalog().rows("config")]
 
@@ -74,7 +74,7 @@ def test_record_of_a_config_that_was_built_from_passes(name: str) -> None:
     import torch
     from mmengine.registry import MODELS, init_default_scope
 
-    from zoo.engine.config import read_config
+    from zoo.engine.config.reading import read_config
 
     config = read_config(name, pretrained="none")
     init_default_scope(config.default_scope)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import zoo
 from zoo.cli import LazyGroup, main
-from zoo.cli.errors import ZooCommand
+from zoo.cli.output.errors import ZooCommand
 from zoo.errors import DataError
 
 CONTRACT = {

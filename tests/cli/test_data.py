@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from zoo.cli import main
-from zoo.manifest import read_manifest
+from zoo.manifest.reading import read_manifest
 
 ROW = """
 [[dataset]]

@@ -64,7 +64,7 @@ def start_training(
 
 def _assert_saved(run: Any, work_dir: Path) -> int:
     """Check what a stopped run left, and return the step that it saved."""
-    from zoo.engine.checkpoints import find_checkpoint, load_checkpoint
+    from zoo.engine.checkpoints.checkpoint import find_checkpoint, load_checkpoint
 
     assert run.others(wait_s=15) == []
     assert "Traceback" not in run.text, run.text[-3000:]

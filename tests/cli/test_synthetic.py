@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from zoo.cli import main
 from zoo.data import read_prepared
-from zoo.data.synthetic import MARK_NAME, Synthetic, mark_sample
+from zoo.data.source.synthetic import MARK_NAME, Synthetic, mark_sample
 from zoo.errors import DataError
 
 DRAWN = Synthetic("squares", "0.1.0", "Apache-2.0", 3)
@@ -134,7 +134,7 @@ def test_what_is_trained_on_a_sample_is_published_as_synthetic(
 
     It was published as ``labels = "true"`` under the licence of the real data.
     """
-    from zoo.engine.published import read_record
+    from zoo.engine.checkpoints.published import read_record
 
     data, run, out = tmp_path / "data", tmp_path / "run", tmp_path / "out"
     shares = ["--shares", "0.6,0.2,0.2"]

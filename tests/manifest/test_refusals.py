@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import IncompatibleError, ManifestError
-from zoo.manifest import read_manifest
+from zoo.manifest.reading import read_manifest
 
 Write = Callable[..., Path]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.kinds import KINDS
-from zoo.manifest import read_manifest
-from zoo.rows import (
+from zoo.manifest.kinds import KINDS
+from zoo.manifest.reading import read_manifest
+from zoo.manifest.rows import (
     ConfigRow,
     Contribution,
     DatasetRow,

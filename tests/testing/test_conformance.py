@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from zoo.errors import DownloadError, LoadError, ManifestError
-from zoo.manifest import read_manifest
+from zoo.manifest.reading import read_manifest
 from zoo.testing import PluginConformance, check_pyproject, check_targets
 
 Write = Callable[..., Path]

@@ -17,8 +17,8 @@ _DRIVE = "mmseg::unet/unet-s5-d16_fcn_4xb4-40k_drive-64x64.py"
 _SPAWN = "env_cfg.mp_cfg.mp_start_method=spawn"
 _CODE = """
 import sys, zoo
-from zoo.engine.config import read_config
-from zoo.engine.train import train
+from zoo.engine.config.reading import read_config
+from zoo.engine.runs.train import train
 if __name__ == "__main__":
     train(read_config(sys.argv[1], data=sys.argv[2], cfg_options=sys.argv[3:], work_dir="run"))
 """

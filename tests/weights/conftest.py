@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from faulty_server import FaultyServer
 
-from zoo.weights.fetch import fetch_file
-from zoo.weights.transfer import Patience
+from zoo.weights.fetching.all_tries import fetch_file
+from zoo.weights.fetching.one_try import Patience
 
 NAME = "unet.safetensors"
 

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from zoo.errors import DownloadError
-from zoo.rows import WeightsRow
+from zoo.manifest.rows import WeightsRow
 from zoo.weights.cache import (
     cache_folder,
     cached_file,

@@ -14,8 +14,8 @@ import trustme
 from faulty_server import FaultyServer, repeats
 
 from zoo.errors import DownloadError
-from zoo.weights.address import fetch_address
-from zoo.weights.transfer import Patience
+from zoo.weights.by_address import fetch_address
+from zoo.weights.fetching.one_try import Patience
 
 Fetch = Callable[..., Path]
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -8,7 +8,7 @@ import pytest
 
 from zoo.catalog import Found, PluginRecord
 from zoo.errors import DownloadError, HashMismatchError
-from zoo.rows import ConfigRow, Manifest, WeightsRow
+from zoo.manifest.rows import ConfigRow, Manifest, WeightsRow
 from zoo.weights import find_weights_file
 
 DATA = b"eight-by" * 4

@@ -42,7 +42,7 @@ class EndsWithItsOutput(click.Command):
         try:
             return super().main(args, *more, **how)
         except Exception as error:
-            from zoo.cli.output import end_lost
+            from zoo.cli.output.printing import end_lost
 
             end_lost(error, words)
             raise
@@ -80,7 +80,7 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            from zoo.cli.output import say
+            from zoo.cli.output.printing import say
 
             say("interrupted", err=True)
             ctx.exit(130)
@@ -106,7 +106,7 @@ class LazyGroup(EndsWithItsOutput, click.Group):
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         import zoo
-        from zoo.cli.output import say
+        from zoo.cli.output.printing import say
 
         say(f"zoo {zoo.__version__}")
         ctx.exit()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from zoo.cli import LazyGroup
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say
 
 if TYPE_CHECKING:
     from zoo.errors import PluginError
@@ -41,7 +41,7 @@ def ls(as_json: bool) -> None:
     Nothing is hashed: `whole` is a file of the right size, `damaged` one of another, `unchecked`
     one whose size nobody here knows. `zoo verify` hashes them.
     """
-    from zoo.cli.tables import print_rows
+    from zoo.cli.output.tables import print_rows
     from zoo.weights import cache_folder, find_cached
 
     named, errors = _named()
@@ -191,9 +191,9 @@ def _named() -> tuple[list[_Named], list[PluginError]]:
 
     Unlike the catalog, plugins that ZOO_PLUGINS hides count: who hides them keeps their weights.
     """
-    from zoo.discovery import find_candidates
     from zoo.errors import PluginError
-    from zoo.manifest import read_manifest
+    from zoo.manifest.discovery import find_candidates
+    from zoo.manifest.reading import read_manifest
 
     named: list[_Named] = []
     errors: list[PluginError] = []

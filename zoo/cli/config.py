@@ -6,8 +6,8 @@ from __future__ import annotations
 import click
 
 from zoo.cli import LazyGroup
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say_json, say_text
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say_json, say_text
 
 __all__ = ["group", "list_configs", "show"]
 
@@ -26,8 +26,8 @@ group = LazyGroup(
 def list_configs(as_json: bool) -> None:
     """List the configs that plugins bring."""
     from zoo.catalog import read_catalog
-    from zoo.cli.tables import print_rows
-    from zoo.rows import ConfigRow
+    from zoo.cli.output.tables import print_rows
+    from zoo.manifest.rows import ConfigRow
 
     rows = [
         {
@@ -49,8 +49,8 @@ def list_configs(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, cfg_options: tuple[str, ...], as_json: bool) -> None:
     """Print the config NAME, a name or a path, with its bases resolved."""
-    from zoo.engine.cfg_options import merge_cfg_options, parse_cfg_options
-    from zoo.engine.config_files import find_config_file, parse_config_file
+    from zoo.engine.config.options import merge_cfg_options, parse_cfg_options
+    from zoo.engine.config_files.files import find_config_file, parse_config_file
 
     config = parse_config_file(find_config_file(name))
     if cfg_options:

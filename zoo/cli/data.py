@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import LazyGroup
-from zoo.cli.errors import ZooCommand
-from zoo.cli.mm_command import MMCommand
-from zoo.cli.output import say, say_text
-from zoo.cli.progress import progress_bar
+from zoo.cli.options.mm_options import MMCommand
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say, say_text
+from zoo.cli.output.progress import progress_bar
 from zoo.texts import printable
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
-    from zoo.data.synthetic import Synthetic
-    from zoo.rows import DatasetRow, Option
+    from zoo.data.source.synthetic import Synthetic
+    from zoo.manifest.rows import DatasetRow, Option
 
 __all__ = ["check", "group", "list_datasets", "prepare", "sample", "show"]
 
@@ -47,8 +47,8 @@ group = LazyGroup(
 def list_datasets(as_json: bool) -> None:
     """List the data sets that plugins bring."""
     from zoo.catalog import read_catalog
-    from zoo.cli.tables import print_rows
-    from zoo.rows import DatasetRow
+    from zoo.cli.output.tables import print_rows
+    from zoo.manifest.rows import DatasetRow
 
     rows = [
         {
@@ -83,7 +83,7 @@ def sample(
     a mark, so that what is trained and measured on it is published as synthetic.
     """
     from zoo.data import staged_folder
-    from zoo.data.synthetic import mark_sample
+    from zoo.data.source.synthetic import mark_sample
 
     found = _find(name, task)
     write_sample = _target(found, name, "sample")
@@ -99,7 +99,7 @@ def sample(
 
 
 def _drawn(found: Found, seed: int) -> Synthetic:
-    from zoo.data.synthetic import Synthetic
+    from zoo.data.source.synthetic import Synthetic
 
     manifest = found.record.checked()
     return Synthetic(manifest.plugin, manifest.version, manifest.license, seed)
@@ -194,9 +194,9 @@ def check(folder: Path, config: str | None, cfg_options: tuple[str, ...]) -> Non
 
 def _check_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> None:
     """Count the objects that a config's training pipeline loads."""
-    from zoo.engine.config import read_config
-    from zoo.engine.instance_labels import count_training_labels
-    from zoo.engine.running import log_on_stderr
+    from zoo.engine.config.building import log_on_stderr
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.dataset.instance_labels import count_training_labels
 
     with log_on_stderr():
         resolved = read_config(config, cfg_options=cfg_options, data=folder, pretrained="none")
@@ -263,7 +263,7 @@ def _sized(write_sample: Any, name: str, size: int | None) -> dict[str, int]:
 def _dataset_named_in(args: list[str]) -> DatasetRow | None:
     """Return the row of the first word that names a data set, or None to let click complain."""
     from zoo.errors import ZooError
-    from zoo.rows import DatasetRow
+    from zoo.manifest.rows import DatasetRow
 
     parts = [part for arg in args for part in (arg.split("=", 1) if arg[:2] == "--" else [arg])]
     pairs = list(pairwise(["", *parts]))

@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say
 
 __all__ = ["Finding", "command"]
 
@@ -72,7 +72,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     Exits 1 if anything is broken; what is merely not installed is named.
     """
-    from zoo.cli.tables import print_rows
+    from zoo.cli.output.tables import print_rows
 
     findings = [*_environment(), *_stack(), *_compute(), *_plugins()]
     rows = [asdict(finding) for finding in findings]
@@ -133,7 +133,7 @@ def _compute() -> Iterator[Finding]:
 def _plugins() -> Iterator[Finding]:
     from zoo.catalog import read_catalog
     from zoo.errors import IncompatibleError, PluginError
-    from zoo.requirements import check_requirements
+    from zoo.manifest.requirements import check_requirements
 
     for record in read_catalog().plugins:
         name = f"plugin {record.name}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say, say_text
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say, say_text
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
@@ -83,7 +83,7 @@ def _serve(
 
 
 def _fetch(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:
-    from zoo.cli.byte_progress import byte_progress
+    from zoo.cli.output.byte_progress import byte_progress
     from zoo.weights import fetch_weights
 
     try:
@@ -119,7 +119,7 @@ def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline
 
 def _announce_writing(plan: Plan) -> None:
     from zoo.weights.download import foresee_asked
-    from zoo.weights.mirrors import shown_address
+    from zoo.weights.fetching.addresses import shown_address
 
     asked, taken = foresee_asked(plan)
     if not asked and taken is None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say, say_json
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say, say_json
 
 if TYPE_CHECKING:
     from zoo.catalog import Catalog, Found
@@ -87,7 +87,7 @@ def _differences(found: Found) -> dict[str, Any]:
     from dataclasses import asdict
 
     from zoo.errors import ZooError
-    from zoo.rows import WeightsRow
+    from zoo.manifest.rows import WeightsRow
     from zoo.weights.files import local_files
     from zoo.weights.row_check import find_differences
 

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say_text
-from zoo.rows import UPSTREAM_TASKS
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say_text
+from zoo.manifest.rows import UPSTREAM_TASKS
 
 if TYPE_CHECKING:
     from zoo.catalog import Catalog
-    from zoo.cli.weights_filters import MetricFilter
+    from zoo.cli.options.weights_filters import MetricFilter
     from zoo.weights.lock import Pin
 
 __all__ = ["command"]
 
 
 def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricFilter | None:
-    from zoo.cli.weights_filters import parse_metric
+    from zoo.cli.options.weights_filters import parse_metric
 
     if value is None:
         return None
@@ -61,8 +61,8 @@ def command(
     `legacy` until `zoo rescue` has adopted a copy.
     """
     from zoo.catalog import read_catalog
-    from zoo.cli.tables import print_rows
-    from zoo.cli.weights_filters import Filters
+    from zoo.cli.options.weights_filters import Filters
+    from zoo.cli.output.tables import print_rows
 
     catalog = read_catalog()
     if plugin is not None:
@@ -84,8 +84,8 @@ def command(
 
 def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the rows of the manifests, then those of the legacy indexes, and what is broken."""
-    from zoo.cli.weights_filters import legacy_entry, weights_entry
-    from zoo.rows import LegacyRow, WeightsRow
+    from zoo.cli.options.weights_filters import legacy_entry, weights_entry
+    from zoo.manifest.rows import LegacyRow, WeightsRow
 
     entries = [
         weights_entry(found, found.row)

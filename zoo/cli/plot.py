@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say
 
 __all__ = ["command"]
 
@@ -28,6 +28,6 @@ def command(sources: tuple[str, ...], out: Path) -> None:
     runs are overlaid. A file that `zoo test --out` wrote, given in place of a work
     dir, adds its values image by image.
     """
-    from zoo.engine.plot import plot
+    from zoo.engine.plots.plot import plot
 
     say(f"plotted: {plot(sources, out)}")

@@ -6,8 +6,8 @@ from __future__ import annotations
 import click
 
 from zoo.cli import LazyGroup
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say_text
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say_text
 from zoo.texts import printable
 
 __all__ = ["group", "list_plugins"]
@@ -24,7 +24,7 @@ group = LazyGroup(
 def list_plugins(as_json: bool) -> None:
     """List the plugins that were found; one that cannot be used is marked, with the reason."""
     from zoo.catalog import read_catalog
-    from zoo.cli.tables import print_rows
+    from zoo.cli.output.tables import print_rows
 
     catalog = read_catalog()
     rows: list[dict[str, object]] = []

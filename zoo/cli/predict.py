@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say
-from zoo.cli.trust import trust_option
+from zoo.cli.options.trust import trust_option
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say
 
 __all__ = ["command"]
 
@@ -80,12 +80,12 @@ def command(
     config or --tile-size says so. NAME_overlay.png shows either; predictions.json lists all. An
     image that fails is reported, the others are done, and the command exits 1.
     """
-    from zoo.cli.progress import progress_bar
+    from zoo.cli.output.progress import progress_bar
     from zoo.data import parse_bands
-    from zoo.engine.models import open_model
-    from zoo.engine.predict import predict
-    from zoo.engine.predictor import Predictor
-    from zoo.engine.running import log_on_stderr
+    from zoo.engine.config.building import log_on_stderr
+    from zoo.engine.prediction.model import open_model
+    from zoo.engine.prediction.predictor import Predictor
+    from zoo.engine.prediction_files.predict import predict
 
     with log_on_stderr(), progress_bar("predict") as progress:
         opened = open_model(model, device=device)

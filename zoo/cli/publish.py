@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say, say_text
-from zoo.cli.trust import trust_option
+from zoo.cli.options.trust import trust_option
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say, say_text
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from zoo.engine.run_facts import RunFacts
+    from zoo.engine.work_dir.run_facts import RunFacts
 
 __all__ = ["command"]
 
@@ -66,10 +66,10 @@ def command(
     bytes.
     """
     _check_name(name)
-    from zoo.engine.data_binding import family_of
-    from zoo.engine.publishing import ModelCard, publish
-    from zoo.engine.run_facts import find_run
-    from zoo.engine.running import log_on_stderr
+    from zoo.engine.config.building import log_on_stderr
+    from zoo.engine.config.data_folder import family_of
+    from zoo.engine.publishing.publish import ModelCard, publish
+    from zoo.engine.work_dir.run_facts import find_run
 
     with log_on_stderr():
         facts = find_run(run, config=config, data=data)
@@ -98,7 +98,7 @@ def _check_name(name: str) -> None:
 
 
 def _data_licence(facts: RunFacts) -> str:
-    from zoo.engine.data_facts import licence_of
+    from zoo.engine.dataset.facts import licence_of
 
     licence = licence_of(facts.data)
     if licence is None:
@@ -110,9 +110,9 @@ def _data_licence(facts: RunFacts) -> str:
 def _metrics(
     facts: RunFacts, files: tuple[Path, ...], chosen: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    from zoo.engine.checkpoints import load_checkpoint
-    from zoo.engine.measured import find_test_files, validation_rows
-    from zoo.engine.writing import digest_of_file
+    from zoo.engine.checkpoints.checkpoint import load_checkpoint
+    from zoo.engine.publishing.metrics import find_test_files, validation_rows
+    from zoo.files import digest_of_file
 
     sha256 = digest_of_file(facts.checkpoint)
     paths = files or tuple(find_test_files(facts.work_dir, sha256))
@@ -134,7 +134,7 @@ def _metrics(
 
 
 def _rows(path: Path, sha256: str, facts: RunFacts, *, is_named: bool) -> list[dict[str, Any]]:
-    from zoo.engine.measured import read_test_rows
+    from zoo.engine.publishing.metrics import read_test_rows
 
     try:
         return read_test_rows(path, sha256, facts)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.errors import ZooCommand
-from zoo.cli.output import say, say_json, say_text
-from zoo.cli.trust import trust_option
+from zoo.cli.options.trust import trust_option
+from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say, say_json, say_text
 
 if TYPE_CHECKING:
-    from zoo.engine.rescuing import Rescued
+    from zoo.engine.rescue import Rescued
 
 __all__ = ["command"]
 
@@ -63,8 +63,8 @@ def command(
     file is damaged or was refused.
     """
     from zoo.catalog import read_catalog
-    from zoo.cli.progress import progress_bar
-    from zoo.engine.rescuing import rescue
+    from zoo.cli.output.progress import progress_bar
+    from zoo.engine.rescue import rescue
     from zoo.weights.legacy import legacy_rows
     from zoo.weights.rescue import LegacyIndex
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
-from zoo.cli.output import say, say_json
-from zoo.cli.trust import trust_option
+from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.options.trust import trust_option
+from zoo.cli.output.printing import say, say_json
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from zoo.rows import WeightsRow
+    from zoo.manifest.rows import WeightsRow
 
 __all__ = ["command"]
 
@@ -70,12 +70,12 @@ def command(
     set_local_rank(local_rank)
     if checkpoint is None and Path(config).is_dir():
         work_dir = work_dir or config
-    from zoo.engine.config import read_config
-    from zoo.engine.data_facts import labels_of
-    from zoo.engine.drawing import draw_while_testing
-    from zoo.engine.running import log_on_stderr
-    from zoo.engine.test import measured_split, test
-    from zoo.engine.window_tests import seen_text
+    from zoo.engine.config.building import log_on_stderr
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.dataset.facts import labels_of
+    from zoo.engine.measuring.test import measured_split, test
+    from zoo.engine.measuring.test_extras import draw_while_testing
+    from zoo.engine.measuring.window_tests import seen_text
 
     with log_on_stderr():
         config, checkpoint = _config_and_checkpoint(config, checkpoint)
@@ -122,8 +122,8 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
         return config, checkpoint
     if not folder.is_dir():
         return _config_and_weights(config)
-    from zoo.engine.kept_checkpoints import choose_checkpoint
-    from zoo.engine.models import find_dumped_config
+    from zoo.engine.checkpoints.kept import choose_checkpoint
+    from zoo.engine.prediction.model import find_dumped_config
 
     found = choose_checkpoint(folder)
     if found is None:
@@ -133,7 +133,7 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
 
 
 def _config_and_weights(name: str) -> tuple[str, str]:
-    from zoo.engine.models import is_weights_name
+    from zoo.engine.prediction.model import is_weights_name
     from zoo.errors import UnknownNameError
     from zoo.names import hint_near
     from zoo.weights import find_weights

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.mm_command import MMCommand, config_options, launcher_options, set_local_rank
-from zoo.cli.output import say
-from zoo.cli.trust import trust_option
+from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.options.trust import trust_option
+from zoo.cli.output.printing import say
 
 __all__ = ["command"]
 
@@ -50,12 +50,12 @@ def command(
 ) -> None:
     """Train CONFIG, a file, a name or mmseg::folder/file.py."""
     set_local_rank(local_rank)
-    from zoo.engine.checkpoints import find_checkpoint
-    from zoo.engine.config import read_config
-    from zoo.engine.models import find_best_checkpoint
-    from zoo.engine.run_facts import note_command
-    from zoo.engine.running import log_on_stderr
-    from zoo.engine.train import train
+    from zoo.engine.checkpoints.checkpoint import find_checkpoint
+    from zoo.engine.config.building import log_on_stderr
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.prediction.model import find_best_checkpoint
+    from zoo.engine.runs.train import train
+    from zoo.engine.work_dir.run_facts import note_command
 
     with log_on_stderr():
         resolved = read_config(
@@ -90,7 +90,7 @@ def command(
 
 def _fetch(address: str, sha256: str) -> Path:
     """Return the file of the address that the user named, telling on stderr what is done."""
-    from zoo.cli.byte_progress import byte_progress
+    from zoo.cli.output.byte_progress import byte_progress
     from zoo.weights import fetch_address
 
     with byte_progress("pretrained weights") as progress:

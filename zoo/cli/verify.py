@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from zoo.cli.errors import ZooCommand
+from zoo.cli.output.errors import ZooCommand
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
@@ -36,8 +36,8 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     Nothing is changed. The command exits 1 if a file is not the promised one, is not here, or says
     otherwise than its row; the others are listed all the same.
     """
-    from zoo.cli.byte_progress import byte_progress
-    from zoo.cli.tables import print_rows
+    from zoo.cli.output.byte_progress import byte_progress
+    from zoo.cli.output.tables import print_rows
 
     files, absent = _named(tuple(dict.fromkeys(names))) if names else (_cached(), [])
     total, done = sum(_size_bytes(file.path) for file in files), 0
@@ -96,7 +96,7 @@ def _end(problems: list[ZooError]) -> None:
 
 def _cached() -> list[_File]:
     from zoo.catalog import read_catalog
-    from zoo.rows import WeightsRow
+    from zoo.manifest.rows import WeightsRow
     from zoo.weights import find_cached
 
     rows = [row for row in read_catalog().rows("weights") if isinstance(row.row, WeightsRow)]

@@ -8,14 +8,31 @@ For instances the plugin makes a :class:`Scene` of each image, with its :class:`
 and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 """
 
-from zoo.data.check import check_prepared
-from zoo.data.check_instances import count_objects
-from zoo.data.coco import CocoAnnotation, CocoFile, CocoImage, read_coco
-from zoo.data.coco_masks import box_of_segmentation
-from zoo.data.dataset_json import read_prepared
-from zoo.data.drawing import draw_legend, draw_overlay
-from zoo.data.files import read_file
-from zoo.data.images import (
+from zoo.data.coco.masks import box_of_segmentation
+from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
+from zoo.data.decoders.faults import MOST_PX
+from zoo.data.decoders.raster_bands import parse_bands
+from zoo.data.geometry.shapes import box_polygon, ellipse_polygon, polygon_from_box
+from zoo.data.geometry.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
+from zoo.data.layout.check import check_prepared
+from zoo.data.layout.check_instances import count_objects
+from zoo.data.layout.contact_sheet import show_prepared
+from zoo.data.layout.dataset_json import read_prepared
+from zoo.data.layout.prepared import (
+    IGNORE_INDEX,
+    DatasetIdentity,
+    MaskedFile,
+    Prepared,
+    PreparedFile,
+    Split,
+    WindowFile,
+)
+from zoo.data.layout.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
+from zoo.data.pictures.decoding import decode_picture, read_picture
+from zoo.data.pictures.drawing import draw_legend, draw_overlay
+from zoo.data.pictures.mask_alpha import DecodedMask, decode_mask
+from zoo.data.pictures.picture import Picture
+from zoo.data.pictures.pixels import (
     decode_image,
     encode_png,
     find_limits,
@@ -25,34 +42,17 @@ from zoo.data.images import (
     resize_mask,
     to_uint8,
 )
-from zoo.data.instance import prepare_instances
-from zoo.data.instances import Instance, Scene
-from zoo.data.mask_alpha import DecodedMask, decode_mask
-from zoo.data.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
-from zoo.data.pairs import EncodeMask, Pair
-from zoo.data.pictures.decoding import decode_picture, read_picture
-from zoo.data.pictures.faults import MOST_PX
-from zoo.data.pictures.picture import Picture
-from zoo.data.pictures.raster_bands import parse_bands
-from zoo.data.prepared import (
-    IGNORE_INDEX,
-    DatasetIdentity,
-    MaskedFile,
-    Prepared,
-    PreparedFile,
-    Split,
-    WindowFile,
-)
+from zoo.data.prepare.instance import Instance, Scene
+from zoo.data.prepare.instances import prepare_instances
+from zoo.data.prepare.pair import EncodeMask, Pair
+from zoo.data.prepare.semantic import prepare_semantic
 from zoo.data.report import Report
-from zoo.data.semantic import prepare_semantic
-from zoo.data.shapes import box_polygon, ellipse_polygon, polygon_from_box
-from zoo.data.show import show_prepared
-from zoo.data.source import Source, SourceFile, open_source
-from zoo.data.spelling import compose, find_near
-from zoo.data.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
+from zoo.data.source.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
+from zoo.data.source.reading import read_file
+from zoo.data.source.source import Source, SourceFile, open_source
+from zoo.data.source.spelling import compose, find_near
+from zoo.data.source.synthetic import Synthetic
 from zoo.data.staging import check_places, staged_folder, write_file
-from zoo.data.synthetic import Synthetic
-from zoo.data.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
 
 __all__ = [
     "IGNORE_INDEX",

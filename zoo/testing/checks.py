@@ -10,12 +10,12 @@ from typing import Any
 
 from zoo import interfaces
 from zoo.catalog import Found, PluginRecord
-from zoo.discovery import ENTRY_POINT_GROUP
 from zoo.documents import DocumentError, Limits, read_toml, reason_of
 from zoo.errors import ManifestError
-from zoo.kinds import KINDS
 from zoo.loading import load_target
-from zoo.rows import Contribution, DatasetRow, Manifest, Option
+from zoo.manifest.discovery import ENTRY_POINT_GROUP
+from zoo.manifest.kinds import KINDS
+from zoo.manifest.rows import Contribution, DatasetRow, Manifest, Option
 from zoo.weights import find_weights_file, local_files
 
 __all__ = ["check_members", "check_pyproject", "check_targets", "check_weights"]

@@ -15,10 +15,10 @@ import pytest
 
 from zoo.catalog import PluginRecord, forget_catalog, read_catalog
 from zoo.errors import ManifestError
-from zoo.kinds import KINDS
 from zoo.loading import load_target
-from zoo.manifest import MANIFEST_NAME, read_manifest
-from zoo.rows import Contribution
+from zoo.manifest.kinds import KINDS
+from zoo.manifest.reading import MANIFEST_NAME, read_manifest
+from zoo.manifest.rows import Contribution
 from zoo.testing.checks import check_pyproject, check_targets, check_weights
 from zoo.testing.datasets import DatasetChecks
 from zoo.testing.hooks import HookChecks
@@ -123,7 +123,7 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
 
     def test_requirements_are_met(self) -> None:
         """The catalog finds the plugin, and nothing that it requires is missing."""
-        from zoo.requirements import check_requirements
+        from zoo.manifest.requirements import check_requirements
 
         manifest = read_catalog().plugin(self.plugin).checked()
 

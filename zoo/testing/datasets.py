@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from zoo.data.synthetic import MARK_NAME, Synthetic, mark_sample
+from zoo.data.source.synthetic import MARK_NAME, Synthetic, mark_sample
 from zoo.loading import load_target
-from zoo.rows import DatasetRow
+from zoo.manifest.rows import DatasetRow
 from zoo.testing.subject import Subject
 
 __all__ = ["DatasetChecks"]

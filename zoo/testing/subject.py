@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from zoo.catalog import PluginRecord
-from zoo.rows import Contribution
+from zoo.manifest.rows import Contribution
 
 __all__ = ["Subject"]
 

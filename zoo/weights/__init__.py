@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.weights.address import fetch_address
+    from zoo.weights.by_address import fetch_address
+    from zoo.weights.by_name import find_weights
     from zoo.weights.cache import CachedFile, cache_folder, cached_file, find_cached, remove_cached
     from zoo.weights.download import (
         Plan,
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
         plan_download,
         weights_addresses,
     )
-    from zoo.weights.fetch import fetch_file
+    from zoo.weights.fetching.addresses import user_mirrors
+    from zoo.weights.fetching.all_tries import fetch_file
     from zoo.weights.files import check_file, find_weights_file, local_files, verify_file
-    from zoo.weights.mirrors import user_mirrors
-    from zoo.weights.names import find_weights
 
 __all__ = [
     "CachedFile",
@@ -56,18 +56,18 @@ _HOMES = {
     "cache_folder": "zoo.weights.cache",
     "cached_file": "zoo.weights.cache",
     "check_file": "zoo.weights.files",
-    "fetch_address": "zoo.weights.address",
-    "fetch_file": "zoo.weights.fetch",
+    "fetch_address": "zoo.weights.by_address",
+    "fetch_file": "zoo.weights.fetching.all_tries",
     "fetch_weights": "zoo.weights.download",
     "find_cached": "zoo.weights.cache",
-    "find_weights": "zoo.weights.names",
+    "find_weights": "zoo.weights.by_name",
     "find_weights_file": "zoo.weights.files",
     "is_offline": "zoo.weights.download",
     "list_weights": "zoo.weights.download",
     "local_files": "zoo.weights.files",
     "plan_download": "zoo.weights.download",
     "remove_cached": "zoo.weights.cache",
-    "user_mirrors": "zoo.weights.mirrors",
+    "user_mirrors": "zoo.weights.fetching.addresses",
     "verify_file": "zoo.weights.files",
     "weights_addresses": "zoo.weights.download",
 }

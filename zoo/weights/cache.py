@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from zoo.errors import DownloadError
-from zoo.rows import WeightsRow
+from zoo.manifest.rows import WeightsRow
 from zoo.weights.folders import home_expanded
 
 __all__ = [

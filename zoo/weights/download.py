@@ -12,9 +12,17 @@ from pathlib import Path
 
 from zoo.catalog import Found, read_catalog
 from zoo.errors import DownloadError, HashMismatchError
-from zoo.rows import WeightsRow
+from zoo.manifest.rows import WeightsRow
+from zoo.weights.by_name import find_weights
 from zoo.weights.cache import cache_folder, part_path, weights_filename
-from zoo.weights.fetch import fetch_file
+from zoo.weights.fetching.addresses import (
+    is_local,
+    is_of_this_machine,
+    local_path,
+    mirror_addresses,
+    user_mirrors,
+)
+from zoo.weights.fetching.all_tries import fetch_file
 from zoo.weights.files import (
     check_file,
     first_that_holds,
@@ -23,14 +31,6 @@ from zoo.weights.files import (
     weights_row,
 )
 from zoo.weights.folders import home_expanded
-from zoo.weights.mirrors import (
-    is_local,
-    is_of_this_machine,
-    local_path,
-    mirror_addresses,
-    user_mirrors,
-)
-from zoo.weights.names import find_weights
 from zoo.weights.row_check import check_row
 
 __all__ = [

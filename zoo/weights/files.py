@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo.catalog import Found
 from zoo.errors import DownloadError, HashMismatchError
-from zoo.rows import WeightsRow
+from zoo.manifest.rows import WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
 from zoo.weights.row_check import check_row
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from zoo.catalog import Found
 from zoo.errors import DownloadError
-from zoo.rows import LegacyRow
+from zoo.manifest.rows import LegacyRow
 
 __all__ = ["LegacyIndex", "OldFile", "find_files", "read_old_file"]
 

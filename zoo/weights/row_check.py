@@ -17,7 +17,7 @@ from typing import Any
 from zoo.catalog import Found
 from zoo.documents import DocumentError, Limits, parse_json
 from zoo.errors import ManifestError
-from zoo.rows import WeightsRow
+from zoo.manifest.rows import WeightsRow
 from zoo.texts import shown
 
 __all__ = ["HEADER_LIMITS", "Difference", "check_row", "find_differences"]

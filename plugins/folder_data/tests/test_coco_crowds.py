@@ -17,7 +17,7 @@ pytest.importorskip("cv2")
 from zoo_folder_data.prepare_coco import prepare  # noqa: E402 (after the skip)
 
 from zoo.data import Shares, check_prepared, read_prepared  # noqa: E402
-from zoo.data.prepared import digest_of_content  # noqa: E402
+from zoo.data.layout.prepared import digest_of_content  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 ALL = Shares(1, 0, 0)

@@ -10,7 +10,7 @@ import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations
 from numpy.typing import NDArray
 
-from zoo.data.coco_masks import MaskInRoi, find_rle_fault, roi_of
+from zoo.data.coco.masks import MaskInRoi, find_rle_fault, roi_of
 from zoo.errors import DataError
 from zoo_segmentation_transforms.outlines import outline_pixels
 

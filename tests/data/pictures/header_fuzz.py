@@ -31,8 +31,8 @@ sys.path.append(str(Path(__file__).parent))
 from png_writer import chunk, png
 
 from zoo.data import decode_picture
-from zoo.data.formats import JP2_DRIVER, read_header
-from zoo.data.pictures.raster import open_raster
+from zoo.data.decoders.raster import open_raster
+from zoo.data.pictures.formats import JP2_DRIVER, read_header
 from zoo.data.pictures.turning import turn_upright
 from zoo.errors import DataError
 

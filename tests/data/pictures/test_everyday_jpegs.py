@@ -12,8 +12,8 @@ pytest.importorskip("simplejpeg")
 np = pytest.importorskip("numpy")
 Image = pytest.importorskip("PIL.Image")
 
-from zoo.data.formats import read_header  # noqa: E402
 from zoo.data.pictures.decoding import decode_picture  # noqa: E402
+from zoo.data.pictures.formats import read_header  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 _END = b"\xff\xd9"

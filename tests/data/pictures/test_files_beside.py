@@ -15,7 +15,7 @@ rasterio = pytest.importorskip("rasterio")
 import numpy as np  # noqa: E402 (after the skip)
 
 from zoo.data import parse_tiling, tile_windows  # noqa: E402
-from zoo.engine import scenes  # noqa: E402
+from zoo.engine.scenes import opening as scenes  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 _SECRET = 211

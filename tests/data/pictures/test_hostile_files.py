@@ -22,8 +22,8 @@ sys.path.append(str(Path(__file__).parent))
 from png_writer import START, chunk, png  # noqa: E402
 
 from zoo.data import decode_image, open_source, read_file, read_picture  # noqa: E402
-from zoo.engine.inputs import find_inputs  # noqa: E402
-from zoo.engine.scenes import open_scene  # noqa: E402
+from zoo.engine.prediction_files.inputs import find_inputs  # noqa: E402
+from zoo.engine.scenes.opening import open_scene  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 _MEMORY_BYTES = 3 * 2**30  # of the process; OpenCV and NumPy map about one of them by themselves

@@ -24,8 +24,8 @@ sys.path.append(str(Path(__file__).parent))
 from png_writer import chunk, png  # noqa: E402
 
 from zoo.data import decode_image, read_picture  # noqa: E402
-from zoo.data.pictures import jpeg  # noqa: E402
-from zoo.engine.scenes import open_scene  # noqa: E402
+from zoo.data.decoders import jpeg  # noqa: E402
+from zoo.engine.scenes.opening import open_scene  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ rasterio = pytest.importorskip("rasterio")
 import numpy as np  # noqa: E402 (after the skip)
 
 from zoo.data import decode_image, read_picture, to_uint8  # noqa: E402
-from zoo.data.pictures.faults import INSTALL_RASTERIO  # noqa: E402
-from zoo.engine.scenes import open_scene  # noqa: E402
+from zoo.data.decoders.faults import INSTALL_RASTERIO  # noqa: E402
+from zoo.engine.scenes.opening import open_scene  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 if TYPE_CHECKING:

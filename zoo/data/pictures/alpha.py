@@ -6,18 +6,18 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from zoo.data.formats import JP2_DRIVER, read_header
-from zoo.data.pictures.faults import INSTALL_RASTERIO, undecodable
-from zoo.data.pictures.opencv import load_cv2
-from zoo.data.pictures.png import find_chunk, to_plain_png
-from zoo.data.pictures.raster import has_rasterio, open_raster
+from zoo.data.decoders.faults import INSTALL_RASTERIO, undecodable
+from zoo.data.decoders.opencv import load_cv2
+from zoo.data.decoders.png import find_chunk, to_plain_png
+from zoo.data.decoders.raster import has_rasterio, open_raster
+from zoo.data.pictures.formats import JP2_DRIVER, read_header
 from zoo.data.pictures.turning import turn_upright
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from zoo.data.pictures.header import Header
+    from zoo.data.decoders.header import Header
 
     Alpha = NDArray[np.uint8 | np.uint16]
 

@@ -13,18 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.data.files import read_file
-from zoo.data.formats import JP2_DRIVER, kind_of, read_header
-from zoo.data.pictures.faults import INSTALL_RASTERIO, check_size, undecodable
-from zoo.data.pictures.header import Header
-from zoo.data.pictures.jpeg import decode_jpeg
-from zoo.data.pictures.opencv import decode_by_opencv
+from zoo.data.decoders.faults import INSTALL_RASTERIO, check_size, undecodable
+from zoo.data.decoders.header import Header
+from zoo.data.decoders.jpeg import decode_jpeg
+from zoo.data.decoders.opencv import decode_by_opencv
+from zoo.data.decoders.pillow import decode_by_pillow
+from zoo.data.decoders.png import to_plain_png
+from zoo.data.decoders.raster import Raster, has_rasterio, open_raster
+from zoo.data.decoders.tiff import TiffPage, read_tiff
+from zoo.data.decoders.vrt import check_vrt
+from zoo.data.pictures.formats import JP2_DRIVER, kind_of, read_header
 from zoo.data.pictures.picture import Picture, tell_once
-from zoo.data.pictures.pillow import decode_by_pillow
-from zoo.data.pictures.png import to_plain_png
-from zoo.data.pictures.raster import Raster, has_rasterio, open_raster
-from zoo.data.pictures.tiff import TiffPage, read_tiff
-from zoo.data.pictures.vrt import check_vrt
+from zoo.data.source.reading import read_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progress on a terminal, in a log, and of a runner that is only looked at."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from zoo.engine.runs.progress import ProgressBar, State, watch_runner
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_bar_without_terminal_writes_a_line_now_and_then() -> None:
+    stream = io.StringIO()
+    bar = ProgressBar(stream, quiet_s=0, line_s=60)
+
+    for done in range(5):
+        bar.show(State("train", done, 100))
+
+    assert stream.getvalue() == "train: 0/100\n"
+
+
+def test_progress_bar_line_tells_rate_and_time_left() -> None:
+    stream = io.StringIO()
+    bar = ProgressBar(stream, quiet_s=0, line_s=0)
+    bar.show(State("validate", 10, 4000))
+    time.sleep(0.02)
+    bar.show(State("validate", 20, 4000))
+
+    line = stream.getvalue().splitlines()[-1]
+
+    assert re.fullmatch(r"validate: 20/4000, [\d.]+/s, [\d:]+ left", line)
+
+
+def test_progress_bar_of_short_work_shows_nothing() -> None:
+    for stream in (io.StringIO(), _Terminal()):
+        bar = ProgressBar(stream)
+        bar.show(State("test", 1, 2))
+        bar.close()
+
+        assert stream.getvalue() == ""
+
+
+def test_progress_bar_on_terminal_is_drawn_and_taken_away() -> None:
+    stream = _Terminal()
+    bar = ProgressBar(stream, quiet_s=0)
+
+    bar.show(State("train", 3, 12))
+    bar.show(State("validate", 1, 2))
+    bar.close()
+
+    assert "train:  25%" in stream.getvalue()
+    assert "validate:  50%" in stream.getvalue()
+    assert stream.getvalue().endswith("\r")
+
+
+def test_progress_bar_of_unknown_total_counts() -> None:
+    stream = io.StringIO()
+
+    ProgressBar(stream, quiet_s=0, line_s=0).show(State("read", 7, 0))
+
+    assert stream.getvalue() == "read: 7\n"
+
+
+class _Lines(io.StringIO):
+    """A log that a test can wait for."""
+
+    def wait_for(self, text: str) -> None:
+        end_s = time.monotonic() + 30
+        while text not in self.getvalue() and time.monotonic() < end_s:
+            time.sleep(0.01)
+
+
+@pytest.mark.mm
+def test_watch_runner_counts_without_touching_the_train_loop() -> None:
+    """The train loop is read, validation is counted, and neither changes what it returns."""
+
+    class Loop:
+        dataloader = range(3)
+
+        def run_iter(self, idx: int, data_batch: Any) -> str:
+            if idx:
+                stream.wait_for(f"validate: {idx}/3")
+            return f"{idx}{data_batch}"
+
+    train = SimpleNamespace(iter=4, max_iters=8)
+    val = Loop()
+    runner: Any = SimpleNamespace(_train_loop=train, _val_loop=val, _test_loop=None)
+    stream = _Lines()
+
+    with watch_runner(runner, ProgressBar(stream, quiet_s=0, line_s=0)):
+        stream.wait_for("train: 4/8")
+        results = [val.run_iter(index, "b") for index in range(3)]
+
+    assert results == ["0b", "1b", "2b"]
+    assert vars(train) == {"iter": 4, "max_iters": 8}
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "train: 4/8"
+    assert any(line.startswith("validate: 1/3") for line in lines)

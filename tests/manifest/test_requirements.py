@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import IncompatibleError, ManifestError
+from zoo.manifest import requirements
+from zoo.manifest.requirements import check_api, check_requirements, find_installed
+
+Install = Callable[..., None]
+MANIFEST = Path("zoo_cells/zoo_plugin.toml")
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Let only these distributions be installed."""
+
+    def install(**versions: str) -> None:
+        names = {name.replace("_", "-"): version for name, version in versions.items()}
+
+        def version(name: str) -> str:
+            if name not in names:
+                raise PackageNotFoundError(name)
+            return names[name]
+
+        monkeypatch.setattr("importlib.metadata.version", version)
+        find_installed.cache_clear()
+
+    yield install
+    find_installed.cache_clear()
+
+
+def check(*requires: str) -> None:
+    check_requirements(requires, plugin="cells", manifest=MANIFEST)
+
+
+def test_check_requirements_when_all_fit_passes(installed: Install) -> None:
+    installed(mmsegmentation="1.2.2", numpy="2.2.6", torch="2.13.0+cpu")
+
+    check("mmsegmentation>=1.2,<2", "NumPy", "torch>=2.6,<3")
+
+
+def test_check_requirements_when_some_do_not_gives_one_pip_line_for_all(
+    installed: Install,
+) -> None:
+    installed(numpy="2.2.6")
+
+    with pytest.raises(IncompatibleError) as caught:
+        check("numpy>=3", "scipy", 'pydicom>=2.4; python_version >= "3.11"')
+
+    assert str(caught.value) == (
+        "cannot use plugin 'cells': it requires numpy>=3 (numpy 2.2.6), scipy (not installed), "
+        "pydicom>=2.4 (not installed).\n"
+        f"where: {MANIFEST}\n"
+        'HINT: pip install "numpy>=3" "scipy" "pydicom>=2.4"'
+    )
+    assert (caught.value.requirement, caught.value.found) == ("numpy>=3", "numpy 2.2.6")
+
+
+def test_check_requirements_when_a_marker_does_not_hold_skips_it(
+    installed: Install,
+) -> None:
+    installed()
+
+    check('pywin32; sys_platform == "no such system"')
+
+
+def test_check_requirements_when_a_fork_is_installed_accepts_it(
+    installed: Install,
+) -> None:
+    """The forks have the same import names, and go on with upstream's versions."""
+    installed(onedl_mmsegmentation="1.3.0", mmcv_lite="2.1.0", opencv_python_headless="4.9")
+
+    check("mmsegmentation>=1.2,<2", "mmcv>=2.0.0rc4,<2.2", "opencv-python>=4.9")
+
+
+def test_check_requirements_when_a_fork_is_too_new_names_it(installed: Install) -> None:
+    installed(onedl_mmsegmentation="2.0")
+
+    with pytest.raises(IncompatibleError, match=r"\(onedl-mmsegmentation 2.0\)"):
+        check("mmsegmentation>=1.2,<2")
+
+
+def test_check_requirements_when_unreadable_names_the_text(installed: Install) -> None:
+    with pytest.raises(ManifestError, match=r"distributions holds 'numpy=>2', expected a requir"):
+        check("numpy=>2")
+
+
+def test_check_api_when_the_plugin_is_older_hints_at_the_plugin() -> None:
+    with pytest.raises(IncompatibleError) as caught:
+        check_api(0, plugin="cells", manifest=MANIFEST)
+
+    assert caught.value.hint == "upgrade the plugin cells."
+    assert caught.value.message == "cannot use plugin 'cells': needs api 0, this zoo has 1."
+
+
+def test_find_installed_when_nothing_fits_is_none(installed: Install) -> None:
+    installed()
+
+    assert find_installed("mmcv") is None
+    assert requirements.API == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pytest; python_version ~= 'x'",
+        "pytest; sys_platform ~= 'linux' and os_name == 'posix'",
+        "pytest; " + "(" * 990 + "os_name == 'posix'" + ")" * 990,
+        "pytest; os_name == " + "'" * 1_000,
+    ],
+    ids=["version", "platform", "brackets", "quotes"],
+)
+def test_check_requirements_when_a_marker_means_nothing_is_a_manifest_error(
+    tmp_path: Path, text: str
+) -> None:
+    """`zoo doctor` looks at the requirements of every plugin."""
+    with pytest.raises(ManifestError, match="expected a requirement as pip reads it") as caught:
+        check_requirements([text], plugin="cells", manifest=tmp_path)
+
+    assert len(caught.value.message) < 600

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import DownloadError
+from zoo.weights.fetching.addresses import is_local, mirror_addresses, shown_address, user_mirrors
+
+
+def test_mirrors_of_the_command_line_come_before_those_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each once, and a folder as its address."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    monkeypatch.setenv("ZOO_MIRRORS", f"https://a.example/w/, {folder} ,,http://b:8000")
+
+    assert user_mirrors(["http://b:8000/", "file:///srv/w"]) == (
+        "http://b:8000",
+        "file:///srv/w",
+        "https://a.example/w",
+        folder.as_uri(),
+    )
+
+
+def test_mirrors_when_none_are_named_are_none() -> None:
+    assert user_mirrors() == ()
+
+
+def test_mirrors_in_the_home_folder_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w").mkdir()
+
+    assert user_mirrors(["~/w"]) == ((tmp_path / "w").as_uri(),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ftp://a/b", "https://", "nowhere", "https://a/b?c=d", "s3://bucket", "https:/a", "a\n"),
+        *("http://[::1", "http://:80", "file://server/x", "FILE://server/x", "file:x", "file:"),
+        *("x" * 5000, "a\0b"),
+    ],
+    ids=lambda text: text[:20].encode("unicode_escape").decode(),
+)
+def test_mirror_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(DownloadError, match="cannot use the mirror") as raised:
+        user_mirrors([text])
+
+    assert raised.value.where == "--mirror or ZOO_MIRRORS"
+
+
+def test_mirror_that_is_malformed_is_refused_without_its_password() -> None:
+    with pytest.raises(DownloadError) as raised:
+        user_mirrors(["http://me:secret@[::1/w"])
+
+    assert "cannot use the mirror 'http://...'" in raised.value.message
+    assert "secret" not in str(raised.value)
+
+
+def test_mirror_in_the_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_MIRRORS", "~nosuch/x")
+
+    with pytest.raises(DownloadError) as raised:
+        user_mirrors()
+
+    assert str(raised.value).splitlines() == [
+        "cannot use the path '~nosuch/x': no home folder is known for it.",
+        "where: --mirror or ZOO_MIRRORS",
+        "HINT: write the whole path, without ~.",
+    ]
+
+
+def test_mirror_with_a_colon_in_its_folder_is_a_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "to:day").mkdir()
+
+    assert user_mirrors(["to:day"]) == ((tmp_path / "to:day").as_uri(),)
+
+
+@pytest.mark.parametrize("address", ["file:///a", "FILE:///a", "File:/a", "file://localhost/a"])
+def test_address_of_a_file_is_local_in_any_case(address: str) -> None:
+    assert is_local(address)
+    assert user_mirrors([address]) == (address,)
+
+
+def test_addresses_of_a_mirror_are_by_digest_then_by_name() -> None:
+    assert mirror_addresses("http://b:8000/w", "0" * 64, "x.pth") == (
+        f"http://b:8000/w/{'0' * 64}/x.pth",
+        "http://b:8000/w/x.pth",
+    )
+
+
+def test_address_is_shown_without_what_is_secret() -> None:
+    assert shown_address("https://me:pw@a.example:8/b?token=1#c") == "https://a.example:8/b"

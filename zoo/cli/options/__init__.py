@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

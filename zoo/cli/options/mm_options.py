@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenMMLab's command line in click: ``--cfg-options a=1 b=2`` and ``--resume [auto|FILE]``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from zoo.cli.output.errors import ZooCommand
+
+__all__ = ["MMCommand", "config_options", "launcher_options", "set_local_rank"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
+
+
+class MMCommand(ZooCommand):
+    """A command whose options take what OpenMMLab's scripts take.
+
+    ``--cfg-options`` is followed by any number of ``key=value``, and ``--resume`` perhaps by
+    ``auto`` or a checkpoint; click knows neither, so they are rewritten before it parses.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, rewritten to what click understands."""
+        return super().parse_args(ctx, _rewritten(args))
+
+
+def _rewritten(args: list[str]) -> list[str]:
+    """Return the arguments with every option followed by exactly one value.
+
+    Example:
+        >>> _rewritten(["--cfg-options", "a=1", "b=2", "c.py", "--resume"])
+        ['--cfg-options=a=1', '--cfg-options=b=2', 'c.py', '--resume=auto']
+    """
+    result: list[str] = []
+    rest = list(args)
+    while rest:
+        arg = rest.pop(0)
+        if arg == "--":
+            return [*result, arg, *rest]
+        if arg == "--cfg-options" and rest and "=" in rest[0]:
+            while rest and "=" in rest[0] and not rest[0].startswith("-"):
+                result.append(f"--cfg-options={rest.pop(0)}")
+        elif arg == "--resume":
+            has_value = bool(rest) and (rest[0] == "auto" or rest[0].endswith(_CHECKPOINTS))
+            result.append(f"--resume={rest.pop(0) if has_value else 'auto'}")
+        else:
+            result.append(arg)
+    return result
+
+
+def config_options(function: _Function) -> _Function:
+    """Add the options with which a config is read."""
+    for option in (
+        click.option(
+            "--cfg-options",
+            multiple=True,
+            metavar="K=V ...",
+            help="Settings laid over the config, e.g. train_cfg.max_iters=100.",
+        ),
+        click.option(
+            "--data", type=click.Path(), help="Prepared folder: sets data sets, splits and classes."
+        ),
+        click.option("--work-dir", type=click.Path(), help="Where the run goes."),
+    ):
+        function = option(function)
+    return function
+
+
+def launcher_options(function: _Function) -> _Function:
+    """Add the options with which several processes are started."""
+    for option in (
+        click.option("--local_rank", "--local-rank", type=int, default=0, hidden=True),
+        click.option(
+            "--launcher",
+            type=click.Choice(["none", "pytorch", "slurm", "mpi"]),
+            default="none",
+            show_default=True,
+            help="What started the processes.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def set_local_rank(local_rank: int) -> None:
+    """Tell torch the rank that old launchers give as an option."""
+    os.environ.setdefault("LOCAL_RANK", str(local_rank))

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of weights as listings show them, and which of them a user asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.catalog import Found
+from zoo.errors import UnknownNameError, ZooError
+from zoo.manifest.rows import LegacyRow, WeightsRow
+from zoo.names import hint_near, near_names
+
+if TYPE_CHECKING:
+    from zoo.weights.lock import Pin
+
+__all__ = ["Filters", "MetricFilter", "legacy_entry", "parse_metric", "weights_entry"]
+
+_METRIC = re.compile(
+    r"\s*(?P<name>[^<>=]+?)\s*(?:(?P<sign>>=|<=)\s*(?P<value>-?(?:\d+\.?\d*|\.\d+)))?\s*"
+)
+
+# Rows of both kinds have every key; what a row does not know is null.
+_UNKNOWN = dict.fromkeys(
+    ["size", "size_bytes", "parameters", "sha256", "memory_gb", "url", "sha256_prefix", "note"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFilter:
+    """``NAME``, ``NAME>=VALUE`` or ``NAME<=VALUE``."""
+
+    name: str
+    sign: str | None = None
+    value: float = 0.0
+
+    def fits(self, value: float) -> bool:
+        """Return whether a value is in bounds."""
+        if self.sign is None:
+            return True
+        return value >= self.value if self.sign == ">=" else value <= self.value
+
+
+def parse_metric(text: str) -> MetricFilter | None:
+    """Return the filter that a text means, or None if it means none.
+
+    Example:
+        >>> parse_metric("mIoU>=75")
+        MetricFilter(name='mIoU', sign='>=', value=75.0)
+    """
+    found = _METRIC.fullmatch(text)
+    if found is None:
+        return None
+    return MetricFilter(found["name"], found["sign"], float(found["value"] or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a user asks for; what is empty or None fits all. Case, ``-``, ``_`` and spaces are one.
+
+    Attributes:
+        texts: Parts that the name has, all of them.
+        task: One of what the model was measured at.
+        plugin: Whose row it is.
+        dataset: Part of a data set's name that it was measured on.
+        architecture: Part of its architecture's or its config's name.
+        metric: What was measured, perhaps with a bound; the rows are then sorted, highest first.
+            Together with ``dataset`` it is what was measured on that.
+    """
+
+    texts: Sequence[str] = ()
+    task: str | None = None
+    plugin: str | None = None
+    dataset: str | None = None
+    architecture: str | None = None
+    metric: MetricFilter | None = None
+
+    def choose(self, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the entries that fit.
+
+        Raises:
+            UnknownNameError: The metric is one that nothing was measured by.
+        """
+        rows = [entry for entry in entries if self._fits(entry)]
+        if self.metric is None or not rows:
+            return rows
+        values = [_values(entry, self.metric.name, self.dataset) for entry in rows]
+        if not any(values):
+            raise _unknown_metric(self.metric.name, rows)
+        kept = [
+            (max(found), entry)
+            for found, entry in zip(values, rows, strict=True)
+            if any(map(self.metric.fits, found))
+        ]
+        return [entry for _, entry in sorted(kept, key=lambda pair: -pair[0])]
+
+    def _fits(self, entry: Mapping[str, Any]) -> bool:
+        return (
+            all(_plain(text) in _plain(entry["name"]) for text in self.texts)
+            and (self.task is None or self.task in entry["tasks"])
+            and self.plugin in (None, entry["plugin"])
+            and _is_part(self.dataset, entry["datasets"])
+            and _is_part(self.architecture, [*entry["architecture"], entry["config"] or ""])
+        )
+
+
+def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
+    """Return a ``[[weights]]`` row for listings, compared with its file where that is here."""
+    state, error = _state(found)
+    return {
+        **_UNKNOWN,
+        "name": row.name,
+        "plugin": found.record.name,
+        "task": row.task,
+        "tasks": [row.task],
+        "config": row.config,
+        "architecture": [],
+        "datasets": sorted({metric.dataset for metric in row.metrics}),
+        "size": f"{row.size_bytes / 1e6:.1f} MB",
+        "size_bytes": row.size_bytes,
+        "parameters": row.parameters,
+        "metrics": [f"{m.name} {m.value:.4g} ({m.dataset}, {m.split})" for m in row.metrics],
+        "values": [
+            {"name": m.name, "value": m.value, "dataset": m.dataset, "split": m.split}
+            for m in row.metrics
+        ],
+        "licence": row.licence,
+        "data_licence": row.data_licence,
+        "sha256": row.sha256,
+        "state": state,
+        "error": error,
+    }
+
+
+def _state(found: Found) -> tuple[str, str | None]:
+    from zoo.errors import ManifestError
+    from zoo.weights.files import local_files
+    from zoo.weights.row_check import check_row
+
+    if found.error is not None:
+        return "conflict", str(found.error)
+    try:
+        for path in local_files(found):
+            check_row(found, path)
+    except ManifestError as error:
+        return "differs", str(error)
+    except (OSError, ZooError):  # a cache that cannot be read hides no row
+        pass
+    return "ok", None
+
+
+def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any]:
+    """Return a row of a legacy index for listings.
+
+    Args:
+        found: Where the row stands.
+        row: The row.
+        pin: Of the copy that was adopted of this row, if one was.
+    """
+    adopted = (
+        {
+            "size": f"{pin.size_bytes / 1e6:.1f} MB",
+            "size_bytes": pin.size_bytes,
+            "parameters": pin.parameters,
+            "sha256": pin.sha256,
+        }
+        if pin
+        else {}
+    )
+    return {
+        **_UNKNOWN,
+        "name": row.name,
+        "plugin": found.record.name,
+        "task": row.task,
+        "tasks": list(row.tasks),
+        "config": row.config,
+        "architecture": list(row.architecture),
+        "datasets": list(row.datasets),
+        "metrics": [f"{m.name} {m.value:.4g} ({m.dataset})" for m in row.metrics],
+        "values": [{"name": m.name, "value": m.value, "dataset": m.dataset} for m in row.metrics],
+        "memory_gb": row.memory_gb,
+        "licence": row.licence,
+        "data_licence": row.data_licence,
+        "url": row.url,
+        "sha256_prefix": row.sha256_prefix,
+        "note": row.note,
+        "state": "adopted" if pin else "legacy",
+        "error": None,
+        **adopted,
+    }
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("_", "-").replace(" ", "-")
+
+
+def _is_part(wanted: str | None, names: Iterable[str]) -> bool:
+    return wanted is None or any(_plain(wanted) in _plain(name) for name in names)
+
+
+def _values(entry: Mapping[str, Any], metric: str, dataset: str | None) -> list[float]:
+    return [
+        one["value"]
+        for one in entry["values"]
+        if _plain(one["name"]) == _plain(metric) and _is_part(dataset, [one["dataset"]])
+    ]
+
+
+def _unknown_metric(name: str, rows: Sequence[Mapping[str, Any]]) -> UnknownNameError:
+    known = sorted({one["name"] for entry in rows for one in entry["values"]})
+    near = near_names(name, known)
+    message = f"no metric named {name!r} in these rows."
+    hint = hint_near(near, f"they have {', '.join(known)}." if known else "leave --metric out.")
+    return UnknownNameError(message, kind="metric", name=name, near=near, hint=hint)

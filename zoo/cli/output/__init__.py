@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands print, and how they end."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a command ends that is told to stop: Ctrl-C, `kill`, a terminal that is closed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from zoo.cli.output.printing import discard, say
+
+__all__ = ["StoppedError", "Stopping", "end_stopped", "raising_on_signals", "resume_command"]
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal told the command to stop.
+
+    Args:
+        signal_number: Which.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("interrupted")
+        self.signal_number = signal_number
+
+
+class Stopping:
+    """Whether a signal told the command to stop, and which.
+
+    Attributes:
+        signal_number: The first one, or None.
+    """
+
+    signal_number: int | None = None
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Note the signal and raise it; a forked process just ends."""
+        if os.getpid() != self._pid:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        if self.signal_number is None:
+            self.signal_number = number
+        elif number != signal.SIGINT:
+            return  # a terminal hangs up twice, and what cleans up needs its time
+        raise StoppedError(self.signal_number)
+
+
+def _leave_to_system() -> None:
+    # The last one is torch's: it raises for a data worker that Python itself ends as it winds up.
+    for name in (*_SIGNALS, "SIGCHLD"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+@contextmanager
+def raising_on_signals() -> Iterator[Stopping]:
+    """Raise `StoppedError` for a signal that tells to stop, and yield what knows of it.
+
+    A signal that this process was started to ignore, as by nohup, stays ignored.
+    """
+    stopping = Stopping()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    before = {}
+    try:
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, stopping.handle)
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        # What comes while Python winds up has nothing to save and no traceback to show.
+        atexit.unregister(_leave_to_system)
+        atexit.register(_leave_to_system)
+
+
+def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) -> None:
+    """Say that a command was stopped and how to go on, and exit as shells report signals.
+
+    Args:
+        ctx: Of the command.
+        error: What it ended with; its text is shown if it is a `KeyboardInterrupt`.
+        signal_number: 2 for Ctrl-C, which exits with 130.
+    """
+    text = str(error) if isinstance(error, KeyboardInterrupt) else ""
+    lines = [text or "interrupted"]
+    if getattr(error, "is_resumable", False):
+        lines.append(f"go on with: {resume_command(ctx)}")
+    say(*lines, err=True)
+    # Where the terminal is gone, Python would try again as it winds up, and exit with 120.
+    discard(sys.stdout)
+    discard(sys.stderr)
+    ctx.exit(128 + signal_number)
+
+
+def resume_command(ctx: click.Context) -> str:
+    """Return the command line of a context with ``--resume``."""
+    path = ctx.command_path.split()
+    if path[0].endswith(".py"):
+        path = ["python", sys.argv[0], *path[1:]]
+    args: Sequence[str] = ctx.meta.get("zoo.args", ())
+    words = [word for word in args if word.partition("=")[0] != "--resume"]
+    at = words.index("--") if "--" in words else len(words)
+    return shlex.join([*path, *words[:at], "--resume", *words[at:]])

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How commands end: one message and exit 1 for what went wrong, a traceback only on --debug."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import Any
+
+import click
+
+from zoo.cli import EndsWithItsOutput
+from zoo.cli.output.endings import end_stopped, raising_on_signals
+from zoo.cli.output.printing import say_text
+from zoo.errors import ZooError
+from zoo.texts import log_printably, printable
+
+__all__ = ["ZooCommand"]
+
+# What the extra [mm] brings; listings do without.
+_EXTRA = frozenset(
+    {
+        *("torch", "numpy", "cv2", "safetensors", "matplotlib", "tqdm"),
+        *("mmengine", "mmcv", "mmseg", "mmdet", "pkg_resources"),
+    }
+)
+
+
+_OS_HINTS = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "check who may read and write that file."),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space on that disk, and try again."),
+}
+_OS_HINT = "run it again with --debug to see where it happened."
+
+
+class ZooCommand(EndsWithItsOutput):
+    """A command that reports ``ZooError`` and ``OSError`` as one message, exit 1.
+
+    So it does where a package of the extra ``[mm]`` is not installed. Ctrl-C ends it with 130,
+    SIGTERM with 143 and SIGHUP with 129, whatever the program makes of it on its way out. Any
+    other exception is a bug of zoo or of a plugin, and keeps its traceback. Every such command
+    takes ``--debug``, which keeps the traceback of all.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        help_ = "Show the traceback of an error."
+        self.params.append(click.Option(["--debug"], is_flag=True, help=help_))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and keep them to tell how to go on."""
+        ctx.meta["zoo.args"] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and turn what it raises into a message and an exit code."""
+        debug = bool(ctx.params.pop("debug", False))
+        log_printably()
+        with raising_on_signals() as stopping:
+            try:
+                return super().invoke(ctx)
+            except SystemExit as error:  # of a plugin or a config: zoo ends by ctx.exit
+                if debug:
+                    raise
+                _fail(ctx, _text_of_exit(error))
+            except KeyboardInterrupt as error:
+                end_stopped(ctx, error, getattr(error, "signal_number", signal.SIGINT))
+            except Exception as error:
+                # Libraries turn what interrupts them into errors of their own, imports above all.
+                is_exit = isinstance(error, click.exceptions.Exit)
+                if stopping.signal_number is not None and not (debug or is_exit):
+                    end_stopped(ctx, error, stopping.signal_number)
+                if not debug:
+                    _tell(ctx, error)
+                raise
+
+
+def _tell(ctx: click.Context, error: Exception) -> None:
+    """End a command with the message of an error, if it has one for users."""
+    if isinstance(error, ZooError):
+        _fail(ctx, str(error))
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package in _EXTRA:
+            hint = "`zoo doctor` says what is missing, and the command that installs it."
+            _fail(ctx, f"cannot go on: {package!r} is not installed.\nHINT: {hint}")
+    elif isinstance(error, OSError):
+        where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
+        hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
+        _fail(ctx, f"cannot go on: {error.strerror or error}.{where}\nHINT: {hint}")
+
+
+def _text_of_exit(error: SystemExit) -> str:
+    if isinstance(error.code, str):
+        return error.code  # the author's own message
+    text = f"cannot go on: code that is none of zoo's has ended it, with {error.code or 0}."
+    return f"{text}\nHINT: run it again with --debug to see where, and report it to its author."
+
+
+def _fail(ctx: click.Context, text: str) -> None:
+    say_text(f"error: {text}", err=True)
+    ctx.exit(1)

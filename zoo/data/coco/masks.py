@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks as COCO spells them, polygons or run lengths, through pycocotools."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.coco.rows import spell_json
+from zoo.data.geometry.shapes import cut_polygon
+from zoo.data.geometry.windows import Window
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from zoo.data.geometry.shapes import Box
+
+__all__ = [
+    "Mask",
+    "MaskInRoi",
+    "Segmentation",
+    "area_of",
+    "box_of",
+    "box_of_segmentation",
+    "encode_window",
+    "find_rle_fault",
+    "load_pycocotools",
+    "roi_of",
+    "shift_polygons",
+    "to_json",
+]
+
+Polygons = list[list[float]]
+Rle = dict[str, Any]
+Segmentation = Polygons | Rle
+# pycocotools keeps five points for each px of an outline, be it in the window or far from it.
+_FAR_PX = 2**17
+
+
+@functools.cache
+def load_pycocotools() -> Any:
+    """Return the module ``pycocotools.mask``."""
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        message = f"cannot read or write masks of instances: {error}."
+        raise DataError(message, hint='pip install "pycocotools>=2.0.7".') from error
+    return mask
+
+
+class MaskInRoi:
+    """A mask in the box that it fills, so that no instance holds pixels of its whole scene.
+
+    Args:
+        pixels: ``(h, w)`` uint8 of 0 and 1.
+        left_px: Where it lies in the scene.
+        top_px: As above.
+        rle: The whole mask, compact.
+    """
+
+    __slots__ = ("left_px", "pixels", "rle", "top_px")
+
+    def __init__(self, pixels: NDArray[np.uint8], left_px: int, top_px: int, rle: Rle) -> None:
+        self.pixels = pixels
+        self.left_px = left_px
+        self.top_px = top_px
+        self.rle = rle
+
+    @property
+    def box(self) -> Box:
+        """The box as xyxy in px."""
+        height, width = self.pixels.shape
+        return self.left_px, self.top_px, self.left_px + width, self.top_px + height
+
+
+Mask = Polygons | MaskInRoi
+
+
+def find_rle_fault(rle: Rle, height_px: int, width_px: int) -> str | None:
+    """Return what keeps run lengths from being a mask of this size, or None.
+
+    pycocotools does not look: counts that do not add up give it pixels from beside the mask.
+    """
+    size, counts = rle.get("size"), rle.get("counts")
+    if size != [height_px, width_px]:
+        return f"its RLE has the size {spell_json(size)}, expected {[height_px, width_px]!r}"
+    if isinstance(counts, str):
+        if counts.startswith(("b'", 'b"')):
+            return (
+                f"its RLE has counts as Python prints bytes ({counts!r:.20}), expected their text"
+            )
+        runs = _read_runs(counts)
+    elif isinstance(counts, list) and all(type(count) is int for count in counts):
+        runs = counts
+    else:
+        return "its RLE has counts that are neither text nor whole numbers"
+    if runs is None or min(runs, default=0) < 0 or sum(runs) != height_px * width_px:
+        return f"its RLE has runs that do not add up to {height_px} x {width_px} px"
+    return None
+
+
+def _read_runs(text: str) -> list[int] | None:
+    """Return the runs of compact RLE, None where the text ends within one or is none.
+
+    Five bits a letter, from the lowest; from the third run on, the difference to the last but
+    one. Source: rleFrString in pycocotools' maskApi.c.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for letter in text:
+        bits = ord(letter) - 48
+        if not 0 <= bits < 64 or shift > 60:
+            return None
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        runs.append(value + runs[-2] if len(runs) > 2 else value)
+        value = shift = 0
+    return None if shift else runs
+
+
+def roi_of(segmentation: Segmentation) -> Mask:
+    """Return polygons as they are, and run lengths as pixels in the box that they fill.
+
+    Args:
+        segmentation: Polygons, or an RLE that :func:`find_rle_fault` let pass.
+    """
+    import numpy as np
+
+    if isinstance(segmentation, list):
+        return segmentation
+    tools = load_pycocotools()
+    rle = segmentation
+    if isinstance(rle["counts"], list):
+        rle = tools.frPyObjects(rle, *rle["size"])
+    left, top, width, height = (int(side) for side in tools.toBbox(rle))
+    pixels = tools.decode(rle)[top : top + height, left : left + width]
+    return MaskInRoi(np.ascontiguousarray(pixels), left, top, rle)
+
+
+def encode_window(mask: Mask, window: Window) -> Rle:
+    """Return the part of a mask that lies in a window, as compact RLE of the window's size.
+
+    Args:
+        mask: In px of the scene.
+        window: Of the scene.
+    """
+    tools = load_pycocotools()
+    if isinstance(mask, list):
+        moved = [_cut_far(polygon, window) for polygon in shift_polygons(mask, window)]
+        rle: Rle = tools.merge(tools.frPyObjects(moved, window.height_px, window.width_px))
+        return rle
+    size = [window.height_px, window.width_px]
+    if (window.left_px, window.top_px, [*mask.rle["size"]]) == (0, 0, size):
+        return mask.rle
+    return _encode_roi(mask, window)
+
+
+def _cut_far(polygon: list[float], window: Window) -> list[float]:
+    """Return an outline without what is so far from the window that no image reaches there."""
+    if min(polygon) >= -_FAR_PX and max(polygon) <= _FAR_PX:
+        return polygon
+    box = (-_FAR_PX, -_FAR_PX, window.width_px + _FAR_PX, window.height_px + _FAR_PX)
+    return cut_polygon(polygon, box) or [0.0] * 6
+
+
+def _encode_roi(mask: MaskInRoi, window: Window) -> Rle:
+    """Return the part of a mask in its box that lies in a window, as compact RLE."""
+    import numpy as np
+
+    canvas = np.zeros((window.height_px, window.width_px), np.uint8, order="F")
+    left, top = mask.left_px - window.left_px, mask.top_px - window.top_px
+    height, width = mask.pixels.shape
+    x1, y1 = max(left, 0), max(top, 0)
+    x2, y2 = min(left + width, window.width_px), min(top + height, window.height_px)
+    if x1 < x2 and y1 < y2:
+        canvas[y1:y2, x1:x2] = mask.pixels[y1 - top : y2 - top, x1 - left : x2 - left]
+    rle: Rle = load_pycocotools().encode(canvas)
+    return rle
+
+
+def shift_polygons(polygons: Polygons, window: Window) -> Polygons:
+    """Return polygons in px of a window, rounded to 0.01 px where they are moved."""
+    offset = (window.left_px, window.top_px)
+    if offset == (0, 0):
+        return polygons
+    return [
+        [round(value - offset[index % 2], 2) for index, value in enumerate(polygon)]
+        for polygon in polygons
+    ]
+
+
+def area_of(rle: Rle) -> int:
+    """Return how many pixels a mask has."""
+    return int(load_pycocotools().area(rle))
+
+
+def box_of(rle: Rle) -> Box:
+    """Return the box that a mask fills, xyxy in px; all 0 of an empty one."""
+    left, top, width, height = (int(side) for side in load_pycocotools().toBbox(rle))
+    return left, top, left + width, top + height
+
+
+def box_of_segmentation(segmentation: Segmentation) -> Box | None:
+    """Return the box that a mask fills, xyxy in px, or None of an empty one.
+
+    Args:
+        segmentation: Polygons, or an RLE that :func:`find_rle_fault` let pass.
+    """
+    mask = roi_of(segmentation)
+    if isinstance(mask, MaskInRoi):
+        return mask.box if mask.pixels.size else None
+    xs = [value for polygon in mask for value in polygon[::2]]
+    ys = [value for polygon in mask for value in polygon[1::2]]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def to_json(rle: Rle) -> Rle:
+    """Return run lengths with text in place of bytes."""
+    counts = rle["counts"]
+    text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    return {"size": [int(side) for side in rle["size"]], "counts": text}

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Formats of pictures: what a header says, and which library reads the pixels."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

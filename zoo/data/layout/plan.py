@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run of ``prepare`` is to write, decided before the first pixel is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from zoo.data.layout.prepared import IGNORE_INDEX, DatasetIdentity
+from zoo.data.layout.splits import Shares, assign_splits
+from zoo.data.source.synthetic import Synthetic
+from zoo.errors import DataError
+
+__all__ = ["Item", "Plan", "is_stem", "make_plan"]
+
+_MOST_STEM_BYTES = 200
+_BARRED = frozenset('/\\:*?"<>|')
+
+
+class Item(Protocol):
+    """What a plan lists: a pair of image and masks, or a scene with its instances."""
+
+    @property
+    def stem(self) -> str:
+        """Its name in the prepared folder."""
+
+    @property
+    def group(self) -> str:
+        """Items of one group land in one split."""
+
+    @property
+    def image(self) -> str:
+        """Path of the image in the source."""
+
+
+AnyItem = TypeVar("AnyItem", bound=Item, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[AnyItem]):
+    """The items of a run with their splits, and everything that is the same for all of them.
+
+    Args:
+        dataset: Who prepares.
+        classes: Names in the order of their ids.
+        palette: RGB of each class.
+        labels: ``"true"`` or ``"derived"``.
+        options: As JSON would give them back.
+        shares: Of the splits.
+        items: Sorted by stem.
+        splits: Split of each stem.
+        synthetic: Who drew the data, None for real ones.
+    """
+
+    dataset: DatasetIdentity
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    labels: str
+    options: Mapping[str, Any]
+    shares: Shares
+    items: tuple[AnyItem, ...]
+    splits: Mapping[str, str]
+    synthetic: Synthetic | None = None
+
+
+def make_plan(
+    dataset: DatasetIdentity,
+    items: Iterable[AnyItem],
+    classes: Sequence[str],
+    palette: Sequence[tuple[int, int, int]],
+    *,
+    labels: str,
+    options: Mapping[str, Any],
+    shares: Shares,
+    salt: str,
+    most_classes: int = IGNORE_INDEX,
+    synthetic: Synthetic | None = None,
+) -> Plan[AnyItem]:
+    """Return the plan of a run, or say why it cannot be carried out.
+
+    Raises:
+        DataError: No items, a stem twice or unfit for a list of stems, too many classes, colours
+            that do not match the classes, or a split that would stay empty.
+    """
+    if not 1 <= len(classes) <= most_classes or len(palette) != len(classes):
+        message = (
+            f"cannot prepare {len(classes)} classes with {len(palette)} colours: expected "
+            f"1..{most_classes} classes and a colour for each."
+        )
+        raise DataError(message, hint="mend the list of classes.")
+    by_stem: dict[str, AnyItem] = {}
+    for item in items:
+        _check_stem(item)
+        if item.stem in by_stem:
+            raise _twice(by_stem[item.stem], item)
+        by_stem[item.stem] = item
+    if not by_stem:
+        message = "cannot prepare an empty data set: found no image with a mask."
+        raise DataError(message, hint="give a source that holds images and their masks.")
+    groups = assign_splits((item.group for item in by_stem.values()), shares, salt=salt)
+    ordered = tuple(by_stem[stem] for stem in sorted(by_stem))
+    return Plan(
+        dataset=dataset,
+        classes=tuple(classes),
+        palette=tuple((int(r), int(g), int(b)) for r, g, b in palette),
+        labels=labels,
+        options=json.loads(json.dumps(dict(options), default=str)),
+        shares=shares,
+        items=ordered,
+        splits={item.stem: groups[item.group] for item in ordered},
+        synthetic=synthetic,
+    )
+
+
+def is_stem(text: str) -> bool:
+    """Tell whether a text may be the stem of a prepared file."""
+    return _find_fault(text) is None
+
+
+def _check_stem(item: Item) -> None:
+    fault = _find_fault(item.stem)
+    if fault is not None:
+        message = f"cannot use {item.stem!r} as a file's name: found {fault}."
+        hint = "rename the image, and the mask or the row that names it."
+        raise DataError(message, path=item.image, hint=hint)
+
+
+def _find_fault(stem: str) -> str | None:
+    """Return what keeps a stem from being a file's name on every system, or None."""
+    if not stem:
+        return "no letter"
+    barred = next((letter for letter in stem if letter in _BARRED), None)
+    if barred is not None:
+        return f"{barred!r} in it, which not every system allows"
+    strange = next((letter for letter in stem if not letter.isprintable()), None)
+    if strange is not None:
+        return f"{strange!r} in it, which cannot be printed"
+    # Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
+    if stem != stem.strip():
+        return f"a space at its {'beginning' if stem[0].isspace() else 'end'}"
+    if stem.startswith("."):
+        return "a '.' at its beginning, which hides it"
+    size_bytes = len(stem.encode("utf-8", "surrogateescape"))
+    if size_bytes > _MOST_STEM_BYTES:
+        return f"{size_bytes} bytes, expected at most {_MOST_STEM_BYTES}"
+    return None
+
+
+def _twice(first: Item, second: Item) -> DataError:
+    message = (
+        f"cannot prepare {first.stem!r} twice: found it as {first.image!r} and {second.image!r}."
+    )
+    return DataError(message, path=second.image, hint="rename one of the two.")

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The prepared layout, and what its ``dataset.json`` says; ``dataset_json`` reads it back.
+
+::
+
+    DIR/images/<stem>.png            8-bit, grey or RGB
+    DIR/masks/<stem>.png             semantic: one channel, ids 0..K-1, 255 where nothing is known
+    DIR/annotations/<split>.json     instance: COCO JSON; its images may be .jpg as well
+    DIR/splits/{train,val,test}.txt  stems, sorted, one a line
+    DIR/dataset.json                 which data set, classes, options, files, digests
+    DIR/report.json                  what was dropped and repaired, and why
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from zoo.data.layout.splits import SPLITS, Shares, digest_of
+from zoo.data.source.synthetic import Synthetic
+
+__all__ = [
+    "IGNORE_INDEX",
+    "LABELS",
+    "SCHEMA",
+    "DatasetIdentity",
+    "MaskedFile",
+    "Prepared",
+    "PreparedFile",
+    "Split",
+    "WindowFile",
+    "digest_of_content",
+    "files_of",
+    "splits_of",
+]
+
+SCHEMA = 1
+IGNORE_INDEX = 255
+LABELS = ("true", "derived")
+"""Drawn by someone, or made from something weaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetIdentity:
+    """Which plugin's data set a folder was prepared by.
+
+    Args:
+        plugin: Name of the plugin.
+        name: Name of its dataset row.
+        version: Version of the plugin.
+    """
+
+    plugin: str
+    name: str
+    version: str
+
+    @property
+    def type(self) -> str:
+        """What a config writes: ``zoo.<plugin>.<name>``."""
+        return f"zoo.{self.plugin}.{self.name}"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the three by name."""
+        return {"plugin": self.plugin, "name": self.name, "version": self.version}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedFile:
+    """One image of a prepared folder: what both layouts say of it.
+
+    Args:
+        stem: Name without suffix.
+        group: Patient, scene, ...: what is never torn between splits.
+        split: Of :data:`zoo.data.SPLITS`.
+        height_px: As it lies in the folder.
+        width_px: As it lies in the folder.
+        image_sha256: Of the image's pixels, see
+            :func:`zoo.data.pictures.digests.digest_pixels`; of the bytes,
+            where a file was copied (``.jpg``).
+        source_image: Path in the source.
+        source_sha256: Of what the source says of it, image first.
+        source_height_px: Of the source's image.
+        source_width_px: Of the source's image.
+        meta: What the plugin knows of the image.
+    """
+
+    stem: str
+    group: str
+    split: str
+    height_px: int
+    width_px: int
+    image_sha256: str
+    source_image: str
+    source_sha256: str
+    source_height_px: int
+    source_width_px: int
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def item(self) -> str:
+        """Stem of what of the source this was made from."""
+        return self.stem
+
+    @property
+    def image_name(self) -> str:
+        """Name of the file in ``images/``."""
+        return f"{self.stem}.png"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row of ``dataset.json``."""
+        row = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {key: _to_json(value) for key, value in row.items()}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedFile(PreparedFile):
+    """One image with its mask, of semantic data.
+
+    Args:
+        mask_sha256: Of the mask's pixels.
+        source_masks: Paths in the source.
+    """
+
+    mask_sha256: str
+    source_masks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFile(PreparedFile):
+    """One image of instance data: a tile or a chip of a scene, or the whole of it.
+
+    Args:
+        scene: Stem of the scene.
+        left_px: Where the window begins in the scene.
+        top_px: As above.
+        suffix: ``.png``, or ``.jpg`` for a scene that was copied as it is.
+        instances: How many it shows, crowds left out.
+    """
+
+    scene: str
+    left_px: int
+    top_px: int
+    suffix: str
+    instances: int
+
+    @property
+    def item(self) -> str:
+        """Stem of the scene."""
+        return self.scene
+
+    @property
+    def image_name(self) -> str:
+        """Name of the file in ``images/``."""
+        return f"{self.stem}{self.suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One of train, val and test.
+
+    Args:
+        stems: Sorted.
+        groups: How many groups they come from.
+        digest: sha256 of the stems, see :func:`zoo.data.digest_of`.
+    """
+
+    stems: tuple[str, ...]
+    groups: int
+    digest: str
+
+    @property
+    def count(self) -> int:
+        """How many images the split holds."""
+        return len(self.stems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``dataset.json`` says of the split."""
+        return {"count": self.count, "groups": self.groups, "digest": self.digest}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A prepared folder, as its ``dataset.json`` describes it.
+
+    Args:
+        root: The folder.
+        task: ``"semantic"`` or ``"instance"``.
+        dataset: Who prepared it.
+        classes: Names, in the order of their ids.
+        palette: RGB of each class.
+        labels: ``"true"`` or ``"derived"``.
+        options: What ``prepare`` was called with.
+        shares: Of the splits.
+        splits: By name.
+        files: Sorted by stem.
+        annotations: sha256 of each split's COCO JSON, of instance data.
+        synthetic: Who drew the data, None for real ones.
+        digest: sha256 of all the above but the root.
+    """
+
+    root: Path
+    task: str
+    dataset: DatasetIdentity
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    labels: str
+    options: Mapping[str, Any]
+    shares: Shares
+    splits: Mapping[str, Split]
+    files: tuple[PreparedFile, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    synthetic: Synthetic | None = None
+    digest: str = ""
+
+    @property
+    def type(self) -> str:
+        """What a config writes as the dataset's type."""
+        return self.dataset.type
+
+    def image_path(self, stem: str, suffix: str = ".png") -> Path:
+        """Return where the image of a stem lies; whole scenes may be ``.jpg``."""
+        return self.root / "images" / f"{stem}{suffix}"
+
+    def mask_path(self, stem: str) -> Path:
+        """Return where the mask of a stem lies."""
+        return self.root / "masks" / f"{stem}.png"
+
+    def split_path(self, split: str) -> Path:
+        """Return where the list of a split lies."""
+        return self.root / "splits" / f"{split}.txt"
+
+    def annotations_path(self, split: str) -> Path:
+        """Return where the COCO JSON of a split lies."""
+        return self.root / "annotations" / f"{split}.json"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``dataset.json`` holds, digest included."""
+        content: dict[str, Any] = {
+            "schema": SCHEMA,
+            "task": self.task,
+            "dataset": self.dataset.to_dict(),
+            "type": self.type,
+            "classes": list(self.classes),
+            "palette": [list(color) for color in self.palette],
+            "labels": self.labels,
+            "options": dict(self.options),
+            "shares": self.shares.to_list(),
+            "splits": {name: split.to_dict() for name, split in self.splits.items()},
+            "files": [file.to_dict() for file in self.files],
+        }
+        if self.synthetic is not None:
+            content["synthetic"] = self.synthetic.to_dict()
+        if self.annotations:
+            content["annotations"] = dict(self.annotations)
+        return content | {"digest": digest_of_content(content)}
+
+
+def digest_of_content(content: Mapping[str, Any]) -> str:
+    """Return the sha256 of what ``dataset.json`` holds, but for its own ``digest``."""
+    kept = {key: value for key, value in content.items() if key != "digest"}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def splits_of(files: Sequence[PreparedFile]) -> dict[str, Split]:
+    """Return the three splits that the files' rows say, empty ones too."""
+    splits = {}
+    for name in SPLITS:
+        mine = [file for file in files if file.split == name]
+        stems = tuple(sorted(file.stem for file in mine))
+        splits[name] = Split(stems, len({file.group for file in mine}), digest_of(stems))
+    return splits
+
+
+def files_of(prepared: Prepared) -> dict[str, set[str]]:
+    """Return the names that each folder of a prepared one must hold, and no others."""
+    names = {"images": {row.image_name for row in prepared.files}}
+    if prepared.task == "instance":
+        return names | {"annotations": {f"{split}.json" for split in prepared.annotations}}
+    return names | {"masks": {f"{row.stem}.png" for row in prepared.files}}

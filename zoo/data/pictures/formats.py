@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which kind of picture is this, how large is it, and is its file whole?"""
+
+from __future__ import annotations
+
+from zoo.data.decoders.faults import check_size, undecodable
+from zoo.data.decoders.header import Header
+from zoo.data.decoders.jpeg import JPEG_START, read_jpeg
+from zoo.data.decoders.pillow import BMP_START, read_bmp
+from zoo.data.decoders.png import PNG_START, read_png
+from zoo.data.decoders.raster import open_raster
+from zoo.data.decoders.tiff import read_tiff
+from zoo.data.decoders.tiff_tags import TIFF_STARTS
+from zoo.data.decoders.vrt import is_vrt
+
+__all__ = ["JP2_DRIVER", "check_whole", "kind_of", "read_header"]
+
+JP2_DRIVER = "JP2OpenJPEG"
+_JP2_STARTS = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
+_KNOWN = "expected PNG, JPEG, TIFF or BMP"
+_EXPORT = "export it as one of them."
+
+
+def kind_of(start: bytes) -> str | None:
+    """Return the kind of a picture by the first 1024 bytes of its file, None of anything else."""
+    if start.startswith(PNG_START):
+        return "PNG"
+    if start.startswith(JPEG_START):
+        return "JPEG"
+    if start[:4] in TIFF_STARTS:
+        return "TIFF"
+    if start.startswith(BMP_START):
+        return "BMP"
+    if start.startswith(_JP2_STARTS):
+        return "JPEG 2000"
+    return "VRT" if is_vrt(start) else None
+
+
+def read_header(data: bytes, where: str) -> Header:
+    """Return size and orientation of a picture, and check what can be checked without decoding.
+
+    PNG: every chunk with its checksum, up to the end chunk. JPEG: the markers up to the first
+    scan, and the end marker. TIFF: one page, all of whose strips or tiles are in the file
+    (reduced-size copies, as GeoTIFF overviews, and masks are no pages). BMP: its header.
+
+    Args:
+        data: The whole file.
+        where: Its name for messages.
+
+    Raises:
+        DataError: It is empty, no picture, truncated, damaged, of several pages, or of more than
+            16384x16384 pixels.
+    """
+    kind = kind_of(data[:1024])
+    if kind == "PNG":
+        return read_png(data, where)
+    if kind == "JPEG":
+        return read_jpeg(data, where)
+    if kind == "BMP":
+        return read_bmp(data, where)
+    if kind == "TIFF":
+        page = read_tiff(data, where)
+        check_size(where, "TIFF", page.header.width_px, page.header.height_px)
+        page.check_whole()
+        return page.header
+    if kind == "JPEG 2000":
+        with open_raster(data, where, driver=JP2_DRIVER) as raster:
+            check_size(where, kind, raster.width_px, raster.height_px)
+            return Header(kind, raster.width_px, raster.height_px, raster.dataset.count)
+    raise _unknown(data, where, kind)
+
+
+def check_whole(data: bytes, where: str) -> None:
+    """Refuse a file that is not whole, whatever its pixels are: those of a TIFF may be floats.
+
+    Args:
+        data: The whole file.
+        where: Its name for messages.
+
+    Raises:
+        DataError: As :func:`read_header`.
+    """
+    if kind_of(data[:1024]) == "TIFF":
+        read_tiff(data, where, any_pixels=True).check_whole()
+    else:
+        read_header(data, where)
+
+
+def _unknown(data: bytes, where: str, kind: str | None) -> Exception:
+    if kind == "VRT":
+        fault = "found a VRT, which names other files, expected one file"
+        return undecodable(where, fault, "gdal_translate IN.vrt OUT.tif makes one file of it.")
+    if not data:
+        return undecodable(where, f"found an empty file, {_KNOWN}")
+    return undecodable(where, f"found a file that starts with {data[:8]!r}, {_KNOWN}", _EXPORT)

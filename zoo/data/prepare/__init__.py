@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a source to a prepared folder."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

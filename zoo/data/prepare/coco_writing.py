@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The COCO JSON of each split: its five blocks, with ids that are unique over all splits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.data.layout.prepared import DatasetIdentity, WindowFile
+from zoo.data.layout.splits import SPLITS
+from zoo.data.pictures.digests import digest_bytes
+from zoo.data.staging import write_file
+
+__all__ = ["write_annotations"]
+
+Shown = Sequence[tuple[WindowFile, Sequence[Mapping[str, Any]]]]
+
+
+def write_annotations(
+    folder: Path,
+    shown: Shown,
+    *,
+    dataset: DatasetIdentity,
+    classes: Sequence[str],
+    labels: str,
+    licence: str,
+) -> dict[str, str]:
+    """Write ``annotations/{train,val,test}.json`` and return the sha256 of each.
+
+    Beside COCO's own keys, an image has ``scene``, ``left_px`` and ``top_px``, where it was cut
+    from, and an annotation has ``object``, the number of its object in that scene: what two
+    tiles show of one object has the same.
+
+    Args:
+        folder: The staging folder.
+        shown: Rows with their annotations, which lack their ids, in the order of the stems.
+        dataset: Goes into ``info``.
+        classes: Names; categories count from 1.
+        labels: ``true`` or ``derived``; goes into ``info``.
+        licence: Of the images.
+
+    Raises:
+        DataError: The disk is full, or the place cannot be written.
+    """
+    numbered = list(_number(shown))
+    digests = {}
+    for split in SPLITS:
+        mine = [part for part in numbered if part[0] == split]
+        content = {
+            "info": {
+                "description": f"{dataset.type}, {split}",
+                "version": dataset.version,
+                "labels": labels,
+                "contributor": "",
+                "url": "",
+                "date_created": "",
+            },
+            "licenses": [{"id": 1, "name": licence, "url": ""}],
+            "images": [image for _, image, _ in mine],
+            "categories": [
+                {"id": index, "name": name, "supercategory": ""}
+                for index, name in enumerate(classes, start=1)
+            ],
+            "annotations": [row for _, _, rows in mine for row in rows],
+        }
+        data = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+        encoded = f"{data}\n".encode("utf-8", "backslashreplace")
+        write_file(folder / "annotations" / f"{split}.json", encoded)
+        digests[split] = digest_bytes(encoded)
+    return digests
+
+
+def _number(shown: Shown) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+    """Yield the split, the image and the annotations of each row, with their ids."""
+    number = 0
+    for image_id, (row, unnumbered) in enumerate(shown, start=1):
+        image = {
+            "id": image_id,
+            "file_name": row.image_name,
+            "width": row.width_px,
+            "height": row.height_px,
+            "license": 1,
+            "scene": row.scene,
+            "left_px": row.left_px,
+            "top_px": row.top_px,
+        }
+        rows = []
+        for annotation in unnumbered:
+            number += 1
+            rows.append({"id": number, "image_id": image_id, **annotation})
+        yield row.split, image, rows

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes and the instances that they show, as a source says, and the rules for their edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from zoo.data.coco.masks import Segmentation, area_of, encode_window, roi_of
+from zoo.data.geometry.shapes import Box
+from zoo.data.geometry.windows import Window
+
+__all__ = ["Instance", "Scene", "keep_inside"]
+
+OUTSIDE = "box lies outside the image"
+TOO_SMALL = "box covers less than a pixel of the image"
+EMPTY = "mask covers no pixel"
+NO_AREA = "box has no area"
+CLIPPED = "reached beyond the image: cut at its edge"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One object of a scene.
+
+    Args:
+        box: xyxy in px, half-open, ``x1 <= x2`` and ``y1 <= y2``.
+        category: Index of its class.
+        segmentation: Polygons in px, or an RLE of the scene's size, as COCO spells them.
+        source: Where the source says so, for the report: ``annotations.csv:17``.
+        is_crowd: Many objects in one mask. A cut may divide it, and it gets no chip.
+        area_px: Pixels of the mask; set when the scene's size is known.
+        repair: What was done to it before, for the report; told if it is kept.
+    """
+
+    box: Box
+    category: int
+    segmentation: Segmentation
+    source: str = ""
+    is_crowd: bool = False
+    area_px: int = 0
+    repair: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An image of the source and all that it shows.
+
+    Args:
+        stem: Its name in the prepared folder; tiles add where they lie.
+        group: Scenes of one group land in one split.
+        image: Path in the source.
+        instances: May be none.
+        size: Width and height that the source states, or None; another one is refused.
+        meta: Facts that ``dataset.json`` shall keep (JSON values).
+    """
+
+    stem: str
+    group: str
+    image: str
+    instances: tuple[Instance, ...]
+    size: tuple[int, int] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def keep_inside(
+    instance: Instance, width_px: int, height_px: int
+) -> tuple[Instance | None, str | None]:
+    """Return an instance as it lies in its scene, and what was done to it.
+
+    The box is cut at the scene's edge. The mask keeps its own outline, of which pixels outside
+    do not count: a tank half outside stays half an ellipse.
+
+    Args:
+        instance: As the source says.
+        width_px: Of the scene.
+        height_px: Of the scene.
+
+    Returns:
+        The instance with its area, or None where nothing of it is left; and the repair, or the
+        reason to drop it, or None.
+    """
+    x1, y1, x2, y2 = instance.box
+    if x1 == x2 or y1 == y2:
+        return None, NO_AREA
+    box = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width_px)), min(y2, float(height_px)))
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return None, OUTSIDE
+    if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+        return None, TOO_SMALL
+    whole = Window(0, 0, width_px, height_px)
+    area_px = area_of(encode_window(roi_of(instance.segmentation), whole))
+    if not area_px:
+        return None, EMPTY
+    told = CLIPPED if box != tuple(instance.box) else None
+    return replace(instance, box=box, area_px=area_px), told

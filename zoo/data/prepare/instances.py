@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From scenes with instances to a prepared folder: the whole way that plugins share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zoo.data.decoders.raster_bands import band_options
+from zoo.data.geometry.windows import Tiling
+from zoo.data.layout.plan import Plan, make_plan
+from zoo.data.layout.prepared import DatasetIdentity
+from zoo.data.layout.splits import Shares
+from zoo.data.pictures.decoding import BandChoice
+from zoo.data.prepare.coco_writing import write_annotations
+from zoo.data.prepare.dataset_writing import Twin, note_twins, write_facts
+from zoo.data.prepare.instance import Scene
+from zoo.data.prepare.jobs import Progress, run_jobs
+from zoo.data.prepare.rerun import check_same, find_earlier
+from zoo.data.prepare.scene import SceneRecord, SurveyedScene, survey_scene, write_scene
+from zoo.data.report import Report
+from zoo.data.source.source import Source
+from zoo.data.staging import check_places, staged_folder
+from zoo.errors import DataError
+
+__all__ = ["prepare_instances"]
+
+_MOST_CLASSES = 10_000
+_NO_CHIP = "crowd region: gets no chip"
+
+
+def prepare_instances(
+    source: Source,
+    out: Path,
+    *,
+    dataset: DatasetIdentity,
+    scenes: Iterable[Scene],
+    classes: Sequence[str],
+    palette: Sequence[tuple[int, int, int]],
+    shares: Shares,
+    report: Report,
+    tiling: Tiling,
+    labels: str,
+    licence: str,
+    options: Mapping[str, Any] | None = None,
+    salt: str = "zoo",
+    bands: BandChoice = None,
+    progress: Progress | None = None,
+    workers: int = 2,
+) -> Report:
+    """Write the prepared folder of ``scenes``, or nothing.
+
+    The source is only read. Scenes are split by group before they are cut, so no scene lies in
+    two splits. Images of 16 bits become 8 bits by :func:`zoo.data.to_uint8`, a scene at a time.
+    Instances outside their scene, and those without a pixel, are dropped and reported. The same
+    source and options give the same folder. If ``out`` holds that folder already, nothing is
+    written; if it holds another, that is an error.
+
+    Args:
+        source: What the scenes' paths refer to.
+        out: The folder to be made.
+        dataset: Goes into ``dataset.json``.
+        scenes: In any order; read once.
+        classes: Names; categories of the COCO JSON count from 1.
+        palette: RGB of each class.
+        shares: Of the splits.
+        report: What was found and dropped so far; completed here.
+        tiling: How scenes are cut; see :func:`zoo.data.parse_tiling`.
+        labels: ``"derived"`` if masks were made from something weaker, as boxes.
+        licence: Of the images.
+        options: What else decided the result; a later run compares them.
+        salt: Of the splits.
+        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them.
+        progress: Called with scenes done and scenes in all.
+        workers: Threads; each holds one scene, so memory does not grow with their number.
+
+    Raises:
+        DataError: Anything in the source that cannot be used, each file named; an overlap
+            smaller than the largest box; places that overlap; ``out`` holding something else; a
+            full disk. Nothing is left at ``out``.
+    """
+    check_places(source.path, out)
+
+    def survey(scene: Scene) -> SurveyedScene:
+        return survey_scene(source, scene)
+
+    def write(scene: SurveyedScene) -> SceneRecord:
+        return write_scene(source, scene, plan.splits[scene.stem], folder, tiling, bands=bands)
+
+    surveyed = run_jobs(survey, tuple(scenes), what="scenes", workers=workers)
+    tiling.check_fits(scene.sizes for scene in surveyed)
+    plan = make_plan(
+        dataset,
+        _keep(surveyed, tiling, report),
+        classes,
+        palette,
+        labels=labels,
+        options={**(options or {}), **tiling.to_options(), "salt": salt, **band_options(bands)},
+        shares=shares,
+        salt=salt,
+        synthetic=source.synthetic(),
+        most_classes=_MOST_CLASSES,
+    )
+    earlier = find_earlier(out)
+    if earlier is not None:
+        digests = {scene.stem: scene.source_sha256 for scene in plan.items}
+        return check_same(earlier, plan, digests, report)
+    with staged_folder(out) as folder:
+        records = run_jobs(write, plan.items, what="scenes", workers=workers, progress=progress)
+        _complete(report, plan, records, tiling)
+        _write(folder, plan, records, report, licence)
+    return report
+
+
+def _keep(
+    surveyed: Sequence[SurveyedScene], tiling: Tiling, report: Report
+) -> Iterator[SurveyedScene]:
+    """Yield the scenes that will be in the folder, and report what was done to the others."""
+    count = 0
+    for found in surveyed:
+        report.dropped += found.dropped
+        report.repaired += found.repaired
+        scene = _without_crowds(found, report) if tiling.layout == "chips" else found
+        if scene.scene.instances or tiling.layout != "chips":
+            count += 1
+            yield scene
+        else:
+            report.drop(scene.image, "no instance in the scene, so no chip")
+    _check_some_kept(surveyed)
+    if surveyed and not count:
+        message = "cannot cut chips: no scene shows an instance."
+        raise DataError(message, where="--layout", hint="give --layout tiles or whole.")
+
+
+def _check_some_kept(surveyed: Sequence[SurveyedScene]) -> None:
+    """Raise where a source lists objects, and not one of them can be used."""
+    dropped = [line for scene in surveyed for line in scene.dropped]
+    if dropped and not any(scene.scene.instances for scene in surveyed):
+        message = f"cannot use any of {len(dropped)} objects: the first is left out, as its "
+        message += f"{dropped[0].text}."
+        hint = "check that boxes and outlines are in px of their images, from the upper left."
+        raise DataError(message, where=dropped[0].file, hint=hint)
+
+
+def _without_crowds(surveyed: SurveyedScene, report: Report) -> SurveyedScene:
+    scene = surveyed.scene
+    for instance in scene.instances:
+        if instance.is_crowd:
+            report.drop(instance.source, _NO_CHIP)
+    alone = tuple(instance for instance in scene.instances if not instance.is_crowd)
+    return replace(surveyed, scene=replace(scene, instances=alone))
+
+
+def _complete(
+    report: Report,
+    plan: Plan[SurveyedScene],
+    records: Sequence[SceneRecord],
+    tiling: Tiling,
+) -> None:
+    for scene, record in zip(plan.items, records, strict=True):
+        if all(instance.is_crowd for instance in scene.scene.instances):
+            crowds = ", crowds alone" if scene.scene.instances else ""
+            report.note(scene.image, f"no instance in the scene{crowds}")
+        for text in record.notes:
+            report.note(scene.image, text)
+        if record.is_stretched:
+            report.repair(scene.image, "16-bit samples stretched to 8 bits")
+        if max(scene.width_px, scene.height_px) < tiling.tile_px:
+            report.note(scene.image, f"smaller than {tiling.tile_px} px: not cut")
+    note_twins(
+        report, (Twin(s.image_sha256, s.stem, plan.splits[s.stem], s.image) for s in plan.items)
+    )
+    report.count("scenes", len(plan.items))
+    _count_instances(report, plan)
+    if tiling.layout != "whole":
+        report.count(tiling.layout, sum(len(record.files) for record in records))
+    if tiling.layout == "tiles":
+        shown = [rows for record in records for rows in record.annotations]
+        empty = sum(all(row["iscrowd"] for row in rows) for rows in shown)
+        report.count("tiles without an instance", empty)
+        report.count("remains of cut instances left out", sum(r.remains for r in records))
+
+
+def _count_instances(report: Report, plan: Plan[SurveyedScene]) -> None:
+    """Count objects by class, and crowds on their own: nothing is learned from those."""
+    counts: Counter[tuple[int, bool]] = Counter()
+    for scene in plan.items:
+        counts.update((each.category, each.is_crowd) for each in scene.scene.instances)
+    report.instances = {name: counts[index, False] for index, name in enumerate(plan.classes)}
+    for index, (name, number) in enumerate(report.instances.items()):
+        if not number:
+            place = "as crowds alone" if counts[index, True] else "in no scene"
+            report.note("", f"class {name!r} occurs {place}")
+    report.count("instances", sum(report.instances.values()))
+    crowds = counts.total() - sum(report.instances.values())
+    if crowds:
+        report.count("crowds", crowds)
+
+
+def _write(
+    folder: Path,
+    plan: Plan[SurveyedScene],
+    records: Sequence[SceneRecord],
+    report: Report,
+    licence: str,
+) -> None:
+    shown = [
+        part for record in records for part in zip(record.files, record.annotations, strict=True)
+    ]
+    shown.sort(key=lambda part: part[0].stem)
+    annotations = write_annotations(
+        folder,
+        shown,
+        dataset=plan.dataset,
+        classes=plan.classes,
+        labels=plan.labels,
+        licence=licence,
+    )
+    files = [row for row, _ in shown]
+    write_facts(folder, plan, files, report, task="instance", annotations=annotations)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which mask belongs to which image, told by their names."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from zoo.data.report import Report
+from zoo.data.source.source import SourceFile
+from zoo.data.source.spelling import compose, find_near
+from zoo.errors import DataError
+
+__all__ = ["IMAGE_SUFFIXES", "StemPair", "pair_by_stem"]
+
+Files = Sequence[SourceFile] | Sequence[tuple[str, SourceFile]]
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".jp2"})
+
+
+@dataclass(frozen=True, slots=True)
+class StemPair:
+    """An image and its mask.
+
+    Args:
+        stem: What both are called in the prepared folder.
+        image: Path in the source.
+        mask: Path in the source.
+    """
+
+    stem: str
+    image: str
+    mask: str
+
+
+def pair_by_stem(
+    images: Files,
+    masks: Files,
+    *,
+    report: Report,
+    mask_suffix: str = "",
+    where: str = "",
+) -> list[StemPair]:
+    """Return the pairs of equal stem, sorted by it.
+
+    A mask belongs to the image of its own stem, or else to that of its stem without
+    ``mask_suffix``; stems are equal in either form of Unicode. What has no partner is dropped in
+    ``report``, as is what is no picture.
+
+    Args:
+        images: Files to be called by their own stems, or ``(stem, file)`` each.
+        masks: As above.
+        report: Is told what was found, and what was dropped and why.
+        mask_suffix: What masks may carry behind the image's stem.
+        where: The source, for messages.
+
+    Raises:
+        DataError: There are no images, no masks or no pairs; a stem is there twice.
+    """
+    named_images = _by_stem(_pictures(images, report), "image", where)
+    named_masks = _by_stem(_pictures(masks, report), "mask", where)
+    report.count("images", len(named_images))
+    report.count("masks", len(named_masks))
+    known = _Stems(named_images)
+    chosen: dict[str, SourceFile] = {}
+    alone: list[str] = []
+    for stem, mask in named_masks.items():
+        bare = _without_ending(stem, mask_suffix)
+        target = known.find(stem) or known.find(bare)
+        if target is None:
+            alone.append(bare)
+            report.drop(mask.path, f"mask without an image called {bare!r}")
+        elif target in chosen:
+            raise _twice(chosen[target], mask, f"mask of {target!r}", where)
+        else:
+            chosen[target] = mask
+    missing = [stem for stem in named_images if stem not in chosen]
+    for stem in missing:
+        report.drop(named_images[stem].path, "image without a mask")
+    if not chosen:
+        raise _no_pairs(named_images, named_masks, where)
+    _note_alike(missing, alone, report)
+    report.count("pairs", len(chosen))
+    return [StemPair(stem, named_images[stem].path, chosen[stem].path) for stem in sorted(chosen)]
+
+
+class _Stems:
+    """Stems of images, found by their own spelling, or else by one that looks the same."""
+
+    def __init__(self, stems: Iterable[str]) -> None:
+        self._own = set(stems)
+        self._alike: dict[str, list[str]] = {}
+        for stem in self._own:
+            self._alike.setdefault(compose(stem), []).append(stem)
+
+    def find(self, stem: str) -> str | None:
+        if stem in self._own:
+            return stem
+        alike = self._alike.get(compose(stem), [])
+        return alike[0] if len(alike) == 1 else None
+
+
+def _without_ending(stem: str, ending: str) -> str:
+    """Return a stem without an ending, which may be in the other form of Unicode."""
+    for text, end in ((stem, ending), (compose(stem), compose(ending))):
+        if ending and text.endswith(end):
+            return text.removesuffix(end)
+    return stem
+
+
+def _note_alike(images: Sequence[str], masks: Sequence[str], report: Report) -> None:
+    """Note pairs that were missed by upper and lower case alone: such names are a slip."""
+    by_letters = {stem.casefold(): stem for stem in masks}
+    alike = [(stem, by_letters[key]) for stem in images if (key := stem.casefold()) in by_letters]
+    if alike:
+        image, mask = alike[0]
+        text = f"{len(alike)} images and masks are left out whose names differ in upper and lower "
+        report.note("", f"{text}case alone, as {image!r} and {mask!r}")
+
+
+def _pictures(files: Files, report: Report) -> list[tuple[str, SourceFile]]:
+    pictures = []
+    for item in files:
+        stem, file = (item.stem, item) if isinstance(item, SourceFile) else item
+        if file.suffix in IMAGE_SUFFIXES:
+            pictures.append((stem, file))
+        else:
+            report.drop(file.path, f"no picture by its suffix {file.suffix!r}")
+    return pictures
+
+
+def _by_stem(
+    named: Sequence[tuple[str, SourceFile]], what: str, where: str
+) -> dict[str, SourceFile]:
+    files: dict[str, SourceFile] = {}
+    for stem, file in named:
+        if stem in files:
+            raise _twice(files[stem], file, f"{what} {stem!r}", where)
+        files[stem] = file
+    return files
+
+
+def _twice(first: SourceFile, second: SourceFile, what: str, where: str) -> DataError:
+    message = (
+        f"cannot tell which file is the {what}: found {first.path!r} and {second.path!r}, "
+        "expected one."
+    )
+    hint = "rename one of the two, or take it out of the source."
+    return DataError(message, path=second.path, where=where or second.path, hint=hint)
+
+
+def _no_pairs(
+    images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], where: str
+) -> DataError:
+    found = f"found {len(images)} images and {len(masks)} masks"
+    hint = "give masks the stems of their images, or say what they end with by --mask-suffix."
+    if not images or not masks:
+        message = (
+            f"cannot pair images with masks: {found}, no {'masks' if images else 'images'} at all."
+        )
+    else:
+        image = min(images)
+        mask = find_near(image, sorted(masks)) or min(masks)
+        first = f"{image!r} and {mask!r}"
+        message = f"cannot pair images with masks: {found}, but none of equal stem, as {first}."
+        ending = compose(mask).removeprefix(compose(image))
+        if image.casefold() == mask.casefold():
+            hint = "give masks the stems of their images, in upper and lower case too."
+        elif compose(mask).startswith(compose(image)):
+            option = f"--mask-suffix={shlex.quote(ending)}"
+            hint = f"masks seem to carry the ending {ending!r}; say so by {option}."
+    return DataError(message, path=where or None, hint=hint)

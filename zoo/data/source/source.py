@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data set as its owner keeps it: a folder or a zip, read in place and never changed."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from zoo.data.source.reading import MOST_BYTES, read_file
+from zoo.data.source.synthetic import MARK_NAME, Synthetic, read_mark
+from zoo.data.source.zip_check import DAMAGE, check_archive, entry_path, open_archive
+from zoo.errors import DataError
+
+__all__ = ["FolderSource", "Source", "SourceFile", "ZipSource", "open_source"]
+
+_JUNK_NAMES = {"Thumbs.db", "desktop.ini"}
+_JUNK_FOLDERS = {"__MACOSX"}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a source.
+
+    Args:
+        path: Relative to the source, with ``/`` between parts.
+        size_bytes: As the folder or the archive states it, unpacked.
+    """
+
+    path: str
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """The last part: ``x_mask.PNG``."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix: ``x_mask``."""
+        return PurePosixPath(self.path).stem
+
+    @property
+    def suffix(self) -> str:
+        """The suffix in lower case, with its dot: ``.png``."""
+        return PurePosixPath(self.path).suffix.lower()
+
+    @property
+    def folder(self) -> str:
+        """The parts before the name, ``""`` at the top."""
+        parent = str(PurePosixPath(self.path).parent)
+        return "" if parent == "." else parent
+
+
+class Source(ABC):
+    """Files that can be listed and read; both are safe to call from several threads.
+
+    Args:
+        path: The folder or the archive.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _listed(self) -> tuple[SourceFile, ...]:
+        return tuple(sorted(self._list(), key=lambda file: file.path))
+
+    @cached_property
+    def _files(self) -> tuple[SourceFile, ...]:
+        return tuple(file for file in self._listed if not _is_junk(file.path))
+
+    def synthetic(self) -> Synthetic | None:
+        """Return who drew the data, or None where it bears no mark of that.
+
+        Raises:
+            DataError: The mark is there, and cannot be read.
+        """
+        for file in self._listed:
+            if file.name == MARK_NAME:
+                return read_mark(self.read(file.path), self.where(file.path))
+        return None
+
+    def files(self) -> tuple[SourceFile, ...]:
+        """Return every file, sorted by path; hidden files and what archivers add are left out.
+
+        Raises:
+            DataError: A folder cannot be listed.
+        """
+        return self._files
+
+    @abstractmethod
+    def _list(self) -> Iterator[SourceFile]: ...
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one file.
+
+        Args:
+            path: As :meth:`files` gives it.
+
+        Raises:
+            DataError: There is no such file, or it cannot be read; it is named.
+        """
+
+    @abstractmethod
+    def where(self, path: str) -> str:
+        """Return how an error message names ``path``."""
+
+
+def _is_junk(path: str) -> bool:
+    *folders, name = path.split("/")
+    hidden = any(part.startswith(".") for part in (*folders, name))
+    return hidden or name in _JUNK_NAMES or not _JUNK_FOLDERS.isdisjoint(folders)
+
+
+class FolderSource(Source):
+    """A folder; links to files and folders are followed, each real folder once.
+
+    A link to nothing is listed, and cannot be read: a data set whose files are kept elsewhere is
+    not there, rather than smaller.
+    """
+
+    def _list(self) -> Iterator[SourceFile]:
+        seen: set[tuple[int, int]] = set()
+        for folder, folders, names in os.walk(self.path, onerror=_refuse, followlinks=True):
+            status = os.stat(folder)
+            key = (status.st_dev, status.st_ino)
+            if key in seen:
+                folders.clear()
+                continue
+            seen.add(key)
+            for name in names:
+                file = Path(folder, name)
+                path = file.relative_to(self.path).as_posix()
+                status_of_file = _stat(file)
+                if status_of_file is None and file.is_symlink():
+                    yield SourceFile(path, 0)  # read() says what it lacks: nothing is lost unsaid
+                elif status_of_file is not None and stat.S_ISREG(status_of_file.st_mode):
+                    yield SourceFile(path, status_of_file.st_size)
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one file; see :meth:`Source.read`."""
+        return read_file(self.path / path)
+
+    def where(self, path: str) -> str:
+        """Return the file's path."""
+        return str(self.path / path)
+
+    def synthetic(self) -> Synthetic | None:
+        """Return who drew the data; a part of a sample, given by its folder, is one too."""
+        found = super().synthetic()
+        for folder in self.path.absolute().parents if found is None else ():
+            if (folder / MARK_NAME).is_file():
+                return read_mark(read_file(folder / MARK_NAME), str(folder / MARK_NAME))
+        return found
+
+
+class ZipSource(Source):
+    """An archive that `zoo.data.source.zip_check.check_archive` let pass; nothing is unpacked.
+
+    Args:
+        path: The archive.
+        archive: The same, open.
+    """
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        super().__init__(path)
+        self._archive = archive
+        self._entries = check_archive(path, archive.infolist(), path.stat().st_size)
+
+    def _list(self) -> Iterator[SourceFile]:
+        for path, entry in self._entries.items():
+            yield SourceFile(path, entry.file_size)
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one entry; see :meth:`Source.read`."""
+        entry = self._entries.get(entry_path(path))
+        if entry is None:
+            message = f"cannot read {path!r}: no such entry in the archive."
+            raise DataError(message, path=self.where(path))
+        if entry.file_size > MOST_BYTES:
+            message = f"cannot read {path!r}: it has {entry.file_size} bytes, "
+            message += f"expected at most {MOST_BYTES}."
+            raise DataError(message, path=self.where(path), hint="take it out of the source.")
+        try:
+            return self._archive.read(entry)
+        except DAMAGE as error:
+            raise _unreadable(self.where(path), error) from error
+
+    def where(self, path: str) -> str:
+        """Return the archive's path and the entry's name."""
+        return f"{self.path}!{path}"
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Return what is at ``path``, None for nothing and for a link to nothing."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+
+
+def _refuse(error: OSError) -> None:
+    raise _unreadable(str(error.filename), error) from error
+
+
+def _unreadable(where: str, error: Exception) -> DataError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, (UnicodeError, LookupError, struct.error)):  # of Python's, not the file's
+        reason = "the archive's entry is damaged"
+    name = PurePosixPath(where.replace("!", "/")).name
+    message = f"cannot read {name!r}: {reason or type(error).__name__}."
+    hint = "replace the file with an intact copy, or take it out of the source."
+    if isinstance(error, PermissionError):
+        hint = "give yourself permission to read it, or take it out of the source."
+    return DataError(message, path=where, hint=hint)
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Yield the source at ``path``, a folder or a zip, to be read in place.
+
+    An archive is refused as a whole if any entry is absolute, climbs out with ``..``, is a link
+    or a device, is encrypted, is there twice, shares bytes with another, or unpacks to far more
+    than it holds.
+
+    Args:
+        path: A folder or a ``.zip`` file.
+
+    Raises:
+        DataError: There is nothing there, it is neither of the two, or the archive is refused.
+    """
+    path = Path(path)
+    found = _stat(path)
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        yield FolderSource(path)
+        return
+    if found is None:
+        message = f"cannot read the source {path.name!r}: there is no such file or folder."
+        raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
+    if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
+        message = f"cannot read the source {path.name!r}: found a pipe or a device, "
+        message += "expected a folder or a .zip."
+        raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
+    with _open_archive(path) as archive:
+        yield ZipSource(path, archive)
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return open_archive(path)
+    except OSError as error:
+        raise _unreadable(str(path), error) from error

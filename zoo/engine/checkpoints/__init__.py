@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights as values: files read without running code, compared with a model, written."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints as values: weights and what is known about them."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.engine.checkpoints.kept import find_checkpoint
+from zoo.engine.checkpoints.pickles import read_pickled
+from zoo.engine.checkpoints.tensor_stand_ins import NotDense
+from zoo.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Checkpoint", "as_colors", "find_checkpoint", "load_checkpoint"]
+
+# Tensors that share their values are stored once; nobody ties all weights so often.
+_LARGEST_SHARE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        path: The file.
+        state_dict: Weights by parameter name, on the CPU unless asked otherwise.
+        meta: What mmengine keeps beside them: ``epoch``, ``iter``, ``seed``, ``dataset_meta``,
+            ``cfg`` (a text, never run), ``mmengine_version``. Empty for bare weights.
+        resumable: Whether optimizer and history are in the file too.
+        rest: What else the file holds beside ``state_dict``, by name: ``optimizer``, ...
+    """
+
+    path: Path
+    state_dict: Mapping[str, Tensor]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    resumable: bool = False
+    rest: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The class names that the weights were trained with, if the file says."""
+        dataset = self.meta.get("dataset_meta")
+        # Files of the 0.x generation keep CLASSES in the meta itself.
+        found = dataset.get("classes") if isinstance(dataset, Mapping) else None
+        found = found if found is not None else self.meta.get("CLASSES")
+        if not isinstance(found, (list, tuple)):
+            return None
+        # Names, or numbers; the text of anything else could be longer than any memory.
+        if not all(isinstance(name, (str, int, float)) for name in found):
+            return None
+        return tuple(str(name) for name in found)
+
+    @property
+    def palette(self) -> tuple[tuple[int, int, int], ...] | None:
+        """The colour of each class, if the file says and they are as many."""
+        dataset = self.meta.get("dataset_meta")
+        found = dataset.get("palette") if isinstance(dataset, Mapping) else None
+        return as_colors(found if found is not None else self.meta.get("PALETTE"), self.classes)
+
+
+def as_colors(
+    palette: Any, classes: Sequence[str] | None
+) -> tuple[tuple[int, int, int], ...] | None:
+    """Return a palette as RGB triples in 0..255, or None if it is none for these classes."""
+    if not isinstance(palette, (list, tuple)) or len(palette) != len(classes or ()):
+        return None
+    for color in palette:
+        if not isinstance(color, (list, tuple)) or len(color) != 3:
+            return None
+        if not all(
+            isinstance(value, (int, float, np.number)) and 0 <= value <= 255 for value in color
+        ):
+            return None
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
+
+
+def load_checkpoint(
+    path: str | Path, *, map_location: Any = "cpu", data: bytes | None = None
+) -> Checkpoint:
+    """Return the checkpoint at ``path``, read without running anything in it.
+
+    Takes what mmengine writes, bare state dicts as ``.pth``, and ``.safetensors``. A prefix
+    ``module.`` that data parallel training leaves before every name is dropped, and so are the
+    copies ``ema_*`` of every weight that mmdet 2.x left beside it.
+
+    Args:
+        path: A local file.
+        map_location: As for `torch.load`.
+        data: The bytes of a ``.pth``, where they were read already.
+
+    Raises:
+        UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
+        CheckpointError: The file is missing, broken, or holds no weights.
+    """
+    file = Path(os.path.expanduser(path))
+    if file.suffix == ".safetensors":
+        from zoo.engine.checkpoints.published import find_dataset_meta, read_tensors
+
+        known = find_dataset_meta(file)
+        weights, _ = _without_averages(read_tensors(file))
+        return Checkpoint(file, weights, {"dataset_meta": known} if known else {})
+    tree = read_pickled(file, map_location=map_location, data=data)
+    if not isinstance(tree, dict):
+        raise _no_weights(file, f"a {type(tree).__name__}")
+    wrapped = isinstance(tree.get("state_dict"), dict)
+    state_dict = tree["state_dict"] if wrapped else tree
+    _check_state_dict(file, state_dict)
+    meta = tree.get("meta") if wrapped else None
+    weights, copies = _without_averages(_without_wrapper(state_dict))
+    rest = tuple(str(key) for key in tree if key != "state_dict") if wrapped else ()
+    return Checkpoint(
+        path=file,
+        state_dict=weights,
+        meta=meta if isinstance(meta, dict) else {},
+        resumable=wrapped and "optimizer" in tree and "message_hub" in tree,
+        rest=(*rest, f"{len(copies)} ema_*") if copies else rest,
+    )
+
+
+def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
+    import torch
+
+    if not state_dict:
+        raise _no_weights(file, "an empty dict")
+    declared_bytes = 0
+    for name, value in state_dict.items():
+        if isinstance(name, str) and isinstance(value, NotDense):
+            raise _no_weights(file, f"no dense, plain tensor under {name[:200]!r}")
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            shown = repr(name[:200]) if isinstance(name, str) else f"a {type(name).__name__}"
+            raise _no_weights(file, f"a {type(value).__name__} under {shown}")
+        is_dense = value.layout is torch.strided and not value.is_nested and not value.is_meta
+        if not is_dense or value.is_quantized:
+            raise _no_weights(file, f"no dense, plain tensor under {name!r}")
+        declared_bytes += value.numel() * value.element_size()
+    # A view repeats what is stored: a few bytes may stand for terabytes once they are copied.
+    limit_bytes = _LARGEST_SHARE * file.stat().st_size
+    if declared_bytes > limit_bytes:
+        raise _no_weights(file, f"{declared_bytes:,} bytes of tensors, at most {limit_bytes:,} fit")
+
+
+def _no_weights(file: Path, found: str) -> CheckpointError:
+    msg = f"cannot read the checkpoint {file.name!r}: found {found}, expected tensors by name."
+    hint = "give a checkpoint that training wrote, or a file of bare weights."
+    return CheckpointError(msg, path=file, hint=hint)
+
+
+def _without_wrapper(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    prefix = "module."
+    if not all(name.startswith(prefix) for name in state_dict):
+        return state_dict
+    return {name.removeprefix(prefix): value for name, value in state_dict.items()}
+
+
+def _without_averages(state_dict: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], set[str]]:
+    """Return the weights without their copies ``ema_<name>``, and the names of these.
+
+    The EMA hooks of mmcv 1.x and mmdet 2.x keep a second value of each weight as a buffer of the
+    model, with ``_`` for ``.`` in its name. They swap both before they save, so that the average is
+    under the weight's own name, and the copy is what training went on from.
+
+    Source:
+        ``mmdet/core/hook/ema.py`` of mmdet 2.28, ``mmcv/runner/hooks/ema.py`` of mmcv 1.7.
+    """
+    expected = {f"ema_{name.replace('.', '_')}" for name in state_dict}
+    copies = expected & state_dict.keys()
+    if not copies:
+        return state_dict, set()
+    kept = OrderedDict((name, value) for name, value in state_dict.items() if name not in copies)
+    if hasattr(state_dict, "_metadata"):  # the versions of modules, which decide how some are read
+        kept._metadata = state_dict._metadata  # type: ignore[attr-defined]
+    return kept, copies

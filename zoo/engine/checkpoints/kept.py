@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which checkpoint of a work dir to take: the best or the newest one, and whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from zoo.engine.checkpoints.file_bytes import is_whole
+from zoo.errors import CheckpointError
+
+__all__ = ["choose_checkpoint", "find_best_checkpoint", "find_checkpoint", "find_whole_checkpoint"]
+
+_LOG = logging.getLogger("zoo")
+
+
+def find_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the checkpoint that a run in ``work_dir`` wrote last, or None; it is not read.
+
+    The file ``last_checkpoint`` decides. It holds an absolute path, which in a work dir that was
+    copied or moved is that of another one, so the file of its name in ``work_dir`` itself comes
+    first; where there is none, the highest ``epoch_N.pth`` or ``iter_N.pth``.
+    """
+    return next(iter(_last(Path(work_dir))), None)
+
+
+def find_best_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the best checkpoint that a run in ``work_dir`` kept, or None; it is not read.
+
+    Of several ``best_<metric>_..._<step>.pth``, as resumed runs leave them, the one of the
+    latest step: it beat those before it.
+    """
+    return next(iter(_best(Path(work_dir))), None)
+
+
+def find_whole_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the newest checkpoint of a run whose bytes hold, or None where there is none at all.
+
+    The log tells of those that are damaged.
+
+    Raises:
+        CheckpointError: There are checkpoints, and each of them is damaged.
+    """
+    folder = Path(work_dir)
+    return _first_whole(folder, _last(folder))
+
+
+def choose_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the best checkpoint of a run, else its newest; of both the first whose bytes hold.
+
+    Raises:
+        CheckpointError: There are checkpoints, and each of them is damaged.
+    """
+    folder = Path(work_dir)
+    return _first_whole(folder, list(dict.fromkeys([*_best(folder), *_last(folder)])))
+
+
+def _first_whole(folder: Path, found: list[Path]) -> Path | None:
+    damaged: list[Path] = []
+    for path in found:
+        if is_whole(path):
+            for other in damaged:
+                _LOG.warning("%s is damaged; taking %s instead", other, path.name)
+            return path
+        damaged.append(path)
+    if not damaged:
+        return None
+    names = ", ".join(path.name for path in damaged)
+    message = f"cannot take a checkpoint of {str(folder)!r}: each one is damaged ({names})."
+    hint = "copy one there from a backup; or remove them, and train anew."
+    raise CheckpointError(message, path=folder, hint=hint)
+
+
+def _last(folder: Path) -> list[Path]:
+    """Return the checkpoints of each step, the one noted first, then the later before the older."""
+    numbered = [*folder.glob("epoch_*.pth"), *folder.glob("iter_*.pth")]
+    found = sorted((path for path in numbered if _step(path) >= 0), key=_step, reverse=True)
+    noted = _noted(folder)
+    if noted is None:
+        return found
+    own = folder / noted.name
+    if not os.path.isfile(own):  # unlike Path.is_file, this takes any text
+        # The hook may keep checkpoints in another folder; in this one there are none then. A folder
+        # with a note of its own is the work dir that this one is a copy of.
+        is_apart = os.path.isfile(noted) and not (noted.parent / "last_checkpoint").is_file()
+        return found or [noted] * is_apart
+    older = [path for path in found if path != own and _step(path) < _step(own)]
+    return [own, *older, *(path for path in found if path not in (own, *older))]
+
+
+def _noted(folder: Path) -> Path | None:
+    text = ""
+    note = folder / "last_checkpoint"
+    if note.is_file():
+        with suppress(OSError), note.open(encoding="utf-8", errors="replace") as stream:
+            text = stream.read(4096).strip()  # no path is longer
+    return Path(text) if text and text.isprintable() and Path(text).name else None
+
+
+def _best(folder: Path) -> list[Path]:
+    found = (path for path in folder.glob("best_*.pth") if path.is_file())
+    return sorted(found, key=lambda path: (_step(path), path.name), reverse=True)
+
+
+def _step(path: Path) -> int:
+    last = path.stem.rpartition("_")[2]
+    return int(last) if last.isdecimal() and len(last) < 20 else -1

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`.pth` files, read without running anything that they ask for."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import pickle
+import pickletools
+import re
+import struct
+import threading
+import warnings
+import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from zoo.engine.checkpoints.file_bytes import broken_checkpoint, check_bytes, open_bytes
+from zoo.engine.checkpoints.pickle_sizes import check_sizes
+from zoo.engine.checkpoints.pickle_stand_ins import restored, safe_globals
+from zoo.engine.checkpoints.tensor_stand_ins import RefusedGlobal, torch_globals
+from zoo.engine.patching import exchanged
+from zoo.errors import UnsafeCheckpointError
+
+__all__ = ["read_pickled", "trusting"]
+
+_LOG = logging.getLogger("zoo")
+_TRUSTED: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset())
+_LOCK = threading.RLock()
+# A name that is damaged may hold anything.
+_FOREIGN = re.compile(r"(?s)GLOBAL (.+?) was not an allowed|unsupported GLOBAL (.+?) whose module")
+_CALLED = re.compile(r"Trying to call reduce for unrecognized function ([^\n]+)")
+_INTERNAL = re.compile(
+    r"operand|<class|\(\)|__|to unpack|deserialized_objects|%ld|codec can't|safe_globals"
+)
+# What a truncated or forged file makes the reader raise. Not `Exception`: a fault of ours shows.
+_BROKEN = (
+    pickle.UnpicklingError,
+    struct.error,
+    zipfile.BadZipFile,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextmanager
+def trusting(digests: Iterable[str]) -> Iterator[None]:
+    """Let files of these digests, and no others, run what they ask for; the one override there is.
+
+    Args:
+        digests: Whole sha256 of each file, 64 hex digits, lower case.
+    """
+    token = _TRUSTED.set(_TRUSTED.get() | frozenset(digests))
+    try:
+        yield
+    finally:
+        _TRUSTED.reset(token)
+
+
+def read_pickled(path: Path, *, map_location: Any = "cpu", data: bytes | None = None) -> Any:
+    """Return what ``path`` holds: tensors, plain Python and NumPy values, mmengine's histories.
+
+    torch's restricted unpickler does the reading, always with ``weights_only=True``; nothing falls
+    back to the open one, but for a file that `trusting` names. Names that other code has marked as
+    safe do not count here.
+
+    Args:
+        path: A file written by `torch.save`, in its zip or its older form.
+        map_location: As for `torch.load`.
+        data: Its bytes, where they were read already; the file is not opened then.
+
+    Raises:
+        UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
+        CheckpointError: The file is missing, truncated, or no checkpoint at all.
+    """
+    try:
+        return _read_restricted(path, map_location, data)
+    except UnsafeCheckpointError as error:
+        if not _TRUSTED.get():
+            raise
+        # The bytes that are hashed are the bytes that run: a file could be exchanged in between.
+        data = path.read_bytes() if data is None else data
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in _TRUSTED.get():
+            error.hint = f"--trust names another file: the sha256 of this one is {digest}."
+            raise
+        _LOG.warning("running what %s asks for, as --trust says: %s", path, error.global_name)
+    return _read_trusted(path, map_location, data)
+
+
+def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
+    import torch
+
+    check_bytes(path, data)
+    _check_pickles(path, data)
+    try:
+        with _only_our_globals(), warnings.catch_warnings():
+            # torch warns of pickle protocols other than 2, and of TorchScript, before it refuses.
+            warnings.simplefilter("ignore")
+            source = path if data is None else io.BytesIO(data)
+            tree = torch.load(source, map_location=map_location, weights_only=True)
+        return restored(tree)
+    except RefusedGlobal as error:
+        raise _unsafe(path, error.name) from None
+    except RecursionError as error:
+        raise broken_checkpoint(path, "its values are nested too deep") from error
+    except _BROKEN as error:
+        name = _foreign_global(path, data, error)
+        if name is not None:
+            raise _unsafe(path, name) from None
+        raise broken_checkpoint(path, _reason(error)) from error
+
+
+def _check_pickles(path: Path, data: bytes | None) -> None:
+    """Refuse values that could be neither hashed nor shown; torch and Python do both."""
+    try:
+        for stream in _pickles(path, data):
+            check_sizes(stream)
+    except ValueError as error:
+        raise broken_checkpoint(path, str(error)) from error
+    except _BROKEN:
+        return  # torch's reader finds it too, and says what it is
+
+
+def _read_trusted(path: Path, map_location: Any, data: bytes) -> Any:
+    import torch
+
+    try:
+        return torch.load(io.BytesIO(data), map_location=map_location, weights_only=False)
+    except (*_BROKEN, RecursionError) as error:
+        raise broken_checkpoint(path, _reason(error)) from error
+
+
+@contextmanager
+def _only_our_globals() -> Iterator[None]:
+    """Let torch's restricted unpickler see our stand-ins, and nothing that it or others allowed.
+
+    torch keeps one set for the whole process, and onedl-mmengine adds the real `getattr` to it.
+    """
+    from torch import _weights_only_unpickler as unpickler
+    from torch import serialization
+
+    with _LOCK:
+        table = _allowed()
+        others = serialization.get_safe_globals()
+        serialization.clear_safe_globals()
+        try:
+            with exchanged(unpickler, _get_allowed_globals=lambda: table):
+                yield
+        finally:
+            serialization.clear_safe_globals()
+            serialization.add_safe_globals(others)
+
+
+@lru_cache(maxsize=1)
+def _allowed() -> dict[str, Any]:
+    return {**torch_globals(), **safe_globals()}
+
+
+def _reason(error: BaseException) -> str:
+    """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
+    foreign = "it is no file that torch wrote, or damaged"
+    if isinstance(error, (AttributeError, LookupError, TypeError)):  # of Python's, not the file's
+        return foreign
+    _, _, cause = str(error).rpartition("WeightsUnpickler error: ")
+    cause = cause.strip().removeprefix("Weights only load failed. ")
+    first = cause.split("\n")[0].split(". ")[0].rstrip(".")
+    if "weights_only" in first:
+        form = "TorchScript" if "TorchScript" in first else "the tar of torch's beginnings"
+        return f"it is {form}, which can be read only by running it"
+    if _INTERNAL.search(first):
+        return foreign
+    return first[:200] or type(error).__name__
+
+
+def _unsafe(path: Path, name: str) -> UnsafeCheckpointError:
+    msg = (
+        f"cannot load the checkpoint {path.name!r}: it asks for {name!r}, expected tensors, "
+        "plain values and mmengine's own records only. Nothing of it was run."
+    )
+    hint = "do not load it otherwise; ask its author for the weights alone (.safetensors)."
+    return UnsafeCheckpointError(msg, global_name=name, path=path, hint=hint)
+
+
+def _foreign_global(path: Path, data: bytes | None, error: BaseException) -> str | None:
+    """Return the first name that ``path`` asks for and may not have, read without running it."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return None
+    found = _FOREIGN.search(str(error))
+    if found:
+        name = found.group(1) or found.group(2)
+        # torch leaves "builtins." out.
+        return _modern(name if "." in name else f"builtins.{name}")
+    called = _CALLED.search(str(error))
+    if called:
+        name = called.group(1).strip()
+        return "a call of what is no function" if name.startswith("<") else name
+    return next((name for name in _globals_in(path, data) if name not in _allowed()), None)
+
+
+def _modern(name: str) -> str:
+    """Return a global's name of today; protocol 2 writes those of Python 2."""
+    module, _, attribute = name.rpartition(".")
+    if (module, attribute) in NAME_MAPPING:
+        return ".".join(NAME_MAPPING[module, attribute])
+    return f"{IMPORT_MAPPING.get(module, module)}.{attribute}"
+
+
+def _globals_in(path: Path, data: bytes | None) -> list[str]:
+    names: list[str] = []
+    try:
+        for stream in _pickles(path, data):
+            names += _globals_of(stream)
+    except _BROKEN:
+        return names  # a message with a name less; the file is refused either way
+    return names
+
+
+def _pickles(path: Path, data: bytes | None) -> Iterator[BinaryIO]:
+    with open_bytes(path, data) as stream:
+        if zipfile.is_zipfile(stream):
+            with zipfile.ZipFile(stream) as archive:
+                for entry in archive.infolist():
+                    if entry.filename.endswith(".pkl"):
+                        yield io.BytesIO(archive.read(entry))
+            return
+        stream.seek(0)
+        while _starts_pickle(stream):  # torch's older form: five pickles in a row
+            yield stream
+
+
+def _starts_pickle(stream: BinaryIO) -> bool:
+    start = stream.read(1)
+    stream.seek(-len(start), io.SEEK_CUR)
+    return start == b"\x80"
+
+
+def _globals_of(stream: BinaryIO) -> list[str]:
+    names: list[str] = []
+    texts: list[str] = []
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name in ("GLOBAL", "INST"):
+            names.append(_modern(str(argument).replace(" ", ".")))
+        elif opcode.name == "STACK_GLOBAL" and len(texts) >= 2:
+            names.append(".".join(texts[-2:]))
+        elif isinstance(argument, str):
+            texts.append(argument)
+    return names

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building a Runner from a config, and telling the user's errors from the program's."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import errno
+import itertools
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.config.blame import find_blame, package_hint
+from zoo.engine.config.data_folder import iterate_leaves
+from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.engine.config.type_names import unknown_type
+from zoo.engine.config.worker_errors import original_message
+from zoo.engine.config_files.strangers import naming_foreign
+from zoo.errors import ConfigError, DataError, ZooError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+__all__ = ["build_runner", "explaining", "log_on_stderr"]
+
+_NOT_REGISTERED = re.compile(r"(?P<name>[\w.]+) is not in the (?P<registry>[\w:.]+) registry")
+_SMALL_BATCH = "Expected more than 1 value per channel"  # torch's batch norm
+_MOST_TEXT = 400
+# Of the disk, and no fault of a config.
+_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_RUNS = itertools.count()
+
+
+def build_runner(config: Config) -> Runner:
+    """Return a Runner for a config, of its ``runner_type`` if it names one.
+
+    Args:
+        config: As `read_config` returns it.
+
+    Raises:
+        ConfigError: mmengine refuses it, or a class in it refuses its arguments.
+        UnknownNameError: It names a type that no registry has.
+    """
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    config = copy.deepcopy(config)
+    with explaining(config):
+        _set_apart(config, next(_RUNS))
+        if "runner_type" in config:
+            runner: Runner = RUNNERS.build(config)
+        else:
+            runner = Runner.from_cfg(config)
+    return runner
+
+
+def _set_apart(config: Config, run: int) -> None:
+    """Name what mmengine keeps by name, so that a second run in a process does not share it."""
+    if not run:
+        return
+    if config.get("experiment_name") is None:
+        config.experiment_name = f"{Path(config.work_dir).name}_{run}"
+    if isinstance((config.get("visualizer") or {}).get("name"), str):
+        config.visualizer.name += f"_{run}"
+
+
+@contextlib.contextmanager
+def explaining(
+    config: Config,
+    where: str | Path | None = None,
+    *,
+    doing: str = "build from the config",
+    until: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
+    """Turn whatever is raised while a config is put to work into one error with key and cause.
+
+    Args:
+        config: What is built inside the block.
+        where: The file that the config came in, where it is none of its own.
+        doing: What cannot be done then, where nothing was being built.
+        until: Whether the config has proved itself; what is raised after that is left as it is.
+
+    Raises:
+        ConfigError: Arguments that a class refuses, parts or packages that are missing.
+        UnknownNameError: A type that no registry has.
+        DataError: Files of a data set that are not there.
+    """
+    tree = copy.deepcopy(config._cfg_dict)
+    try:
+        with naming_foreign():  # some models read their teacher's config
+            yield
+    except ZooError:
+        raise
+    except Exception as error:  # whatever upstream raises, its cause is in the config
+        is_own = isinstance(error, OSError) and error.errno in _DISK
+        if is_own or (until() and _SMALL_BATCH not in str(error)):
+            raise
+        explained = _explained(error, config, tree, doing)
+        explained.where = explained.where or str(where or config.filename or "") or None
+        raise explained from error
+
+
+def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: str) -> ZooError:
+    text = _text_of(error)
+    match = _NOT_REGISTERED.search(text) if isinstance(error, KeyError) else None
+    if match:
+        return unknown_type(config, match["name"], match["registry"])
+    is_ann_file = isinstance(error, AssertionError) and "ann_file" in text
+    if isinstance(error, FileNotFoundError) or is_ann_file:
+        return _missing_file(error, config, tree)
+    if "need at least one array to concatenate" in text:
+        # How mmengine fails to store the list of no images.
+        return _empty(config)
+    if _SMALL_BATCH in text:
+        return _small_batch(error, config, tree)
+    blame = find_blame(error, tree)
+    where = config.filename
+    if blame is not None:
+        where = f"{blame.key} in {where}" if where else blame.key
+        doing = "build from the config" if blame.is_build else doing
+    hint = (blame and blame.hint) or package_hint(error) or _hint_of(error)
+    message = f"cannot {doing}: {_name_of(error)}: {text}."
+    return ConfigError(message, where=where, hint=hint)
+
+
+def _hint_of(error: Exception) -> str:
+    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+        return "make the batch (train_dataloader.batch_size), the images or the model smaller."
+    if "process group" in str(error):
+        return "SyncBN wants several processes: set the type of norm_cfg to BN, or use a launcher."
+    return "correct that part of the config; --debug shows where it was refused."
+
+
+def _name_of(error: Exception) -> str:
+    """Return an exception's class, that of the worker's own where it comes from one."""
+    found = re.match(r"Caught (\w+) in DataLoader worker", _raw_text(error))
+    return found[1] if found else type(error).__name__
+
+
+def _text_of(error: Exception) -> str:
+    """Return what an exception says, on one line; of one that says nothing, where it is raised."""
+    raw = _raw_text(error)
+    text = " ".join((original_message(raw) or raw).split()).rstrip(".")
+    if text:
+        return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"it expects {(frame.line or frame.name).removeprefix('assert ')}"
+
+
+def _raw_text(error: Exception) -> str:
+    if not (isinstance(error, KeyError) and error.args):
+        return str(error)
+    text = str(error.args[0])  # without the quotes around it
+    return "a dict has no type" if 'must contain the key "type"' in text else text
+
+
+def _small_batch(error: Exception, config: Config, tree: dict[str, Any]) -> ConfigError:
+    """Return the error for a batch norm that is given one value of each channel."""
+    blame = find_blame(error, tree)
+    key = blame.key if blame is not None else "model"
+    message = f"cannot train with one image in a batch: the batch norm of {key} is given one value "
+    message += "of each channel, whose spread is not known."
+    hint = "train_dataloader.batch_size=2 or more, and train_dataloader.drop_last=True where the "
+    hint += "last batch is smaller."
+    return ConfigError(message, where=f"{key} and train_dataloader.batch_size", hint=hint)
+
+
+def _missing_file(error: Exception, config: Config, tree: dict[str, Any]) -> ZooError:
+    name = str(getattr(error, "filename", None) or error).rstrip(".")
+    keys = [
+        join_key(key, part)
+        for key, node in iterate_dicts(tree)
+        for part, value in node.items()
+        if isinstance(value, str) and value and (value == name or f"{value!r}" in name)
+    ]
+    if keys and not any("_dataloader" in key or "_evaluator" in key for key in keys):
+        message = f"cannot build from the config: the file {name!r} that it names is not there."
+        return ConfigError(message, where=keys[0], hint=f"correct {keys[0]}.")
+    message = f"cannot open the data: {name!r} is not there."
+    dataset = (tree.get("train_dataloader") or {}).get("dataset")
+    place = "train_dataloader.dataset"
+    if isinstance(dataset, dict):
+        place, _ = next(iterate_leaves(dataset, place), (place, dataset))
+    hint = "give a prepared folder with --data DIR, or the place of the data with "
+    hint += f"--cfg-options {place}.data_root=DIR (and val_, test_)."
+    return DataError(message, path=config.filename, hint=hint)
+
+
+def _empty(config: Config) -> DataError:
+    message = "cannot use the data: a data set of the config has no images."
+    hint = "check its data_prefix, its ann_file and the suffixes of its files."
+    return DataError(message, path=config.filename, hint=hint)
+
+
+@contextlib.contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """Send mmengine's console log, and what else prints inside the block, to stderr.
+
+    mmengine binds its handler to ``sys.stdout`` when a logger is made, so the Runner must be built
+    inside the block; stdout is left to results.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        yield

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``--data DIR``: a prepared folder decides what is read and how many classes heads have."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.config.evaluators import bind_evaluator
+from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from zoo.data import Prepared
+
+__all__ = [
+    "bind_data",
+    "class_count",
+    "family_of",
+    "iterate_heads",
+    "iterate_leaves",
+    "iterate_panoptic_heads",
+    "root_without_training",
+]
+
+_LOG = logging.getLogger("zoo")
+
+_SPLITS = ("train", "val", "test")
+# What a data set keeps of its config when its data changes; all else speaks of the old files.
+_KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
+# As filter_cfg speaks of sizes, and test_mode of whether images without instances count.
+_KEPT_OF_INSTANCES = ("filter_cfg", "test_mode", "return_classes")
+# Parts that count something else than the data set's classes, by key and by type.
+_OTHER_COUNTS = frozenset(
+    {"backbone", "detector", "reid", "rpn_head", "semantic_head", "teacher"},
+)
+_OTHER_HEADS = frozenset({"STDCHead"})  # boundary or not
+_THINGS, _STUFF = "num_things_classes", "num_stuff_classes"
+
+
+def bind_data(config: dict[str, Any], data: Path) -> None:
+    """Point a config at a prepared folder, in place.
+
+    Sets type, root, split, folders and metainfo of the data set in every data loader (those named
+    ``<split>_dataloader`` and, for hooks, ``<split>_..._dataloader``), also inside wrappers (of a
+    ConcatDataset the first stays), the COCO JSON of every metric that takes one, and the classes
+    that every head counts, with class weights and output channels that follow from them.
+
+    Args:
+        config: The whole config; every part that is set is its own copy afterwards.
+        data: A folder that ``zoo data prepare`` wrote.
+
+    Raises:
+        DataError: The folder is not a prepared one.
+        ConfigError: The config is of the other task than the data, wants panoptic data, or has no
+            data loader.
+    """
+    from zoo.data import read_prepared
+
+    prepared = read_prepared(data)
+    _check_task(config, prepared)
+    _drop_empty_splits(config, prepared)
+    bound = [(key, split) for split in _SPLITS for key in _loaders_of(config, split)]
+    if not bound:
+        message = f"cannot use --data {str(data)!r}: the config has no train_dataloader, "
+        message += "val_dataloader or test_dataloader."
+        raise ConfigError(message, hint="give a config that trains; `zoo config list` names some.")
+    for key, split in bound:
+        # One dict often stands under two keys (test_dataloader = val_dataloader).
+        config[key] = copy.deepcopy(config[key])
+        if prepared.task == "instance":
+            _check_no_maps(config[key], key)
+        _bind_loader(config[key], prepared, split)
+    if prepared.task == "instance":
+        for split in ("val", "test"):
+            bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
+    _set_class_counts(config.get("model", {}), len(prepared.classes))
+
+
+def iterate_leaves(dataset: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each data set inside wrappers, or of the one given.
+
+    Args:
+        dataset: A data set's config, perhaps of RepeatDataset, ConcatDataset or another wrapper.
+        key: Its dotted key.
+    """
+    if isinstance(dataset.get("dataset"), dict):
+        yield from iterate_leaves(dataset["dataset"], join_key(key, "dataset"))
+    elif isinstance(dataset.get("datasets"), (list, tuple)):
+        for index, inner in enumerate(dataset["datasets"]):
+            yield from iterate_leaves(inner, join_key(key, f"datasets.{index}"))
+    else:
+        yield key, dataset
+
+
+def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each head that counts the data set's classes.
+
+    Args:
+        model: The config's model.
+    """
+    for key, node in iterate_dicts(model, "model"):
+        kind = str(node.get("type")).rpartition(".")[2]
+        is_other = kind in _OTHER_HEADS or not _OTHER_COUNTS.isdisjoint(key.split("."))
+        if "num_classes" in node and not is_other:
+            yield key, node
+
+
+def iterate_panoptic_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each part that counts things and stuff apart.
+
+    Args:
+        model: The config's model; Mask2Former's and MaskFormer's heads count so in mmdet.
+    """
+    for key, node in iterate_dicts(model, "model"):
+        if _THINGS in node:
+            yield key, node
+
+
+def class_count(head: dict[str, Any]) -> Any:
+    """Return how many classes a head of either kind counts, as its config says."""
+    if _THINGS in head:
+        return head[_THINGS] + (head.get(_STUFF) or 0)
+    return head["num_classes"]
+
+
+def family_of(config: dict[str, Any]) -> str | None:
+    """Return ``"semantic"`` or ``"instance"`` by the model's parts, None where they tell nothing.
+
+    Args:
+        config: The whole config.
+    """
+    model = config.get("model") or {}
+    if "decode_head" in model:
+        return "semantic"
+    if not {"roi_head", "bbox_head", "mask_head", "panoptic_head"}.isdisjoint(model):
+        return "instance"
+    return None
+
+
+def _loaders_of(config: dict[str, Any], split: str) -> list[str]:
+    """Return the keys of the data loaders that read a split."""
+    return [
+        key
+        for key, loader in config.items()
+        if loader and key.startswith(f"{split}_") and key.endswith("_dataloader")
+    ]
+
+
+def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
+    family = family_of(config)
+    if family is not None and family != prepared.task:
+        message = f"cannot use {prepared.task} data with a model for {family} segmentation."
+        hint = f"give data of its task, or a config for {prepared.task} data (`zoo config list`)."
+        raise ConfigError(message, where=prepared.root, hint=hint)
+
+
+def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
+    """Take training, validation or test out of a config whose data has no images for it."""
+    for split in _SPLITS:
+        loaders = _loaders_of(config, split)
+        if not prepared.splits[split].count and loaders:
+            parts = () if split == "train" else (f"{split}_evaluator", f"{split}_cfg")
+            for key in (*loaders, *parts):
+                config[key] = None
+            _LOG.warning("no %s: that split of %s is empty", split, prepared.root)
+    checkpoint = (config.get("default_hooks") or {}).get("checkpoint")
+    if config.get("val_dataloader") is None and checkpoint:
+        # Nothing is measured, so nothing can be best.
+        checkpoint.pop("save_best", None)
+
+
+def root_without_training(config: Mapping[str, Any]) -> Path | None:
+    """Return the prepared folder of a config's data if it has nothing to train on, else None."""
+    from zoo.data import read_prepared
+    from zoo.data.layout.dataset_json import is_prepared
+
+    for key in ("val_dataloader", "test_dataloader"):
+        for _, leaf in iterate_leaves((config.get(key) or {}).get("dataset") or {}, ""):
+            root = leaf.get("data_root")
+            if not root or not is_prepared(Path(root)):
+                continue
+            if not read_prepared(Path(root)).splits["train"].count:
+                return Path(root)
+    return None
+
+
+def _bind_loader(loader: dict[str, Any], prepared: Prepared, split: str) -> None:
+    dataset = loader["dataset"]
+    _drop_all_but_first(dataset)
+    for _, leaf in iterate_leaves(dataset, "dataset"):
+        names = _KEPT + (_KEPT_OF_INSTANCES if prepared.task == "instance" else ())
+        kept = {key: leaf[key] for key in names if key in leaf}
+        leaf.clear()
+        leaf.update(_dataset_config(prepared, split), **kept)
+    for _, node in iterate_dicts(dataset):
+        if str(node.get("type", "")).rpartition(".")[2] == "LoadAnnotations":
+            # Prepared masks count from 0 with a background of their own.
+            node.pop("reduce_zero_label", None)
+
+
+def _check_no_maps(loader: dict[str, Any], key: str) -> None:
+    """Raise where a pipeline wants a semantic map of each image, as for panoptic models."""
+    for place, node in iterate_dicts(loader, key):
+        kind = str(node.get("type", "")).rpartition(".")[2]
+        if node.get("with_seg", kind == "LoadPanopticAnnotations"):
+            message = "cannot use data of instances: the config wants a semantic map of each image "
+            message += f"too ({kind})."
+            hint = "take that model's config for instances, without 'panoptic' in its name."
+            raise ConfigError(message, where=place, hint=hint)
+
+
+def _drop_all_but_first(dataset: dict[str, Any]) -> None:
+    if isinstance(dataset.get("datasets"), (list, tuple)):
+        dataset["datasets"] = list(dataset["datasets"][:1])
+    for key in ("dataset", "datasets"):
+        for inner in (
+            [dataset[key]] if key == "dataset" and key in dataset else dataset.get(key, [])
+        ):
+            _drop_all_but_first(inner)
+
+
+def _dataset_config(prepared: Prepared, split: str) -> dict[str, Any]:
+    files: dict[str, Any] = {
+        "ann_file": f"splits/{split}.txt",
+        "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
+    }
+    if prepared.task == "instance":
+        path = prepared.annotations_path(split).relative_to(prepared.root)
+        files = {"ann_file": path.as_posix(), "data_prefix": {"img": "images"}}
+    return {
+        "type": prepared.type,
+        "data_root": str(Path(prepared.root).absolute()),
+        **files,
+        "metainfo": {
+            "classes": list(prepared.classes),
+            "palette": [list(colour) for colour in prepared.palette],
+        },
+    }
+
+
+def _set_class_counts(model: Any, count: int) -> None:
+    for key, head in iterate_heads(model):
+        _set_class_count(head, count, key)
+    for key, head in iterate_panoptic_heads(model):
+        old = class_count(head)
+        head[_THINGS], head[_STUFF] = count, 0  # data of instances has no stuff
+        _resize_all_weights(head, key, old, count)
+
+
+def _set_class_count(head: dict[str, Any], count: int, key: str) -> None:
+    old = head["num_classes"]
+    head["num_classes"] = count
+    # One output channel with a threshold can only tell two classes apart.
+    if head.get("out_channels") not in (None, 1):
+        head["out_channels"] = count
+    elif head.get("out_channels") == 1 and count != 2:
+        head["out_channels"] = None
+    _resize_all_weights(head, key, old, count)
+
+
+def _resize_all_weights(head: dict[str, Any], key: str, old: int, count: int) -> None:
+    if old == count:
+        return
+    for loss_key, loss in iterate_dicts(head, key):
+        weights = loss.get("class_weight")
+        if isinstance(weights, (list, tuple)):
+            loss["class_weight"] = _resize_weights(list(weights), old, count, loss_key)
+
+
+def _resize_weights(weights: list[float], old: int, count: int, key: str) -> list[float] | None:
+    """Stretch equal class weights to the new count (one more for "no object"); drop others."""
+    if old > 0 and len(set(weights[:old])) == 1 and len(weights) in (old, old + 1):
+        return weights[:1] * count + weights[old:]
+    text = "dropped %s.class_weight: %d weights for the %d classes of the config, the data has %d"
+    _LOG.warning(text, key, len(weights), old, count)
+    # Heads that know "no object" cannot do without weights.
+    return [1.0] * count + weights[old:] if len(weights) == old + 1 else None

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The metrics of a config's evaluators, and the COCO JSON that some of them compare with."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo.engine.config.tree import join_key
+from zoo.engine.config.type_names import find_type
+from zoo.errors import ZooError
+
+__all__ = ["bind_evaluator", "iterate_metrics"]
+
+_LOG = logging.getLogger("zoo")
+_OF_OTHER_DATA = ("CityScapesMetric", "CrowdHumanMetric", "LVISMetric", "OpenImagesMetric")
+
+
+def bind_evaluator(config: Any, key: str, path: Path) -> None:
+    """Give the metrics of an evaluator that compare with a COCO JSON another one.
+
+    A metric that can be given one, and is not, would take the annotations of the pipeline, which
+    test pipelines do not keep. One that reads another data set's own files becomes COCO's.
+
+    Args:
+        config: The whole config, changed in place.
+        key: ``val_evaluator`` or ``test_evaluator``.
+        path: The JSON.
+    """
+    if not config.get(key):
+        return
+    # One dict often stands under two keys (test_evaluator = val_evaluator).
+    config[key] = copy.deepcopy(config[key])
+    scope = str(config.get("default_scope") or "mmdet")
+    for place, metric in iterate_metrics(config[key], key):
+        _exchange(metric, place)
+        if "ann_file" in metric or _takes_ann_file(metric.get("type"), scope):
+            metric["ann_file"] = str(path.absolute())
+
+
+def _exchange(metric: dict[str, Any], key: str) -> None:
+    """Put COCO's metric in the place of one that reads files of another data set alone."""
+    kind = str(metric.get("type")).rpartition(".")[2]
+    if kind not in _OF_OTHER_DATA:
+        return
+    asked = metric.get("metric", "bbox")
+    asked = [asked] if isinstance(asked, str) else list(asked)
+    kept = [name for name in asked if name in ("bbox", "segm")] or ["bbox"]
+    metric.clear()
+    metric.update(type="mmdet.CocoMetric", metric=kept)
+    _LOG.warning("%s: %s reads files of another data set; CocoMetric takes its place", key, kind)
+
+
+def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each metric: of a dict, a list, or an evaluator's own.
+
+    Args:
+        evaluator: What stands under ``key``.
+        key: ``val_evaluator`` or ``test_evaluator``.
+    """
+    if isinstance(evaluator, (list, tuple)):
+        for number, part in enumerate(evaluator):
+            yield from iterate_metrics(part, join_key(key, number))
+    elif isinstance(evaluator, dict) and "metrics" in evaluator:
+        yield from iterate_metrics(evaluator["metrics"], join_key(key, "metrics"))
+    elif isinstance(evaluator, dict):
+        yield key, evaluator
+
+
+def _takes_ann_file(kind: Any, scope: str) -> bool:
+    try:
+        cls = find_type("METRICS", scope, kind) if isinstance(kind, str) else kind
+    except ZooError:  # said with its key when all types are checked
+        return False
+    return inspect.isclass(cls) and "ann_file" in inspect.signature(cls.__init__).parameters

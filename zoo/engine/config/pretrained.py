@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights that a config wants from the internet, mapped to files that the user has.
+
+Upstream configs start from ``torchvision://resnet50`` (needs torchvision), ``open-mmlab://...``
+(a host that is gone) or a plain address. None of these is fetched: the user names a file, a folder
+of files (torch's own cache is one), an address with its digest, or none. ``user://resnet50`` in a
+config of one's own says which weights would fit, and no more. A plugin's initializer may bring
+weights itself, as its manifest says; none leaves those out too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.catalog import read_catalog
+from zoo.engine.config.pretrained_url import is_url, read_url
+from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.errors import ConfigError, ZooError
+from zoo.manifest.rows import InitializerRow
+
+__all__ = ["Wanted", "find_wanted", "map_pretrained"]
+
+_REMOTE = re.compile(
+    r"^(user|torchvision|open-mmlab|openmmlab|mmcls|modelzoo|https?|s3|petrel|pavi|ftp)(://|:s3://)"
+)
+_KEYS = ("checkpoint", "pretrained", "load_from", "teacher_ckpt")
+_INITIALIZER = re.compile(r"(^|\.)init_cfg(\.\d+)?$")
+_WEIGHT_SUFFIXES = (".pth", ".pt", ".pkl", ".bin", ".safetensors")
+
+Fetch = Callable[[str, str], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One place in a config that asks for weights from elsewhere.
+
+    Attributes:
+        key: Dotted key of the string.
+        address: What stands there, e.g. ``open-mmlab://resnet50_v1c``.
+    """
+
+    key: str
+    address: str
+
+
+def find_wanted(config: dict[str, Any]) -> list[Wanted]:
+    """Return every remote address that stands for weights: ``checkpoint``, ``load_from``, ...
+
+    Args:
+        config: The whole config as a dict.
+    """
+    return [
+        Wanted(join_key(key, name), node[name])
+        for key, node in iterate_dicts(config)
+        for name in _KEYS
+        if isinstance(node.get(name), str) and _REMOTE.match(node[name])
+    ]
+
+
+def map_pretrained(
+    config: dict[str, Any], choice: str | Path | None, fetch: Fetch | None = None
+) -> None:
+    """Replace each remote address by a file, or by nothing; fetches what the user alone named.
+
+    Args:
+        config: The whole config, changed in place.
+        choice: A weights file (only where the config wants one set of weights), its address as
+            `zoo.engine.config.pretrained_url.read_url` takes it, a folder that holds them under
+            their upstream names, ``"none"`` to start from random weights, in place of those of
+            plugins' initializers too, or None where the user said nothing. A file for a config
+            that wants no remote weights becomes its ``load_from``.
+        fetch: What returns the file of an address and a sha256; None refuses addresses.
+
+    Raises:
+        ConfigError: Weights are wanted and ``choice`` is None, does not exist, does not hold
+            them, or is an address without a digest.
+        DownloadError: ``fetch`` cannot get them.
+    """
+    wanted = find_wanted(config)
+    if is_url(choice):
+        choice = _fetched(wanted, str(choice), fetch)
+    if str(choice) == "none":
+        _start_at_random(config, wanted)
+    elif choice is not None:
+        for item in reversed(wanted):
+            _replace(config, item, _choose(wanted, item, choice))
+        if not wanted:
+            _start_from(config, choice)
+    elif wanted:
+        raise _unmapped(wanted)
+
+
+def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:
+    url = read_url(choice)
+    _check_same(wanted)
+    if fetch is None:
+        message = f"cannot take pretrained weights from {url.shown!r}: reading a config fetches "
+        message += "nothing, expected a file."
+        raise ConfigError(message, where="--pretrained", hint="download it and give the file.")
+    return fetch(url.address, url.sha256)
+
+
+def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:
+    # Backwards, so that removing from a list moves no place that is still to come.
+    for item in reversed(wanted):
+        _replace(config, item, None)
+    for key, node in reversed(list(iterate_dicts(config))):
+        if _INITIALIZER.search(key) and _brings_weights(node.get("type")):
+            _remove(config, key)
+
+
+def _brings_weights(name: Any) -> bool:
+    """Return whether a type is a plugin's initializer with weights from elsewhere."""
+    if not isinstance(name, str) or not name.startswith("zoo."):
+        return False
+    try:
+        found = read_catalog().registered("WEIGHT_INITIALIZERS", name.removeprefix("zoo."))
+    except ZooError:
+        return False  # a name that nobody has is reported with all others, before building
+    return isinstance(found.row, InitializerRow) and found.row.pretrained
+
+
+def _start_from(config: dict[str, Any], choice: str | Path) -> None:
+    path = Path(os.path.expanduser(choice))
+    if not os.path.isfile(path):
+        message = f"no pretrained weights at {str(path)!r}: expected a file."
+        hint = "--pretrained takes FILE, URL or none; this config names no remote weights."
+        raise ConfigError(message, where="--pretrained", hint=hint)
+    config["load_from"] = str(path.absolute())
+
+
+def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:
+    path = Path(os.path.expanduser(choice))
+    if os.path.isdir(path):
+        return _find_in_folder(path, item)
+    if not os.path.isfile(path):
+        message = f"no pretrained weights at {str(path)!r}: no such file or folder."
+        hint = "--pretrained takes FILE, DIR, URL or none."
+        raise ConfigError(message, where=item.key, hint=hint)
+    _check_same(wanted)
+    return str(path.absolute())
+
+
+def _check_same(wanted: list[Wanted]) -> None:
+    """Raise where one file cannot be all that a config wants."""
+    addresses = sorted({item.address for item in wanted})
+    if len(addresses) > 1:
+        message = f"cannot use one file for {len(addresses)} sets of weights: "
+        message += f"the config wants {' and '.join(addresses)}."
+        hint = "--pretrained DIR with a folder that holds them, or --cfg-options KEY=FILE for each."
+        raise ConfigError(message, where=", ".join(item.key for item in wanted), hint=hint)
+
+
+def _find_in_folder(folder: Path, item: Wanted) -> str:
+    """Return the file whose name is the address's last part, digits of its hash aside."""
+    name = item.address.rsplit("/", 1)[-1]
+    stem = name.removesuffix(Path(name).suffix) if name.endswith(_WEIGHT_SUFFIXES) else name
+    pattern = re.compile(rf"{re.escape(stem)}(-[0-9a-f]{{8,64}}|_[0-9a-f]{{8,64}})?")
+    for file in sorted(folder.iterdir()):
+        if file.suffix in _WEIGHT_SUFFIXES and pattern.fullmatch(file.stem):
+            return str(file.absolute())
+    message = f"no weights for {item.address!r} in {str(folder)!r}: expected {stem}.pth "
+    message += f"or {stem}-<hash>.pth."
+    hint = f"put the file there, or --cfg-options {item.key}=FILE, or --pretrained none."
+    raise ConfigError(message, where=item.key, hint=hint)
+
+
+def _replace(config: dict[str, Any], item: Wanted, file: str | None) -> None:
+    parent, _, name = item.key.rpartition(".")
+    node = _at(config, parent)
+    if file is not None or node.get("type") != "Pretrained":
+        node[name] = file
+    else:
+        _remove(config, parent)
+
+
+def _remove(config: dict[str, Any], key: str) -> None:
+    """Take one dict out of the list that it is in, or put None in its place."""
+    parent, _, name = key.rpartition(".")
+    node = _at(config, parent)
+    if isinstance(node, list):
+        del node[int(name)]
+    else:
+        node[name] = None
+
+
+def _at(config: dict[str, Any], key: str) -> Any:
+    node: Any = config
+    for part in key.split(".") if key else ():
+        node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
+    return node
+
+
+def _unmapped(wanted: list[Wanted]) -> ConfigError:
+    addresses = sorted({item.address for item in wanted})
+    message = f"cannot fetch pretrained weights {', '.join(map(repr, addresses))}: "
+    message += "zoo does not download what has no digest, expected a file."
+    hint = "--pretrained FILE (or a DIR that holds them), or --pretrained none for random weights."
+    return ConfigError(message, where=", ".join(item.key for item in wanted), hint=hint)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An address of pretrained weights as a user types it: ``https://host/vgg16.pth#sha256=...``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from zoo.errors import ConfigError
+from zoo.weights.fetching.addresses import shown_address
+
+__all__ = ["PretrainedURL", "is_url", "read_url"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:")
+_SCHEMES = ("https", "http", "file")
+_DIGEST = re.compile(r"sha256=([0-9A-Fa-f]{64})")
+_OPTION = "--pretrained"
+_HINT = "append #sha256=... (`sha256sum FILE` of a copy that you trust), or download it and give "
+_HINT += "the file."
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainedURL:
+    """Where weights are, and what they must be.
+
+    Attributes:
+        address: https, http or file, without the digest.
+        sha256: 64 hex digits, lower case.
+    """
+
+    address: str
+    sha256: str
+
+    @property
+    def shown(self) -> str:
+        """Return it as records keep it: without a password, a token or a folder of one's own."""
+        shown = shown_address(self.address)
+        if shown.startswith("file:"):
+            shown = shown.rpartition("/")[2]
+        return f"{shown}#sha256={self.sha256}"
+
+
+def is_url(choice: Any) -> bool:
+    """Return whether a choice of weights is meant as an address, not as a file or a folder."""
+    return isinstance(choice, str) and _URL.match(choice) is not None
+
+
+def read_url(text: str) -> PretrainedURL:
+    """Return an address and its digest; nothing is asked.
+
+    Args:
+        text: ``ADDRESS#sha256=<64 hex digits>``, with an address of https, http or file.
+
+    Raises:
+        ConfigError: It has no digest, or one that is none, or cannot be fetched by zoo.
+    """
+    address, _, fragment = text.partition("#")
+    _check_address(address)
+    message = f"cannot fetch pretrained weights from {shown_address(address)!r}: "
+    if not fragment:
+        message += "it has no digest."
+        raise ConfigError(message, where=_OPTION, hint=_HINT)
+    found = _DIGEST.fullmatch(fragment)
+    if found is None:
+        message += f"its digest is {fragment!r}, expected #sha256= and 64 hex digits."
+        digits = re.search(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])", fragment)
+        hint = f"did you mean #sha256={digits[0].lower()}?" if digits else _HINT
+        raise ConfigError(message, where=_OPTION, hint=hint)
+    return PretrainedURL(address, found[1].lower())
+
+
+def _check_address(address: str) -> None:
+    hint = "download it and give the file."
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        message = f"cannot fetch pretrained weights: their address is malformed ({error})."
+        raise ConfigError(message, where=_OPTION, hint="mend the address.") from error
+    message = f"cannot fetch pretrained weights from {shown_address(address)!r}: "
+    if parts.scheme not in _SCHEMES:
+        message += f"it begins with {parts.scheme}:, expected https, http or file."
+        raise ConfigError(message, where=_OPTION, hint=hint)
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            message += f"expected {Path('/folder/file.pth').as_uri()}, with a whole path."
+            raise ConfigError(message, where=_OPTION, hint="give the file as it is, or mend it.")
+    elif not parts.hostname:
+        message += "it names no host."
+        raise ConfigError(message, where=_OPTION, hint="mend the address.")

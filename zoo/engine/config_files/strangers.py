@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which configs are strangers', and the line that says so before one is read.
+
+A config of any suffix is code: a ``.py`` is run, and one in JSON or YAML names what is imported and
+called when it is built, and may have a ``.py`` among its bases.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import site
+import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from zoo.engine.config_files.own_configs import is_own
+from zoo.engine.config_files.safe_yaml import read_yaml
+from zoo.engine.patching import exchanged
+from zoo.errors import ConfigError
+
+__all__ = ["admit_config", "is_foreign", "naming_foreign"]
+
+_LOG = logging.getLogger("zoo")
+_ADMITTED: set[Path] = set()
+
+
+@contextmanager
+def naming_foreign() -> Iterator[None]:
+    """Let mmengine read no config, and no base of one, that `admit_config` was not asked about.
+
+    Whatever reads configs inside the block is meant: mmengine itself, and models that are given
+    their teacher's config. YAML is read as data: `zoo.engine.config_files.safe_yaml`.
+
+    Raises:
+        ConfigError: A config is a stranger's, and ``ZOO_NO_FOREIGN_CODE`` refuses those.
+    """
+    from mmengine.config import Config
+    from mmengine.fileio import YamlHandler
+
+    readers = {
+        name: staticmethod(_admitting(getattr(Config, name)))
+        for name in ("_file2dict", "_parse_lazy_import")
+    }
+    with exchanged(Config, **readers), exchanged(YamlHandler, load_from_fileobj=_load_yaml):
+        yield
+
+
+def _admitting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def read(filename: str, *args: Any, **kwargs: Any) -> Any:
+        admit_config(Path(filename))
+        try:
+            return original(filename, *args, **kwargs)
+        except ConfigError as error:  # of a base, whose name the reader of it does not know
+            error.where = error.where or str(filename)
+            raise
+
+    return read
+
+
+def _load_yaml(_: Any, file: Any, **__: Any) -> Any:
+    return read_yaml(file.read())
+
+
+def admit_config(path: Path) -> None:
+    """Name a config on the log, or refuse it, where it came with neither zoo nor a plugin.
+
+    Each file is named once in a process.
+
+    Args:
+        path: A config that is about to be read.
+
+    Raises:
+        ConfigError: It is a stranger's, and ``ZOO_NO_FOREIGN_CODE`` is set, but to 0.
+    """
+    file = Path(os.path.realpath(os.path.expanduser(path)))
+    if file in _ADMITTED or not file.is_file() or not is_foreign(file):
+        return
+    if os.environ.get("ZOO_NO_FOREIGN_CODE", "0") not in ("", "0"):
+        message = f"cannot use the config {path.name!r}: it runs code that came with neither zoo "
+        message += "nor a plugin, and ZOO_NO_FOREIGN_CODE refuses that."
+        hint = "read that file, and set ZOO_NO_FOREIGN_CODE=0 for this run if you trust it."
+        raise ConfigError(message, where=path, hint=hint)
+    _ADMITTED.add(file)
+    if path.suffix == ".py":
+        text = "running the config %s: it is Python; use those of people you trust"
+    else:
+        text = "taking the config %s: it names code to run; use those of people you trust"
+    _LOG.warning(text, path)
+
+
+def is_foreign(path: Path) -> bool:
+    """Return whether a config came from outside: not installed, and not of a run of one's own.
+
+    Installed packages (upstream's configs lie in theirs), the source checkout and every plugin that
+    the catalog finds are code that the user chose to run already. A work dir is not: its config
+    is whatever the folder's maker left there, unless this user's training wrote it.
+    """
+    file = path.resolve()
+    is_known = any(file.is_relative_to(folder) for folder in _known_folders())
+    return not is_known and not is_own(file)
+
+
+def _known_folders() -> Iterator[Path]:
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    from zoo.catalog import read_catalog
+    from zoo.manifest.discovery import find_checkouts
+
+    for name in ("purelib", "platlib"):
+        yield Path(sysconfig.get_path(name)).resolve()
+    for folder in (*site.getsitepackages(), site.getusersitepackages()):
+        yield Path(folder).resolve()
+    for checkout in find_checkouts():
+        yield from (checkout / "configs", checkout / "plugins")
+    for record in read_catalog().plugins:
+        if record.path is not None:
+            yield record.path.parent.resolve()
+    # Upstream installed from its checkout, where `.mim/configs` is a link to the configs there.
+    for package in MODULE2PACKAGE:
+        spec = find_spec(package)
+        for place in (spec and spec.submodule_search_locations) or ():
+            yield (Path(place) / ".mim" / "configs").resolve()

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run's data is: its classes, its digests, and what it was trained on before."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All data that a run was ever trained on: a list in its checkpoints that only grows.
+
+A run may go on with other data, if its user says so, or begin with the weights of another run. Its
+weights have seen the images of all of them, whatever the config says in the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.hooks import Hook
+
+from zoo.engine.config.data_folder import iterate_leaves
+from zoo.engine.dataset.facts import contents_of_splits, facts_of_loader
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+__all__ = ["DataUse", "HistoryNote", "current_use", "extend_history", "read_history", "short"]
+
+_KEY = "zoo_data"
+_SPLITS = ("train", "val")
+_DIGITS = 16  # of a sha256: enough to tell images apart, and a quarter of the space
+_NOTED = re.compile(r"^zoo_data_digest ?= ?'(?P<digest>[0-9a-f]{64})'$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """Data that weights were trained on.
+
+    Attributes:
+        digest: Of the prepared folder; None where the data was not prepared.
+        name: What the data is called.
+        step: The step of the run at which its use began.
+        images: Split -> the first 16 hex digits of the sha256 of each image and of its source,
+            sorted; of a folder that was not prepared, none.
+    """
+
+    digest: str | None
+    name: str
+    step: int = 0
+    images: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def short(digests: Collection[str]) -> frozenset[str]:
+    """Return digests as `DataUse.images` has them."""
+    return frozenset(digest[:_DIGITS] for digest in digests)
+
+
+def current_use(config: Mapping[str, Any]) -> DataUse:
+    """Return the data that a config trains on.
+
+    Raises:
+        DataError: It lies in a prepared folder that does not hold.
+    """
+    loader = config["train_dataloader"]
+    facts = facts_of_loader(loader)
+    if "digest" not in facts:
+        return DataUse(None, str(facts["name"]))
+    _, leaf = next(iterate_leaves(loader["dataset"], ""))
+    root = Path(leaf["data_root"])
+    images = {split: sorted(short(contents_of_splits(root, [split]))) for split in _SPLITS}
+    return DataUse(facts["digest"], str(facts["name"]), 0, images)
+
+
+def read_history(meta: Mapping[str, Any]) -> tuple[DataUse, ...]:
+    """Return the data that a checkpoint was trained on, the oldest first.
+
+    Args:
+        meta: Of the checkpoint. One that keeps no list still has its config as a text, which names
+            a digest; it is searched, and not run.
+    """
+    kept = meta.get(_KEY)
+    rows = kept if isinstance(kept, list) else []
+    found = [use for row in rows if isinstance(row, Mapping) and (use := _read(row))]
+    if found:
+        return tuple(found)
+    noted = _NOTED.search(str(meta.get("cfg") or ""))
+    return (DataUse(noted["digest"], "data of an older run"),) if noted else ()
+
+
+def _read(row: Mapping[str, Any]) -> DataUse | None:
+    digest, name, step, images = (row.get(key) for key in ("digest", "name", "step", "images"))
+    if not (digest is None or isinstance(digest, str)) or type(step) is not int:
+        return None
+    texts = {
+        str(split): [text for text in part if isinstance(text, str)]
+        for split, part in (images.items() if isinstance(images, Mapping) else ())
+        if isinstance(part, list)
+    }
+    return DataUse(digest, str(name), step, texts)
+
+
+def extend_history(
+    config: Config, path: str | Path, meta: Mapping[str, Any], *, resumes: bool, other_data: bool
+) -> tuple[DataUse, ...]:
+    """Return the history of a run that goes on from a checkpoint, with the data of its config.
+
+    Args:
+        config: What is to be trained.
+        path: The checkpoint.
+        meta: Of the checkpoint.
+        resumes: Whether its run goes on, rather than that another begins with its weights.
+        other_data: Whether it may go on with other data.
+
+    Raises:
+        DataError: The run goes on with other data, and may not.
+    """
+    history, now = read_history(meta), current_use(config)
+    if not history or not resumes:
+        return (*history, now)
+    last = history[-1]
+    if last.digest == now.digest:
+        return history
+    if not other_data:
+        raise _other_data(Path(path), last, now)
+    step = meta.get("iter")
+    return (*history, DataUse(now.digest, now.name, step if type(step) is int else 0, now.images))
+
+
+def _other_data(path: Path, last: DataUse, now: DataUse) -> DataError:
+    def shown(use: DataUse) -> str:
+        return use.name if use.digest is None else f"{use.name} of digest {use.digest[:12]}"
+
+    message = f"cannot resume from {path.name!r}: it was trained on {shown(last)}, "
+    message += f"found {shown(now)}. What it has seen in training may be validation or test there."
+    hint = "give the folder that it was trained on by --data; or go on with --other-data, which "
+    hint += "every later checkpoint notes."
+    return DataError(message, path=path, hint=hint)
+
+
+class HistoryNote(Hook):  # type: ignore[misc]
+    """Keeps a history in every checkpoint of a run.
+
+    Args:
+        history: The oldest first.
+    """
+
+    def __init__(self, history: Sequence[DataUse]) -> None:
+        self._rows = [asdict(use) for use in history]
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keep the history in the checkpoint."""
+        checkpoint["meta"][_KEY] = self._rows

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics of a checkpoint on a split, image by image."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

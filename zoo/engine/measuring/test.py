@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: PT028 - named as the command, it is no test
+"""``test``: the metrics of a checkpoint on one split, and each image's own values."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from zoo.engine.checkpoints.fit import check_fits
+from zoo.engine.config.building import build_runner, explaining
+from zoo.engine.config.data_folder import family_of
+from zoo.engine.config.type_names import check_type_names
+from zoo.engine.config.worker_errors import explaining_workers
+from zoo.engine.dataset.class_check import check_run_classes
+from zoo.engine.dataset.class_order import check_class_order
+from zoo.engine.measuring.per_image import PerImageValues, keeping_per_image
+from zoo.engine.measuring.test_extras import use_test_time_augmentation
+from zoo.engine.measuring.window_tests import choose_windows, seeing_windows
+from zoo.engine.processes import join_processes, unwrap_model
+from zoo.engine.resuming.shielding import shielding_workers
+from zoo.engine.runs.progress import watch_runner
+from zoo.engine.work_dir.no_results import leaving_no_results_out
+from zoo.errors import ConfigError, DataError
+from zoo.files import digest_of_file, replace_file
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    from zoo.data import Tiling
+
+__all__ = ["SCHEMA", "measured_split", "test"]
+
+SCHEMA = "zoo.test/1"
+_SPLITS = ("train", "val", "test")
+# What only training needs, and would be built, or would have to be there, all the same.
+_TRAINING = (
+    "train_dataloader",
+    "train_cfg",
+    "optim_wrapper",
+    "param_scheduler",
+    "val_dataloader",
+    "val_loss_dataloader",
+    "val_cfg",
+    "val_evaluator",
+    "auto_scale_lr",
+)
+
+
+def test(
+    config: Config,
+    checkpoint: str | Path,
+    *,
+    split: str = "test",
+    out: str | Path | None = None,
+    launcher: str = "none",
+    tta: bool = False,
+    tiles: bool | None = None,
+    cfg_options: Sequence[str] = (),
+) -> dict[str, float]:
+    """Return the metrics of a checkpoint on one split of a config's data.
+
+    Validation and test are measured as the config has them, training images through the test
+    pipeline; a config without a test part is measured as it is validated, and that is said.
+    Instances are found as ``zoo predict`` finds them, through windows where the config states
+    them; validation while training is of whole images.
+    mmengine's log goes to the folder ``test`` in the work dir, so that the config and the curves
+    of training stay as they are.
+
+    Args:
+        config: As `read_config` returns it; not changed.
+        checkpoint: A ``.pth`` of training, or a published ``.safetensors``.
+        split: ``train``, ``val`` or ``test``.
+        out: A JSON file for the metrics and each image's values (schema ``zoo.test/1``); written
+            whole or not at all.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        tta: Whether to test with the config's test-time augmentation.
+        tiles: True to see images through the config's windows, False as a whole; None for what
+            ``zoo predict`` does.
+        cfg_options: What was laid over the config, as ``key=value``, for ``out`` to tell.
+
+    Returns:
+        Name -> value, in the units of the metrics (mmseg's are percent).
+
+    Raises:
+        ConfigError: The config has no such split, or cannot be built.
+        CheckpointError: The weights cannot be read, or do not fit model or classes.
+        DataError: The data is not there, or is empty.
+    """
+    from zoo.engine.resuming.safe_loading import safe_loading
+    from zoo.engine.work_dir.run_facts import without_places
+
+    split = measured_split(config, split)
+    config = _config_for(config, split)
+    config.launcher = launcher
+    config.load_from, config.resume = str(checkpoint), False
+    config.work_dir = str(Path(config.work_dir) / "test")
+    weights = load_checkpoint(checkpoint)
+    with explaining(config, doing="use the config"):
+        _check(config)
+    tiling = choose_windows(config, tiles, tta=tta)
+    if tta:
+        use_test_time_augmentation(config)
+    join_processes(config)
+    with safe_loading(), leaving_no_results_out(), shielding_workers():
+        runner = build_runner(config)
+        model = unwrap_model(runner.model)
+        module: Any = model.module if tta else model
+        check_fits(module, weights.state_dict, checkpoint)
+        _check_images(runner, config, split)
+        keeping = (
+            contextlib.nullcontext()
+            if out is None
+            else keeping_per_image(runner.test_loop.evaluator)
+        )
+        seeing = _seeing(runner, config, tiling)
+        with keeping as kept, seeing, watch_runner(runner), explaining_workers():
+            metrics: dict[str, float] = runner.test()
+        if out is not None and kept is not None:
+            way: dict[str, Any] = {"tta": tta, **_windows(config, tiling)}
+            way["cfg_options"] = [without_places(option) for option in cfg_options]
+            _write(Path(out), _document(config, weights, split, way, metrics, kept))
+    return metrics
+
+
+def _check_images(runner: Runner, config: Config, split: str) -> None:
+    with explaining(config):
+        loop = runner.test_loop
+    if not len(loop.dataloader.dataset):
+        message = f"cannot test: the split {split!r} has no images."
+        raise DataError(message, where="test_dataloader.dataset", hint="choose another --split.")
+
+
+def _seeing(
+    runner: Runner, config: Config, tiling: Tiling | None
+) -> contextlib.AbstractContextManager[None]:
+    hook = (config.get("default_hooks") or {}).get("visualization") or {}
+    classes = tuple(runner.test_loop.dataloader.dataset.metainfo.get("classes") or ())
+    model = unwrap_model(runner.model)
+    return seeing_windows(model, config, classes, tiling, dense=bool(hook.get("draw")))
+
+
+def _windows(config: Config, tiling: Tiling | None) -> dict[str, Any]:
+    """Return how instances were looked for, as plain values; nothing of label maps."""
+    if tiling is not None:
+        return {"tiling": {"tile_px": tiling.tile_px, "overlap_px": tiling.overlap_px}}
+    return {"tiling": None} if family_of(config) == "instance" else {}
+
+
+def _check(config: Config) -> None:
+    check_type_names(config)
+    check_run_classes(config, "test_dataloader")
+    check_class_order(config, ("test",))
+
+
+def measured_split(config: Config, split: str) -> str:
+    """Return the split that is measured: ``val`` where a config is to be tested and has no test."""
+    has_no_test = not config.get("test_dataloader") and config.get("val_dataloader")
+    return "val" if split == "test" and has_no_test else split
+
+
+def _config_for(config: Config, split: str) -> Config:
+    """Return a copy of the config whose test loader reads the split."""
+    config = copy.deepcopy(config)
+    if split not in _SPLITS:
+        message = f"no split {split!r}: expected one of {', '.join(_SPLITS)}."
+        raise ConfigError(message, where="--split")
+    # A config without a test part is tested as it is validated.
+    for part in ("dataloader", "evaluator", "cfg"):
+        source = config.get(f"val_{part}") if split == "val" else None
+        if source is not None or config.get(f"test_{part}") is None:
+            config[f"test_{part}"] = copy.deepcopy(source or config.get(f"val_{part}"))
+    if split == "train" and config.get("train_dataloader") and config.get("test_dataloader"):
+        _read_train_images(config)
+    if not config.get(f"{split}_dataloader") or not config.get("test_evaluator"):
+        message = f"cannot test on {split!r}: the config has no data loader or evaluator for it."
+        raise ConfigError(message, where=config.filename, hint="choose another --split.")
+    config.test_cfg = _test_loop(config.get("test_cfg"))
+    for key in _TRAINING:
+        config.pop(key, None)
+    return config
+
+
+def _read_train_images(config: Config) -> None:
+    from zoo.engine.config.data_folder import iterate_leaves
+    from zoo.engine.config.evaluators import bind_evaluator
+
+    _, source = next(iterate_leaves(config.train_dataloader["dataset"], ""))
+    _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
+    config.test_dataloader["dataset"] = {**source, "pipeline": leaf["pipeline"]}
+    truth = str(source.get("ann_file", ""))
+    if truth.endswith(".json"):
+        bind_evaluator(config, "test_evaluator", Path(source.get("data_root") or "", truth))
+
+
+def _test_loop(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    loop = dict(config or {})
+    if loop.get("type") in (None, "ValLoop"):
+        loop["type"] = "TestLoop"
+    return loop
+
+
+def _document(
+    config: Config,
+    weights: Checkpoint,
+    split: str,
+    way: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    kept: PerImageValues,
+) -> dict[str, Any]:
+    from zoo.engine.config.data_folder import iterate_leaves
+    from zoo.engine.dataset.facts import evaluator_text, facts_of_images, facts_of_loader
+
+    _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
+    root = leaf.get("data_root") or ""
+    rows = kept.rows()
+    return {
+        "schema": SCHEMA,
+        "config": Path(config.filename or "").name,
+        "checkpoint": weights.path.name,
+        "checkpoint_sha256": digest_of_file(weights.path),
+        "data": facts_of_loader(config.test_dataloader),
+        "evaluator": evaluator_text(config.test_evaluator),
+        "split": split,
+        "images": facts_of_images([row["file"] for row in rows], root),
+        **way,
+        "metrics": {name: _plain(value) for name, value in metrics.items()},
+        "per_image": [{**row, "file": _inside(row["file"], root)} for row in rows],
+    }
+
+
+def _inside(file: str, root: str) -> str:
+    """Return a file's path within the data set's root, or as it is where it lies elsewhere."""
+    path = Path(file)
+    if root and path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    return file
+
+
+def _plain(value: Any) -> Any:
+    number = value.item() if hasattr(value, "item") else value
+    return None if isinstance(number, float) and not math.isfinite(number) else number
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    from mmengine.dist import is_main_process
+
+    if is_main_process():
+        text = json.dumps(document, indent=1, allow_nan=False)
+        replace_file(path, f"{text}\n".encode())

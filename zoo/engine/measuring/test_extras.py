@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What OpenMMLab's test script can do beside measuring: augment the test, and draw it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["draw_while_testing", "use_test_time_augmentation"]
+
+_WHERE = "default_hooks.visualization"
+
+
+def use_test_time_augmentation(config: Config) -> None:
+    """Wrap a config's model in its ``tta_model`` and read images by ``tta_pipeline``, in place.
+
+    Args:
+        config: A config with both, and a ``test_dataloader``.
+
+    Raises:
+        ConfigError: It lacks one of the two.
+    """
+    from zoo.engine.config.data_folder import iterate_leaves
+
+    for key in ("tta_model", "tta_pipeline"):
+        if not config.get(key):
+            message = f"cannot test with --tta: the config has no {key}."
+            hint = (
+                "leave --tta out, or add tta_model and tta_pipeline as mmseg's configs have them."
+            )
+            raise ConfigError(message, where=config.filename, hint=hint)
+    for _, leaf in iterate_leaves(config.test_dataloader["dataset"], ""):
+        leaf["pipeline"] = config.tta_pipeline
+    config.model = {**config.tta_model, "module": config.model}
+
+
+def draw_while_testing(
+    config: Config, folder: str | Path | None, *, show: bool = False, wait_s: float = 2.0
+) -> None:
+    """Turn on a config's visualisation hook for every image, in place.
+
+    Args:
+        config: A config whose ``default_hooks`` has a visualisation hook.
+        folder: Where the pictures go, or None.
+        show: Whether to open a window for each; needs a display.
+        wait_s: Seconds that a window stays.
+
+    Raises:
+        ConfigError: The config has no visualisation hook.
+    """
+    hook = (config.get("default_hooks") or {}).get("visualization")
+    if not hook:
+        message = "cannot draw: the config has no visualisation hook."
+        hint = "add visualization=dict(type='SegVisualizationHook') to default_hooks."
+        raise ConfigError(message, where=_WHERE, hint=hint)
+    hook.update(draw=True, interval=1, show=show, wait_time=wait_s)
+    if folder is not None:
+        # mmseg's visualizer names the folder, mmdet's hook does.
+        if str(hook["type"]).rpartition(".")[2] == "DetVisualizationHook":
+            hook["test_out_dir"] = str(Path(folder).absolute())
+        else:
+            config.visualizer["save_dir"] = str(Path(folder).absolute())

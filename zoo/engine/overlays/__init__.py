@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results drawn over their pictures."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

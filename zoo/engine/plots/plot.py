@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs as pictures: losses, validation metrics, learning rates, and values image by image."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.engine.plots.curves import run_panels
+from zoo.engine.plots.strips import test_panels
+from zoo.engine.plots.style import STYLE, Draw
+from zoo.engine.work_dir.scalars import PerImage, RunLog, read_per_image, read_run_log
+from zoo.errors import DataError
+from zoo.files import replace_file
+
+__all__ = ["plot"]
+
+FORMATS = (".png", ".pdf", ".svg")
+_MOST_PANELS = 40
+PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.6, 130
+
+
+def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Path:
+    """Draw runs into one picture and return its path.
+
+    Work dirs give panels over iterations, the runs overlaid: the loss of training and, where it
+    is measured (``val/loss``), of validation in one panel; of a single run the parts of both; the
+    validation metrics (those between 0 and 1 apart from the others; more than six are parted by
+    their names' first word); and the learning rate. A star marks each metric's best value, and the
+    legend states it: the lowest of a loss, error or distance, else the highest. A dashed line
+    through all panels marks the step whose checkpoint the run kept as its best one
+    (``save_best``), or where it kept none the best of the metric that its log names first. Of a
+    single run dotted lines mark where a learning rate that lasts follows another, as stages have
+    it.
+
+    Files that ``zoo test --out`` wrote give a panel of values image by image.
+
+    Args:
+        sources: Work dirs, and ``.json`` files of ``zoo test --out``.
+        out: The picture, ``.png``, ``.pdf`` or ``.svg``; what was there is replaced.
+
+    Raises:
+        DataError: A source has no log or no values, or the picture cannot be written.
+    """
+    path = Path(out)
+    if path.suffix.lower() not in FORMATS:
+        message = f"cannot draw {path.name!r}: expected a name that ends in {', '.join(FORMATS)}."
+        raise DataError(message, path=path, hint=f"write --out {path.with_suffix('.png')}.")
+    runs, tests = _read(sources)
+    panels = [*run_panels(runs), *test_panels(tests)]
+    if not panels:
+        message = f"cannot plot {str(sources[0])!r}: its log has no losses, metrics or rates."
+        raise DataError(message, path=Path(sources[0]), hint="give a work dir of `zoo train`.")
+    if len(panels) > _MOST_PANELS:
+        message = f"cannot plot {str(sources[0])!r}: it takes {len(panels)} panels, expected at "
+        message += f"most {_MOST_PANELS}."
+        hint = "give fewer work dirs and files, or those of fewer metrics."
+        raise DataError(message, path=Path(sources[0]), hint=hint)
+    replace_file(path, _render(panels, path.suffix.lower()[1:]))
+    return path
+
+
+def _read(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[RunLog], list[PerImage]]:
+    runs: list[RunLog] = []
+    tests: list[PerImage] = []
+    for source in map(Path, sources):
+        if os.path.isdir(source):
+            runs.append(read_run_log(source))
+        elif os.path.isfile(source):
+            tests.append(read_per_image(source))
+        else:
+            message = f"cannot plot {str(source)!r}: there is no such folder or file."
+            raise DataError(message, path=source, hint="give a work dir of `zoo train`.")
+    if not runs and not tests:
+        message = "cannot plot: no work dir and no file was given."
+        raise DataError(message, hint="give a work dir of `zoo train`.")
+    return runs, tests
+
+
+def _render(panels: Sequence[Draw], kind: str) -> bytes:
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = 1 if len(panels) == 1 else 2
+    rows = math.ceil(len(panels) / columns)
+    with matplotlib.rc_context(STYLE):
+        size = (PANEL_WIDTH_IN * columns, PANEL_HEIGHT_IN * rows)
+        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        places = figure.subplots(rows, columns, squeeze=False).ravel()
+        for place, panel in zip(places, panels, strict=False):
+            panel(place)
+        for place in places[len(panels) :]:
+            place.set_axis_off()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind)
+    return buffer.getvalue()

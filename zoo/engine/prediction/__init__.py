@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model and an image: a typed result."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image file -> what the model takes, through the config's own test pipeline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data import read_file, read_picture, to_uint8
+from zoo.data.pictures.decoding import BandChoice
+from zoo.data.pictures.formats import check_whole, kind_of
+from zoo.data.source.reading import open_file
+from zoo.engine.config.building import explaining
+from zoo.engine.config.data_folder import iterate_leaves
+from zoo.engine.records.budget import current_budget
+from zoo.engine.scenes.arrays import as_picture
+from zoo.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from numpy.typing import NDArray
+
+__all__ = ["ImageReader", "ReadImage", "find_test_dataset"]
+
+# What every OpenMMLab pipeline packs about its own resizing; the rest is the reader's to tell.
+_PIPELINE_KEYS = frozenset(
+    {
+        "bands",
+        "batch_input_shape",
+        "flip",
+        "flip_direction",
+        "img",
+        "img_id",
+        "img_padding_size",
+        "img_path",
+        "img_shape",
+        "keep_ratio",
+        "label_map",
+        "ori_shape",
+        "pad_shape",
+        "padding_size",
+        "reduce_zero_label",
+        "sample_idx",
+        "scale",
+        "scale_factor",
+        "seg_fields",
+        "seg_map_path",
+    }
+)
+_MAX_META_VALUES = 64
+# What decoders raise on files that are not what they take them for; PIL knows SyntaxErrors.
+_READER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadImage:
+    """One image, read.
+
+    Args:
+        batch: What ``model.test_step`` takes, a batch of one.
+        shown: ``(H, W)`` or ``(H, W, 3)`` RGB uint8, for people to look at.
+        meta: What the reader said of the image, as plain JSON values.
+    """
+
+    batch: dict[str, list[Any]]
+    shown: NDArray[np.uint8]
+    meta: dict[str, Any]
+
+
+class ImageReader:
+    """Reads images through a config's test pipeline, without its annotations.
+
+    The first transforms load: where that is mmcv's own ``LoadImageFromFile``, pictures are read
+    by :func:`zoo.data.read_picture`, as ``zoo data prepare`` reads them, unless the config takes
+    them ``unchanged``; then they are only checked to be whole. A plugin's loading
+    transform gets the path and is trusted with it; if it has a method ``reads(path) -> bool``,
+    that says which files of other suffixes are images to it, and if it has a method
+    ``load_pixels(results, pixels) -> results``, arrays go through that as pictures.
+
+    Args:
+        config: A resolved config; its default scope is set.
+        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them;
+            a plugin's loading transform finds them under ``bands``.
+
+    Raises:
+        ConfigError: It has no test pipeline, or one that loads no image.
+    """
+
+    def __init__(self, config: Config, *, bands: BandChoice = None) -> None:
+        from mmcv.transforms import LoadImageFromFile
+        from mmengine.registry import TRANSFORMS, init_default_scope
+
+        init_default_scope(config.get("default_scope", "mmseg"))
+        steps = [step for step in _test_pipeline(config) if not _loads_annotations(step)]
+        if not steps:
+            message = "cannot read images for this model: its test pipeline is empty."
+            raise ConfigError(message, where="test_dataloader.dataset.pipeline")
+        with explaining(config):
+            self._steps: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
+                TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in steps
+            ]
+        self._loader: Any = self._steps[0]
+        self._bands = bands
+        self._is_stock = type(self._loader) is LoadImageFromFile
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether 8-bit grey or RGB pixels stand for a file: mmcv's own loader reads it so."""
+        return self._is_stock and self._loader.color_type != "unchanged"
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether pictures without a file are taken: by mmcv's own loader, or ``load_pixels``."""
+        return self._is_stock or hasattr(self._loader, "load_pixels")
+
+    def reads(self, path: Path) -> bool:
+        """Return whether the loading transform itself calls a file an image."""
+        own: Callable[[Path], bool] | None = getattr(self._loader, "reads", None)
+        return own is not None and own(path)
+
+    def read(
+        self, image: str | os.PathLike[str] | NDArray[Any], *, where: str | None = None
+    ) -> ReadImage:
+        """Return one image as the model takes it.
+
+        Args:
+            image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit. Of a
+                plugin's loading transform without ``load_pixels`` it is what that would have read.
+            where: What messages call it: of a part of a scene, the scene's file.
+
+        Raises:
+            DataError: The file cannot be read, is not whole, or the pipeline fails on it.
+        """
+        if where is None:
+            where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
+        results: dict[str, Any] = {"img_path": where, "seg_fields": [], "reduce_zero_label": False}
+        if self._bands is not None:
+            results["bands"] = self._bands
+        steps = self._steps
+        if isinstance(image, np.ndarray):
+            steps = [self._take_array(image), *steps[1:]]
+        elif self.takes_pixels:
+            pixels = self._decode(image)
+            if pixels is not None:
+                results["img"] = pixels
+                steps = steps[1:]
+        elif self._is_stock:
+            check_whole(read_file(image), os.fspath(image))
+        return self._run(steps, results, where)
+
+    def _take_array(self, image: NDArray[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Return a step that has an array in place of what the loading transform would read."""
+        load_pixels = getattr(self._loader, "load_pixels", None)
+        if load_pixels is not None:
+            picture = as_picture(image)
+            return lambda results: load_pixels(results, picture)
+        pixels = self._as_loaded(image) if self._is_stock else image
+        return lambda results: {**results, "img": pixels}
+
+    def _run(
+        self, steps: Sequence[Callable[..., Any]], results: dict[str, Any], where: str
+    ) -> ReadImage:
+        told, budget = _told(results), current_budget()
+        for step in steps:
+            if budget is not None and told is not None:
+                budget.see_image(told["img"].shape[1], told["img"].shape[0], where)
+                budget.check_step(step, results["img"])
+            results = self._step(step, results, where)
+            told = told or _told(results)
+            if budget is not None and told is not None and "img" in results:
+                budget.see_image(told["img"].shape[1], told["img"].shape[0], where)
+                budget.check_picture(results["img"], step)
+        if told is None or "inputs" not in results:
+            message = (
+                f"cannot read {Path(where).name!r}: the test pipeline gives the model no input."
+            )
+            raise DataError(message, path=where)
+        sample = results["data_samples"]
+        if "ori_shape" not in sample.metainfo:
+            message = f"cannot read {Path(where).name!r}: the test pipeline packs no 'ori_shape'."
+            hint = "name it in meta_keys, or leave meta_keys out."
+            raise DataError(message, path=where, hint=hint)
+        batch = {"inputs": [results["inputs"]], "data_samples": [sample]}
+        shown = self._shown(told["img"], sample.metainfo["ori_shape"])
+        return ReadImage(batch, shown, _plain_meta({**told, **sample.metainfo}))
+
+    def _step(
+        self, step: Callable[..., Any], results: dict[str, Any], where: str
+    ) -> dict[str, Any]:
+        import cv2
+
+        try:
+            done: dict[str, Any] | None = step(results)
+        except (*_READER_ERRORS, cv2.error) as error:
+            message = f"cannot read {Path(where).name!r}: {_reason(error)}."
+            raise DataError(message, path=where) from error
+        if done is None:
+            message = f"cannot read {Path(where).name!r}: {type(step).__name__} gives nothing."
+            raise DataError(message, path=where)
+        return done
+
+    def _decode(self, path: str | os.PathLike[str]) -> NDArray[Any] | None:
+        """Return a file's pixels, or None of those that the loader itself has to make grey."""
+        is_upright = not self._loader.color_type.endswith("ignore_orientation")
+        picture = read_picture(path, bands=self._bands, upright=is_upright)
+        # Codecs make grey of colours by rules of their own, and training met OpenCV's.
+        is_color = picture.pixels.ndim == 3 and not picture.is_deep
+        if is_color and self._loader.color_type.startswith("grayscale"):
+            with open_file(path) as stream:
+                if kind_of(stream.read(1024)) in ("PNG", "JPEG"):
+                    return None
+        return self._as_loaded(picture.to_uint8())
+
+    def _as_loaded(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return grey or RGB pixels as mmcv's loader would: 8-bit, BGR or grey, as configured."""
+        import cv2
+
+        loader = self._loader
+        if loader.color_type == "unchanged":
+            return image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+        pixels: NDArray[Any] = to_uint8(as_picture(image))
+        is_grey = pixels.ndim == 2
+        if loader.color_type.startswith("grayscale"):
+            pixels = pixels if is_grey else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        elif is_grey:
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+        else:
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        return pixels.astype(np.float32) if loader.to_float32 else pixels
+
+    def _shown(self, loaded: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        import cv2
+
+        image = loaded[..., 0] if loaded.ndim == 3 and loaded.shape[2] < 3 else loaded
+        if image.ndim == 3:
+            # OpenMMLab reads BGR; of more channels the first three stand for the image.
+            image = np.ascontiguousarray(image[..., 2::-1])
+        if self._is_stock and image.dtype == np.float32:
+            image = np.clip(image, 0, 255).astype(np.uint8)
+        if image.dtype != np.uint8:
+            image = to_uint8(image)
+        if tuple(shape[:2]) != image.shape[:2]:
+            image = cv2.resize(image, (int(shape[1]), int(shape[0])), interpolation=cv2.INTER_AREA)
+        return np.asarray(image, np.uint8)
+
+
+def find_test_dataset(config: Config) -> Mapping[str, Any]:
+    """Return the first dataset of the test (else the validation) loader, or an empty dict."""
+    for loader in ("test_dataloader", "val_dataloader"):
+        dataset = (config.get(loader) or {}).get("dataset")
+        if dataset:
+            _, leaf = next(iterate_leaves(dataset, ""))
+            return leaf
+    return {}
+
+
+def _test_pipeline(config: Config) -> Sequence[Any]:
+    pipeline = find_test_dataset(config).get("pipeline") or config.get("test_pipeline")
+    if not pipeline:
+        message = "cannot read images for this model: its config has no test pipeline."
+        hint = "give it a test_dataloader, whose dataset has a pipeline."
+        raise ConfigError(message, where="test_dataloader.dataset.pipeline", hint=hint)
+    found: Sequence[Any] = pipeline
+    return found
+
+
+def _loads_annotations(step: Any) -> bool:
+    """Return whether a step reads masks: by its name, or as a child of mmcv's own."""
+    from mmcv.transforms import LoadAnnotations
+    from mmengine.registry import TRANSFORMS
+
+    if not isinstance(step, Mapping):
+        return isinstance(step, LoadAnnotations)
+    kind = step["type"]
+    name = kind if isinstance(kind, str) else kind.__name__
+    last = name.rpartition(".")[2]
+    if last.startswith("Load") and "Annotation" in last:
+        return True
+    found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(found, type) and issubclass(found, LoadAnnotations)
+
+
+def _told(results: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is known of an image as soon as its pixels are there, else None."""
+    if not isinstance(results.get("img"), np.ndarray):
+        return None
+    shape = results["img"].shape[:2]
+    results.setdefault("img_shape", shape)
+    results.setdefault("ori_shape", shape)
+    return dict(results)
+
+
+def _plain_meta(values: Mapping[str, Any]) -> dict[str, Any]:
+    meta = {}
+    for key, value in values.items():
+        if key in _PIPELINE_KEYS:
+            continue
+        plain = _plain(value)
+        if plain is not None:
+            meta[key] = plain
+    return meta
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON takes it, or None for what it has no place for."""
+    if isinstance(value, np.generic) or (
+        isinstance(value, np.ndarray) and value.size <= _MAX_META_VALUES
+    ):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, (str, int)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and len(value) <= _MAX_META_VALUES:
+        return [_plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0].rstrip('.')}" if text else type(error).__name__

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instances of one image or scene: through the model window by window, and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data import Tiling, Window, tile_windows
+from zoo.engine.prediction.forward import predict_sample
+from zoo.engine.prediction.results import InstanceResult
+from zoo.engine.scenes.merging import Detection, merge_windows
+from zoo.engine.scenes.roi_mask import RoiMask
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.engine.prediction.image_reader import ImageReader
+    from zoo.engine.prediction.model import LoadedModel
+    from zoo.engine.scenes.opening import Scene
+
+__all__ = ["predict_image", "predict_scene"]
+
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def predict_scene(
+    model: LoadedModel,
+    reader: ImageReader,
+    scene: Scene,
+    *,
+    tiling: Tiling | None,
+    score_thr: float,
+    where: str,
+) -> InstanceResult:
+    """Return the instances of a scene, seen through overlapping windows.
+
+    Memory goes with the window and with what was found, not with the scene: each mask is kept in
+    the box that it fills. Windows without data are passed over.
+
+    Args:
+        model: Of the task ``instance``.
+        reader: Of the model's config.
+        scene: Opened.
+        tiling: How the scene is cut; None to see it as a whole.
+        score_thr: Instances below it are left out, in ``[0, 1]``.
+        where: The image, for messages.
+
+    Raises:
+        DataError: The scene cannot be read, or the model fails on it.
+        ConfigError: The model gives no instances, or classes that it does not name.
+    """
+    width_px, height_px = scene.width_px, scene.height_px
+    whole = [Window(0, 0, width_px, height_px)]
+    windows = whole if tiling is None else tile_windows(width_px, height_px, tiling)
+    found: list[tuple[Window, Sequence[Detection]]] = []
+    gives_masks: list[bool] = []
+    meta: dict[str, Any] = {}
+    for window in windows:
+        pixels = scene.read(window)
+        if pixels is None:
+            continue
+        read = reader.read(pixels, where=where)
+        meta = meta or read.meta
+        sample = predict_sample(model, read.batch, where)
+        found.append((window, list(_detections(model, sample, window, _least(score_thr)))))
+        gives_masks.append("masks" in sample.pred_instances)
+    detections = merge_windows(found, width_px, height_px)
+    return _result(
+        model,
+        detections,
+        gives_masks=any(gives_masks) or not gives_masks,
+        score_thr=score_thr,
+        shape=(height_px, width_px),
+        windows=len(found),
+        meta=meta,
+        shown=scene.shown(),
+        georeference=scene.georeference,
+    )
+
+
+def predict_image(
+    model: LoadedModel, reader: ImageReader, image: Any, *, score_thr: float, where: str
+) -> InstanceResult:
+    """Return the instances of an image that the config's own loading transform reads whole.
+
+    Args:
+        model: Of the task ``instance``.
+        reader: Of the model's config.
+        image: A path or an array, as that transform takes it.
+        score_thr: Instances below it are left out, in ``[0, 1]``.
+        where: The image, for messages.
+
+    Raises:
+        DataError: The image cannot be read, or the model fails on it.
+        ConfigError: The model gives no instances, or classes that it does not name.
+    """
+    read = reader.read(image)
+    height_px, width_px = read.batch["data_samples"][0].metainfo["ori_shape"][:2]
+    sample = predict_sample(model, read.batch, where)
+    window = Window(0, 0, int(width_px), int(height_px))
+    detections = sorted(
+        _detections(model, sample, window, _least(score_thr)), key=lambda one: -one.score
+    )
+    return _result(
+        model,
+        detections,
+        gives_masks="masks" in sample.pred_instances,
+        score_thr=score_thr,
+        shape=(int(height_px), int(width_px)),
+        windows=1,
+        meta=read.meta,
+        shown=read.shown,
+    )
+
+
+def _least(score_thr: float) -> float:
+    """Return the least score that a result needs, for its counts too."""
+    return min(score_thr, THRESHOLDS[0])
+
+
+def _detections(
+    model: LoadedModel, sample: Any, window: Window, least: float
+) -> Iterator[Detection]:
+    """Yield what a model found in a window, in px of the scene."""
+    if "pred_instances" not in sample:
+        message = "cannot use the model's result: it holds no instances (pred_instances)."
+        hint = "use a detector or an instance model of mmdet."
+        raise ConfigError(message, where=model.name, hint=hint)
+    found = sample.pred_instances
+    found = found[found.scores >= least].cpu()
+    masks = found.masks.numpy() if "masks" in found else None
+    _check(model, found, masks, window)
+    offset = np.tile([window.left_px, window.top_px], 2)
+    boxes = (found.bboxes.numpy() + offset).tolist()
+    for index, (box, score, label) in enumerate(
+        zip(boxes, found.scores.tolist(), found.labels.tolist(), strict=True)
+    ):
+        mask = None
+        if masks is not None:
+            mask = RoiMask.cut(masks[index], window.left_px, window.top_px)
+            if mask is None:
+                continue  # a box whose mask has not one pixel shows nothing
+            if box[0] >= box[2] or box[1] >= box[3]:
+                box = mask.box  # SOLO gives masks, and boxes of zeros
+        yield Detection((box[0], box[1], box[2], box[3]), score, label, mask)
+
+
+def _check(model: LoadedModel, found: Any, masks: NDArray[Any] | None, window: Window) -> None:
+    labels = found.labels.numpy()
+    known = (labels >= 0) & (labels < len(model.classes))
+    if not known.all():
+        message = (
+            f"cannot use the model's instances: one is of class {labels[~known][0]}, "
+            f"the model has {len(model.classes)} classes."
+        )
+        raise ConfigError(message, where=model.name)
+    if not found.bboxes.isfinite().all():
+        message = "cannot use the model's boxes: one is not finite, expected numbers."
+        hint = "take weights from before its training diverged."
+        raise ConfigError(message, where=model.name, hint=hint)
+    size = (window.height_px, window.width_px)
+    if masks is not None and masks.shape[1:] != size:
+        message = (
+            f"cannot use the model's masks: they are {masks.shape[2]}x{masks.shape[1]} pixels, "
+            f"the image {size[1]}x{size[0]}, expected equal sizes."
+        )
+        raise ConfigError(message, where=model.name)
+
+
+def _result(
+    model: LoadedModel,
+    detections: Sequence[Detection],
+    *,
+    gives_masks: bool,
+    score_thr: float,
+    shape: tuple[int, int],
+    windows: int,
+    meta: dict[str, Any],
+    shown: NDArray[np.uint8],
+    georeference: Any = None,
+) -> InstanceResult:
+    scores = np.array([one.score for one in detections], np.float32)
+    kept = [one for one, is_kept in zip(detections, scores >= score_thr, strict=True) if is_kept]
+    masks = [one.mask for one in kept if one.mask is not None]
+    return InstanceResult(
+        boxes=np.array([one.box for one in kept], np.float32).reshape(-1, 4),
+        scores=np.array([one.score for one in kept], np.float32),
+        class_ids=np.array([one.class_id for one in kept], np.int64),
+        masks=tuple(masks) if gives_masks and len(masks) == len(kept) else None,
+        classes=model.classes,
+        palette=model.palette,
+        counts_at={thr: int((scores >= thr).sum()) for thr in THRESHOLDS},
+        score_thr=score_thr,
+        height_px=shape[0],
+        width_px=shape[1],
+        windows=windows,
+        meta=meta,
+        shown=shown,
+        georeference=georeference,
+    )

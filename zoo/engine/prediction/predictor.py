@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model that is called with an image and gives a typed result."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from zoo.data import Tiling
+from zoo.engine.prediction.given import describe, take_image
+from zoo.engine.prediction.image_reader import ImageReader
+from zoo.engine.prediction.instances import predict_image, predict_scene
+from zoo.engine.prediction.model import LoadedModel, is_weights_name, open_model
+from zoo.engine.prediction.results import InstanceResult, SemanticResult
+from zoo.engine.prediction.semantic import predict_labels
+from zoo.engine.records.budget import current_budget
+from zoo.engine.scenes.opening import Scene, open_scene
+from zoo.engine.scenes.tiling import check_tiling, find_tiling
+from zoo.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
+
+    GivenImage = str | os.PathLike[str] | NDArray[Any] | Tensor | Image | bytes | BinaryIO
+
+__all__ = ["SCORE_THR", "Predictor", "load"]
+
+SCORE_THR = 0.5
+
+
+class Predictor:
+    """Predicts one image at a time.
+
+    An instance model sees a scene through overlapping windows where its config states
+    ``tiling = dict(tile_px=512, overlap_px=128)``, in px of the image; else as a whole. The
+    overlap should be as large as what is looked for.
+
+    Args:
+        model: An opened model, or what `zoo.engine.prediction.model.open_model` takes.
+        device: Where an unopened model runs.
+        score_thr: Of an instance model, the least score, in ``[0, 1]``.
+        tiling: In place of the config's: windows, None for whole images.
+        bands: Of a raster, those that are red, green and blue, from 1, where it does not name
+            them: ``(3, 2, 1)`` of blue, green, red and infrared.
+
+    Raises:
+        ConfigError: The threshold or the config's tiling is out of range, or ``tiling`` is given
+            for a semantic model or one whose own transform loads the image.
+
+    Example:
+        ``Predictor("work_dirs/unet")("x.png").areas_px["lung"]``
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel | str | os.PathLike[str],
+        *,
+        device: str = "auto",
+        score_thr: float = SCORE_THR,
+        tiling: Tiling | Literal["config"] | None = "config",
+        bands: tuple[int, int, int] | None = None,
+    ) -> None:
+        if not isinstance(score_thr, (int, float, np.number)) or not 0 <= score_thr <= 1:
+            message = f"cannot keep instances by the score {describe(score_thr)}: expected 0..1."
+            raise ConfigError(message, where="--score-thr", hint="give for example 0.5.")
+        if not isinstance(model, LoadedModel):
+            model = open_model(_as_spec(model), device=device)
+        self.model: LoadedModel = model
+        self.score_thr = score_thr
+        self._bands = bands
+        with model.confined():
+            self._reader = ImageReader(model.config, bands=bands)
+        self._is_own_tiling = tiling != "config"
+        if tiling == "config":
+            tiling = find_tiling(self.model.config)
+        elif tiling is not None:
+            self._check_tiles()
+            check_tiling(tiling)
+        self.tiling = tiling
+
+    @property
+    def bands(self) -> tuple[int, int, int] | None:
+        """Those of a raster that are red, green and blue, where they were given."""
+        return self._bands
+
+    @property
+    def reads(self) -> Callable[[Path], bool]:
+        """What tells that a file is an image to the config's own loading transform."""
+        return self._reader.reads
+
+    def __call__(self, image: GivenImage) -> SemanticResult | InstanceResult:
+        """Return what the model says of one image.
+
+        Args:
+            image: A path; an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit (where a
+                plugin's own transform loads and takes no pictures, what it would have read); a
+                tensor of such, its channels first or last; an image of PIL, turned as its EXIF
+                says; the bytes of a picture's file, or that file, open.
+
+        Raises:
+            DataError: The image cannot be read, or the model fails on it.
+            ConfigError: The model gives no result of its task, or classes that it does not name.
+        """
+        taken, is_picture = take_image(image, bands=self._bands)
+        if is_picture and not self._reader.takes_pictures:
+            message = f"cannot give {self.model.name!r} a picture: the transform of its config "
+            message += "loads images from files."
+            raise DataError(message, where="a picture", hint="give the path of the file.")
+        with self.model.confined():
+            return self._predict(taken)
+
+    def _predict(self, image: str | NDArray[Any]) -> SemanticResult | InstanceResult:
+        where = "an array" if isinstance(image, np.ndarray) else image
+        if self.model.task == "semantic":
+            return predict_labels(self.model, self._reader, image, where=where)
+        if not self._reader.takes_pixels:
+            return predict_image(
+                self.model, self._reader, image, score_thr=self.score_thr, where=where
+            )
+        with open_scene(image, bands=self._bands) as scene:
+            self._check_windows(scene, where)
+            return predict_scene(
+                self.model,
+                self._reader,
+                scene,
+                tiling=self.tiling,
+                score_thr=self.score_thr,
+                where=where,
+            )
+
+    def _check_windows(self, scene: Scene, where: str) -> None:
+        """Refuse more windows of a record's own choice than a published model has a budget for."""
+        budget, tiling = current_budget(), self.tiling
+        if budget is None or tiling is None:
+            return
+        budget.see_image(scene.width_px, scene.height_px, where)
+        stride_px, sides = tiling.tile_px - tiling.overlap_px, (scene.width_px, scene.height_px)
+        count = math.prod(1 + -(-max(0, side - tiling.tile_px) // stride_px) for side in sides)
+        hint = "choose larger ones, as --tile-size 1024."
+        budget.see_windows(None if self._is_own_tiling else count, tiling.tile_px, hint)
+
+    def _check_tiles(self) -> None:
+        reason = None
+        if self.model.task == "semantic":
+            reason = "it gives a label map of the whole"
+        elif not self._reader.takes_pixels:
+            reason = "its config's own transform loads images as a whole"
+        if reason is not None:
+            message = f"cannot cut images for {self.model.name!r}: {reason}."
+            raise ConfigError(message, where="--tile-size", hint="leave it out.")
+
+
+def _as_spec(model: object) -> str:
+    """Return the text that a model is called by."""
+    spec = os.fspath(model) if isinstance(model, os.PathLike) else model
+    if isinstance(spec, str) and spec and "\0" not in spec:
+        return spec
+    message = f"cannot open the model {describe(spec)}: expected the name of weights, or the path "
+    message += "of a published file or a work dir."
+    raise ConfigError(message, where="a model", hint="zoo.list_weights() has the names.")
+
+
+def load(
+    name: str | os.PathLike[str], *, device: str = "auto", score_thr: float = SCORE_THR
+) -> Predictor:
+    """Return a predictor: call it with a path or an array, and it gives a typed result.
+
+    Weights that are not on this machine yet are fetched and verified first, as by
+    :func:`zoo.download`; nothing in them is run.
+
+    Args:
+        name: A weights name, as :func:`zoo.list_weights` has it; or what
+            `zoo.engine.prediction.model.open_model` takes: a published file, a work dir, or
+            ``CONFIG,CHECKPOINT``. The last two run their config. A path is a file or a work dir.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
+        score_thr: Of an instance model, the least score, in ``[0, 1]``.
+
+    Raises:
+        UnknownNameError: There are no weights of that name.
+        DownloadError: They cannot be fetched, or are not the promised ones.
+        CheckpointError: They cannot be read, or do not fit the config.
+        ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
+            is not there.
+
+    Example:
+        ``zoo.load("unet_lung_montgomery")("chest.png").areas_px["lung"]``
+    """
+    name = _as_spec(name)
+    if is_weights_name(name):
+        from zoo.weights import fetch_weights, find_weights, local_files
+
+        found = find_weights(name)
+        if next(local_files(found), None) is None:
+            fetch_weights(found)
+    return Predictor(name, device=device, score_thr=score_thr)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The label map of one image, at the image's own resolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.engine.prediction.forward import predict_sample
+from zoo.engine.prediction.results import SemanticResult
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.engine.prediction.image_reader import ImageReader
+    from zoo.engine.prediction.model import LoadedModel
+
+__all__ = ["IGNORE_ID", "predict_labels"]
+
+IGNORE_ID = 255
+
+
+def predict_labels(
+    model: LoadedModel, reader: ImageReader, image: Any, *, where: str
+) -> SemanticResult:
+    """Return the labels of an image.
+
+    Args:
+        model: Of the task ``semantic``.
+        reader: Of the model's config.
+        image: A path or an array, as the reader takes it.
+        where: The image, for messages.
+
+    Raises:
+        DataError: The image cannot be read, or the model fails on it.
+        ConfigError: The model gives no label map at the image's resolution, or ids that have no
+            class.
+    """
+    read = reader.read(image)
+    labels = _labels(model, read.batch, where)
+    counts = np.bincount(labels.ravel(), minlength=256)
+    areas = {name: int(counts[index]) for index, name in enumerate(model.classes)}
+    return SemanticResult(labels, model.classes, model.palette, areas, read.meta, read.shown)
+
+
+def _labels(model: LoadedModel, batch: dict[str, list[Any]], where: str) -> NDArray[np.uint8]:
+    shape = tuple(batch["data_samples"][0].metainfo["ori_shape"][:2])
+    sample = predict_sample(model, batch, where)
+    if "pred_sem_seg" not in sample:
+        message = "cannot use the model's result: it holds no label map (pred_sem_seg)."
+        raise ConfigError(message, where=model.name)
+    ids = sample.pred_sem_seg.data.squeeze(0).cpu().numpy()
+    if ids.shape != shape:
+        message = (
+            f"cannot use the model's label map: it is {ids.shape[1]}x{ids.shape[0]} pixels, "
+            f"the image {shape[1]}x{shape[0]}, expected equal sizes."
+        )
+        raise ConfigError(message, where=model.name)
+    known = ((ids >= 0) & (ids < len(model.classes))) | (ids == IGNORE_ID)
+    if not known.all():
+        message = (
+            f"cannot use the model's label map: it holds id {ids[~known][0]:g}, "
+            f"the model has {len(model.classes)} classes."
+        )
+        raise ConfigError(message, where=model.name)
+    return np.ascontiguousarray(ids, np.uint8)

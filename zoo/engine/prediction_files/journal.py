@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a batch of predictions has done so far: a line for each image, so that it can go on.
+
+The journal lies hidden beside the results while a batch runs. A line is added when all files of
+its image are there, so that a kill costs no more than the image that was being predicted. Each line
+begins with its own checksum: one that does not hold is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from zoo.documents import DocumentError, Limits, parse_json, read_file
+from zoo.errors import DataError
+from zoo.files import digest_of_file
+
+if TYPE_CHECKING:
+    from zoo.engine.prediction.predictor import Predictor
+    from zoo.engine.prediction_files.inputs import InputImage
+
+__all__ = ["JOURNAL_NAME", "Journal", "batch_facts", "has_files"]
+
+_LIMITS = Limits(size_bytes=2**30, values=50_000_000)
+
+JOURNAL_NAME = ".predictions.journal"
+_SCHEMA = "zoo.prediction-journal/1"
+_FACTS = {"model": "model", "options": "options", "inputs": "inputs"}
+
+
+def batch_facts(
+    predictor: Predictor, sha256: str, images: Sequence[InputImage], **options: Any
+) -> dict[str, str]:
+    """Return the sha256 of each thing that makes a batch the one it is.
+
+    Args:
+        predictor: What predicts.
+        sha256: Of its weights.
+        images: The inputs.
+        options: What else decides what is written, as plain values.
+    """
+    tiling = predictor.tiling
+    how = {
+        "score_thr": float(predictor.score_thr),
+        "tiling": None if tiling is None else repr(tiling),
+        "bands": list(predictor.bands or ()),
+        **options,
+    }
+    config = repr(predictor.model.config._cfg_dict.to_dict())
+    return {
+        "model": _digest([sha256, predictor.model.task, config]),
+        "options": _digest(how),
+        "inputs": _digest([[image.path.as_posix(), image.name] for image in images]),
+    }
+
+
+def has_files(folder: Path, entry: Mapping[str, Any]) -> bool:
+    """Tell whether the files of an image that its entry of the JSON names are there."""
+    names = [entry.get(key) for key in ("label", "overlay", "geojson")]
+    return all((folder / str(name)).is_file() for name in names if name)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+class Journal:
+    """The journal of one batch.
+
+    Args:
+        folder: Of the results.
+        facts: What `batch_facts` returned.
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, str]) -> None:
+        self.path = folder / JOURNAL_NAME
+        self._facts = dict(facts)
+        self._stream: BinaryIO | None = None
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Return the lines of an interrupted batch by the input's path, without those that changed.
+
+        An image whose results are gone is left out, to be predicted again. A last line that was
+        cut off by a kill is, too.
+
+        Raises:
+            DataError: The batch was another one, or an image has changed since.
+        """
+        if not self.path.is_file():
+            return {}
+        lines = list(self._lines())
+        if not lines or lines[0].get("schema") != _SCHEMA:
+            return {}
+        self.check(lines[0])
+        return {line["file"]: line for line in lines[1:] if self._holds(line)}
+
+    def check(self, found: Mapping[str, Any]) -> None:
+        """Refuse to go on with a batch of another model, of other options or other inputs.
+
+        Args:
+            found: The facts of the batch that is there.
+        """
+        differs = [word for key, word in _FACTS.items() if found.get(key) != self._facts[key]]
+        if differs:
+            message = f"cannot go on in {str(self.path.parent)!r}: found a batch with another "
+            message += f"{_spelled(differs)}, expected the same."
+            hint = "repeat the command as it was, or predict anew without --resume."
+            raise DataError(message, path=self.path.parent, hint=hint)
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        with suppress(OSError, DocumentError):  # what is no journal goes on from nothing
+            for line in read_file(self.path, _LIMITS.size_bytes).splitlines(keepends=True):
+                checksum, _, text = line.partition(b" ")
+                if checksum == _checksum(text):
+                    row = parse_json(text, _LIMITS)
+                    if isinstance(row, dict):
+                        yield row
+
+    def _holds(self, line: Mapping[str, Any]) -> bool:
+        """Tell whether an image is done; refuse one whose pixels are others now."""
+        if not has_files(self.path.parent, line["entry"]):
+            return False
+        path = Path(line["file"])
+        status = path.stat()
+        if [status.st_size, status.st_mtime_ns] == line.get("status"):
+            return True
+        if digest_of_file(path) != line["sha256"]:
+            message = f"cannot go on in {str(self.path.parent)!r}: {path.name!r} is another image "
+            message += "than when it was predicted."
+            hint = "predict anew without --resume."
+            raise DataError(message, path=path, hint=hint)
+        return True
+
+    def begin(self, kept: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Begin the file anew, with the lines of what is done already.
+
+        Raises:
+            DataError: It cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            staged = self.path.with_name(f"{self.path.name}.part")
+            with staged.open("wb") as stream:
+                for line in ({"schema": _SCHEMA, **self._facts}, *kept):
+                    stream.write(_encoded(line))
+            staged.replace(self.path)
+            self._stream = self.path.open("ab")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def add(self, image: InputImage, entry: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
+        """Add the line of an image whose files are written.
+
+        Raises:
+            DataError: It cannot be written, as on a full disk.
+        """
+        if self._stream is None:
+            self.begin()
+        assert self._stream is not None  # noqa: S101 - for mypy
+        status = image.path.stat()
+        line = {
+            "file": image.path.as_posix(),
+            "status": [status.st_size, status.st_mtime_ns],
+            "sha256": digest_of_file(image.path),
+            "entry": entry,
+            "shared": shared,
+        }
+        try:
+            self._stream.write(_encoded(line))
+            self._stream.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def close(self, *, is_done: bool) -> None:
+        """Close the file; remove it where nothing is left to do."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        if is_done:
+            self.path.unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> DataError:
+        message = f"cannot write {self.path.name!r}: {error.strerror or error}."
+        hint = "check the space and the rights there, or name another folder with --out."
+        return DataError(message, path=self.path, hint=hint)
+
+
+def _encoded(line: Mapping[str, Any]) -> bytes:
+    text = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return _checksum(text) + b" " + text
+
+
+def _checksum(text: bytes) -> bytes:
+    return f"{zlib.crc32(text):08x}".encode()
+
+
+def _spelled(words: Sequence[str]) -> str:
+    names = [{"options": "set of options", "inputs": "list of inputs"}.get(w, w) for w in words]
+    return " and another ".join(names)

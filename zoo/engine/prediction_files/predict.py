@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model and images -> files for people and programs, and one JSON that lists them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo.data import IMAGE_SUFFIXES
+from zoo.engine.prediction.image_reader import find_test_dataset
+from zoo.engine.prediction.model import LoadedModel
+from zoo.engine.prediction.predictor import Predictor
+from zoo.engine.prediction_files.batch import JSON_NAME, Batch, Failure
+from zoo.engine.prediction_files.inputs import InputImage, find_inputs
+from zoo.engine.prediction_files.journal import Journal, batch_facts
+from zoo.engine.prediction_files.result_files import ResultFiles, files_of
+from zoo.errors import DataError, ZooError
+
+__all__ = ["Failure", "Predictions", "predict"]
+
+_LOG = logging.getLogger("zoo")
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a call of :func:`predict` wrote.
+
+    Args:
+        path: The JSON.
+        count: How many images were predicted.
+        failures: Those that were not.
+    """
+
+    path: Path
+    count: int
+    failures: tuple[Failure, ...] = field(default=())
+
+
+def predict(
+    model: Predictor | LoadedModel | str,
+    inputs: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    labels: bool = True,
+    overlays: bool = True,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Predict images and write what was found, overlay PNGs and ``predictions.json``.
+
+    A bad image does not stop the others: it is listed under ``failures``. Each file appears
+    whole, replacing what was there. The JSON is written now and then from the first image on, and
+    says whether it is complete; everything that it lists is there. Labels, areas and boxes are in
+    pixels of the image itself.
+
+    Args:
+        model: A predictor, an opened model, or what :func:`open_model` takes.
+        inputs: Files, folders and globs; see `zoo.engine.prediction_files.inputs.find_inputs`.
+        out: The folder to write into.
+        labels: Whether to write ``<name>_label.png`` of a semantic model.
+        overlays: Whether to write ``<name>_overlay.png``.
+        resume: Whether to go on with a batch of the same model, options and inputs that was
+            stopped, or in which images failed.
+        progress: Called after each image with how many are done, and of how many.
+
+    Raises:
+        DataError: An input does not exist, an output would overwrite an input, the folder
+            cannot be written, the batch that is resumed is another one, or not one image could
+            be predicted (nothing is written then).
+        InterruptedBatchError: It was stopped; what was done is listed, and can be resumed.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    folder = Path(out)
+    images = find_inputs(inputs, suffixes=_suffixes(predictor.model), reads=predictor.reads)
+    files = files_of(predictor.model, folder, labels=labels, overlays=overlays)
+    _check_out(folder, images, files)
+    identity = predictor.model.identity()
+    facts = batch_facts(
+        predictor, str(identity["sha256"]), images, labels=labels, overlays=overlays
+    )
+    batch = Batch(_head(predictor.model, identity, facts), images, files, Journal(folder, facts))
+    if resume:
+        batch.resume()
+    with batch.writing():
+        for done, image in enumerate(images, 1):
+            if not batch.has(image):
+                _predict_one(predictor, image, batch)
+            if progress is not None:
+                progress(done, len(images))
+    if not batch.count:
+        raise _all_failed(batch.failures)
+    return Predictions(folder / JSON_NAME, batch.count, tuple(batch.failures))
+
+
+def _predict_one(predictor: Predictor, image: InputImage, batch: Batch) -> None:
+    """Predict an image into a batch; what is wrong with this one does not stop the others."""
+    try:
+        result = predictor(image.path)
+    except DataError as error:
+        batch.fail(Failure(image.path, error))
+    except ZooError:
+        raise  # it is of the model
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
+        _LOG.debug("%s fails", image.path, exc_info=True)
+        batch.fail(Failure(image.path, _unforeseen(image, error)))
+    else:
+        _add(batch, image, result)
+
+
+def _add(batch: Batch, image: InputImage, result: Any) -> None:
+    try:
+        batch.add(image, result)
+    except ZooError:
+        raise  # the disk is full: as it would be for every later image
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
+        _LOG.debug("the results of %s cannot be written", image.path, exc_info=True)
+        batch.fail(Failure(image.path, _unforeseen(image, error)))
+
+
+def _unforeseen(image: InputImage, error: Exception) -> DataError:
+    reason = str(error).strip().splitlines() or ["nothing says why"]
+    if isinstance(error, MemoryError):
+        reason = ["it needs more memory than there is"]
+    message = f"cannot predict on {image.path.name!r}: {reason[0].rstrip('.')}."
+    hint = "predict on it alone: --debug shows where it fails."
+    return DataError(message, path=image.path, hint=hint)
+
+
+def _suffixes(model: LoadedModel) -> frozenset[str]:
+    """Return what counts as an image in a folder: the usual ones and the data set's own."""
+    own = find_test_dataset(model.config).get("img_suffix")
+    return IMAGE_SUFFIXES | {own.lower()} if isinstance(own, str) and own else IMAGE_SUFFIXES
+
+
+def _check_out(folder: Path, images: Sequence[InputImage], files: ResultFiles) -> None:
+    if folder.exists() and not folder.is_dir():
+        message = f"cannot write into {str(folder)!r}: it is a file, expected a folder."
+        raise DataError(message, path=folder, hint="name another folder with --out.")
+    sources = {_real(image.path): image.path for image in images}
+    for path in [*files.shared_paths, *(path for image in images for path in files.paths(image))]:
+        if _real(path) in sources:
+            message = f"cannot write {path.name!r}: it would overwrite an input."
+            hint = "name a folder with --out that holds no input."
+            raise DataError(message, path=path, hint=hint)
+
+
+def _real(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _head(
+    model: LoadedModel, identity: Mapping[str, Any], facts: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "schema": "zoo.prediction/1",
+        "task": model.task,
+        "model": dict(identity),
+        "classes": list(model.classes),
+        "palette": [list(color) for color in model.palette],
+        "run": dict(facts),
+    }
+
+
+def _all_failed(failures: Sequence[Failure]) -> DataError:
+    if len(failures) == 1:
+        return failures[0].error
+    first = failures[0]
+    message = f"cannot predict on any of {len(failures)} images; the first: {first.error.message}"
+    error = DataError(message, path=first.path, hint=first.error.hint)
+    error.__cause__ = first.error
+    return error

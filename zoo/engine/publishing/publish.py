@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a run's checkpoint to a published file, and the manifest row that offers it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import zoo
+from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from zoo.engine.checkpoints.fit import check_fits
+from zoo.engine.checkpoints.published import read_published, write_published
+from zoo.engine.publishing.card import card_text
+from zoo.engine.records.confining import registries_alone
+from zoo.engine.records.record import ModelRecord, make_record
+from zoo.errors import CheckpointError, ManifestError
+from zoo.files import digest_of_file, replace_file
+from zoo.manifest.row_reading import read_weights
+from zoo.manifest.table import Table
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["ModelCard", "Published", "publish"]
+
+_METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
+_COMMIT = re.compile(r"(?<=\d)[0-9a-f]{40}$")
+_SECRET = re.compile(
+    r"token|secret|passw|signature|credential|auth|(api|access)[-_]?key|(^|[-_])(sig|key|pwd|pw)$",
+    re.IGNORECASE,
+)
+_KEPT_META = ("epoch", "iter", "seed", "mmengine_version")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a publisher states of the weights; a checkpoint does not know it.
+
+    Attributes:
+        name: Name of the weights.
+        config_name: Name of the config that they were trained with.
+        task: ``semantic`` or ``instance``.
+        licence: Of the weights.
+        data_licence: Of the data they were trained on.
+        labels: ``true``, ``derived`` where masks were drawn from something else, or ``synthetic``
+            where a plugin drew pictures and labels.
+        metrics: Rows of name, value, dataset, split, labels, protocol.
+        provenance: More plain facts, such as the digests of the splits.
+        urls: Where the file will be; by default inside the package that brings the row.
+    """
+
+    name: str
+    config_name: str
+    licence: str
+    data_licence: str
+    metrics: Sequence[Mapping[str, Any]]
+    task: str = "semantic"
+    labels: str = "true"
+    provenance: Mapping[str, Any] | None = None
+    urls: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published file.
+
+    Attributes:
+        path: The file.
+        sha256: Its digest.
+        size_bytes: Its size.
+        record: What it says of itself.
+        urls: Where it will be, for the manifest's row.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    record: ModelRecord
+    urls: tuple[str, ...]
+
+    def manifest_row(self) -> str:
+        """Return the ``[[weights]]`` row, to paste into a plugin's manifest."""
+        record = self.record
+        values = {
+            "name": record.name,
+            "task": record.task,
+            "config": record.trained_with,
+            "urls": list(self.urls),
+            "sha256": self.sha256,
+            "size_bytes": self.size_bytes,
+            "format": "safetensors",
+            "licence": record.licence,
+            "data_licence": record.data_licence,
+            "parameters": record.parameters,
+        }
+        lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
+        metrics = [{key: row[key] for key in _METRIC_KEYS} for row in record.metrics]
+        rows = [f"    {_toml_table(row)}," for row in metrics]
+        return "\n".join(["[[weights]]", *lines, "metrics = [", *rows, "]", ""])
+
+
+def publish(config: Config, checkpoint: str | Path, out: str | Path, card: ModelCard) -> Published:
+    """Write ``OUT/NAME.safetensors``, its card ``NAME.md`` and its row ``NAME.toml``.
+
+    The model is built from the record that was written and compared with the weights, so that
+    what is published can be opened. Equal input gives equal files.
+
+    Args:
+        config: The resolved training config.
+        checkpoint: What training wrote; its classes and colours go into the record.
+        out: Folder for the file.
+        card: What the publisher states.
+
+    Raises:
+        CheckpointError: The checkpoint names no classes, does not fit, or cannot be read; or a
+            manifest would refuse the row.
+    """
+    urls = tuple(card.urls) or (f"package:weights/{card.name}.safetensors",)
+    _check_row(card, urls)
+    weights = load_checkpoint(checkpoint)
+    if weights.classes is None:
+        msg = f"cannot publish {weights.path.name!r}: it does not say its classes."
+        hint = "publish a checkpoint that training wrote on prepared data."
+        raise CheckpointError(msg, path=weights.path, hint=hint)
+    record = make_record(
+        config,
+        name=card.name,
+        task=card.task,
+        classes=weights.classes,
+        palette=_palette(weights, weights.classes),
+        labels=card.labels,
+        licence=card.licence,
+        data_licence=card.data_licence,
+        trained_with=card.config_name,
+        parameters=_count_parameters(config, weights),
+        metrics=card.metrics,
+        provenance={**_provenance(weights), **(card.provenance or {})},
+    )
+    path = write_published(Path(out) / f"{card.name}.safetensors", weights.state_dict, record)
+    written, state_dict = read_published(path)
+    with registries_alone():  # as whoever opens the file does
+        check_fits(_build(written.config["model"], written.scope), state_dict, path)
+    published = Published(path, digest_of_file(path), path.stat().st_size, written, urls)
+    replace_file(path.with_suffix(".md"), card_text(published).encode())
+    replace_file(path.with_suffix(".toml"), published.manifest_row().encode())
+    return published
+
+
+def _check_row(card: ModelCard, urls: Sequence[str]) -> None:
+    """Refuse what a manifest would, before anything is written, and addresses with a password."""
+    for url in urls:
+        _check_public(url)
+    values = {
+        "name": card.name,
+        "task": card.task,
+        "config": card.config_name,
+        "urls": list(urls),
+        "format": "safetensors",
+        "licence": card.licence,
+        "data_licence": card.data_licence,
+        "metrics": [{key: row[key] for key in _METRIC_KEYS} for row in card.metrics],
+        # Not known yet, and right by themselves.
+        "sha256": "0" * 64,
+        "size_bytes": 1,
+        "parameters": 1,
+    }
+    table = Table(values, label="[[weights]]", path=Path(f"{card.name}.toml"), plugin=card.name)
+    try:
+        read_weights(table)
+    except ManifestError as error:
+        found = error.message.partition(": ")[2]
+        msg = f"cannot publish {card.name!r}: {found}"
+        raise CheckpointError(msg, hint=error.hint) from error
+
+
+def _check_public(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        known = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    except ValueError as error:
+        msg = f"cannot publish the address {url!r}: {error}."
+        raise CheckpointError(msg, hint="give an https address.") from error
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    held = next((repr(name) for name in known if _SECRET.search(name)), None)
+    if "@" in parts.netloc:
+        held = "a user's name or password"
+    if held is not None:
+        msg = f"cannot publish the address {shown}: it holds {held}, which all would read."
+        raise CheckpointError(msg, hint="give an address that anyone may read without it.")
+
+
+def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]:
+    palette = weights.meta["dataset_meta"].get("palette")
+    if palette is None or len(palette) != len(classes):
+        from zoo.engine.overlays.legend import default_palette
+
+        return list(default_palette(tuple(classes)))
+    return [tuple(int(value) for value in color) for color in palette]
+
+
+def _provenance(weights: Checkpoint) -> dict[str, Any]:
+    known = {key: weights.meta.get(key) for key in _KEPT_META}
+    kept = {key: value for key, value in known.items() if isinstance(value, (int, str))}
+    if "mmengine_version" in kept:
+        # mmengine appends the commit of whatever repository it was started in.
+        kept["mmengine_version"] = _COMMIT.sub("", str(kept["mmengine_version"]))
+    digest = digest_of_file(weights.path)
+    return {**kept, "checkpoint_sha256": digest, "zoo_version": zoo.__version__}
+
+
+def _count_parameters(config: Config, weights: Checkpoint) -> int:
+    model = _build(config.model, str(config.get("default_scope") or "mmengine"))
+    check_fits(model, weights.state_dict, weights.path)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _build(model: Any, scope: str) -> Any:
+    from mmengine.config import ConfigDict
+    from mmengine.registry import MODELS, init_default_scope
+
+    init_default_scope(scope)
+    # A copy: detectors write into their config as they are built.
+    return MODELS.build(copy.deepcopy(ConfigDict(model)))
+
+
+def _toml(value: Any) -> str:
+    # JSON's texts, numbers and lists of texts are TOML's too, but for DEL, which TOML wants escaped
+    # as whatever a reader could not see.
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text)
+
+
+def _toml_table(row: Mapping[str, Any]) -> str:
+    return "{ " + ", ".join(f"{key} = {_toml(value)}" for key, value in row.items()) + " }"

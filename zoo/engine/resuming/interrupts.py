@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C during training: the step that runs is finished, a checkpoint is saved, then it stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import EMAHook
+from mmengine.runner import IterBasedTrainLoop
+
+from zoo.engine.resuming.joint_stop import JointStop
+from zoo.engine.resuming.place import Place, find_hook
+from zoo.engine.resuming.shielding import dead_worker, deferring_dead_workers
+from zoo.errors import TrainingError
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+__all__ = ["InterruptedRunError", "saving_on_interrupt"]
+
+# A closed terminal sends SIGHUP, twice; `kill`, a scheduler or a container's end SIGTERM.
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_LATE_S = 0.5  # how much later than its workers a process hears of a signal to its group
+_SAME_S = 0.5  # `timeout`, launchers and impatient fingers send one Ctrl-C twice within it
+
+
+class InterruptedRunError(KeyboardInterrupt):
+    """The user stopped a run, and its state was saved.
+
+    Args:
+        step: Training steps that are done.
+        checkpoint: What to resume from.
+        signal_number: What stopped it.
+    """
+
+    is_resumable = True
+
+    def __init__(self, step: int, checkpoint: Path, *, signal_number: int = signal.SIGINT) -> None:
+        super().__init__(f"stopped after step {step}; saved {checkpoint}.")
+        self.step = step
+        self.checkpoint = checkpoint
+        self.signal_number = int(signal_number)
+
+
+class _StopBetweenStepsError(BaseException):
+    """Leaves the loops; no handler of errors may take it for one."""
+
+
+@contextmanager
+def saving_on_interrupt(runner: Runner, note: Callable[[str], None]) -> Iterator[None]:
+    """Turn the first Ctrl-C inside the block into a saved checkpoint and a clean stop.
+
+    So it does with SIGTERM and SIGHUP, where they are not ignored. The handler only takes a note;
+    the loops stop after the step that they do then, or within a validation before its next step,
+    so that no step is torn. A later Ctrl-C within a step stops at once and saves nothing, but only
+    after the note has said so; while the loop waits for data it saves, and while a checkpoint is
+    written it changes nothing. One within half a second of the note is the same Ctrl-C. Several
+    processes of one run stop before the same step, and hear only the first. Outside the main
+    thread, where Python allows no handlers, Ctrl-C does what it always does.
+
+    A data worker that dies stops the run in the same way.
+
+    Args:
+        runner: The runner that trains inside the block; its loops are built.
+        note: Called with what is about to happen, for the user.
+
+    Raises:
+        InterruptedRunError: It was stopped; a `KeyboardInterrupt`, so that callers need not know.
+        TrainingError: A data worker died; the run was saved.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopper = _Stopper(runner, note)
+    with deferring_dead_workers(stopper.is_busy), stopper.handling():
+        try:
+            yield
+        except _StopBetweenStepsError:
+            pass
+        except Exception as error:
+            # Who signals the whole group ends the workers too, and the loader misses them.
+            if not stopper.can_save(error):
+                raise
+            if not stopper.is_asked_soon():
+                raise _worker_died(error, stopper.save()) from error
+        if stopper.signal_number is not None:
+            raise stopper.save()
+
+
+def _worker_died(error: Exception, saved: InterruptedRunError) -> TrainingError:
+    message = f"cannot go on: {dead_worker(error)}; the run {saved}"
+    hint = "go on with --resume; if the memory was short, with fewer workers: "
+    hint += "--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False"
+    return TrainingError(message, where="train_dataloader.num_workers", hint=f"{hint}.")
+
+
+class _Stopper:
+    """Notes that a stop is asked for, and stops the loops where nothing is torn."""
+
+    def __init__(self, runner: Runner, note: Callable[[str], None]) -> None:
+        self._runner, self._note = runner, note
+        self._pid = os.getpid()
+        self._previous: dict[int, Any] = {}
+        self._is_stepping = self._is_validating = self._is_saving = self._is_torn = False
+        self._has_trained = self._is_warned = False
+        self._told_s = 0.0
+        self._joint = JointStop()
+        self.signal_number: int | None = None
+        self._watch(getattr(runner, "_train_loop", None), "run_iter", self._step)
+        self._watch(getattr(runner, "_val_loop", None), "run_iter", self._validate_step)
+        self._watch(getattr(runner, "_val_loop", None), "run", self._validate)
+
+    def _watch(self, loop: Any, name: str, around: Callable[..., Any]) -> None:
+        method = getattr(loop, name, None)
+        if callable(method):
+            setattr(loop, name, lambda *args, **kwargs: around(method, *args, **kwargs))
+
+    @contextmanager
+    def handling(self) -> Iterator[None]:
+        """Handle the signals that nobody told this process to ignore."""
+        try:
+            for name in _SIGNALS:
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._previous[number] = signal.signal(number, self._handle)
+            yield
+        finally:
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)
+
+    def is_busy(self) -> bool:
+        """Tell whether something runs that may not be torn, a training step or the saving."""
+        return self._is_stepping or self._is_saving or self.signal_number is not None
+
+    def can_save(self, error: Exception) -> bool:
+        """Tell whether an error is of a missing worker or of a stop, and the state is whole."""
+        is_stopped = self.signal_number is not None or dead_worker(error) is not None
+        return is_stopped and self._has_trained and not self._is_torn
+
+    def is_asked_soon(self) -> bool:
+        """Tell whether the signal that took a worker away comes to this process too."""
+        end_s = time.monotonic() + _LATE_S
+        while self.signal_number is None and time.monotonic() < end_s:
+            time.sleep(0.01)
+        return self.signal_number is not None
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
+            return  # a forked process: its parent tells it when to end
+        if self._is_saving:
+            self._note("the checkpoint is being saved; it ends by itself")
+        elif self.signal_number is None and (self._has_trained or self._is_stepping):
+            self.signal_number = number
+            self._say_what_next()
+        elif self.signal_number is None:
+            self._stop_at_once(number, frame)
+        elif number == signal.SIGINT and not self._joint.has_others:
+            # A terminal hangs up twice, and a launcher passes on what its processes have.
+            self._hear_again(number, frame)
+
+    def _hear_again(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self._told_s < _SAME_S:
+            return
+        if self._can_stop_here():
+            raise _StopBetweenStepsError
+        if self._is_warned:
+            self._stop_at_once(number, frame)
+        else:
+            self._say_what_next()
+
+    def _can_stop_here(self) -> bool:
+        return self._has_trained and not self._is_stepping and not self._is_validating
+
+    def _say_what_next(self) -> None:
+        self._is_warned = not self._can_stop_here()
+        if self._is_warned:
+            self._note("stopping after this step; Ctrl-C again stops at once and saves nothing")
+        else:
+            self._note("stopping after the next step; Ctrl-C again stops before it")
+        self._told_s = time.monotonic()
+
+    def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
+        """Do what the signal did before: nothing was trained yet, or it is asked for twice."""
+        self.signal_number = None
+        previous = self._previous[number]
+        if callable(previous):
+            previous(number, frame)
+            return
+        signal.signal(number, previous)
+        os.kill(os.getpid(), number)
+
+    def _step(self, run_iter: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        if self._joint.has_others:
+            self._stop_jointly()
+        self._is_stepping = self._is_torn = True
+        try:
+            run_iter(*args, **kwargs)
+            self._is_torn = False
+        finally:
+            self._is_stepping = False
+        self._has_trained = True
+        if not self._joint.has_others:
+            self._stop_if_asked()
+
+    def _stop_jointly(self) -> None:
+        """Stop before the step that all processes stop before."""
+        step = int(self._runner.iter)
+        if self.signal_number is not None:
+            self._joint.ask(step)
+        if self._joint.is_before(step):
+            self.signal_number = self.signal_number or signal.SIGINT
+            raise _StopBetweenStepsError
+
+    def _validate_step(self, run_iter: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        if not self._joint.has_others:  # they put their results together in the end
+            self._stop_if_asked()
+        run_iter(*args, **kwargs)
+
+    def _validate(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._is_validating = True
+        result = run(*args, **kwargs)
+        self._is_validating = False  # and not after a stop within it
+        return result
+
+    def _stop_if_asked(self) -> None:
+        if self.signal_number is not None:
+            raise _StopBetweenStepsError
+
+    def save(self) -> InterruptedRunError:
+        """Save a checkpoint of the state between two steps and note it as the last one."""
+        from zoo.engine.resuming.safe_saving import open_atomically
+
+        self._is_saving = True
+        runner = self._runner
+        place = find_hook(runner, Place)
+        place.is_validation_due = self._is_validating or _is_validation_due(runner)
+        if self._is_validating:
+            _leave_validation(runner)
+        step = int(runner.iter)
+        folder = Path(runner.work_dir)
+        name = f"iter_{step}.pth"
+        meta = {"epoch": runner.epoch, "iter": step}
+        runner.save_checkpoint(str(folder), name, meta=meta, by_epoch=False)
+        if is_main_process():
+            with open_atomically(folder / "last_checkpoint", "w") as stream:
+                stream.write(str(folder / name))
+        number = signal.SIGINT if self.signal_number is None else self.signal_number
+        return InterruptedRunError(step, folder / name, signal_number=number)
+
+
+def _is_validation_due(runner: Runner) -> bool:
+    """Tell whether a loop by iterations would validate before its next step."""
+    loop = runner.train_loop
+    if not isinstance(loop, IterBasedTrainLoop) or runner.val_loop is None:
+        return False  # a loop by epochs validates after an epoch, which resuming ends first
+    loop._decide_current_val_interval()
+    is_last = loop.iter == loop.max_iters
+    return bool(loop.iter >= loop.val_begin and (loop.iter % loop.val_interval == 0 or is_last))
+
+
+def _leave_validation(runner: Runner) -> None:
+    """Undo what hooks do to the weights for the time of a validation."""
+    for hook in runner.hooks:
+        if isinstance(hook, EMAHook):
+            hook.after_val_epoch(runner)  # it swaps averaged and trained weights back

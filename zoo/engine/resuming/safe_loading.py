@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make mmengine load its checkpoints through zoo, wherever it loads one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from zoo.engine.checkpoints.fit import check_fits
+from zoo.engine.checkpoints.pickles import read_pickled
+from zoo.engine.patching import exchanged
+from zoo.engine.resuming.place import Place, find_hook
+from zoo.engine.resuming.schedules import ScheduleNote
+from zoo.errors import CheckpointError
+
+__all__ = ["load_for_mmengine", "safe_loading"]
+
+_log = logging.getLogger("zoo")
+_SCHEME = re.compile(r"(?:[\w.+-]+:)?[\w.+-]+://")
+
+
+@contextmanager
+def safe_loading() -> Iterator[None]:
+    """Run mmengine, mmdet and mmseg with zoo's reader in place of theirs.
+
+    Inside, every way in which they load a checkpoint (`Runner.resume`, ``load_from``, ``init_cfg``,
+    `load_checkpoint`, `CheckpointLoader`) reads local files through `read_pickled`, refuses every
+    remote scheme with one message, and never runs a config text from a checkpoint. `Runner.resume`
+    also refuses a file that cannot be resumed or does not fit the model. May be nested.
+
+    Example:
+        >>> with safe_loading():  # doctest: +SKIP
+        ...     runner.train()
+    """
+    with (
+        exchanged(CheckpointLoader, load_checkpoint=classmethod(_load_checkpoint)),
+        exchanged(Runner, resume=_checked(Runner.resume)),
+    ):
+        yield
+
+
+def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
+    """Return what mmengine expects of a checkpoint: whatever the file holds, read safely.
+
+    ``meta['config']`` is left out: `Runner.resume` would run it as Python.
+
+    Raises:
+        UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
+        CheckpointError: A remote address, or a file that is missing or broken.
+    """
+    text = str(filename)
+    scheme = _SCHEME.match(text)
+    if scheme:
+        msg = f"cannot load weights from {text!r}: found {scheme.group()}, expected a local file."
+        hint = "download it and give --pretrained FILE, or write its path where the address stands."
+        raise CheckpointError(msg, path=text, hint=hint)
+    path = Path(os.path.expanduser(text))
+    if path.suffix == ".safetensors":
+        from zoo.engine.checkpoints.published import read_tensors
+
+        return {"state_dict": read_tensors(path)}
+    tree = read_pickled(path, map_location=map_location)
+    meta = tree.get("meta") if isinstance(tree, dict) else None
+    if isinstance(meta, dict):
+        meta.pop("config", None)
+    return tree
+
+
+def _load_checkpoint(
+    cls: type, filename: str, map_location: Any = None, logger: Any = "current"
+) -> Any:
+    _log.info("reading checkpoint %s", filename)
+    return load_for_mmengine(filename, map_location)
+
+
+def _checked(resume: Callable[..., None]) -> Callable[..., None]:
+    def checked(self: Runner, filename: str, *args: Any, **kwargs: Any) -> None:
+        hook = _ResumeCheck(filename)
+        schedule = find_hook(self, ScheduleNote)
+        schedule.take(self)
+        # Lowest: after the hooks that rearrange what was loaded, such as EMAHook.
+        self.register_hook(hook, priority="LOWEST")
+        try:
+            with _explaining_groups(filename):
+                resume(self, filename, *args, **kwargs)
+        finally:
+            self._hooks.remove(hook)
+        schedule.follow(self, hook.checkpoint)
+
+    return checked
+
+
+class _ResumeCheck(Hook):  # type: ignore[misc]
+    """Compares what was loaded with what resuming needs, before anything of it is used."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.checkpoint: dict[str, Any] = {}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: Any) -> None:
+        found = checkpoint if isinstance(checkpoint, dict) else {}
+        meta = found.get("meta")
+        steps = meta if isinstance(meta, dict) else {}
+        lacks = [key for key in ("state_dict", "optimizer", "message_hub") if key not in found]
+        lacks += [f"meta.{key}" for key in ("epoch", "iter") if type(steps.get(key)) is not int]
+        if lacks:
+            name = Path(self.path).name
+            msg = f"cannot resume from {name!r}: it has no {', '.join(lacks)}."
+            hint = "resume from epoch_N.pth or iter_N.pth, or start anew with load_from=FILE."
+            raise CheckpointError(msg, path=self.path, hint=hint)
+        check_fits(runner.model, found["state_dict"], self.path)
+        find_hook(runner, Place).resume(found)
+        _relocate(found["message_hub"], Path(runner.work_dir))
+        self.checkpoint = {key: found[key] for key in found if key != "state_dict"}
+
+
+def _relocate(message_hub: Any, work_dir: Path) -> None:
+    """Let a run in a copied work dir take its own best checkpoint for the best, and no other's.
+
+    mmengine keeps whole paths, and removes what lies there when it finds a better one.
+    """
+    info: Any = message_hub.get("runtime_info") if isinstance(message_hub, dict) else None
+    for key, value in list(info.items()) if isinstance(info, dict) else ():
+        if key != "last_ckpt" and not key.startswith("best_ckpt"):
+            continue
+        noted = Path(str(value))
+        if (work_dir / noted.name).is_file():
+            info[key] = str(work_dir / noted.name)
+        elif (noted.parent / "last_checkpoint").is_file():
+            info[key] = None  # another work dir's
+
+
+@contextmanager
+def _explaining_groups(path: str) -> Iterator[None]:
+    """Say what torch means where the optimizer is another one than that of the checkpoint."""
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        if "param" not in str(error) and "group" not in str(error):
+            raise
+        name = Path(path).name
+        msg = f"cannot resume from {name!r}: its optimizer is another one than the config's."
+        hint = "keep the optimizer and its paramwise_cfg, or start anew with load_from=FILE."
+        raise CheckpointError(msg, path=path, hint=hint) from error

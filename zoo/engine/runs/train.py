@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``train``: mmengine's Runner, with everything checked that can be before the first step."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.checkpoints.checkpoint import load_checkpoint
+from zoo.engine.config.building import build_runner, explaining
+from zoo.engine.config.data_folder import root_without_training
+from zoo.engine.config.type_names import check_type_names
+from zoo.engine.config.values import check_counts, check_shape
+from zoo.engine.config.worker_errors import explaining_workers
+from zoo.engine.config_files.own_configs import note_own
+from zoo.engine.dataset.class_check import check_run_classes
+from zoo.engine.dataset.class_order import check_class_order
+from zoo.engine.dataset.history import DataUse, HistoryNote, current_use, extend_history
+from zoo.engine.dataset.instance_labels import check_instance_labels
+from zoo.engine.processes import join_processes
+from zoo.engine.resuming.interrupts import saving_on_interrupt
+from zoo.engine.resuming.place import Place, find_hook
+from zoo.engine.resuming.schedules import ScheduleNote
+from zoo.engine.resuming.shielding import shielding_workers
+from zoo.engine.runs.first_step import FirstStep
+from zoo.engine.runs.named_errors import naming_images
+from zoo.engine.runs.progress import watch_runner
+from zoo.engine.runs.schedules import fit_warm_ups
+from zoo.engine.work_dir.lock import locked_work_dir
+from zoo.engine.work_dir.no_results import leaving_no_results_out
+from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+__all__ = ["train"]
+
+_LOG = logging.getLogger("zoo")
+
+
+def train(
+    config: Config,
+    *,
+    resume: str | Path | None = None,
+    amp: bool = False,
+    launcher: str = "none",
+    transfer: bool = False,
+    other_data: bool = False,
+) -> Path:
+    """Train a config and return its work dir.
+
+    Types, classes and weights are checked first, then mmengine's Runner does the rest; no hook is
+    added, so that a step costs what it costs with the bare Runner. The first Ctrl-C finishes the
+    step and saves a checkpoint.
+
+    Args:
+        config: As `read_config` returns it; not changed.
+        resume: ``"auto"`` for the last checkpoint in the work dir (a fresh start where there is
+            none), or a checkpoint; None keeps what the config says.
+        amp: Train with automatic mixed precision; needs a GPU.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        transfer: Whether ``load_from`` may be of other classes, though they are as many. Layers
+            whose shapes differ start anew in any case, and are listed in the log.
+        other_data: Whether a run may go on with other data than that of its checkpoint.
+
+    Returns:
+        The work dir, with checkpoints, log and resolved config.
+
+    Raises:
+        UnknownNameError: A type that no registry has.
+        ConfigError: The config cannot be built, or contradicts its data.
+        DataError: The data is not there, is empty, or is not that of the checkpoint.
+        CheckpointError: What to start from cannot be read, or does not fit.
+        TrainingError: Nothing is resumed, and the work dir holds checkpoints of another run; or
+            another run is training there.
+        InterruptedRunError: Stopped by Ctrl-C, after saving.
+    """
+    config = copy.deepcopy(config)
+    config.launcher = launcher
+    with explaining(config, doing="use the config"):
+        _check(config, amp=amp)
+    with locked_work_dir(config.work_dir, launcher):
+        with explaining(config, doing="use the config"):
+            _set_start(config, resume)
+            history = _history(config, other_data=other_data)
+            join_processes(config)
+            check_run_classes(config, "train_dataloader", transfer=transfer)
+            check_class_order(config, ("train", "val"))
+        return _run(config, history)
+
+
+def _history(config: Config, *, other_data: bool) -> tuple[DataUse, ...]:
+    """Return all data that the run will have been trained on.
+
+    Raises:
+        DataError: It is resumed with other data, and may not be.
+    """
+    start, resumes = config.get("load_from"), bool(config.get("resume"))
+    if start is None or Path(start).suffix == ".safetensors" or not Path(start).is_file():
+        return (current_use(config),)
+    meta = load_checkpoint(start).meta
+    return extend_history(config, start, meta, resumes=resumes, other_data=other_data)
+
+
+def _run(config: Config, history: Sequence[DataUse]) -> Path:
+    from zoo.engine.resuming.partial_start import listing_start
+    from zoo.engine.resuming.safe_loading import safe_loading
+    from zoo.engine.resuming.safe_saving import safe_saving
+
+    with (
+        safe_loading(),
+        safe_saving(),
+        leaving_no_results_out(),
+        listing_start(),
+        shielding_workers(),
+    ):
+        runner = build_runner(config)
+        _note_configs(runner)
+        for kind in (Place, ScheduleNote):
+            find_hook(runner, kind)
+        runner.register_hook(HistoryNote(history), priority="LOWEST")
+        _build_loops(runner, config)
+        with explaining(config, doing="read the labels"):
+            _check_labels(runner)
+        with (
+            _explaining_start(runner, config),
+            saving_on_interrupt(runner, _LOG.warning),
+            watch_runner(runner),
+            explaining_workers(),
+            naming_images(runner),
+        ):
+            runner.train()
+    return Path(runner.work_dir)
+
+
+def _check_labels(runner: Runner) -> None:
+    """Count the objects of a COCO JSON, in it and behind the pipeline, before the first step."""
+    dataset = runner.train_loop.dataloader.dataset
+    for count in check_instance_labels(dataset, "train_dataloader.dataset"):
+        runner.logger.info("labels: %s", count.text())
+
+
+def _check(config: Config, *, amp: bool) -> None:
+    """Check all that can be without a look at work dir and weights; ``amp`` is set in it."""
+    check_shape(config._cfg_dict)
+    _check_parts(config)
+    check_counts(config)
+    check_type_names(config)
+    if amp:
+        _turn_on_amp(config)
+
+
+@contextlib.contextmanager
+def _explaining_start(runner: Runner, config: Config) -> Iterator[None]:
+    """Explain what fails up to the first step; later, all but a batch that is too small."""
+    step = FirstStep()
+    runner.register_hook(step, priority="LOWEST")
+    with explaining(config, doing="do the first step", until=lambda: step.is_done):
+        yield
+
+
+def _check_parts(config: Config) -> None:
+    lacks = [
+        key for key in ("train_dataloader", "train_cfg", "optim_wrapper") if not config.get(key)
+    ]
+    if lacks:
+        empty = root_without_training(config)
+        if lacks == ["train_dataloader"] and empty is not None:
+            message = "cannot train on this data: its split 'train' is empty."
+            hint = "prepare it with a share for train: --shares 0.8,0.1,0.1."
+            raise DataError(message, path=empty, hint=hint)
+        message = f"cannot train: the config has no {', '.join(lacks)}."
+        hint = "take a whole config, or add _base_ files for data and schedule."
+        raise ConfigError(message, where=config.filename, hint=hint)
+
+
+def _turn_on_amp(config: Config) -> None:
+    from mmengine.device import get_device
+
+    kind = config.optim_wrapper.get("type", "OptimWrapper")
+    if kind not in ("OptimWrapper", "AmpOptimWrapper"):
+        message = f"cannot train with --amp: the optimizer wrapper is {kind!r}, "
+        message += "expected 'OptimWrapper'."
+        hint = "leave --amp out, and set the precision in the config."
+        raise ConfigError(message, where="optim_wrapper.type", hint=hint)
+    if get_device() in ("cpu", "mps"):
+        message = f"cannot train with --amp on the device {get_device()!r}: it needs a GPU."
+        raise ConfigError(message, where="--amp", hint="leave --amp out.")
+    config.optim_wrapper.type = "AmpOptimWrapper"
+    config.optim_wrapper.setdefault("loss_scale", "dynamic")
+
+
+def _set_start(config: Config, resume: str | Path | None) -> None:
+    """Turn ``resume`` into mmengine's pair of ``load_from`` and ``resume``."""
+    from zoo.engine.checkpoints.kept import find_whole_checkpoint
+
+    if resume is None and config.get("resume"):
+        resume = config.get("load_from") or "auto"
+    if resume is None:
+        _check_unused(config.work_dir)
+        return
+    if str(resume) != "auto":
+        if not Path(resume).is_file():
+            message = f"cannot resume from {str(resume)!r}: no such file."
+            hint = "--resume alone takes the last checkpoint of the work dir."
+            raise CheckpointError(message, path=resume, hint=hint)
+        config.load_from, config.resume = str(resume), True
+        return
+    found = find_whole_checkpoint(config.work_dir)
+    config.resume = found is not None
+    if found is None:
+        _check_unused(config.work_dir)
+        _LOG.warning("nothing to resume in %s; starting anew", config.work_dir)
+    else:
+        config.load_from = str(found)
+
+
+def _check_unused(work_dir: str) -> None:
+    """Refuse a work dir whose best checkpoint would later pass for that of this run."""
+    from zoo.engine.checkpoints.checkpoint import find_checkpoint
+    from zoo.engine.prediction.model import find_best_checkpoint
+
+    last = find_checkpoint(work_dir)
+    found = last or find_best_checkpoint(work_dir)
+    if found is not None:
+        message = f"cannot start training in {work_dir!r}: found {found.name!r} of another run."
+        hint = "--resume to go on, or another --work-dir." if last else "give another --work-dir."
+        raise TrainingError(message, where=work_dir, hint=hint)
+
+
+def _note_configs(runner: Runner) -> None:
+    """Note what the runner has just written into the work dir as this user's own."""
+    from mmengine.dist import is_main_process
+
+    if is_main_process():
+        name = Path(runner.cfg.filename or f"{runner.timestamp}.py").name
+        note_own([Path(runner.work_dir, name), *Path(runner.log_dir).glob("vis_data/config.*")])
+
+
+def _build_loops(runner: Runner, config: Config) -> None:
+    """Build data sets and optimizer now, where their errors can still be told from the run's."""
+    with explaining(config):
+        loops: list[Any] = [runner.train_loop, runner.val_loop]
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    fit_warm_ups(runner)
+    for loop, name in zip(loops, ("train_dataloader", "val_dataloader"), strict=True):
+        if loop is not None and not len(loop.dataloader.dataset):
+            message = f"cannot train: the data set of {name} is empty."
+            hint = "check its data_root, ann_file and filters."
+            raise DataError(message, where=f"{name}.dataset", hint=hint)

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures in memory and rasters on disk, window by window, and what windows share."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run wrote down: the scalars of a work dir, and the per-image values of a test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from zoo.documents import (
+    DocumentError,
+    Limits,
+    parse_json,
+    read_file,
+    read_json,
+    read_text,
+    reason_of,
+)
+from zoo.engine.prediction.model import find_best_checkpoint
+from zoo.engine.work_dir.best_step import Best, find_best_step
+from zoo.engine.work_dir.no_results import is_no_result
+from zoo.errors import DataError
+from zoo.texts import printable, shown
+
+__all__ = ["Curve", "PerImage", "RunLog", "read_per_image", "read_run_log"]
+
+# Step -> value, in the order of the steps; NaN where the value was not finite.
+Curve: TypeAlias = dict[int, float]
+
+_LOG = Limits(size_bytes=2**29, values=20_000_000, is_finite=False)
+_LINE = Limits(values=10_000, depth=8, is_finite=False)
+_MOST_CURVES, _MOST_STRIPS = 2_000, 100  # a picture of more takes minutes, and shows nothing
+_NO_LOG = "expected a scalars.json of mmengine."
+_NOT_CURVES = frozenset({"epoch", "iter", "step", "time", "data_time", "memory", "eta"})
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """The curves of one run.
+
+    Args:
+        name: The work dir's name.
+        losses: Training losses by name; ``loss`` is their weighted sum.
+        val_losses: Losses on validation images, ``val/...`` in the log, by their training names.
+        metrics: Other validation values by name.
+        rates: Learning rates by name.
+        epochs: Step -> epoch of the validations that the log counts in epochs.
+        best: The step whose checkpoint was kept as the best one, else that of the first metric.
+    """
+
+    name: str
+    losses: Mapping[str, Curve]
+    val_losses: Mapping[str, Curve]
+    metrics: Mapping[str, Curve]
+    rates: Mapping[str, Curve]
+    epochs: Mapping[int, int]
+    best: Best | None
+
+    def at(self, step: int) -> str:
+        """Return what a step is called: its epoch where validation counts in epochs."""
+        return f"epoch {self.epochs[step]}" if step in self.epochs else f"{step}"
+
+
+@dataclass(frozen=True, slots=True)
+class PerImage:
+    """The per-image values that ``zoo test --out`` kept.
+
+    Args:
+        name: The file's stem.
+        values: Value name -> image file -> value; values that are not finite are left out.
+    """
+
+    name: str
+    values: Mapping[str, Mapping[str, float]]
+
+
+def read_run_log(work_dir: Path) -> RunLog:
+    """Return the curves of a work dir, several runs in it joined.
+
+    Each start writes a folder of its own, named by its time. A resumed run goes on at the step
+    it was resumed from: what an earlier run wrote from there on is dropped. Validation steps
+    that mmengine counts in epochs become the iterations that those epochs ended at.
+
+    Args:
+        work_dir: A run's work dir, or one of its time-stamped folders.
+
+    Raises:
+        DataError: There is no log, it is empty, or it is no log.
+    """
+    files = sorted(work_dir.glob("vis_data/scalars.json"))
+    files = files or sorted(work_dir.glob("*/vis_data/scalars.json"))
+    hint = "give the work dir of a run that has begun to train."
+    if not files:
+        message = f"cannot plot {str(work_dir)!r}: found no vis_data/scalars.json in it."
+        raise DataError(message, path=work_dir, hint=hint)
+    records: list[dict[str, Any]] = []
+    for file in files:
+        later = _records(file)
+        if later:
+            first = min(record["step"] for record in later)
+            records = [record for record in records if record["step"] < first] + later
+    if not records:
+        message = f"cannot plot {str(work_dir)!r}: its log is empty, no step was written yet."
+        raise DataError(message, path=files[-1], hint=hint)
+    names = {name for record in records for name in record}
+    if len(names) > _MOST_CURVES:
+        message = f"cannot plot {str(work_dir)!r}: its log has {len(names):,} names, expected at "
+        message += f"most {_MOST_CURVES:,}."
+        raise DataError(message, path=files[-1], hint=hint)
+    # A time-stamped folder's checkpoints lie beside it.
+    kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].resolve().parents[2])
+    return _sorted_out(printable(work_dir.resolve().name), records, kept)
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """Return a log's records, their ``step`` in iterations."""
+    records: list[dict[str, Any]] = []
+    lines = [line for line in _text(path).split("\n") if line.strip()]
+    trained: dict[str, Any] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            record = parse_json(line.encode(), _LINE)
+        except DocumentError as error:
+            if number == len(lines):
+                break  # a run that was killed while it wrote
+            reason = reason_of(error).removeprefix("it ")
+            message = f"cannot read a log: line {number} {reason}."
+            raise DataError(message, path=path, hint=_NO_LOG) from error
+        if not isinstance(record, dict) or not _is_count(record.get("step")):
+            message = f"cannot read a log: line {number} has no 'step'."
+            raise DataError(message, path=path, hint=_NO_LOG)
+        if _is_training(record):
+            trained = record
+        elif trained and record["step"] == trained.get("epoch"):
+            record |= {"step": trained["step"], "epoch": record["step"]}
+        records.append(record)
+    return records
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(read_file(path, _LOG.size_bytes))
+    except (OSError, DocumentError) as error:
+        message = f"cannot read a log: {reason_of(error)}."
+        raise DataError(message, path=path, hint=_NO_LOG) from error
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_training(record: Mapping[str, Any]) -> bool:
+    return any(key == "lr" or key.endswith("/lr") or key == "loss" for key in record)
+
+
+def _sorted_out(name: str, records: Iterable[Mapping[str, Any]], kept: Path | None) -> RunLog:
+    losses: dict[str, Curve] = {}
+    measured: dict[str, Curve] = {}
+    rates: dict[str, Curve] = {}
+    epochs: dict[int, int] = {}
+    for record in records:
+        is_training = _is_training(record)
+        if not is_training and _is_count(record.get("epoch")):
+            epochs[record["step"]] = record["epoch"]
+        for name_, value in record.items():
+            key = printable(name_)
+            if key in _NOT_CURVES or isinstance(value, bool) or not _is_number(value):
+                continue
+            if not is_training:
+                curves = measured
+            elif "lr" in key.replace("/", "_").split("_"):
+                curves = rates
+            elif "loss" in key:
+                curves = losses
+            else:
+                continue
+            number = math.nan if value is None else float(value)
+            curve = curves.setdefault(key, {})
+            curve[record["step"]] = math.nan if is_no_result(key, number) else number
+    if rates.get("lr") == rates.get("base_lr"):
+        rates.pop("base_lr", None)
+    measured = {key: curve for key, curve in measured.items() if not _is_absent(curve)}
+    best = find_best_step(kept, measured, epochs)
+    parts = {key: curve for key, curve in measured.items() if _is_loss(key)}
+    metrics = {key: curve for key, curve in measured.items() if key not in parts}
+    val_losses = {key.removeprefix("val/"): curve for key, curve in parts.items()}
+    return RunLog(name, losses, val_losses, metrics, rates, epochs, best)
+
+
+def _is_loss(key: str) -> bool:
+    return key.startswith("val/") and "loss" in key
+
+
+def _is_absent(curve: Curve) -> bool:
+    """Return whether nothing was ever measured: as COCO's, where there are no such objects."""
+    return all(math.isnan(value) for value in curve.values())
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, (int, float))
+
+
+def read_per_image(path: Path) -> PerImage:
+    """Return the per-image values of a file that ``zoo test --out`` wrote.
+
+    Raises:
+        DataError: It is no such file, or holds no per-image values.
+    """
+    try:
+        document = read_json(path, _LOG)
+    except (OSError, DocumentError) as error:
+        message = f"cannot read {path.name!r}: {reason_of(error)}."
+        hint = "give a work dir, or a file that `zoo test --out` wrote."
+        raise DataError(message, path=path, hint=hint) from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != "zoo.test/1":
+        message = f"cannot plot {path.name!r}: its schema is {shown(schema)}, expected "
+        message += "'zoo.test/1'."
+        hint = "give a work dir, or a file that `zoo test --out` wrote."
+        raise DataError(message, path=path, hint=hint)
+    try:
+        values = _per_image(document.get("per_image") or ())
+    except (AttributeError, TypeError) as error:
+        message = (
+            f"cannot plot {path.name!r}: its per-image values are no list of files and values."
+        )
+        hint = "give a file as `zoo test --out` wrote it."
+        raise DataError(message, path=path, hint=hint) from error
+    if not values:
+        message = f"cannot plot {path.name!r}: it holds no per-image values."
+        hint = "only metrics that offer per-image values keep them; plot its work dir instead."
+        raise DataError(message, path=path, hint=hint)
+    if len(values) > _MOST_STRIPS:
+        message = (
+            f"cannot plot {path.name!r}: it holds values of {len(values):,} names, expected at "
+        )
+        message += f"most {_MOST_STRIPS}."
+        raise DataError(message, path=path, hint="plot its work dir instead.")
+    return PerImage(printable(path.stem), values)
+
+
+def _per_image(rows: Iterable[Any]) -> dict[str, dict[str, float]]:
+    values: dict[str, dict[str, float]] = {}
+    for index, image in enumerate(rows):
+        for key, value in (image.get("values") or {}).items():
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                file = printable(str(image.get("file", index)))
+                values.setdefault(printable(key), {})[file] = float(value)
+    return values

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo_plugin.toml`` -> ``Manifest``: every rule of the manifest, and no import of the plugin.
+
+The manifest is the only truth about a plugin: what it is called, what it contributes, where its
+files lie. Unknown keys are errors, so that a typo is seen; paths and targets stay inside the
+plugin's own package.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from zoo.documents import DocumentError, Limits, read_toml, reason_of
+from zoo.errors import ManifestError
+from zoo.manifest.kinds import KINDS
+from zoo.manifest.requirements import check_api
+from zoo.manifest.row_reading import (
+    read_config_row,
+    read_contribution,
+    read_legacy_index,
+    read_weights,
+)
+from zoo.manifest.rows import Contribution, Manifest
+from zoo.manifest.table import Table
+from zoo.names import PLUGIN_NAME
+
+__all__ = ["LIMITS", "MANIFEST_NAME", "read_manifest"]
+
+MANIFEST_NAME = "zoo_plugin.toml"
+LIMITS = Limits(size_bytes=2**20, values=100_000, depth=16, is_finite=False)
+"""Of a manifest; numbers that must be finite are checked where their key is known."""
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest in a file, checked.
+
+    Requirements are only read as text: `zoo.manifest.requirements` says whether they are met.
+
+    Args:
+        path: A ``zoo_plugin.toml`` in the folder of its package.
+
+    Raises:
+        ManifestError: The file cannot be read, or breaks a rule; the message names the key.
+        IncompatibleError: It was written for another api number.
+    """
+    guess = path.parent.name.removeprefix("zoo_")
+    values = _read_toml(path, guess)
+    header = _read_header(values, path, guess)
+    top = Table(values, label="the manifest", path=path, plugin=header["plugin"])
+    top.take("plugin", dict)
+    requires = _read_requires(top)
+    contributions: list[Contribution] = []
+    for kind in KINDS:
+        contributions += [read_contribution(kind, table) for table in top.tables(kind)]
+    configs = tuple(read_config_row(table) for table in top.tables("config"))
+    weights = tuple(read_weights(table) for table in top.tables("weights"))
+    indexes = tuple(read_legacy_index(table) for table in top.tables("legacy_index"))
+    top.done()
+    _check_unique(top, contributions, [row.name for row in configs], [row.name for row in weights])
+    return Manifest(
+        path=path,
+        requires=requires,
+        contributions=tuple(contributions),
+        configs=configs,
+        weights=weights,
+        legacy_indexes=indexes,
+        **header,
+    )
+
+
+def _read_toml(path: Path, guess: str) -> dict[str, Any]:
+    try:
+        return read_toml(path, LIMITS)
+    except DocumentError as error:
+        reason = reason_of(error).removeprefix("it ")
+        message = f"cannot use plugin {guess!r}: its manifest {reason}."
+        hint = "mend what the message names; docs/manifest.md shows a manifest that holds."
+        raise ManifestError(message, plugin=guess, manifest=path, hint=hint) from error
+    except OSError as error:
+        message = f"cannot use plugin {guess!r}: its manifest cannot be read: {reason_of(error)}."
+        hint = f"make {path.name} a readable file in the package's folder."
+        raise ManifestError(message, plugin=guess, manifest=path, hint=hint) from error
+
+
+def _read_header(values: dict[str, Any], path: Path, guess: str) -> dict[str, Any]:
+    table = Table(
+        Table(values, label="the manifest", path=path, plugin=guess).take("plugin", dict),
+        label="[plugin]",
+        path=path,
+        plugin=guess,
+    )
+    name = table.text("name", pattern=PLUGIN_NAME, wanted="lower case letters, digits and _")
+    table.plugin = name
+    # A newer contract may have keys that are unknown here: the number is checked before them.
+    api: int = table.take("api", int)
+    check_api(api, plugin=name, manifest=path)
+    header = {
+        "plugin": name,
+        "version": table.text("version", pattern=r"[0-9][0-9A-Za-z.+!-]*", wanted="a version"),
+        "api": api,
+        "summary": table.text("summary"),
+        "license": table.text("license"),
+        "homepage": table.optional_text("homepage"),
+    }
+    table.done()
+    # configs/ of a checkout is the one folder that has not its package's name.
+    if path.parent.name not in (f"zoo_{name}", name):
+        table.fail(
+            f"its package is called {path.parent.name!r}, expected 'zoo_{name}'.",
+            hint=f"rename the package to zoo_{name}, or the plugin.",
+        )
+    return header
+
+
+def _read_requires(top: Table) -> tuple[str, ...]:
+    values = top.take("requires", dict, required=False)
+    if values is None:
+        return ()
+    table = Table(values, label="[requires]", path=top.path, plugin=top.plugin)
+    requires = table.texts("distributions", required=False)
+    table.done()
+    return requires
+
+
+def _check_unique(
+    top: Table, contributions: list[Contribution], configs: list[str], weights: list[str]
+) -> None:
+    claims = [(KINDS[row.kind].registry, row.name) for row in contributions]
+    claims += [("config", name) for name in configs] + [("weights", name) for name in weights]
+    for (place, name), times in Counter(claims).items():
+        if times > 1:
+            kinds = [row.kind for row in contributions if row.name == name] or [place, place]
+            top.fail(
+                f"the name {name!r} is used by two rows ([[{kinds[0]}]] and [[{kinds[1]}]]) "
+                f"that share one registry, expected each name once.",
+                hint=f"rename one of the two {name!r}.",
+            )

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file that the user names by its address and its digest, without a row that states its size."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import DownloadError
+from zoo.weights.cache import address_filename, cache_folder, cached_files
+from zoo.weights.download import add_to_cache, is_offline
+from zoo.weights.fetching.addresses import is_local, shown_address
+from zoo.weights.fetching.all_tries import fetch_file
+from zoo.weights.fetching.one_try import Patience, Setback, measure
+from zoo.weights.fetching.session import open_session
+from zoo.weights.fetching.waiting import wait_for_next_try
+from zoo.weights.files import first_that_holds
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["fetch_address"]
+
+_LOG = logging.getLogger("zoo")
+_HINT = "check the address, or get the file another way and give that"
+_NAME_LIMIT = 200
+
+Progress = Callable[[int, int], None]
+
+
+def fetch_address(
+    address: str,
+    sha256: str,
+    *,
+    patience: Patience | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the cache's file of a digest, verified, fetched from one address if it is not there.
+
+    What is fetched from where is logged, and its size is asked for first. The file keeps the
+    ending that the address has, which tells its format.
+
+    Args:
+        address: https, http or file.
+        sha256: What the file must have, 64 hex digits, lower case.
+        patience: How long to wait for what.
+        progress: Called with the bytes that are there, and those of the whole file.
+
+    Raises:
+        HashMismatchError: The address gave other bytes, or the cache's do not hold.
+        DownloadError: It does not have the file or does not tell its size, no socket may be
+            opened, or the cache cannot be written.
+    """
+    target = cache_folder() / sha256 / _filename(address)
+    cached = _cached(target, sha256)
+    if cached is not None:
+        _LOG.info("%s is in the cache: %s", shown_address(address), cached)
+        if cached.suffix == target.suffix:
+            return cached
+        return add_to_cache(cached, sha256, cached.stat().st_size, target.name)
+    if is_offline() and not is_local(address):
+        message = f"cannot download {target.name} offline: it is not in the cache."
+        hint = "leave out ZOO_OFFLINE, or give a file."
+        raise DownloadError(message, where=shown_address(address), hint=hint)
+    patience = patience or Patience()
+    size_bytes = _ask_size(address, target.name, patience)
+    shown = shown_address(address)
+    _LOG.info("fetching %s, %.1f MB, to %s", shown, size_bytes / 1e6, target)
+    return fetch_file(
+        target, sha256, size_bytes, [address], patience=patience, progress=progress, hint=_HINT
+    )
+
+
+def _cached(target: Path, sha256: str) -> Path | None:
+    """Return the cache's file of a digest, verified: the target, else one of another name."""
+    files = sorted(cached_files(sha256), key=lambda path: path != target)
+    path, damaged = first_that_holds(files, sha256)
+    if damaged is not None:
+        if path is None:
+            raise damaged
+        _LOG.warning("%s", damaged.message)
+    return path
+
+
+def _ask_size(address: str, name: str, patience: Patience) -> int:
+    try:
+        with open_session() as session:
+            return _measure_patiently(session, address, patience)
+    except Setback as setback:
+        where = shown_address(address)
+        message = f"cannot download {name}: no address gave it.\n  {where}: {setback.reason}"
+        raise DownloadError(message, where=where, hint=f"{_HINT}.") from setback
+
+
+def _measure_patiently(session: requests.Session, address: str, patience: Patience) -> int:
+    tries = 0
+    while True:
+        try:
+            return measure(session, address, patience)
+        except Setback as setback:
+            tries += 1
+            wait_for_next_try(setback, address, tries, patience)
+
+
+def _filename(address: str) -> str:
+    """Return the last part of an address as a plain file name, its ending kept."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", address_filename(address))[-_NAME_LIMIT:].lstrip("._-")
+    return "weights" if not plain or plain.endswith((".part", ".part.json")) else plain

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a name to weights: a row of a manifest, or an old checkpoint that the user has adopted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from zoo.catalog import Catalog, Found, read_catalog
+from zoo.errors import DownloadError, UnknownNameError
+from zoo.manifest.rows import LegacyRow, MetricValue, WeightsRow
+from zoo.names import hint_near, near_names
+from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
+from zoo.weights.lock import Pin, lock_file, read_pins
+
+__all__ = ["find_weights"]
+
+
+def find_weights(name: str, catalog: Catalog | None = None) -> Found:
+    """Return the row of ``Name`` or ``plugin.Name`` that the weights can be fetched and held to.
+
+    A legacy name gives a row too, of the converted file, once `zoo.lock` pins its digest.
+
+    Args:
+        name: Of a ``[[weights]]`` row, or of a row of a legacy index.
+        catalog: Where to look; by default that of this process.
+
+    Raises:
+        UnknownNameError: Nothing has that name; near ones are offered.
+        DownloadError: It is a legacy name, and no copy of the file was adopted.
+        PluginError: The plugin that has it cannot be used.
+    """
+    catalog = catalog or read_catalog()
+    try:
+        return catalog.find_weights(name)
+    except UnknownNameError as error:
+        legacy = find_legacy(catalog, name)
+        if legacy is None:
+            raise _unknown(catalog, name, error) from error
+    pin = read_pins().get(legacy.row.name)
+    if pin is not None and pin.name == name and pin.plugin != legacy.record.name:
+        # Two plugins may list the same file: a name alone is then of the one that is pinned.
+        legacy = find_legacy(catalog, f"{pin.plugin}.{name}") or legacy
+    row = legacy.row
+    if not isinstance(row, LegacyRow) or pin is None:
+        raise _not_adopted(legacy)
+    if pin.plugin != legacy.record.name:
+        raise _pinned_by_another(legacy, pin)
+    return replace(legacy, row=_pinned(row, pin))
+
+
+def _pinned(row: LegacyRow, pin: Pin) -> WeightsRow:
+    return WeightsRow(
+        name=row.name,
+        task=row.task,
+        config=row.config or "",
+        urls=(),
+        sha256=pin.sha256,
+        size_bytes=pin.size_bytes,
+        format="safetensors",
+        licence=row.licence,
+        data_licence=row.data_licence,
+        parameters=pin.parameters,
+        metrics=tuple(
+            MetricValue(
+                name=metric.name,
+                value=metric.value,
+                dataset=metric.dataset,
+                split="not stated upstream",
+                labels="not stated",
+                protocol="stated by upstream, not measured again",
+            )
+            for metric in row.metrics
+        ),
+    )
+
+
+def _not_adopted(found: Found) -> DownloadError:
+    row = found.row
+    file = row.file_name if isinstance(row, LegacyRow) else row.name
+    message = f"cannot get the weights {row.name!r}: they are legacy, their host is gone, "
+    message += f"and {lock_file().name} pins no copy of them."
+    hint = f"zoo rescue FOLDER, where a copy of {file} lies, renamed or not."
+    return DownloadError(message, where=f"plugin {found.record.name}", hint=hint)
+
+
+def _pinned_by_another(found: Found, pin: Pin) -> DownloadError:
+    message = f"cannot get the weights {pin.name!r} of plugin {found.record.name!r}: "
+    message += f"{lock_file().name} pins that name for plugin {pin.plugin!r}."
+    hint = "remove that row from the file, then zoo rescue FOLDER; or leave this plugin out."
+    return DownloadError(message, where=lock_file(), hint=hint)
+
+
+def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNameError:
+    rows, unread = legacy_rows(catalog)
+    if error.near:
+        return with_unread(error, unread)
+    near = near_names(name, [found.row.name for found in rows])
+    hint = hint_near(near, "zoo list shows all, zoo list --legacy upstream's old ones too.")
+    unknown = UnknownNameError(error.message, kind="weights", name=name, near=near, hint=hint)
+    return with_unread(unknown, unread)

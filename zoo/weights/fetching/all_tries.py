@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file from the first address that gives it: tried again, gone on with, verified, placed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from zoo.errors import DownloadError, HashMismatchError
+from zoo.weights.cache import lock_path
+from zoo.weights.fetching.addresses import shown_address
+from zoo.weights.fetching.one_try import Patience, Setback, receive
+from zoo.weights.fetching.part import Part
+from zoo.weights.fetching.session import open_session
+from zoo.weights.fetching.waiting import wait_for_next_try
+from zoo.weights.files import check_file
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["fetch_file"]
+
+_LOG = logging.getLogger("zoo")
+_LOOK_S = 0.5  # after so long a wait for another process is told of
+_PROGRESS_BYTES = 1 << 16  # by so much more than ever before, an address gets on
+_HINT = "name a place that has it with --mirror or ZOO_MIRRORS, or try later"
+
+Progress = Callable[[int, int], None]
+
+
+def fetch_file(
+    target: Path,
+    sha256: str,
+    size_bytes: int,
+    addresses: Sequence[str],
+    *,
+    patience: Patience | None = None,
+    progress: Progress | None = None,
+    hint: str = _HINT,
+    mend: bool = False,
+) -> Path:
+    """Return ``target``, fetched from the first address that gives the promised bytes.
+
+    The bytes go into ``<target>.part``, which an interrupted run leaves and the next goes on
+    with, also from another address, since the digest decides. Of several processes that want one
+    target, one fetches and the others wait. Nothing is ever at ``target`` but the whole file.
+
+    Args:
+        target: Where the file goes; a file that is there is taken to be the one wanted.
+        sha256: 64 hex digits, lower case.
+        size_bytes: Size of the file.
+        addresses: https, http or file, in the order in which to ask.
+        patience: How long to wait for what.
+        progress: Called with the bytes that are there, and those of the whole file.
+        hint: What to do where no address gave it, without a stop.
+        mend: Whether a file that is there is hashed first, and replaced if its bytes do not
+            hold; until the new one is whole it stays.
+
+    Raises:
+        HashMismatchError: An address gave other bytes, and no other gave the right ones.
+        DownloadError: No address gave them, or they cannot be written.
+    """
+    is_there = partial(_holds, target, sha256, size_bytes) if mend else target.is_file
+    if is_there():  # without a lock, as in a cache that is shared read-only
+        return target
+    _make_folder(target.parent)
+    with _alone(target):
+        if is_there():  # another process has just fetched it
+            return target
+        with Part(target, sha256, size_bytes) as part:
+            return _Fetch(part, patience or Patience(), progress, hint).run(addresses)
+
+
+def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
+    try:
+        check_file(target, sha256, size_bytes)
+    except HashMismatchError:
+        return False
+    except DownloadError:
+        if target.is_file():  # and cannot be read, so it is not known to be damaged
+            raise
+        return False
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make a folder for downloads: {error.strerror}."
+        hint = "name one that you can write with --dest or ZOO_CACHE."
+        raise DownloadError(message, where=folder, hint=hint) from error
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Hold the lock of a target; whoever leaves with the target there removes the lock."""
+    from filelock import FileLock, Timeout
+
+    path = lock_path(target)
+    lock = FileLock(path)
+    try:
+        try:
+            lock.acquire(timeout=_LOOK_S)
+        except Timeout:
+            _LOG.info("waiting for another process that fetches %s", target.name)
+            lock.acquire()
+    except OSError as error:
+        message = f"cannot write beside {target.name}: {error.strerror or error}."
+        hint = "name a folder that you can write with --dest or ZOO_CACHE."
+        raise DownloadError(message, where=target.parent, hint=hint) from error
+    try:
+        yield
+        # Now the target is there and nobody writes it any more, so a second lock does no harm.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).netloc
+    except ValueError:  # no address; asking it gives the reason
+        return ""
+
+
+class _Fetch:
+    """The tries of one file at all of its addresses."""
+
+    def __init__(
+        self, part: Part, patience: Patience, progress: Progress | None, hint: str
+    ) -> None:
+        self._part, self._patience, self._progress, self._hint = part, patience, progress, hint
+        self._unreachable: set[str] = set()
+        self._reasons: list[str] = []
+        self._mismatch: HashMismatchError | None = None
+
+    def run(self, addresses: Sequence[str]) -> Path:
+        """Return the finished file, or raise with the reason of each address.
+
+        A host that cannot be reached is left at once while there are others to ask.
+        """
+        with open_session() as session:
+            for index, address in enumerate(addresses):
+                host = _host(address)
+                if host and host in self._unreachable:
+                    self._tell(address, "not asked, its host cannot be reached", logging.DEBUG)
+                    continue
+                others = {_host(later) for later in addresses[index + 1 :]}
+                is_last = others <= {host, *self._unreachable}
+                try:
+                    return self._fetch(session, address, is_last=is_last)
+                except Setback as setback:
+                    level = logging.DEBUG if setback.is_absent else logging.INFO
+                    self._tell(address, setback.reason, level)
+                    if setback.is_unreachable:
+                        self._unreachable.add(host)
+        raise self._failure()
+
+    def _fetch(
+        self, session: requests.Session, address: str, *, is_last: bool, is_second: bool = False
+    ) -> Path:
+        """Return the finished file from one address; bytes of two answers get a second chance."""
+        is_mixed = self._receive(session, address, is_last=is_last)
+        try:
+            return self._part.finish()
+        except HashMismatchError as error:
+            if is_second or not is_mixed:
+                self._mismatch = error
+                raise Setback(reason=f"gives other bytes, sha256 {error.actual}") from error
+        _LOG.warning("what was kept of %s does not hold, starting over", self._part.target.name)
+        return self._fetch(session, address, is_last=is_last, is_second=True)
+
+    def _receive(self, session: requests.Session, address: str, *, is_last: bool) -> bool:
+        """Try one address until the part is full, or there is no use in trying on.
+
+        Returns:
+            Whether some of the bytes are those of an earlier answer.
+        """
+        tries = 0
+        # Counted over all tries: a server that breaks off and then refuses the range makes the
+        # part grow and start over for ever, and yet never gets on.
+        before = furthest = self._part.received
+        while self._part.received < self._part.size_bytes:
+            before = self._part.received
+            try:
+                receive(session, address, self._part, self._patience, self._progress)
+            except Setback as setback:
+                has_got_on = self._part.received >= furthest + _PROGRESS_BYTES
+                furthest = self._part.received if has_got_on else furthest
+                tries = 1 if has_got_on else tries + 1
+                if setback.is_unreachable and not is_last:
+                    raise
+                wait_for_next_try(setback, address, tries, self._patience)
+        return before > 0
+
+    def _tell(self, address: str, reason: str, level: int) -> None:
+        self._reasons.append(f"  {shown_address(address)}: {reason}")
+        _LOG.log(level, "%s: %s", shown_address(address), reason)
+
+    def _failure(self) -> DownloadError:
+        name = self._part.target.name
+        listed = "\n".join(self._reasons)
+        if self._mismatch is not None:
+            message = f"cannot accept {name}: sha256 is {self._mismatch.actual}, "
+            message += f"expected {self._part.sha256}.\n{listed}"
+            return HashMismatchError(
+                message,
+                expected=self._part.sha256,
+                actual=self._mismatch.actual,
+                where=self._part.target,
+                hint="nothing was kept; check the sha256 that was asked for, or report the file.",
+            )
+        message = f"cannot download {name}: no address gave it.\n{listed}"
+        hint = self._hint + (": what was received is kept." if self._part.received else ".")
+        return DownloadError(message, where=self._part.target, hint=hint)

@@ -16,7 +16,7 @@ import click
 import pytest
 
 from zoo import errors
-from zoo.cli import LazyGroup, main
+from zoo.cli.output.groups import LazyGroup, main
 from zoo.manifest.reading import read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent

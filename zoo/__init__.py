@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo._extension import install as _install
+from zoo.version import __version__
 
 if TYPE_CHECKING:  # what __getattr__ brings at run time
     from zoo.catalog import read_catalog
@@ -29,8 +30,6 @@ __all__ = [
     "load_contribution",
     "read_catalog",
 ]
-
-__version__ = "0.1.0"
 
 _install()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
-from zoo.errors import DataError
+from zoo.errors import CheckpointError, DataError
 
-__all__ = ["digest_of_file", "replace_file"]
+__all__ = ["digest_of_file", "open_atomically", "replace_file"]
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -36,6 +38,50 @@ def replace_file(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):  # it was moved, or its folder never came to be
             staged.unlink()
+
+
+@contextmanager
+def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open ``path`` for writing; it appears, or is replaced, only when all is on the disk.
+
+    The bytes go to ``.NAME.part`` in the same folder. Whatever stops the writing, even a kill,
+    ``path`` holds what it held before.
+
+    Args:
+        path: The file to write; its folder is made.
+        mode: ``"wb"`` or ``"w"`` (UTF-8).
+
+    Raises:
+        CheckpointError: The file cannot be written, as on a full disk.
+    """
+    target = Path(path)
+    staged = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with staged.open(mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        msg = f"cannot write {target.name!r}: {reason}; what was there before is untouched."
+        hint = "check the space and the rights there, or choose another folder."
+        raise CheckpointError(msg, path=target, hint=hint) from error
+    finally:
+        with suppress(OSError):  # it was moved, or its folder never came to be
+            staged.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # elsewhere a folder cannot be opened
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def digest_of_file(path: Path) -> str:

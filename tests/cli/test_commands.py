@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import zoo
-from zoo.cli import LazyGroup, main
 from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.groups import LazyGroup, main
 from zoo.errors import DataError
 
 CONTRACT = {

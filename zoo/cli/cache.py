@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from zoo.cli import LazyGroup
 from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli import LazyGroup
 from zoo.cli.options.mm_options import MMCommand
 from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say, say_text
 from zoo.cli.output.progress import progress_bar
 from zoo.texts import printable
@@ -194,7 +194,7 @@ def check(folder: Path, config: str | None, cfg_options: tuple[str, ...]) -> Non
 
 def _check_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> None:
     """Count the objects that a config's training pipeline loads."""
-    from zoo.engine.config.building import log_on_stderr
+    from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.config.reading import read_config
     from zoo.engine.dataset.instance_labels import count_training_labels
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli import LazyGroup
 from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_text
 from zoo.texts import printable
 

@@ -81,8 +81,8 @@ def command(
     image that fails is reported, the others are done, and the command exits 1.
     """
     from zoo.cli.output.progress import progress_bar
+    from zoo.cli.output.streams import log_on_stderr
     from zoo.data import parse_bands
-    from zoo.engine.config.building import log_on_stderr
     from zoo.engine.prediction.model import open_model
     from zoo.engine.prediction.predictor import Predictor
     from zoo.engine.prediction_files.predict import predict

@@ -66,7 +66,7 @@ def command(
     bytes.
     """
     _check_name(name)
-    from zoo.engine.config.building import log_on_stderr
+    from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.config.data_folder import family_of
     from zoo.engine.publishing.publish import ModelCard, publish
     from zoo.engine.work_dir.run_facts import find_run

@@ -70,7 +70,7 @@ def command(
     set_local_rank(local_rank)
     if checkpoint is None and Path(config).is_dir():
         work_dir = work_dir or config
-    from zoo.engine.config.building import log_on_stderr
+    from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.config.reading import read_config
     from zoo.engine.dataset.facts import labels_of
     from zoo.engine.measuring.test import measured_split, test

@@ -50,8 +50,8 @@ def command(
 ) -> None:
     """Train CONFIG, a file, a name or mmseg::folder/file.py."""
     set_local_rank(local_rank)
+    from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
-    from zoo.engine.config.building import log_on_stderr
     from zoo.engine.config.reading import read_config
     from zoo.engine.prediction.model import find_best_checkpoint
     from zoo.engine.runs.train import train

@@ -32,8 +32,8 @@ def test_rings_of_any_mask_hold_its_pixels(
 
     from zoo.engine.prediction.results import InstanceResult
     from zoo.engine.prediction_files.geojson import geojson_text
-    from zoo.engine.scenes.raster import Georeference
     from zoo.engine.scenes.roi_mask import RoiMask
+    from zoo.engine.scenes.scene import Georeference
 
     pixels = np.random.default_rng(seed).random((height, width)) < share
     mask = RoiMask.cut(pixels, 3, 4)

@@ -20,8 +20,8 @@ from shapely import Polygon, box  # noqa: E402 (after the skip)
 from zoo.engine.prediction.results import InstanceResult  # noqa: E402
 from zoo.engine.prediction_files.geojson import geojson_text  # noqa: E402
 from zoo.engine.scenes.ground_area import ground_area_of  # noqa: E402
-from zoo.engine.scenes.raster import Georeference  # noqa: E402
 from zoo.engine.scenes.roi_mask import RoiMask  # noqa: E402
+from zoo.engine.scenes.scene import Georeference  # noqa: E402
 
 _A, _B = 6378137.0, 6356752.314245179  # WGS 84
 _E2 = 1 - (_B / _A) ** 2

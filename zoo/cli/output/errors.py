@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from zoo.cli import EndsWithItsOutput
 from zoo.cli.output.endings import end_stopped, raising_on_signals
+from zoo.cli.output.groups import EndsWithItsOutput
 from zoo.cli.output.printing import say_text
 from zoo.errors import ZooError
 from zoo.texts import log_printably, printable

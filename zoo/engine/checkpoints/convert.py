@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.published import CONVERTED, read_tensors
-from zoo.engine.resuming.safe_saving import open_atomically
 from zoo.errors import CheckpointError
+from zoo.files import open_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor

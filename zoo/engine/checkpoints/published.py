@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from zoo.documents import DocumentError, parse_json
 from zoo.engine.records.checks import check_record
 from zoo.engine.records.record import ModelRecord, parse_record
-from zoo.engine.resuming.safe_saving import open_atomically
 from zoo.errors import CheckpointError
+from zoo.files import open_atomically
 from zoo.weights.row_check import HEADER_LIMITS
 
 if TYPE_CHECKING:

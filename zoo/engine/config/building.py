@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building a Runner from a config, and telling the user's errors from the program's."""
+"""What upstream raises while a config is put to work -> one error with its key and cause."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import errno
-import itertools
 import re
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,49 +22,14 @@ from zoo.errors import ConfigError, DataError, ZooError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-    from mmengine.runner import Runner
 
-__all__ = ["build_runner", "explaining", "log_on_stderr"]
+__all__ = ["explaining"]
 
 _NOT_REGISTERED = re.compile(r"(?P<name>[\w.]+) is not in the (?P<registry>[\w:.]+) registry")
 _SMALL_BATCH = "Expected more than 1 value per channel"  # torch's batch norm
 _MOST_TEXT = 400
 # Of the disk, and no fault of a config.
 _DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-_RUNS = itertools.count()
-
-
-def build_runner(config: Config) -> Runner:
-    """Return a Runner for a config, of its ``runner_type`` if it names one.
-
-    Args:
-        config: As `read_config` returns it.
-
-    Raises:
-        ConfigError: mmengine refuses it, or a class in it refuses its arguments.
-        UnknownNameError: It names a type that no registry has.
-    """
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
-    config = copy.deepcopy(config)
-    with explaining(config):
-        _set_apart(config, next(_RUNS))
-        if "runner_type" in config:
-            runner: Runner = RUNNERS.build(config)
-        else:
-            runner = Runner.from_cfg(config)
-    return runner
-
-
-def _set_apart(config: Config, run: int) -> None:
-    """Name what mmengine keeps by name, so that a second run in a process does not share it."""
-    if not run:
-        return
-    if config.get("experiment_name") is None:
-        config.experiment_name = f"{Path(config.work_dir).name}_{run}"
-    if isinstance((config.get("visualizer") or {}).get("name"), str):
-        config.visualizer.name += f"_{run}"
 
 
 @contextlib.contextmanager
@@ -195,14 +158,3 @@ def _empty(config: Config) -> DataError:
     message = "cannot use the data: a data set of the config has no images."
     hint = "check its data_prefix, its ann_file and the suffixes of its files."
     return DataError(message, path=config.filename, hint=hint)
-
-
-@contextlib.contextmanager
-def log_on_stderr() -> Iterator[None]:
-    """Send mmengine's console log, and what else prints inside the block, to stderr.
-
-    mmengine binds its handler to ``sys.stdout`` when a logger is made, so the Runner must be built
-    inside the block; stdout is left to results.
-    """
-    with contextlib.redirect_stdout(sys.stderr):
-        yield

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.fit import check_fits
-from zoo.engine.config.building import build_runner, explaining
+from zoo.engine.config.building import explaining
 from zoo.engine.config.data_folder import family_of
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
@@ -26,6 +26,7 @@ from zoo.engine.measuring.window_tests import choose_windows, seeing_windows
 from zoo.engine.processes import join_processes, unwrap_model
 from zoo.engine.resuming.shielding import shielding_workers
 from zoo.engine.runs.progress import watch_runner
+from zoo.engine.runs.runner import build_runner
 from zoo.engine.work_dir.no_results import leaving_no_results_out
 from zoo.errors import ConfigError, DataError
 from zoo.files import digest_of_file, replace_file

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zoo.engine.prediction.image_reader import ImageReader
     from zoo.engine.prediction.model import LoadedModel
-    from zoo.engine.scenes.opening import Scene
+    from zoo.engine.scenes.scene import Scene
 
 __all__ = ["predict_image", "predict_scene"]
 

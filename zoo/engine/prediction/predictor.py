@@ -19,7 +19,8 @@ from zoo.engine.prediction.model import LoadedModel, is_weights_name, open_model
 from zoo.engine.prediction.results import InstanceResult, SemanticResult
 from zoo.engine.prediction.semantic import predict_labels
 from zoo.engine.records.budget import current_budget
-from zoo.engine.scenes.opening import Scene, open_scene
+from zoo.engine.scenes.opening import open_scene
+from zoo.engine.scenes.scene import Scene
 from zoo.engine.scenes.tiling import check_tiling, find_tiling
 from zoo.errors import ConfigError, DataError
 

@@ -16,8 +16,8 @@ from zoo.engine.overlays.legend import draw_overlay
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.engine.scenes.raster import Georeference
     from zoo.engine.scenes.roi_mask import RoiMask
+    from zoo.engine.scenes.scene import Georeference
 
 __all__ = ["InstanceResult", "SemanticResult"]
 

@@ -13,7 +13,7 @@ from zoo.engine.scenes.ground_area import ground_area_of
 
 if TYPE_CHECKING:
     from zoo.engine.prediction.results import InstanceResult
-    from zoo.engine.scenes.raster import Georeference
+    from zoo.engine.scenes.scene import Georeference
 
 __all__ = ["geojson_text"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.texts import printable
 
 if TYPE_CHECKING:
-    from zoo.engine.publishing.publish import Published
+    from zoo.engine.publishing.row import Published
 
 __all__ = ["card_text"]
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,24 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-import zoo
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.checkpoints.published import read_published, write_published
 from zoo.engine.publishing.card import card_text
+from zoo.engine.publishing.row import METRIC_KEYS, Published
 from zoo.engine.records.confining import registries_alone
-from zoo.engine.records.record import ModelRecord, make_record
+from zoo.engine.records.record import make_record
 from zoo.errors import CheckpointError, ManifestError
 from zoo.files import digest_of_file, replace_file
 from zoo.manifest.row_reading import read_weights
 from zoo.manifest.table import Table
+from zoo.version import __version__
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["ModelCard", "Published", "publish"]
+__all__ = ["ModelCard", "publish"]
 
-_METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
 _COMMIT = re.compile(r"(?<=\d)[0-9a-f]{40}$")
 _SECRET = re.compile(
     r"token|secret|passw|signature|credential|auth|(api|access)[-_]?key|(^|[-_])(sig|key|pwd|pw)$",
@@ -64,45 +63,6 @@ class ModelCard:
     labels: str = "true"
     provenance: Mapping[str, Any] | None = None
     urls: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A published file.
-
-    Attributes:
-        path: The file.
-        sha256: Its digest.
-        size_bytes: Its size.
-        record: What it says of itself.
-        urls: Where it will be, for the manifest's row.
-    """
-
-    path: Path
-    sha256: str
-    size_bytes: int
-    record: ModelRecord
-    urls: tuple[str, ...]
-
-    def manifest_row(self) -> str:
-        """Return the ``[[weights]]`` row, to paste into a plugin's manifest."""
-        record = self.record
-        values = {
-            "name": record.name,
-            "task": record.task,
-            "config": record.trained_with,
-            "urls": list(self.urls),
-            "sha256": self.sha256,
-            "size_bytes": self.size_bytes,
-            "format": "safetensors",
-            "licence": record.licence,
-            "data_licence": record.data_licence,
-            "parameters": record.parameters,
-        }
-        lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-        metrics = [{key: row[key] for key in _METRIC_KEYS} for row in record.metrics]
-        rows = [f"    {_toml_table(row)}," for row in metrics]
-        return "\n".join(["[[weights]]", *lines, "metrics = [", *rows, "]", ""])
 
 
 def publish(config: Config, checkpoint: str | Path, out: str | Path, card: ModelCard) -> Published:
@@ -164,7 +124,7 @@ def _check_row(card: ModelCard, urls: Sequence[str]) -> None:
         "format": "safetensors",
         "licence": card.licence,
         "data_licence": card.data_licence,
-        "metrics": [{key: row[key] for key in _METRIC_KEYS} for row in card.metrics],
+        "metrics": [{key: row[key] for key in METRIC_KEYS} for row in card.metrics],
         # Not known yet, and right by themselves.
         "sha256": "0" * 64,
         "size_bytes": 1,
@@ -211,7 +171,7 @@ def _provenance(weights: Checkpoint) -> dict[str, Any]:
         # mmengine appends the commit of whatever repository it was started in.
         kept["mmengine_version"] = _COMMIT.sub("", str(kept["mmengine_version"]))
     digest = digest_of_file(weights.path)
-    return {**kept, "checkpoint_sha256": digest, "zoo_version": zoo.__version__}
+    return {**kept, "checkpoint_sha256": digest, "zoo_version": __version__}
 
 
 def _count_parameters(config: Config, weights: Checkpoint) -> int:
@@ -227,14 +187,3 @@ def _build(model: Any, scope: str) -> Any:
     init_default_scope(scope)
     # A copy: detectors write into their config as they are built.
     return MODELS.build(copy.deepcopy(ConfigDict(model)))
-
-
-def _toml(value: Any) -> str:
-    # JSON's texts, numbers and lists of texts are TOML's too, but for DEL, which TOML wants escaped
-    # as whatever a reader could not see.
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text)
-
-
-def _toml_table(row: Mapping[str, Any]) -> str:
-    return "{ " + ", ".join(f"{key} = {_toml(value)}" for key, value in row.items()) + " }"

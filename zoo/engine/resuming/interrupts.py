@@ -237,7 +237,7 @@ class _Stopper:
 
     def save(self) -> InterruptedRunError:
         """Save a checkpoint of the state between two steps and note it as the last one."""
-        from zoo.engine.resuming.safe_saving import open_atomically
+        from zoo.files import open_atomically
 
         self._is_saving = True
         runner = self._runner

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import load_checkpoint
-from zoo.engine.config.building import build_runner, explaining
+from zoo.engine.config.building import explaining
 from zoo.engine.config.data_folder import root_without_training
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.values import check_counts, check_shape
@@ -29,6 +29,7 @@ from zoo.engine.resuming.shielding import shielding_workers
 from zoo.engine.runs.first_step import FirstStep
 from zoo.engine.runs.named_errors import naming_images
 from zoo.engine.runs.progress import watch_runner
+from zoo.engine.runs.runner import build_runner
 from zoo.engine.runs.schedules import fit_warm_ups
 from zoo.engine.work_dir.lock import locked_work_dir
 from zoo.engine.work_dir.no_results import leaving_no_results_out

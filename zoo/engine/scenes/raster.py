@@ -7,7 +7,6 @@ import contextlib
 import logging
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,33 +22,19 @@ from zoo.data.pictures.depth import limits_of_counts
 from zoo.data.pictures.formats import JP2_DRIVER
 from zoo.data.pictures.picture import tell_once
 from zoo.data.source.reading import open_file
+from zoo.engine.scenes.scene import Georeference, shown_size
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RASTER_DRIVERS", "Georeference", "find_raster"]
+__all__ = ["RASTER_DRIVERS", "find_raster"]
 
 _LOG = logging.getLogger("zoo")
 RASTER_DRIVERS = {"TIFF": "GTiff", "JPEG 2000": JP2_DRIVER, "VRT": "VRT"}
 # EPSG gives latitude first; GDAL and QGIS name what lies longitude first as RFC 7946 does.
 _WGS84, _LONGITUDE_FIRST = 4326, "urn:ogc:def:crs:OGC:1.3:CRS84"
 _MOST_SCENE_PX = 2**36  # of 512 px windows, a quarter of a million
-
-
-@dataclass(frozen=True, slots=True)
-class Georeference:
-    """Where a raster lies.
-
-    Args:
-        crs: Name of the coordinate reference system, ``urn:ogc:def:crs:EPSG::32631`` or WKT.
-        transform: a, b, c, d, e, f: ``x = a column + b row + c``, ``y = d column + e row + f``.
-        wkt: The reference system.
-    """
-
-    crs: str
-    transform: tuple[float, float, float, float, float, float]
-    wkt: str
 
 
 @contextlib.contextmanager
@@ -153,8 +138,6 @@ class _RasterScene:
     def shown(self) -> NDArray[np.uint8]:
         """Return the whole, or a smaller copy of it."""
         from rasterio.enums import Resampling
-
-        from zoo.engine.scenes.opening import shown_size
 
         width, height = shown_size(self.width_px, self.height_px)
         method = Resampling.nearest if self._raster.has_colors else Resampling.average

@@ -30,11 +30,11 @@ def open_session() -> requests.Session:
     """
     import requests
 
-    import zoo
+    from zoo.version import __version__
 
     session = requests.Session()
     session.headers.update(
-        {"Accept-Encoding": "identity", "User-Agent": f"zoo/{zoo.__version__}", "Accept": "*/*"}
+        {"Accept-Encoding": "identity", "User-Agent": f"zoo/{__version__}", "Accept": "*/*"}
     )
     bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
     named = [os.environ[name] for name in bundles if os.environ.get(name)]

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A config -> mmengine's Runner, apart from other runs of the process."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.engine.config.building import explaining
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+__all__ = ["build_runner"]
+
+_RUNS = itertools.count()
+
+
+def build_runner(config: Config) -> Runner:
+    """Return a Runner for a config, of its ``runner_type`` if it names one.
+
+    Args:
+        config: As `read_config` returns it.
+
+    Raises:
+        ConfigError: mmengine refuses it, or a class in it refuses its arguments.
+        UnknownNameError: It names a type that no registry has.
+    """
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    config = copy.deepcopy(config)
+    with explaining(config):
+        _set_apart(config, next(_RUNS))
+        if "runner_type" in config:
+            runner: Runner = RUNNERS.build(config)
+        else:
+            runner = Runner.from_cfg(config)
+    return runner
+
+
+def _set_apart(config: Config, run: int) -> None:
+    """Name what mmengine keeps by name, so that a second run in a process does not share it."""
+    if not run:
+        return
+    if config.get("experiment_name") is None:
+        config.experiment_name = f"{Path(config.work_dir).name}_{run}"
+    if isinstance((config.get("visualizer") or {}).get("name"), str):
+        config.visualizer.name += f"_{run}"

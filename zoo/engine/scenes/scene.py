@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a scene is: a picture of any size, read window by window, and where it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from zoo.data import Window, resize_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["MOST_SHOWN_PX", "Georeference", "PixelScene", "Scene", "shown_size"]
+
+MOST_SHOWN_PX = 8192  # of a side; larger scenes are drawn smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Georeference:
+    """Where a raster lies.
+
+    Args:
+        crs: Name of the coordinate reference system, ``urn:ogc:def:crs:EPSG::32631`` or WKT.
+        transform: a, b, c, d, e, f: ``x = a column + b row + c``, ``y = d column + e row + f``.
+        wkt: The reference system.
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    wkt: str
+
+
+class Scene(Protocol):
+    """A picture of any size."""
+
+    @property
+    def width_px(self) -> int:
+        """Its width."""
+
+    @property
+    def height_px(self) -> int:
+        """Its height."""
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """Where it lies, if it says so."""
+
+    def read(self, window: Window) -> NDArray[np.uint8] | None:
+        """Return a part, ``(h, w)`` grey or ``(h, w, 3)`` RGB, or None where it has no data."""
+
+    def shown(self) -> NDArray[np.uint8]:
+        """Return the whole for people to look at, no side above ``MOST_SHOWN_PX``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelScene:
+    """A scene whose pixels are in memory."""
+
+    pixels: NDArray[np.uint8]
+    georeference: Georeference | None = None
+
+    @property
+    def width_px(self) -> int:
+        """Its width."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height_px(self) -> int:
+        """Its height."""
+        return int(self.pixels.shape[0])
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Return a part as it is in memory."""
+        left, top = window.left_px, window.top_px
+        part = self.pixels[top : top + window.height_px, left : left + window.width_px]
+        return np.ascontiguousarray(part)
+
+    def shown(self) -> NDArray[np.uint8]:
+        """Return the whole, or a smaller copy of it."""
+        return resize_image(self.pixels, shown_size(self.width_px, self.height_px))
+
+
+def shown_size(width_px: int, height_px: int) -> tuple[int, int]:
+    """Return the width and height at which a scene is shown."""
+    scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px))
+    return max(1, round(width_px * scale)), max(1, round(height_px * scale))

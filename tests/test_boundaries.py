@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may import whom: every import statement of the repository, walked.
 
-Imports under ``if TYPE_CHECKING`` are left out: they do not run.
+The rules of packages leave out imports under ``if TYPE_CHECKING``, which do not run; those of
+rooms, circles and private names count them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,71 +56,42 @@ def rule(*zoo: str, others: set[str] | None = None, lazily: set[str] | None = No
 
 
 # Each part may import itself and, of the rest of zoo, what stands here.
-BASE = (
-    "zoo.errors",
-    "zoo.names",
-    "zoo.manifest.rows",
-    "zoo.manifest.kinds",
-    "zoo.documents",
-    "zoo.fields",
-    "zoo.texts",
-    "zoo.manifest.parameters",
-)
-CATALOG = (
-    *BASE,
-    "zoo.manifest.requirements",
-    "zoo.manifest.table",
-    "zoo.manifest.row_reading",
-    "zoo.manifest.reading",
-    "zoo.manifest.discovery",
-)
+BASE = ("zoo.errors", "zoo.names", "zoo.documents", "zoo.fields", "zoo.texts", "zoo.files")
 RULES = {
-    "zoo/__init__.py": rule("zoo._extension"),
+    "zoo/__init__.py": rule("zoo._extension", "zoo.version"),
     "zoo/__main__.py": rule("zoo.cli"),
     "zoo/_extension.py": rule(),
+    "zoo/version.py": rule(),
     "zoo/texts.py": rule(),
     "zoo/documents.py": rule(),
     "zoo/fields.py": rule("zoo.documents", "zoo.texts"),
     "zoo/errors.py": rule("zoo.texts"),
+    "zoo/files.py": rule("zoo.errors"),
     "zoo/names.py": rule(),
-    "zoo/manifest/kinds.py": rule(),
-    "zoo/manifest/parameters.py": rule(),
-    "zoo/manifest/rows.py": rule("zoo.manifest.parameters"),
-    "zoo/manifest/requirements.py": rule("zoo.errors", lazily={"packaging"}),
-    "zoo/manifest/table.py": rule("zoo.errors", "zoo.names", "zoo.texts"),
-    "zoo/manifest/row_reading.py": rule(
-        "zoo.manifest.table", "zoo.manifest.rows", "zoo.texts", "zoo.manifest.parameters"
+    "zoo/manifest": rule(*BASE, lazily={"packaging"}),
+    "zoo/catalog.py": rule(*BASE, "zoo.manifest"),
+    "zoo/loading.py": rule(*BASE, "zoo.manifest", "zoo.catalog"),
+    "zoo/registry.py": rule(
+        *BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", others={"mmengine"}
     ),
-    "zoo/manifest/reading.py": rule(
-        *BASE, "zoo.manifest.requirements", "zoo.manifest.table", "zoo.manifest.row_reading"
-    ),
-    "zoo/manifest/discovery.py": rule(
-        "zoo.documents", "zoo.errors", "zoo.manifest.reading", "zoo.texts"
-    ),
-    "zoo/catalog.py": rule(*CATALOG),
-    "zoo/loading.py": rule("zoo.catalog", *BASE, "zoo.manifest.requirements"),
-    "zoo/registry.py": rule("zoo.catalog", "zoo.loading", *BASE, others={"mmengine"}),
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
-        *("zoo.errors", "zoo.documents", "zoo.fields", "zoo.texts"),
-        lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio"},
+        *BASE, lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio"}
     ),
     "zoo/weights": rule(
-        "zoo.manifest.reading",
-        "zoo.catalog",
-        *BASE,
+        *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.version"),
         lazily={"requests", "urllib3", "filelock", "platformdirs"},
     ),
     "zoo/ops": rule("zoo.errors", others={"torch"}),
     "zoo/engine": rule(
-        *(*CATALOG, "zoo.catalog", "zoo.loading", "zoo.registry", "zoo.interfaces"),
-        *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.__version__"),
+        *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.registry", "zoo.interfaces"),
+        *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.version"),
         others={"torch", "numpy", "cv2", "safetensors", "packaging", *MM},
         lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "pyproj", "yaml"},
     ),
     "zoo/testing": rule(
-        *(*BASE, "zoo.catalog", "zoo.manifest.discovery", "zoo.loading", "zoo.manifest.reading"),
-        *("zoo.manifest.requirements", "zoo.interfaces", "zoo.data", "zoo.engine", "zoo.weights"),
+        *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.interfaces"),
+        *("zoo.data", "zoo.engine", "zoo.weights"),
         others={"pytest"},
         lazily={"torch", "numpy", "cv2", *MM},
     ),
@@ -134,6 +107,50 @@ RULES = {
         lazily={"numpy", "cv2", "click", "mmengine", "sweep_upstream"},
     ),
 }
+# The floors of each wing, the lowest first. A room imports rooms of lower floors alone, for types
+# too: an import that a type checker alone follows ties two rooms as tightly for a reader.
+FLOORS = {
+    "zoo": (
+        {"_extension", "documents", "names", "texts", "version"},
+        {"errors", "fields"},
+        {"files", "ops"},
+        {"data", "manifest"},
+        {"catalog", "interfaces"},
+        {"loading", "weights"},
+        {"registry"},
+        {"engine"},
+        {"testing"},
+        {"cli"},
+        {"__main__"},
+    ),
+    "zoo/data": (
+        {"geometry", "report", "staging"},
+        {"coco", "source"},
+        {"decoders"},
+        {"pictures"},
+        {"layout"},
+        {"prepare"},
+    ),
+    "zoo/weights": (
+        {"folders", "legacy", "rescue", "row_check"},
+        {"cache", "lock"},
+        {"by_name", "files", "staging"},
+        {"fetching"},
+        {"download"},
+        {"by_address"},
+    ),
+    "zoo/engine": (
+        {"patching", "processes", "random_state", "scenes", "overlays"},
+        {"config_files", "records"},
+        {"checkpoints", "config"},
+        {"dataset", "rescue", "resuming"},
+        {"work_dir"},
+        {"plots", "prediction", "runs"},
+        {"measuring", "prediction_files"},
+        {"publishing"},
+    ),
+}
+MOST_MODULES = 16
 PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents", "zoo.texts")
 PLUGIN_TESTS = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.testing")
 
@@ -144,6 +161,36 @@ def _is_within(module: str, part: str) -> bool:
 
 def _imports(path: Path) -> Iterator[Import]:
     yield from _walk(ast.parse(path.read_text(encoding="utf-8")), path, in_function=False)
+
+
+def _module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _names_imported(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (module, name) of every import from zoo, in functions and for types too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = _absolute(node, path)
+            yield from ((base, alias.name) for alias in node.names if _is_within(base, "zoo"))
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names if _is_within(alias.name, "zoo"))
+
+
+# To go: instances are drawn from a result, in place of arrays.
+_WAITING = {"instances.py": {"zoo.engine.prediction.results"}}
+MODULES = {_module_of(path): path for path in sorted((ROOT / "zoo").rglob("*.py"))}
+
+
+@cache
+def _modules_imported(path: Path) -> frozenset[str]:
+    """Return the modules of zoo that a file imports; of a name, the module that holds it."""
+    found = {
+        f"{base}.{name}" if f"{base}.{name}" in MODULES else base
+        for base, name in _names_imported(path)
+    }
+    return frozenset(found & set(MODULES)) - _WAITING.get(path.name, set())
 
 
 def _walk(node: ast.AST, path: Path, *, in_function: bool) -> Iterator[Import]:
@@ -279,3 +326,88 @@ def test_walk_of_a_file_when_it_breaks_the_rule_sees_it(
     ]
 
     assert bool(found) is refused
+
+
+def _place_in(module: str, wing: str) -> str | None:
+    """Return the room of a wing, or its file, that a module belongs to; None of its face."""
+    start = f"{wing.replace('/', '.')}."
+    return module.removeprefix(start).partition(".")[0] if module.startswith(start) else None
+
+
+@pytest.mark.parametrize("wing", FLOORS)
+def test_rooms_of_a_wing_import_from_lower_floors_alone(wing: str) -> None:
+    """Imports for types count: so no two rooms of a wing know each other."""
+    floors = {place: level for level, places in enumerate(FLOORS[wing]) for place in places}
+
+    upward = [
+        f"{module} imports {found}"
+        for module, path in MODULES.items()
+        for found in sorted(_modules_imported(path))
+        if (own := _place_in(module, wing)) and (other := _place_in(found, wing))
+        if own != other and floors[other] >= floors[own]
+    ]
+
+    assert upward == []
+
+
+@pytest.mark.parametrize("wing", FLOORS)
+def test_floors_of_a_wing_name_each_room_once(wing: str) -> None:
+    named = [place for places in FLOORS[wing] for place in places]
+
+    there = {place for module in MODULES if (place := _place_in(module, wing)) is not None}
+
+    assert sorted(named) == sorted(there)
+
+
+def test_modules_of_zoo_import_each_other_in_no_circle() -> None:
+    """Within a room too. What imports nothing that is left is taken away until only circles are."""
+    left = {module: _modules_imported(path) - {module} for module, path in MODULES.items()}
+
+    while free := {module for module, needs in left.items() if not needs & set(left)}:
+        for module in free:
+            del left[module]
+
+    # The face of the package imports what it offers, at the first use of each name.
+    assert sorted(left) == []
+
+
+def test_no_folder_of_zoo_holds_more_modules_than_one_reads_at_a_glance() -> None:
+    folders = {path.parent for path in MODULES.values()}
+    counts = {str(each.relative_to(ROOT)): len(list(each.glob("*.py"))) for each in folders}
+
+    assert {name: count for name, count in counts.items() if count > MOST_MODULES} == {}
+
+
+def test_no_module_imports_a_private_name_of_another() -> None:
+    private = [
+        f"{module}: {base}.{name}"
+        for module, path in MODULES.items()
+        for base, name in _names_imported(path)
+        if name.startswith("_") and not name.startswith("__") and f"{base}.{name}" not in MODULES
+    ]
+
+    assert private == []
+
+
+def _rooms() -> list[str]:
+    """Return the packages whose face lists modules: those that lie in a wing, and the manifest."""
+    deep = [module for module, path in MODULES.items() if path.name == "__init__.py"]
+    return [module for module in deep if module.count(".") > 1 or module == "zoo.manifest"]
+
+
+@pytest.mark.parametrize("room", _rooms())
+def test_a_room_is_entered_by_the_modules_that_its_face_lists(room: str) -> None:
+    """``__all__`` of a room says what others may use, and names nothing that nobody does."""
+    tree = ast.parse(MODULES[room].read_text(encoding="utf-8"))
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    listed = ast.literal_eval(assigned[-1].value)
+
+    used = {
+        found.removeprefix(f"{room}.")
+        for module, path in MODULES.items()
+        if not _is_within(module, room)
+        for found in _modules_imported(path)
+        if found.startswith(f"{room}.")
+    }
+
+    assert sorted(used) == listed

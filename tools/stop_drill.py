@@ -113,8 +113,8 @@ def plain(value: Any) -> Any:
 def end_of(folder: Path) -> dict[str, Any]:
     """Return what a run came to, in values that compare."""
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
+    from zoo.engine.checkpoints.kept import find_best_checkpoint
     from zoo.engine.checkpoints.pickles import read_pickled
-    from zoo.engine.prediction.model import find_best_checkpoint
 
     found, best = find_checkpoint(folder), find_best_checkpoint(folder)
     if found is None or best is None:

@@ -123,7 +123,7 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
     if not folder.is_dir():
         return _config_and_weights(config)
     from zoo.engine.checkpoints.kept import choose_checkpoint
-    from zoo.engine.prediction.model import find_dumped_config
+    from zoo.engine.work_dir.dumped_config import find_dumped_config
 
     found = choose_checkpoint(folder)
     if found is None:

@@ -52,8 +52,8 @@ def command(
     set_local_rank(local_rank)
     from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
+    from zoo.engine.checkpoints.kept import find_best_checkpoint
     from zoo.engine.config.reading import read_config
-    from zoo.engine.prediction.model import find_best_checkpoint
     from zoo.engine.runs.train import train
     from zoo.engine.work_dir.run_facts import note_command
 

@@ -3,4 +3,13 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = [
+    "discovery",
+    "kinds",
+    "parameters",
+    "reading",
+    "requirements",
+    "row_reading",
+    "rows",
+    "table",
+]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zoo.engine.prediction.model import find_best_checkpoint
+from zoo.engine.checkpoints.kept import find_best_checkpoint
 
 pytestmark = pytest.mark.mm
 

@@ -71,8 +71,8 @@ def press(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def _assert_same_end(whole: Path, again: Path) -> None:
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
+    from zoo.engine.checkpoints.kept import find_best_checkpoint
     from zoo.engine.checkpoints.pickles import read_pickled
-    from zoo.engine.prediction.model import find_best_checkpoint
 
     for find in (find_checkpoint, find_best_checkpoint):
         first, second = find(whole), find(again)

@@ -3,4 +3,16 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = [
+    "faults",
+    "header",
+    "jpeg",
+    "opencv",
+    "pillow",
+    "png",
+    "raster",
+    "raster_bands",
+    "tiff",
+    "tiff_tags",
+    "vrt",
+]

@@ -3,4 +3,12 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = [
+    "check",
+    "check_instances",
+    "contact_sheet",
+    "dataset_json",
+    "plan",
+    "prepared",
+    "splits",
+]

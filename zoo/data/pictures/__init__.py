@@ -1,4 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bytes of a picture say before they are decoded, and what decodes which of them."""
+"""Pictures as arrays: decoded by one rule, turned, reduced to 8 bits, drawn on."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+__all__ = [
+    "decoding",
+    "depth",
+    "digests",
+    "drawing",
+    "formats",
+    "mask_alpha",
+    "picture",
+    "pixels",
+    "turning",
+]

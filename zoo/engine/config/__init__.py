@@ -3,4 +3,15 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = [
+    "building",
+    "data_folder",
+    "evaluators",
+    "options",
+    "pretrained_url",
+    "reading",
+    "tree",
+    "type_names",
+    "values",
+    "worker_errors",
+]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from zoo.engine.checkpoints.checkpoint import Checkpoint, as_colors, load_checkpoint
 from zoo.engine.checkpoints.fit import check_classes, check_fits, no_larger_than
-from zoo.engine.checkpoints.kept import choose_checkpoint, find_best_checkpoint
+from zoo.engine.checkpoints.kept import choose_checkpoint
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_folder import family_of, iterate_heads
 from zoo.engine.config.reading import read_config
@@ -24,6 +24,7 @@ from zoo.engine.overlays.legend import default_palette
 from zoo.engine.prediction.image_reader import find_test_dataset
 from zoo.engine.records.budget import within_budget
 from zoo.engine.records.confining import registries_alone
+from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LoadedModel",
     "choose_device",
-    "find_best_checkpoint",
-    "find_dumped_config",
     "is_weights_name",
     "open_model",
 ]
@@ -200,20 +199,6 @@ def _from_work_dir(folder: Path) -> _Parts:
         raise CheckpointError(message, path=folder, hint=hint)
     config = read_config(find_dumped_config(folder), pretrained="none")
     return _Parts(folder.resolve().name, config, load_checkpoint(found))
-
-
-def find_dumped_config(folder: Path) -> Path:
-    """Return the config that the last run wrote into its work dir."""
-    own = sorted(folder.glob("*.py"))
-    if len(own) == 1:
-        return own[0]
-    # Runs of several configs in one folder: each also left its own beside its log.
-    logged = sorted(folder.glob("*/vis_data/config.py"))
-    if logged:
-        return logged[-1]
-    found = "no config" if not own else f"{len(own)} configs"
-    message = f"cannot open the work dir {str(folder)!r}: found {found} in it, expected one."
-    raise ConfigError(message, where=folder, hint="give CONFIG,CHECKPOINT.")
 
 
 def _from_file(path: Path) -> _Parts:

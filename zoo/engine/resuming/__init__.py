@@ -3,4 +3,12 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = [
+    "interrupts",
+    "partial_start",
+    "place",
+    "safe_loading",
+    "safe_saving",
+    "schedules",
+    "shielding",
+]

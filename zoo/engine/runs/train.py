@@ -224,7 +224,7 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
 def _check_unused(work_dir: str) -> None:
     """Refuse a work dir whose best checkpoint would later pass for that of this run."""
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
-    from zoo.engine.prediction.model import find_best_checkpoint
+    from zoo.engine.checkpoints.kept import find_best_checkpoint
 
     last = find_checkpoint(work_dir)
     found = last or find_best_checkpoint(work_dir)

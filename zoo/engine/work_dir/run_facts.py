@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import find_checkpoint, load_checkpoint
+from zoo.engine.checkpoints.kept import find_best_checkpoint
 from zoo.engine.config.data_folder import iterate_leaves
 from zoo.engine.config.pretrained_url import is_url, read_url
 from zoo.engine.config.reading import read_config
 from zoo.engine.dataset.facts import facts_of_folder, facts_of_loader
 from zoo.engine.dataset.history import DataUse, read_history
-from zoo.engine.prediction.model import find_best_checkpoint, find_dumped_config
+from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from zoo.documents import (
     read_text,
     reason_of,
 )
-from zoo.engine.prediction.model import find_best_checkpoint
+from zoo.engine.checkpoints.kept import find_best_checkpoint
 from zoo.engine.work_dir.best_step import Best, find_best_step
 from zoo.engine.work_dir.no_results import is_no_result
 from zoo.errors import DataError

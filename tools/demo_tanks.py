@@ -26,8 +26,8 @@ def pipeline(out: Path) -> dict[str, float]:
     raw, data, truth, work = (out / name for name in ("raw", "data", "truth", "run"))
     sample = ("zoo", "data", "sample", "oil_storage", "--out", raw)
     prepare = ("zoo", "data", "prepare", "oil_storage", "--source", raw, "--out", data)
-    drawn = ("zoo", "data", "prepare", "folder_data", "--task", "instance", "--source", raw)
-    drawn = (*drawn, "--annotations", "truth/annotations.json", "--out", truth)
+    own = ("zoo", "data", "prepare", "folder_data", "--task", "instance", "--source", raw)
+    drawn = (*own, "--annotations", "truth/annotations.json", "--out", truth)
     test = ("zoo", "test", work, *QUIET)
     steps = {
         "sample": run(*sample),

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ class Manifest(Kind):
         zoo(*chance.choice((["verify"], ["cache", "ls"], ["data", "prepare", "D", "--help"])))
         found = [record for record in read_catalog().plugins if record.path == self.path]
         for record in found:
-            raises_no_other(lambda record=record: _check_requires(record))
+            raises_no_other(partial(_check_requires, record))
         return bool(found) and found[0].error is None
 
 

@@ -40,7 +40,10 @@ REDIRECTS = 6
 
 
 def _says(text: bytes) -> bad.Fault:
-    return lambda handler: handler.wfile.write(text) and None
+    def say(handler: bad.Handler) -> None:
+        handler.wfile.write(text)
+
+    return say
 
 
 def _part(
@@ -198,12 +201,13 @@ def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
     data = random.Random(str(cell)).randbytes(SIZE)
     server.files |= {path: data, mirror: data}
     fault, cut = FAULTS[cell.fault], bad.cuts(CUT)
-    server.faults[path] = {
+    met: dict[str, list[bad.Fault | None]] = {
         "always": [fault] * 300,
         "after a cut": [cut, *[fault] * 300],
         "after each cut": [cut, fault] * 150,
         "once": [fault],
-    }[cell.moment]
+    }
+    server.faults[path] = met[cell.moment]
     for extra in range(1, 9):
         server.faults[path + "x" * extra] = [fault] * 300
     _leave(cell, data, folder / NAME, f"{server.address}{path}")

@@ -183,7 +183,8 @@ def count() -> None:
     from zoo.engine.records.record import record_parts
     from zoo.errors import ZooError
 
-    passed, refused = Counter(), Counter()
+    passed: Counter[str] = Counter()
+    refused: Counter[tuple[str, str]] = Counter()
     for name, config in iterate_configs():
         scope, model, pipeline = record_parts(config)
         package = name.partition("/")[0] if "/" in name else "zoo"
@@ -368,7 +369,7 @@ def _parameters(cls: type) -> dict[str, inspect.Parameter]:
     for one in cls.__mro__:
         if "__init__" not in vars(one):
             continue
-        parameters = list(inspect.signature(one.__init__).parameters.values())[1:]
+        parameters = list(inspect.signature(vars(one)["__init__"]).parameters.values())[1:]
         for parameter in parameters:
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 found.setdefault(parameter.name, parameter)
@@ -425,7 +426,7 @@ def iterate_configs() -> Iterator[tuple[str, Any]]:
     from zoo.engine.config.reading import read_config
 
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    import sweep_upstream
+    sweep_upstream = importlib.import_module("sweep_upstream")
 
     before = Path.cwd()
     for name, path in sweep_upstream.find_configs():

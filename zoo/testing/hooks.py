@@ -68,16 +68,16 @@ def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:
     from mmengine.runner import Runner
     from mmengine.structures import BaseDataElement
 
-    class Line(BaseModel):  # type: ignore[misc]
+    class Line(BaseModel):
         def __init__(self) -> None:
             super().__init__()
             self.layer = torch.nn.Linear(3, 1)
 
-        def forward(self, inputs: Any, data_samples: Any, mode: str) -> Any:
+        def forward(self, inputs: Any, data_samples: Any = None, mode: str = "tensor") -> Any:
             values = self.layer(torch.stack(inputs))
             return {"loss": values.square().mean()} if mode == "loss" else list(values)
 
-    class Nothing(BaseMetric):  # type: ignore[misc]
+    class Nothing(BaseMetric):
         def process(self, data_batch: Any, data_samples: Any) -> None:
             self.results.append(0.0)
 

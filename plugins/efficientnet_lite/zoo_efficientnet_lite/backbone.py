@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -78,7 +78,7 @@ class EfficientNetLite0(BaseModule):
         drop_path_rate: float = 0.0,
         out_norm: bool = False,
         with_cp: bool = False,
-        init_cfg: Mapping[str, Any] | list[Mapping[str, Any]] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg or {"type": "Kaiming", "layer": "Conv2d"})
         self.out_indices = _checked_indices(out_indices)
@@ -103,7 +103,7 @@ class EfficientNetLite0(BaseModule):
         x = self.stem(x)
         maps = []
         for index, level in enumerate(self.levels):
-            for block in level:
+            for block in level.children():
                 x = self._run(block, x)
             if index in self.out_indices:
                 maps.append(x)
@@ -134,8 +134,10 @@ class EfficientNetLite0(BaseModule):
 
     def _run(self, block: nn.Module, x: Tensor) -> Tensor:
         if self.with_cp and x.requires_grad:
-            return checkpoint(block, x, use_reentrant=False)
-        return block(x)
+            x = checkpoint(block, x, use_reentrant=False)
+        else:
+            x = block(x)
+        return x
 
     def _freeze(self) -> None:
         if self.frozen_stages < 0:

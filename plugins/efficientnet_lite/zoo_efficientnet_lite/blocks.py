@@ -106,7 +106,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(N, out, ceil(H / stride), ceil(W / stride))`` of ``(N, in, H, W)``."""
-        y = self.project(self.depthwise(self.expand(x)))
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
         if not self.has_shortcut:
             return y
         return x + self._dropped(y)

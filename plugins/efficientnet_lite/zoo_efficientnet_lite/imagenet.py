@@ -120,7 +120,7 @@ def upstream_keys(backbone: EfficientNetLite0) -> dict[str, str]:
     # Upstream counts the blocks through, from the first level to the last.
     starts = [0]
     for level in backbone.levels:
-        starts.append(starts[-1] + len(level))
+        starts.append(starts[-1] + len([*level.children()]))
     return {
         name: _upstream_key(name, starts)
         for name in backbone.state_dict()

@@ -185,10 +185,10 @@ class _Parser:
             ids[key] = index
 
     def read_values(self, given: object, owner: str) -> list[int]:
-        values = given if isinstance(given, list) else [given]
+        values: list[Any] = given if isinstance(given, list) else [given]
         for value in values:
-            fit = isinstance(value, int) and not isinstance(value, bool)
-            if not fit or not 0 <= value <= _MOST_VALUE:
+            is_int = isinstance(value, int) and not isinstance(value, bool)
+            if not (is_int and 0 <= value <= _MOST_VALUE):
                 found = f"{owner} has the value {shown(value)}"
                 self.fail(found, f"write a whole number in 0..{_MOST_VALUE}, or a list of them.")
         return list(values)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from mmdet.datasets import CocoDataset
 
@@ -47,7 +47,7 @@ class CocoFolderDataset(CocoDataset):
     """
 
     # Not the 80 classes of COCO, which the class above names: the data says its own.
-    METAINFO: ClassVar[dict[str, Any]] = {}
+    METAINFO: dict[str, Any] = {}  # noqa: RUF012  mmdet declares it so
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class CocoFolderDataset(CocoDataset):
         Raises:
             DataError: The COCO JSON or the folder of images is missing.
         """
-        for path in (self.ann_file, self.data_prefix["img"]):
+        for path in (str(self.ann_file), str(self.data_prefix["img"])):
             if not Path(path).exists():
                 message = f"cannot read the data: there is no {Path(path).name!r}."
                 hint = "prepare it with 'zoo data prepare folder_data --task instance'."

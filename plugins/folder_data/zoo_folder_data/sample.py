@@ -46,7 +46,7 @@ def write_sample(
     for index in range(number + 1):
         scene, tile = divmod(index, _TILES)
         rng = np.random.default_rng([seed, scene, tile])
-        labels = np.zeros((_SIZE_PX, _SIZE_PX), np.uint8)
+        labels: NDArray[np.uint8] = np.zeros((_SIZE_PX, _SIZE_PX), np.uint8)
         if index != 5:
             labels = _draw_land(rng, labels)
         image = _draw_light(rng, labels, np.random.default_rng([seed, scene]))
@@ -115,7 +115,7 @@ def _draw_light(rng: Rng, labels: Labels, scene: Rng) -> NDArray[np.uint8]:
     fields = (labels == _FIELD)[..., None] * np.array([16, 14, 10])
     image += fields * (_smooth_noise(rng, 8) + 0.5 * _smooth_noise(rng, 48))[..., None]
     image += 5 * _smooth_noise(rng, 3)[..., None] + rng.normal(0, 6, image.shape)
-    soft = cv2.GaussianBlur(image.astype(np.float32) * gain, (0, 0), 0.7)
+    soft = np.asarray(cv2.GaussianBlur(image.astype(np.float32) * gain, (0, 0), 0.7))
     return np.clip(soft, 0, 255).astype(np.uint8)
 
 

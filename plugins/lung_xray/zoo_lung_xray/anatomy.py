@@ -95,7 +95,8 @@ class Frame:
         y = (points[:, 1] - 0.6) * self.height_px
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
         turned = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
-        return turned + np.asarray(self.centre_px)
+        placed: Points = turned + np.asarray(self.centre_px)
+        return placed
 
 
 @dataclass(frozen=True, slots=True)

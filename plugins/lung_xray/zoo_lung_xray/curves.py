@@ -15,7 +15,8 @@ Rng = np.random.Generator
 
 def shift(points: Points, s: float, v: float) -> Points:
     """Return ``(P, 2)`` points moved by ``(s, v)``."""
-    return points + np.array((s, v))
+    moved: Points = points + np.array((s, v))
+    return moved
 
 
 def smooth_curve(points: Points, *, closed: bool = False, steps: int = 10) -> Points:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
@@ -61,7 +61,7 @@ class LungXrayDataset(BaseSegDataset):
         **kwargs: Of ``mmseg.datasets.BaseSegDataset``: ``data_root``, ``ann_file``, ``pipeline``.
     """
 
-    METAINFO: ClassVar[dict[str, Any]] = {
+    METAINFO: dict[str, Any] = {  # noqa: RUF012  mmseg declares it so
         "classes": CLASSES,
         "palette": [list(colour) for colour in PALETTE],
     }

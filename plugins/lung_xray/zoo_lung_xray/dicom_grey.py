@@ -111,7 +111,7 @@ def _rescale(dataset: Any) -> tuple[float, float]:
 
 
 def _grey_of(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    from pydicom.pixels import apply_modality_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     rule = _rule(dataset)
     dataset.RescaleSlope, dataset.RescaleIntercept = _rescale(dataset)
@@ -126,7 +126,7 @@ def _grey_of(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8] | NDArray[
 
 
 def _look_up(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
-    from pydicom.pixels import apply_voi
+    from pydicom.pixels.processing import apply_voi
 
     item = dataset.VOILUTSequence[0]
     count, first, _ = item.LUTDescriptor
@@ -140,7 +140,7 @@ def _look_up(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
 
 
 def _window(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
-    from pydicom.pixels import apply_windowing
+    from pydicom.pixels.processing import apply_windowing
 
     centre, width = (_first(dataset[key].value) for key in ("WindowCenter", "WindowWidth"))
     # Beyond the window on either side; pydicom scales by what the image could hold, and this
@@ -152,7 +152,7 @@ def _window(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
 
 
 def _first(value: Any) -> float:
-    return float(value if np.isscalar(value) else value[0])
+    return float(np.ravel(value)[0])
 
 
 def _spread(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
@@ -166,4 +166,4 @@ def _to_uint16(values: NDArray[Any]) -> NDArray[np.uint16]:
     above = values - values.min()
     if above.max() > 65535 or not np.array_equal(above, np.rint(above)):
         above = above * (65535 / above.max())
-    return np.rint(above).astype(np.uint16)
+    return np.asarray(np.rint(above), np.uint16)

@@ -171,8 +171,8 @@ def _pair_sides(
                 if image.stem in others:
                     report.drop(others[image.stem], "mask of one side, the other is missing")
         else:
-            masks = tuple(found[side][image.stem] for side in sides)
-            pairs.append(_make_pair(image.stem, image.path, masks))
+            both = tuple(found[side][image.stem] for side in sides)
+            pairs.append(_make_pair(image.stem, image.path, both))
     report.count("images", len(images))
     report.count("pairs", len(pairs))
     return pairs

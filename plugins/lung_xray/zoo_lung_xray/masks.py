@@ -27,7 +27,7 @@ SHARE_OF_A_LEVEL = 0.01
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 
 
-def binarize_mask(mask: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[NDArray[np.uint8], str]:
+def binarize_mask(mask: NDArray[np.uint8 | np.uint16]) -> tuple[NDArray[np.uint8], str]:
     """Return the labels of one mask, and how they were read.
 
     Args:
@@ -58,7 +58,7 @@ def binarize_mask(mask: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[NDArray
 
 
 def unite_masks(
-    masks: Sequence[NDArray[np.uint8] | NDArray[np.uint16]],
+    masks: Sequence[NDArray[np.uint8 | np.uint16]],
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Return the union of the lungs of several masks of one picture, and what was done.
 
@@ -83,12 +83,12 @@ def unite_masks(
     return np.maximum.reduce([labels for labels, _ in read]), repairs
 
 
-def _check_levels(mask: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+def _check_levels(mask: NDArray[np.uint8 | np.uint16]) -> None:
     if mask.ndim == 2:
         counts = np.bincount(mask.ravel())
     else:
-        packed = mask.astype(np.uint64)
-        packed = packed[..., 0] << 32 | packed[..., 1] << 16 | packed[..., 2]
+        red, green, blue = np.moveaxis(mask.astype(np.uint64), -1, 0)
+        packed = red << np.uint64(32) | green << np.uint64(16) | blue
         counts = np.unique(packed, return_counts=True)[1]
     pixels = mask.shape[0] * mask.shape[1]
     levels = int((counts > SHARE_OF_A_LEVEL * pixels).sum())
@@ -102,7 +102,7 @@ def _check_levels(mask: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
         raise DataError(message, hint=hint)
 
 
-def _check_empty(grey: NDArray[np.uint8] | NDArray[np.uint16], brightest: int, cut: float) -> None:
+def _check_empty(grey: NDArray[np.uint8 | np.uint16], brightest: int, cut: float) -> None:
     counts = np.bincount(grey.ravel())[1:]
     if counts.max() > SHARE_OF_A_LEVEL * grey.size:
         message = f"cannot read mask: its brightest value is {brightest}, expected over {cut}."

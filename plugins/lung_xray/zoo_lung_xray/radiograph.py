@@ -69,7 +69,8 @@ def render_mask(chest: Chest) -> NDArray[np.uint8]:
     large = chest.size_px * 3 // 2
     canvas = np.zeros((large, large), np.uint8)
     _fill(canvas, [lung * (large / chest.size_px) for lung in chest.lungs], 255)
-    return cv2.resize(canvas, (chest.size_px, chest.size_px), interpolation=cv2.INTER_LINEAR)
+    sides = (chest.size_px, chest.size_px)
+    return np.asarray(cv2.resize(canvas, sides, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def render_radiograph(
@@ -105,7 +106,7 @@ def _layer(chest: Chest, polygons: Iterable[Points], blur_px: float = 0.0) -> Im
     """Return filled polygons as ``(size, size)`` float32 in [0, 1], softened by ``blur_px``."""
     canvas = np.zeros((chest.size_px, chest.size_px), np.uint8)
     _fill(canvas, polygons, 255)
-    return _soften(canvas.astype(np.float32) / 255, blur_px * chest.size_px / 512)
+    return _soften(canvas.astype(np.float32) / np.float32(255), blur_px * chest.size_px / 512)
 
 
 def _soften(image: Image, sigma_px: float) -> Image:
@@ -114,11 +115,12 @@ def _soften(image: Image, sigma_px: float) -> Image:
         return image
     shrink = max(1, int(sigma_px // 3))
     if shrink == 1:
-        return cv2.GaussianBlur(image, (0, 0), sigma_px)
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px), np.float32)
     height, width = image.shape
     small = cv2.resize(image, (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma_px / shrink)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, np.float32)
 
 
 def _tubes(chest: Chest, lines: Iterable[Line], rim: float) -> Image:
@@ -137,14 +139,14 @@ def _tubes(chest: Chest, lines: Iterable[Line], rim: float) -> Image:
             )
         if rim:
             np.maximum(canvas, band, out=canvas)
-    return canvas.astype(np.float32) / 255
+    return canvas.astype(np.float32) / np.float32(255)
 
 
 def _thickness(region: Image, depth_px: float) -> Image:
     """Return how thick a round body is: 0 at its edge, 1 from ``depth_px`` inwards."""
     distance = cv2.distanceTransform((region > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     inward = np.clip(1 - distance / depth_px, 0, 1)
-    return np.sqrt(1 - inward * inward)
+    return np.asarray(np.sqrt(1 - inward * inward), np.float32)
 
 
 def _soft_tissue(chest: Chest, rng: Rng) -> Image:
@@ -158,7 +160,8 @@ def _soft_tissue(chest: Chest, rng: Rng) -> Image:
     tissue -= _soften(0.13 * _tubes(chest, chest.airway, 0.0), 0.018 * unit)
     small = rng.standard_normal((9, 9), np.float32)
     clouds = cv2.resize(small, tissue.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return tissue * (1 + 0.025 * clouds)
+    clouded: Image = tissue * (1 + 0.025 * clouds)
+    return clouded
 
 
 def _air(chest: Chest) -> Image:
@@ -175,7 +178,7 @@ def _lung_texture(chest: Chest, rng: Rng) -> Image:
         some = [line for line in chest.vessels if low * unit <= line[1] < high * unit]
         vessels = np.maximum(vessels, strength * _tubes(chest, some, 0.0))
     side = chest.size_px // 3
-    grain = cv2.resize(
+    grain: Image = cv2.resize(
         rng.standard_normal((side, side), np.float32), vessels.shape, interpolation=cv2.INTER_CUBIC
     )
     return _soften(vessels, 0.007 * chest.half_width_px) + 0.012 * grain

@@ -52,7 +52,7 @@ class Canvas:
         self.size_px = size_px
         self.rng = rng
         self.pixels = np.zeros((size_px * SCALE, size_px * SCALE, 3), np.float32)
-        self.water = np.zeros((size_px * SCALE, size_px * SCALE), bool)
+        self.water: NDArray[np.bool_] = np.zeros((size_px * SCALE, size_px * SCALE), bool)
 
     def noise(
         self, cell_px: float, *, stretch: tuple[float, float] = (1, 1)
@@ -78,7 +78,7 @@ class Canvas:
         cv2.fillPoly(mask, points, 255, cv2.LINE_AA, _FRACTION)
         if soft_px:
             mask = cv2.GaussianBlur(mask, (0, 0), soft_px * SCALE)
-        return np.asarray(mask, np.float32) / 255
+        return np.asarray(mask, np.float32) / np.float32(255)
 
     def blend(self, cover: NDArray[np.float32], paint: Colour | NDArray[np.float32]) -> None:
         """Lay a colour, or a picture of the canvas's size, over the canvas."""
@@ -117,7 +117,7 @@ class Canvas:
 
 def _to_fixed(outline: Points) -> NDArray[np.int32]:
     # From edges to centres of pixels: canvas x = scale * x - 0.5.
-    return np.rint((outline * SCALE - 0.5) * 2**_FRACTION).astype(np.int32)
+    return np.asarray(np.rint((outline * SCALE - 0.5) * 2**_FRACTION), np.int32)
 
 
 def circle(centre: Points, radius_px: float, points: int = 48) -> Points:

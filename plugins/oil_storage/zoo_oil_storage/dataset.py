@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from mmdet.datasets import CocoDataset
 
@@ -53,7 +53,7 @@ class OilStorageDataset(CocoDataset):
         **kwargs: Of ``mmdet.datasets.CocoDataset``: ``pipeline``, ``filter_cfg``, ``test_mode``.
     """
 
-    METAINFO: ClassVar[dict[str, Any]] = {"classes": CLASSES, "palette": list(PALETTE)}
+    METAINFO: dict[str, Any] = {"classes": CLASSES, "palette": list(PALETTE)}  # noqa: RUF012  mmdet declares it so
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class OilStorageDataset(CocoDataset):
         Raises:
             DataError: The COCO JSON or the folder of images is missing.
         """
-        for path in (self.ann_file, self.data_prefix["img"]):
+        for path in (str(self.ann_file), str(self.data_prefix["img"])):
             if not Path(path).exists():
                 message = f"cannot read the tanks: there is no {Path(path).name!r}."
                 hint = "prepare them with 'zoo data prepare oil_storage', and give that folder."

@@ -147,7 +147,7 @@ def _draw_road(canvas: Canvas, width_px: float) -> None:
         ((150, 142, 124), (112, 110, 106)) if asphalt else ((150, 134, 104), (186, 170, 138))
     )
     canvas.fill(ribbon(path, width_px + 3), edge, opacity=0.7)
-    canvas.fill(ribbon(path, width_px), tuple(tone * value for value in middle))  # type: ignore[arg-type]
+    canvas.fill(ribbon(path, width_px), _times(middle, tone))
     if asphalt and width_px > 8:
         canvas.fill(ribbon(path, 0.8), (196, 194, 186), opacity=0.6)
 
@@ -181,11 +181,16 @@ def draw_houses(canvas: Canvas, light: Light, centre: Points, count: int) -> Non
         canvas.fill(lower, (0, 0, 0), opacity=0.14)
 
 
+def _times(colour: Colour, factor: float) -> Colour:
+    red, green, blue = colour
+    return red * factor, green * factor, blue * factor
+
+
 def _hull(first: Points, second: Points) -> Points:
     import cv2
 
     both = np.concatenate([first, second]).astype(np.float32)
-    return cv2.convexHull(both)[:, 0].astype(np.float64)
+    return np.asarray(cv2.convexHull(both)[:, 0], np.float64)
 
 
 def draw_trees(
@@ -206,7 +211,7 @@ def draw_trees(
         if not canvas.is_dry(place, radius):
             continue
         canvas.shade(circle(place + light.shadow * radius, radius, 14), SHADE)
-        tone = np.asarray(climate.tree) * rng.uniform(0.8, 1.3)
-        canvas.fill(circle(place, radius, 14), tuple(float(v) for v in tone))  # type: ignore[arg-type]
-        lit = tuple(float(v) for v in tone * 1.35)
-        canvas.fill(circle(place + light.sun * radius * 0.35, radius * 0.55, 12), lit, opacity=0.7)  # type: ignore[arg-type]
+        tone = _times(climate.tree, rng.uniform(0.8, 1.3))
+        canvas.fill(circle(place, radius, 14), tone)
+        lit = _times(tone, 1.35)
+        canvas.fill(circle(place + light.sun * radius * 0.35, radius * 0.55, 12), lit, opacity=0.7)

@@ -61,11 +61,11 @@ def _draw_irrigation(canvas: Canvas, centre: Points, radius: float) -> None:
     rng = canvas.rng
     crop = _vary(canvas, (72, 104, 52))
     canvas.fill(circle(centre, radius, 96), crop)
-    angles = np.sort(rng.uniform(0, 2 * np.pi, 2))
-    wedge = np.linspace(*angles, 30)
+    start, end = np.sort(rng.uniform(0, 2 * np.pi, 2))
+    wedge = np.linspace(start, end, 30)
     arc = centre + radius * np.stack([np.cos(wedge), np.sin(wedge)], axis=1)
     canvas.fill(np.concatenate([centre[None], arc]), _vary(canvas, (130, 112, 78)), opacity=0.8)
-    for track in np.arange(0.2, 1, 0.2):
+    for track in np.arange(0.2, 1, 0.2).tolist():
         ring = np.concatenate(
             [circle(centre, radius * track, 72), circle(centre, radius * track + 0.7, 72)[::-1]]
         )

@@ -186,7 +186,7 @@ def _expose(canvas: Canvas) -> Image:
     crisp = soft + 0.5 * (soft - cv2.GaussianBlur(soft, (0, 0), 1.5))
     haze = rng.uniform(0, 0.14)
     tint = rng.normal(1, 0.03, 3) * rng.uniform(0.82, 1.12)
-    image = crisp * tint * (1 - haze) + haze * np.array([196, 204, 214])
+    image: NDArray[np.float64] = crisp * tint * (1 - haze) + haze * np.array([196, 204, 214])
     image += rng.normal(0, rng.uniform(1.5, 4), image.shape)
     return np.clip(image, 0, 255).astype(np.uint8)
 

@@ -78,7 +78,7 @@ def outline_of(tank: Tank, light: Light) -> Points:
     """Return what is seen of a tank, roof and wall, as a polygon ``(n, 2)`` in px."""
     foot = circle(tank.centre, tank.radius_px, 64)
     both = np.concatenate([foot, foot + light.lean * tank.height_px]).astype(np.float32)
-    return cv2.convexHull(both)[:, 0].astype(np.float64)
+    return np.asarray(cv2.convexHull(both)[:, 0], np.float64)
 
 
 def draw_tank_shadow(canvas: Canvas, tank: Tank, light: Light) -> None:

@@ -111,10 +111,10 @@ class BoundaryMetric(BaseMetric):
         for sample in data_samples:
             file, predicted, mask, is_known = read_labels(sample, classes, self.ignore_index)
             unit, spacing = self._scale(sample, file)
-            values = {}
+            values: dict[str, float] = {}
             for key, class_id in zip(keys, ids, strict=True):
-                sides = [(side == class_id) & is_known for side in (predicted, mask)]
-                measured = _measure(*sides, spacing, self.tolerances[unit])
+                found, true = ((side == class_id) & is_known for side in (predicted, mask))
+                measured = _measure(found, true, spacing, self.tolerances[unit])
                 values.update(zip(self._names(unit, key), measured, strict=True))
             self.results.append({"file": file, "unit": unit, "values": values})
 

@@ -126,4 +126,4 @@ def _warp(
     image: NDArray[Any], matrix: _Matrix, size: tuple[int, int], how: int, fill: float
 ) -> NDArray[Any]:
     border = (fill,) * 4
-    return cv2.warpAffine(image, matrix[:2], size, flags=how, borderValue=border)
+    return np.asarray(cv2.warpAffine(image, matrix[:2], size, flags=how, borderValue=border))

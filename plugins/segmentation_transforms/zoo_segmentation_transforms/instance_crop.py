@@ -83,7 +83,7 @@ class RandomInstanceCrop(BaseTransform):
             check_argument(name, key, share, 0 <= share <= 1, "0 to 1")
         check_argument(name, "min_visible", min_visible, 0 <= min_visible <= 1, "0 to 1")
         check_argument(name, "min_size", min_size, min_size >= 0, "0 or more, in px")
-        self.size = tuple(size)
+        self.size = (size[0], size[1])
         self.degree = degree
         self.scale = scale
         self.flip = flip
@@ -136,7 +136,7 @@ class RandomInstanceCrop(BaseTransform):
 
     def _move_outlines(
         self, results: dict[str, Any], matrix: _Matrix
-    ) -> tuple[list[_Points], list[int]]:
+    ) -> tuple[Sequence[NDArray[np.floating]], list[int]]:
         """Move polygons, or the boxes themselves; return the new boxes and who is left."""
         masks, old_boxes = results.get("gt_masks"), results["gt_bboxes"].tensor.numpy()
         zoom = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
@@ -162,7 +162,7 @@ class RandomInstanceCrop(BaseTransform):
 
     def _move_bitmaps(
         self, results: dict[str, Any], matrix: _Matrix
-    ) -> tuple[NDArray[np.float32], list[int]]:
+    ) -> tuple[Sequence[NDArray[np.floating]], list[int]]:
         """Move masks of pixels; return the new boxes and who is left."""
         masks, zoom = results["gt_masks"], abs(np.linalg.det(matrix[:2, :2]))
         moved, kept, least = [], [], self._least_visible(results)
@@ -214,4 +214,5 @@ def _warp(
     # OpenCV counts from pixel centres, the matrix from their corners.
     to_indices = matrix[:2].copy()
     to_indices[:, 2] += 0.5 * (matrix[:2, :2].sum(1) - 1)
-    return cv2.warpAffine(image, to_indices, size, flags=how, borderValue=(fill,) * 4)
+    border = (fill,) * 4
+    return np.asarray(cv2.warpAffine(image, to_indices, size, flags=how, borderValue=border))

@@ -44,7 +44,7 @@ class LoadInstanceAnnotations(LoadAnnotations):
         DataError: Run lengths are not those of a mask of the image's size; names the image.
     """
 
-    def __init__(self, with_mask: bool = True, box_type: str | None = "hbox") -> None:
+    def __init__(self, with_mask: bool = True, box_type: str = "hbox") -> None:
         super().__init__(with_mask=with_mask, poly2mask=False, box_type=box_type)
 
     def _process_masks(self, results: dict[str, Any]) -> list[list[NDArray[np.float64]]]:

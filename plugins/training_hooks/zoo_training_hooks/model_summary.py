@@ -95,7 +95,7 @@ def _columns(runner: Any, model: nn.Module) -> dict[str, Callable[[str], bool]]:
     """Return for each column of what trains its title, and whether a parameter counts there."""
     for hook in runner.hooks:
         if isinstance(hook, StagedTraining):
-            return {f"in {stage.name}": partial(hook.trains, stage) for stage in hook.stages}
+            return {f"in {stage.name}": partial(hook.trains, stage) for stage in hook.planned}
     training = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     return {"train": training.__contains__}
 

@@ -68,7 +68,7 @@ class StagedTraining(Hook):
         self._still: list[nn.Module] = []
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
+    def planned(self) -> tuple[Stage, ...]:
         """The stages, from the time that training begins."""
         return self._stages
 

@@ -137,7 +137,7 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     preprocessor = getattr(model, "data_preprocessor", None)
     augments = getattr(preprocessor, "batch_augments", None)
-    if augments is not None:
+    if preprocessor is not None and augments is not None:
         preprocessor.batch_augments = None
     model.eval()
     try:
@@ -148,7 +148,7 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-        if augments is not None:
+        if preprocessor is not None and augments is not None:
             preprocessor.batch_augments = augments
 
 

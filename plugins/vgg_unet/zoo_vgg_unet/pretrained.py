@@ -11,13 +11,16 @@ import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 import zoo
 from zoo.errors import CheckpointError, ConfigError, IncompatibleError
+
+if TYPE_CHECKING:
+    from zoo_vgg_unet.vgg import VGG16Encoder
 
 __all__ = ["check_fits", "from_keras", "load_vgg16", "read_weights"]
 
@@ -48,7 +51,7 @@ _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _KERAS_MEAN = (123.68, 116.779, 103.939)
 
 
-def load_vgg16(encoder: nn.Module, checkpoint: str | Path, *, prefix: str = "") -> None:
+def load_vgg16(encoder: VGG16Encoder, checkpoint: str | Path, *, prefix: str = "") -> None:
     """Fill an encoder with the weights in a file; all of them or none.
 
     Args:
@@ -77,11 +80,13 @@ def load_vgg16(encoder: nn.Module, checkpoint: str | Path, *, prefix: str = "") 
     encoder.load_state_dict(found, strict=False)  # batch counters may be missing
 
 
-def _is_left_out(name: str, encoder: nn.Module) -> bool:
+def _is_left_out(name: str, encoder: VGG16Encoder) -> bool:
     if name.startswith(_CLASSIFIER):
         return True
     layer = _LAYER.match(name)
-    return bool(layer) and encoder.num_blocks < 5 and int(layer[1]) >= len(encoder.features)
+    if layer is None or encoder.num_blocks == 5:
+        return False
+    return int(layer[1]) >= len(encoder.features)
 
 
 def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
@@ -140,7 +145,9 @@ def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
     return layers
 
 
-def from_keras(layers: Mapping[str, Mapping[int, Tensor]], encoder: nn.Module) -> dict[str, Tensor]:
+def from_keras(
+    layers: Mapping[str, Mapping[int, Tensor]], encoder: VGG16Encoder
+) -> dict[str, Tensor]:
     """Return Keras' layers under this encoder's names.
 
     The first convolution is turned to take what torchvision's takes: RGB, less the mean, over the
@@ -176,7 +183,7 @@ def from_keras(layers: Mapping[str, Mapping[int, Tensor]], encoder: nn.Module) -
     return found
 
 
-def _keras_places(encoder: nn.Module) -> dict[str, str]:
+def _keras_places(encoder: VGG16Encoder) -> dict[str, str]:
     """Return the place of each convolution by Keras' name; blocks end at poolings."""
     places, block, number = {}, 1, 1
     for at, layer in enumerate(encoder.features):

@@ -74,7 +74,7 @@ class EncoderDecoderUNet(BaseModule):
 
     def __init__(
         self,
-        encoder: Mapping[str, Any],
+        encoder: object,
         *,
         decoder_channels: Sequence[int] = (256, 128, 64, 32),
         num_convs: int = 2,
@@ -164,7 +164,8 @@ class _Stage(nn.Module):
         self, x: Tensor, size: tuple[int, int], skip: Tensor | None, pooled: Pooled | None
     ) -> Tensor:
         x = self.up(x, size, pooled)
-        return self.convs(x if skip is None else torch.cat([x, skip], dim=1))
+        merged: Tensor = self.convs(x if skip is None else torch.cat([x, skip], dim=1))
+        return merged
 
 
 def _measure(encoder: nn.Module) -> tuple[list[int], list[int]]:

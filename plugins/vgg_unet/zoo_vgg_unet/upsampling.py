@@ -77,7 +77,8 @@ class _Unpooling(Upsampling):
         if pooled is None:
             message = "cannot unpool: this map was not pooled, or its pooling kept no indices."
             raise ConfigError(message, hint="choose another up-sampling.")
-        return functional.max_unpool2d(self.project(x), pooled.indices, 2, output_size=pooled.size)
+        x, size = self.project(x), pooled.size
+        return functional.max_unpool2d(x, pooled.indices, (2, 2), output_size=size)
 
 
 UPSAMPLINGS: dict[str, Callable[[int, int, int, int], Upsampling]] = {

@@ -108,7 +108,8 @@ class VGG16Encoder(BaseModule):
             CheckpointError: The file cannot be read, or holds weights of another architecture.
             ConfigError: It is an address: nothing is fetched.
         """
-        chosen = [self.init_cfg] if isinstance(self.init_cfg, Mapping) else self.init_cfg
+        given = self.init_cfg or []
+        chosen = [given] if isinstance(given, Mapping) else given
         file = next((one for one in chosen if one["type"] == "Pretrained"), None)
         if file is None:
             super().init_weights()

@@ -136,7 +136,7 @@ def _other_data(path: Path, last: DataUse, now: DataUse) -> DataError:
     return DataError(message, path=path, hint=hint)
 
 
-class HistoryNote(Hook):  # type: ignore[misc]
+class HistoryNote(Hook):
     """Keeps a history in every checkpoint of a run.
 
     Args:

@@ -230,7 +230,7 @@ def _used_bytes() -> int:
     """Return the memory in use, of the process and on GPUs; 0 where it cannot be told."""
     import torch
 
-    is_started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    is_started = torch.cuda.is_initialized()
     on_gpu = torch.cuda.memory_allocated() if is_started else 0
     try:
         pages = int(_STATM.read_text().split()[1])

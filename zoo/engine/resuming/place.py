@@ -37,10 +37,10 @@ def find_hook(runner: Runner, kind: type[_Hook]) -> _Hook:
     made = kind()
     # Lowest: after the hooks that draw random numbers or save when an epoch begins or ends.
     runner.register_hook(made, priority="LOWEST")
-    return made  # type: ignore[no-any-return]
+    return made
 
 
-class Place(Hook):  # type: ignore[misc]
+class Place(Hook):
     """Keeps the place of a run in its checkpoints, and puts a resumed run there.
 
     Attributes:

@@ -99,7 +99,7 @@ def _checked(resume: Callable[..., None]) -> Callable[..., None]:
     return checked
 
 
-class _ResumeCheck(Hook):  # type: ignore[misc]
+class _ResumeCheck(Hook):
     """Compares what was loaded with what resuming needs, before anything of it is used."""
 
     def __init__(self, path: str) -> None:

@@ -30,7 +30,7 @@ _KEY = "zoo_schedule"
 _PROGRESS = frozenset({"last_step", "_global_step", "_last_value", "verbose"})
 
 
-class ScheduleNote(Hook):  # type: ignore[misc]
+class ScheduleNote(Hook):
     """Keeps in checkpoints what the config said of optimizer and schedule at the start."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 __all__ = ["FirstStep"]
 
 
-class FirstStep(Hook):  # type: ignore[misc]
+class FirstStep(Hook):
     """Notes that a training step was done.
 
     Attributes:

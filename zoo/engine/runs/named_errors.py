@@ -45,7 +45,7 @@ def _name_at(files: Sequence[str], place: int | None) -> str:
     return files[place]
 
 
-class _LastBatch(Hook):  # type: ignore[misc]
+class _LastBatch(Hook):
     """Keeps the paths of the batch that is being trained on, and none between two steps."""
 
     def __init__(self) -> None:

@@ -101,7 +101,7 @@ def seeing_windows(
         palette=tuple((0, 0, 0) for _ in classes),
         checkpoint=Path(str(config.get("load_from"))),
     )
-    predictor = Predictor(loaded, score_thr=0.0, tiling=tiling)
+    predictor: Predictor[InstanceResult] = Predictor(loaded, score_thr=0.0, tiling=tiling)
 
     def test_step(batch: Mapping[str, Any]) -> list[Any]:
         samples: list[Any] = list(batch["data_samples"])
@@ -123,13 +123,13 @@ class _Original:
         self.parameters = model.parameters
 
 
-def _predict(predictor: Predictor, sample: Any, dense: bool) -> Any:
+def _predict(predictor: Predictor[InstanceResult], sample: Any, dense: bool) -> Any:
     path = sample.metainfo.get("img_path")
     if path is None:
         message = "cannot test through windows: the test pipeline packs no 'img_path'."
         hint = "name it in meta_keys, or give --whole."
         raise ConfigError(message, where="test_dataloader.dataset.pipeline", hint=hint)
-    result: InstanceResult = predictor(path)  # type: ignore[assignment]
+    result = predictor(path)
     found, stated = (result.height_px, result.width_px), tuple(sample.ori_shape[:2])
     if found != stated:
         message = f"cannot test through windows: {Path(path).name!r} has {found[1]}x{found[0]} px, "

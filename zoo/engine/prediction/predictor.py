@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 
 import numpy as np
 
@@ -30,16 +30,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
     from torch import Tensor
+    from typing_extensions import TypeVar  # a type checker has it; zoo needs it for nothing else
 
+    from zoo.manifest.rows import WeightsRow
+
+    AnyResult = SemanticResult | InstanceResult
+    # The default makes a bare ``Predictor`` one whose task is not known.
+    Result = TypeVar("Result", bound=AnyResult, default=AnyResult, covariant=True)
     GivenImage = str | os.PathLike[str] | NDArray[Any] | Tensor | Image | bytes | BinaryIO
+
+else:
+    from typing import TypeVar
+
+    Result = TypeVar("Result", covariant=True)
 
 __all__ = ["SCORE_THR", "Predictor", "load"]
 
 SCORE_THR = 0.5
 
 
-class Predictor:
+class Predictor(Generic[Result]):
     """Predicts one image at a time.
+
+    A ``Predictor[SemanticResult]`` gives labels, a ``Predictor[InstanceResult]`` instances; a bare
+    ``Predictor`` either, told apart by ``result.task``.
 
     An instance model sees a scene through overlapping windows where its config states
     ``tiling = dict(tile_px=512, overlap_px=128)``, in px of the image; else as a whole. The
@@ -98,7 +112,7 @@ class Predictor:
         """What tells that a file is an image to the config's own loading transform."""
         return self._reader.reads
 
-    def __call__(self, image: GivenImage) -> SemanticResult | InstanceResult:
+    def __call__(self, image: GivenImage) -> Result:
         """Return what the model says of one image.
 
         Args:
@@ -117,7 +131,7 @@ class Predictor:
             message += "loads images from files."
             raise DataError(message, where="a picture", hint="give the path of the file.")
         with self.model.confined():
-            return self._predict(taken)
+            return cast("Result", self._predict(taken))
 
     def _predict(self, image: str | NDArray[Any]) -> SemanticResult | InstanceResult:
         where = "an array" if isinstance(image, np.ndarray) else image
@@ -170,8 +184,36 @@ def _as_spec(model: object) -> str:
     raise ConfigError(message, where="a model", hint="zoo.list_weights() has the names.")
 
 
+@overload
 def load(
-    name: str | os.PathLike[str], *, device: str = "auto", score_thr: float = SCORE_THR
+    name: str | os.PathLike[str],
+    *,
+    task: Literal["semantic"],
+    device: str = "auto",
+    score_thr: float = SCORE_THR,
+) -> Predictor[SemanticResult]: ...
+@overload
+def load(
+    name: str | os.PathLike[str],
+    *,
+    task: Literal["instance"],
+    device: str = "auto",
+    score_thr: float = SCORE_THR,
+) -> Predictor[InstanceResult]: ...
+@overload
+def load(
+    name: str | os.PathLike[str],
+    *,
+    task: None = None,
+    device: str = "auto",
+    score_thr: float = SCORE_THR,
+) -> Predictor: ...
+def load(
+    name: str | os.PathLike[str],
+    *,
+    task: str | None = None,
+    device: str = "auto",
+    score_thr: float = SCORE_THR,
 ) -> Predictor:
     """Return a predictor: call it with a path or an array, and it gives a typed result.
 
@@ -182,6 +224,8 @@ def load(
         name: A weights name, as :func:`zoo.list_weights` has it; or what
             `zoo.engine.prediction.model.open_model` takes: a published file, a work dir, or
             ``CONFIG,CHECKPOINT``. The last two run their config. A path is a file or a work dir.
+        task: ``semantic`` or ``instance``: what the model must predict, so that a type checker
+            knows what the predictor returns. None takes either.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
         score_thr: Of an instance model, the least score, in ``[0, 1]``.
 
@@ -189,17 +233,30 @@ def load(
         UnknownNameError: There are no weights of that name.
         DownloadError: They cannot be fetched, or are not the promised ones.
         CheckpointError: They cannot be read, or do not fit the config.
-        ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
-            is not there.
+        ConfigError: The config cannot be built, is of no task that zoo predicts or of another
+            than ``task``, or the device is not there.
 
     Example:
-        ``zoo.load("unet_lung_montgomery")("chest.png").areas_px["lung"]``
+        ``zoo.load("unet_lung_montgomery", task="semantic")("chest.png").areas_px["lung"]``
     """
     name = _as_spec(name)
+    if task not in (None, "semantic", "instance"):
+        message = f"cannot load {name!r} for the task {describe(task)}: expected 'semantic' or "
+        message += "'instance'."
+        raise ConfigError(message, where="task", hint="leave task out, and either loads.")
     if is_weights_name(name):
         from zoo.weights import fetch_weights, find_weights, local_files
 
         found = find_weights(name)
+        _check_task(name, cast("WeightsRow", found.row).task, task)
         if next(local_files(found), None) is None:
             fetch_weights(found)
-    return Predictor(name, device=device, score_thr=score_thr)
+    predictor: Predictor = Predictor(name, device=device, score_thr=score_thr)
+    _check_task(name, predictor.model.task, task)
+    return predictor
+
+
+def _check_task(name: str, found: str, wanted: str | None) -> None:
+    if wanted not in (None, found):
+        message = f"cannot load {name!r} for the task {wanted!r}: its task is {found!r}."
+        raise ConfigError(message, where="task", hint=f"load it with task={found!r}.")

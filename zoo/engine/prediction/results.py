@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -33,7 +33,12 @@ class SemanticResult:
         areas_px: Pixels of each class, zeros too.
         meta: What the config's loading transform said of the image, as plain JSON values.
         shown: ``(H, W)`` or ``(H, W, 3)`` RGB, the image as people look at it.
+
+    Attributes:
+        task: ``semantic``, by which a type checker tells the two results apart.
     """
+
+    task: ClassVar[Literal["semantic"]] = "semantic"
 
     labels: NDArray[np.uint8]
     classes: tuple[str, ...]
@@ -76,7 +81,12 @@ class InstanceResult:
         shown: ``(h, w)`` or ``(h, w, 3)`` RGB, the image as people look at it; smaller than the
             image where that has more than 8192 px a side.
         georeference: Where the image lies, if it says so.
+
+    Attributes:
+        task: ``instance``, by which a type checker tells the two results apart.
     """
+
+    task: ClassVar[Literal["instance"]] = "instance"
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]

@@ -16,7 +16,8 @@ import click
 import pytest
 
 from zoo import errors
-from zoo.cli.output.groups import LazyGroup, main
+from zoo.cli import main
+from zoo.cli.output.groups import LazyGroup
 from zoo.manifest.reading import read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -59,12 +59,13 @@ def draw_overview(out: Path, *, columns: int, rows: int, width_px: int) -> None:
     """Write the first overlays, rows of them, as one picture ``overview.png``."""
     import cv2
     import numpy as np
-    from PIL import Image
 
     overlays = sorted((out / "predictions").glob("*_overlay.png"))[: rows * columns]
     tiles = []
     for path in overlays[: len(overlays) // columns * columns]:
-        overlay = cv2.cvtColor(np.asarray(Image.open(path).convert("RGB")), cv2.COLOR_RGB2BGR)
+        overlay = cv2.imread(str(path))
+        if overlay is None:
+            continue  # what cannot be read is missing in the overview
         size = (width_px, round(overlay.shape[0] * width_px / overlay.shape[1]))
         tiles.append(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA))
     lines = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]

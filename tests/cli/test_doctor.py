@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo doctor`` tells what works from what does not, and what mends it."""
+"""``zoo doctor`` tells what works from what does not, and how to fix it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_doctor_when_all_is_well_ends_with_0_and_names_the_ops() -> None:
     assert rows["torch"]["found"].startswith("torch 2.")
 
 
-def test_doctor_when_a_plugin_needs_what_is_missing_says_how_to_mend(tmp_path: Path) -> None:
+def test_doctor_when_a_plugin_needs_what_is_missing_says_how_to_fix_it(tmp_path: Path) -> None:
     """A plugin whose needs are not installed is named, with the command that installs them."""
     package = tmp_path / "needy" / "zoo_needy"
     package.mkdir(parents=True)
@@ -46,7 +47,7 @@ def test_doctor_when_a_plugin_needs_what_is_missing_says_how_to_mend(tmp_path: P
 
     assert result.exit_code == 0
     assert "plugin needy   missing  cannot use plugin 'needy'" in result.stdout
-    assert 'to mend plugin needy:\n  pip install "surely-not-installed>=3"' in result.stdout
+    assert 'to fix plugin needy:\n  pip install "surely-not-installed>=3"' in result.stdout
 
 
 def test_doctor_when_a_manifest_is_torn_ends_with_1(tmp_path: Path) -> None:
@@ -83,11 +84,11 @@ def test_doctor_when_a_package_refuses_to_be_imported_says_why_and_ends_with_1(
 def test_doctor_when_a_package_is_not_installed_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is merely absent is missing, not broken: a slim install is sound."""
+    """Without torch nothing can be trained or predicted, so that is a failure."""
     monkeypatch.setattr(doctor, "_STACK", {"torch": ("surely-not-installed",)})
 
     result = CliRunner().invoke(main, ["doctor"])
 
-    assert result.exit_code == 0
-    assert "torch   missing  not installed" in result.stdout
-    assert "to mend torch:\n  pip install" in result.stdout
+    assert result.exit_code == 1
+    assert re.search("^torch +missing +not installed$", result.stdout, re.M)
+    assert "to fix torch:\n  pip install" in result.stdout

@@ -13,6 +13,7 @@ import click
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say
+from zoo.cli.output.tables import print_rows, wide_option
 
 if TYPE_CHECKING:
     from zoo.errors import PluginError
@@ -34,14 +35,14 @@ group = LazyGroup(
 
 
 @click.command(cls=ZooCommand)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def ls(as_json: bool) -> None:
+def ls(wide: bool, as_json: bool) -> None:
     """List the files of the cache: the weights that they are, size, digest and state.
 
     Nothing is hashed: `whole` is a file of the right size, `damaged` one of another, `unchecked`
     one whose size nobody here knows. `zoo verify` hashes them.
     """
-    from zoo.cli.output.tables import print_rows
     from zoo.weights import cache_folder, find_cached
 
     named, errors = _named()
@@ -63,7 +64,8 @@ def ls(as_json: bool) -> None:
     ]
     rows += _staged_rows()
     columns = ["name", "file", "state", "size", "sha256"]
-    print_rows(rows, columns, as_json=as_json, empty=f"nothing is cached in {cache_folder()}")
+    empty = f"nothing is cached in {cache_folder()}"
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty=empty)
 
 
 def _state(found: CachedFile, size_bytes: int | None) -> str:

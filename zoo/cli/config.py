@@ -8,6 +8,7 @@ import click
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_json, say_text
+from zoo.cli.output.tables import print_rows, wide_option
 
 __all__ = ["group", "list_configs", "show"]
 
@@ -22,11 +23,11 @@ group = LazyGroup(
 
 
 @click.command("list", cls=ZooCommand)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_configs(as_json: bool) -> None:
+def list_configs(wide: bool, as_json: bool) -> None:
     """List the configs that plugins bring."""
     from zoo.catalog import read_catalog
-    from zoo.cli.output.tables import print_rows
     from zoo.manifest.rows import ConfigRow
 
     rows = [
@@ -40,7 +41,7 @@ def list_configs(as_json: bool) -> None:
         if isinstance(found.row, ConfigRow)
     ]
     columns = ["name", "plugin", "summary"]
-    print_rows(rows, columns, as_json=as_json, empty="no plugin brings a config")
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugin brings a config")
 
 
 @click.command(cls=ZooCommand)

@@ -14,6 +14,7 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say, say_text
 from zoo.cli.output.progress import progress_bar
+from zoo.cli.output.tables import print_rows, wide_option
 from zoo.texts import printable
 
 if TYPE_CHECKING:
@@ -43,11 +44,11 @@ group = LazyGroup(
 
 
 @click.command("list", cls=ZooCommand)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_datasets(as_json: bool) -> None:
+def list_datasets(wide: bool, as_json: bool) -> None:
     """List the data sets that plugins bring."""
     from zoo.catalog import read_catalog
-    from zoo.cli.output.tables import print_rows
     from zoo.manifest.rows import DatasetRow
 
     rows = [
@@ -64,7 +65,7 @@ def list_datasets(as_json: bool) -> None:
         if isinstance(found.row, DatasetRow)
     ]
     columns = ["name", "task", "classes", "labels", "prepare", "sample", "licence"]
-    print_rows(rows, columns, as_json=as_json, empty="no plugin brings a data set")
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugin brings a data set")
 
 
 @click.command(cls=ZooCommand)

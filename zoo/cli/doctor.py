@@ -1,159 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo doctor``: what works on this machine, what does not, and what mends it."""
+"""``zoo doctor``: what works on this machine, what does not, and how to fix it."""
 
 from __future__ import annotations
 
-import importlib
-import platform
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say
+from zoo.cli.output.tables import print_rows, wide_option
 
-__all__ = ["Finding", "command"]
+if TYPE_CHECKING:
+    from zoo.cli.diagnosis.finding import Finding
 
-_INSTALL = 'pip install -c constraints.txt ".[mm]"   (or: pip install "mmzoo[mm]")'
+__all__ = ["command"]
+
 # Module -> the distributions that may bring it: upstream's, and its maintained fork's.
 _STACK = {
-    "torch": ("torch",),
     "numpy": ("numpy",),
-    "cv2": ("opencv-python", "opencv-python-headless"),
-    "mmengine": ("mmengine", "onedl-mmengine"),
+    "torch": ("torch",),
+    "cv2": (
+        *("opencv-python", "opencv-python-headless"),
+        *("opencv-contrib-python", "opencv-contrib-python-headless"),
+    ),
+    "mmengine": ("mmengine", "mmengine-lite", "onedl-mmengine"),
     "mmcv": ("mmcv", "onedl-mmcv", "mmcv-lite"),
     "mmseg": ("mmsegmentation", "onedl-mmsegmentation"),
     "mmdet": ("mmdet", "onedl-mmdetection"),
+    "pycocotools": ("pycocotools",),
     "pkg_resources": ("setuptools",),
     "safetensors": ("safetensors",),
     "matplotlib": ("matplotlib",),
+    "PIL": ("pillow",),
+    "simplejpeg": ("simplejpeg",),
+    "tqdm": ("tqdm",),
 }
-_MENDS = {
-    "pkg_resources": 'pip install "setuptools<82"',
-    "cv2": "apt-get install libgl1 libglib2.0-0   (or: pip install opencv-python-headless)",
-}
-# mmseg and mmdet assert that mmcv's version suits them; NumPy's other ABI is one of the others.
-_IMPORT_FAILURES = (
-    AssertionError,
-    AttributeError,
-    ImportError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        name: What.
-        state: ``ok``, ``missing`` (not installed) or ``broken``.
-        found: The version, device or reason.
-        mend: The one command that mends it, or None.
-    """
-
-    name: str
-    state: str
-    found: str
-    mend: str | None = None
 
 
 @click.command("doctor", cls=ZooCommand)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
-    """Say what works on this machine, what does not, and the one command that mends it.
+def command(ctx: click.Context, wide: bool, as_json: bool) -> None:
+    """Say what works on this machine, what does not, and the one line that fixes it.
 
-    Exits 1 if anything is broken; what is merely not installed is named.
+    Looks at Python, the packages and their versions, the folders, the device, and each plugin:
+    its manifest, its requirements, the files that it ships and the modules that it names. Exits 0
+    if all is well, though a feature or a plugin may lack a package; exits 1 if anything is broken,
+    or a package that zoo cannot train without is missing.
     """
-    from zoo.cli.output.tables import print_rows
-
-    findings = [*_environment(), *_stack(), *_compute(), *_plugins()]
+    findings = list(_findings())
     rows = [asdict(finding) for finding in findings]
-    print_rows(rows, ["name", "state", "found"], as_json=as_json)
+    is_cut = print_rows(rows, ["name", "state", "found"], as_json=as_json, wide=wide)
     if not as_json:
-        for mend in dict.fromkeys(finding.mend for finding in findings if finding.mend):
-            names = [finding.name for finding in findings if finding.mend == mend]
-            say("", f"to mend {', '.join(names)}:", f"  {mend}")
-    if any(finding.state == "broken" for finding in findings):
+        _print_fixes(findings, with_reasons=is_cut)
+    if any(finding.fails for finding in findings):
         ctx.exit(1)
 
 
-def _environment() -> Iterator[Finding]:
-    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if (3, 11) <= sys.version_info < (3, 14):
-        yield Finding("python", "ok", found)
-    else:
-        yield Finding("python", "broken", found, "use Python 3.11, 3.12 or 3.13")
-    yield Finding("mmzoo", "ok", _version_of(("mmzoo",)) or "run from a checkout, not installed")
+def _findings() -> Iterator[Finding]:
+    from zoo.cli.diagnosis.distributions import (
+        file_findings,
+        own_distribution,
+        requirement_findings,
+    )
+    from zoo.cli.diagnosis.finding import Finding
+    from zoo.cli.diagnosis.machine import compute_findings, folder_findings, python_finding
+    from zoo.cli.diagnosis.packages import build_findings, stack_findings
+    from zoo.cli.diagnosis.plugins import plugin_findings
+
+    yield python_finding()
+    own = own_distribution()
+    found = "run from a folder, not installed" if own is None else f"mmzoo {own.version}"
+    yield Finding("mmzoo", "ok", found)
+    needs = [] if own is None else list(requirement_findings(own))
+    if own is not None:
+        yield from file_findings(own)
+    # What contradicts a package that is looked at by its module is that module's finding.
+    brought = {name for names in _STACK.values() for name in names}
+    yield from (need for need in needs if need.name not in brought)
+    yield from build_findings()
+    stack = list(stack_findings(_STACK, {need.name: need for need in needs}))
+    yield from stack
+    if "torch" in sys.modules:  # it could be imported, whatever its version is
+        yield from compute_findings()
+    yield from folder_findings()
+    yield from plugin_findings(can_import=all(module in sys.modules for module in _STACK))
 
 
-def _stack() -> Iterator[Finding]:
-    for module, distributions in _STACK.items():
-        found = _version_of(distributions)
-        if found is None:
-            yield Finding(module, "missing", "not installed", _INSTALL)
-            continue
-        try:
-            importlib.import_module(module)
-        except _IMPORT_FAILURES as error:
-            text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            reason = f"{found}; import fails: {text}"
-            yield Finding(module, "broken", reason, _MENDS.get(module, _INSTALL))
-        else:
-            yield Finding(module, "ok", found)
-
-
-def _compute() -> Iterator[Finding]:
-    """Yield where tensors run and which implementation of mmcv's ops is in use."""
-    if _version_of(_STACK["torch"]) is None or "torch" not in sys.modules:
-        return  # not there, or it was tried above and is broken
-    import torch
-
-    if torch.cuda.is_available():
-        device = f"cuda ({torch.cuda.get_device_name()})"
-    else:
-        device = f"cpu ({torch.get_num_threads()} threads)"
-    yield Finding("device", "ok", device)
-    from zoo._extension import find_ops_source
-
-    source = find_ops_source()
-    if source is not None:
-        is_ours = source == "zoo.ops"
-        found = "zoo.ops, in plain torch" if is_ours else f"compiled: {source}"
-        yield Finding("mmcv ops", "ok", found)
-
-
-def _plugins() -> Iterator[Finding]:
-    from zoo.catalog import read_catalog
-    from zoo.errors import IncompatibleError, PluginError
-    from zoo.manifest.requirements import check_requirements
-
-    for record in read_catalog().plugins:
-        name = f"plugin {record.name}"
-        try:
-            manifest = record.checked()
-            check_requirements(manifest.requires, plugin=record.name, manifest=manifest.path)
-        except IncompatibleError as error:
-            state = "missing" if error.found is None else "broken"
-            yield Finding(name, state, error.message, error.hint)
-        except PluginError as error:
-            yield Finding(name, "broken", error.message, error.hint)
-        else:
-            yield Finding(name, "ok", f"{manifest.version} ({record.source})")
-
-
-def _version_of(distributions: tuple[str, ...]) -> str | None:
-    """Return the name and version of the first distribution that is installed."""
-    for distribution in distributions:
-        try:
-            return f"{distribution} {version(distribution)}"
-        except PackageNotFoundError:
-            continue
-    return None
+def _print_fixes(findings: Sequence[Finding], *, with_reasons: bool) -> None:
+    """Print the lines that fix what is wrong, each once, after reasons that the table has cut."""
+    for fix in dict.fromkeys(each.fix for each in findings if each.fix):
+        fixed = [each for each in findings if each.fix == fix]
+        say()
+        if with_reasons:
+            say(*(f"{each.name}: {each.found}" for each in fixed))
+        say(f"to fix {', '.join(dict.fromkeys(each.name for each in fixed))}:", f"  {fix}")

@@ -65,7 +65,19 @@ def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:
 def _row_facts(found: Found) -> dict[str, Any]:
     facts = {"kind": found.row.kind, "plugin": found.record.name, **_plain(found.row)}
     facts["manifest"] = str(found.record.path)
-    return {**facts, **_differences(found)}
+    return {**facts, **_place(found), **_differences(found)}
+
+
+def _place(found: Found) -> dict[str, Any]:
+    """Return where the file of weights is on this machine, by its size alone."""
+    from zoo.manifest.rows import WeightsRow
+    from zoo.weights.files import find_place
+
+    if not isinstance(found.row, WeightsRow):
+        return {}
+    place = find_place(found)
+    path = None if place.path is None else str(place.path)
+    return {"size": f"{found.row.size_bytes / 1e6:.1f} MB", "file": place.state, "path": path}
 
 
 def _plain(value: Any) -> Any:

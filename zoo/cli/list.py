@@ -9,6 +9,7 @@ import click
 
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_text
+from zoo.cli.output.tables import print_rows, wide_option
 from zoo.manifest.rows import UPSTREAM_TASKS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricF
         return None
     found = parse_metric(value)
     if found is None:
-        message = f"{value!r} is none of NAME, NAME>=VALUE and NAME<=VALUE"
+        message = f"expected NAME, NAME>=VALUE or NAME<=VALUE, got {value!r}"
         raise click.BadParameter(message)
     return found
 
@@ -44,6 +45,7 @@ def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricF
     help="Only those measured by it, highest first: mIoU, 'mIoU>=80' or 'RMSE<=0.3'.",
 )
 @click.option("--legacy", is_flag=True, help="OpenMMLab's old checkpoints too.")
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     texts: tuple[str, ...],
@@ -53,16 +55,18 @@ def command(
     arch: str | None,
     metric: MetricFilter | None,
     legacy: bool,
+    wide: bool,
     as_json: bool,
 ) -> None:
-    """List the weights that can be had: task, size, metrics and licences.
+    """List the weights that can be had: task, size, file, metrics and licences.
 
-    With TEXT, those whose names have it, OpenMMLab's old checkpoints too. Of these, the state is
-    `legacy` until `zoo rescue` has adopted a copy.
+    FILE says whether the file is on this machine: `shipped` with its plugin, `cached`, `to fetch`.
+    With TEXT, those that have it in their name, task, plugin, model, data sets, classes, metrics
+    or licences, OpenMMLab's old checkpoints too. Of these, the state is `legacy` until
+    `zoo rescue` has adopted a copy.
     """
     from zoo.catalog import read_catalog
     from zoo.cli.options.weights_filters import Filters
-    from zoo.cli.output.tables import print_rows
 
     catalog = read_catalog()
     if plugin is not None:
@@ -71,11 +75,11 @@ def command(
     with_legacy = legacy or bool(texts)
     entries, problems = _entries(catalog, with_legacy=with_legacy)
     rows = filters.choose(entries)
-    columns = ["name", "plugin", "task", "size", "metrics", "licence", "data_licence"]
+    columns = ["name", "plugin", "task", "size", "file", "metrics", "licence", "data_licence"]
     if any(row["state"] != "ok" for row in rows):
         columns.insert(1, "state")
     more = "" if with_legacy else "; --legacy lists OpenMMLab's old ones too"
-    print_rows(rows, columns, as_json=as_json, empty=f"no such weights{more}")
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty=f"no such weights{more}")
     if not as_json:
         problems += [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
     for problem in problems:
@@ -88,7 +92,7 @@ def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any
     from zoo.manifest.rows import LegacyRow, WeightsRow
 
     entries = [
-        weights_entry(found, found.row)
+        weights_entry(catalog, found, found.row)
         for found in catalog.rows("weights")
         if isinstance(found.row, WeightsRow)
     ]

@@ -8,6 +8,7 @@ import click
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_text
+from zoo.cli.output.tables import print_rows, wide_option
 from zoo.texts import printable
 
 __all__ = ["group", "list_plugins"]
@@ -20,11 +21,11 @@ group = LazyGroup(
 
 
 @click.command("list", cls=ZooCommand)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_plugins(as_json: bool) -> None:
+def list_plugins(wide: bool, as_json: bool) -> None:
     """List the plugins that were found; one that cannot be used is marked, with the reason."""
     from zoo.catalog import read_catalog
-    from zoo.cli.output.tables import print_rows
 
     catalog = read_catalog()
     rows: list[dict[str, object]] = []
@@ -43,8 +44,8 @@ def list_plugins(as_json: bool) -> None:
                 "error": None if record.error is None else str(record.error),
             }
         )
-    columns = ["name", "version", "state", "provides", "found_in", "summary"]
-    print_rows(rows, columns, as_json=as_json, empty="no plugins were found")
+    columns = ["name", "version", "state", "summary", "provides", "found_in"]
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugins were found")
     if not as_json:
         for row in rows:
             if row["error"]:

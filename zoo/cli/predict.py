@@ -72,7 +72,8 @@ def command(
     run: use those of people you trust.
 
     INPUT is a file, a folder or a glob in quotes: PNG, JPEG, TIFF or BMP, 8 or 16 bit; with
-    rasterio JPEG 2000 and VRT too.
+    rasterio JPEG 2000 and VRT too. Where a config's transform reads DICOM, install the extra
+    `dicom` of its plugin.
 
     A semantic model leaves NAME_label.png, the class ids at the image's own resolution. An
     instance model leaves coco.json with the boxes and masks of all images, and NAME.geojson of

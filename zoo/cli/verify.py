@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.tables import print_rows, wide_option
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
@@ -29,15 +30,15 @@ class _File(NamedTuple):
 
 @click.command("verify", cls=ZooCommand)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(names: tuple[str, ...], as_json: bool) -> None:
+def command(names: tuple[str, ...], wide: bool, as_json: bool) -> None:
     """Hash the files of the weights NAME again, or without a name all of the cache.
 
     Nothing is changed. The command exits 1 if a file is not the promised one, is not here, or says
     otherwise than its row; the others are listed all the same.
     """
     from zoo.cli.output.byte_progress import byte_progress
-    from zoo.cli.output.tables import print_rows
 
     files, absent = _named(tuple(dict.fromkeys(names))) if names else (_cached(), [])
     total, done = sum(_size_bytes(file.path) for file in files), 0
@@ -49,7 +50,8 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
             progress(done, total)
     rows = [_row(file.name, error, file.sha256, str(file.path)) for file, error in checked]
     rows += [_row(name, error, "", "") for name, error in absent]
-    print_rows(rows, ["name", "state", "path"], as_json=as_json, empty="nothing is cached")
+    columns, empty = ["name", "state", "path"], "nothing is cached"
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty=empty)
     _end([error for _, error in (*checked, *absent) if error is not None])
 
 

@@ -13,19 +13,33 @@ from zoo.errors import IncompatibleError, ManifestError
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["API", "check_api", "check_requirements", "find_installed", "read_requirement"]
+__all__ = [
+    "API",
+    "BUILDS",
+    "check_api",
+    "check_requirements",
+    "find_builds",
+    "find_installed",
+    "is_fitting",
+    "read_requirement",
+]
 
 API = 1
 """Number of the manifest contract that this zoo reads."""
 
-# Distributions that bring the same import names. The forks go on with upstream's version numbers.
-_EQUIVALENTS = (
+BUILDS = (
     ("mmengine", "mmengine-lite", "onedl-mmengine"),
     ("mmcv", "mmcv-lite", "onedl-mmcv"),
     ("mmdet", "onedl-mmdetection"),
     ("mmsegmentation", "onedl-mmsegmentation"),
-    ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+    (
+        "opencv-python",
+        "opencv-python-headless",
+        "opencv-contrib-python",
+        "opencv-contrib-python-headless",
+    ),
 )
+"""Distributions that bring the same import names; the forks continue upstream's version numbers."""
 
 
 def check_api(api: int, *, plugin: str, manifest: Path) -> None:
@@ -87,6 +101,32 @@ def _is_for_here(requirement: Requirement) -> bool:
     return requirement.marker is None or requirement.marker.evaluate()
 
 
+def find_builds(distribution: str, *, alone: bool = False) -> list[tuple[str, str]]:
+    """Return name and version of every installed build of a distribution, itself first.
+
+    Args:
+        distribution: Name as in a requirement, in any spelling that pip takes.
+        alone: Whether to leave out its equivalents in `BUILDS`.
+
+    Example:
+        >>> find_builds("Packaging")[0][0]
+        'packaging'
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.utils import canonicalize_name
+
+    name = canonicalize_name(distribution)
+    group = () if alone else next((group for group in BUILDS if name in group), ())
+    builds: list[tuple[str, str]] = []
+    for candidate in (name, *(other for other in group if other != name)):
+        try:
+            builds.append((candidate, version(candidate) or "of no version"))
+        except (PackageNotFoundError, KeyError):  # metadata without a version, on newer Pythons
+            continue
+    return builds
+
+
 @cache
 def find_installed(distribution: str) -> tuple[str, str] | None:
     """Return name and version of an installed distribution or of a known equivalent.
@@ -101,18 +141,22 @@ def find_installed(distribution: str) -> tuple[str, str] | None:
         >>> find_installed("Packaging")[0]
         'packaging'
     """
-    from importlib.metadata import PackageNotFoundError, version
+    return next(iter(find_builds(distribution)), None)
 
-    from packaging.utils import canonicalize_name
 
-    name = canonicalize_name(distribution)
-    group = next((group for group in _EQUIVALENTS if name in group), ())
-    for candidate in (name, *(other for other in group if other != name)):
-        try:
-            return candidate, version(candidate)
-        except PackageNotFoundError:
-            continue
-    return None
+def is_fitting(requirement: Requirement, version: str) -> bool:
+    """Return whether a version is one that a requirement takes; one that cannot be read is not.
+
+    Args:
+        requirement: As `read_requirement` returns it.
+        version: Of what is installed; a pre-release will do.
+    """
+    from packaging.version import InvalidVersion
+
+    try:
+        return requirement.specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) -> None:
@@ -141,10 +185,11 @@ def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) 
         found = find_installed(requirement.name)
         if found is None:
             unmet.append((wanted, None))
-        elif not requirement.specifier.contains(found[1], prereleases=True):
+        elif not is_fitting(requirement, found[1]):
             unmet.append((wanted, f"{found[0]} {found[1]}"))
     if not unmet:
         return
+    unmet.sort(key=lambda each: each[1] is None)  # what contradicts tells more than what is absent
     parts = [f"{text} ({found or 'not installed'})" for text, found in unmet]
     message = f"cannot use plugin {plugin!r}: it requires {', '.join(parts)}."
     pip_line = " ".join(f'"{text}"' for text, _ in unmet)

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.catalog import Found
@@ -16,7 +17,9 @@ from zoo.weights.cache import cached_files, weights_filename
 from zoo.weights.row_check import check_row
 
 __all__ = [
+    "Place",
     "check_file",
+    "find_place",
     "find_weights_file",
     "first_that_holds",
     "local_files",
@@ -24,6 +27,21 @@ __all__ = [
     "verify_file",
     "weights_row",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the file of a weights row is, by its size alone: nothing is hashed.
+
+    Attributes:
+        state: ``shipped`` in the package, ``cached``, ``damaged`` (of another size), ``to fetch``,
+            or ``missing`` where no address is known either.
+        path: The file, or None.
+    """
+
+    state: str
+    path: Path | None = None
+
 
 _LOG = logging.getLogger("zoo")
 _PACKAGE = "package:"
@@ -76,6 +94,28 @@ def local_files(found: Found) -> Iterator[Path]:
             if os.path.isfile(path):
                 yield path
     yield from cached_files(row.sha256)
+
+
+def find_place(found: Found) -> Place:
+    """Return where a row's file is on this machine; a cache that cannot be read holds none.
+
+    Args:
+        found: A row of kind ``weights``, as the catalog returns it.
+    """
+    row = weights_row(found)
+    damaged = None
+    try:
+        for path in local_files(found):
+            if path.stat().st_size == row.size_bytes:
+                is_shipped = path.is_relative_to(found.record.checked().folder)
+                return Place("shipped" if is_shipped else "cached", path)
+            damaged = path
+    except (OSError, DownloadError):
+        pass
+    if damaged is not None:
+        return Place("damaged", damaged)
+    is_elsewhere = any(not url.startswith(_PACKAGE) for url in row.urls)
+    return Place("to fetch" if is_elsewhere else "missing")
 
 
 def first_that_holds(

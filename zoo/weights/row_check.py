@@ -20,7 +20,14 @@ from zoo.errors import ManifestError
 from zoo.manifest.rows import WeightsRow
 from zoo.texts import shown
 
-__all__ = ["HEADER_LIMITS", "Difference", "check_row", "find_differences"]
+__all__ = [
+    "HEADER_LIMITS",
+    "Difference",
+    "check_row",
+    "find_differences",
+    "find_record",
+    "record_list",
+]
 
 HEADER_LIMITS = Limits(size_bytes=8 * 2**20, values=2_000_000, depth=64)
 """Of a ``.safetensors`` header and of the record in it, for whoever reads one: a record that opens
@@ -64,7 +71,7 @@ def find_differences(row: WeightsRow, path: Path) -> tuple[Difference, ...]:
         row: Of a manifest.
         path: Its file on this disk; only the header is read.
     """
-    record = _find_record(path)
+    record = find_record(path)
     if record is None:
         return ()
     found = [
@@ -121,11 +128,21 @@ def _text(metric: tuple[Any, ...]) -> str:
 
 
 def _metrics(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    rows = record.get("metrics")
-    if isinstance(rows, dict):  # how a record writes a tuple
-        rows = rows.get("$tuple")
-    tables = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+    tables = [one for one in record_list(record, "metrics") if isinstance(one, dict)]
     return [tuple(_plain(one.get(key)) for key in _METRIC_KEYS) for one in tables]
+
+
+def record_list(record: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list of a record, which writes a tuple as a table; empty where there is no list.
+
+    Args:
+        record: As `find_record` returns it.
+        key: Such as ``classes``.
+    """
+    values = record.get(key)
+    if isinstance(values, dict):
+        values = values.get("$tuple")
+    return values if isinstance(values, list) else []
 
 
 def _plain(value: Any) -> Any:
@@ -135,8 +152,12 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str) else shown(value)
 
 
-def _find_record(path: Path) -> dict[str, Any] | None:
-    """Return the record in a file's header, or None where there is none that can be read."""
+def find_record(path: Path) -> dict[str, Any] | None:
+    """Return the record in a file's header, or None where there is none that can be read.
+
+    Args:
+        path: A file that ``zoo publish`` wrote, perhaps; no tensor of it is read.
+    """
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")

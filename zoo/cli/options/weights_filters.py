@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.catalog import Found
+from zoo.catalog import Catalog, Found
 from zoo.errors import UnknownNameError, ZooError
-from zoo.manifest.rows import LegacyRow, WeightsRow
+from zoo.manifest.rows import ConfigRow, LegacyRow, WeightsRow
 from zoo.names import hint_near, near_names
 
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ _METRIC = re.compile(
 
 # Rows of both kinds have every key; what a row does not know is null.
 _UNKNOWN = dict.fromkeys(
-    ["size", "size_bytes", "parameters", "sha256", "memory_gb", "url", "sha256_prefix", "note"]
+    [
+        *("size", "size_bytes", "file", "path", "parameters", "sha256"),
+        *("memory_gb", "url", "sha256_prefix", "note"),
+    ]
 )
 
 
@@ -61,7 +66,8 @@ class Filters:
     """What a user asks for; what is empty or None fits all. Case, ``-``, ``_`` and spaces are one.
 
     Attributes:
-        texts: Parts that the name has, all of them.
+        texts: Parts that one of what is said of the weights has, each of them: their name, plugin,
+            task, model, data sets, classes, metrics, licences.
         task: One of what the model was measured at.
         plugin: Whose row it is.
         dataset: Part of a data set's name that it was measured on.
@@ -98,7 +104,7 @@ class Filters:
 
     def _fits(self, entry: Mapping[str, Any]) -> bool:
         return (
-            all(_plain(text) in _plain(entry["name"]) for text in self.texts)
+            all(_is_part(text, _said(entry)) for text in self.texts)
             and (self.task is None or self.task in entry["tasks"])
             and self.plugin in (None, entry["plugin"])
             and _is_part(self.dataset, entry["datasets"])
@@ -106,9 +112,13 @@ class Filters:
         )
 
 
-def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
+def weights_entry(catalog: Catalog, found: Found, row: WeightsRow) -> dict[str, Any]:
     """Return a ``[[weights]]`` row for listings, compared with its file where that is here."""
+    from zoo.weights.files import find_place
+
     state, error = _state(found)
+    place = find_place(found)
+    classes, summary = _classes(found, row, place.path), _summary(catalog, row.config)
     return {
         **_UNKNOWN,
         "name": row.name,
@@ -117,9 +127,13 @@ def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
         "tasks": [row.task],
         "config": row.config,
         "architecture": [],
+        "summary": summary,
+        "classes": classes,
         "datasets": sorted({metric.dataset for metric in row.metrics}),
         "size": f"{row.size_bytes / 1e6:.1f} MB",
         "size_bytes": row.size_bytes,
+        "file": place.state,
+        "path": None if place.path is None else str(place.path),
         "parameters": row.parameters,
         "metrics": [f"{m.name} {m.value:.4g} ({m.dataset}, {m.split})" for m in row.metrics],
         "values": [
@@ -132,6 +146,26 @@ def weights_entry(found: Found, row: WeightsRow) -> dict[str, Any]:
         "state": state,
         "error": error,
     }
+
+
+def _classes(found: Found, row: WeightsRow, path: Path | None) -> list[str]:
+    """Return the classes that a file's record names, else those of the plugin's data sets."""
+    from zoo.weights.row_check import find_record, record_list
+
+    record = None if path is None else find_record(path)
+    if record is not None:
+        return [each for each in record_list(record, "classes") if isinstance(each, str)]
+    rows = [each for each in found.record.checked().datasets if each.task == row.task]
+    named = [name for each in rows if not isinstance(each.classes, str) for name in each.classes]
+    return list(dict.fromkeys(named))
+
+
+def _summary(catalog: Catalog, config: str) -> str | None:
+    try:
+        row = catalog.find_config(config).row
+    except ZooError:  # of a plugin that is not installed
+        return None
+    return row.summary if isinstance(row, ConfigRow) else None
 
 
 def _state(found: Found) -> tuple[str, str | None]:
@@ -177,6 +211,8 @@ def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any
         "tasks": list(row.tasks),
         "config": row.config,
         "architecture": list(row.architecture),
+        "summary": None,
+        "classes": [],
         "datasets": list(row.datasets),
         "metrics": [f"{m.name} {m.value:.4g} ({m.dataset})" for m in row.metrics],
         "values": [{"name": m.name, "value": m.value, "dataset": m.dataset} for m in row.metrics],
@@ -194,6 +230,13 @@ def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any
 
 def _plain(text: str) -> str:
     return text.lower().replace("_", "-").replace(" ", "-")
+
+
+def _said(entry: Mapping[str, Any]) -> list[str]:
+    """Return the texts of an entry that a search looks at."""
+    one = [entry[key] for key in ("name", "plugin", "config", "summary", "licence", "data_licence")]
+    many = [entry[key] for key in ("tasks", "architecture", "datasets", "classes", "metrics")]
+    return [text for text in (*one, *chain(*many)) if text]
 
 
 def _is_part(wanted: str | None, names: Iterable[str]) -> bool:

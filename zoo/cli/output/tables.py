@@ -1,17 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listings on the terminal: aligned columns, or JSON for programs."""
+"""Listings: columns that fit the terminal, whole lines for a pipe, or JSON for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
 
 from zoo.cli.output.printing import say, say_json
 from zoo.texts import printable
 
-__all__ = ["print_rows"]
+__all__ = ["fitted_widths", "print_rows", "wide_option"]
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _MOST_LISTED = 50
 _MOST_CHARACTERS = 500  # of a cell: one long text would make every line as long
+_MOST_OF = {"version": 24}  # of a column in which a long text says nothing
+_GAP = 2
+_LEAST = 12  # characters that a column keeps on a narrow terminal, or it is left out
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def wide_option(function: _Function) -> _Function:
+    """Add ``--wide`` to a command that prints a table."""
+    help_ = "Print whole lines, however narrow the terminal is."
+    return click.option("--wide", is_flag=True, help=help_)(function)
 
 
 def print_rows(
@@ -19,40 +36,117 @@ def print_rows(
     columns: Sequence[str],
     *,
     as_json: bool,
+    wide: bool = False,
     empty: str = "nothing to list",
-) -> None:
+) -> bool:
     """Print one row a line, or all rows with all their keys as JSON.
+
+    On a terminal a row takes one line: long cells are cut, and the last columns left out where
+    they do not fit, which a note on stderr says. A pipe or a file gets whole lines.
 
     Args:
         rows: What to print.
-        columns: The keys that become columns; JSON has every key.
+        columns: The keys that become columns, the most important first; JSON has every key.
         as_json: Whether to print JSON.
+        wide: Whether a terminal gets whole lines too.
         empty: What to say, on stderr, when there are no rows.
+
+    Returns:
+        Whether something was cut or left out.
     """
     if as_json:
         say_json(list(rows))
-        return
+        return False
     if not rows:
         say(empty, err=True)
-        return
-    cells = [[_text(row.get(column)) for column in columns] for row in rows]
-    header = [column.replace("_", " ").upper() for column in columns]
-    widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(columns))]
-    lines = []
-    for line in [header, *cells]:
-        pairs = zip(line, widths, strict=True)
-        lines.append("  ".join(text.ljust(width) for text, width in pairs).rstrip())
-    say(*lines)  # at once: each echo flushes, and there may be 1,200 rows
+        return False
+    lines = [[column.replace("_", " ").upper() for column in columns]]
+    lines += [[_text(row.get(column), column) for column in columns] for row in rows]
+    widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
+    limit = None if wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns
+    kept = widths if limit is None else fitted_widths(widths, limit)
+    say(*(_line(cells, kept) for cells in lines))  # at once: there may be 1,200 rows
+    if kept == widths:
+        return False
+    left_out = [name.lower() for name in lines[0][len(kept) :]]
+    what = f"left out: {', '.join(left_out)}; " if left_out else ""
+    say(f"({what}--wide prints whole lines)", err=True)
+    return True
 
 
-def _text(value: object) -> str:
+def fitted_widths(widths: Sequence[int], limit: int) -> list[int]:
+    """Return the widths of the first columns that fit side by side, the widest ones cut.
+
+    Args:
+        widths: What each column takes, in characters of a terminal.
+        limit: What the line may take.
+
+    Example:
+        >>> fitted_widths([10, 100, 6], 40)
+        [10, 20, 6]
+    """
+    # Names are for typing: they are cut last, and never to less than half a line.
+    first = min(widths[0], max(limit - _GAP - _LEAST, limit // 2)) if len(widths) > 1 else limit
+    kept = [min(first, widths[0])]
+    room = limit - kept[0]
+    for width in widths[1:]:
+        room -= _GAP + min(width, _LEAST)
+        if room < 0:
+            break
+        kept.append(min(width, _LEAST))
+    room = limit - sum(kept) - _GAP * (len(kept) - 1)
+    while room > 0:  # what is left over goes to the narrowest of those that are cut
+        cut = [at for at, width in enumerate(kept) if width < widths[at]]
+        if not cut:
+            break
+        kept[min(cut, key=lambda at: kept[at])] += 1
+        room -= 1
+    return kept
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    parts = [
+        _padded(_shortened(cell, width, is_name=at == 0), width)
+        for at, (cell, width) in enumerate(zip(cells, widths, strict=False))
+    ]
+    return (" " * _GAP).join(parts).rstrip()
+
+
+def _shortened(text: str, width: int, *, is_name: bool) -> str:
+    """Return a text that takes at most ``width``; of a name both ends are kept."""
+    if _width(text) <= width:
+        return text
+    tail = text[len(text) - (width - 1) // 3 :] if is_name else ""
+    room = width - _width(tail) - 1
+    kept = ""
+    for character in text:
+        if _width(kept + character) > room:
+            break
+        kept += character
+    return f"{kept}{_CUT}{tail}"
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
+def _text(value: object, column: str) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = _joined(value) if isinstance(value, (list, tuple)) else str(value)
-    if len(text) > _MOST_CHARACTERS:
-        text = f"{text[: _MOST_CHARACTERS - 3]}..."
+    most = _MOST_OF.get(column, _MOST_CHARACTERS)
+    if len(text) > most:
+        text = f"{text[: most - 3]}..."
     return printable(text)
 
 

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Zoo and its plugins as pip knows them: what they require, and their files as installed."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError, entry_points
+from typing import TYPE_CHECKING
+
+from zoo.cli.diagnosis.finding import Finding, reinstall_line
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+__all__ = [
+    "distribution_of_plugin",
+    "file_findings",
+    "is_editable",
+    "own_distribution",
+    "requirement_findings",
+]
+
+# Of the core: the modules of these are looked at one by one. Of whoever develops it: no user's.
+_NOT_FEATURES = frozenset({"mm", "mm-core", "onedl", "dev", "test", "tests", "docs"})
+_NOT_USED = frozenset({"dev", "test", "tests", "docs"})
+
+
+def own_distribution() -> Distribution | None:
+    """Return the installed mmzoo, or None where zoo runs from a folder."""
+    try:
+        return Distribution.from_name("mmzoo")
+    except PackageNotFoundError:
+        return None
+
+
+def distribution_of_plugin(package: str) -> Distribution | None:
+    """Return what installed the package of a plugin that an entry point names."""
+    for point in entry_points(group="zoo.plugins"):
+        if point.value == package and point.dist is not None:
+            return point.dist
+    return None
+
+
+def is_editable(distribution: Distribution) -> bool:
+    """Return whether the files of a distribution lie where its author edits them."""
+    with suppress(ValueError, AttributeError):
+        document = json.loads(distribution.read_text("direct_url.json") or "{}")
+        return bool(document.get("dir_info", {}).get("editable"))
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """One requirement of a distribution as it is met here.
+
+    Attributes:
+        extra: Of which extra, or empty.
+        requirement: Its name and versions.
+        found: ``name version`` of what is installed, or None.
+        fits: Whether that is a version that will do.
+    """
+
+    extra: str
+    requirement: Requirement
+    found: str | None
+    fits: bool
+
+    @property
+    def text(self) -> str:
+        """Return it as pip takes it, in quotes."""
+        return f'"{self.requirement.name}{self.requirement.specifier}"'
+
+
+def requirement_findings(distribution: Distribution) -> Iterator[Finding]:
+    """Yield what contradicts the requirements of a distribution, then its extras."""
+    needs = list(_needs(distribution))
+    name = distribution.name
+    for need in dict.fromkeys(needs):
+        owner = f"{name}[{need.extra}]" if need.extra else name
+        wanted = need.requirement.specifier or "any version"
+        if need.found is None and not need.extra:
+            found = f"not installed, and {owner} requires {wanted}"
+            yield Finding(need.requirement.name, "missing", found, f"pip install {need.text}")
+        elif need.found is not None and not need.fits:
+            found = f"{need.found}, and {owner} requires {wanted}"
+            yield Finding(need.requirement.name, "broken", found, f"pip install {need.text}")
+    for extra in dict.fromkeys(need.extra for need in needs):
+        if extra and extra not in _NOT_FEATURES:
+            yield _extra(f"{name}[{extra}]", [need for need in needs if need.extra == extra])
+
+
+def _extra(name: str, needs: list[_Need]) -> Finding:
+    absent = [need for need in needs if need.found is None]
+    if not absent:
+        found = ", ".join(dict.fromkeys(need.found for need in needs if need.found))
+        return Finding(name, "ok", found, needed=False)
+    names = ", ".join(need.requirement.name for need in absent)
+    fix = f"pip install {' '.join(need.text for need in absent)}"
+    return Finding(name, "missing", f"not installed: {names}", fix, needed=False)
+
+
+def _needs(distribution: Distribution) -> Iterator[_Need]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    extras = distribution.metadata.get_all("Provides-Extra") or []
+    used = [extra for extra in extras if extra not in _NOT_USED]
+    for text in distribution.requires or ():
+        with suppress(InvalidRequirement):  # pip would not have installed it
+            requirement = Requirement(text)
+            holds_in = [extra for extra in ("", *used) if _holds(requirement, extra)]
+            # What is required without an extra is so with every one.
+            for extra in holds_in[:1] if "" in holds_in else holds_in:
+                if requirement.name != distribution.name:  # an extra that brings another
+                    yield _need(extra, requirement)
+
+
+def _holds(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+def _need(extra: str, requirement: Requirement) -> _Need:
+    from zoo.manifest.requirements import find_builds, is_fitting
+
+    # A fork or another build has version numbers of its own: only its presence counts.
+    builds = find_builds(requirement.name, alone=True)
+    others = find_builds(requirement.name)
+    if builds:
+        name, version = builds[0]
+        return _Need(extra, requirement, f"{name} {version}", is_fitting(requirement, version))
+    found = " ".join(others[0]) if others else None
+    return _Need(extra, requirement, found, fits=True)
+
+
+def file_findings(distribution: Distribution) -> Iterator[Finding]:
+    """Yield the files of a distribution that are gone or have other bytes than were installed."""
+    lines = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    # Of packages alone: installers rewrite scripts and notes. What Python compiles has no digest.
+    stated = {
+        line[0]: line[1]
+        for line in lines
+        if len(line) == 3 and line[1] and line[0].startswith(("zoo/", "zoo_"))
+    }
+    changed = [name for name, digest in stated.items() if _differs(distribution, name, digest)]
+    if not changed:
+        return
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    found = f"not as installed: {', '.join(changed[:3])}{more}"
+    yield Finding(distribution.name, "broken", found, reinstall_line(distribution))
+
+
+def _differs(distribution: Distribution, name: str, digest: str) -> bool:
+    kind, _, value = digest.partition("=")
+    if kind != "sha256":
+        return False
+    try:
+        with open(str(distribution.locate_file(name)), "rb") as stream:
+            found = hashlib.file_digest(stream, kind).digest()
+    except OSError:
+        return True
+    return base64.urlsafe_b64encode(found).decode().rstrip("=") != value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from zoo.cli.completion import complete_cached
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say
@@ -78,7 +79,7 @@ def _state(found: CachedFile, size_bytes: int | None) -> str:
 
 
 @click.command(cls=ZooCommand)
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_cached)
 def rm(names: tuple[str, ...]) -> None:
     """Remove the weights NAME from the cache: a name, a file's name, or 8 digits of its sha256."""
     from zoo.weights import find_cached, remove_cached

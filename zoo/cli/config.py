@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from zoo.cli.completion import complete_config
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_json, say_text
@@ -45,7 +46,7 @@ def list_configs(wide: bool, as_json: bool) -> None:
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete_config)
 @click.option("--cfg-options", multiple=True, metavar="K=V", help="Overrides, as for `zoo train`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, cfg_options: tuple[str, ...], as_json: bool) -> None:

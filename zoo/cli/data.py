@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.completion import complete_config, complete_dataset, without_warnings
 from zoo.cli.options.mm_options import MMCommand
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
@@ -69,7 +71,7 @@ def list_datasets(wide: bool, as_json: bool) -> None:
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_dataset)
 @click.option("--out", type=_DIR, required=True, help="A folder that does not exist yet.")
 @_TASK
 @click.option("--count", type=click.IntRange(min=1), help="How many images; else the plugin's own.")
@@ -113,7 +115,8 @@ class _PrepareCommand(ZooCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Add the data set's own options before the line is parsed."""
-        row = _dataset_named_in(args)
+        with without_warnings() if ctx.resilient_parsing else nullcontext():
+            row = _dataset_named_in(args)
         ctx.meta[self._KEY] = [] if row is None else [_click_option(o) for o in row.options]
         return super().parse_args(ctx, args)
 
@@ -123,7 +126,7 @@ class _PrepareCommand(ZooCommand):
 
 
 @click.command(cls=_PrepareCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_dataset)
 @click.option(
     "--source", type=click.Path(path_type=Path), required=True, help="The raw folder or .zip."
 )
@@ -159,6 +162,7 @@ def prepare(
 @click.option(
     "--config",
     metavar="CONFIG",
+    shell_complete=complete_config,
     help="Send images through the training pipeline of this config, and count what it loads.",
 )
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli.completion import complete_weights
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_text
 
@@ -19,7 +20,9 @@ __all__ = ["command"]
 
 
 @click.command("download", cls=ZooCommand)
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument(
+    "names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_weights
+)
 @click.option(
     "--dest",
     type=click.Path(file_okay=False, path_type=Path),

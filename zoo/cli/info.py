@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.completion import complete_any_name
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
 
@@ -17,7 +18,7 @@ __all__ = ["command"]
 
 
 @click.command("info", cls=ZooCommand)
-@click.argument("name", metavar="[KIND/]NAME")
+@click.argument("name", metavar="[KIND/]NAME", shell_complete=complete_any_name)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str, as_json: bool) -> None:
     """Show everything the manifests say of NAME: weights, old ones too, a config, a loss, ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.completion import complete_plugin
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
@@ -35,7 +36,9 @@ def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricF
 @click.command("list", cls=ZooCommand)
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option("--task", type=click.Choice(UPSTREAM_TASKS), help="Only this task.")
-@click.option("--plugin", metavar="P", help="Only the weights of this plugin.")
+@click.option(
+    "--plugin", metavar="P", shell_complete=complete_plugin, help="Only the weights of this plugin."
+)
 @click.option("--dataset", metavar="D", help="Only those measured on it, by part of its name.")
 @click.option("--arch", metavar="A", help="Only this architecture, by part of its name.")
 @click.option(

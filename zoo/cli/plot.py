@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zoo.cli.completion import complete_file
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say
 
@@ -14,7 +15,9 @@ __all__ = ["command"]
 
 
 @click.command("plot", cls=ZooCommand)
-@click.argument("sources", metavar="WORK_DIR...", nargs=-1, required=True)
+@click.argument(
+    "sources", metavar="WORK_DIR...", nargs=-1, required=True, shell_complete=complete_file
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

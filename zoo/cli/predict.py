@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from zoo.cli.completion import complete_file, complete_model
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say
@@ -16,8 +17,8 @@ __all__ = ["command"]
 
 
 @click.command("predict", cls=ZooCommand)
-@click.argument("model")
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.argument("model", shell_complete=complete_model)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_file)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.completion import complete_config
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_text
@@ -29,7 +30,12 @@ __all__ = ["command"]
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder for N.safetensors, N.md and N.toml.",
 )
-@click.option("--config", metavar="CONFIG", help="The config, where the checkpoint lies without.")
+@click.option(
+    "--config",
+    metavar="CONFIG",
+    shell_complete=complete_config,
+    help="The config, where the checkpoint lies without.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from zoo.cli.completion import complete_file, complete_model
 from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say, say_json
@@ -21,8 +22,8 @@ __all__ = ["command"]
 
 
 @click.command("test", cls=MMCommand)
-@click.argument("config", metavar="CONFIG|WORK_DIR|NAME")
-@click.argument("checkpoint", metavar="[CHECKPOINT]", required=False)
+@click.argument("config", metavar="CONFIG|WORK_DIR|NAME", shell_complete=complete_model)
+@click.argument("checkpoint", metavar="[CHECKPOINT]", required=False, shell_complete=complete_file)
 @config_options
 @click.option(
     "--split",

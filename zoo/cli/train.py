@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zoo.cli.completion import complete_config, complete_file
 from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say
@@ -15,11 +16,12 @@ __all__ = ["command"]
 
 
 @click.command("train", cls=MMCommand)
-@click.argument("config", metavar="CONFIG")
+@click.argument("config", metavar="CONFIG", shell_complete=complete_config)
 @config_options
 @click.option(
     "--pretrained",
     metavar="FILE|DIR|URL|none",
+    shell_complete=complete_file,
     help="Weights to start from, in place of those that the config would fetch; "
     "an address is URL#sha256=DIGEST.",
 )

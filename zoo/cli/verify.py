@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from zoo.cli.completion import complete_weights
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.tables import print_rows, wide_option
 
@@ -29,7 +30,7 @@ class _File(NamedTuple):
 
 
 @click.command("verify", cls=ZooCommand)
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_weights)
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(names: tuple[str, ...], wide: bool, as_json: bool) -> None:

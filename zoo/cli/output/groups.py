@@ -6,9 +6,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["EndsWithItsOutput", "LazyGroup"]
 
@@ -55,6 +58,19 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, importing none, or the group's own options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        table = self.lazy.items()
+        return [
+            CompletionItem(name, help=help_)
+            for name, (_, help_) in table
+            if name.startswith(incomplete)
+        ]
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that is named; Ctrl-C before it has begun ends with 130 too."""
         try:
@@ -74,7 +90,8 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, offering near names for one that does not exist."""
-        if args and args[0] not in self.lazy and not args[0].startswith("-"):
+        is_unknown = bool(args) and args[0] not in self.lazy and not args[0].startswith("-")
+        if is_unknown and not ctx.resilient_parsing:  # which a shell asks for in completion
             import difflib
 
             near = difflib.get_close_matches(args[0], self.lazy, n=3)

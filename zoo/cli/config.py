@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli.completion import complete_config
+from zoo.cli.options.completion import complete_config
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_json, say_text

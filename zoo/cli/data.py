@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.completion import complete_config, complete_dataset, without_warnings
+from zoo.cli.options.completion import complete_config, complete_dataset, without_warnings
 from zoo.cli.options.mm_options import MMCommand
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.completion import complete_weights
+from zoo.cli.options.completion import complete_weights
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_text
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.completion import complete_any_name
+from zoo.cli.options.completion import complete_any_name
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
 

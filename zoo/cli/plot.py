@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.completion import complete_file
+from zoo.cli.options.completion import complete_file
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say
 

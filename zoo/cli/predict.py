@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.completion import complete_file, complete_model
+from zoo.cli.options.completion import complete_file, complete_model
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from zoo.cli.completion import complete_file, complete_model
+from zoo.cli.options.completion import complete_file, complete_model
 from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say, say_json

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.completion import complete_config, complete_file
+from zoo.cli.options.completion import complete_config, complete_file
 from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from zoo.cli.completion import complete_weights
+from zoo.cli.options.completion import complete_weights
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.tables import print_rows, wide_option
 

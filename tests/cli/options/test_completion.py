@@ -226,7 +226,7 @@ def test_fish_gets_the_name(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_script_of_each_shell_is_printed(environment: dict[str, str], shell: str) -> None:
     """The docs name the three lines, word by word."""
-    docs = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+    docs = Path(__file__).resolve().parents[3] / "docs" / "commands.md"
     asked = {"_ZOO_COMPLETE": f"{shell}_source"}
 
     done = subprocess.run(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 # What zoo imports when torch and OpenMMLab are not there: module -> distribution.
 BARE = {
     name.replace("-", "_"): name

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import pytest
 
-from zoo.cli import LazyGroup, main
+from zoo.cli import main
+from zoo.cli.output.groups import LazyGroup
 
 ZOO = Path(sys.executable).with_name("zoo")
 HEAVY = {"torch", "numpy", "cv2", "mmengine", "mmcv", "mmseg", "mmdet", "requests", "yaml"}

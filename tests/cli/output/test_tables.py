@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoo.cli import main
@@ -130,6 +130,7 @@ def test_listing_of_an_endless_version_stays_narrow(
     assert row["version"] == f"1.{'7' * 300}"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=10), st.integers(20, 300))
 def test_widths_fit_and_waste_nothing(widths: Sequence[int], limit: int) -> None:
     """No column is wider than its text; what is cut is cut only where the line is full."""

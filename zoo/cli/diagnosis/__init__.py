@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = ["distributions", "finding", "machine", "packages", "plugins"]

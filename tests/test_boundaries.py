@@ -76,7 +76,8 @@ RULES = {
     ),
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
-        *BASE, lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio"}
+        *BASE,
+        lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio", "matplotlib"},
     ),
     "zoo/weights": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.version"),
@@ -178,8 +179,6 @@ def _names_imported(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((alias.name, "") for alias in node.names if _is_within(alias.name, "zoo"))
 
 
-# To go: instances are drawn from a result, in place of arrays.
-_WAITING = {"instances.py": {"zoo.engine.prediction.results"}}
 MODULES = {_module_of(path): path for path in sorted((ROOT / "zoo").rglob("*.py"))}
 
 
@@ -190,7 +189,7 @@ def _modules_imported(path: Path) -> frozenset[str]:
         f"{base}.{name}" if f"{base}.{name}" in MODULES else base
         for base, name in _names_imported(path)
     }
-    return frozenset(found & set(MODULES)) - _WAITING.get(path.name, set())
+    return frozenset(found & set(MODULES))
 
 
 def _walk(node: ast.AST, path: Path, *, in_function: bool) -> Iterator[Import]:

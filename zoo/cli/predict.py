@@ -29,6 +29,20 @@ __all__ = ["command"]
 @click.option("--labels/--no-labels", default=None, help="Write label PNGs (default: yes).")
 @click.option("--overlays/--no-overlays", default=True, help="Write overlay PNGs (default: yes).")
 @click.option(
+    "--overlay-style",
+    type=click.Choice(["contour", "fill", "both"]),
+    default="both",
+    show_default=True,
+    help="What overlays show of an object.",
+)
+@click.option(
+    "--overlay-opacity",
+    type=click.FloatRange(0, 1),
+    default=0.35,
+    show_default=True,
+    help="Opacity of the fill in overlays.",
+)
+@click.option(
     "--score-thr",
     type=click.FloatRange(0, 1),
     help="Leave out instances below this score (default: 0.5).",
@@ -60,6 +74,8 @@ def command(
     device: str,
     labels: bool | None,
     overlays: bool,
+    overlay_style: str,
+    overlay_opacity: float,
     score_thr: float | None,
     tile_size: int | None,
     overlap: int | None,
@@ -105,6 +121,8 @@ def command(
             out,
             labels=labels is not False,
             overlays=overlays,
+            overlay_style=overlay_style,
+            overlay_opacity=overlay_opacity,
             resume=resume,
             progress=progress,
         )

@@ -27,9 +27,11 @@ from zoo.data.layout.prepared import (
     Split,
     WindowFile,
 )
+from zoo.data.layout.spacing import find_spacing_mm
 from zoo.data.layout.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
 from zoo.data.pictures.decoding import decode_picture, read_picture
-from zoo.data.pictures.drawing import draw_legend, draw_overlay
+from zoo.data.pictures.drawing import draw_overlay
+from zoo.data.pictures.legend import draw_legend
 from zoo.data.pictures.mask_alpha import DecodedMask, decode_mask
 from zoo.data.pictures.picture import Picture
 from zoo.data.pictures.pixels import (
@@ -100,6 +102,7 @@ __all__ = [
     "encode_png",
     "find_limits",
     "find_near",
+    "find_spacing_mm",
     "fit_size",
     "open_source",
     "pair_by_stem",

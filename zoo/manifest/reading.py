@@ -103,6 +103,7 @@ def _read_header(values: dict[str, Any], path: Path, guess: str) -> dict[str, An
         "summary": table.text("summary"),
         "license": table.text("license"),
         "homepage": table.optional_text("homepage"),
+        "notice": table.optional_text("notice"),
     }
     table.done()
     # configs/ of a checkout is the one folder that has not its package's name.

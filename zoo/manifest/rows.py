@@ -244,6 +244,7 @@ class Manifest:
         summary: One line.
         license: Licence of the code, an SPDX expression.
         homepage: Address, or None.
+        notice: A sentence that overlays of its models carry, such as a limit of their use; or None.
         requires: PEP 508 requirements on other distributions.
         contributions: Rows of every kind of ``zoo.manifest.kinds``, data sets as ``DatasetRow``.
         configs: ``[[config]]`` rows.
@@ -258,6 +259,7 @@ class Manifest:
     summary: str
     license: str
     homepage: str | None = None
+    notice: str | None = None
     requires: tuple[str, ...] = ()
     contributions: tuple[Contribution, ...] = ()
     configs: tuple[ConfigRow, ...] = ()

@@ -106,12 +106,5 @@ def _read_spacings(root: str | None) -> dict[str, tuple[float, float]]:
     """Return the spacing of each prepared picture that has one, in mm, after resizing."""
     if not root or not Path(root, "dataset.json").is_file():
         return {}
-    spacings = {}
-    for file in read_prepared(Path(root)).files:
-        if "spacing_mm" in file.meta:
-            row_mm, column_mm = file.meta["spacing_mm"]
-            spacings[file.stem] = (
-                row_mm * file.source_height_px / file.height_px,
-                column_mm * file.source_width_px / file.width_px,
-            )
-    return spacings
+    found = ((file.stem, file.spacing_mm) for file in read_prepared(Path(root)).files)
+    return {stem: spacing for stem, spacing in found if spacing is not None}

@@ -27,7 +27,7 @@ from zoo.data import (  # noqa: E402
     resize_mask,
     to_uint8,
 )
-from zoo.data.pictures.drawing import fit_text  # noqa: E402
+from zoo.data.pictures.lettering import fit_text  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 _GREY = np.random.default_rng(0).integers(0, 256, (9, 13), dtype=np.uint8)

@@ -10,5 +10,6 @@ __all__ = [
     "dataset_json",
     "plan",
     "prepared",
+    "spacing",
     "splits",
 ]

@@ -12,15 +12,9 @@ from zoo.data.coco.reading import CocoAnnotation, read_coco
 from zoo.data.layout.check_instances import MOST_BYTES
 from zoo.data.layout.dataset_json import read_prepared
 from zoo.data.layout.prepared import Prepared, PreparedFile, WindowFile
-from zoo.data.pictures.drawing import (
-    Outline,
-    draw_legend,
-    draw_outlines,
-    draw_overlay,
-    draw_text,
-    fit_text,
-    text_width,
-)
+from zoo.data.pictures.drawing import Outline, draw_outlines, draw_overlay
+from zoo.data.pictures.legend import draw_legend
+from zoo.data.pictures.lettering import draw_text, fit_text, text_width
 from zoo.data.pictures.pixels import (
     decode_image,
     encode_png,
@@ -121,8 +115,9 @@ def _compose(prepared: Prepared, rows: list[PreparedFile], columns: int, tile_px
         dy, dx = (tile_px - tile.shape[0]) // 2, (tile_px - tile.shape[1]) // 2
         sheet[top + dy : top + dy + tile.shape[0], left + dx : left + dx + tile.shape[1]] = tile
         baseline = top + tile_px + 15
-        draw_text(sheet, row.split, (left, baseline), _SPLIT_COLORS.get(row.split, _GROUND))
-        draw_text(sheet, fit_text(row.stem, tile_px - 46), (left + 46, baseline))
+        draw_text(sheet, row.split, (left, baseline), _SPLIT_COLORS[row.split])
+        name_px = text_width(row.split) + _GAP_PX
+        draw_text(sheet, fit_text(row.stem, tile_px - name_px), (left + name_px, baseline))
     legend = draw_legend(prepared.classes, prepared.palette, sheet.shape[1])
     return np.concatenate([sheet, legend])
 
@@ -180,8 +175,7 @@ def _name_crowds(tile: Image, outlines: Sequence[Outline]) -> Image:
         if outline.is_crowd and outline.rings:
             x, y = outline.rings[0].mean(axis=0)
             left = int(min(max(0, x - text_width("crowd") / 2), tile.shape[1] - 1))
-            draw_text(tile, "crowd", (left + 1, int(y) + 1), (0, 0, 0))
-            draw_text(tile, "crowd", (left, int(y)))
+            draw_text(tile, "crowd", (left, int(y)), outline=(0, 0, 0))
     return tile
 
 

@@ -110,6 +110,20 @@ class PreparedFile:
         """Name of the file in ``images/``."""
         return f"{self.stem}.png"
 
+    @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """How far its pixels lie apart from row to row and from column to column, if known.
+
+        ``meta`` has the ``spacing_mm`` of the source's pixels; resizing has changed it since.
+        """
+        match self.meta.get("spacing_mm"):
+            case [int() | float() as row_mm, int() | float() as column_mm]:
+                return (
+                    row_mm * self.source_height_px / self.height_px,
+                    column_mm * self.source_width_px / self.width_px,
+                )
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """Return the row of ``dataset.json``."""
         row = {each.name: getattr(self, each.name) for each in fields(self)}

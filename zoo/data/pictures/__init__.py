@@ -9,6 +9,8 @@ __all__ = [
     "digests",
     "drawing",
     "formats",
+    "legend",
+    "lettering",
     "mask_alpha",
     "picture",
     "pixels",

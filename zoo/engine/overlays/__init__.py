@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["instances", "legend"]
+__all__ = ["instances", "labels", "palette", "style"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import read_file, read_picture, to_uint8
+from zoo.data import find_spacing_mm, read_file, read_picture, to_uint8
 from zoo.data.pictures.decoding import BandChoice
 from zoo.data.pictures.formats import check_whole, kind_of
 from zoo.data.source.reading import open_file
@@ -198,7 +198,11 @@ class ImageReader:
             raise DataError(message, path=where, hint=hint)
         batch = {"inputs": [results["inputs"]], "data_samples": [sample]}
         shown = self._shown(told["img"], sample.metainfo["ori_shape"])
-        return ReadImage(batch, shown, _plain_meta({**told, **sample.metainfo}))
+        meta = _plain_meta({**told, **sample.metainfo})
+        spacing_mm = None if "spacing_mm" in meta else find_spacing_mm(where)
+        if spacing_mm is not None:
+            meta["spacing_mm"] = list(spacing_mm)
+        return ReadImage(batch, shown, meta)
 
     def _step(
         self, step: Callable[..., Any], results: dict[str, Any], where: str

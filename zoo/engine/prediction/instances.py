@@ -201,4 +201,5 @@ def _result(
         meta=meta,
         shown=shown,
         georeference=georeference,
+        notice=model.notice,
     )

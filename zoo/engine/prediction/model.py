@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +20,9 @@ from zoo.engine.config.data_folder import family_of, iterate_heads
 from zoo.engine.config.reading import read_config
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
-from zoo.engine.overlays.legend import default_palette
+from zoo.engine.overlays.palette import default_palette
 from zoo.engine.prediction.image_reader import find_test_dataset
+from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget
 from zoo.engine.records.confining import registries_alone
 from zoo.engine.work_dir.dumped_config import find_dumped_config
@@ -60,6 +61,7 @@ class LoadedModel:
         palette: The RGB colour of each id.
         checkpoint: The file that its weights come from.
         is_published: Whether its config is the record of a published file, which may be anybody's.
+        notice: What everybody who sees a result should read, or None.
     """
 
     name: str
@@ -70,6 +72,7 @@ class LoadedModel:
     palette: tuple[tuple[int, int, int], ...]
     checkpoint: Path
     is_published: bool = False
+    notice: str | None = None
 
     def confined(self) -> AbstractContextManager[None]:
         """Return the block in which one image is predicted, under the rules for a record.
@@ -107,6 +110,7 @@ class _Parts:
     task: str | None = None  # where something other than the config states it
     is_old: bool = False  # upstream's: its data sets may name classes otherwise today
     is_published: bool = False  # its config is a record, which may be anybody's
+    notices: tuple[str | None, ...] = ()  # besides those of the plugins that the config names
 
 
 def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
@@ -142,6 +146,7 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
         palette=palette,
         checkpoint=parts.checkpoint.path,
         is_published=parts.is_published,
+        notice=join_notices([*parts.notices, *notices_of_config(parts.config._cfg_dict)]),
     )
 
 
@@ -219,7 +224,9 @@ def _from_published(path: Path, name: str) -> _Parts:
     record, state_dict = read_published(path)
     meta = {"dataset_meta": {"classes": list(record.classes), "palette": record.palette}}
     checkpoint = Checkpoint(path, state_dict, meta)
-    return _Parts(name, Config(record.config), checkpoint, record.task, is_published=True)
+    config = Config(record.config)
+    notices = (record.notice,)
+    return _Parts(name, config, checkpoint, record.task, is_published=True, notices=notices)
 
 
 def _from_catalog(name: str) -> _Parts:
@@ -229,14 +236,16 @@ def _from_catalog(name: str) -> _Parts:
     found = find_weights(name)
     row = cast("WeightsRow", found.row)
     path = find_weights_file(found)
+    notice = found.record.checked().notice
     is_old = not row.urls  # an adopted checkpoint of upstream: converted, without a record
     if path.suffix == ".safetensors" and not is_old:
-        return _from_published(path, name)
+        parts = _from_published(path, name)
+        return replace(parts, notices=(*parts.notices, notice))
     if not row.config:
         message = f"cannot open the model {name!r}: its index names no config."
         raise CheckpointError(message, path=path, hint=f"give CONFIG,{path}.")
     config = read_config(row.config, pretrained="none")
-    return _Parts(name, config, load_checkpoint(path), row.task, is_old)
+    return _Parts(name, config, load_checkpoint(path), row.task, is_old, notices=(notice,))
 
 
 def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:

@@ -11,7 +11,11 @@ import numpy as np
 
 from zoo.data.coco.masks import to_json
 from zoo.engine.overlays.instances import draw_instances
-from zoo.engine.overlays.legend import draw_overlay
+from zoo.engine.overlays.labels import draw_overlay
+from zoo.engine.overlays.style import OverlayStyle
+from zoo.engine.prediction.areas import area_text, pixel_area_mm2
+from zoo.engine.scenes.ground_outlines import areas_of_outlines, outlines_in_place
+from zoo.engine.scenes.scene import shown_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +37,7 @@ class SemanticResult:
         areas_px: Pixels of each class, zeros too.
         meta: What the config's loading transform said of the image, as plain JSON values.
         shown: ``(H, W)`` or ``(H, W, 3)`` RGB, the image as people look at it.
+        notice: What everybody who sees a result of this model should know, or None.
 
     Attributes:
         task: ``semantic``, by which a type checker tells the two results apart.
@@ -46,19 +51,39 @@ class SemanticResult:
     areas_px: Mapping[str, int]
     meta: Mapping[str, Any]
     shown: NDArray[np.uint8]
+    notice: str | None = None
 
-    def overlay(self) -> NDArray[np.uint8]:
-        """Return the image with its labels painted over it and a legend strip below, RGB."""
-        return draw_overlay(self.shown, self.labels, self.classes, self.palette)
+    def overlay(self, *, style: str = "both", opacity: float = 0.35) -> NDArray[np.uint8]:
+        """Return the image with its labels painted over it and a legend strip below, RGB.
+
+        An image of more than 20 megapixels is shown smaller, which the legend says.
+
+        Args:
+            style: ``contour``, ``fill`` or ``both``.
+            opacity: Of the fill, in ``[0, 1]``.
+
+        Raises:
+            ConfigError: Another style, or an opacity that is out of range.
+        """
+        areas_mm2 = self.areas_mm2 or {}
+        return draw_overlay(
+            self.shown,
+            self.labels,
+            self.classes,
+            self.palette,
+            style=OverlayStyle(style, opacity),
+            size=shown_size(self.labels.shape[1], self.labels.shape[0]),
+            areas={name: area_text(area, "mm²") for name, area in areas_mm2.items()},
+            notes=[self.notice] if self.notice else [],
+        )
 
     @property
     def areas_mm2(self) -> dict[str, float] | None:
         """The areas in mm^2, if ``meta`` says ``spacing_mm`` (row, column), else None."""
-        match self.meta.get("spacing_mm"):
-            case [int() | float() as row_mm, int() | float() as column_mm]:
-                area_mm2 = row_mm * column_mm
-                return {name: area_px * area_mm2 for name, area_px in self.areas_px.items()}
-        return None
+        area_mm2 = pixel_area_mm2(self.meta)
+        if area_mm2 is None:
+            return None
+        return {name: area_px * area_mm2 for name, area_px in self.areas_px.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +104,9 @@ class InstanceResult:
         windows: How many windows of the image the model saw.
         meta: What the config's loading transform said of the image, as plain JSON values.
         shown: ``(h, w)`` or ``(h, w, 3)`` RGB, the image as people look at it; smaller than the
-            image where that has more than 8192 px a side.
+            image where that has more than 20 megapixels or 8192 px a side.
         georeference: Where the image lies, if it says so.
+        notice: What everybody who sees a result of this model should know, or None.
 
     Attributes:
         task: ``instance``, by which a type checker tells the two results apart.
@@ -102,6 +128,7 @@ class InstanceResult:
     meta: Mapping[str, Any]
     shown: NDArray[np.uint8]
     georeference: Georeference | None = None
+    notice: str | None = None
 
     def __len__(self) -> int:
         """Return how many instances there are."""
@@ -148,6 +175,56 @@ class InstanceResult:
             raise ValueError(message)
         return self.masks
 
-    def overlay(self) -> NDArray[np.uint8]:
-        """Return the image with mask, box, class and score of each, and a legend below, RGB."""
-        return draw_instances(self)
+    @property
+    def areas_m2(self) -> list[float | None] | None:
+        """The area of each on the ground in m^2, None of an image without coordinates.
+
+        Measured on the ellipsoid; needs the extra ``geo``.
+        """
+        if self.georeference is None:
+            return None
+        try:
+            outlines = outlines_in_place(self.boxes, self.masks, self.georeference)
+        except ImportError:
+            return None
+        return areas_of_outlines(outlines, self.georeference)
+
+    def overlay(self, *, style: str = "both", opacity: float = 0.35) -> NDArray[np.uint8]:
+        """Return the image with mask or box, class and score of each, and a legend below, RGB.
+
+        Args:
+            style: ``contour``, ``fill`` or ``both``.
+            opacity: Of the fill, in ``[0, 1]``.
+
+        Raises:
+            ConfigError: Another style, or an opacity that is out of range.
+        """
+        return draw_instances(
+            self.shown,
+            self.boxes,
+            self.class_ids,
+            self.scores,
+            classes=self.classes,
+            palette=self.palette,
+            masks=self.masks,
+            size=(self.width_px, self.height_px),
+            style=OverlayStyle(style, opacity),
+            areas=self._area_texts(),
+            notes=[self.notice] if self.notice else [],
+        )
+
+    def _area_texts(self) -> dict[str, str]:
+        """Return what a legend says of the area of each class, where pixels have a size."""
+        area_mm2, areas_m2 = pixel_area_mm2(self.meta), self.areas_m2
+        if area_mm2 is not None:
+            areas, unit = (self.areas_px * area_mm2).tolist(), "mm²"
+        elif areas_m2 and None not in areas_m2:
+            areas, unit = areas_m2, "m²"
+        else:
+            return {}
+        sums = np.bincount(self.class_ids, weights=areas, minlength=len(self.classes))
+        return {
+            name: area_text(float(area), unit)
+            for name, area in zip(self.classes, sums, strict=True)
+            if area > 0
+        }

@@ -42,7 +42,15 @@ def predict_labels(
     labels = _labels(model, read.batch, where)
     counts = np.bincount(labels.ravel(), minlength=256)
     areas = {name: int(counts[index]) for index, name in enumerate(model.classes)}
-    return SemanticResult(labels, model.classes, model.palette, areas, read.meta, read.shown)
+    return SemanticResult(
+        labels=labels,
+        classes=model.classes,
+        palette=model.palette,
+        areas_px=areas,
+        meta=read.meta,
+        shown=read.shown,
+        notice=model.notice,
+    )
 
 
 def _labels(model: LoadedModel, batch: dict[str, list[Any]], where: str) -> NDArray[np.uint8]:

@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from zoo.engine.scenes.ground_area import ground_area_of
+from zoo.engine.scenes.ground_outlines import areas_of_outlines, outlines_in_place
 
 if TYPE_CHECKING:
     from zoo.engine.prediction.results import InstanceResult
-    from zoo.engine.scenes.scene import Georeference
 
 __all__ = ["geojson_text"]
 
@@ -38,19 +34,16 @@ def geojson_text(result: InstanceResult) -> str:
     if place is None:
         message = "an image without coordinates has no GeoJSON"
         raise ValueError(message)
-    areas = result.areas_px.tolist()
-    ground = ground_area_of(place.wkt)
-    a, b, _, d, e, _ = place.transform
-    step = min(math.hypot(a, d), math.hypot(b, e))
+    outlines = outlines_in_place(result.boxes, result.masks, place)
+    areas_m2 = areas_of_outlines(outlines, place)
+    areas_px, scores = result.areas_px.tolist(), result.scores.tolist()
     features = []
-    for index, score in enumerate(result.scores.tolist()):
+    for index, (outline, area_m2) in enumerate(zip(outlines, areas_m2, strict=True)):
         properties = {
             "class": result.classes[result.class_ids[index]],
-            "score": round(score, 4),
-            "area_px": areas[index],
+            "score": round(scores[index], 4),
+            "area_px": areas_px[index],
         }
-        outline = _outline(result, index, place)
-        area_m2 = None if ground is None else ground.of(outline, step=step)
         if area_m2 is not None:
             properties["area_m2"] = round(area_m2, 3)
         geometry = mapping(outline)
@@ -61,28 +54,3 @@ def geojson_text(result: InstanceResult) -> str:
         "features": features,
     }
     return json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
-
-
-def _outline(result: InstanceResult, index: int, place: Georeference) -> Any:
-    """Return the outline of an instance, outer rings counter-clockwise in the coordinates."""
-    from affine import Affine
-    from rasterio.features import shapes
-    from shapely import box, union_all
-    from shapely.affinity import affine_transform
-    from shapely.geometry import shape
-    from shapely.geometry.polygon import orient
-
-    a, b, c, d, e, f = place.transform
-    if result.masks is None:
-        outline = affine_transform(box(*result.boxes[index].tolist()), [a, b, d, e, c, f])
-    else:
-        mask = result.masks[index]
-        x = a * mask.left_px + b * mask.top_px + c
-        y = d * mask.left_px + e * mask.top_px + f
-        moved = Affine(a, b, x, d, e, y)
-        parts = shapes(mask.pixels.astype(np.uint8), mask=mask.pixels, transform=moved)
-        # Pixels that touch at a corner are parts of their own: so every ring is simple.
-        outline = union_all([shape(part) for part, _ in parts])
-    if outline.geom_type == "MultiPolygon":
-        return type(outline)([orient(part) for part in outline.geoms])
-    return orient(outline)

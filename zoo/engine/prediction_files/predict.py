@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data import IMAGE_SUFFIXES
+from zoo.engine.overlays.style import OverlayStyle
 from zoo.engine.prediction.image_reader import find_test_dataset
 from zoo.engine.prediction.model import LoadedModel
 from zoo.engine.prediction.predictor import Predictor
@@ -47,6 +48,8 @@ def predict(
     *,
     labels: bool = True,
     overlays: bool = True,
+    overlay_style: str = "both",
+    overlay_opacity: float = 0.35,
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
@@ -63,11 +66,14 @@ def predict(
         out: The folder to write into.
         labels: Whether to write ``<name>_label.png`` of a semantic model.
         overlays: Whether to write ``<name>_overlay.png``.
+        overlay_style: ``contour``, ``fill`` or ``both``.
+        overlay_opacity: Of the fill, in ``[0, 1]``.
         resume: Whether to go on with a batch of the same model, options and inputs that was
             stopped, or in which images failed.
         progress: Called after each image with how many are done, and of how many.
 
     Raises:
+        ConfigError: The overlay's style or opacity is none.
         DataError: An input does not exist, an output would overwrite an input, the folder
             cannot be written, the batch that is resumed is another one, or not one image could
             be predicted (nothing is written then).
@@ -76,12 +82,12 @@ def predict(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     folder = Path(out)
     images = find_inputs(inputs, suffixes=_suffixes(predictor.model), reads=predictor.reads)
-    files = files_of(predictor.model, folder, labels=labels, overlays=overlays)
+    style = OverlayStyle(overlay_style, overlay_opacity) if overlays else None
+    files = files_of(predictor.model, folder, labels=labels, overlays=style)
     _check_out(folder, images, files)
     identity = predictor.model.identity()
-    facts = batch_facts(
-        predictor, str(identity["sha256"]), images, labels=labels, overlays=overlays
-    )
+    drawn = None if style is None else [style.kind, float(style.opacity)]
+    facts = batch_facts(predictor, str(identity["sha256"]), images, labels=labels, overlays=drawn)
     batch = Batch(_head(predictor.model, identity, facts), images, files, Journal(folder, facts))
     if resume:
         batch.resume()
@@ -161,6 +167,7 @@ def _head(
         "model": dict(identity),
         "classes": list(model.classes),
         "palette": [list(color) for color in model.palette],
+        "notice": model.notice,
         "run": dict(facts),
     }
 

@@ -13,6 +13,7 @@ from zoo.data import encode_png
 from zoo.files import replace_file
 
 if TYPE_CHECKING:
+    from zoo.engine.overlays.style import OverlayStyle
     from zoo.engine.prediction.model import LoadedModel
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
     from zoo.engine.prediction_files.inputs import InputImage
@@ -43,14 +44,16 @@ class ResultFiles(Protocol):
         """Write the files that all images share, and return the keys that name them."""
 
 
-def files_of(model: LoadedModel, folder: Path, *, labels: bool, overlays: bool) -> ResultFiles:
+def files_of(
+    model: LoadedModel, folder: Path, *, labels: bool, overlays: OverlayStyle | None
+) -> ResultFiles:
     """Return what writes a model's results.
 
     Args:
         model: Its task decides.
         folder: To write into.
         labels: Whether a semantic model's label PNGs are written.
-        overlays: Whether overlay PNGs are written.
+        overlays: How overlay PNGs are drawn, None to write none.
     """
     if model.task == "semantic":
         return _SemanticFiles(folder, labels=labels, overlays=overlays)
@@ -62,7 +65,7 @@ class _SemanticFiles:
 
     shared_paths: Sequence[Path] = ()
 
-    def __init__(self, folder: Path, *, labels: bool, overlays: bool) -> None:
+    def __init__(self, folder: Path, *, labels: bool, overlays: OverlayStyle | None) -> None:
         self._folder = folder
         self._labels = labels
         self._overlays = overlays
@@ -79,14 +82,15 @@ class _SemanticFiles:
         label, overlay = self.paths(image)
         if self._labels:
             replace_file(label, encode_png(result.labels))
-        if self._overlays:
-            replace_file(overlay, encode_png(result.overlay()))
+        if self._overlays is not None:
+            style, opacity = self._overlays.kind, self._overlays.opacity
+            replace_file(overlay, encode_png(result.overlay(style=style, opacity=opacity)))
         height_px, width_px = result.labels.shape
         areas_mm2 = result.areas_mm2
         entry = {
             "file": image.path.as_posix(),
             "label": label.name if self._labels else None,
-            "overlay": overlay.name if self._overlays else None,
+            "overlay": None if self._overlays is None else overlay.name,
             "height_px": height_px,
             "width_px": width_px,
             "areas": {
@@ -105,7 +109,7 @@ class _SemanticFiles:
 class _InstanceFiles:
     """An overlay for each image, GeoJSON where it says where it lies, and one COCO JSON for all."""
 
-    def __init__(self, folder: Path, model: LoadedModel, *, overlays: bool) -> None:
+    def __init__(self, folder: Path, model: LoadedModel, *, overlays: OverlayStyle | None) -> None:
         self._folder = folder
         self._classes = model.classes
         self._overlays = overlays
@@ -128,8 +132,9 @@ class _InstanceFiles:
         self, image: InputImage, result: InstanceResult
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         overlay, geojson = self.paths(image)
-        if self._overlays:
-            replace_file(overlay, encode_png(result.overlay()))
+        if self._overlays is not None:
+            style, opacity = self._overlays.kind, self._overlays.opacity
+            replace_file(overlay, encode_png(result.overlay(style=style, opacity=opacity)))
         has_geojson = result.georeference is not None and self._can_write_geojson(geojson)
         if has_geojson:
             from zoo.engine.prediction_files.geojson import geojson_text
@@ -138,7 +143,7 @@ class _InstanceFiles:
         rows = self._take(image, result)
         entry = {
             "file": image.path.as_posix(),
-            "overlay": overlay.name if self._overlays else None,
+            "overlay": None if self._overlays is None else overlay.name,
             "geojson": geojson.name if has_geojson else None,
             "height_px": result.height_px,
             "width_px": result.width_px,

@@ -80,6 +80,8 @@ def _data(data: Mapping[str, Any], labels: str, licence: str) -> Iterator[str]:
 
 def _use(published: Published) -> Iterator[str]:
     name = published.path.name
+    if published.record.notice:
+        yield from (published.record.notice, "")
     yield from ("```", f"zoo predict {name} IMAGE --out predictions", "```", "")
     yield f"With the row below in an installed plugin, `{published.record.name}` does for the file."
     yield "Loading runs nothing: the file holds tensors and a record of plain values."

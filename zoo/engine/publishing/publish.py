@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.checkpoints.published import read_published, write_published
+from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.publishing.card import card_text
 from zoo.engine.publishing.row import METRIC_KEYS, Published
 from zoo.engine.records.confining import registries_alone
@@ -101,6 +102,7 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
         parameters=_count_parameters(config, weights),
         metrics=card.metrics,
         provenance={**_provenance(weights), **(card.provenance or {})},
+        notice=join_notices(notices_of_config(config._cfg_dict)),
     )
     path = write_published(Path(out) / f"{card.name}.safetensors", weights.state_dict, record)
     written, state_dict = read_published(path)
@@ -158,7 +160,7 @@ def _check_public(url: str) -> None:
 def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]:
     palette = weights.meta["dataset_meta"].get("palette")
     if palette is None or len(palette) != len(classes):
-        from zoo.engine.overlays.legend import default_palette
+        from zoo.engine.overlays.palette import default_palette
 
         return list(default_palette(tuple(classes)))
     return [tuple(int(value) for value in color) for color in palette]

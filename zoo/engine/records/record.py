@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "ModelRecord", "make_record", "parse_record", "plain_parts", "record_parts"]
 
 SCHEMA = 1
+_OPTIONAL = frozenset({"tiling", "notice"})
 _TUPLE = "$tuple"  # JSON has lists only, and mmcv tells (256, 256) from [256, 256]
 # What only training needs. A loss from a plugin would make prediction need that plugin.
 _TRAINING_KEYS = ("init_cfg", "pretrained", "loss_name")
@@ -53,6 +54,8 @@ class ModelRecord:
         provenance: How the weights came about: seed, steps, versions, digests, ...
         tiling: ``tile_px`` and ``overlap_px`` of the windows through which an instance model sees
             scenes; None, and left out of the file, where it sees them whole.
+        notice: A sentence that everybody who sees a result should read; None, and left out of the
+            file, where there is nothing to say.
     """
 
     name: str
@@ -71,6 +74,7 @@ class ModelRecord:
     provenance: Mapping[str, Any]
     schema: int = SCHEMA
     tiling: Mapping[str, int] | None = None
+    notice: str | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -87,8 +91,9 @@ class ModelRecord:
     def to_json(self) -> str:
         """Return the record as one line of JSON, equal for equal records."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        if self.tiling is None:
-            del values["tiling"]
+        for name in _OPTIONAL:
+            if values[name] is None:
+                del values[name]
         return json.dumps(_encoded(values), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -113,7 +118,7 @@ def parse_record(text: str, where: str | Path) -> ModelRecord:
         hint = "upgrade zoo: pip install -U mmzoo."
         raise _bad(where, f"found schema {found!r}, expected {SCHEMA}", hint)
     names = {field.name for field in dataclasses.fields(ModelRecord)}
-    missing, unknown = names - set(values) - {"tiling"}, set(values) - names
+    missing, unknown = names - set(values) - _OPTIONAL, set(values) - names
     for kind, keys in (("missing", missing), ("unknown", unknown)):
         if keys:
             raise _bad(where, f"{kind} {', '.join(sorted(map(repr, keys)))}")
@@ -156,6 +161,7 @@ def make_record(
     parameters: int,
     metrics: Sequence[Mapping[str, Any]] = (),
     provenance: Mapping[str, Any] | None = None,
+    notice: str | None = None,
 ) -> ModelRecord:
     """Return the record of a model from its resolved training config.
 
@@ -176,6 +182,7 @@ def make_record(
         parameters: Number of parameters.
         metrics: Rows of values with data set, split and protocol.
         provenance: Anything plain that tells how the weights came about.
+        notice: A sentence that everybody who sees a result should read, or None.
 
     Raises:
         CheckpointError: The config has no test pipeline, or a value that is not plain.
@@ -197,6 +204,7 @@ def make_record(
         metrics=tuple(dict(row) for row in metrics),
         provenance=dict(provenance or {}),
         tiling=config.get("tiling"),
+        notice=notice,
     )
     # What is written must be what can be read.
     return parse_record(record.to_json(), name)
@@ -336,6 +344,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "metrics": (_is_rows, "rows"),
     "provenance": (lambda v: isinstance(v, dict), "a table"),
     "tiling": (is_tiling, EXPECTED),
+    "notice": (lambda v: v is None or _is_text(v), "a text"),
 }
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_SHOWN_PX", "Georeference", "PixelScene", "Scene", "shown_size"]
 
 MOST_SHOWN_PX = 8192  # of a side; larger scenes are drawn smaller
+_MOST_SHOWN_AREA_PX = 20_000_000  # the largest X-rays have 19.7 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Scene(Protocol):
         """Return a part, ``(h, w)`` grey or ``(h, w, 3)`` RGB, or None where it has no data."""
 
     def shown(self) -> NDArray[np.uint8]:
-        """Return the whole for people to look at, no side above ``MOST_SHOWN_PX``."""
+        """Return the whole for people to look at, at most as large as `shown_size` says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,5 +87,6 @@ class PixelScene:
 
 def shown_size(width_px: int, height_px: int) -> tuple[int, int]:
     """Return the width and height at which a scene is shown."""
-    scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px))
+    by_area = math.sqrt(_MOST_SHOWN_AREA_PX / (width_px * height_px))
+    scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px), by_area)
     return max(1, round(width_px * scale)), max(1, round(height_px * scale))

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.engine.overlays.legend import default_palette, draw_overlay, is_background
+from zoo.engine.overlays.labels import draw_overlay
+from zoo.engine.overlays.palette import default_palette, is_background
 from zoo.errors import DataError
 from zoo.texts import printable
 

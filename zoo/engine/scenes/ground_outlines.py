@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instances of an image with coordinates: their outlines there, and their areas on the ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.engine.scenes.ground_area import ground_area_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.engine.scenes.roi_mask import RoiMask
+    from zoo.engine.scenes.scene import Georeference
+
+__all__ = ["areas_of_outlines", "outlines_in_place"]
+
+
+def outlines_in_place(
+    boxes: NDArray[np.floating], masks: Sequence[RoiMask] | None, place: Georeference
+) -> list[Any]:
+    """Return the outline of each instance along the pixels' edges, as polygons of shapely.
+
+    Outer rings run counter-clockwise in the coordinates.
+
+    Args:
+        boxes: ``(K, 4)`` xyxy in px of the image.
+        masks: K masks; None gives the boxes' outlines.
+        place: Where the image lies.
+
+    Raises:
+        ImportError: shapely, rasterio or affine is not installed.
+    """
+    if masks is None:
+        return [_box(box, place) for box in boxes.tolist()]
+    return [_mask(mask, place) for mask in masks]
+
+
+def areas_of_outlines(outlines: Sequence[Any], place: Georeference) -> list[float | None]:
+    """Return the area of each outline on the ellipsoid in square metres, None where unknown.
+
+    Args:
+        outlines: As `outlines_in_place` returns them.
+        place: Where the image lies.
+    """
+    ground = ground_area_of(place.wkt)
+    if ground is None:
+        return [None] * len(outlines)
+    a, b, _, d, e, _ = place.transform
+    step = min(math.hypot(a, d), math.hypot(b, e))
+    return [ground.of(outline, step=step) for outline in outlines]
+
+
+def _box(box: Sequence[float], place: Georeference) -> Any:
+    import shapely
+    from shapely.affinity import affine_transform
+    from shapely.geometry.polygon import orient
+
+    a, b, c, d, e, f = place.transform
+    return orient(affine_transform(shapely.box(*box), [a, b, d, e, c, f]))
+
+
+def _mask(mask: RoiMask, place: Georeference) -> Any:
+    from affine import Affine
+    from rasterio.features import shapes
+    from shapely import union_all
+    from shapely.geometry import shape
+    from shapely.geometry.polygon import orient
+
+    a, b, c, d, e, f = place.transform
+    x = a * mask.left_px + b * mask.top_px + c
+    y = d * mask.left_px + e * mask.top_px + f
+    moved = Affine(a, b, x, d, e, y)
+    parts = shapes(mask.pixels.astype(np.uint8), mask=mask.pixels, transform=moved)
+    # Pixels that touch at a corner are parts of their own: so every ring is simple.
+    outline = union_all([shape(part) for part, _ in parts])
+    if outline.geom_type == "MultiPolygon":
+        return type(outline)([orient(part) for part in outline.geoms])
+    return orient(outline)

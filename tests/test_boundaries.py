@@ -58,7 +58,8 @@ def rule(*zoo: str, others: set[str] | None = None, lazily: set[str] | None = No
 # Each part may import itself and, of the rest of zoo, what stands here.
 BASE = ("zoo.errors", "zoo.names", "zoo.documents", "zoo.fields", "zoo.texts", "zoo.files")
 RULES = {
-    "zoo/__init__.py": rule("zoo._extension", "zoo.version"),
+    "zoo/__init__.py": rule("zoo._extension", "zoo.faces", "zoo.version"),
+    "zoo/faces.py": rule(),
     "zoo/__main__.py": rule("zoo.cli"),
     "zoo/_extension.py": rule(),
     "zoo/version.py": rule(),
@@ -80,7 +81,7 @@ RULES = {
         lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio", "matplotlib"},
     ),
     "zoo/weights": rule(
-        *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.version"),
+        *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.faces", "zoo.version"),
         lazily={"requests", "urllib3", "filelock", "platformdirs"},
     ),
     "zoo/ops": rule("zoo.errors", others={"torch"}),
@@ -112,7 +113,7 @@ RULES = {
 # too: an import that a type checker alone follows ties two rooms as tightly for a reader.
 FLOORS = {
     "zoo": (
-        {"_extension", "documents", "names", "texts", "version"},
+        {"_extension", "documents", "faces", "names", "texts", "version"},
         {"errors", "fields"},
         {"files", "ops"},
         {"data", "manifest"},

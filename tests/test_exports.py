@@ -50,6 +50,24 @@ def test_exports_of_zoo_are_there() -> None:
     assert dir(zoo) == sorted(zoo.__all__)
 
 
+@pytest.mark.parametrize("package", ["zoo", "zoo.weights"])
+def test_lazy_names_of_a_package_are_those_that_type_checkers_see(package: str) -> None:
+    """What stands under TYPE_CHECKING is what is given at run time, from the same module."""
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.name: node.module or ""
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert set(seen) == set(module.__all__) - {"__version__"} == set(dir(module)) - {"__version__"}
+    for name, home in seen.items():
+        assert getattr(module, name) is getattr(importlib.import_module(home), name)
+
+
 def test_exports_of_zoo_are_used_in_the_readme() -> None:
     """What the README does not show is no part of the interface."""
     readme = PACKAGE.parent / "README.md"

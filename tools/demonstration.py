@@ -65,7 +65,8 @@ def draw_overview(out: Path, *, columns: int, rows: int, width_px: int) -> None:
     for path in overlays[: len(overlays) // columns * columns]:
         overlay = cv2.imread(str(path))
         if overlay is None:
-            continue  # what cannot be read is missing in the overview
+            message = f"cannot read {path}"
+            raise SystemExit(message)
         size = (width_px, round(overlay.shape[0] * width_px / overlay.shape[1]))
         tiles.append(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA))
     lines = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]

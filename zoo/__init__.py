@@ -12,15 +12,34 @@ from typing import TYPE_CHECKING
 from zoo._extension import install as _install
 from zoo.version import __version__
 
-if TYPE_CHECKING:  # what __getattr__ brings at run time
+if TYPE_CHECKING:
     from zoo.catalog import read_catalog
     from zoo.engine.checkpoints.checkpoint import load_checkpoint
-    from zoo.engine.prediction.predictor import load
+    from zoo.engine.prediction.predictor import Predictor, load
+    from zoo.engine.prediction.results import InstanceResult, SemanticResult
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
     from zoo.weights.download import download, list_weights
+else:
+    from zoo.faces import lazy_names as _lazy_names
+
+    __getattr__, __dir__ = _lazy_names(
+        __name__,
+        {
+            "zoo.catalog": ["read_catalog"],
+            "zoo.engine.checkpoints.checkpoint": ["load_checkpoint"],
+            "zoo.engine.prediction.predictor": ["Predictor", "load"],
+            "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
+            "zoo.errors": ["ZooError"],
+            "zoo.loading": ["load_contribution"],
+            "zoo.weights.download": ["download", "list_weights"],
+        },
+    )
 
 __all__ = [
+    "InstanceResult",
+    "Predictor",
+    "SemanticResult",
     "ZooError",
     "__version__",
     "download",
@@ -32,26 +51,3 @@ __all__ = [
 ]
 
 _install()
-
-_HOMES = {
-    "ZooError": "zoo.errors",
-    "download": "zoo.weights.download",
-    "list_weights": "zoo.weights.download",
-    "load": "zoo.engine.prediction.predictor",
-    "load_checkpoint": "zoo.engine.checkpoints.checkpoint",
-    "load_contribution": "zoo.loading",
-    "read_catalog": "zoo.catalog",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        message = f"module 'zoo' has no attribute {name!r}"
-        raise AttributeError(message)
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -25,6 +25,35 @@ if TYPE_CHECKING:
     from zoo.weights.fetching.addresses import user_mirrors
     from zoo.weights.fetching.all_tries import fetch_file
     from zoo.weights.files import check_file, find_weights_file, local_files, verify_file
+else:
+    from zoo.faces import lazy_names as _lazy_names
+
+    __getattr__, __dir__ = _lazy_names(
+        __name__,
+        {
+            "zoo.weights.by_address": ["fetch_address"],
+            "zoo.weights.by_name": ["find_weights"],
+            "zoo.weights.cache": [
+                "CachedFile",
+                "cache_folder",
+                "cached_file",
+                "find_cached",
+                "remove_cached",
+            ],
+            "zoo.weights.download": [
+                "Plan",
+                "add_to_cache",
+                "fetch_weights",
+                "is_offline",
+                "list_weights",
+                "plan_download",
+                "weights_addresses",
+            ],
+            "zoo.weights.fetching.addresses": ["user_mirrors"],
+            "zoo.weights.fetching.all_tries": ["fetch_file"],
+            "zoo.weights.files": ["check_file", "find_weights_file", "local_files", "verify_file"],
+        },
+    )
 
 __all__ = [
     "CachedFile",
@@ -48,39 +77,3 @@ __all__ = [
     "verify_file",
     "weights_addresses",
 ]
-
-_HOMES = {
-    "CachedFile": "zoo.weights.cache",
-    "Plan": "zoo.weights.download",
-    "add_to_cache": "zoo.weights.download",
-    "cache_folder": "zoo.weights.cache",
-    "cached_file": "zoo.weights.cache",
-    "check_file": "zoo.weights.files",
-    "fetch_address": "zoo.weights.by_address",
-    "fetch_file": "zoo.weights.fetching.all_tries",
-    "fetch_weights": "zoo.weights.download",
-    "find_cached": "zoo.weights.cache",
-    "find_weights": "zoo.weights.by_name",
-    "find_weights_file": "zoo.weights.files",
-    "is_offline": "zoo.weights.download",
-    "list_weights": "zoo.weights.download",
-    "local_files": "zoo.weights.files",
-    "plan_download": "zoo.weights.download",
-    "remove_cached": "zoo.weights.cache",
-    "user_mirrors": "zoo.weights.fetching.addresses",
-    "verify_file": "zoo.weights.files",
-    "weights_addresses": "zoo.weights.download",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        message = f"module 'zoo.weights' has no attribute {name!r}"
-        raise AttributeError(message)
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -263,6 +263,25 @@ def test_find_candidates_in_a_checkout_takes_plugins_and_configs(
     ]
 
 
+@pytest.mark.parametrize("has_checkout", [True, False])
+def test_entry_point_of_configs_when_only_a_checkout_has_them_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_checkout: bool
+) -> None:
+    """An editable install names the configs without installing them; a broken wheel is told."""
+    if has_checkout:
+        (tmp_path / "plugins").mkdir()
+        (tmp_path / "configs").mkdir()
+        (tmp_path / "configs" / "zoo_plugin.toml").write_text("")
+    monkeypatch.delenv("ZOO_PLUGIN_PATH")
+    monkeypatch.setattr(discovery, "_folders_of_package", lambda package: [])
+    monkeypatch.setattr(discovery, "_entry_point_values", lambda: ["zoo_configs", "zoo_gone"])
+    monkeypatch.setattr(discovery, "find_checkouts", lambda: (tmp_path,) * has_checkout)
+
+    found = {one.package: one.error is None for one in find_candidates()}
+
+    assert found == {"zoo_configs": has_checkout, "zoo_gone": False}
+
+
 def test_discovery_in_core_tests_is_fenced() -> None:
     """Without this fence the core's tests would pass or fail by what happens to be installed."""
     assert discovery.find_checkouts() == ()

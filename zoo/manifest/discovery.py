@@ -21,6 +21,7 @@ __all__ = ["ENTRY_POINT_GROUP", "Candidate", "find_candidates", "find_checkouts"
 
 ENTRY_POINT_GROUP = "zoo.plugins"
 
+_CONFIGS = "zoo_configs"
 _METADATA_SUFFIXES = (".dist-info", ".egg-info")
 
 
@@ -49,7 +50,14 @@ def find_candidates() -> list[Candidate]:
     for checkout in find_checkouts():
         paths = [*_scan(checkout / "plugins"), *_existing(checkout / "configs")]
         candidates += [_candidate_of_file(path, "checkout") for path in paths]
+    if any(_is_configs(one) and one.error is None for one in candidates):
+        # An editable install names the configs and leaves them in its checkout.
+        candidates = [one for one in candidates if not _is_configs(one) or one.error is None]
     return candidates
+
+
+def _is_configs(candidate: Candidate) -> bool:
+    return candidate.package == _CONFIGS
 
 
 def find_checkouts() -> tuple[Path, ...]:
@@ -161,7 +169,7 @@ def _existing(package: str | Path) -> Iterator[Path]:
 
 def _candidate_of_file(manifest: Path, source: str) -> Candidate:
     name = manifest.parent.name
-    package = "zoo_configs" if source == "checkout" and name == "configs" else name
+    package = _CONFIGS if source == "checkout" and name == "configs" else name
     return Candidate(package, manifest, source)
 
 

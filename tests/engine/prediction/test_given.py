@@ -456,3 +456,26 @@ def test_predictor_when_path_is_of_a_class_of_its_own_then_read(
         predictor(Place()).labels,  # type: ignore[union-attr]
         predictor(rgb()).labels,  # type: ignore[union-attr]
     )
+
+
+@pytest.mark.parametrize("task", ["semantic", None])
+def test_load_of_the_task_that_is_wanted_gives_its_result(bright_run: Path, task: Any) -> None:
+    """``task`` is checked against the model; it changes nothing else."""
+    predictor = load(bright_run, task=task, device="cpu")
+
+    assert predictor(np.zeros((4, 4), np.uint8)).task == predictor.model.task == "semantic"
+
+
+def test_load_when_the_task_is_another_then_refused_with_a_way_out(bright_run: Path) -> None:
+    """The hint is followed: it loads."""
+    with pytest.raises(ZooError, match="for the task 'instance': its task is 'semantic'") as caught:
+        load(bright_run, task="instance")
+
+    assert caught.value.hint == "load it with task='semantic'."
+    assert load(bright_run, task="semantic").model.task == "semantic"
+
+
+@pytest.mark.parametrize("task", ["panoptic", "", 3, [], True])
+def test_load_when_the_task_is_unknown_then_a_zoo_error(bright_run: Path, task: Any) -> None:
+    with pytest.raises(ZooError, match="expected 'semantic' or 'instance'"):
+        load(bright_run, task=task)

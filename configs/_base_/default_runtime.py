@@ -22,7 +22,10 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="SegVisualizationHook"),
 )
-custom_hooks = [dict(type="zoo.training_hooks.StopOnNonFiniteLoss")]
+custom_hooks = [
+    dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
+    dict(type="zoo.training_hooks.ValidationLoss", required=False),
+]
 log_processor = dict(by_epoch=False)
 vis_backends = [dict(type="LocalVisBackend")]
 visualizer = dict(type="SegLocalVisualizer", vis_backends=vis_backends, name="visualizer")

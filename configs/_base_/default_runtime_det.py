@@ -9,6 +9,7 @@ default_hooks = dict(
 # The mean over the last steps' weights is what is validated and kept.
 custom_hooks = [
     dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
+    dict(type="zoo.training_hooks.ValidationLoss", required=False),
     dict(type="EMAHook", momentum=0.005),
 ]
 visualizer = dict(

@@ -4,5 +4,8 @@ _base_ = ["default_runtime_det.py"]
 default_hooks = dict(
     checkpoint=dict(by_epoch=True, interval=1), logger=dict(log_metric_by_epoch=True)
 )
-custom_hooks = [dict(type="zoo.training_hooks.StopOnNonFiniteLoss")]
+custom_hooks = [
+    dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
+    dict(type="zoo.training_hooks.ValidationLoss", required=False),
+]
 log_processor = dict(by_epoch=True)

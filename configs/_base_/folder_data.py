@@ -3,7 +3,7 @@
 Classes and colours come from the prepared folder: train with --data.
 """
 
-_base_ = ["lung_xray.py"]
+_base_ = ["lung_xray_val_loss.py"]
 image_size = (512, 512)  # px, width and height
 crop_size = (448, 448)  # px, height and width
 dataset_type = "zoo.folder_data.FolderDataset"
@@ -30,4 +30,11 @@ train_dataloader = dict(
     dataset=dict(type=dataset_type, data_root=data_root, pipeline=train_pipeline)
 )
 val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, pipeline=test_pipeline))
+val_loss_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        pipeline=[test_pipeline[step] for step in (0, 2, 1, 3)],
+    )
+)
 test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, pipeline=test_pipeline))

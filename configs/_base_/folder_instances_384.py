@@ -9,6 +9,7 @@ dataset_type = "zoo.folder_data.CocoFolderDataset"
 data_root = "data/folder_data"
 train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+val_loss_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 # Of things in general COCO's sizes.
 sizes = {"_delete_": True, "s": (0, 32), "m": (32, 96), "l": (96, None)}

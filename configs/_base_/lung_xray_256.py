@@ -1,6 +1,6 @@
 """Chest X-rays with lung masks at 256x256; predictions are judged at the size of the files."""
 
-_base_ = ["lung_xray.py"]
+_base_ = ["lung_xray_val_loss.py"]
 image_size = (256, 256)  # px, width and height
 
 train_pipeline = [
@@ -25,4 +25,5 @@ test_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_loss_dataloader = dict(dataset=dict(pipeline=[test_pipeline[step] for step in (0, 2, 1, 3)]))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

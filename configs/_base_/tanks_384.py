@@ -1,6 +1,6 @@
 """As tanks, in crops of 384x384 enlarged by half, for a CPU: small tanks are found more exactly."""
 
-_base_ = ["tanks.py"]
+_base_ = ["tanks_val_loss.py"]
 crop_size = (384, 384)  # px, width and height
 zoom = 1.5  # pixels of the network's input for one of the image
 
@@ -29,4 +29,14 @@ train_dataloader = dict(
     sampler=dict(type="InfiniteSampler", shuffle=True), dataset=dict(pipeline=train_pipeline)
 )
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_loss_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="zoo.segmentation_transforms.LoadInstanceAnnotations"),
+            dict(type="Resize", scale_factor=zoom, keep_ratio=True),
+            dict(type="PackDetInputs"),
+        ]
+    )
+)
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

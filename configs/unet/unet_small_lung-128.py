@@ -20,6 +20,7 @@ test_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_loss_dataloader = dict(dataset=dict(pipeline=[test_pipeline[step] for step in (0, 2, 1, 3)]))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),

@@ -5,7 +5,7 @@ Results: docs/results.md.
 
 _base_ = [
     "../_base_/unet_small.py",
-    "../_base_/lung_xray.py",
+    "../_base_/lung_xray_val_loss.py",
     "../_base_/schedule_1200.py",
     "../_base_/default_runtime.py",
 ]

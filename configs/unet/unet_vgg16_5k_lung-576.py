@@ -48,6 +48,9 @@ test_pipeline = [
 ]
 train_dataloader = dict(batch_size=8, num_workers=8, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
+val_loss_dataloader = dict(
+    batch_size=8, dataset=dict(pipeline=[test_pipeline[step] for step in (0, 2, 1, 3)])
+)
 test_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),

@@ -216,6 +216,41 @@ def test_run_when_it_cannot_measure_is_refused_before_it_trains(
     assert runner.iter == 0
 
 
+@pytest.mark.parametrize(
+    ("absent", "reason"),
+    [
+        (["val_loss_dataloader"], "the config has no val_loss_dataloader"),
+        (["val_dataloader", "val_evaluator", "val_cfg"], "the run does not validate"),
+    ],
+)
+def test_run_when_the_loss_is_not_required_trains_without_it_and_says_why(
+    semantic_config: dict[str, Any],
+    make_runner: Callable[..., Any],
+    absent: list[str],
+    reason: str,
+) -> None:
+    """As the shipped configs have it: a config made from one needs no loader of its own."""
+    _drop(semantic_config, *absent)
+    hook = {**HOOK, "required": False}
+    runner = make_runner(semantic_config, hook, **{"train_cfg.max_epochs": 1})
+
+    runner.train()
+
+    assert runner.iter == 3
+    (log,) = Path(runner.work_dir).glob("*/*.log")
+    assert f"no validation loss is measured: {reason}" in log.read_text()
+
+
+def test_run_when_the_loss_is_not_required_and_kept_by_is_refused(
+    semantic_config: dict[str, Any], make_runner: Callable[..., Any]
+) -> None:
+    _drop(semantic_config, "val_loss_dataloader")
+    runner = make_runner(semantic_config, {**HOOK, "required": False}, **LEAST)
+
+    with pytest.raises(ConfigError, match="by 'val/loss': the config has no val_loss_dataloader"):
+        runner.train()
+
+
 def test_run_when_its_data_is_empty_is_refused(
     instance_config: dict[str, Any], make_runner: Callable[..., Any]
 ) -> None:

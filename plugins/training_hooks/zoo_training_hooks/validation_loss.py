@@ -42,20 +42,29 @@ class ValidationLoss(Hook):
     Args:
         dataloader: In place of the config's ``val_loss_dataloader``.
         seed: Of the random numbers in each measurement.
+        required: Whether a run without such a loader, or without validation, is refused; else
+            it trains, and the log says that the loss is not measured.
 
     Raises:
-        ConfigError: When training begins: there is no loader or no validation, its labels are
-            loaded after resizing, or ``save_best`` would keep the highest loss, or asks for
-            one that is not measured or has another name.
+        ConfigError: When training begins: the loss cannot be measured though it is required, its
+            labels are loaded after resizing, or ``save_best`` would keep the highest loss, or asks
+            for one that is not measured or has another name.
         DataError: The loader gives no images, or a file of it is not there.
     """
 
     # Before EMAHook puts the weights of training back, and before logging and save_best.
     priority = "ABOVE_NORMAL"
 
-    def __init__(self, dataloader: Mapping[str, Any] | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        dataloader: Mapping[str, Any] | None = None,
+        *,
+        seed: int = 0,
+        required: bool = True,
+    ) -> None:
         self._given = dataloader
         self._seed = seed
+        self._required = required
         self._loader: Any = None
 
     def before_train(self, runner: Any) -> None:
@@ -65,22 +74,32 @@ class ValidationLoss(Hook):
             ConfigError: It does not hold.
             DataError: There are no images, or files are missing.
         """
-        if self._given is None and _KEY not in runner.cfg:
-            message = f"cannot measure the validation loss: the config has no {_KEY}."
-            hint = "add one, as val_dataloader, with labels loaded before Resize."
-            raise ConfigError(message, where=_KEY, hint=hint)
-        config = runner.cfg[_KEY] if self._given is None else self._given
-        _check_rules(runner, is_measured=config is not None)
-        if config is None:
-            runner.logger.warning("no validation loss is measured: %s is None", _KEY)
+        config = runner.cfg.get(_KEY) if self._given is None else self._given
+        lack = self._lack(runner)
+        _check_rules(runner, lack)
+        if lack is not None:
+            runner.logger.warning("no validation loss is measured: %s", lack)
             return
-        if runner.val_loop is None:
-            message = "cannot measure the validation loss: the run does not validate."
-            hint = "add val_dataloader, val_evaluator and val_cfg."
-            raise ConfigError(message, where="val_cfg", hint=hint)
         _check_pipeline(config)
         with forked_random_numbers(self._seed):
             self._loader = _build(config, self._seed)
+
+    def _lack(self, runner: Any) -> str | None:
+        """Return why the loss is not measured, or None where it is; raise where it has to be."""
+        if self._given is None and _KEY not in runner.cfg:
+            lack, where = f"the config has no {_KEY}", _KEY
+            hint = "add one, as val_dataloader, with labels loaded before Resize."
+        elif self._given is None and runner.cfg[_KEY] is None:
+            return f"{_KEY} is None"
+        elif runner.val_loop is None:
+            lack, where = "the run does not validate", "val_cfg"
+            hint = "add val_dataloader, val_evaluator and val_cfg."
+        else:
+            return None
+        if self._required:
+            message = f"cannot measure the validation loss: {lack}."
+            raise ConfigError(message, where=where, hint=hint)
+        return lack
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Measure, and put the values among the metrics and into the log.
@@ -196,17 +215,22 @@ def _check_pipeline(config: Mapping[str, Any]) -> None:
         raise ConfigError(message, where=where, hint="put it right after loading images.")
 
 
-def _check_rules(runner: Any, *, is_measured: bool) -> None:
-    """Raise where save_best asks for no loss that there is, or would keep the highest."""
+def _check_rules(runner: Any, lack: str | None) -> None:
+    """Raise where save_best asks for a loss that is not measured, or would keep the highest.
+
+    Args:
+        runner: The runner.
+        lack: Why the loss is not measured, or None where it is.
+    """
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook) or not hook.save_best:
             continue
         for key, rule in zip(hook.key_indicators, hook.rules, strict=True):
-            if key == "loss" and is_measured:
+            if key == "loss" and lack is None:
                 found, name = "expected 'val/loss', as the validation loss is called", "save_best"
                 hint = "default_hooks.checkpoint.save_best='val/loss'."
-            elif key.startswith("val/loss") and not is_measured:
-                found, name = f"{_KEY} is None, so it is not measured", "save_best"
+            elif key.startswith("val/loss") and lack is not None:
+                found, name = f"{lack}, so it is not measured", "save_best"
                 hint = "name another metric, or give the loader."
             elif "loss" in key and rule == "greater":
                 found, name = "the rule is 'greater', expected 'less'", "rule"

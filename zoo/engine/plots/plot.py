@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo.engine.plots.curves import run_panels
 from zoo.engine.plots.strips import test_panels
-from zoo.engine.plots.style import STYLE, Draw
+from zoo.engine.plots.style import STYLE, Draw, legend_height_in
 from zoo.engine.work_dir.scalars import PerImage, RunLog, read_per_image, read_run_log
 from zoo.errors import DataError
 from zoo.files import replace_file
@@ -20,23 +20,32 @@ __all__ = ["plot"]
 
 FORMATS = (".png", ".pdf", ".svg")
 _MOST_PANELS = 40
-PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.6, 130
+_MOST_IN_TWO_COLUMNS = 10
+PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.4, 130
 
 
 def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Path:
     """Draw runs into one picture and return its path.
 
-    Work dirs give panels over iterations, the runs overlaid: the loss of training and, where it
-    is measured (``val/loss``), of validation in one panel; of a single run the parts of both; the
-    validation metrics (those between 0 and 1 apart from the others; more than six are parted by
-    their names' first word); and the learning rate. A star marks each metric's best value, and the
-    legend states it: the lowest of a loss, error or distance, else the highest. A dashed line
-    through all panels marks the step whose checkpoint the run kept as its best one
-    (``save_best``), or where it kept none the best of the metric that its log names first. Of a
-    single run dotted lines mark where a learning rate that lasts follows another, as stages have
-    it.
+    Work dirs give panels over epochs where all runs count epochs, else over iterations, the runs
+    overlaid. First comes the metric that chooses the checkpoint (``save_best``), with those that
+    belong to it; then the loss of training and, where it is measured (``val/loss``), of
+    validation, and of a single run the parts of both; then the other metrics (those between 0 and
+    1 apart from the others; more than six are parted by what they measure; of several runs each
+    has a panel) and the learning rate. What is equal throughout is one curve with both names.
 
-    Files that ``zoo test --out`` wrote give a panel of values image by image.
+    Axes of values that cannot be negative begin at 0, those of shares end at 1; where curves would
+    be one flat line the axis is cut, which its label and a break show. A loss that spans a decade
+    is on a logarithmic axis. Legends lie below the panels.
+
+    A star marks each metric's best value, and the legend states it: the lowest of a loss, error or
+    distance, else the highest. Of up to three runs a dashed line through all panels marks the step
+    whose checkpoint the run kept as its best one, or where it kept none the best of the metric
+    that its log names first. Of a single run dotted lines mark where a learning rate that lasts
+    follows another, as stages have it.
+
+    Files that ``zoo test --out`` wrote give panels of values image by image: counts as found
+    against true, an image a dot, and all others side by side.
 
     Args:
         sources: Work dirs, and ``.json`` files of ``zoo test --out``.
@@ -85,17 +94,21 @@ def _render(panels: Sequence[Draw], kind: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = 1 if len(panels) == 1 else 2
+    columns = min(len(panels), 2 if len(panels) <= _MOST_IN_TWO_COLUMNS else 3)
     rows = math.ceil(len(panels) / columns)
     with matplotlib.rc_context(STYLE):
         size = (PANEL_WIDTH_IN * columns, PANEL_HEIGHT_IN * rows)
         figure = Figure(figsize=size, dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        places = figure.subplots(rows, columns, squeeze=False).ravel()
-        for place, panel in zip(places, panels, strict=False):
+        places = figure.subplots(rows, columns, squeeze=False)
+        for place, panel in zip(places.ravel(), panels, strict=False):
             panel(place)
-        for place in places[len(panels) :]:
+        for place in places.ravel()[len(panels) :]:
             place.set_axis_off()
+        # Legends lie below their panels: a row is as much higher as its largest.
+        heights = [PANEL_HEIGHT_IN + max(map(legend_height_in, row)) for row in places]
+        places[0, 0].get_gridspec().set_height_ratios(heights)
+        figure.set_size_inches(size[0], sum(heights))
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind)
     return buffer.getvalue()

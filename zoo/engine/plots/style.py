@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the panels of a plot share: colours, names, legends."""
+"""What the panels of a plot share: colours, dashes, and legends that hide no curve."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLORS", "DASHES", "STYLE", "Draw", "add_legend", "distinct"]
+__all__ = ["COLORS", "DASHES", "STYLE", "Draw", "add_legend", "legend_height_in"]
 
 # Okabe and Ito 2008, told apart with any kind of colour vision; black stays for the text.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
@@ -27,39 +27,54 @@ STYLE = {
     "axes.axisbelow": True,
     "axes.ymargin": 0.1,
     "legend.fontsize": 8,
-    "legend.framealpha": 0.85,
-    "legend.edgecolor": "none",
+    "legend.frameon": False,
     "svg.hashsalt": "zoo",
     "text.parse_math": False,  # a name with "$" is no formula
 }
 Draw: TypeAlias = "Callable[[Axes], None]"
 
-_MAX_LEGEND = 12
-_MOST_BESIDE = 6  # entries that find a place among the curves
-_LEGEND_ROW_SHARE = 0.075  # of the panel's height
+_MAX_LEGEND = 30
+_WIDTH_IN, _HANDLE_IN, _CHARACTER_IN = 5.6, 0.45, 0.062  # of a panel, and of 8 pt text
+_MOST_COLUMNS = 3
+_BELOW_PT = 32  # under the axis: ticks and the axis's label
 
 
-def distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, those that several share numbered."""
-    return [
-        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
-        for i, name in enumerate(names)
-    ]
+def add_legend(axes: Axes, *, below_pt: float = _BELOW_PT) -> None:
+    """Put a panel's legend below it, where it covers nothing, each label once.
 
+    Args:
+        axes: The panel, drawn.
+        below_pt: Room for ticks and the axis's label.
+    """
+    from matplotlib.transforms import ScaledTranslation
 
-def add_legend(axes: Axes) -> None:
-    """Give a panel its legend, cut where it would fill the panel."""
     handles, labels = axes.get_legend_handles_labels()
-    if not labels:
+    entries = dict(zip(labels[::-1], handles[::-1], strict=True))
+    shown = list(dict.fromkeys(labels))
+    if not shown:
         return
-    if len(labels) > _MAX_LEGEND:
-        rest = len(labels) - _MAX_LEGEND + 1
-        handles, labels = handles[: _MAX_LEGEND - 1], labels[: _MAX_LEGEND - 1]
-        labels[-1] += f"  (and {rest} more)"
-    if len(labels) > _MOST_BESIDE:
-        # In two columns, below the curves.
-        low, high = axes.get_ylim()
-        axes.set_ylim(low - _LEGEND_ROW_SHARE * ((len(labels) + 1) // 2) * (high - low), high)
-        axes.legend(handles, labels, loc="lower center", ncols=2, fontsize=6.5, columnspacing=1.0)
-    else:
-        axes.legend(handles, labels, loc="best")
+    if len(shown) > _MAX_LEGEND:
+        rest = len(shown) - _MAX_LEGEND + 1
+        shown = shown[: _MAX_LEGEND - 1]
+        last = f"{shown[-1]}  (and {rest} more)"
+        entries[last] = entries[shown[-1]]
+        shown[-1] = last
+    width_in = _HANDLE_IN + _CHARACTER_IN * max(map(len, shown))
+    columns = max(1, min(_MOST_COLUMNS, len(shown), int(_WIDTH_IN / width_in)))
+    down = ScaledTranslation(0, -below_pt / 72, axes.figure.dpi_scale_trans)
+    axes.legend(
+        [entries[label] for label in shown],
+        shown,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=axes.transAxes + down,
+        borderaxespad=0,
+        ncols=columns,
+        columnspacing=1.4,
+    )
+
+
+def legend_height_in(axes: Axes) -> float:
+    """Return how high a panel's legend is in inches, 0 where it has none."""
+    legend = axes.get_legend()
+    return 0.0 if legend is None else legend.get_window_extent().height / axes.figure.dpi

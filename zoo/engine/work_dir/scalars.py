@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,6 +33,8 @@ Curve: TypeAlias = dict[int, float]
 _LOG = Limits(size_bytes=2**29, values=20_000_000, is_finite=False)
 _LINE = Limits(values=10_000, depth=8, is_finite=False)
 _MOST_CURVES, _MOST_STRIPS = 2_000, 100  # a picture of more takes minutes, and shows nothing
+_CONFIG_BYTES = 2**24
+_SAVE_BEST = re.compile(r"\bsave_best=(?P<quote>['\"])(?P<key>[^'\"\n]+)(?P=quote)")
 _NO_LOG = "expected a scalars.json of mmengine."
 _NOT_CURVES = frozenset({"epoch", "iter", "step", "time", "data_time", "memory", "eta"})
 
@@ -48,6 +51,9 @@ class RunLog:
         rates: Learning rates by name.
         epochs: Step -> epoch of the validations that the log counts in epochs.
         best: The step whose checkpoint was kept as the best one, else that of the first metric.
+        lead: The metric that chooses the best checkpoint: of the one that was kept, else as the
+            config names it, else the first of the log; None where nothing was measured.
+        epoch_steps: Iterations of an epoch, or None where the log does not count epochs.
     """
 
     name: str
@@ -57,10 +63,24 @@ class RunLog:
     rates: Mapping[str, Curve]
     epochs: Mapping[int, int]
     best: Best | None
+    lead: str | None = None
+    epoch_steps: int | None = None
 
     def at(self, step: int) -> str:
         """Return what a step is called: its epoch where validation counts in epochs."""
         return f"epoch {self.epochs[step]}" if step in self.epochs else f"{step}"
+
+    def epoch_of(self, step: int, *, is_validation: bool) -> float:
+        """Return a step in epochs, fractions included.
+
+        Args:
+            step: In iterations, of a run that counts epochs.
+            is_validation: Whether validation ran there, which it does at an epoch's end: a log
+                has it at the last step of training that was logged.
+        """
+        if is_validation and step in self.epochs:
+            return float(self.epochs[step])
+        return step / (self.epoch_steps or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +131,23 @@ def read_run_log(work_dir: Path) -> RunLog:
         raise DataError(message, path=files[-1], hint=hint)
     # A time-stamped folder's checkpoints lie beside it.
     kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].resolve().parents[2])
-    return _sorted_out(printable(work_dir.resolve().name), records, kept)
+    run = _sorted_out(printable(work_dir.resolve().name), records, kept)
+    named = _named_metric(files[-1].parent / "config.py")
+    if named in run.metrics or (named or "").removeprefix("val/") in run.val_losses:
+        # What the run was to be judged by, where it kept no checkpoint for it.
+        is_kept = run.best is not None and run.best.is_kept
+        return run if is_kept else replace(run, lead=named)
+    return run
+
+
+def _named_metric(config: Path) -> str | None:
+    """Return what ``save_best`` names in a config that mmengine wrote, without running it."""
+    try:
+        text = read_text(read_file(config, _CONFIG_BYTES))
+    except (OSError, DocumentError):
+        return None
+    found = _SAVE_BEST.search(text)
+    return found["key"] if found else None
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
@@ -155,7 +191,7 @@ def _is_training(record: Mapping[str, Any]) -> bool:
     return any(key == "lr" or key.endswith("/lr") or key == "loss" for key in record)
 
 
-def _sorted_out(name: str, records: Iterable[Mapping[str, Any]], kept: Path | None) -> RunLog:
+def _sorted_out(name: str, records: Sequence[Mapping[str, Any]], kept: Path | None) -> RunLog:
     losses: dict[str, Curve] = {}
     measured: dict[str, Curve] = {}
     rates: dict[str, Curve] = {}
@@ -186,7 +222,21 @@ def _sorted_out(name: str, records: Iterable[Mapping[str, Any]], kept: Path | No
     parts = {key: curve for key, curve in measured.items() if _is_loss(key)}
     metrics = {key: curve for key, curve in measured.items() if key not in parts}
     val_losses = {key.removeprefix("val/"): curve for key, curve in parts.items()}
-    return RunLog(name, losses, val_losses, metrics, rates, epochs, best)
+    lead = best.key if best is not None else None
+    facts = (epochs, best, lead, _epoch_steps(records))
+    return RunLog(name, losses, val_losses, metrics, rates, *facts)
+
+
+def _epoch_steps(records: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return how many iterations an epoch has, None where training is not counted in epochs.
+
+    Logs may skip the last steps of an epoch, so of what they say the most comes nearest.
+    """
+    trained = [record for record in records if _is_training(record)]
+    counted = [record for record in trained if _is_count(record.get("epoch")) and record["epoch"]]
+    if not counted or len(counted) < len(trained):
+        return None
+    return max(math.ceil(record["step"] / record["epoch"]) for record in counted) or None
 
 
 def _is_loss(key: str) -> bool:

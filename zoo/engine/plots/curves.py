@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.plot_axes import fit_losses, format_rate
-from zoo.engine.plot_metrics import Paint, metric_panels
-from zoo.engine.plot_names import merge_equal, shorten
-from zoo.engine.plot_runs import Runs
+from zoo.engine.plots.axes import fit_losses, format_rate
+from zoo.engine.plots.metrics import Paint, metric_panels
+from zoo.engine.plots.names import merge_equal, shorten
+from zoo.engine.plots.runs import Runs
 from zoo.engine.plots.style import Draw, add_legend
 from zoo.engine.work_dir.best_step import Best
 from zoo.engine.work_dir.scalars import Curve, RunLog

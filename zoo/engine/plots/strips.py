@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.engine.plot_axes import fit_values, is_unit
-from zoo.engine.plot_counts import counts_panel, paired_counts
-from zoo.engine.plot_names import shorten, shorten_runs
+from zoo.engine.plots.axes import fit_values, is_unit
+from zoo.engine.plots.counts import counts_panel, paired_counts
+from zoo.engine.plots.names import shorten, shorten_runs
 from zoo.engine.plots.style import COLORS, Draw, add_legend
 from zoo.engine.work_dir.best_step import is_better_low
 from zoo.engine.work_dir.scalars import PerImage

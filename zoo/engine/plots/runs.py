@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.engine.plot_names import shorten_runs
+from zoo.engine.plots.names import shorten_runs
 from zoo.engine.plots.style import COLORS, DASHES
 from zoo.engine.work_dir.best_step import best_of_curve
 from zoo.engine.work_dir.scalars import Curve, RunLog

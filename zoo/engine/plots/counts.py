@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.plot_names import shorten, shorten_runs
+from zoo.engine.plots.names import shorten, shorten_runs
 from zoo.engine.plots.style import COLORS, Draw, add_legend
 from zoo.engine.work_dir.scalars import PerImage
 

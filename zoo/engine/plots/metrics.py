@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from zoo.engine.plot_axes import fit_values, is_unit
-from zoo.engine.plot_names import family_of, lead_first, merge_equal, shorten
-from zoo.engine.plot_runs import Runs
+from zoo.engine.plots.axes import fit_values, is_unit
+from zoo.engine.plots.names import family_of, lead_first, merge_equal, shorten
+from zoo.engine.plots.runs import Runs
 from zoo.engine.work_dir.best_step import is_better_low
 
 if TYPE_CHECKING:

@@ -126,7 +126,7 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
     from zoo.engine.checkpoints.kept import choose_checkpoint
     from zoo.engine.work_dir.dumped_config import find_dumped_config
 
-    found = choose_checkpoint(folder)
+    found = choose_checkpoint(folder, prefer="best")
     if found is None:
         message = f"cannot test {config!r}: there is no checkpoint in it."
         raise CheckpointError(message, path=folder, hint="train first, or give CONFIG CHECKPOINT.")

@@ -75,16 +75,16 @@ def test_a_damaged_newest_checkpoint_is_left_for_the_one_before(
     run: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """For resuming the step before, for measuring the best one before; the log says so."""
-    from zoo.engine.checkpoints.kept import choose_checkpoint, find_whole_checkpoint
+    from zoo.engine.checkpoints.kept import choose_checkpoint
 
-    assert find_whole_checkpoint(run) == run / "iter_6.pth"
-    assert choose_checkpoint(run) == run / "best_mDice_iter_4.pth"
+    assert choose_checkpoint(run, prefer="last") == run / "iter_6.pth"
+    assert choose_checkpoint(run, prefer="best") == run / "best_mDice_iter_4.pth"
     assert not caplog.messages
     DAMAGES[damage](run / "iter_6.pth")
     DAMAGES[damage](run / "best_mDice_iter_4.pth")
 
-    assert find_whole_checkpoint(run) == run / "iter_4.pth"
-    assert choose_checkpoint(run) == run / "best_mDice_iter_2.pth"
+    assert choose_checkpoint(run, prefer="last") == run / "iter_4.pth"
+    assert choose_checkpoint(run, prefer="best") == run / "best_mDice_iter_2.pth"
     if damage != "a pipe":  # which is no file, so that there is none of the best's name
         assert caplog.messages == [
             f"{run / 'iter_6.pth'} is damaged; taking iter_4.pth instead",
@@ -94,25 +94,25 @@ def test_a_damaged_newest_checkpoint_is_left_for_the_one_before(
 
 def test_where_each_is_damaged_none_is_taken(run: Path) -> None:
     """To begin anew would be to lose them: one message names all."""
-    from zoo.engine.checkpoints.kept import choose_checkpoint, find_whole_checkpoint
+    from zoo.engine.checkpoints.kept import choose_checkpoint
 
     for path in run.glob("*.pth"):
         _truncate(path)
 
     with pytest.raises(CheckpointError, match=r"\(iter_6\.pth, iter_4\.pth, iter_2\.pth\)"):
-        find_whole_checkpoint(run)
+        choose_checkpoint(run, prefer="last")
     with pytest.raises(CheckpointError, match=r"\(best_mDice_iter_4\.pth, best_"):
-        choose_checkpoint(run)
+        choose_checkpoint(run, prefer="best")
 
 
 def test_a_copied_work_dir_is_its_own(run: Path, tmp_path: Path) -> None:
     """Its last_checkpoint names the original's file, which is not to be resumed from."""
-    from zoo.engine.checkpoints.kept import find_checkpoint, find_whole_checkpoint
+    from zoo.engine.checkpoints.kept import choose_checkpoint, find_checkpoint
 
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
 
-    assert find_checkpoint(copy) == find_whole_checkpoint(copy) == copy / "iter_6.pth"
+    assert find_checkpoint(copy) == choose_checkpoint(copy, prefer="last") == copy / "iter_6.pth"
     (copy / "iter_6.pth").unlink()
     assert find_checkpoint(copy) == copy / "iter_4.pth"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which checkpoint of a work dir to take: the best or the newest one, and whole."""
+"""Which checkpoint of a work dir to take: the one rule, for all that read a run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from zoo.engine.checkpoints.file_bytes import is_whole
 from zoo.errors import CheckpointError
 
-__all__ = ["choose_checkpoint", "find_best_checkpoint", "find_checkpoint", "find_whole_checkpoint"]
+__all__ = ["choose_checkpoint", "find_best_checkpoint", "find_checkpoint"]
 
 _LOG = logging.getLogger("zoo")
 
@@ -35,26 +36,23 @@ def find_best_checkpoint(work_dir: str | Path) -> Path | None:
     return next(iter(_best(Path(work_dir))), None)
 
 
-def find_whole_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the newest checkpoint of a run whose bytes hold, or None where there is none at all.
+def choose_checkpoint(work_dir: str | Path, *, prefer: Literal["best", "last"]) -> Path | None:
+    """Return the checkpoint of a run to work with, or None where there is none at all.
 
-    The log tells of those that are damaged.
+    This is the one rule: whatever measures, predicts or publishes prefers the best, what resumes
+    the last. Of those in turn, the best ones of the latest step first, then the last ones, it is
+    the first whose bytes hold; the log tells of each that does not.
 
-    Raises:
-        CheckpointError: There are checkpoints, and each of them is damaged.
-    """
-    folder = Path(work_dir)
-    return _first_whole(folder, _last(folder))
-
-
-def choose_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the best checkpoint of a run, else its newest; of both the first whose bytes hold.
+    Args:
+        work_dir: The run's folder.
+        prefer: ``best``: the best checkpoint, else the last; ``last``: the last alone.
 
     Raises:
         CheckpointError: There are checkpoints, and each of them is damaged.
     """
     folder = Path(work_dir)
-    return _first_whole(folder, list(dict.fromkeys([*_best(folder), *_last(folder)])))
+    best = _best(folder) if prefer == "best" else []
+    return _first_whole(folder, list(dict.fromkeys([*best, *_last(folder)])))
 
 
 def _first_whole(folder: Path, found: list[Path]) -> Path | None:

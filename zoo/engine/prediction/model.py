@@ -197,7 +197,7 @@ def is_weights_name(spec: str) -> bool:
 
 
 def _from_work_dir(folder: Path) -> _Parts:
-    found = choose_checkpoint(folder)
+    found = choose_checkpoint(folder, prefer="best")
     if found is None:
         message = f"cannot open the work dir {str(folder)!r}: found no checkpoint in it."
         hint = "train first, or give CONFIG,CHECKPOINT."

@@ -198,7 +198,7 @@ def _turn_on_amp(config: Config) -> None:
 
 def _set_start(config: Config, resume: str | Path | None) -> None:
     """Turn ``resume`` into mmengine's pair of ``load_from`` and ``resume``."""
-    from zoo.engine.checkpoints.kept import find_whole_checkpoint
+    from zoo.engine.checkpoints.kept import choose_checkpoint
 
     if resume is None and config.get("resume"):
         resume = config.get("load_from") or "auto"
@@ -212,7 +212,7 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
             raise CheckpointError(message, path=resume, hint=hint)
         config.load_from, config.resume = str(resume), True
         return
-    found = find_whole_checkpoint(config.work_dir)
+    found = choose_checkpoint(config.work_dir, prefer="last")
     config.resume = found is not None
     if found is None:
         _check_unused(config.work_dir)

@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.checkpoints.checkpoint import find_checkpoint, load_checkpoint
-from zoo.engine.checkpoints.kept import find_best_checkpoint
+from zoo.engine.checkpoints.checkpoint import load_checkpoint
+from zoo.engine.checkpoints.kept import choose_checkpoint
 from zoo.engine.config.data_folder import iterate_leaves
 from zoo.engine.config.pretrained_url import is_url, read_url
 from zoo.engine.config.reading import read_config
@@ -188,7 +188,7 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
     folder, checkpoint = spec.parent, spec if os.path.isfile(spec) else None
     found = "no such file or folder"
     if os.path.isdir(spec):
-        folder, checkpoint = spec, find_best_checkpoint(spec) or find_checkpoint(spec)
+        folder, checkpoint = spec, choose_checkpoint(spec, prefer="best")
         found = "a work dir without a checkpoint"
     if checkpoint is None:
         message = f"cannot publish {str(spec)!r}: found {found}."

@@ -99,4 +99,4 @@ def test_test_without_checkpoint_or_work_dir_says_what_it_takes(
 
     assert (file.exit_code, folder.exit_code) == (1, 1)
     assert "it is no work dir, and no checkpoint is given." in file.stderr
-    assert "cannot test 'empty': there is no checkpoint in it." in folder.stderr
+    assert "cannot open the work dir 'empty': found no checkpoint in it." in folder.stderr

@@ -98,15 +98,19 @@ def command(
     config or --tile-size says so. NAME_overlay.png shows either; predictions.json lists all. An
     image that fails is reported, the others are done, and the command exits 1.
     """
+    from zoo.cli.output.byte_progress import byte_progress
     from zoo.cli.output.progress import progress_bar
     from zoo.cli.output.streams import log_on_stderr
     from zoo.data import parse_bands
     from zoo.engine.prediction.model import open_model
+    from zoo.engine.prediction.model_files import find_model_files
     from zoo.engine.prediction.predictor import Predictor
     from zoo.engine.prediction_files.predict import predict
 
+    with byte_progress(model) as fetched:
+        files = find_model_files(model, progress=fetched)
     with log_on_stderr(), progress_bar("predict") as progress:
-        opened = open_model(model, device=device)
+        opened = open_model(files, device=device)
         if opened.task == "semantic" and score_thr is not None:
             message = f"{opened.name!r} labels pixels and gives no scores"
             raise click.BadParameter(message, param_hint="--score-thr")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -13,10 +12,8 @@ from zoo.cli.options.completion import complete_file, complete_model
 from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say, say_json
-from zoo.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from zoo.manifest.rows import WeightsRow
+from zoo.errors import CheckpointError, UnknownNameError
+from zoo.names import hint_near
 
 __all__ = ["command"]
 
@@ -64,7 +61,8 @@ def command(
 ) -> None:
     """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR.
 
-    NAME is that of weights on this machine (`zoo list`); they are measured with their config.
+    NAME is that of weights (`zoo list`), fetched if they are not here, and measured with their
+    config.
     A model of instances whose config states windows is measured through them, as `zoo predict`
     sees images; --whole shows it each image as a whole, as validation while training does.
     """
@@ -118,40 +116,22 @@ def _shown(value: object) -> str:
 
 
 def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, str]:
-    folder = Path(config)
     if checkpoint is not None:
         return config, checkpoint
-    if not folder.is_dir():
-        return _config_and_weights(config)
-    from zoo.engine.checkpoints.kept import choose_checkpoint
-    from zoo.engine.work_dir.dumped_config import find_dumped_config
-
-    found = choose_checkpoint(folder, prefer="best")
-    if found is None:
-        message = f"cannot test {config!r}: there is no checkpoint in it."
-        raise CheckpointError(message, path=folder, hint="train first, or give CONFIG CHECKPOINT.")
-    return str(find_dumped_config(folder)), str(found)
-
-
-def _config_and_weights(name: str) -> tuple[str, str]:
-    from zoo.engine.prediction.model import is_weights_name
-    from zoo.errors import UnknownNameError
-    from zoo.names import hint_near
-    from zoo.weights import find_weights
-    from zoo.weights.files import find_weights_file
+    from zoo.cli.output.byte_progress import byte_progress
+    from zoo.engine.prediction.model_files import find_model_files, is_weights_name
 
     near: tuple[str, ...] = ()
-    try:
-        found = find_weights(name) if is_weights_name(name) else None
-    except UnknownNameError as error:
-        found, near = None, error.near
+    found: str | Path | None = None
+    if Path(config).is_dir() or is_weights_name(config):
+        try:
+            with byte_progress(config) as progress:
+                files = find_model_files(config, progress=progress)
+            found = files.config or files.trained_with
+        except UnknownNameError as error:
+            near = error.near
     if found is None:
-        message = f"cannot test {name!r}: it is no work dir, and no checkpoint is given."
+        message = f"cannot test {config!r}: it is no work dir, and no checkpoint is given."
         hint = hint_near(near, "zoo test CONFIG CHECKPOINT, or weights that `zoo list` names.")
-        raise CheckpointError(message, path=name, hint=hint)
-    row = cast("WeightsRow", found.row)
-    if not row.config:
-        message = f"cannot test {name!r}: its index names no config."
-        hint = f"zoo test CONFIG {find_weights_file(found)}."
-        raise CheckpointError(message, path=name, hint=hint)
-    return row.config, str(find_weights_file(found))
+        raise CheckpointError(message, path=config, hint=hint)
+    return str(found), str(files.checkpoint)

@@ -20,10 +20,10 @@ __all__ = ["command"]
 @config_options
 @click.option(
     "--pretrained",
-    metavar="FILE|DIR|URL|none",
+    metavar="FILE|DIR|NAME|URL|none",
     shell_complete=complete_file,
-    help="Weights to start from, in place of those that the config would fetch; "
-    "an address is URL#sha256=DIGEST.",
+    help="Weights to start from, in place of those that the config would fetch; NAME is that of "
+    "weights in `zoo list`, an address is URL#sha256=DIGEST.",
 )
 @click.option(
     "--resume",

@@ -126,6 +126,77 @@ def test_weights_name_finds_the_verified_file_of_a_plugin(
         level_of("dim_small")
 
 
+def test_weights_name_is_fetched_wherever_a_model_is_taken(
+    published: Path,
+    bright_run: Path,
+    bright_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One rule for `zoo.load`, `zoo predict`, `zoo test` and `--pretrained`: a name is fetched."""
+    import zoo
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.prediction.model_files import find_model_files
+
+    package, mirror = tmp_path / "zoo_dim", tmp_path / "mirror"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    content = published.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    manifest = _DIM.format(sha256=digest, size=len(content))
+    manifest = manifest.replace("package:dim", "https://127.0.0.1:9/dim")
+    (package / "zoo_plugin.toml").write_text(manifest)
+    mirror.mkdir()
+    (mirror / "dim.safetensors").write_bytes(content)
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{bright_folder}{os.pathsep}{tmp_path}")
+    monkeypatch.setenv("ZOO_MIRRORS", str(mirror))
+
+    def start_from(name: str) -> Path:
+        no_fetch = lambda *_: pytest.fail("no address was given")  # noqa: E731
+        config = read_config(bright_run / "bright.py", pretrained=name, fetch=no_fetch)
+        return Path(config.load_from)
+
+    ways = {
+        "files": lambda: find_model_files("dim_small").checkpoint,
+        "load": lambda: zoo.load("dim_small", device="cpu").model.checkpoint,
+        "pretrained": lambda: start_from("dim_small"),
+    }
+    for way, take in ways.items():
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / f"cache_{way}"))
+        taken = take()
+        assert taken.is_relative_to(tmp_path / f"cache_{way}"), way
+        assert taken.read_bytes() == content
+    assert find_model_files("dim_small").sha256 == digest
+
+
+def test_pretrained_name_when_nothing_may_be_fetched_says_how_to_get_it(
+    published: Path,
+    bright_run: Path,
+    bright_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only a caller that hands over ``fetch`` lets a config's weights come from elsewhere."""
+    from zoo.engine.config.reading import read_config
+    from zoo.errors import DownloadError
+
+    package = tmp_path / "zoo_dim"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    manifest = _DIM.format(sha256="0" * 64, size=9)
+    manifest = manifest.replace("package:dim", "https://127.0.0.1:9/dim")
+    (package / "zoo_plugin.toml").write_text(manifest)
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{bright_folder}{os.pathsep}{tmp_path}")
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+
+    with pytest.raises(DownloadError) as caught:
+        read_config(bright_run / "bright.py", pretrained="dim_small")
+    with pytest.raises(UnknownNameError):
+        read_config(bright_run / "bright.py", pretrained="dim_smal")
+
+    assert caught.value.hint == "zoo download dim_small"
+
+
 _DIM = """
 [plugin]
 name = "dim"

@@ -69,12 +69,14 @@ def map_pretrained(
 
     Args:
         config: The whole config, changed in place.
-        choice: A weights file (only where the config wants one set of weights), its address as
+        choice: A weights file (only where the config wants one set of weights), a name that
+            :func:`zoo.list_weights` has, its address as
             `zoo.engine.config.pretrained_url.read_url` takes it, a folder that holds them under
             their upstream names, ``"none"`` to start from random weights, in place of those of
             plugins' initializers too, or None where the user said nothing. A file for a config
             that wants no remote weights becomes its ``load_from``.
-        fetch: What returns the file of an address and a sha256; None refuses addresses.
+        fetch: What returns the file of an address and a sha256; None refuses addresses, and names
+            of weights that are not on this machine.
 
     Raises:
         ConfigError: Weights are wanted and ``choice`` is None, does not exist, does not hold
@@ -82,6 +84,8 @@ def map_pretrained(
         DownloadError: ``fetch`` cannot get them.
     """
     wanted = find_wanted(config)
+    if isinstance(choice, str) and _is_name(choice):
+        choice = _of_catalog(choice, may_fetch=fetch is not None)
     if is_url(choice):
         choice = _fetched(wanted, str(choice), fetch)
     if str(choice) == "none":
@@ -103,6 +107,21 @@ def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:
         message += "nothing, expected a file."
         raise ConfigError(message, where="--pretrained", hint="download it and give the file.")
     return fetch(url.address, url.sha256)
+
+
+def _is_name(choice: str) -> bool:
+    """Return whether weights are called by a name of the catalog, as `zoo list` has them."""
+    path = Path(os.path.expanduser(choice))
+    is_path = path.suffix in _WEIGHT_SUFFIXES or len(path.parts) != 1 or os.path.exists(path)
+    return not (choice == "none" or is_url(choice) or is_path)
+
+
+def _of_catalog(name: str, *, may_fetch: bool) -> Path:
+    """Return the verified file of weights, fetched only where the caller allows it."""
+    from zoo.weights import fetch_weights, find_weights, find_weights_file
+
+    found = find_weights(name)
+    return fetch_weights(found) if may_fetch else find_weights_file(found)
 
 
 def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import Checkpoint, as_colors, load_checkpoint
 from zoo.engine.checkpoints.fit import check_classes, check_fits, no_larger_than
-from zoo.engine.checkpoints.kept import choose_checkpoint
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_folder import family_of, iterate_heads
 from zoo.engine.config.reading import read_config
@@ -22,30 +19,27 @@ from zoo.engine.config.type_names import check_type_names
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.overlays.palette import default_palette
 from zoo.engine.prediction.image_reader import find_test_dataset
+from zoo.engine.prediction.model_files import ModelFiles, find_model_files
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget
 from zoo.engine.records.confining import registries_alone
-from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError, ConfigError
+from zoo.files import digest_of_file
 
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import device as Device
     from torch import nn
 
-    from zoo.manifest.rows import WeightsRow
-
 __all__ = [
     "LoadedModel",
     "choose_device",
-    "is_weights_name",
     "open_model",
 ]
 
 MAX_CLASSES = 255
 # Sizes that cannot be, packages that are not there.
 _BUILD_FAILURES = (ArithmeticError, IndexError, MemoryError, RuntimeError)
-_FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +56,7 @@ class LoadedModel:
         checkpoint: The file that its weights come from.
         is_published: Whether its config is the record of a published file, which may be anybody's.
         notice: What everybody who sees a result should read, or None.
+        sha256: Of ``checkpoint``, where it was verified as the model's files were found.
     """
 
     name: str
@@ -73,6 +68,7 @@ class LoadedModel:
     checkpoint: Path
     is_published: bool = False
     notice: str | None = None
+    sha256: str | None = None
 
     def confined(self) -> AbstractContextManager[None]:
         """Return the block in which one image is predicted, under the rules for a record.
@@ -84,13 +80,11 @@ class LoadedModel:
     def identity(self) -> dict[str, str | None]:
         """Return what a result says of the model that made it, the weights' sha256 included."""
         filename = self.config.filename
-        with self.checkpoint.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return {
             "name": self.name,
             "config": Path(filename).name if filename else None,
             "checkpoint": self.checkpoint.name,
-            "sha256": digest,
+            "sha256": self.sha256 or digest_of_file(self.checkpoint),
         }
 
 
@@ -104,34 +98,41 @@ def _confined() -> Iterator[None]:
 class _Parts:
     """What a model is put together from."""
 
-    name: str
+    files: ModelFiles
     config: Config
     checkpoint: Checkpoint
-    task: str | None = None  # where something other than the config states it
-    is_old: bool = False  # upstream's: its data sets may name classes otherwise today
-    is_published: bool = False  # its config is a record, which may be anybody's
+    task: str | None  # where something other than the config states it
     notices: tuple[str | None, ...] = ()  # besides those of the plugins that the config names
 
+    @property
+    def name(self) -> str:
+        return self.files.name
 
-def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
+    @property
+    def is_published(self) -> bool:
+        """Whether its config is a record, which may be anybody's."""
+        return self.files.config is None
+
+
+def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
     """Return the model that a name, a file, a work dir or ``CONFIG,CHECKPOINT`` stands for.
 
-    Of a work dir the best checkpoint is taken (``best_*.pth``, that of the latest step), else
-    the last one, each only if its bytes hold, and the config that the run wrote there. A config is
-    Python, and reading it runs it: open a work dir or a CONFIG only of people you trust. Weights
-    are read without running anything in them, and a published file holds no code.
+    A config is Python, and reading it runs it: open a work dir or a CONFIG only of people you
+    trust. Weights are read without running anything in them, and a published file holds no code.
 
     Args:
-        spec: A weights name, a published ``.safetensors``, a work dir, or ``CONFIG,CHECKPOINT``.
+        spec: What `zoo.engine.prediction.model_files.find_model_files` takes, or what it found.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
 
     Raises:
         UnknownNameError: There are no weights and no config of that name.
+        DownloadError: Weights cannot be fetched, or are not the promised ones.
         CheckpointError: The weights cannot be read, or do not fit the config.
         ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
             is not there.
     """
-    parts = _find_parts(spec)
+    files = spec if isinstance(spec, ModelFiles) else find_model_files(spec)
+    parts = _read_parts(files)
     place = choose_device(device)
     task = parts.task or family_of(parts.config) or "semantic"
     classes, palette = _classes(parts, task)
@@ -147,6 +148,7 @@ def open_model(spec: str, *, device: str = "auto") -> LoadedModel:
         checkpoint=parts.checkpoint.path,
         is_published=parts.is_published,
         notice=join_notices([*parts.notices, *notices_of_config(parts.config._cfg_dict)]),
+        sha256=files.sha256,
     )
 
 
@@ -173,79 +175,25 @@ def choose_device(name: object) -> Device:
     return device
 
 
-def _find_parts(spec: str) -> _Parts:
-    path = Path(os.path.expanduser(spec))
-    if os.path.isdir(path):
-        return _from_work_dir(path)
-    if os.path.isfile(path):
-        return _from_file(path)
-    config, comma, checkpoint = spec.rpartition(",")
-    if comma:
-        loaded = load_checkpoint(checkpoint.strip())
-        return _Parts(loaded.path.stem, read_config(config.strip(), pretrained="none"), loaded)
-    if not is_weights_name(spec):
-        message = f"cannot open the model {spec!r}: there is no such file or folder."
-        raise CheckpointError(message, path=path, hint=f"give {_FORMS}.")
-    return _from_catalog(spec)
+def _read_parts(files: ModelFiles) -> _Parts:
+    if files.config is None:
+        return _read_published(files)
+    # A checkpoint that cannot be read is said so before its config runs.
+    checkpoint = load_checkpoint(files.checkpoint)
+    config = read_config(files.config, pretrained="none")
+    return _Parts(files, config, checkpoint, files.task, (files.notice,))
 
 
-def is_weights_name(spec: str) -> bool:
-    """Return whether a model is called by a weights name, rather than by a file or a folder."""
-    path = Path(os.path.expanduser(spec))
-    is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
-    return not (is_path or os.path.isdir(path) or os.path.isfile(path))
-
-
-def _from_work_dir(folder: Path) -> _Parts:
-    found = choose_checkpoint(folder, prefer="best")
-    if found is None:
-        message = f"cannot open the work dir {str(folder)!r}: found no checkpoint in it."
-        hint = "train first, or give CONFIG,CHECKPOINT."
-        raise CheckpointError(message, path=folder, hint=hint)
-    config = read_config(find_dumped_config(folder), pretrained="none")
-    return _Parts(folder.resolve().name, config, load_checkpoint(found))
-
-
-def _from_file(path: Path) -> _Parts:
-    if path.suffix == ".safetensors":
-        return _from_published(path, path.stem)
-    is_weights = path.suffix in {".pth", ".pt"}
-    message = f"cannot open the model {path.name!r}: "
-    message += "a checkpoint alone has no config." if is_weights else f"expected {_FORMS}."
-    hint = f"give CONFIG,{path}." if is_weights else f"give {path},CHECKPOINT if it is a config."
-    raise CheckpointError(message, path=path, hint=hint)
-
-
-def _from_published(path: Path, name: str) -> _Parts:
+def _read_published(files: ModelFiles) -> _Parts:
     from mmengine.config import Config
 
     from zoo.engine.checkpoints.published import read_published
 
-    record, state_dict = read_published(path)
+    record, state_dict = read_published(files.checkpoint)
     meta = {"dataset_meta": {"classes": list(record.classes), "palette": record.palette}}
-    checkpoint = Checkpoint(path, state_dict, meta)
+    checkpoint = Checkpoint(files.checkpoint, state_dict, meta)
     config = Config(record.config)
-    notices = (record.notice,)
-    return _Parts(name, config, checkpoint, record.task, is_published=True, notices=notices)
-
-
-def _from_catalog(name: str) -> _Parts:
-    from zoo.weights.by_name import find_weights
-    from zoo.weights.files import find_weights_file
-
-    found = find_weights(name)
-    row = cast("WeightsRow", found.row)
-    path = find_weights_file(found)
-    notice = found.record.checked().notice
-    is_old = not row.urls  # an adopted checkpoint of upstream: converted, without a record
-    if path.suffix == ".safetensors" and not is_old:
-        parts = _from_published(path, name)
-        return replace(parts, notices=(*parts.notices, notice))
-    if not row.config:
-        message = f"cannot open the model {name!r}: its index names no config."
-        raise CheckpointError(message, path=path, hint=f"give CONFIG,{path}.")
-    config = read_config(row.config, pretrained="none")
-    return _Parts(name, config, load_checkpoint(path), row.task, is_old, notices=(notice,))
+    return _Parts(files, config, checkpoint, record.task, (record.notice, files.notice))
 
 
 def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
@@ -253,7 +201,7 @@ def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int
     dataset, where = find_test_dataset(parts.config), parts.checkpoint.path
     trained = parts.checkpoint.classes
     stated = dataset_classes(parts.config, dict(dataset)) if dataset else None
-    if parts.is_old and trained:
+    if parts.files.is_upstream and trained:
         stated = None
     check_classes(trained, stated, None, where=where)
     classes = trained or stated

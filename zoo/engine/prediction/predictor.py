@@ -15,7 +15,8 @@ from zoo.data import Tiling
 from zoo.engine.prediction.given import describe, take_image
 from zoo.engine.prediction.image_reader import ImageReader
 from zoo.engine.prediction.instances import predict_image, predict_scene
-from zoo.engine.prediction.model import LoadedModel, is_weights_name, open_model
+from zoo.engine.prediction.model import LoadedModel, open_model
+from zoo.engine.prediction.model_files import find_model_files
 from zoo.engine.prediction.results import InstanceResult, SemanticResult
 from zoo.engine.prediction.semantic import predict_labels
 from zoo.engine.records.budget import current_budget
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
     from typing_extensions import TypeVar  # a type checker has it; zoo needs it for nothing else
-
-    from zoo.manifest.rows import WeightsRow
 
     AnyResult = SemanticResult | InstanceResult
     # The default makes a bare ``Predictor`` one whose task is not known.
@@ -244,16 +243,12 @@ def load(
         message = f"cannot load {name!r} for the task {describe(task)}: expected 'semantic' or "
         message += "'instance'."
         raise ConfigError(message, where="task", hint="leave task out, and either loads.")
-    if is_weights_name(name):
-        from zoo.weights import fetch_weights, find_weights, local_files
-
-        found = find_weights(name)
-        _check_task(name, cast("WeightsRow", found.row).task, task)
-        if next(local_files(found), None) is None:
-            fetch_weights(found)
-    predictor: Predictor = Predictor(name, device=device, score_thr=score_thr)
-    _check_task(name, predictor.model.task, task)
-    return predictor
+    files = find_model_files(name)
+    if files.task is not None:  # before anything is read or built
+        _check_task(name, files.task, task)
+    model = open_model(files, device=device)
+    _check_task(name, model.task, task)
+    return Predictor(model, device=device, score_thr=score_thr)
 
 
 def _check_task(name: str, found: str, wanted: str | None) -> None:

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what a user calls a model to its files: found once, and weights hashed once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.engine.checkpoints.kept import choose_checkpoint
+from zoo.engine.work_dir.dumped_config import find_dumped_config
+from zoo.errors import CheckpointError
+
+__all__ = ["ModelFiles", "find_model_files", "is_weights_name"]
+
+_FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """The files that a model is put together from.
+
+    Attributes:
+        name: What it is called: its weights' name, its work dir's or its checkpoint's.
+        checkpoint: The file of its weights.
+        config: The file or the name of its config; None where the weights' file has a record.
+        sha256: Of ``checkpoint``, where it was verified; None where nobody states it.
+        task: ``semantic`` or ``instance``, where something other than the config states it.
+        is_upstream: Whether it is a checkpoint of OpenMMLab's, whose data set may name its classes
+            otherwise today.
+        trained_with: The name of the config that its row states.
+        notice: What the plugin that offers it wants read by all who see a result.
+    """
+
+    name: str
+    checkpoint: Path
+    config: str | Path | None = None
+    sha256: str | None = None
+    task: str | None = None
+    is_upstream: bool = False
+    trained_with: str | None = None
+    notice: str | None = None
+
+
+def find_model_files(
+    spec: str, *, progress: Callable[[int, int], None] | None = None
+) -> ModelFiles:
+    """Return the files of a model; weights by name are fetched if they are not here, and verified.
+
+    Of a work dir the best checkpoint is taken (``best_*.pth``, that of the latest step), else the
+    last one, each only if its bytes hold, and the config that the run wrote there. Nothing is read
+    but for its digest, and no config runs.
+
+    Args:
+        spec: A weights name, a published ``.safetensors``, a work dir, or ``CONFIG,CHECKPOINT``.
+        progress: Called with the bytes that are there, and those of the whole file.
+
+    Raises:
+        UnknownNameError: No weights have that name; near names are offered.
+        HashMismatchError: The file of the weights is damaged.
+        DownloadError: They cannot be fetched.
+        ManifestError: The row of the weights contradicts their file.
+        CheckpointError: No such file or folder, or one that is no model.
+    """
+    path = Path(os.path.expanduser(spec))
+    if os.path.isdir(path):
+        return _in_work_dir(path)
+    if os.path.isfile(path):
+        return _of_file(path)
+    config, comma, checkpoint = spec.rpartition(",")
+    if comma:
+        weights = Path(checkpoint.strip())
+        return ModelFiles(weights.stem, weights, config.strip())
+    if not is_weights_name(spec):
+        message = f"cannot open the model {spec!r}: there is no such file or folder."
+        raise CheckpointError(message, path=path, hint=f"give {_FORMS}.")
+    return _of_weights(spec, progress)
+
+
+def is_weights_name(spec: str) -> bool:
+    """Return whether a model is called by a weights name, rather than by a file or a folder."""
+    path = Path(os.path.expanduser(spec))
+    is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
+    return not (is_path or os.path.isdir(path) or os.path.isfile(path))
+
+
+def _in_work_dir(folder: Path) -> ModelFiles:
+    found = choose_checkpoint(folder, prefer="best")
+    if found is None:
+        message = f"cannot open the work dir {str(folder)!r}: found no checkpoint in it."
+        hint = "train first, or give CONFIG,CHECKPOINT."
+        raise CheckpointError(message, path=folder, hint=hint)
+    return ModelFiles(folder.resolve().name, found, find_dumped_config(folder))
+
+
+def _of_file(path: Path) -> ModelFiles:
+    if path.suffix == ".safetensors":
+        return ModelFiles(path.stem, path)
+    is_weights = path.suffix in {".pth", ".pt"}
+    message = f"cannot open the model {path.name!r}: "
+    message += "a checkpoint alone has no config." if is_weights else f"expected {_FORMS}."
+    hint = f"give CONFIG,{path}." if is_weights else f"give {path},CHECKPOINT if it is a config."
+    raise CheckpointError(message, path=path, hint=hint)
+
+
+def _of_weights(name: str, progress: Callable[[int, int], None] | None) -> ModelFiles:
+    from zoo.weights import fetch_weights, find_weights
+    from zoo.weights.files import weights_row
+
+    found = find_weights(name)
+    row = weights_row(found)
+    path = fetch_weights(found, progress=progress)
+    is_upstream = not row.urls  # an adopted checkpoint: converted, without a record
+    has_record = path.suffix == ".safetensors" and not is_upstream
+    if not has_record and not row.config:
+        message = f"cannot open the model {name!r}: its index names no config."
+        raise CheckpointError(message, path=path, hint=f"give CONFIG,{path}.")
+    return ModelFiles(
+        name=name,
+        checkpoint=path,
+        config=None if has_record else row.config,
+        sha256=row.sha256,
+        task=row.task,
+        is_upstream=is_upstream,
+        trained_with=row.config or None,
+        notice=found.record.checked().notice,
+    )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from weights_rows import weights_row
 
 from zoo.catalog import forget_catalog, read_catalog
 from zoo.errors import ConflictError, IncompatibleError, ManifestError, UnknownNameError
@@ -25,20 +26,6 @@ task = "{2}"
 target = "zoo_{0}.data:{1}"
 classes = ["a", "b"]
 licence = "CC0-1.0"
-"""
-WEIGHTS = """
-[[weights]]
-name = "unet_cells"
-task = "semantic"
-config = "unet"
-urls = ["https://example.org/{1}.safetensors"]
-sha256 = "{1}"
-size_bytes = 1
-format = "safetensors"
-licence = "MIT"
-data_licence = "MIT"
-parameters = 1
-metrics = [{{name = "d", value = 1, dataset = "x", split = "y", labels = "true", protocol = "z"}}]
 """
 
 
@@ -250,8 +237,8 @@ def test_find_config_gives_the_file(write_plugin: Write) -> None:
 
 
 def test_find_weights_when_two_plugins_have_other_bytes_raises(write_plugin: Write) -> None:
-    write_plugin("cells", WEIGHTS.format("cells", "a" * 64))
-    write_plugin("tissue", WEIGHTS.format("tissue", "b" * 64))
+    write_plugin("cells", weights_row("unet_cells", sha256="a" * 64))
+    write_plugin("tissue", weights_row("unet_cells", sha256="b" * 64))
 
     with pytest.raises(ConflictError) as caught:
         read_catalog().find_weights("unet_cells")
@@ -263,8 +250,8 @@ def test_find_weights_when_two_plugins_have_other_bytes_raises(write_plugin: Wri
 
 
 def test_rows_of_weights_when_names_conflict_are_marked(write_plugin: Write) -> None:
-    write_plugin("cells", WEIGHTS.format("cells", "a" * 64))
-    write_plugin("tissue", WEIGHTS.format("tissue", "b" * 64))
+    write_plugin("cells", weights_row("unet_cells", sha256="a" * 64))
+    write_plugin("tissue", weights_row("unet_cells", sha256="b" * 64))
 
     errors = [found.error for found in read_catalog().rows("weights")]
 
@@ -272,8 +259,8 @@ def test_rows_of_weights_when_names_conflict_are_marked(write_plugin: Write) -> 
 
 
 def test_weights_of_two_plugins_with_equal_bytes_are_one(write_plugin: Write) -> None:
-    write_plugin("cells", WEIGHTS.format("cells", "a" * 64))
-    write_plugin("tissue", WEIGHTS.format("tissue", "a" * 64))
+    write_plugin("cells", weights_row("unet_cells", sha256="a" * 64))
+    write_plugin("tissue", weights_row("unet_cells", sha256="a" * 64))
 
     found = read_catalog().find_weights("unet_cells")
 

@@ -14,25 +14,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from weights_rows import weights_row
 
 from zoo.catalog import forget_catalog
 from zoo.cli import main
 
-ROW = """
-[[weights]]
-name = "one"
-task = "semantic"
-config = "unet_small"
-urls = ["https://weights.example.invalid/v1/one.safetensors"]
-sha256 = "{sha256}"
-size_bytes = 1
-format = "safetensors"
-licence = "Apache-2.0"
-data_licence = "CC0-1.0"
-parameters = 4
-metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
-labels = "true", protocol = "README" }}]
-"""
 COLUMNS = "name task tasks config architecture datasets metrics memory_gb url sha256_prefix note"
 NAMED, UNNAMED, PINNED = "a" * 64, "b" * 64, "c" * 64
 
@@ -68,7 +54,7 @@ def _pin(path: Path | None = None) -> None:
 def test_prune_while_a_plugin_is_broken_is_refused(
     weights: Path, write_plugin: Callable[..., Path]
 ) -> None:
-    write_plugin("good", ROW.format(sha256=NAMED))
+    write_plugin("good", weights_row(sha256=NAMED))
     manifest = write_plugin("bad") / "zoo_plugin.toml"
     manifest.write_text(manifest.read_text() + "\n[[")
 
@@ -88,7 +74,7 @@ def test_prune_while_a_plugin_is_broken_is_refused(
 def test_prune_keeps_what_hidden_plugins_name(
     weights: Path, write_plugin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_plugin("good", ROW.format(sha256=NAMED))
+    write_plugin("good", weights_row(sha256=NAMED))
     monkeypatch.setenv("ZOO_PLUGINS", "other")
     _pin()
 

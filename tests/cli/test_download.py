@@ -20,24 +20,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from faulty_server import FaultyServer, stalls
+from weights_rows import weights_row
 
 from zoo.cli import main
-
-ROW = """
-[[weights]]
-name = "{name}"
-task = "semantic"
-config = "unet_small"
-urls = ["https://weights.example.invalid/v1/{name}.safetensors"]
-sha256 = "{sha256}"
-size_bytes = {size_bytes}
-format = "safetensors"
-licence = "Apache-2.0"
-data_licence = "CC0-1.0"
-parameters = 4
-metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
-labels = "true", protocol = "README" }}]
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -53,11 +38,7 @@ def files(server: FaultyServer, write_plugin: Callable[..., Path]) -> dict[str, 
     """Write a plugin of two weights, and serve both; gives their bytes."""
     data = {name: random.Random(name).randbytes(20_000) for name in ("one", "two")}
     server.files |= {f"/{name}.safetensors": value for name, value in data.items()}
-    rows = [
-        ROW.format(name=name, sha256=hashlib.sha256(value).hexdigest(), size_bytes=len(value))
-        for name, value in data.items()
-    ]
-    write_plugin("pair", "".join(rows))
+    write_plugin("pair", "".join(weights_row(name, value) for name, value in data.items()))
     return data
 
 
@@ -134,6 +115,50 @@ def test_download_dry_says_what_it_would_do(
         "  would ask: https://weights.example.invalid/v1/one.safetensors",
     ]
     assert not (tmp_path / "d").exists()
+    assert server.asked == []
+
+
+def test_download_as_json_lists_what_was_fetched_and_what_failed(
+    server: FaultyServer, files: dict[str, bytes]
+) -> None:
+    """One object a name in the order of the line, also where one of them fails."""
+    done = _run("download", "one", "nothing", "pair.two", "--mirror", server.address, "--json")
+
+    one, nothing, two = json.loads(done.stdout)
+    assert done.exit_code == 1
+    for name, entry in (("one", one), ("two", two)):
+        assert Path(entry["path"]).read_bytes() == files[name]
+        assert entry["sha256"] == hashlib.sha256(files[name]).hexdigest()
+        assert (entry["plugin"], entry["size_bytes"], entry["error"]) == ("pair", 20_000, None)
+    assert nothing["error"].startswith("no weights named 'nothing'.")
+    assert "path" not in nothing
+    assert "error: cannot download 1 of 3." in done.stderr
+
+
+def test_download_as_json_of_one_that_fails_is_json_and_a_message(files: dict[str, bytes]) -> None:
+    done = _run("download", "one", "--offline", "--json")
+
+    (entry,) = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert entry["error"].startswith("cannot download 'one' offline")
+    assert done.stderr.startswith("error: cannot download 'one' offline")
+
+
+def test_download_dry_as_json_gives_the_plan(
+    server: FaultyServer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """The same facts as the lines, each under its key."""
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "two.safetensors").write_bytes(files["two"])
+    words = ["one", "two", "--dry-run", "--mirror", str(tmp_path / "m"), "--json"]
+
+    one, two = json.loads(_run("download", *words).stdout)
+
+    cache = tmp_path / "cache" / "weights"
+    assert one["asks"] == ["https://weights.example.invalid/v1/one.safetensors"]
+    assert one["writes"] == str(cache / one["sha256"] / "one.safetensors")
+    assert (one["here"], one["copies"], one["problem"], one["kept_bytes"]) == (None, None, None, 0)
+    assert (two["asks"], two["copies"]) == ([], str(tmp_path / "m" / "two.safetensors"))
     assert server.asked == []
 
 

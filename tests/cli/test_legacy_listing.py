@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from weights_rows import METRIC, weights_row
 
 from zoo.catalog import forget_catalog
 from zoo.cli import main
@@ -116,25 +117,9 @@ def test_list_by_metric_and_data_set_takes_the_values_on_that_data_set(
     write_plugin: Callable[..., Path], words: list[str], expected: list[str]
 ) -> None:
     """Weights that are good on one hospital's images are not so on another's."""
-    row = """
-[[weights]]
-name = "{}"
-task = "semantic"
-sha256 = "{}"
-size_bytes = 8
-parameters = 2
-urls = ["https://example.org/{}.safetensors"]
-config = "unet"
-format = "safetensors"
-licence = "Apache-2.0"
-data_licence = "CC0-1.0"
-metrics = [{}]
-"""
-    value = '{{ name = "dice", value = {}, dataset = "{}", split = "test", '
-    value += 'labels = "true", protocol = "p" }}'
-    both = ", ".join([value.format(0.97, "near"), value.format(0.90, "far")])
-    text = row.format("both", "ab" * 32, "b", both)
-    text += row.format("other", "cd" * 32, "o", value.format(0.94, "far"))
+    near, far = ({**METRIC, "value": 0.97, "dataset": "near"}, {**METRIC, "dataset": "far"})
+    text = weights_row("both", sha256="ab" * 32, metrics=[near, far])
+    text += weights_row("other", sha256="cd" * 32, metrics=[{**far, "value": 0.94}])
     write_plugin("pair", text)
     forget_catalog()
 

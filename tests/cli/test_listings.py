@@ -122,6 +122,37 @@ def test_list_when_filtered_keeps_what_fits(words: list[str], count: int) -> Non
     assert len(rows_of("list", *words)) == count
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("unet_tiles_v1", "TILES_V1", "tiles-v1", "semantic", "unet_tiles", "U-Net on tiles"),
+        *("dice_tile", "test", "background", "MIT", "cc0", "0.9137"),
+    ],
+)
+def test_list_when_searched_finds_what_is_said_of_the_weights(text: str) -> None:
+    """Name, task, plugin, model, data set, classes, metrics and both licences; in any spelling."""
+    assert [row["name"] for row in rows_of("list", text)] == ["unet_tiles_v1"]
+    assert rows_of("list", text, "no-such-word") == []
+
+
+def test_list_when_searched_reads_the_classes_of_a_file_that_is_here(tmp_path: Path) -> None:
+    """Its own record is nearer to the truth than the plugin's data sets."""
+    record = json.dumps({"classes": {"$tuple": ["ground", "shingle"]}})
+    header = json.dumps({"__metadata__": {"zoo": record}}).encode()
+    data = len(header).to_bytes(8, "little") + header
+    package = tmp_path / "tiles" / "zoo_tiles"
+    manifest = package / "zoo_plugin.toml"
+    url = "https://example.org/unet_tiles_v1.safetensors"
+    text = manifest.read_text().replace(url, "package:w.safetensors")
+    manifest.write_text(text.replace("7340032", str(len(data))))
+    (package / "w.safetensors").write_bytes(data)
+
+    (row,) = rows_of("list", "shingle")
+
+    assert row["classes"] == ["ground", "shingle"]
+    assert rows_of("list", "background") == []
+
+
 def test_list_when_the_plugin_is_unknown_ends_with_1_and_near_names() -> None:
     """A typo in --plugin is told, not answered with an empty list."""
     result = run("list", "--plugin", "tile")

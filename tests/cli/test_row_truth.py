@@ -10,18 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import weights_rows
 from click.testing import CliRunner, Result
+from weights_rows import weights_row
 
 from zoo.cli import main
 
-METRIC = {
-    "name": "dice",
-    "value": 0.9123456789012345,
-    "dataset": "d",
-    "split": "test",
-    "labels": "true",
-    "protocol": "zoo test",
-}
+METRIC = {**weights_rows.METRIC, "value": 0.9123456789012345, "protocol": "zoo test"}
 RECORD: dict[str, Any] = {
     "schema": 1,
     "name": "one",
@@ -32,17 +27,6 @@ RECORD: dict[str, Any] = {
     "parameters": 4,
     "classes": {"$tuple": ["background", "lung"]},
     "metrics": {"$tuple": [{**METRIC, "images": 3, "images_sha256": "ab"}]},
-}
-ROW: dict[str, Any] = {
-    "name": "one",
-    "task": "semantic",
-    "config": "unet_small",
-    "urls": ["https://weights.example.invalid/one.safetensors"],
-    "format": "safetensors",
-    "licence": "Apache-2.0",
-    "data_licence": "CC0-1.0",
-    "parameters": 4,
-    "metrics": [METRIC],
 }
 # What is edited by hand, and the words of the row and of the file that are shown of it.
 EDITS: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -77,17 +61,6 @@ def _safetensors(record: Any) -> bytes:
     return len(raw).to_bytes(8, "little") + raw + bytes(4)
 
 
-def _toml(values: dict[str, Any]) -> str:
-    lines = ["[[weights]]"]
-    for key, value in values.items():
-        if key == "metrics":
-            tables = [", ".join(f"{k} = {json.dumps(v)}" for k, v in one.items()) for one in value]
-            lines.append(f"metrics = [{', '.join(f'{{ {one} }}' for one in tables)}]")
-        else:
-            lines.append(f"{key} = {json.dumps(value)}")
-    return "\n".join(lines) + "\n"
-
-
 @pytest.fixture
 def lay(
     write_plugin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -102,8 +75,7 @@ def lay(
         (tmp_path / "mirror").mkdir()
         (tmp_path / "mirror" / "one.safetensors").write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        row = {**ROW, "sha256": digest, "size_bytes": len(data), **edit}
-        write_plugin("pair", _toml(row))
+        write_plugin("pair", weights_row("one", data, **{"metrics": [METRIC], **edit}))
         return tmp_path / "cache" / "weights" / digest / "one.safetensors"
 
     return run

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from weights_rows import weights_row
 
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
@@ -208,12 +209,10 @@ def test_download_on_ctrl_c_keeps_what_came_and_goes_on(
     open_terminal: Callable[..., Any], server: Any, payload: bytes, tmp_path: Path
 ) -> None:
     """Half of the bytes are there, and only the other half is fetched afterwards."""
-    import hashlib
-
     package = tmp_path / "slow/zoo_slow"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("import zoo\n")
-    row = f"""
+    row = """
 [plugin]
 name = "slow"
 version = "0.1.0"
@@ -221,19 +220,8 @@ api = 1
 summary = "s"
 license = "MIT"
 
-[[weights]]
-name = "heavy"
-task = "semantic"
-config = "none"
-urls = ["https://127.0.0.1/heavy.safetensors"]
-sha256 = "{hashlib.sha256(payload).hexdigest()}"
-size_bytes = {len(payload)}
-format = "safetensors"
-licence = "MIT"
-data_licence = "CC0-1.0"
-parameters = 1
-metrics = [{{ name = "m", value = 0, dataset = "d", split = "s", labels = "true", protocol = "p" }}]
 """
+    row += weights_row("heavy", payload)
     (package / "zoo_plugin.toml").write_text(row)
     server.files["/heavy.safetensors"] = payload
     server.faults["/heavy.safetensors"] = [sys.modules["faulty_server"].stalls(100_000)]

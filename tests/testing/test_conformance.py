@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import weights_rows
+from weights_rows import weights_row
 
 from zoo.errors import DownloadError, LoadError, ManifestError
 from zoo.manifest.reading import read_manifest
@@ -258,28 +259,10 @@ def test_metric_with_a_fault_fails_the_check_that_is_meant(
         getattr(case, name)()
 
 
-WEIGHTS = """
-[[weights]]
-name = "one"
-task = "semantic"
-config = "unet_small"
-urls = ["package:one.safetensors"]
-sha256 = "{sha256}"
-size_bytes = {size_bytes}
-format = "safetensors"
-licence = "Apache-2.0"
-data_licence = "CC0-1.0"
-parameters = 4
-metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
-labels = "true", protocol = "README" }}]
-"""
-MEASURED = {"name": "dice", "dataset": "d", "split": "test", "labels": "true", "protocol": "README"}
-
-
 def _published(**more: Any) -> bytes:
     record = {"task": "semantic", "trained_with": "unet_small", "licence": "Apache-2.0"}
     record |= {"data_licence": "CC0-1.0", "parameters": 4}  # type: ignore[dict-item]
-    record |= {"metrics": {"$tuple": [{**MEASURED, "value": 0.9}]}, **more}
+    record |= {"metrics": {"$tuple": [weights_rows.METRIC]}, **more}
     header = json.dumps({"__metadata__": {"zoo": json.dumps(record)}}).encode()
     return len(header).to_bytes(8, "little") + header
 
@@ -303,8 +286,7 @@ def test_plugin_whose_row_of_weights_differs_from_its_file_fails_the_check(
 ) -> None:
     """What users would be refused, the author is told in the plugin's own tests."""
     wanted = data or b"x"
-    digest = hashlib.sha256(wanted).hexdigest()
-    case = make_case(rows=WEIGHTS.format(sha256=digest, size_bytes=len(wanted)))
+    case = make_case(rows=weights_row("one", wanted, urls=["package:one.safetensors"]))
     if data is not None:
         (case.manifest_path.parent / "one.safetensors").write_bytes(data)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from faulty_server import FaultyServer
+from weights_rows import weights_row
 
 import zoo
 from zoo.errors import DownloadError, HashMismatchError, UnknownNameError
@@ -25,21 +26,6 @@ from zoo.weights import (
     plan_download,
 )
 
-ROW = """
-[[weights]]
-name = "{name}"
-task = "{task}"
-config = "unet_small"
-urls = {urls}
-sha256 = "{sha256}"
-size_bytes = {size_bytes}
-format = "safetensors"
-licence = "Apache-2.0"
-data_licence = "CC0-1.0"
-parameters = 4
-metrics = [{{ name = "dice", value = 0.9, dataset = "d", split = "test", \
-labels = "true", protocol = "README" }}]
-"""
 GONE = "https://weights.example.invalid/v1/unet.safetensors"
 
 WriteRow = Callable[..., Path]
@@ -51,17 +37,11 @@ def digest(payload: bytes) -> str:
 
 
 @pytest.fixture
-def write_row(write_plugin: Callable[..., Path], payload: bytes, digest: str) -> WriteRow:
+def write_row(write_plugin: Callable[..., Path], payload: bytes) -> WriteRow:
     """Return a function that writes a plugin of one weights row for the payload."""
 
     def write(*urls: str, name: str = "unet", plugin: str = "lung", task: str = "semantic") -> Path:
-        row = ROW.format(
-            name=name,
-            task=task,
-            urls=list(urls or [GONE]),
-            sha256=digest,
-            size_bytes=len(payload),
-        )
+        row = weights_row(name, payload, task=task, urls=list(urls or [GONE]))
         return write_plugin(plugin, row)
 
     return write

@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from zoo.cli.options.completion import complete_weights
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.printing import say, say_text
+from zoo.cli.output.printing import say, say_json, say_text
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
     from zoo.weights import Plan
 
 __all__ = ["command"]
+
+_NO_ADDRESS = "has no address to ask"
 
 
 @click.command("download", cls=ZooCommand)
@@ -37,101 +40,133 @@ __all__ = ["command"]
 )
 @click.option("--offline", is_flag=True, help="Open no socket; folders as mirrors still serve.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     names: tuple[str, ...],
     dest: Path | None,
     mirrors: tuple[str, ...],
     offline: bool,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Fetch the weights NAME (`zoo list`), and print where each file lies.
+    """Fetch the weights NAME (`zoo list`), and print the path of each file.
 
-    A file is verified by size and sha256 before it gets its name. What was interrupted is gone
-    on with. Addresses are asked in order: --mirror, the mirrors of ZOO_MIRRORS (separated by
-    commas), then the author's own. Where one name fails, or is unknown, the others are still
+    A file is verified by size and sha256 before it gets its name. An interrupted download is
+    continued. Addresses are asked in order: --mirror, the mirrors of ZOO_MIRRORS (separated by
+    commas), then the author's own. If one name fails, or is unknown, the others are still
     fetched, and the command exits 1.
     """
     wanted = tuple(dict.fromkeys(names))
-    failed = [name for name in wanted if not _serve(name, wanted, dest, mirrors, offline, dry_run)]
+    done: list[dict[str, Any]] = []
+    try:
+        for name in wanted:
+            done.append({"name": name, "error": None})
+            _serve(done[-1], len(wanted), _Way(dest, mirrors, offline), dry_run, as_json)
+    finally:  # what was fetched before an error is listed, too
+        if as_json:
+            say_json(done)
+    failed = [each for each in done if each["error"] is not None]
     if failed:
         verb = "foresee the download of" if dry_run else "download"
         say(f"error: cannot {verb} {len(failed)} of {len(wanted)}.", err=True)
         click.get_current_context().exit(1)
 
 
-def _serve(
-    name: str,
-    wanted: tuple[str, ...],
-    dest: Path | None,
-    mirrors: tuple[str, ...],
-    offline: bool,
-    dry_run: bool,
-) -> bool:
+class _Way(NamedTuple):
+    """Where files are asked for, and where they go."""
+
+    dest: Path | None
+    mirrors: tuple[str, ...]
+    offline: bool
+
+
+def _serve(entry: dict[str, Any], count: int, way: _Way, dry_run: bool, as_json: bool) -> None:
     """Fetch one file and print its path; of several, one that fails does not stop the rest."""
     from zoo.errors import ZooError
-    from zoo.weights import find_weights
+    from zoo.weights import find_weights, plan_download
+    from zoo.weights.files import weights_row
 
+    name = entry["name"]
     try:
         found = find_weights(name)
+        row = weights_row(found)
+        entry |= {"plugin": found.record.name, "sha256": row.sha256, "size_bytes": row.size_bytes}
         if dry_run:
-            _announce(found, dest, mirrors, offline)
+            plan = plan_download(found, **_options(way))
+            entry |= _foreseen(plan, way.dest)
+            if not as_json:
+                say(*_announced(row.name, plan, entry))
         else:
-            _fetch(found, dest, mirrors, offline)
+            entry["path"] = str(_fetch(found, way))
+            if not as_json:
+                say(entry["path"])
     except ZooError as error:
-        if len(wanted) == 1:
+        entry["error"] = str(error)
+        if count == 1:
             raise
         say_text(f"{name}: {error}", err=True)
-        return False
-    return True
 
 
-def _fetch(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:
+def _options(way: _Way) -> dict[str, Any]:
+    return {"mirrors": way.mirrors, "offline": way.offline, "dest": way.dest}
+
+
+def _fetch(found: Found, way: _Way) -> Path:
     from zoo.cli.output.byte_progress import byte_progress
     from zoo.weights import fetch_weights
 
     try:
         with byte_progress(found.row.name) as progress:
-            path = fetch_weights(
-                found, mirrors=mirrors, offline=offline, dest=dest, progress=progress
-            )
+            return fetch_weights(found, progress=progress, **_options(way))
     except KeyboardInterrupt:
         hint = "interrupted; what was received is kept, the same command goes on with it"
         raise KeyboardInterrupt(hint) from None
-    say(path)
 
 
-def _announce(found: Found, dest: Path | None, mirrors: tuple[str, ...], offline: bool) -> None:
+def _foreseen(plan: Plan, dest: Path | None) -> dict[str, Any]:
+    """Return what a download would do.
+
+    ``here`` is the right file; ``problem`` is why the download would fail; else ``writes`` is
+    where the file would go, ``asks`` and ``copies`` are where it would come from.
+    """
     from zoo.errors import DownloadError
-    from zoo.weights import check_file, plan_download
-
-    plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
-    say(f"{found.row.name}: {plan.size_bytes / 1e6:,.1f} MB, sha256 {plan.sha256}")
-    if plan.damaged is not None:
-        say(f"  is damaged: {plan.damaged.where}")
-    if dest is None and plan.here is not None:
-        say(f"  is here: {plan.here}")
-    elif dest is not None and plan.target.exists():
-        try:
-            check_file(plan.target, plan.sha256, plan.size_bytes)
-            say(f"  is here: {plan.target}")
-        except DownloadError as error:
-            say(f"  would fail: {error.message}")
-    else:
-        _announce_writing(plan)
-
-
-def _announce_writing(plan: Plan) -> None:
+    from zoo.weights import check_file
     from zoo.weights.download import foresee_asked
     from zoo.weights.fetching.addresses import shown_address
 
+    foreseen: dict[str, Any] = {"here": None, "problem": None, "writes": None, "kept_bytes": 0}
+    foreseen |= {"asks": [], "copies": None}
+    if dest is None and plan.here is not None:
+        return {**foreseen, "here": str(plan.here)}
+    if dest is not None and plan.target.exists():
+        try:
+            check_file(plan.target, plan.sha256, plan.size_bytes)
+        except DownloadError as error:
+            return {**foreseen, "problem": error.message}
+        return {**foreseen, "here": str(plan.target)}
     asked, taken = foresee_asked(plan)
     if not asked and taken is None:
-        say("  has no address to ask")
-        return
-    say(f"  would write: {plan.target}")
-    if plan.kept_bytes:
-        say(f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run")
-    for address in asked:
-        say(f"  would ask: {shown_address(address)}")
-    if taken is not None:
-        say(f"  would {'else ' if asked else ''}copy: {taken}")
+        return {**foreseen, "problem": _NO_ADDRESS}
+    foreseen |= {"writes": str(plan.target), "kept_bytes": plan.kept_bytes}
+    foreseen["asks"] = [shown_address(address) for address in asked]
+    return {**foreseen, "copies": None if taken is None else str(taken)}
+
+
+def _announced(name: str, plan: Plan, foreseen: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that say what a download would do."""
+    yield f"{name}: {plan.size_bytes / 1e6:,.1f} MB, sha256 {plan.sha256}"
+    if plan.damaged is not None:
+        yield f"  is damaged: {plan.damaged.where}"
+    if foreseen["here"] is not None:
+        yield f"  is here: {foreseen['here']}"
+    elif foreseen["problem"] == _NO_ADDRESS:
+        yield f"  {_NO_ADDRESS}"
+    elif foreseen["problem"] is not None:
+        yield f"  would fail: {foreseen['problem']}"
+    else:
+        yield f"  would write: {foreseen['writes']}"
+        if plan.kept_bytes:
+            yield f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run"
+        yield from (f"  would ask: {address}" for address in foreseen["asks"])
+        if foreseen["copies"] is not None:
+            yield f"  would {'else ' if foreseen['asks'] else ''}copy: {foreseen['copies']}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from weights_rows import weights_row
 
 ROOT = Path(__file__).resolve().parents[3]
 # What zoo imports when torch and OpenMMLab are not there: module -> distribution.
@@ -27,21 +28,6 @@ BARE = {
     )
 }
 WEIGHTS = b"weights, as far as a digest can tell"
-ROW = """
-[[weights]]
-name = "w"
-task = "semantic"
-config = "c"
-urls = ["package:w.safetensors"]
-sha256 = "{sha256}"
-size_bytes = {size}
-format = "safetensors"
-licence = "MIT"
-data_licence = "CC0-1.0"
-parameters = 1
-metrics = [{{ name = "m", value = 0.5, dataset = "d", split = "test", labels = "true", \
-protocol = "p" }}]
-"""
 
 
 class Doctor(NamedTuple):
@@ -117,11 +103,9 @@ def doctor(tmp_path: Path) -> Callable[..., Doctor]:
 @pytest.fixture
 def plugin(tmp_path: Path) -> Path:
     """Return the package of a sound plugin with shipped weights, in a folder to be searched."""
-    import hashlib
-
     package = tmp_path / "plugins" / "shipping" / "zoo_shipping"
     package.mkdir(parents=True)
-    row = ROW.format(sha256=hashlib.sha256(WEIGHTS).hexdigest(), size=len(WEIGHTS))
+    row = weights_row("w", WEIGHTS, urls=["package:w.safetensors"])
     head = '[plugin]\nname = "shipping"\nversion = "0.1.0"\napi = 1\nsummary = "s"\n'
     loss = '[[loss]]\nname = "L"\ntarget = "zoo_shipping.parts:L"\n'
     (package / "zoo_plugin.toml").write_text(f'{head}license = "MIT"\n{loss}{row}')

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from weights_rows import weights_row
 
 from zoo.cli import main
 from zoo.cli.output.groups import LazyGroup
@@ -44,27 +45,14 @@ target = "zoo_tiles.edge:EdgeLoss"
 name = "unet_tiles"
 file = "unet_tiles.py"
 summary = "U-Net: of tiles, small"
-
-[[weights]]
-name = "tiles_v1"
-task = "semantic"
-config = "unet_tiles"
-urls = ["https://example.org/tiles_v1.safetensors"]
-sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-size_bytes = 3
-format = "safetensors"
-licence = "MIT"
-data_licence = "MIT"
-parameters = 1
-metrics = [{ name = "dice", value = 0.9, dataset = "tiles", split = "test", labels = "true", \
-protocol = "p" }]
 """
 
 
 @pytest.fixture
 def environment(tmp_path: Path, write_plugin: Callable[..., Path]) -> dict[str, str]:
     """Return the variables of a user who has one plugin, a broken one, and weights in the cache."""
-    package = write_plugin("tiles", ROWS, __init__="raise RuntimeError('completion imported this')")
+    rows = f"{ROWS}{weights_row('tiles_v1', config='unet_tiles')}"
+    package = write_plugin("tiles", rows, __init__="raise RuntimeError('completion imported this')")
     (package / "unet_tiles.py").write_text("")
     torn = tmp_path / "torn" / "zoo_torn"
     torn.mkdir(parents=True)

@@ -12,29 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import weights_rows
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from weights_rows import weights_row
 
 from zoo.cli import main
 from zoo.cli.output.tables import fitted_widths
 
 LONG = "a_name_that_goes_on_" * 4
-ROW = """
-[[weights]]
-name = "{name}"
-task = "semantic"
-config = "c"
-urls = ["https://example.org/{name}.pth"]
-sha256 = "{digit}123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-size_bytes = 7340032
-format = "pth"
-licence = "MIT"
-data_licence = "as the hospital says, in a text of many words that nobody reads to its end"
-parameters = 1814610
-metrics = [{{ name = "dice", value = 0.9, dataset = "肺のデータ", split = "test", labels = "true", \
-protocol = "p" }}]
-"""
+METRIC = {**weights_rows.METRIC, "dataset": "肺のデータ"}
+DATA_LICENCE = "as the hospital says, in a text of many words that nobody reads to its end"
 COMMANDS = ["list", "config list", "data list", "plugin list"]
 
 
@@ -46,7 +35,10 @@ def columns_of(text: str) -> int:
 @pytest.fixture
 def show(tmp_path: Path, write_plugin: Callable[..., Path]) -> Callable[..., str]:
     """Return a function that runs ``zoo`` on a terminal so wide, and gives what it showed."""
-    rows = "".join(ROW.format(name=name, digit=at) for at, name in enumerate(["short", LONG]))
+    rows = "".join(
+        weights_row(name, sha256=digit * 64, metrics=[METRIC], data_licence=DATA_LICENCE)
+        for name, digit in (("short", "0"), (LONG, "1"))
+    )
     config = f'[[config]]\nname = "c"\nfile = "c.py"\nsummary = "{"many words " * 20}"\n'
     data = '[[dataset]]\nname = "D"\ntask = "semantic"\ntarget = "zoo_tiles.d:D"\nlicence = "MIT"\n'
     classes = ", ".join(f'"class number {number}"' for number in range(40))
@@ -162,12 +154,12 @@ def test_list_and_info_say_where_the_file_is(
 ) -> None:
     """By its size, without reading it."""
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    row = ROW.format(name="w", digit=0).replace("https://example.org/w.pth", url)
-    package = write_plugin("tiles", row.replace("7340032", "9"))
+    row = weights_row("w", sha256="0" * 64, size_bytes=9, urls=[url], format="pth")
+    package = write_plugin("tiles", row)
     is_shipped = url.startswith("package:")
     (expected, path) = PLACES[url]
     if kind in ("shipped", "cached", "damaged"):
-        cached = tmp_path / "cache" / "weights" / ("0" + "123456789abcdef0" * 4)[:64] / "w.pth"
+        cached = tmp_path / "cache" / "weights" / ("0" * 64) / "w.pth"
         path = package / "w.pth" if kind == "shipped" else cached
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"8 bytes!" if kind == "damaged" else b"9 bytes!!")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from weights_rows import METRIC, weights_row
 
 from zoo.errors import CheckpointError, ConfigError, HashMismatchError, UnknownNameError
 
@@ -116,7 +117,14 @@ def test_weights_name_finds_the_verified_file_of_a_plugin(
     (package / "dim.safetensors").write_bytes(content)
     (package / "__init__.py").touch()
     digest = hashlib.sha256(content).hexdigest()
-    manifest = _DIM.format(sha256=digest, size=len(content))
+    manifest = _DIM + weights_row(
+        "dim_small",
+        content,
+        config="bright",
+        urls=["package:dim.safetensors"],
+        parameters=1,
+        metrics=[{**METRIC, "value": 0.5, "protocol": "p"}],
+    )
     (package / "zoo_plugin.toml").write_text(manifest)
     monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{bright_folder}{os.pathsep}{tmp_path}")
 
@@ -207,26 +215,6 @@ license = "Apache-2.0"
 
 [requires]
 distributions = []
-
-[[weights]]
-name = "dim_small"
-task = "semantic"
-config = "bright"
-urls = ["package:dim.safetensors"]
-sha256 = "{sha256}"
-size_bytes = {size}
-format = "safetensors"
-licence = "Apache-2.0"
-data_licence = "CC0-1.0"
-parameters = 1
-
-[[weights.metrics]]
-name = "dice"
-value = 0.5
-dataset = "d"
-split = "test"
-labels = "true"
-protocol = "p"
 """
 
 

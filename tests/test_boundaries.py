@@ -367,7 +367,6 @@ def test_modules_of_zoo_import_each_other_in_no_circle() -> None:
         for module in free:
             del left[module]
 
-    # The face of the package imports what it offers, at the first use of each name.
     assert sorted(left) == []
 
 

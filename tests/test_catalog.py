@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from weights_rows import weights_row
 
-from zoo.catalog import forget_catalog, read_catalog
+from zoo.catalog import Catalog, forget_catalog, read_catalog
 from zoo.errors import ConflictError, IncompatibleError, ManifestError, UnknownNameError
 from zoo.manifest.rows import WeightsRow
 
@@ -340,3 +340,15 @@ def test_checkout_plugins_when_asked_for_are_found(checkout_plugins: Path) -> No
     found = {record.name: record for record in read_catalog().plugins}
 
     assert found["configs"].path == checkout_plugins / "configs" / "zoo_plugin.toml"
+
+
+def test_catalog_of_folders_knows_their_plugins_alone(write_plugin: Write, tmp_path: Path) -> None:
+    """A notebook or a test makes one beside that of its process, which does not notice."""
+    write_plugin("near", LOSS.format("near"), folder="here/near")
+    write_plugin("far", LOSS.format("far"), folder="there/far")
+
+    catalog = Catalog.of_folders(tmp_path / "here")
+
+    assert [record.name for record in catalog.plugins] == ["near"]
+    assert catalog.find("loss", "EdgeLoss").record.name == "near"
+    assert catalog is not read_catalog()

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from zoo.documents import DocumentError, read_file
 from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
-from zoo.manifest.discovery import Candidate, find_candidates, warn
+from zoo.manifest.discovery import Candidate, candidates_in, find_candidates, warn
 from zoo.manifest.kinds import KINDS, kinds_of_registry
 from zoo.manifest.reading import LIMITS, read_manifest
 from zoo.manifest.rows import (
@@ -119,6 +119,16 @@ class Catalog:
 
     def __init__(self, plugins: tuple[PluginRecord, ...]) -> None:
         self.plugins = plugins
+
+    @classmethod
+    def of_folders(cls, *folders: str | os.PathLike[str]) -> Catalog:
+        """Return a catalog of the plugins in some folders alone, apart from that of this process.
+
+        Args:
+            folders: Each as one of ``ZOO_PLUGIN_PATH``: a folder that holds plugins.
+        """
+        places = [place for folder in folders for place in candidates_in(Path(folder))]
+        return cls(_mark_conflicts([_read_record(place) for place in places]))
 
     def plugin(self, name: str) -> PluginRecord:
         """Return a plugin that can be used, by name."""

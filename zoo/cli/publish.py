@@ -73,7 +73,7 @@ def command(
     """
     _check_name(name)
     from zoo.cli.output.streams import log_on_stderr
-    from zoo.engine.config.data_folder import family_of
+    from zoo.engine.config.parts import family_of
     from zoo.engine.publishing.publish import ModelCard, publish
     from zoo.engine.work_dir.run_facts import find_run
 

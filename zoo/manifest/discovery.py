@@ -17,7 +17,14 @@ from zoo.errors import ManifestError
 from zoo.manifest.reading import LIMITS, MANIFEST_NAME
 from zoo.texts import printable
 
-__all__ = ["ENTRY_POINT_GROUP", "Candidate", "find_candidates", "find_checkouts", "warn"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Candidate",
+    "candidates_in",
+    "find_candidates",
+    "find_checkouts",
+    "warn",
+]
 
 ENTRY_POINT_GROUP = "zoo.plugins"
 
@@ -46,7 +53,7 @@ def find_candidates() -> list[Candidate]:
     """Return every place with a manifest: entry points first, then folders, in a stable order."""
     candidates = [_candidate_of_package(value) for value in _entry_point_values()]
     for folder in _path_folders():
-        candidates += [_candidate_of_file(path, "ZOO_PLUGIN_PATH") for path in _scan(folder)]
+        candidates += candidates_in(folder)
     for checkout in find_checkouts():
         paths = [*_scan(checkout / "plugins"), *_existing(checkout / "configs")]
         candidates += [_candidate_of_file(path, "checkout") for path in paths]
@@ -54,6 +61,15 @@ def find_candidates() -> list[Candidate]:
         # An editable install names the configs and leaves them in its checkout.
         candidates = [one for one in candidates if not _is_configs(one) or one.error is None]
     return candidates
+
+
+def candidates_in(folder: Path) -> list[Candidate]:
+    """Return the manifests in a folder of dropped-in plugins.
+
+    Args:
+        folder: One of ``ZOO_PLUGIN_PATH``.
+    """
+    return [_candidate_of_file(path, "ZOO_PLUGIN_PATH") for path in _scan(folder)]
 
 
 def _is_configs(candidate: Candidate) -> bool:

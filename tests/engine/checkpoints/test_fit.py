@@ -80,7 +80,7 @@ def test_check_classes_of_lists_that_differ_names_both(
     dataset: Sequence[str] | None,
     expected: str,
 ) -> None:
-    from zoo.engine.checkpoints.fit import check_classes
+    from zoo.engine.checkpoints.classes import check_classes
 
     with pytest.raises(CheckpointError) as raised:
         check_classes(checkpoint, config, dataset, where="epoch_1.pth")
@@ -90,7 +90,7 @@ def test_check_classes_of_lists_that_differ_names_both(
 
 
 def test_check_classes_of_equal_or_unknown_lists_returns() -> None:
-    from zoo.engine.checkpoints.fit import check_classes
+    from zoo.engine.checkpoints.classes import check_classes
 
     check_classes(("a", "b"), ["a", "b"], ("a", "b"))
     check_classes(None, None, ["a"])
@@ -125,7 +125,7 @@ def test_model_far_larger_than_its_weights_is_refused_while_it_is_built() -> Non
     """Each layer makes 2000 * 2000 weights and 2,000 biases; one value allows 10,000,004."""
     import torch
 
-    from zoo.engine.checkpoints.fit import no_larger_than
+    from zoo.engine.checkpoints.size_limit import no_larger_than
 
     made: list[torch.nn.Module] = []
 
@@ -152,7 +152,7 @@ def test_model_of_large_buffers_is_refused_too() -> None:
     """A norm without weights holds means and variances; the smaller ones fit, 10,000,004 do not."""
     import torch
 
-    from zoo.engine.checkpoints.fit import no_larger_than
+    from zoo.engine.checkpoints.size_limit import no_larger_than
 
     with (
         pytest.raises(CheckpointError, match="12,000,000 values in 2 tensors and more"),
@@ -165,7 +165,7 @@ def test_model_of_layers_without_end_is_refused_by_their_count() -> None:
     """They are small, and would take hours before they fill the memory."""
     import torch
 
-    from zoo.engine.checkpoints.fit import no_larger_than
+    from zoo.engine.checkpoints.size_limit import no_larger_than
 
     layers = (torch.nn.Linear(1, 1) for _ in iter(int, 1))
 
@@ -182,7 +182,7 @@ def test_model_of_the_size_of_its_weights_is_built() -> None:
 
     import torch
 
-    from zoo.engine.checkpoints.fit import no_larger_than
+    from zoo.engine.checkpoints.size_limit import no_larger_than
 
     def build() -> torch.nn.Module:
         return torch.nn.Sequential(*[torch.nn.Linear(2000, 2000) for _ in range(4)])

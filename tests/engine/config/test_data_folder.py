@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from zoo.engine.config.data_folder import bind_data, family_of, iterate_leaves
+from zoo.engine.config.data_folder import bind_data
+from zoo.engine.config.parts import family_of, iterate_leaves
 from zoo.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.mm

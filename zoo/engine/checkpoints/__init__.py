@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["checkpoint", "convert", "fit", "kept", "pickles", "published"]
+__all__ = ["checkpoint", "classes", "convert", "fit", "kept", "pickles", "published", "size_limit"]

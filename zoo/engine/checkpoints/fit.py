@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import copy
-import itertools
-import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +15,12 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-__all__ = [
-    "OPTIONAL_SUFFIX",
-    "check_classes",
-    "check_fits",
-    "format_names",
-    "no_larger_than",
-]
+__all__ = ["OPTIONAL_SUFFIX", "check_fits", "format_names"]
 
 _SHOWN = 10
 # Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
 OPTIONAL_SUFFIX = "num_batches_tracked"
 """End of the names that weights may lack."""
-# Constructors make some parameters twice, and leave some out of what they save.
-_SPARE_SHARE, _SPARE_VALUES, _SPARE_TENSORS = 4, 10_000_000, 1000
 
 
 def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> None:
@@ -83,55 +72,6 @@ def format_names(names: Sequence[str], most: int = _SHOWN) -> str:
     return "; ".join(names[:most]) + more
 
 
-@contextmanager
-def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -> Iterator[None]:
-    """Refuse to build a model far larger than its weights, before its memory is filled.
-
-    A few bytes of a config can ask for more values than a machine holds; weights that come
-    with them cannot. What other threads build meanwhile is not counted.
-
-    Args:
-        state_dict: The weights; None for no limit.
-        where: The file that they come from, for the message.
-
-    Raises:
-        CheckpointError: A parameter or buffer was made beyond the limit.
-    """
-    if state_dict is None:
-        yield
-        return
-    from torch.nn.modules.module import (
-        register_module_buffer_registration_hook,
-        register_module_parameter_registration_hook,
-    )
-
-    held = sum(value.numel() for value in state_dict.values())
-    limit = _SPARE_SHARE * held + _SPARE_VALUES
-    # Layers without end are small ones, and would take hours before they fill the memory.
-    limit_tensors = _SPARE_SHARE * len(state_dict) + _SPARE_TENSORS
-    thread, made, tensors = threading.get_ident(), 0, 0
-
-    def count(_: Module, __: str, value: Any) -> None:
-        nonlocal made, tensors
-        if value is None or threading.get_ident() != thread:
-            return
-        made, tensors = made + value.numel(), tensors + 1
-        if made > limit or tensors > limit_tensors:
-            msg = f"cannot build the model: it asks for {made:,} values in {tensors:,} tensors "
-            msg += f"and more, its file holds {held:,} values in {len(state_dict):,}."
-            raise CheckpointError(msg, path=where, hint="do not use this file, or get it anew.")
-
-    handles = (
-        register_module_parameter_registration_hook(count),
-        register_module_buffer_registration_hook(count),
-    )
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 def _fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:
     """Return whether loading into a copy finds every name, once modules have renamed theirs."""
     # Without data: a copy of the names and shapes is enough.
@@ -148,49 +88,3 @@ def _fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:
 
 def _shape(value: Any) -> tuple[int, ...]:
     return tuple(getattr(value, "shape", ()))
-
-
-def check_classes(
-    checkpoint: Sequence[str] | None,
-    config: Sequence[str] | None,
-    dataset: Sequence[str] | None,
-    *,
-    where: str | Path | None = None,
-) -> None:
-    """Raise where two of the class lists of checkpoint, config and data set differ.
-
-    A list that is not known (None) agrees with every other. Order counts: it gives the ids.
-
-    Args:
-        checkpoint: Class names in the weights' file, see `Checkpoint.classes`.
-        config: Class names that the config states.
-        dataset: Class names of the data set in use.
-        where: The file or key to blame.
-
-    Raises:
-        CheckpointError: Names both lists and the first difference.
-    """
-    lists = {"checkpoint": checkpoint, "config": config, "data set": dataset}
-    known = [(name, tuple(names)) for name, names in lists.items() if names is not None]
-    for (first, left), (second, right) in itertools.pairwise(known):
-        if left == right:
-            continue
-        msg = (
-            f"classes differ: the {first} has {len(left)} ({_names(left)}), "
-            f"the {second} has {len(right)} ({_names(right)}); {_first_difference(left, right)}."
-        )
-        hint = f"use a {first} and a {second} made for the same classes, in the same order."
-        raise CheckpointError(msg, path=where, hint=hint)
-
-
-def _names(classes: tuple[str, ...]) -> str:
-    shown = ", ".join(classes[:_SHOWN])
-    return f"{shown}, ..." if len(classes) > _SHOWN else shown
-
-
-def _first_difference(left: tuple[str, ...], right: tuple[str, ...]) -> str:
-    for number, (one, other) in enumerate(zip(left, right, strict=False)):
-        if one != other:
-            return f"class {number} is {one!r} and {other!r}"
-    longer = left if len(left) > len(right) else right
-    return f"class {min(len(left), len(right))} is {longer[min(len(left), len(right))]!r} in one"

@@ -8,6 +8,7 @@ __all__ = [
     "data_folder",
     "evaluators",
     "options",
+    "parts",
     "pretrained_url",
     "reading",
     "tree",

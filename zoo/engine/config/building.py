@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.blame import find_blame, package_hint
-from zoo.engine.config.data_folder import iterate_leaves
+from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.config.tree import iterate_dicts, join_key
 from zoo.engine.config.type_names import unknown_type
 from zoo.engine.config.worker_errors import original_message

@@ -5,26 +5,27 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.evaluators import bind_evaluator
-from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.engine.config.parts import (
+    STUFF,
+    THINGS,
+    class_count,
+    family_of,
+    iterate_heads,
+    iterate_leaves,
+    iterate_panoptic_heads,
+)
+from zoo.engine.config.tree import iterate_dicts
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from zoo.data import Prepared
 
-__all__ = [
-    "bind_data",
-    "class_count",
-    "family_of",
-    "iterate_heads",
-    "iterate_leaves",
-    "iterate_panoptic_heads",
-    "root_without_training",
-]
+__all__ = ["bind_data", "root_without_training"]
 
 _LOG = logging.getLogger("zoo")
 
@@ -33,12 +34,6 @@ _SPLITS = ("train", "val", "test")
 _KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
 # As filter_cfg speaks of sizes, and test_mode of whether images without instances count.
 _KEPT_OF_INSTANCES = ("filter_cfg", "test_mode", "return_classes")
-# Parts that count something else than the data set's classes, by key and by type.
-_OTHER_COUNTS = frozenset(
-    {"backbone", "detector", "reid", "rpn_head", "semantic_head", "teacher"},
-)
-_OTHER_HEADS = frozenset({"STDCHead"})  # boundary or not
-_THINGS, _STUFF = "num_things_classes", "num_stuff_classes"
 
 
 def bind_data(config: dict[str, Any], data: Path) -> None:
@@ -78,67 +73,6 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
         for split in ("val", "test"):
             bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
     _set_class_counts(config.get("model", {}), len(prepared.classes))
-
-
-def iterate_leaves(dataset: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``(dotted key, config)`` of each data set inside wrappers, or of the one given.
-
-    Args:
-        dataset: A data set's config, perhaps of RepeatDataset, ConcatDataset or another wrapper.
-        key: Its dotted key.
-    """
-    if isinstance(dataset.get("dataset"), dict):
-        yield from iterate_leaves(dataset["dataset"], join_key(key, "dataset"))
-    elif isinstance(dataset.get("datasets"), (list, tuple)):
-        for index, inner in enumerate(dataset["datasets"]):
-            yield from iterate_leaves(inner, join_key(key, f"datasets.{index}"))
-    else:
-        yield key, dataset
-
-
-def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``(dotted key, config)`` of each head that counts the data set's classes.
-
-    Args:
-        model: The config's model.
-    """
-    for key, node in iterate_dicts(model, "model"):
-        kind = str(node.get("type")).rpartition(".")[2]
-        is_other = kind in _OTHER_HEADS or not _OTHER_COUNTS.isdisjoint(key.split("."))
-        if "num_classes" in node and not is_other:
-            yield key, node
-
-
-def iterate_panoptic_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``(dotted key, config)`` of each part that counts things and stuff apart.
-
-    Args:
-        model: The config's model; Mask2Former's and MaskFormer's heads count so in mmdet.
-    """
-    for key, node in iterate_dicts(model, "model"):
-        if _THINGS in node:
-            yield key, node
-
-
-def class_count(head: dict[str, Any]) -> Any:
-    """Return how many classes a head of either kind counts, as its config says."""
-    if _THINGS in head:
-        return head[_THINGS] + (head.get(_STUFF) or 0)
-    return head["num_classes"]
-
-
-def family_of(config: dict[str, Any]) -> str | None:
-    """Return ``"semantic"`` or ``"instance"`` by the model's parts, None where they tell nothing.
-
-    Args:
-        config: The whole config.
-    """
-    model = config.get("model") or {}
-    if "decode_head" in model:
-        return "semantic"
-    if not {"roi_head", "bbox_head", "mask_head", "panoptic_head"}.isdisjoint(model):
-        return "instance"
-    return None
 
 
 def _loaders_of(config: dict[str, Any], split: str) -> list[str]:
@@ -247,7 +181,7 @@ def _set_class_counts(model: Any, count: int) -> None:
         _set_class_count(head, count, key)
     for key, head in iterate_panoptic_heads(model):
         old = class_count(head)
-        head[_THINGS], head[_STUFF] = count, 0  # data of instances has no stuff
+        head[THINGS], head[STUFF] = count, 0  # data of instances has no stuff
         _resize_all_weights(head, key, old, count)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.building import explaining
-from zoo.engine.config.data_folder import bind_data, family_of
+from zoo.engine.config.data_folder import bind_data
 from zoo.engine.config.generations import check_generation
 from zoo.engine.config.options import merge_cfg_options, parse_cfg_options
+from zoo.engine.config.parts import family_of
 from zoo.engine.config.pretrained import map_pretrained
 from zoo.engine.config.values import check_shape
 from zoo.engine.config_files.files import find_config_file, parse_config_file

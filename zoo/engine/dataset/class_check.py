@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.documents import DocumentError, read_file, read_text, reason_of
 from zoo.engine.checkpoints.checkpoint import load_checkpoint
-from zoo.engine.checkpoints.fit import check_classes
-from zoo.engine.config.data_folder import (
+from zoo.engine.checkpoints.classes import check_classes
+from zoo.engine.config.parts import (
     class_count,
     family_of,
     iterate_heads,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data.coco.reading import LIMITS
 from zoo.documents import read_json
-from zoo.engine.config.data_folder import iterate_leaves
 from zoo.engine.config.evaluators import iterate_metrics
+from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.config.type_names import find_type
 from zoo.engine.dataset.class_check import dataset_classes
 from zoo.errors import ConfigError, DataError

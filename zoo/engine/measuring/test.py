@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.config.building import explaining
-from zoo.engine.config.data_folder import family_of
+from zoo.engine.config.parts import family_of
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
 from zoo.engine.dataset.class_check import check_run_classes
@@ -190,8 +190,8 @@ def _config_for(config: Config, split: str) -> Config:
 
 
 def _read_train_images(config: Config) -> None:
-    from zoo.engine.config.data_folder import iterate_leaves
     from zoo.engine.config.evaluators import bind_evaluator
+    from zoo.engine.config.parts import iterate_leaves
 
     _, source = next(iterate_leaves(config.train_dataloader["dataset"], ""))
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
@@ -216,7 +216,7 @@ def _document(
     metrics: Mapping[str, Any],
     kept: PerImageValues,
 ) -> dict[str, Any]:
-    from zoo.engine.config.data_folder import iterate_leaves
+    from zoo.engine.config.parts import iterate_leaves
     from zoo.engine.dataset.facts import evaluator_text, facts_of_images, facts_of_loader
 
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))

@@ -16,7 +16,8 @@ from zoo.data.pictures.decoding import BandChoice
 from zoo.data.pictures.formats import check_whole, kind_of
 from zoo.data.source.reading import open_file
 from zoo.engine.config.building import explaining
-from zoo.engine.config.data_folder import iterate_leaves
+from zoo.engine.config.parts import find_test_pipeline
+from zoo.engine.prediction.image_meta import meta_so_far, plain_meta
 from zoo.engine.records.budget import current_budget
 from zoo.engine.scenes.arrays import as_picture
 from zoo.errors import ConfigError, DataError
@@ -25,34 +26,8 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from numpy.typing import NDArray
 
-__all__ = ["ImageReader", "ReadImage", "find_test_dataset"]
+__all__ = ["ImageReader", "ReadImage"]
 
-# What every OpenMMLab pipeline packs about its own resizing; the rest is the reader's to tell.
-_PIPELINE_KEYS = frozenset(
-    {
-        "bands",
-        "batch_input_shape",
-        "flip",
-        "flip_direction",
-        "img",
-        "img_id",
-        "img_padding_size",
-        "img_path",
-        "img_shape",
-        "keep_ratio",
-        "label_map",
-        "ori_shape",
-        "pad_shape",
-        "padding_size",
-        "reduce_zero_label",
-        "sample_idx",
-        "scale",
-        "scale_factor",
-        "seg_fields",
-        "seg_map_path",
-    }
-)
-_MAX_META_VALUES = 64
 # What decoders raise on files that are not what they take them for; PIL knows SyntaxErrors.
 _READER_ERRORS = (
     ArithmeticError,
@@ -107,7 +82,7 @@ class ImageReader:
         from mmengine.registry import TRANSFORMS, init_default_scope
 
         init_default_scope(config.get("default_scope", "mmseg"))
-        steps = [step for step in _test_pipeline(config) if not _loads_annotations(step)]
+        steps = [step for step in find_test_pipeline(config) if not _loads_annotations(step)]
         if not steps:
             message = "cannot read images for this model: its test pipeline is empty."
             raise ConfigError(message, where="test_dataloader.dataset.pipeline")
@@ -176,13 +151,13 @@ class ImageReader:
     def _run(
         self, steps: Sequence[Callable[..., Any]], results: dict[str, Any], where: str
     ) -> ReadImage:
-        told, budget = _told(results), current_budget()
+        told, budget = meta_so_far(results), current_budget()
         for step in steps:
             if budget is not None and told is not None:
                 budget.see_image(told["img"].shape[1], told["img"].shape[0], where)
                 budget.check_step(step, results["img"])
             results = self._step(step, results, where)
-            told = told or _told(results)
+            told = told or meta_so_far(results)
             if budget is not None and told is not None and "img" in results:
                 budget.see_image(told["img"].shape[1], told["img"].shape[0], where)
                 budget.check_picture(results["img"], step)
@@ -198,7 +173,7 @@ class ImageReader:
             raise DataError(message, path=where, hint=hint)
         batch = {"inputs": [results["inputs"]], "data_samples": [sample]}
         shown = self._shown(told["img"], sample.metainfo["ori_shape"])
-        meta = _plain_meta({**told, **sample.metainfo})
+        meta = plain_meta({**told, **sample.metainfo})
         spacing_mm = None if "spacing_mm" in meta else find_spacing_mm(where)
         if spacing_mm is not None:
             meta["spacing_mm"] = list(spacing_mm)
@@ -264,26 +239,6 @@ class ImageReader:
         return np.asarray(image, np.uint8)
 
 
-def find_test_dataset(config: Config) -> Mapping[str, Any]:
-    """Return the first dataset of the test (else the validation) loader, or an empty dict."""
-    for loader in ("test_dataloader", "val_dataloader"):
-        dataset = (config.get(loader) or {}).get("dataset")
-        if dataset:
-            _, leaf = next(iterate_leaves(dataset, ""))
-            return leaf
-    return {}
-
-
-def _test_pipeline(config: Config) -> Sequence[Any]:
-    pipeline = find_test_dataset(config).get("pipeline") or config.get("test_pipeline")
-    if not pipeline:
-        message = "cannot read images for this model: its config has no test pipeline."
-        hint = "give it a test_dataloader, whose dataset has a pipeline."
-        raise ConfigError(message, where="test_dataloader.dataset.pipeline", hint=hint)
-    found: Sequence[Any] = pipeline
-    return found
-
-
 def _loads_annotations(step: Any) -> bool:
     """Return whether a step reads masks: by its name, or as a child of mmcv's own."""
     from mmcv.transforms import LoadAnnotations
@@ -298,46 +253,6 @@ def _loads_annotations(step: Any) -> bool:
         return True
     found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
     return isinstance(found, type) and issubclass(found, LoadAnnotations)
-
-
-def _told(results: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what is known of an image as soon as its pixels are there, else None."""
-    if not isinstance(results.get("img"), np.ndarray):
-        return None
-    shape = results["img"].shape[:2]
-    results.setdefault("img_shape", shape)
-    results.setdefault("ori_shape", shape)
-    return dict(results)
-
-
-def _plain_meta(values: Mapping[str, Any]) -> dict[str, Any]:
-    meta = {}
-    for key, value in values.items():
-        if key in _PIPELINE_KEYS:
-            continue
-        plain = _plain(value)
-        if plain is not None:
-            meta[key] = plain
-    return meta
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON takes it, or None for what it has no place for."""
-    if isinstance(value, np.generic) or (
-        isinstance(value, np.ndarray) and value.size <= _MAX_META_VALUES
-    ):
-        value = value.tolist()
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if isinstance(value, (str, int)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)) and len(value) <= _MAX_META_VALUES:
-        return [_plain(item) for item in value]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return None
 
 
 def _reason(error: Exception) -> str:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import Checkpoint, as_colors, load_checkpoint
-from zoo.engine.checkpoints.fit import check_classes, check_fits, no_larger_than
+from zoo.engine.checkpoints.classes import check_classes
+from zoo.engine.checkpoints.fit import check_fits
+from zoo.engine.checkpoints.size_limit import no_larger_than
 from zoo.engine.config.building import explaining
-from zoo.engine.config.data_folder import family_of, iterate_heads
+from zoo.engine.config.parts import family_of, find_test_dataset, iterate_heads
 from zoo.engine.config.reading import read_config
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.overlays.palette import default_palette
-from zoo.engine.prediction.image_reader import find_test_dataset
 from zoo.engine.prediction.model_files import ModelFiles, find_model_files
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data import IMAGE_SUFFIXES
+from zoo.engine.config.parts import find_test_dataset
 from zoo.engine.overlays.style import OverlayStyle
-from zoo.engine.prediction.image_reader import find_test_dataset
 from zoo.engine.prediction.model import LoadedModel
 from zoo.engine.prediction.predictor import Predictor
 from zoo.engine.prediction_files.batch import JSON_NAME, Batch, Failure

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a config that others ask for: its data sets, its heads, what they count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = [
+    "STUFF",
+    "THINGS",
+    "class_count",
+    "family_of",
+    "find_test_dataset",
+    "find_test_pipeline",
+    "iterate_heads",
+    "iterate_leaves",
+    "iterate_panoptic_heads",
+]
+
+# Parts that count something else than the data set's classes, by key and by type.
+_OTHER_COUNTS = frozenset(
+    {"backbone", "detector", "reid", "rpn_head", "semantic_head", "teacher"},
+)
+_OTHER_HEADS = frozenset({"STDCHead"})  # boundary or not
+# The keys of panoptic heads.
+THINGS, STUFF = "num_things_classes", "num_stuff_classes"
+
+
+def iterate_leaves(dataset: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each data set inside wrappers, or of the one given.
+
+    Args:
+        dataset: A data set's config, perhaps of RepeatDataset, ConcatDataset or another wrapper.
+        key: Its dotted key.
+    """
+    if isinstance(dataset.get("dataset"), dict):
+        yield from iterate_leaves(dataset["dataset"], join_key(key, "dataset"))
+    elif isinstance(dataset.get("datasets"), (list, tuple)):
+        for index, inner in enumerate(dataset["datasets"]):
+            yield from iterate_leaves(inner, join_key(key, f"datasets.{index}"))
+    else:
+        yield key, dataset
+
+
+def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each head that counts the data set's classes.
+
+    Args:
+        model: The config's model.
+    """
+    for key, node in iterate_dicts(model, "model"):
+        kind = str(node.get("type")).rpartition(".")[2]
+        is_other = kind in _OTHER_HEADS or not _OTHER_COUNTS.isdisjoint(key.split("."))
+        if "num_classes" in node and not is_other:
+            yield key, node
+
+
+def iterate_panoptic_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each part that counts things and stuff apart.
+
+    Args:
+        model: The config's model; Mask2Former's and MaskFormer's heads count so in mmdet.
+    """
+    for key, node in iterate_dicts(model, "model"):
+        if THINGS in node:
+            yield key, node
+
+
+def class_count(head: dict[str, Any]) -> Any:
+    """Return how many classes a head of either kind counts, as its config says."""
+    if THINGS in head:
+        return head[THINGS] + (head.get(STUFF) or 0)
+    return head["num_classes"]
+
+
+def family_of(config: dict[str, Any]) -> str | None:
+    """Return ``"semantic"`` or ``"instance"`` by the model's parts, None where they tell nothing.
+
+    Args:
+        config: The whole config.
+    """
+    model = config.get("model") or {}
+    if "decode_head" in model:
+        return "semantic"
+    if not {"roi_head", "bbox_head", "mask_head", "panoptic_head"}.isdisjoint(model):
+        return "instance"
+    return None
+
+
+def find_test_dataset(config: Config) -> Mapping[str, Any]:
+    """Return the first dataset of the test (else the validation) loader, or an empty dict."""
+    for loader in ("test_dataloader", "val_dataloader"):
+        dataset = (config.get(loader) or {}).get("dataset")
+        if dataset:
+            _, leaf = next(iterate_leaves(dataset, ""))
+            return leaf
+    return {}
+
+
+def find_test_pipeline(config: Config) -> Sequence[Any]:
+    """Return the transforms of the test dataset, else those that the config calls by that name.
+
+    Raises:
+        ConfigError: It has neither.
+    """
+    pipeline = find_test_dataset(config).get("pipeline") or config.get("test_pipeline")
+    if not pipeline:
+        message = "cannot read images for this model: its config has no test pipeline."
+        hint = "give it a test_dataloader, whose dataset has a pipeline."
+        raise ConfigError(message, where="test_dataloader.dataset.pipeline", hint=hint)
+    found: Sequence[Any] = pipeline
+    return found

@@ -8,6 +8,7 @@ rooms, circles and private names count them.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -410,3 +411,13 @@ def test_a_room_is_entered_by_the_modules_that_its_face_lists(room: str) -> None
     }
 
     assert sorted(used) == listed
+
+
+def test_architecture_tells_the_story_of_each_room() -> None:
+    """A room without a story, or a story without its room, is a page that nobody can trust."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(zoo/[\w/]*)` \| \S", text, re.MULTILINE)
+
+    there = {f"{path.parent.relative_to(ROOT)}/" for path in MODULES.values()}
+
+    assert sorted(told) == sorted(there)

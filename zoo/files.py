@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole files or none: results appear under their names only when complete; and their digests."""
+"""Files as wholes: written entirely or not at all, their digests, and ``~`` in their paths.
+
+Written here, not taken from ``atomicwrites`` or ``safer``, which are no longer maintained or do
+not flush to the disk. TOML and JSON are read by :mod:`zoo.documents`.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,66 +16,55 @@ from typing import IO, Any
 
 from zoo.errors import CheckpointError, DataError
 
-__all__ = ["digest_of_file", "open_atomically", "replace_file"]
+__all__ = [
+    "digest_of_file",
+    "expand_home",
+    "is_disk_full",
+    "open_atomically",
+    "open_whole",
+    "replace_file",
+    "unwritable",
+    "write_file",
+]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, replacing what was there.
-
-    Missing folders are made. Whatever stops the writing, ``path`` keeps what it held before.
-
-    Raises:
-        DataError: The folder or the file cannot be written, as on a full disk.
-    """
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def _placed(path: Path, staged: Path) -> Iterator[None]:
+    """Move what the block writes to ``staged`` into place if it ends well, else remove it."""
     try:
-        if path.exists() and not path.is_file():  # a device would be gone afterwards
-            message = f"cannot write {path.name!r}: found a folder or a device, expected a file."
-            raise DataError(message, path=path, hint="name another file with --out.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged.write_bytes(data)
+        yield
         staged.replace(path)
-    except OSError as error:
-        message = f"cannot write {path.name!r}: {error.strerror or error}."
-        hint = "check the space and the rights there, or name another folder with --out."
-        raise DataError(message, path=path, hint=hint) from error
     finally:
         with suppress(OSError):  # it was moved, or its folder never came to be
             staged.unlink()
 
 
 @contextmanager
-def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open ``path`` for writing; it appears, or is replaced, only when all is on the disk.
-
-    The bytes go to ``.NAME.part`` in the same folder. Whatever stops the writing, even a kill,
-    ``path`` holds what it held before.
+def open_whole(
+    path: Path, staged: Path, mode: str = "wb", *, is_durable: bool = True
+) -> Iterator[IO[Any]]:
+    """Open ``path`` for writing; it appears, or is replaced, only when all was written.
 
     Args:
         path: The file to write; its folder is made.
+        staged: Where the bytes go until then, in the same folder; removed if the writing fails.
         mode: ``"wb"`` or ``"w"`` (UTF-8).
+        is_durable: Whether the bytes are on the disk before the file appears, which takes some ms.
 
     Raises:
-        CheckpointError: The file cannot be written, as on a full disk.
+        OSError: The file cannot be written, as on a full disk; it holds what it held before.
     """
-    target = Path(path)
-    staged = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with staged.open(mode, encoding=None if "b" in mode else "utf-8") as stream:
-            yield stream
+    encoding = None if "b" in mode else "utf-8"
+    with _placed(path, staged), staged.open(mode, encoding=encoding) as stream:
+        yield stream
+        if is_durable:
             stream.flush()
             os.fsync(stream.fileno())
-        staged.replace(target)
-        _sync_folder(target.parent)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"cannot write {target.name!r}: {reason}; what was there before is untouched."
-        hint = "check the space and the rights there, or choose another folder."
-        raise CheckpointError(msg, path=target, hint=hint) from error
-    finally:
-        with suppress(OSError):  # it was moved, or its folder never came to be
-            staged.unlink()
+    if is_durable:
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -84,7 +77,97 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a checkpoint for writing; it appears, or is replaced, only when all is on the disk.
+
+    The bytes go to ``.NAME.part`` in the same folder, which the next try overwrites. Whatever stops
+    the writing, even a kill, ``path`` holds what it held before.
+
+    Args:
+        path: The file to write; its folder is made.
+        mode: ``"wb"`` or ``"w"`` (UTF-8).
+
+    Raises:
+        CheckpointError: The file cannot be written, as on a full disk.
+    """
+    target = Path(path)
+    try:
+        with open_whole(target, target.with_name(f".{target.name}.part"), mode) as stream:
+            yield stream
+    except OSError as error:
+        reason = error.strerror or str(error)
+        msg = f"cannot write {target.name!r}: {reason}; what was there before is untouched."
+        hint = "check the space and the rights there, or choose another folder."
+        raise CheckpointError(msg, path=target, hint=hint) from error
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a result; it appears, or is replaced, only when all was written.
+
+    Args:
+        path: The file to write; its folder is made.
+        data: All of it.
+
+    Raises:
+        DataError: The folder or the file cannot be written, as on a full disk.
+    """
+    # Two processes may write the same file, such as two plots of one run.
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if path.exists() and not path.is_file():  # a device would be gone afterwards
+            message = f"cannot write {path.name!r}: found a folder or a device, expected a file."
+            raise DataError(message, path=path, hint="name another file with --out.")
+        with _placed(path, staged):
+            staged.write_bytes(data)
+    except OSError as error:
+        message = f"cannot write {path.name!r}: {error.strerror or error}."
+        hint = "check the space and the rights there, or name another folder with --out."
+        raise DataError(message, path=path, hint=hint) from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write one file of a folder that itself appears whole, and the folders that it lies in.
+
+    Raises:
+        DataError: The disk is full, or the place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """Return the error of a place that cannot be written, for want of space or of rights."""
+    message = f"cannot write {path.name!r}: {error.strerror or error}."
+    hint = "give another --out."
+    if error.errno in _FULL:
+        hint = "free some space, or give an --out on another disk."
+    return DataError(message, path=path, hint=hint)
+
+
+def is_disk_full(error: DataError) -> bool:
+    """Return whether `unwritable` made ``error`` for want of space."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+
+
 def digest_of_file(path: Path) -> str:
-    """Return the sha256 of a file, 64 hex digits."""
+    """Return the sha256 of a file, 64 hex digits.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    import hashlib  # here: a listing needs no digest, and OpenSSL takes a while to load
+
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path as a user writes it, its ``~`` or ``~user`` replaced by that folder.
+
+    Where no such user or home is known, the path stays as it is: a file may be called that.
+    """
+    return Path(os.path.expanduser(path))

@@ -54,7 +54,8 @@ from zoo.data.source.reading import read_file
 from zoo.data.source.source import Source, SourceFile, open_source
 from zoo.data.source.spelling import compose, find_near
 from zoo.data.source.synthetic import Synthetic
-from zoo.data.staging import check_places, staged_folder, write_file
+from zoo.data.staging import check_places, staged_folder
+from zoo.files import write_file
 
 __all__ = [
     "IGNORE_INDEX",

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 
 from zoo.errors import DataError
+from zoo.files import unwritable
 
-__all__ = ["check_places", "is_disk_full", "staged_folder", "write_file"]
+__all__ = ["check_places", "staged_folder"]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LOCK, _CONTENT = "lock", "content"
 
 
@@ -42,32 +42,6 @@ def check_places(source: Path, out: Path) -> None:
         return
     message = f"cannot prepare into {str(out)!r}: {reason}."
     raise DataError(message, path=out, hint="give another --out, outside the source.")
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write one file, and the folders that it lies in.
-
-    Raises:
-        DataError: The disk is full, or the place cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> DataError:
-    message = f"cannot write {path.name!r}: {error.strerror or error}."
-    hint = "give another --out."
-    if error.errno in _FULL:
-        hint = "free some space, or give an --out on another disk."
-    return DataError(message, path=path, hint=hint)
-
-
-def is_disk_full(error: DataError) -> bool:
-    """Return whether :func:`write_file` raised ``error`` for want of space."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
 
 
 @contextmanager
@@ -114,7 +88,7 @@ def _make_parents(out: Path, made: list[Path]) -> None:
         try:
             parent.mkdir(exist_ok=True)
         except OSError as error:
-            raise _unwritable(out, error) from error
+            raise unwritable(out, error) from error
         made.insert(0, parent)
 
 
@@ -133,7 +107,7 @@ def _locked_folder(out: Path) -> Iterator[Path]:
             (around / _CONTENT).mkdir(parents=True)
             lock = (around / _LOCK).open("wb")
         except OSError as error:
-            raise _unwritable(out, error) from error
+            raise unwritable(out, error) from error
         with lock:
             with suppress(OSError):  # a file system without locks: the next run leaves this be
                 _lock(lock)
@@ -154,7 +128,7 @@ def _rename(staging: Path, out: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise _occupied(out) from error
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
 
 
 def _remove_stale(out: Path) -> None:

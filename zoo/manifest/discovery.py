@@ -14,6 +14,7 @@ from pathlib import Path
 
 from zoo.documents import DocumentError, read_file
 from zoo.errors import ManifestError
+from zoo.files import expand_home
 from zoo.manifest.reading import LIMITS, MANIFEST_NAME
 from zoo.texts import printable
 
@@ -134,7 +135,7 @@ def _path_folders() -> list[Path]:
     for text in os.environ.get("ZOO_PLUGIN_PATH", "").split(os.pathsep):
         if not text:
             continue
-        folder = Path(os.path.expanduser(text))
+        folder = expand_home(text)
         if os.path.isdir(folder):
             folders.append(folder)
         else:

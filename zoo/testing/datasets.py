@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo.data.source.synthetic import MARK_NAME, Synthetic, mark_sample
+from zoo.files import digest_of_file
 from zoo.loading import load_target
 from zoo.manifest.rows import DatasetRow
 from zoo.testing.subject import Subject
@@ -239,7 +239,7 @@ def _first(items: list[Any]) -> Any:
 def _digests(folder: Path) -> dict[str, str]:
     base = folder if folder.is_dir() else folder.parent
     return {
-        path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(base).as_posix(): digest_of_file(path)
         for path in sorted(base.rglob("*"))
         if path.is_file()
     }

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from zoo.errors import DownloadError
+from zoo.files import expand_home
 from zoo.manifest.rows import WeightsRow
 from zoo.weights.folders import home_expanded
 
@@ -82,7 +83,7 @@ def cache_folder() -> Path:
 def _user_cache_folder() -> Path:
     if _SYSTEM == "linux":  # as platformdirs has it, which a listing need not import then
         base = os.environ.get("XDG_CACHE_HOME", "")
-        return Path(base if base.strip() else os.path.expanduser("~/.cache"), "zoo")
+        return Path(base if base.strip() else expand_home("~/.cache"), "zoo")
     from platformdirs import user_cache_path
 
     return user_cache_path("zoo")

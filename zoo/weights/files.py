@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from zoo.catalog import Found
 from zoo.errors import DownloadError, HashMismatchError
+from zoo.files import digest_of_file
 from zoo.manifest.rows import WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
 from zoo.weights.row_check import check_row
@@ -162,8 +162,7 @@ def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
             raise HashMismatchError(
                 msg, expected=sha256, actual="not computed", where=path, hint=hint
             )
-        with path.open("rb") as stream:
-            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+        actual = digest_of_file(path)
     except OSError as error:
         msg = f"cannot read the weights {path.name!r}: {error.strerror or error}."
         raise DownloadError(msg, where=path, hint="check the rights of the file.") from error

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from zoo.errors import DownloadError
+from zoo.files import expand_home
 
 __all__ = ["home_expanded", "state_folder"]
 
@@ -22,12 +23,12 @@ def home_expanded(text: str | os.PathLike[str], where: str) -> Path:
     Raises:
         DownloadError: There is no such user, or no home folder.
     """
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
+    path = expand_home(text)
+    if path.parts and path.parts[0].startswith("~"):
         message = f"cannot use the path {os.fspath(text)!r}: no home folder is known for it."
         hint = "write the whole path, without ~."
-        raise DownloadError(message, where=where, hint=hint) from error
+        raise DownloadError(message, where=where, hint=hint)
+    return path
 
 
 def state_folder() -> Path | None:
@@ -37,7 +38,7 @@ def state_folder() -> Path | None:
     """
     try:
         if str(sys.platform).startswith("linux"):  # as platformdirs does, whose import takes 6 ms
-            state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
+            state = expand_home(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
             return state / "zoo" if state.is_absolute() else None
         from platformdirs import user_state_path
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.errors import ConflictError, DownloadError
+from zoo.files import open_whole
 from zoo.texts import shown
 from zoo.weights.folders import home_expanded
 
@@ -163,14 +164,8 @@ def _write(file: Path, pins: dict[str, Pin]) -> None:
     rows = [asdict(pins[name]) for name in sorted(pins)]
     text = json.dumps({"format": _FORMAT, "weights": rows}, indent=1, ensure_ascii=False)
     staged = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with staged.open("w", encoding="utf-8") as stream:
-            stream.write(f"{text}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.replace(file)
-    finally:
-        staged.unlink(missing_ok=True)
+    with open_whole(file, staged, "w") as stream:
+        stream.write(f"{text}\n")
 
 
 def _check_same(file: Path, known: Pin | None, pin: Pin) -> None:

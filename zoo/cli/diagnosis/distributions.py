@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, entry_points
 from typing import TYPE_CHECKING
 
 from zoo.cli.diagnosis.finding import Finding, reinstall_line
+from zoo.files import digest_of_file
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -159,8 +159,7 @@ def _differs(distribution: Distribution, name: str, digest: str) -> bool:
     if kind != "sha256":
         return False
     try:
-        with open(str(distribution.locate_file(name)), "rb") as stream:
-            found = hashlib.file_digest(stream, kind).digest()
+        found = bytes.fromhex(digest_of_file(Path(str(distribution.locate_file(name)))))
     except OSError:
         return True
     return base64.urlsafe_b64encode(found).decode().rstrip("=") != value

@@ -23,9 +23,9 @@ from zoo.data.pictures.pixels import (
     resize_image,
     resize_mask,
 )
-from zoo.data.staging import write_file
 from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
+from zoo.files import write_file
 
 if TYPE_CHECKING:
     import numpy as np

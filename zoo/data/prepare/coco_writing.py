@@ -11,7 +11,7 @@ from typing import Any
 from zoo.data.layout.prepared import DatasetIdentity, WindowFile
 from zoo.data.layout.splits import SPLITS
 from zoo.data.pictures.digests import digest_bytes
-from zoo.data.staging import write_file
+from zoo.files import write_file
 
 __all__ = ["write_annotations"]
 

@@ -12,7 +12,7 @@ from zoo.data.layout.plan import Item, Plan
 from zoo.data.layout.prepared import Prepared, PreparedFile, splits_of
 from zoo.data.layout.splits import SPLITS
 from zoo.data.report import Report
-from zoo.data.staging import write_file
+from zoo.files import write_file
 
 __all__ = ["Twin", "note_twins", "write_facts"]
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
-from zoo.data.staging import is_disk_full
 from zoo.errors import DataError
+from zoo.files import is_disk_full
 
 __all__ = ["Progress", "run_jobs"]
 

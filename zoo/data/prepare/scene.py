@@ -30,8 +30,8 @@ from zoo.data.pictures.turning import TURNED
 from zoo.data.prepare.instance import Instance, Scene, keep_inside
 from zoo.data.report import ReportLine
 from zoo.data.source.source import Source
-from zoo.data.staging import write_file
 from zoo.errors import DataError
+from zoo.files import write_file
 
 if TYPE_CHECKING:
     from zoo.data.pictures.pixels import Image

@@ -16,6 +16,7 @@ from typing import Any
 from zoo.documents import DocumentError, Limits, parse_json
 from zoo.errors import DataError
 from zoo.fields import Fields
+from zoo.files import write_file
 
 __all__ = ["MARK_NAME", "Synthetic", "mark_sample", "read_mark"]
 
@@ -70,7 +71,7 @@ class Synthetic:
 def mark_sample(folder: Path, synthetic: Synthetic) -> None:
     """Leave the mark in a raw folder that a plugin drew."""
     text = json.dumps({"schema": _SCHEMA, **synthetic.to_dict()}, indent=2, ensure_ascii=False)
-    (folder / MARK_NAME).write_text(f"{text}\n", encoding="utf-8")
+    write_file(folder / MARK_NAME, f"{text}\n".encode())
 
 
 def read_mark(data: bytes, where: str) -> Synthetic:

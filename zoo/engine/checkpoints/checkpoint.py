@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from zoo.engine.checkpoints.kept import find_checkpoint
 from zoo.engine.checkpoints.pickles import read_pickled
 from zoo.engine.checkpoints.tensor_stand_ins import NotDense
 from zoo.errors import CheckpointError
+from zoo.files import expand_home
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,7 +101,7 @@ def load_checkpoint(
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
         CheckpointError: The file is missing, broken, or holds no weights.
     """
-    file = Path(os.path.expanduser(path))
+    file = expand_home(path)
     if file.suffix == ".safetensors":
         from zoo.engine.checkpoints.published import find_dataset_meta, read_tensors
 

@@ -21,6 +21,7 @@ from zoo.catalog import read_catalog
 from zoo.engine.config.pretrained_url import is_url, read_url
 from zoo.engine.config.tree import iterate_dicts, join_key
 from zoo.errors import ConfigError, ZooError
+from zoo.files import expand_home
 from zoo.manifest.rows import InitializerRow
 
 __all__ = ["Wanted", "find_wanted", "map_pretrained"]
@@ -111,7 +112,7 @@ def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:
 
 def _is_name(choice: str) -> bool:
     """Return whether weights are called by a name of the catalog, as `zoo list` has them."""
-    path = Path(os.path.expanduser(choice))
+    path = expand_home(choice)
     is_path = path.suffix in _WEIGHT_SUFFIXES or len(path.parts) != 1 or os.path.exists(path)
     return not (choice == "none" or is_url(choice) or is_path)
 
@@ -145,7 +146,7 @@ def _brings_weights(name: Any) -> bool:
 
 
 def _start_from(config: dict[str, Any], choice: str | Path) -> None:
-    path = Path(os.path.expanduser(choice))
+    path = expand_home(choice)
     if not os.path.isfile(path):
         message = f"no pretrained weights at {str(path)!r}: expected a file."
         hint = "--pretrained takes FILE, URL or none; this config names no remote weights."
@@ -154,7 +155,7 @@ def _start_from(config: dict[str, Any], choice: str | Path) -> None:
 
 
 def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:
-    path = Path(os.path.expanduser(choice))
+    path = expand_home(choice)
     if os.path.isdir(path):
         return _find_in_folder(path, item)
     if not os.path.isfile(path):

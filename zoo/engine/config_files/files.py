@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.errors import ConfigError, UnknownNameError, ZooError
+from zoo.files import expand_home
 from zoo.names import hint_near, near_names
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def find_config_file(name_or_path: str | Path) -> Path:
         ConfigError: The file exists and has none of the suffixes of a config; or it is a folder.
     """
     text = str(name_or_path)
-    path = Path(os.path.expanduser(text))
+    path = expand_home(text)
     if os.path.isfile(path):
         return _with_known_suffix(path)
     if "::" in text:

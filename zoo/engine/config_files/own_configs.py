@@ -7,11 +7,11 @@ user's folder of state, not in the cache, which may be shared with others.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from zoo.files import digest_of_file
 from zoo.weights.folders import state_folder
 
 __all__ = ["is_own", "note_own"]
@@ -26,7 +26,7 @@ def note_own(paths: Iterable[Path]) -> None:
     Args:
         paths: Files; those that are not there are passed over.
     """
-    digests = {_digest(path) for path in paths if path.is_file()} - _noted()
+    digests = {digest_of_file(path) for path in paths if path.is_file()} - _noted()
     note = _note_file()
     if note is None or not digests:
         return
@@ -42,13 +42,9 @@ def note_own(paths: Iterable[Path]) -> None:
 def is_own(path: Path) -> bool:
     """Return whether a config is, byte for byte, one that a run of this user wrote."""
     try:
-        return _digest(path) in _noted()
+        return digest_of_file(path) in _noted()
     except OSError:
         return False
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _noted() -> set[str]:

@@ -21,6 +21,7 @@ from zoo.engine.config_files.own_configs import is_own
 from zoo.engine.config_files.safe_yaml import read_yaml
 from zoo.engine.patching import exchanged
 from zoo.errors import ConfigError
+from zoo.files import expand_home
 
 __all__ = ["admit_config", "is_foreign", "naming_foreign"]
 
@@ -76,7 +77,7 @@ def admit_config(path: Path) -> None:
     Raises:
         ConfigError: It is a stranger's, and ``ZOO_NO_FOREIGN_CODE`` is set, but to 0.
     """
-    file = Path(os.path.realpath(os.path.expanduser(path)))
+    file = Path(os.path.realpath(expand_home(path)))
     if file in _ADMITTED or not file.is_file() or not is_foreign(file):
         return
     if os.environ.get("ZOO_NO_FOREIGN_CODE", "0") not in ("", "0"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from zoo.engine.checkpoints.kept import choose_checkpoint
 from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError
+from zoo.files import expand_home
 
 __all__ = ["ModelFiles", "find_model_files", "is_weights_name"]
 
@@ -63,7 +64,7 @@ def find_model_files(
         ManifestError: The row of the weights contradicts their file.
         CheckpointError: No such file or folder, or one that is no model.
     """
-    path = Path(os.path.expanduser(spec))
+    path = expand_home(spec)
     if os.path.isdir(path):
         return _in_work_dir(path)
     if os.path.isfile(path):
@@ -80,7 +81,7 @@ def find_model_files(
 
 def is_weights_name(spec: str) -> bool:
     """Return whether a model is called by a weights name, rather than by a file or a folder."""
-    path = Path(os.path.expanduser(spec))
+    path = expand_home(spec)
     is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
     return not (is_path or os.path.isdir(path) or os.path.isfile(path))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from zoo.documents import DocumentError, Limits, parse_json, read_file
 from zoo.errors import DataError
-from zoo.files import digest_of_file
+from zoo.files import digest_of_file, open_whole
 
 if TYPE_CHECKING:
     from zoo.engine.prediction.predictor import Predictor
@@ -143,12 +143,10 @@ class Journal:
             DataError: It cannot be written.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             staged = self.path.with_name(f"{self.path.name}.part")
-            with staged.open("wb") as stream:
+            with open_whole(self.path, staged, is_durable=False) as stream:
                 for line in ({"schema": _SCHEMA, **self._facts}, *kept):
                     stream.write(_encoded(line))
-            staged.replace(self.path)
             self._stream = self.path.open("ab")
         except OSError as error:
             raise self._unwritable(error) from error

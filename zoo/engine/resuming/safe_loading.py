@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from zoo.engine.patching import exchanged
 from zoo.engine.resuming.place import Place, find_hook
 from zoo.engine.resuming.schedules import ScheduleNote
 from zoo.errors import CheckpointError
+from zoo.files import expand_home
 
 __all__ = ["load_for_mmengine", "safe_loading"]
 
@@ -63,7 +63,7 @@ def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
         msg = f"cannot load weights from {text!r}: found {scheme.group()}, expected a local file."
         hint = "download it and give --pretrained FILE, or write its path where the address stands."
         raise CheckpointError(msg, path=text, hint=hint)
-    path = Path(os.path.expanduser(text))
+    path = expand_home(text)
     if path.suffix == ".safetensors":
         from zoo.engine.checkpoints.published import read_tensors
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cli.diagnosis.finding import Finding, reinstall_line

@@ -37,7 +37,11 @@ __all__ = ["command"]
     default=None,
     help="See images of instances through windows or as a whole (default: as `zoo predict` does).",
 )
-@click.option("--show-dir", type=click.Path(), help="Draw every image into this folder.")
+@click.option(
+    "--show-dir",
+    type=click.Path(file_okay=False),
+    help="Draw prediction, truth and difference of every image into this folder, worst first.",
+)
 @click.option("--show", is_flag=True, help="Open a window for every image; needs a display.")
 @click.option("--wait-time", type=float, default=2.0, show_default=True, help="Its seconds.")
 @trust_option
@@ -73,7 +77,7 @@ def command(
     from zoo.engine.config.reading import read_config
     from zoo.engine.dataset.facts import labels_of
     from zoo.engine.measuring.test import measured_split, test
-    from zoo.engine.measuring.test_extras import draw_while_testing
+    from zoo.engine.measuring.test_extras import show_while_testing
     from zoo.engine.measuring.window_tests import seen_text
 
     with log_on_stderr():
@@ -81,8 +85,8 @@ def command(
         resolved = read_config(
             config, cfg_options=cfg_options, data=data, pretrained="none", work_dir=work_dir
         )
-        if show_dir is not None or show:
-            draw_while_testing(resolved, show_dir, show=show, wait_s=wait_time)
+        if show:
+            show_while_testing(resolved, wait_s=wait_time)
         split = measured_split(resolved, split)
         metrics = test(
             resolved,
@@ -93,6 +97,7 @@ def command(
             tta=tta,
             tiles=tiles,
             cfg_options=cfg_options,
+            show_dir=show_dir,
         )
     numbers = {name: getattr(value, "item", lambda v=value: v)() for name, value in metrics.items()}
     if as_json:

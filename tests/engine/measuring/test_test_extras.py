@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenMMLab's --tta and --show-dir: what is augmented, what is drawn, what is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from zoo.engine.config.reading import read_config
 from zoo.engine.measuring.test import test as run_test
-from zoo.engine.measuring.test_extras import draw_while_testing, use_test_time_augmentation
+from zoo.engine.measuring.test_extras import show_while_testing, use_test_time_augmentation
 from zoo.errors import ConfigError
 
 pytestmark = pytest.mark.mm
@@ -63,35 +64,84 @@ def test_tta_without_its_parts_refuses(config: Any) -> None:
         use_test_time_augmentation(config)
 
 
-def test_show_dir_when_given_holds_a_picture_of_every_image(
-    config: Any, checkpoint: Path, tmp_path: Path, squares_data: Path
+def squares_score(predicted: Any, truth: Any) -> float:
+    """Return by hand the mean Dice of both classes, of which none is called background."""
+    dice = []
+    for index in (0, 1):
+        found, wanted = predicted == index, truth == index
+        total = int(found.sum() + wanted.sum())
+        if total:
+            dice.append(2 * int((found & wanted).sum()) / total)
+    return sum(dice) / len(dice)
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_show_dir_when_given_holds_a_picture_of_every_image_the_worst_first(
+    config: Any, checkpoint: Path, tmp_path: Path, squares_data: Path, tta: bool
 ) -> None:
-    """Every image of the split is drawn, not one in fifty."""
-    draw_while_testing(config, tmp_path / "shown")
+    """Every image of the split, numbered by its score, which is Dice worked out here."""
+    import cv2
 
-    run_test(config, checkpoint)
+    from zoo.engine.prediction.predictor import Predictor
 
+    config.dump(str(tmp_path / "c.py"))
+    run_test(config, checkpoint, tta=tta, show_dir=tmp_path / "shown")
+
+    index = json.loads((tmp_path / "shown" / "index.json").read_text())
+    rows = index["pictures"]
     stems = (squares_data / "splits" / "test.txt").read_text().split()
-    drawn = [path.name for path in (tmp_path / "shown").rglob("*.png")]
-    assert len(stems) > 0
-    assert all(any(stem in name for name in drawn) for stem in stems)
+    assert sorted(Path(row["file"]).stem for row in rows) == sorted(stems)
+    assert [row["picture"][:4] for row in rows] == [f"{n:03d}_" for n in range(1, len(rows) + 1)]
+    assert [row["score"] for row in rows] == sorted(row["score"] for row in rows)
+    drawn = sorted(path.name for path in (tmp_path / "shown").glob("*.png"))
+    assert drawn == sorted(row["picture"] for row in rows)
+    if not tta:
+        predictor = Predictor(f"{tmp_path / 'c.py'},{checkpoint}")
+        for row in rows:
+            result: Any = predictor(row["file"])
+            mask = cv2.imread(str(squares_data / "masks" / Path(row["file"]).name), 0)
+            assert row["score"] == pytest.approx(squares_score(result.labels, mask))
 
 
-def test_show_dir_for_mmdet_names_the_hooks_own_folder(tmp_path: Path) -> None:
-    """mmdet's hook keeps the folder itself."""
+def test_show_dir_when_used_again_holds_the_pictures_of_the_last_test(
+    config: Any, checkpoint: Path, tmp_path: Path
+) -> None:
+    """Those of an earlier test go, and nothing else does."""
+    folder = tmp_path / "shown"
+    run_test(config, checkpoint, show_dir=folder)
+    first = json.loads((folder / "index.json").read_text())
+    renamed = folder / first["pictures"][0]["picture"]
+    renamed.rename(folder / "999_old.png")
+    first["pictures"][0]["picture"] = "999_old.png"
+    (folder / "index.json").write_text(json.dumps(first))
+    (folder / "mine.png").write_bytes(b"mine")
+
+    run_test(config, checkpoint, show_dir=folder)
+
+    assert not (folder / "999_old.png").exists()
+    assert (folder / "mine.png").read_bytes() == b"mine"
+    second = json.loads((folder / "index.json").read_text())
+    assert {path.name for path in folder.glob("0*.png")} == {
+        row["picture"] for row in second["pictures"]
+    }
+
+
+def test_show_without_a_hook_refuses_and_names_another_way() -> None:
+    """There is nothing that could open a window."""
     from mmengine.config import Config
 
-    hook = {"visualization": {"type": "DetVisualizationHook"}}
-    config = Config({"default_hooks": hook, "visualizer": {}})
-
-    draw_while_testing(config, tmp_path / "shown")
-
-    assert config.default_hooks.visualization.test_out_dir == str(tmp_path / "shown")
+    with pytest.raises(ConfigError, match="no visualisation hook") as caught:
+        show_while_testing(Config({"default_hooks": {}}))
+    assert "--show-dir" in str(caught.value.hint)
 
 
-def test_show_dir_without_a_hook_refuses() -> None:
-    """There is nothing that could draw."""
+def test_show_turns_on_the_configs_own_hook() -> None:
+    """For every image, in a window."""
     from mmengine.config import Config
 
-    with pytest.raises(ConfigError, match="no visualisation hook"):
-        draw_while_testing(Config({"default_hooks": {}}), "shown")
+    config = Config({"default_hooks": {"visualization": {"type": "SegVisualizationHook"}}})
+
+    show_while_testing(config, wait_s=3.0)
+
+    hook = config.default_hooks.visualization
+    assert (hook.draw, hook.show, hook.interval, hook.wait_time) == (True, True, 1, 3.0)

@@ -172,24 +172,31 @@ def test_protocol_of_a_published_row_says_how_images_were_seen(
     assert protocols == [{f"zoo test, CocoMetric, {way}"} for way in seen]
 
 
-def test_pictures_of_a_test_through_windows_are_drawn(read: ReadConfig, tmp_path: Path) -> None:
-    """OpenMMLab's hook draws what was found, masks included."""
+def test_pictures_of_a_test_through_windows_show_what_predict_finds(
+    read: ReadConfig, tmp_path: Path
+) -> None:
+    """Right, missed and false add up to what was found and to the truth; F1 is theirs."""
     import cv2
 
     from zoo.engine.measuring.test import test
-    from zoo.engine.measuring.test_extras import draw_while_testing
+    from zoo.engine.prediction.predictor import Predictor
 
-    config = read()
-    config.default_hooks = {"visualization": {"type": "DetVisualizationHook"}}
-    config.visualizer = {"type": "DetLocalVisualizer", "name": "v"}
-    draw_while_testing(config, tmp_path / "drawn")
+    test(read(), weights(tmp_path), show_dir=tmp_path / "drawn")
 
-    test(config, weights(tmp_path))
-
-    (path,) = (tmp_path / "drawn").rglob("*.png")
-    drawn = cv2.imread(str(path))
+    index = json.loads((tmp_path / "drawn" / "index.json").read_text())
+    (row,) = index["pictures"]
+    assert row["picture"] == "001_a.png"
+    result: Any = Predictor(str(tmp_path / "blobs_run"))(tmp_path / "data" / "a.png")
+    truth = discs()
+    ious = [
+        [(mask & disc).sum() / (mask | disc).sum() for disc in truth]
+        for mask in map(result.mask, range(len(result)))
+    ]
+    right = sum(max(row) >= 0.5 for row in ious)
+    assert row["score"] == pytest.approx(2 * right / (len(result) + len(truth)))
+    drawn = cv2.imread(str(tmp_path / "drawn" / row["picture"]))
     assert drawn is not None
-    assert drawn.max() > 200
+    assert drawn.shape[1] > 3 * SIDE
 
 
 def test_model_is_as_before_after_a_test_through_windows() -> None:

@@ -8,7 +8,7 @@ import contextlib
 import copy
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
+from zoo.engine.measuring.compared import Comparer
 from zoo.engine.measuring.per_image import PerImageValues, keeping_per_image
+from zoo.engine.measuring.pictures import TestPictures
 from zoo.engine.measuring.test_extras import use_test_time_augmentation
 from zoo.engine.measuring.window_tests import choose_windows, seeing_windows
 from zoo.engine.processes import join_processes, unwrap_model
@@ -65,6 +67,7 @@ def test(
     tta: bool = False,
     tiles: bool | None = None,
     cfg_options: Sequence[str] = (),
+    show_dir: str | Path | None = None,
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
@@ -86,6 +89,8 @@ def test(
         tiles: True to see images through the config's windows, False as a whole; None for what
             ``zoo predict`` does.
         cfg_options: What was laid over the config, as ``key=value``, for ``out`` to tell.
+        show_dir: A folder for a picture of each image, prediction beside truth; their names begin
+            with a number, the image of the lowest score first, and ``index.json`` lists them.
 
     Returns:
         Name -> value, in the units of the metrics (mmseg's are percent).
@@ -107,6 +112,7 @@ def test(
     with explaining(config, doing="use the config"):
         _check(config)
     tiling = choose_windows(config, tiles, tta=tta)
+    plain = copy.deepcopy(config)
     if tta:
         use_test_time_augmentation(config)
     join_processes(config)
@@ -121,12 +127,12 @@ def test(
             if out is None
             else keeping_per_image(runner.test_loop.evaluator)
         )
-        seeing = _seeing(runner, config, tiling)
-        with keeping as kept, seeing, watch_runner(runner), explaining_workers():
+        seeing, drawing = _seeing(runner, config, tiling), _drawing(runner, plain, show_dir)
+        with keeping as kept, seeing, drawing, watch_runner(runner), explaining_workers():
             metrics: dict[str, float] = runner.test()
         if out is not None and kept is not None:
-            way: dict[str, Any] = {"tta": tta, **_windows(config, tiling)}
-            way["cfg_options"] = [without_places(option) for option in cfg_options]
+            laid = [without_places(option) for option in cfg_options]
+            way = {"tta": tta, **_windows(config, tiling), "cfg_options": laid}
             _write(Path(out), _document(config, weights, split, way, metrics, kept))
     return metrics
 
@@ -137,6 +143,20 @@ def _check_images(runner: Runner, config: Config, split: str) -> None:
     if not len(loop.dataloader.dataset):
         message = f"cannot test: the split {split!r} has no images."
         raise DataError(message, where="test_dataloader.dataset", hint="choose another --split.")
+
+
+@contextlib.contextmanager
+def _drawing(runner: Runner, config: Config, folder: str | Path | None) -> Iterator[None]:
+    """Draw what is tested, by the pipeline of a config that is not augmented."""
+    if folder is None:
+        yield
+        return
+    dataset = runner.test_loop.dataloader.dataset
+    comparer = Comparer(config, dataset.metainfo, family_of(config) or "semantic")
+    pictures = TestPictures(Path(folder), comparer, dataset)
+    runner.register_hook(pictures, priority="VERY_LOW")
+    yield
+    pictures.rank()
 
 
 def _seeing(

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What OpenMMLab's test script can do beside measuring: augment the test, and draw it."""
+"""What OpenMMLab's test script can do beside measuring: augment the test, and show it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ConfigError
@@ -11,7 +10,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["draw_while_testing", "use_test_time_augmentation"]
+__all__ = ["show_while_testing", "use_test_time_augmentation"]
 
 _WHERE = "default_hooks.visualization"
 
@@ -39,15 +38,11 @@ def use_test_time_augmentation(config: Config) -> None:
     config.model = {**config.tta_model, "module": config.model}
 
 
-def draw_while_testing(
-    config: Config, folder: str | Path | None, *, show: bool = False, wait_s: float = 2.0
-) -> None:
-    """Turn on a config's visualisation hook for every image, in place.
+def show_while_testing(config: Config, *, wait_s: float = 2.0) -> None:
+    """Have a config's visualisation hook open a window for every image, in place.
 
     Args:
         config: A config whose ``default_hooks`` has a visualisation hook.
-        folder: Where the pictures go, or None.
-        show: Whether to open a window for each; needs a display.
         wait_s: Seconds that a window stays.
 
     Raises:
@@ -55,13 +50,8 @@ def draw_while_testing(
     """
     hook = (config.get("default_hooks") or {}).get("visualization")
     if not hook:
-        message = "cannot draw: the config has no visualisation hook."
-        hint = "add visualization=dict(type='SegVisualizationHook') to default_hooks."
+        message = "cannot open windows: the config has no visualisation hook."
+        hint = "add visualization=dict(type='SegVisualizationHook') to default_hooks, or give "
+        hint += "--show-dir, which needs none."
         raise ConfigError(message, where=_WHERE, hint=hint)
-    hook.update(draw=True, interval=1, show=show, wait_time=wait_s)
-    if folder is not None:
-        # mmseg's visualizer names the folder, mmdet's hook does.
-        if str(hook["type"]).rpartition(".")[2] == "DetVisualizationHook":
-            hook["test_out_dir"] = str(Path(folder).absolute())
-        else:
-            config.visualizer["save_dir"] = str(Path(folder).absolute())
+    hook.update(draw=True, interval=1, show=True, wait_time=wait_s)

@@ -3,4 +3,11 @@
 
 from __future__ import annotations
 
-__all__ = ["instances", "labels", "palette", "style"]
+__all__ = [
+    "instance_comparison",
+    "instances",
+    "label_comparison",
+    "labels",
+    "palette",
+    "style",
+]

@@ -31,7 +31,7 @@ class PlacedMask(Protocol):
     """A mask in the box that it fills."""
 
     @property
-    def pixels(self) -> NDArray[np.bool_]:
+    def pixels(self) -> NDArray[np.bool_] | NDArray[np.uint8]:
         """``(h, w)``, what it covers of its box."""
 
     @property
@@ -114,6 +114,8 @@ def outline_of_mask(mask: PlacedMask, color: tuple[int, int, int], scale: float 
         color: RGB.
         scale: Of the picture that is drawn on, against the image.
     """
+    if not mask.pixels.size:  # a mask without a pixel
+        return Outline([], color)
     cv2 = load_cv2()
     pixels, place = mask.pixels.astype(np.uint8), (mask.left_px, mask.top_px)
     found, _ = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=place)

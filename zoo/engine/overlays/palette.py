@@ -7,7 +7,16 @@ import colorsys
 import math
 from collections.abc import Sequence
 
-__all__ = ["default_palette", "is_background", "short_name", "to_rgb"]
+__all__ = [
+    "FALSE",
+    "MISSED",
+    "RIGHT",
+    "SWAPPED",
+    "default_palette",
+    "is_background",
+    "short_name",
+    "to_rgb",
+]
 
 MAX_NAME_CHARS = 40
 _BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "unlabeled", "unlabelled"})
@@ -21,6 +30,9 @@ _DISTINCT = (
     (240, 228, 66),
     (0, 114, 178),
 )
+
+# What a comparison with the truth shows, of the same colours.
+RIGHT, MISSED, FALSE, SWAPPED = _DISTINCT[0], _DISTINCT[2], _DISTINCT[3], _DISTINCT[4]
 
 
 def is_background(name: str) -> bool:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One tested image: what the model said and what is true, as arrays, drawn beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data import Window
+from zoo.data.coco.masks import MaskInRoi, encode_window, load_pycocotools, roi_of
+from zoo.engine.overlays.instance_comparison import Objects, compare_instances
+from zoo.engine.overlays.label_comparison import compare_labels
+from zoo.engine.overlays.palette import default_palette
+from zoo.engine.prediction.image_reader import ImageReader
+from zoo.engine.prediction.notices import join_notices, notices_of_config
+from zoo.engine.prediction.predictor import SCORE_THR
+from zoo.engine.scenes.opening import open_scene
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from numpy.typing import NDArray
+
+__all__ = ["Comparer"]
+
+
+class Comparer:
+    """Draws what a test says of each image.
+
+    Args:
+        config: Its test pipeline, without augmentation, reads the images.
+        metainfo: Of the data set: classes and, if it has one, palette.
+        task: ``semantic`` or ``instance``.
+    """
+
+    def __init__(self, config: Config, metainfo: Mapping[str, Any], task: str) -> None:
+        self._reader = ImageReader(config)
+        self._task = task
+        self._classes = tuple(metainfo.get("classes") or ())
+        colors = metainfo.get("palette")
+        has_colors = isinstance(colors, Sequence) and len(colors) == len(self._classes)
+        self._palette = colors if has_colors else default_palette(self._classes)
+        notice = join_notices(notices_of_config(config._cfg_dict))
+        self._notes = [notice] if notice else []
+
+    @property
+    def score_name(self) -> str:
+        """What the scores are."""
+        if self._task == "semantic":
+            return "mean Dice of the classes that occur, without the background"
+        return f"F1 at IoU 0.5, of instances with a score of {SCORE_THR:g} or more"
+
+    def file_of(self, sample: Any) -> str:
+        """Return the path of a sample's image.
+
+        Raises:
+            ConfigError: The test pipeline does not tell it.
+        """
+        path = sample.metainfo.get("img_path")
+        if path is None:
+            message = "cannot draw the tested images: the test pipeline packs no 'img_path'."
+            where = "test_dataloader.dataset.pipeline"
+            raise ConfigError(message, where=where, hint="name it in meta_keys.")
+        return str(path)
+
+    def draw(self, sample: Any, info: Mapping[str, Any]) -> tuple[NDArray[np.uint8], float | None]:
+        """Return the picture of one image, RGB, and its score.
+
+        Args:
+            sample: What the model gave, as OpenMMLab's metrics take it.
+            info: The data set's row of the image.
+        """
+        file = self.file_of(sample)
+        how: dict[str, Any] = {
+            "classes": self._classes,
+            "palette": self._palette,
+            "name": Path(file).name,
+        }
+        if self._task == "semantic":
+            predicted, truth = (_labels(sample, key) for key in ("pred_sem_seg", "gt_sem_seg"))
+            if predicted is None:
+                raise _without_result(sample)
+            if truth is not None and truth.shape != predicted.shape:
+                truth = None
+            image = self._reader.read(file).shown
+            return compare_labels(image, predicted, truth, notes=self._notes, **how)
+        if "pred_instances" not in sample:
+            raise _without_result(sample)
+        shape = tuple(int(side) for side in sample.metainfo["ori_shape"][:2])
+        notes = [f"Instances with a score of {SCORE_THR:g} or more.", *self._notes]
+        return compare_instances(
+            self._shown(file),
+            (shape[0], shape[1]),
+            _predicted(sample.pred_instances),
+            _truth(info, shape),
+            notes=notes,
+            **how,
+        )
+
+    def _shown(self, file: str) -> NDArray[np.uint8]:
+        if not self._reader.takes_pixels:
+            return self._reader.read(file).shown
+        with open_scene(file) as scene:
+            return scene.shown()
+
+
+def _without_result(sample: Any) -> ConfigError:
+    held = ", ".join(sorted(map(str, sample.keys()))) or "nothing"
+    message = f"cannot draw the tested images: the model's result holds {held}, expected "
+    message += "pred_sem_seg or pred_instances."
+    return ConfigError(message, where="--show-dir", hint="leave --show-dir out.")
+
+
+def _labels(sample: Any, key: str) -> NDArray[np.uint8] | None:
+    """Return ``(H, W)`` ids; what is no id of 8 bits counts as unknown."""
+    if key not in sample:
+        return None
+    ids = np.asarray(sample.get(key).data.squeeze(0).cpu())
+    return np.where((ids >= 0) & (ids < 255), ids, 255).astype(np.uint8)
+
+
+def _predicted(found: Any) -> Objects:
+    scores = np.asarray(found.scores.cpu(), np.float64)
+    order = [i for i in np.argsort(-scores, kind="stable").tolist() if scores[i] >= SCORE_THR]
+    masks = None
+    if "masks" in found:
+        given = found.masks
+        masks = [_as_mask(given[i]) for i in order]
+    boxes = np.asarray(found.bboxes.cpu(), np.float64).reshape(-1, 4)[order]
+    labels = np.asarray(found.labels.cpu(), np.int64)[order]
+    return Objects(boxes, labels, masks, np.zeros(len(order), bool))
+
+
+def _as_mask(given: Any) -> MaskInRoi:
+    """Return a mask from run lengths, a tensor or an array of the image's size."""
+    if not isinstance(given, Mapping):
+        pixels = np.asarray(given.cpu() if hasattr(given, "cpu") else given)
+        given = load_pycocotools().encode(np.asfortranarray(pixels.astype(np.uint8)))
+    mask = roi_of(dict(given))
+    assert isinstance(mask, MaskInRoi)  # noqa: S101 - for mypy: polygons alone are none
+    return mask
+
+
+def _truth(info: Mapping[str, Any], shape: Sequence[int]) -> Objects | None:
+    """Return the true objects of a data set's row, as mmdet's data sets have them."""
+    rows = info.get("instances")
+    if rows is None:
+        return None
+    window = Window(0, 0, shape[1], shape[0])
+    masks = [_as_mask(_rle(row["mask"], window)) for row in rows if row.get("mask")]
+    return Objects(
+        boxes=np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4),
+        labels=np.array([row["bbox_label"] for row in rows], np.int64),
+        masks=masks if len(masks) == len(rows) else None,
+        is_crowd=np.array([bool(row.get("ignore_flag")) for row in rows], bool),
+    )
+
+
+def _rle(mask: Any, window: Window) -> Any:
+    return mask if isinstance(mask, Mapping) else encode_window(list(mask), window)

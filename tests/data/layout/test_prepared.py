@@ -227,3 +227,20 @@ def test_read_report_when_damaged_then_refused(prepared: Path) -> None:
 
     with pytest.raises(DataError, match=r"cannot read report\.json"):
         read_report(prepared)
+
+
+def test_read_prepared_when_read_twice_then_parsed_once_until_it_changes(prepared: Path) -> None:
+    """A change of no byte's number is seen: by the time of it."""
+    first = read_prepared(prepared)
+    path = prepared / "dataset.json"
+    content = path.read_text()
+
+    again = read_prepared(prepared)
+    path.write_text(content.replace('"count": 1', '"count": 2', 1))
+
+    assert again is first
+    assert len(path.read_text()) == len(content)
+    with pytest.raises(DataError, match=r"dataset\.json"):
+        read_prepared(prepared)
+    path.write_text(content)
+    assert read_prepared(prepared) == first

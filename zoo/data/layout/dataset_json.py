@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def is_prepared(root: Path) -> bool:
 def read_prepared(root: Path) -> Prepared:
     """Return what a prepared folder says of itself; its pictures are not opened.
 
+    What did not change since it was read last in this process is not read again.
+
     Args:
         root: A folder that ``zoo data prepare`` wrote.
 
@@ -49,7 +52,25 @@ def read_prepared(root: Path) -> Prepared:
         DataError: It is no such folder, was written by a newer zoo, or its ``dataset.json`` and
             its split lists do not hold together.
     """
-    root = Path(root)
+    return _read(Path(root), _stamp(Path(root)))
+
+
+def _stamp(root: Path) -> tuple[object, ...]:
+    """Return what changes when a file does that is read: a command asks for its folder often."""
+    lists = (root / "splits" / f"{split}.txt" for split in SPLITS)
+    return tuple(_stamp_of_file(path) for path in (root / "dataset.json", *lists))
+
+
+def _stamp_of_file(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@lru_cache(maxsize=4)
+def _read(root: Path, stamp: tuple[object, ...]) -> Prepared:
     content = _read_content(root)
     try:
         prepared = _parse(root, content)

@@ -20,6 +20,7 @@ from zoo.documents import DocumentError, read_file
 from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
 from zoo.manifest.discovery import Candidate, candidates_in, find_candidates, warn
 from zoo.manifest.kinds import KINDS, kinds_of_registry
+from zoo.manifest.lookups import check_name, hint_listing
 from zoo.manifest.reading import LIMITS, read_manifest
 from zoo.manifest.rows import (
     ConfigRow,
@@ -132,6 +133,7 @@ class Catalog:
 
     def plugin(self, name: str) -> PluginRecord:
         """Return a plugin that can be used, by name."""
+        check_name("plugin", name)
         name = self.bare(name)
         records = [record for record in self.plugins if record.name == name]
         if not records:
@@ -189,6 +191,7 @@ class Catalog:
             name: ``Name``, ``plugin.Name`` or ``plugin``.
             task: ``semantic`` or ``instance``, to choose among a plugin's rows; None for any.
         """
+        check_name("dataset", name)
         name = self.bare(name)
         if not any(record.name == name for record in self.plugins):
             return self._find("dataset", name, lambda row: row.kind == "dataset")
@@ -235,6 +238,7 @@ class Catalog:
                 yield from (Found(record, row) for row in record.manifest.rows)
 
     def _find(self, kind: str, name: str, fits: Callable[[Row], bool]) -> Found:
+        check_name(kind, name)
         fitting = [found for found in self._all_rows() if fits(found.row)]
         matches = [found for found in fitting if found.row.name == name]
         matches = matches or [found for found in fitting if found.is_called(self.bare(name))]
@@ -271,16 +275,8 @@ class Catalog:
             names += [found.record.name for found in usable]
         near = near or near_names(rest or name, names)
         message = f"no {kind} named {name!r}."
-        hint = hint_near(near, _LISTED.get(kind, _LISTED["plugin"]))
+        hint = hint_near(near, hint_listing(kind))
         return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
-
-
-_LISTED = {
-    "config": "zoo config list shows all.",
-    "dataset": "zoo data list shows all.",
-    "weights": "zoo list shows all.",
-    "plugin": "zoo plugin list shows the plugins that were found.",
-}
 
 
 def _collapse_weights(usable: list[Found]) -> list[Found]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import ModuleType
 
 from zoo.catalog import Found, PluginRecord, read_catalog
-from zoo.errors import ConflictError, LoadError
+from zoo.errors import ConflictError, LoadError, UnknownNameError
+from zoo.manifest.kinds import KINDS
+from zoo.manifest.lookups import check_name
 from zoo.manifest.requirements import check_requirements
 from zoo.manifest.rows import Contribution, Manifest
 from zoo.names import hint_near, near_names
@@ -29,9 +31,15 @@ def load_contribution(kind: str, name: str) -> object:
         name: ``Name`` or ``plugin.Name``.
 
     Raises:
-        UnknownNameError: There is none.
+        UnknownNameError: There is no such kind, or none of that name.
         PluginError: Its plugin cannot be used, or importing it fails (``LoadError``).
     """
+    check_name("kind", kind)
+    if kind not in KINDS:
+        near = near_names(kind, KINDS)
+        message = f"no kind named {kind!r}."
+        hint = hint_near(near, f"there are {', '.join(KINDS)}.")
+        raise UnknownNameError(message, kind="kind", name=kind, near=near, hint=hint)
     return load_target(read_catalog().find(kind, name))
 
 

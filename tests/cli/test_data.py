@@ -113,3 +113,34 @@ def test_manifest_with_shares_that_are_none_is_refused(write_plugin: Write, shar
 
     with pytest.raises(ManifestError, match="shares"):
         read_manifest(package / "zoo_plugin.toml")
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize("out", ["sheet.png", "folder"])
+def test_show_replaces_the_sheet_that_is_there(
+    squares_data: Path, tmp_path: Path, out: str
+) -> None:
+    """As `zoo plot --out` does: the same command may be typed twice."""
+    path = tmp_path / out if out.endswith(".png") else tmp_path / out / "contact_sheet.png"
+    words = ["data", "show", str(squares_data), "--out", str(tmp_path / out)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    first = path.read_bytes()
+
+    done = CliRunner().invoke(main, [*words, "--count", "3"])
+
+    assert done.exit_code == 0, done.output
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert path.read_bytes() != first
+
+
+@pytest.mark.mm
+def test_show_over_a_file_that_is_no_picture_is_refused(squares_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    done = CliRunner().invoke(
+        main, ["data", "show", str(squares_data), "--out", str(tmp_path / "notes.txt")]
+    )
+
+    assert done.exit_code == 1
+    assert "\nHINT: " in done.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"

@@ -212,7 +212,12 @@ def _check_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> No
 
 @click.command(cls=ZooCommand)
 @click.argument("folder", metavar="DIR", type=_DIR)
-@click.option("--out", type=_DIR, required=True, help="The folder for the picture.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A folder for contact_sheet.png, or the name of a .png; an existing sheet is replaced.",
+)
 @click.option("--count", type=click.IntRange(min=1), default=12, show_default=True)
 def show(folder: Path, out: Path, count: int) -> None:
     """Write a contact sheet of the prepared folder DIR: images with their labels over them."""

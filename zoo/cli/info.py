@@ -23,6 +23,8 @@ __all__ = ["command"]
 def command(name: str, as_json: bool) -> None:
     """Show everything the manifests say of NAME: weights, old ones too, a config, a loss, ...
 
+    Of the path of a .safetensors, show what the file says of itself.
+
     NAME may be `plugin.Name`, and a kind before it (`loss/DiceLoss`, `plugin/lung_xray`) chooses
     among several things of one name.
     """
@@ -39,6 +41,9 @@ def command(name: str, as_json: bool) -> None:
 
 
 def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
+    file = _file_facts(catalog, name)
+    if file is not None:
+        return [file]
     kind, slash, bare = name.rpartition("/")
     bare = catalog.bare(bare)
     if kind == "plugin":
@@ -52,6 +57,26 @@ def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
         return [_plugin_facts(catalog, bare)]
     catalog.check_named(bare)
     return [_legacy_facts(catalog, kind if slash else "name", bare)]
+
+
+def _file_facts(catalog: Catalog, name: str) -> dict[str, Any] | None:
+    """Return what the file of a path says of itself, or None where the name is no such path.
+
+    Raises:
+        UnknownNameError: It looks like the path of a file, and there is none.
+    """
+    from zoo.errors import UnknownNameError
+    from zoo.files import expand_home
+    from zoo.weights.file_facts import WEIGHTS_SUFFIXES, describe_file
+
+    if not name.endswith(WEIGHTS_SUFFIXES):
+        return None
+    path = expand_home(name)
+    if path.is_file():
+        return describe_file(path, catalog)
+    message = f"no file named {name!r}, expected the path of one, or a name."
+    hint = "give the file's path, or the name that zoo list shows."
+    raise UnknownNameError(message, kind="file", name=name, hint=hint)
 
 
 def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:
@@ -166,15 +191,19 @@ def _unknown(catalog: Catalog, kind: str, name: str) -> Exception:
     return with_unread(unknown, unread)
 
 
-def _print_fact(fact: dict[str, Any], indent: str = "") -> None:
+def _print_fact(fact: dict[str, Any]) -> None:
     for key, value in fact.items():
-        if value in (None, (), [], ""):
+        if value in (None, (), [], {}, ""):
             continue
-        if isinstance(value, (list, tuple)) and isinstance(value[0], dict):
-            say(f"{indent}{key}:")
+        if isinstance(value, dict):
+            # What is nested deeper, as the lists of a run's images, is for --json.
+            plain = {k: v for k, v in value.items() if not isinstance(v, (dict, list))}
+            say(f"{key}:", *(f"  {k}: {v}" for k, v in plain.items()))
+        elif isinstance(value, (list, tuple)) and isinstance(value[0], dict):
+            say(f"{key}:")
             for each in value:
-                say(f"{indent}  - " + ", ".join(f"{k}={v}" for k, v in each.items()))
+                say("  - " + ", ".join(f"{k}={v}" for k, v in each.items()))
         elif isinstance(value, (list, tuple)):
-            say(f"{indent}{key}: {', '.join(map(str, value))}")
+            say(f"{key}: {', '.join(map(str, value))}")
         else:
-            say(f"{indent}{key}: {value}")
+            say(f"{key}: {value}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 __all__ = [
     "discovery",
     "kinds",
+    "lookups",
     "parameters",
     "reading",
     "requirements",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from zoo.catalog import Catalog, Found, read_catalog
 from zoo.errors import DownloadError, UnknownNameError
+from zoo.manifest.lookups import check_name
 from zoo.manifest.rows import LegacyRow, MetricValue, WeightsRow
 from zoo.names import hint_near, near_names
 from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
@@ -29,6 +30,7 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
         DownloadError: It is a legacy name, and no copy of the file was adopted.
         PluginError: The plugin that has it cannot be used.
     """
+    check_name("weights", name)
     catalog = catalog or read_catalog()
     try:
         return catalog.find_weights(name)

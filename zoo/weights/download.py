@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.catalog import Found, read_catalog
-from zoo.errors import DownloadError, HashMismatchError
-from zoo.manifest.rows import WeightsRow
+from zoo.errors import DownloadError, HashMismatchError, UnknownNameError
+from zoo.manifest.rows import UPSTREAM_TASKS, WeightsRow
+from zoo.texts import shown
 from zoo.weights.by_name import find_weights
 from zoo.weights.cache import cache_folder, part_path, weights_filename
 from zoo.weights.fetching.addresses import (
@@ -59,7 +60,7 @@ def list_weights(*, task: str | None = None, plugin: str | None = None) -> tuple
         plugin: Only those of this plugin; None for all.
 
     Raises:
-        UnknownNameError: There is no such plugin.
+        UnknownNameError: There is no such plugin or task.
 
     Example:
         ``[weights.name for weights in zoo.list_weights(task="semantic")]``
@@ -67,6 +68,10 @@ def list_weights(*, task: str | None = None, plugin: str | None = None) -> tuple
     catalog = read_catalog()
     if plugin is not None:
         catalog.plugin(plugin)
+    if task not in (None, *UPSTREAM_TASKS):
+        message = f"no task named {shown(task)}."
+        hint = f"there are {', '.join(UPSTREAM_TASKS)}."
+        raise UnknownNameError(message, kind="task", name=str(task), hint=hint)
     rows = [
         found.row
         for found in catalog.rows("weights")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoo.errors import DownloadError
 from zoo.files import expand_home
+from zoo.texts import shown
 
 __all__ = ["home_expanded", "state_folder"]
 
@@ -21,14 +22,23 @@ def home_expanded(text: str | os.PathLike[str], where: str) -> Path:
         where: Of what, as the name of a variable or an option.
 
     Raises:
-        DownloadError: There is no such user, or no home folder.
+        DownloadError: There is no such user, or no home folder; or it is no path.
     """
+    _check_path(text, where)
     path = expand_home(text)
     if path.parts and path.parts[0].startswith("~"):
         message = f"cannot use the path {os.fspath(text)!r}: no home folder is known for it."
         hint = "write the whole path, without ~."
         raise DownloadError(message, where=where, hint=hint)
     return path
+
+
+def _check_path(value: object, where: str) -> None:
+    """Raise where a caller from Python gives something else than a path."""
+    if not isinstance(value, (str, os.PathLike)):
+        message = f"cannot use the path {shown(value)}: expected a text or a path, "
+        message += f"got {type(value).__name__}."
+        raise DownloadError(message, where=where, hint="give the path of a folder.")
 
 
 def state_folder() -> Path | None:

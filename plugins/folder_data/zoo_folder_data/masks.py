@@ -88,7 +88,7 @@ class MaskEncoder:
             f"expected {listed}."
         )
         hint = "list them in the file of classes, as a class or under ignore."
-        if PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg"):
+        if PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
             hint = "JPEG blurs masks: export them as PNG."
         return DataError(message, hint=hint)
 

@@ -131,3 +131,52 @@ def test_command_takes_the_option_and_only_whole_digests(
     assert not ran_before
     assert (tmp_path / "canary").exists()
     assert "weights do not fit the model" in trusted.stderr
+
+
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_trust_is_refused_where_foreign_code_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Whoever runs the machine has the last word; nothing of the file is run."""
+    from zoo.engine.checkpoints.pickles import trusting
+
+    monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", value)
+    digest = _checkpoint(tmp_path / "a.pth", tmp_path / "canary")
+
+    with pytest.raises(CheckpointError, match="ZOO_NO_FOREIGN_CODE refuses"), trusting([digest]):
+        pytest.fail("it was let in")
+
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "a.pth", "x.png", "--out", "o"],
+        ["test", "c.py", "a.pth"],
+        ["train", "c.py"],
+        ["publish", "a.pth", "--name", "n", "--out", "o"],
+        ["rescue", "a.pth"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_option_is_refused_by_every_command_where_foreign_code_is(
+    monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """With one message, before anything is read; set to 0 or empty the variable refuses nothing."""
+    from click.testing import CliRunner
+
+    from zoo.cli import main
+
+    monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", "1")
+    refused = CliRunner().invoke(main, [*words, "--trust", "ab" * 32])
+    monkeypatch.setenv("ZOO_NO_FOREIGN_CODE", "0")
+    taken = CliRunner().invoke(main, [*words, "--trust", "ab" * 32])
+
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        "error: cannot trust a checkpoint: ZOO_NO_FOREIGN_CODE refuses the code of others.\n"
+        "where: --trust\n"
+        "HINT: leave --trust out, or set ZOO_NO_FOREIGN_CODE=0 for this run.\n"
+    )
+    assert "ZOO_NO_FOREIGN_CODE" not in taken.stderr

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 from pathlib import Path
 
@@ -32,6 +33,18 @@ def test_folder_gives_its_own_images_sorted_without_hidden_and_other_files(tmp_p
         ("c.tif", "c"),
         ("d.bmp", "d"),
     ]
+
+
+def test_folder_gives_jpegs_of_every_suffix(tmp_path: Path) -> None:
+    """What Python calls image/jpeg, in any spelling."""
+    suffixes = sorted(
+        set(mimetypes.MimeTypes().guess_all_extensions("image/jpeg")) | {".JFIF", ".Jpe"}
+    )
+    touch(tmp_path, *(f"{number}{suffix}" for number, suffix in enumerate(suffixes)))
+
+    found = [name for name, _ in names_of(tmp_path, ".")]
+
+    assert found == [f"{number}{suffix}" for number, suffix in enumerate(suffixes)]
 
 
 def test_folder_when_the_data_set_has_its_own_suffix_gives_those_too(tmp_path: Path) -> None:

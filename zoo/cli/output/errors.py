@@ -50,7 +50,13 @@ class ZooCommand(EndsWithItsOutput):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and keep them to tell how to go on."""
         ctx.meta["zoo.args"] = list(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except ZooError as error:  # as of an option that is refused here
+            if "--debug" in args or ctx.resilient_parsing:
+                raise
+            _fail(ctx, str(error))
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and turn what it raises into a message and an exit code."""

@@ -15,7 +15,9 @@ from zoo.errors import DataError
 __all__ = ["IMAGE_SUFFIXES", "StemPair", "pair_by_stem"]
 
 Files = Sequence[SourceFile] | Sequence[tuple[str, SourceFile]]
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".jp2"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".jp2"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from zoo.engine.checkpoints.pickles import read_pickled
 from zoo.engine.checkpoints.tensor_stand_ins import NotDense
 from zoo.errors import CheckpointError
 from zoo.files import expand_home
+from zoo.texts import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,6 +102,7 @@ def load_checkpoint(
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
         CheckpointError: The file is missing, broken, or holds no weights.
     """
+    _check_path(path)
     file = expand_home(path)
     if file.suffix == ".safetensors":
         from zoo.engine.checkpoints.published import find_dataset_meta, read_tensors
@@ -146,6 +148,15 @@ def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
     limit_bytes = _LARGEST_SHARE * file.stat().st_size
     if declared_bytes > limit_bytes:
         raise _no_weights(file, f"{declared_bytes:,} bytes of tensors, at most {limit_bytes:,} fit")
+
+
+def _check_path(value: object) -> None:
+    """Raise where a caller from Python gives something else than a path."""
+    if not isinstance(value, (str, os.PathLike)):
+        message = f"cannot load the checkpoint {shown(value)}: expected the path of a file, "
+        message += f"got {type(value).__name__}."
+        hint = "torch.load with weights_only=True reads open files."
+        raise CheckpointError(message, hint=hint)
 
 
 def _no_weights(file: Path, found: str) -> CheckpointError:

@@ -25,8 +25,9 @@ from zoo.engine.checkpoints.file_bytes import broken_checkpoint, check_bytes, op
 from zoo.engine.checkpoints.pickle_sizes import check_sizes
 from zoo.engine.checkpoints.pickle_stand_ins import restored, safe_globals
 from zoo.engine.checkpoints.tensor_stand_ins import RefusedGlobal, torch_globals
+from zoo.engine.config_files.strangers import is_foreign_code_refused
 from zoo.engine.patching import exchanged
-from zoo.errors import UnsafeCheckpointError
+from zoo.errors import CheckpointError, UnsafeCheckpointError
 
 __all__ = ["read_pickled", "trusting"]
 
@@ -64,7 +65,14 @@ def trusting(digests: Iterable[str]) -> Iterator[None]:
 
     Args:
         digests: Whole sha256 of each file, 64 hex digits, lower case.
+
+    Raises:
+        CheckpointError: ``ZOO_NO_FOREIGN_CODE`` refuses the code of others.
     """
+    if is_foreign_code_refused():
+        message = "cannot trust a checkpoint: ZOO_NO_FOREIGN_CODE refuses the code of others."
+        hint = "leave --trust out, or set ZOO_NO_FOREIGN_CODE=0 for this run."
+        raise CheckpointError(message, where="--trust", hint=hint)
     token = _TRUSTED.set(_TRUSTED.get() | frozenset(digests))
     try:
         yield

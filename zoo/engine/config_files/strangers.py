@@ -23,7 +23,7 @@ from zoo.engine.patching import exchanged
 from zoo.errors import ConfigError
 from zoo.files import expand_home
 
-__all__ = ["admit_config", "is_foreign", "naming_foreign"]
+__all__ = ["admit_config", "is_foreign", "is_foreign_code_refused", "naming_foreign"]
 
 _LOG = logging.getLogger("zoo")
 _ADMITTED: set[Path] = set()
@@ -80,7 +80,7 @@ def admit_config(path: Path) -> None:
     file = Path(os.path.realpath(expand_home(path)))
     if file in _ADMITTED or not file.is_file() or not is_foreign(file):
         return
-    if os.environ.get("ZOO_NO_FOREIGN_CODE", "0") not in ("", "0"):
+    if is_foreign_code_refused():
         message = f"cannot use the config {path.name!r}: it runs code that came with neither zoo "
         message += "nor a plugin, and ZOO_NO_FOREIGN_CODE refuses that."
         hint = "read that file, and set ZOO_NO_FOREIGN_CODE=0 for this run if you trust it."
@@ -91,6 +91,11 @@ def admit_config(path: Path) -> None:
     else:
         text = "taking the config %s: it names code to run; use those of people you trust"
     _LOG.warning(text, path)
+
+
+def is_foreign_code_refused() -> bool:
+    """Return whether ``ZOO_NO_FOREIGN_CODE`` is set, but to 0."""
+    return os.environ.get("ZOO_NO_FOREIGN_CODE", "0") not in ("", "0")
 
 
 def is_foreign(path: Path) -> bool:

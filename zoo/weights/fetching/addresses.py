@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from zoo.errors import DownloadError
+from zoo.texts import shown
 from zoo.weights.folders import home_expanded
 
 __all__ = [
@@ -42,8 +43,20 @@ def user_mirrors(named: Sequence[str] = ()) -> tuple[str, ...]:
         DownloadError: One is neither an address nor a folder that exists.
     """
     listed = os.environ.get("ZOO_MIRRORS", "").split(",")
-    texts = [text.strip() for text in (*named, *listed)]
+    texts = [text.strip() for text in (*_texts(named), *listed)]
     return tuple(dict.fromkeys(_base(text) for text in texts if text))
+
+
+def _texts(named: object) -> list[str]:
+    """Return the mirrors that a caller names: one, or any number of them."""
+    if isinstance(named, (str, os.PathLike)):  # one alone is a sequence of letters otherwise
+        return [str(named)]
+    if isinstance(named, Iterable):
+        found = list(named)
+        if all(isinstance(each, (str, os.PathLike)) for each in found):
+            return [str(each) for each in found]
+    message = f"cannot use the mirrors {shown(named)}: expected a list of addresses and folders."
+    raise DownloadError(message, where="mirrors", hint='write them like ["https://...", "/mnt/x"].')
 
 
 def _base(text: str) -> str:

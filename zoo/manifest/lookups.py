@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every lookup of a name shares: the name is a text, and a listing shows which there are."""
+
+from __future__ import annotations
+
+from zoo.errors import UnknownNameError
+from zoo.texts import shown
+
+__all__ = ["check_name", "hint_listing"]
+
+_LISTINGS = {
+    "config": "zoo config list shows all.",
+    "dataset": "zoo data list shows all.",
+    "weights": "zoo list shows all.",
+}
+
+
+def hint_listing(kind: str) -> str:
+    """Return the hint that names the listing of a kind.
+
+    Args:
+        kind: ``weights``, ``config``, ``loss``, ...
+    """
+    return _LISTINGS.get(kind, "zoo plugin list shows the plugins that were found.")
+
+
+def check_name(kind: str, name: object) -> None:
+    """Raise unless a name is a text: from Python, callers may pass anything.
+
+    Args:
+        kind: What is looked up: ``weights``, ``config``, ``loss``, ...
+        name: What the caller passed.
+
+    Raises:
+        UnknownNameError: It is something else.
+    """
+    if isinstance(name, str):
+        return
+    message = f"no {kind} named {shown(name)}: expected a text, got {type(name).__name__}."
+    raise UnknownNameError(message, kind=kind, name=shown(name), hint=hint_listing(kind))

@@ -136,7 +136,7 @@ FLOORS = {
     ),
     "zoo/weights": (
         {"folders", "legacy", "rescue", "row_check"},
-        {"cache", "lock"},
+        {"cache", "file_facts", "lock"},
         {"by_name", "files", "staging"},
         {"fetching"},
         {"download"},

@@ -57,10 +57,19 @@ def rule(*zoo: str, others: set[str] | None = None, lazily: set[str] | None = No
 
 
 # Each part may import itself and, of the rest of zoo, what stands here.
-BASE = ("zoo.errors", "zoo.names", "zoo.documents", "zoo.fields", "zoo.texts", "zoo.files")
+BASE = (
+    "zoo.errors",
+    "zoo.names",
+    "zoo.documents",
+    "zoo.fields",
+    "zoo.texts",
+    "zoo.files",
+    "zoo.locks",
+)
 RULES = {
     "zoo/__init__.py": rule("zoo._extension", "zoo.faces", "zoo.version"),
     "zoo/faces.py": rule(),
+    "zoo/locks.py": rule(lazily={"filelock"}),
     "zoo/__main__.py": rule("zoo.cli"),
     "zoo/_extension.py": rule(),
     "zoo/version.py": rule(),
@@ -114,7 +123,7 @@ RULES = {
 # too: an import that a type checker alone follows ties two rooms as tightly for a reader.
 FLOORS = {
     "zoo": (
-        {"_extension", "documents", "faces", "names", "texts", "version"},
+        {"_extension", "documents", "faces", "locks", "names", "texts", "version"},
         {"errors", "fields"},
         {"files", "ops"},
         {"data", "manifest"},

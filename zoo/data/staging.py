@@ -11,10 +11,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from zoo.errors import DataError
 from zoo.files import unwritable
+from zoo.locks import has_no_locks, is_held, try_lock
 
 __all__ = ["check_places", "staged_folder"]
 
@@ -102,17 +102,18 @@ def _remove_parents(made: list[Path]) -> None:
 def _locked_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder inside a hidden one beside ``out`` that holds a lock as well."""
     around = out.parent / f"{_prefix(out)}{secrets.token_hex(4)}"
+    lock = None
     try:
         try:
             (around / _CONTENT).mkdir(parents=True)
-            lock = (around / _LOCK).open("wb")
+            lock = try_lock(around / _LOCK)
         except OSError as error:
-            raise unwritable(out, error) from error
-        with lock:
-            with suppress(OSError):  # a file system without locks: the next run leaves this be
-                _lock(lock)
-            yield around / _CONTENT
+            if not has_no_locks(error):  # where there are none, the next run leaves this be
+                raise unwritable(out, error) from error
+        yield around / _CONTENT
     finally:
+        if lock is not None:
+            lock.release()
         shutil.rmtree(around, ignore_errors=True)
 
 
@@ -133,32 +134,5 @@ def _rename(staging: Path, out: Path) -> None:
 
 def _remove_stale(out: Path) -> None:
     for folder in out.parent.glob(f"{glob.escape(_prefix(out))}*"):
-        if folder.is_dir() and not _is_running(folder):
+        if folder.is_dir() and not is_held(folder / _LOCK):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(folder: Path) -> bool:
-    path = folder / _LOCK
-    try:
-        if os.name == "nt":
-            path.unlink()  # an open file refuses
-            return False
-        with path.open("rb+") as lock:
-            return not _lock(lock)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Take the lock of an open file if it is free; it ends with the process that holds it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: that an open file cannot be removed is lock enough
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from zoo import locks
 from zoo.errors import DownloadError
 from zoo.weights.cache import cache_folder
 
@@ -65,15 +66,7 @@ def find_staged() -> tuple[Path, ...]:
 
 def is_held(folder: Path) -> bool:
     """Return whether a living process works in a staging folder, as far as can be told."""
-    from filelock import FileLock, Timeout
-
-    if not _lock_of(folder).exists():
-        return False
-    try:
-        with FileLock(_lock_of(folder), timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
+    return locks.is_held(_lock_of(folder))
 
 
 def remove_staged(folder: Path) -> bool:

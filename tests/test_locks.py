@@ -109,7 +109,7 @@ def test_lock_on_a_file_system_without_locks_is_told(
 def test_lock_that_cannot_be_made_is_another_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(OSError, match="director|exists") as caught:
+    with pytest.raises(OSError, match=r"director|exists") as caught:
         try_lock(tmp_path / "file" / "x.lock")
 
     assert not has_no_locks(caught.value)

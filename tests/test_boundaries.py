@@ -155,7 +155,7 @@ FLOORS = {
         {"patching", "processes", "random_state", "scenes", "overlays"},
         {"config_files", "records"},
         {"checkpoints", "config"},
-        {"dataset", "rescue", "resuming"},
+        {"dataset", "imports", "rescue", "resuming"},
         {"work_dir"},
         {"plots", "prediction", "runs"},
         {"measuring", "prediction_files"},

@@ -217,7 +217,8 @@ OWN_TEXTS = {
     "zoo/data/layout/plan.py",  # options, written and read back
     "zoo/engine/records/record.py",  # a text out of a header, see the next
     "zoo/engine/checkpoints/published.py",  # the header of a .safetensors, 8 MiB at most
-    "zoo/engine/records/types.py",  # package data of zoo
+    "zoo/engine/imports/type_modules.py",  # package data of zoo
+    "zoo/engine/records/types.py",  # the same
     "plugins/instance_metrics/zoo_instance_metrics/truth.py",  # what read_coco has just read
 }
 

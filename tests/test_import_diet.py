@@ -68,3 +68,78 @@ def test_import_of_the_catalog_brings_no_network_and_no_metadata() -> None:
 def test_names_that_zoo_exports_are_imported_when_used() -> None:
     assert "tomllib" not in imported_by("import zoo")
     assert "tomllib" in imported_by("import zoo; zoo.read_catalog()")
+
+
+@pytest.mark.mm
+@pytest.mark.slow
+def test_predicting_imports_the_modules_of_its_network_alone(tmp_path: Path) -> None:
+    """And the labels are those of a process that has imported all of OpenMMLab."""
+    model = _publish_untrained(tmp_path / "tiny.safetensors")
+    image = _write_noise(tmp_path / "noise.png")
+    light, full = (
+        run_cli("predict", str(model), str(image), "--out", str(tmp_path / name), "--device", "cpu")
+        for name in ("light", "full")
+    )
+
+    found = imported_by(
+        f"{light}\nimport sys\n"
+        "assert 'mmseg.models.backbones.unet' in sys.modules\n"
+        "assert 'torch.distributed.tensor' not in sys.modules"
+    )
+    imported_by(f"import zoo, mmseg.models, mmseg.datasets, mmdet.models\n{full}")
+
+    assert found & {"mmdet", "matplotlib", "sympy", "pycocotools", "onnx", "pandas"} == set()
+    names = {path.name for path in (tmp_path / "light").iterdir()}
+    assert {"noise_label.png", "noise_overlay.png", "predictions.json"} <= names
+    for name in names:
+        expected = (tmp_path / "full" / name).read_bytes()
+        assert expected == (tmp_path / "light" / name).read_bytes(), name
+
+
+def _publish_untrained(path: Path) -> Path:
+    """Write mmseg's U-Net of one stage less with random weights, as published."""
+    import torch
+    from mmengine.registry import MODELS, init_default_scope
+
+    from zoo.engine.checkpoints.published import write_published
+    from zoo.engine.records.record import ModelRecord
+
+    backbone = {"type": "UNet", "base_channels": 4, "num_stages": 2, "strides": (1, 1)}
+    backbone |= {"enc_num_convs": (1, 1), "dec_num_convs": (1,), "downsamples": (True,)}
+    backbone |= {"enc_dilations": (1, 1), "dec_dilations": (1,)}
+    head = {"type": "FCNHead", "in_channels": 4, "channels": 4, "num_convs": 1, "num_classes": 2}
+    model = {
+        "type": "EncoderDecoder",
+        "data_preprocessor": {"type": "SegDataPreProcessor", "size": (32, 32)},
+        "backbone": backbone,
+        "decode_head": {**head, "in_index": 1, "norm_cfg": {"type": "BN"}},
+        "test_cfg": {"mode": "whole"},
+    }
+    init_default_scope("mmseg")
+    torch.manual_seed(0)
+    built = MODELS.build(model)
+    record = ModelRecord(
+        name="tiny",
+        task="semantic",
+        scope="mmseg",
+        model=model,
+        pipeline=[{"type": "LoadImageFromFile"}, {"type": "PackSegInputs"}],
+        classes=("dark", "bright"),
+        palette=((0, 0, 0), (255, 0, 0)),
+        labels="true",
+        licence="Apache-2.0",
+        data_licence="CC0-1.0",
+        trained_with="tiny",
+        parameters=sum(each.numel() for each in built.parameters()),
+        metrics=(),
+        provenance={},
+    )
+    return write_published(path, built.state_dict(), record)
+
+
+def _write_noise(path: Path) -> Path:
+    import cv2
+    import numpy as np
+
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+    return path

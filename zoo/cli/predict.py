@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from zoo.cli.options.completion import complete_file, complete_model
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say
+
+if TYPE_CHECKING:
+    from zoo.engine.prediction.model import LoadedModel
 
 __all__ = ["command"]
 
@@ -101,24 +104,23 @@ def command(
     from zoo.cli.output.byte_progress import byte_progress
     from zoo.cli.output.progress import progress_bar
     from zoo.cli.output.streams import log_on_stderr
-    from zoo.data import parse_bands
-    from zoo.engine.prediction.model import open_model
-    from zoo.engine.prediction.model_files import find_model_files
-    from zoo.engine.prediction.predictor import Predictor
-    from zoo.engine.prediction_files.predict import predict
+    from zoo.engine.imports.garbage import uncollected
 
-    with byte_progress(model) as fetched:
-        files = find_model_files(model, progress=fetched)
+    with uncollected():
+        from zoo.data import parse_bands
+        from zoo.engine.prediction.model import open_model
+        from zoo.engine.prediction.model_files import find_model_files
+        from zoo.engine.prediction.predictor import Predictor
+        from zoo.engine.prediction_files.predict import predict
+
+        with byte_progress(model) as fetched:
+            files = find_model_files(model, progress=fetched)
+        with log_on_stderr():
+            opened = open_model(files, device=device)
+            _check_task(opened, score_thr, labels)
+            options = _instance_options(score_thr, tile_size, overlap)
+            predictor = Predictor(opened, bands=parse_bands(bands), **options)
     with log_on_stderr(), progress_bar("predict") as progress:
-        opened = open_model(files, device=device)
-        if opened.task == "semantic" and score_thr is not None:
-            message = f"{opened.name!r} labels pixels and gives no scores"
-            raise click.BadParameter(message, param_hint="--score-thr")
-        if opened.task == "instance" and labels:
-            message = f"{opened.name!r} finds instances and gives no label map"
-            raise click.BadParameter(message, param_hint="--labels")
-        options = _instance_options(score_thr, tile_size, overlap)
-        predictor = Predictor(opened, bands=parse_bands(bands), **options)
         done = predict(
             predictor,
             inputs,
@@ -140,6 +142,16 @@ def command(
             if hint:
                 say(f"HINT: {hint}", err=True)
         click.get_current_context().exit(1)
+
+
+def _check_task(model: LoadedModel, score_thr: float | None, labels: bool | None) -> None:
+    """Refuse an option that means nothing to a model of its task."""
+    if model.task == "semantic" and score_thr is not None:
+        message = f"{model.name!r} labels pixels and gives no scores"
+        raise click.BadParameter(message, param_hint="--score-thr")
+    if model.task == "instance" and labels:
+        message = f"{model.name!r} finds instances and gives no label map"
+        raise click.BadParameter(message, param_hint="--labels")
 
 
 def _instance_options(

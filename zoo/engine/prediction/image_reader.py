@@ -17,6 +17,7 @@ from zoo.data.pictures.formats import check_whole, kind_of
 from zoo.data.source.reading import open_file
 from zoo.engine.config.building import explaining
 from zoo.engine.config.parts import find_test_pipeline
+from zoo.engine.imports.light import light_imports
 from zoo.engine.prediction.image_meta import meta_so_far, plain_meta
 from zoo.engine.records.budget import current_budget
 from zoo.engine.scenes.arrays import as_picture
@@ -81,15 +82,18 @@ class ImageReader:
         from mmcv.transforms import LoadImageFromFile
         from mmengine.registry import TRANSFORMS, init_default_scope
 
-        init_default_scope(config.get("default_scope", "mmseg"))
-        steps = [step for step in find_test_pipeline(config) if not _loads_annotations(step)]
-        if not steps:
-            message = "cannot read images for this model: its test pipeline is empty."
-            raise ConfigError(message, where="test_dataloader.dataset.pipeline")
-        with explaining(config):
-            self._steps: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
-                TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in steps
-            ]
+        scope = config.get("default_scope", "mmseg")
+        init_default_scope(scope)
+        pipeline = find_test_pipeline(config)
+        with light_imports(pipeline, scope):
+            steps = [step for step in pipeline if not _loads_annotations(step)]
+            if not steps:
+                message = "cannot read images for this model: its test pipeline is empty."
+                raise ConfigError(message, where="test_dataloader.dataset.pipeline")
+            with explaining(config):
+                self._steps: list[Callable[[dict[str, Any]], dict[str, Any] | None]] = [
+                    TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in steps
+                ]
         self._loader: Any = self._steps[0]
         self._bands = bands
         self._is_stock = type(self._loader) is LoadImageFromFile

@@ -19,6 +19,7 @@ from zoo.engine.config.parts import family_of, find_test_dataset, iterate_heads
 from zoo.engine.config.reading import read_config
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
+from zoo.engine.imports.light import light_imports
 from zoo.engine.overlays.palette import default_palette
 from zoo.engine.prediction.model_files import ModelFiles, find_model_files
 from zoo.engine.prediction.notices import join_notices, notices_of_config
@@ -137,7 +138,9 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
     place = choose_device(device)
     task = parts.task or family_of(parts.config) or "semantic"
     classes, palette = _classes(parts, task)
-    with registries_alone() if parts.is_published else nullcontext():
+    confined = registries_alone() if parts.is_published else nullcontext()
+    scope = parts.config.get("default_scope") or "mmengine"
+    with light_imports(parts.config.model, scope), confined:
         module = _build(parts, len(classes), task)
     return LoadedModel(
         name=parts.name,

@@ -114,9 +114,13 @@ RULES = {
         "zoo",
         others={
             *("faulty_server", "download_faults", "demonstration", "terminal", "evidence"),
+            "overviews",
             *("document_kinds", "document_mutator", "document_seeds", "document_surroundings"),
         },
-        lazily={"numpy", "cv2", "click", "mmengine", "sweep_upstream"},
+        lazily={
+            *("numpy", "cv2", "click", "mmengine", "sweep_upstream"),
+            *("matplotlib", "pycocotools", "rasterio"),
+        },
     ),
 }
 # The floors of each wing, the lowest first. A room imports rooms of lower floors alone, for types

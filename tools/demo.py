@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from demonstration import QUIET, draw_overview, print_report, run, source_images, start_over
+from demonstration import QUIET, print_report, run, source_images, start_over
+from overviews import draw_lungs
 
 CONFIG = "unet_small_lung-128"
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,9 +54,9 @@ def report(out: Path, steps: dict[str, float]) -> None:
     mean = sum(scores.values()) / len(scores)
     print(f"\nlung Dice {mean:.3f}, the mean of {len(scores)} test images at full resolution")
     places = {
-        "overview.png": "eight test images with the lungs that were found",
+        "overview.png": "eight test images: which lung was found, missed or seen where none is",
         "predictions": "overlays, label images and predictions.json",
-        "curves.png": "loss, Dice and learning rate over the steps",
+        "curves.png": "Dice, loss of training and validation, learning rate over the steps",
         "dices.png": "the test images' Dice, one by one",
         "test.json": "the metrics",
         "run": "the checkpoints and the log",
@@ -67,7 +68,7 @@ def main() -> None:
     """Read the arguments and run everything."""
     out = start_over(__doc__, "demo", lambda old: (old / "raw" / "Lung Segmentation").is_dir())
     steps = pipeline(out)
-    draw_overview(out, columns=4, rows=2, width_px=280)
+    draw_lungs(out, out / "overview.png", count=8)
     report(out, steps)
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from demonstration import QUIET, draw_overview, print_report, run, source_images, start_over
+from demonstration import QUIET, print_report, run, source_images, start_over
+from overviews import draw_tanks
 
 CONFIG = "mask_rcnn_small_tanks-384"
 SHARES = ("--shares", "0.7,0.1,0.2")
@@ -55,10 +56,10 @@ def report(out: Path, steps: dict[str, float]) -> None:
         )
     print()
     places = {
-        "overview.png": "test scenes with the tanks that were found",
+        "overview.png": "test scenes: the tanks that are there, beside those that were found",
         "predictions": "overlays, coco.json and predictions.json",
-        "curves.png": "loss, AP and learning rate over the steps",
-        "scenes.png": "the test scenes' own values",
+        "curves.png": "AP, loss of training and validation, learning rate over the steps",
+        "scenes.png": "the test scenes: tanks found against tanks there, and their own values",
         "test.json": "the metrics against masks made from boxes",
         "truth.json": "the metrics against the masks that were drawn",
         "run": "the checkpoints and the log",
@@ -70,7 +71,7 @@ def main() -> None:
     """Read the arguments and run everything."""
     out = start_over(__doc__, "demo_tanks", lambda old: (old / "raw" / "truth").is_dir())
     steps = pipeline(out)
-    draw_overview(out, columns=3, rows=2, width_px=420)
+    draw_tanks(out, out / "overview.png", count=6)
     report(out, steps)
 
 

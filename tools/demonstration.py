@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["QUIET", "draw_overview", "print_report", "run", "source_images", "start_over"]
+__all__ = ["QUIET", "print_report", "run", "source_images", "start_over"]
 
 QUIET = ("--cfg-options", "log_level=WARNING")
 
@@ -53,24 +53,6 @@ def start_over(doc: str | None, out: str, is_ours: Callable[[Path], bool]) -> Pa
             raise SystemExit(message)
         shutil.rmtree(folder)
     return folder
-
-
-def draw_overview(out: Path, *, columns: int, rows: int, width_px: int) -> None:
-    """Write the first overlays, rows of them, as one picture ``overview.png``."""
-    import cv2
-    import numpy as np
-
-    overlays = sorted((out / "predictions").glob("*_overlay.png"))[: rows * columns]
-    tiles = []
-    for path in overlays[: len(overlays) // columns * columns]:
-        overlay = cv2.imread(str(path))
-        if overlay is None:
-            message = f"cannot read {path}"
-            raise SystemExit(message)
-        size = (width_px, round(overlay.shape[0] * width_px / overlay.shape[1]))
-        tiles.append(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA))
-    lines = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    cv2.imwrite(str(out / "overview.png"), np.vstack(lines))
 
 
 def print_report(out: Path, steps: Mapping[str, float], places: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.data.reasons import without_names
 from zoo.fields import Fields
 from zoo.texts import printable
 
@@ -132,19 +133,22 @@ def _to_rows(lines: list[ReportLine], key: str) -> list[dict[str, str]]:
 
 
 def _summarise(title: str, rows: list[ReportLine]) -> list[str]:
-    """Return one line for each text, with how many files share it and the first of them."""
-    files: dict[str, list[str]] = {}
+    """Return one line for each text, with how many files share it and the first of them.
+
+    Texts that differ in the names they quote are one.
+    """
+    kinds: dict[str, list[ReportLine]] = {}
     for row in sorted(rows):
-        files.setdefault(row.text, []).append(row.file)
+        kinds.setdefault(without_names(row.text), []).append(row)
     lines = []
-    for text, names in list(files.items())[:_MOST_TEXTS]:
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    for alike in list(kinds.values())[:_MOST_TEXTS]:
+        others = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+        first = alike[0]
         # A note on the whole data set names no file.
-        lines.append(
-            f"{title} {len(names)}: {text}" + (f" ({names[0]}{others})" if names[0] else "")
-        )
-    if len(files) > _MOST_TEXTS:
-        lines.append(f"{title}: {len(files) - _MOST_TEXTS} other reasons, see report.json")
+        place = f" ({first.file}{others})" if first.file else others
+        lines.append(f"{title} {len(alike)}: {first.text}{place}")
+    if len(kinds) > _MOST_TEXTS:
+        lines.append(f"{title}: {len(kinds) - _MOST_TEXTS} other reasons, see report.json")
     return lines
 
 

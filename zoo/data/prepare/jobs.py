@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
+from zoo.data.reasons import kind_of
 from zoo.errors import DataError
 from zoo.files import is_disk_full
 
@@ -17,7 +19,9 @@ __all__ = ["Progress", "run_jobs"]
 Progress = Callable[[int, int], None]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_MOST_FAILURES = 20
+_MOST_FAILURES = 1000
+_MOST_KINDS = 20
+_MOST_LISTED = 4
 
 
 def run_jobs(
@@ -38,10 +42,11 @@ def run_jobs(
         progress: Called with items done and items in all.
 
     Raises:
-        DataError: One for all items that cannot be used, up to 20; a full disk at once.
+        DataError: One for all items that cannot be used, a line for each kind of reason; after
+            1000 of them the rest is not tried. A full disk at once.
     """
     results: list[_Result] = []
-    failures: list[DataError] = []
+    failures = _Failures(what)
     with _leaving_at_once(workers) as pool:
         for number, future in enumerate(_submit(pool, work, items, ahead=2 * workers), start=1):
             try:
@@ -49,13 +54,13 @@ def run_jobs(
             except DataError as error:
                 if is_disk_full(error):
                     raise  # as every later item would
-                failures.append(error)
-                if len(failures) == _MOST_FAILURES:
+                failures.add(error)
+                if failures.count == _MOST_FAILURES:
                     break
             if progress is not None:
                 progress(number, len(items))
-    if failures:
-        raise _combine(failures, what)
+    if failures.count:
+        raise failures.combine()
     return results
 
 
@@ -84,11 +89,45 @@ def _submit(
         waiting += [pool.submit(work, item) for item in islice(rest, 1)]
 
 
-def _combine(failures: Sequence[DataError], what: str) -> DataError:
-    first = failures[0]
-    if len(failures) == 1:
-        return first
-    more = "at least " if len(failures) == _MOST_FAILURES else ""
-    lines = [f"cannot prepare {more}{len(failures)} {what}:"]
-    lines += [f"  {error.message} ({error.where})" for error in failures]
-    return DataError("\n".join(lines), path=first.path, where=first.where, hint=first.hint)
+class _Failures:
+    """What could not be done: of each kind of error how often, and the first few of them.
+
+    Args:
+        what: How several items are called.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.count = 0
+        self._what = what
+        self._kinds: dict[str, list[DataError]] = {}
+        self._counts: Counter[str] = Counter()
+
+    def add(self, error: DataError) -> None:
+        self.count += 1
+        kind = kind_of(error.message)
+        self._counts[kind] += 1
+        kept = self._kinds.setdefault(kind, [])
+        if len(kept) < _MOST_LISTED:
+            kept.append(error)
+
+    def combine(self) -> DataError:
+        """Return one error: each kind with an example, the most frequent first."""
+        frequent = [kind for kind, _ in self._counts.most_common()]
+        first = self._kinds[frequent[0]][0]
+        if self.count == 1:
+            return first
+        more = "at least " if self.count == _MOST_FAILURES else ""
+        lines = [f"cannot prepare {more}{self.count} {self._what}:"]
+        lines += [line for kind in frequent[:_MOST_KINDS] for line in self._spell(kind)]
+        if len(frequent) > _MOST_KINDS:
+            lines.append(f"  and {len(frequent) - _MOST_KINDS} other kinds of errors")
+        return DataError("\n".join(lines), path=first.path, where=first.where, hint=first.hint)
+
+    def _spell(self, kind: str) -> list[str]:
+        """Return a line for each of a few errors of one kind, of many one with two examples."""
+        errors, count = self._kinds[kind], self._counts[kind]
+        if count <= _MOST_LISTED:
+            return [f"  {error.message} ({error.where})" for error in errors]
+        first, second = errors[:2]
+        example = f"{first.message} ({first.where}), and so {second.where}"
+        return [f"  {count} {self._what}: {example}, ..."]

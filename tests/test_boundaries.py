@@ -85,6 +85,7 @@ RULES = {
     "zoo/registry.py": rule(
         *BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", others={"mmengine"}
     ),
+    "zoo/preparation.py": rule(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.data"),
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
         *BASE,

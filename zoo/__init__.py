@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
+    from zoo.preparation import prepare
     from zoo.weights.download import download, list_weights
 else:
     from zoo.faces import lazy_names as _lazy_names
@@ -32,6 +33,7 @@ else:
             "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
             "zoo.errors": ["ZooError"],
             "zoo.loading": ["load_contribution"],
+            "zoo.preparation": ["prepare"],
             "zoo.weights.download": ["download", "list_weights"],
         },
     )
@@ -47,6 +49,7 @@ __all__ = [
     "load",
     "load_checkpoint",
     "load_contribution",
+    "prepare",
     "read_catalog",
 ]
 

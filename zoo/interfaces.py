@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.data import Report, Shares
+    from zoo.data import Draft, Report, Shares
 
 __all__ = [
     "Buildable",
@@ -25,6 +25,7 @@ __all__ = [
     "Evaluator",
     "Hook",
     "ImageValues",
+    "InitTarget",
     "Loop",
     "Loss",
     "MaskLoss",
@@ -343,6 +344,23 @@ class PrepareTarget(Protocol):
 
         Raises:
             DataError: The source does not hold what it must; nothing is left at ``out``.
+        """
+
+
+class InitTarget(Protocol):
+    """The function behind ``zoo data prepare --init``: a file to edit before ``prepare``."""
+
+    def __call__(self, source: Path, *, progress: Progress | None = None, **options: Any) -> Draft:
+        """Write one new file, such as a list of classes, and return what it says.
+
+        Args:
+            source: Folder or .zip in the raw layout, or what the user takes for it.
+            progress: Called as files are done.
+            options: Those of the prepare target.
+
+        Raises:
+            DataError: The file is there already, or the source is none that it can guess from;
+                nothing is written.
         """
 
 

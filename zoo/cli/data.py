@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.next_command import next_command
 from zoo.cli.options.completion import complete_config, complete_dataset, without_warnings
 from zoo.cli.options.mm_options import MMCommand
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
-from zoo.cli.output.printing import say, say_text
+from zoo.cli.output.printing import say, say_json, say_text
 from zoo.cli.output.progress import progress_bar
 from zoo.cli.output.tables import print_rows, wide_option
 from zoo.texts import printable
@@ -22,6 +24,7 @@ from zoo.texts import printable
 if TYPE_CHECKING:
     from zoo.catalog import Found
     from zoo.data.source.synthetic import Synthetic
+    from zoo.engine.dataset.instance_labels import LabelCount
     from zoo.manifest.rows import DatasetRow, Option
 
 __all__ = ["check", "group", "list_datasets", "prepare", "sample", "show"]
@@ -30,6 +33,7 @@ _HERE = "zoo.cli.data"
 _TASK = click.option(
     "--task", metavar="TASK", help="Which task, where a plugin has data sets for several."
 )
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DIR = click.Path(file_okay=False, path_type=Path)
 
 group = LazyGroup(
@@ -47,7 +51,7 @@ group = LazyGroup(
 
 @click.command("list", cls=ZooCommand)
 @wide_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_JSON
 def list_datasets(wide: bool, as_json: bool) -> None:
     """List the data sets that plugins bring."""
     from zoo.catalog import read_catalog
@@ -87,9 +91,10 @@ def sample(
     """
     from zoo.data import staged_folder
     from zoo.data.source.synthetic import mark_sample
+    from zoo.preparation import find_dataset, load_dataset_target
 
-    found = _find(name, task)
-    write_sample = _target(found, name, "sample")
+    found = find_dataset(name, task)
+    write_sample = load_dataset_target(found, name, "sample")
     sized = _sized(write_sample, name, size)
     with staged_folder(out) as staging, progress_bar("sample") as progress:
         inner = staging / ".sample"  # unlike any name in a raw layout
@@ -130,31 +135,77 @@ class _PrepareCommand(ZooCommand):
 @click.option(
     "--source", type=click.Path(path_type=Path), required=True, help="The raw folder or .zip."
 )
-@click.option("--out", type=_DIR, required=True, help="The folder to write.")
+@click.option("--out", type=_DIR, help="The folder to write; not needed with --init.")
 @click.option(
     "--shares",
     metavar="TRAIN,VAL,TEST",
     help="Shares of the splits, by patient or scene; the data set's own, else 0.8,0.1,0.1.",
 )
 @_TASK
+@click.option("--init", is_flag=True, help="Write a file of classes to edit, and prepare nothing.")
+@_JSON
+@click.pass_context
 def prepare(
-    name: str, source: Path, out: Path, shares: str | None, task: str | None, **options: object
+    ctx: click.Context,
+    name: str,
+    source: Path,
+    out: Path | None,
+    shares: str | None,
+    task: str | None,
+    init: bool,
+    as_json: bool,
+    **options: object,
 ) -> None:
     """Turn a raw data set into a folder to train on.
 
     NAME is a data set or its plugin (`zoo data list`). `zoo data prepare NAME --help` shows the
     options of that data set. The source is never changed, and OUT appears only when it is whole.
-    """
-    from zoo.data import parse_shares
 
-    found = _find(name, task)
-    run = _target(found, name, "prepare")
-    default = getattr(found.row, "shares", None) or "0.8,0.1,0.1"
-    parsed = parse_shares(default if shares is None else shares)
+    With --init, a file that lists the classes is written from what the source holds, for you to
+    edit; nothing is overwritten, and the command to continue with is printed.
+    """
+    from zoo.preparation import find_dataset
+    from zoo.preparation import prepare as run
+
+    if init:
+        _write_draft(ctx, name, source, task, options, as_json=as_json)
+        return
+    if out is None:
+        raise click.MissingParameter(ctx=ctx, param_hint="'--out'", param_type="option")
     with progress_bar("prepare") as progress:
-        report = run(source, out, shares=parsed, progress=progress, **options)
+        report = run(name, source, out, task=task, shares=shares, progress=progress, **options)
+    if as_json:
+        row: Any = find_dataset(name, task).row
+        say_json({"out": str(out), "data set": row.name, "task": row.task, **report.to_dict()})
+        return
     say_text(report.summary())
     say(f"prepared: {out}")  # the summary has said so if it was there, unchanged
+
+
+def _write_draft(
+    ctx: click.Context,
+    name: str,
+    source: Path,
+    task: str | None,
+    options: Mapping[str, object],
+    *,
+    as_json: bool,
+) -> None:
+    """Write the file that a data set wants edited, and print what to do next."""
+    from zoo.preparation import bind_options, find_dataset, load_dataset_target
+
+    found = find_dataset(name, task)
+    write = load_dataset_target(found, name, "init")
+    with progress_bar("init") as progress:
+        draft = write(source, progress=progress, **bind_options(found, name, options))
+    command = next_command(ctx.meta["zoo.args"], source, draft)
+    if as_json:
+        path = None if draft.path is None else str(draft.path)
+        say_json({"schema": 1, "written": path, "found": list(draft.lines), "next": command})
+        return
+    if draft.path is not None:
+        say(f"wrote {draft.path}")
+    say(*draft.lines, f"next: {command}")
 
 
 @click.command(cls=MMCommand)
@@ -171,13 +222,14 @@ def prepare(
     metavar="K=V ...",
     help="Settings laid over that config.",
 )
-def check(folder: Path, config: str | None, cfg_options: tuple[str, ...]) -> None:
+@_JSON
+def check(folder: Path, config: str | None, cfg_options: tuple[str, ...], as_json: bool) -> None:
     """Prove the prepared folder DIR: its files, sizes, labels, splits and digests.
 
     Of instances the objects of each split are counted. With --config they are counted behind its
     pipeline too, as `zoo train` does before its first step.
     """
-    from zoo.data import check_prepared, count_objects
+    from zoo.data import check_prepared
     from zoo.errors import DataError
 
     if cfg_options and config is None:
@@ -185,19 +237,55 @@ def check(folder: Path, config: str | None, cfg_options: tuple[str, ...]) -> Non
         raise click.BadParameter(message, param_hint="--cfg-options")
     with progress_bar("check") as progress:
         problems = check_prepared(folder, progress=progress)
+    if as_json:
+        _say_check(folder, problems, config, cfg_options)
+    elif not problems:
+        _say_counts(folder, config, cfg_options)
     if problems:
-        for problem in problems:
-            say(problem)
+        if not as_json:
+            say(*problems)
         message = f"the prepared folder does not hold: {len(problems)} problems, listed above."
         raise DataError(message, path=folder, hint="run `zoo data prepare` again into a new --out.")
+
+
+def _say_counts(folder: Path, config: str | None, cfg_options: tuple[str, ...]) -> None:
+    from zoo.data import count_objects
+
     for line in count_objects(folder):
         say(line)
     if config is not None:
-        _check_labels(folder, config, cfg_options)
+        for count in _count_labels(folder, config, cfg_options):
+            say(f"train through {config}: {count.text()}")
     say(f"ok: {folder}")
 
 
-def _check_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> None:
+def _say_check(
+    folder: Path, problems: list[str], config: str | None, cfg_options: tuple[str, ...]
+) -> None:
+    """Print what a check found as one JSON object."""
+    from dataclasses import asdict
+
+    from zoo.data import count_split_objects, read_prepared
+
+    prepared = read_prepared(folder)
+    objects = [] if problems else [asdict(each) for each in count_split_objects(folder)]
+    counts = _count_labels(folder, config, cfg_options) if config and not problems else []
+    say_json(
+        {
+            "schema": 1,
+            "folder": str(folder),
+            "ok": not problems,
+            "problems": problems,
+            "splits": {name: split.to_dict() for name, split in prepared.splits.items()},
+            "objects": objects,
+            "loaded": [
+                {"loaded": each.loaded, "seen": each.seen, "text": each.text()} for each in counts
+            ],
+        }
+    )
+
+
+def _count_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> list[LabelCount]:
     """Count the objects that a config's training pipeline loads."""
     from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.config.reading import read_config
@@ -205,9 +293,7 @@ def _check_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> No
 
     with log_on_stderr():
         resolved = read_config(config, cfg_options=cfg_options, data=folder, pretrained="none")
-        counts = count_training_labels(resolved)
-    for count in counts:
-        say(f"train through {config}: {count.text()}")
+        return count_training_labels(resolved)
 
 
 @click.command(cls=ZooCommand)
@@ -224,36 +310,6 @@ def show(folder: Path, out: Path, count: int) -> None:
     from zoo.data import show_prepared
 
     say(f"wrote {show_prepared(folder, out, count=count)}")
-
-
-def _find(name: str, task: str | None) -> Found:
-    """Return a data set; of a plugin with several, the first unless ``task`` says which."""
-    from zoo.catalog import read_catalog
-
-    catalog = read_catalog()
-    for record in catalog.plugins:
-        if record.name == name and task is None and record.error is None:
-            rows = record.checked().datasets
-            if len(rows) > 1:
-                return catalog.find_dataset(f"{name}.{rows[0].name}")
-    return catalog.find_dataset(name, task=task)
-
-
-def _target(found: Found, name: str, what: str) -> Any:
-    """Return the data set's prepare or sample function, imported."""
-    from zoo.errors import PluginError
-    from zoo.loading import load_target
-
-    target: str | None = getattr(found.row, what)
-    if target is None:
-        message = f"cannot {what} {name!r}: the plugin names no {what} function."
-        raise PluginError(
-            message,
-            plugin=found.record.name,
-            manifest=found.record.path,
-            hint="`zoo data list --json` says which data sets have one.",
-        )
-    return load_target(found, target)
 
 
 def _sized(write_sample: Any, name: str, size: int | None) -> dict[str, int]:
@@ -274,6 +330,7 @@ def _dataset_named_in(args: list[str]) -> DatasetRow | None:
     """Return the row of the first word that names a data set, or None to let click complain."""
     from zoo.errors import ZooError
     from zoo.manifest.rows import DatasetRow
+    from zoo.preparation import find_dataset
 
     parts = [part for arg in args for part in (arg.split("=", 1) if arg[:2] == "--" else [arg])]
     pairs = list(pairwise(["", *parts]))
@@ -282,7 +339,7 @@ def _dataset_named_in(args: list[str]) -> DatasetRow | None:
     pairs.sort(key=lambda pair: pair[0][:2] == "--")
     for word in (word for _, word in pairs if word[:1] != "-"):
         try:
-            row = _find(word, task).row
+            row = find_dataset(word, task).row
         except ZooError:
             continue  # the command itself looks the name up again and says what is wrong
         return row if isinstance(row, DatasetRow) else None

@@ -12,10 +12,12 @@ from zoo.data.coco.masks import box_of_segmentation
 from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.decoders.faults import MOST_PX
 from zoo.data.decoders.raster_bands import parse_bands
+from zoo.data.draft import Draft
+from zoo.data.endings import Endings, find_endings
 from zoo.data.geometry.shapes import box_polygon, ellipse_polygon, polygon_from_box
 from zoo.data.geometry.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
 from zoo.data.layout.check import check_prepared
-from zoo.data.layout.check_instances import count_objects
+from zoo.data.layout.check_instances import ObjectCount, count_objects, count_split_objects
 from zoo.data.layout.contact_sheet import show_prepared
 from zoo.data.layout.dataset_json import read_prepared
 from zoo.data.layout.prepared import (
@@ -49,7 +51,7 @@ from zoo.data.prepare.instances import prepare_instances
 from zoo.data.prepare.pair import EncodeMask, Pair
 from zoo.data.prepare.semantic import prepare_semantic
 from zoo.data.report import Report
-from zoo.data.source.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem
+from zoo.data.source.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem, spell_endings
 from zoo.data.source.reading import read_file
 from zoo.data.source.source import Source, SourceFile, open_source
 from zoo.data.source.spelling import compose, find_near
@@ -67,9 +69,12 @@ __all__ = [
     "CocoImage",
     "DatasetIdentity",
     "DecodedMask",
+    "Draft",
     "EncodeMask",
+    "Endings",
     "Instance",
     "MaskedFile",
+    "ObjectCount",
     "Pair",
     "Picture",
     "Prepared",
@@ -93,6 +98,7 @@ __all__ = [
     "chip_window",
     "compose",
     "count_objects",
+    "count_split_objects",
     "decode_image",
     "decode_mask",
     "decode_picture",
@@ -101,6 +107,7 @@ __all__ = [
     "draw_overlay",
     "ellipse_polygon",
     "encode_png",
+    "find_endings",
     "find_limits",
     "find_near",
     "find_spacing_mm",
@@ -121,6 +128,7 @@ __all__ = [
     "resize_image",
     "resize_mask",
     "show_prepared",
+    "spell_endings",
     "staged_folder",
     "tile_windows",
     "to_uint8",

@@ -47,7 +47,9 @@ _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "choice": (str,),
 }
 # What `zoo data prepare` and the prepare target have by themselves.
-_RESERVED_OPTIONS = ("source", "out", "shares", "progress", "task", "help", "debug")
+_RESERVED_OPTIONS = (
+    *("source", "out", "shares", "progress", "task", "init", "json", "as_json", "help", "debug"),
+)
 
 
 def read_contribution(kind: str, table: Table) -> Contribution:
@@ -137,7 +139,7 @@ def _read_dataset(table: Table) -> dict[str, Any]:
     if "shares" in table.values:
         wanted = "three numbers in 0..1, as '0.9,0.1,0'"
         values["shares"] = table.text("shares", pattern=_SHARES, wanted=wanted)
-    for key in ("prepare", "sample"):
+    for key in ("prepare", "init", "sample"):
         values[key] = _read_target(table, key) if key in table.values else table.optional_text(key)
     values["options"] = _read_options(table)
     if values["options"] and values["prepare"] is None:

@@ -92,6 +92,7 @@ class DatasetRow(Contribution):
         shares: Of train, val and test, where the user gives none: ``0.9,0.1,0``; or None.
         licence: Licence of the data, or where it is written.
         prepare: Target of the prepare function, or None.
+        init: Target of the function that writes a file for the user to edit before, or None.
         sample: Target of the function that writes a synthetic raw data set, or None.
         options: Options of prepare.
     """
@@ -102,6 +103,7 @@ class DatasetRow(Contribution):
     shares: str | None = None
     licence: str = ""
     prepare: str | None = None
+    init: str | None = None
     sample: str | None = None
     options: tuple[Option, ...] = ()
 

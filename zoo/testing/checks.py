@@ -56,6 +56,9 @@ def check_pyproject(manifest: Manifest) -> None:
             )
 
 
+_FUNCTIONS = ("PrepareTarget", "InitTarget", "SampleTarget")
+
+
 def check_targets(record: PluginRecord) -> None:
     """Check that every target of a plugin can be imported and fits its kind's Protocol.
 
@@ -70,7 +73,7 @@ def check_targets(record: PluginRecord) -> None:
     manifest = record.checked()
     for row, target, protocol in _targets(manifest):
         found = load_target(record, target)
-        if protocol in ("PrepareTarget", "SampleTarget"):
+        if protocol in _FUNCTIONS:
             names = tuple(option.name.replace("-", "_") for option in _options(row, protocol))
             _check_keywords(manifest, target, found, protocol, names)
         else:
@@ -125,12 +128,15 @@ def _targets(manifest: Manifest) -> Iterator[tuple[Contribution, str, str]]:
         if isinstance(row, DatasetRow):
             if row.prepare is not None:
                 yield row, row.prepare, "PrepareTarget"
+            if row.init is not None:
+                yield row, row.init, "InitTarget"
             if row.sample is not None:
                 yield row, row.sample, "SampleTarget"
 
 
 def _options(row: Contribution, protocol: str) -> tuple[Option, ...]:
-    return row.options if isinstance(row, DatasetRow) and protocol == "PrepareTarget" else ()
+    takes_options = protocol in ("PrepareTarget", "InitTarget")
+    return row.options if isinstance(row, DatasetRow) and takes_options else ()
 
 
 def _methods(protocol: str) -> list[str]:
@@ -152,6 +158,9 @@ def _check_keywords(
     if protocol == "PrepareTarget":
         arguments: tuple[Path, ...] = (folder, folder)
         keywords = dict.fromkeys(("shares", "progress", *options))
+    elif protocol == "InitTarget":
+        arguments = (folder,)
+        keywords = dict.fromkeys(("progress", *options))
     else:
         arguments = (folder,)
         keywords = dict.fromkeys(("seed", "count"))

@@ -12,32 +12,46 @@
 
     [[class]]
     name = "road"
-    value = 1
+    values = "1-9, 20"        # or ranges, and limits such as ">=128"
 
-Ids are given in the order of the file. If no class has a ``value``, masks are colour pictures and
-``color`` is what they hold; it may be a list then, and the first is drawn.
+Ids are given in the order of the file. If no class has a ``value`` or ``values``, masks are colour
+pictures and ``color`` is what they hold; it may be a list then, and the first is drawn.
+
+A mask that holds anything else is refused, unless ``unlisted`` says ``"ignore"`` (such pixels count
+nowhere) or ``"nearest"`` (they are of the class whose value or colour is nearest).
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from zoo.data import IGNORE_INDEX
 from zoo.documents import DocumentError, Limits, parse_toml, reason_of
 from zoo.errors import DataError
 from zoo.texts import shown
+from zoo_folder_data.value_ranges import MOST_VALUE, Span, parse_spans, spell_span
 
-__all__ = ["ClassList", "Color", "choose_color", "format_color", "parse_classes", "unpack_color"]
+__all__ = [
+    "UNLISTED",
+    "ClassList",
+    "Color",
+    "choose_color",
+    "format_color",
+    "parse_classes",
+    "unpack_color",
+]
 
 _LIMITS = Limits(depth=8)
 
 Color = tuple[int, int, int]
 
-_FIELDS = {"name", "value", "color"}
-_MOST_VALUE = 65535
+UNLISTED = ("refuse", "ignore", "nearest")
+"""What may be done with pixels that no class lists, the first unless the file says otherwise."""
+_FIELDS = {"name", "value", "values", "color"}
 
 # Okabe and Ito 2008, "Color Universal Design": told apart by readers of any colour vision.
 _COLORS: tuple[Color, ...] = (
@@ -58,23 +72,34 @@ class ClassList:
     Args:
         names: In the order of their ids.
         palette: RGB in which each is drawn.
-        ids: Id of each mask value, or of each packed colour (``r << 16 | g << 8 | b``); 255 for
-            those to be ignored.
+        spans: Each range of mask values, or of packed colours (``r << 16 | g << 8 | b``), with its
+            id, 255 for those to be ignored; sorted, without overlap.
         by_color: Masks are colour pictures.
+        unlisted: One of `UNLISTED`.
     """
 
     names: tuple[str, ...]
     palette: tuple[Color, ...]
-    ids: Mapping[int, int]
+    spans: tuple[tuple[Span, int], ...]
     by_color: bool
+    unlisted: str = UNLISTED[0]
+
+    @property
+    def ids(self) -> dict[int, int]:
+        """The id of each mask value or packed colour."""
+        return {key: index for (low, high), index in self.spans for key in range(low, high + 1)}
 
     def spell(self, key: int) -> str:
         """Return a mask value or a packed colour as the file of classes spells it."""
         return format_color(unpack_color(key)) if self.by_color else str(key)
 
+    def spell_span(self, span: Span) -> str:
+        """Return a range as the file of classes spells it."""
+        return self.spell(span[0]) if self.by_color else spell_span(span)
+
     def to_options(self) -> dict[str, Any]:
         """Return the ids by spelling, for ``dataset.json``."""
-        return {self.spell(key): index for key, index in sorted(self.ids.items())}
+        return {self.spell_span(span): index for span, index in self.spans}
 
 
 def format_color(color: Color) -> str:
@@ -135,26 +160,56 @@ class _Parser:
         raise DataError(f"cannot use the classes: {found}.", path=self.where, hint=hint)  # noqa: EM102 (built once, here)
 
     def parse(self, content: Mapping[str, Any]) -> ClassList:
-        self.check_keys(content, {"class", "ignore"}, "the file")
+        self.check_keys(content, {"class", "ignore", "unlisted"}, "the file")
         rows = content.get("class")
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             self.fail("found no [[class]]", 'write [[class]], name = "...", value = 0.')
         if len(rows) > IGNORE_INDEX:
             self.fail(f"found {len(rows)}, expected at most {IGNORE_INDEX}", "join some of them.")
         names = [self.read_name(row, index) for index, row in enumerate(rows)]
-        by_color = not any("value" in row for row in rows)
-        ids: dict[int, int] = {}
+        for name in names:
+            if names.count(name) > 1:
+                hint = "rename one; a class may have several values."
+                self.fail(f"found class {name!r} twice", hint)
+        by_color = not any("value" in row or "values" in row for row in rows)
+        taken: list[tuple[Span, str, int]] = []
         for index, row in enumerate(rows):
-            field = "color" if by_color else "value"
-            if field not in row:
-                found = f"class {names[index]!r} has no {field}"
-                self.fail(found, "give every class a value, or none a value and each a color.")
-            self.add_keys(ids, row[field], index, names, by_color)
-        ignored = content.get("ignore", [])
-        if ignored:
-            self.add_keys(ids, ignored, IGNORE_INDEX, names, by_color)
-        palette = tuple(self.read_palette(row, index) for index, row in enumerate(rows))
-        return ClassList(tuple(names), palette, ids, by_color)
+            owner = f"class {names[index]!r}"
+            for span in self.read_row(row, owner, by_color):
+                taken.append((span, owner, index))
+        if content.get("ignore", []) != []:
+            for span in self.read_keys(content["ignore"], "ignore", by_color, ranges=True):
+                taken.append((span, "ignore", IGNORE_INDEX))
+        return ClassList(
+            names=tuple(names),
+            palette=tuple(self.read_palette(row, index) for index, row in enumerate(rows)),
+            spans=self.check_overlaps(taken, by_color),
+            by_color=by_color,
+            unlisted=self.read_unlisted(content),
+        )
+
+    def check_overlaps(
+        self, taken: list[tuple[Span, str, int]], by_color: bool
+    ) -> tuple[tuple[Span, int], ...]:
+        """Return the ranges in rising order; a value that is given twice is refused."""
+        rising = sorted(taken, key=lambda each: each[0])
+        for (before, first, id_), (span, second, other) in pairwise(rising):
+            if span[0] <= before[1]:
+                # The one that the file gives first is named first.
+                owners = (first, second) if id_ <= other else (second, first)
+                both = (span[0], min(before[1], span[1]))
+                spelt = format_color(unpack_color(span[0])) if by_color else spell_span(both)
+                self.fail(
+                    f"found {spelt} for {owners[0]} and for {owners[1]}", "give it to one of them."
+                )
+        return tuple((span, index) for span, _, index in rising)
+
+    def read_unlisted(self, content: Mapping[str, Any]) -> str:
+        found = content.get("unlisted", UNLISTED[0])
+        if found not in UNLISTED:
+            expected = ", ".join(repr(word) for word in UNLISTED)
+            self.fail(f"unlisted is {shown(found)}, expected one of {expected}", "correct it.")
+        return str(found)
 
     def check_keys(self, table: Mapping[str, Any], known: set[str], label: str) -> None:
         for key in table:
@@ -170,27 +225,40 @@ class _Parser:
             self.fail(f"class {index} has the name {shown(name)}", 'write name = "...".')
         return name.strip()
 
-    def add_keys(
-        self, ids: dict[int, int], given: object, index: int, names: Sequence[str], by_color: bool
-    ) -> None:
-        owner = "ignore" if index == IGNORE_INDEX else f"class {names[index]!r}"
-        if index != IGNORE_INDEX and names.index(names[index]) != index:
-            self.fail(f"found {owner} twice", "rename one; a class may have several values.")
-        keys = self.read_colors(given, owner) if by_color else self.read_values(given, owner)
-        for key in keys:
-            if key in ids:
-                other = "ignore" if ids[key] == IGNORE_INDEX else f"class {names[ids[key]]!r}"
-                spelt = format_color(unpack_color(key)) if by_color else str(key)
-                self.fail(f"found {spelt} for {other} and for {owner}", "give it to one of them.")
-            ids[key] = index
+    def read_row(self, row: Mapping[str, Any], owner: str, by_color: bool) -> list[Span]:
+        """Return what of a mask means one class."""
+        if "value" in row and "values" in row:
+            self.fail(f"{owner} has a value and values", "write all of them under values.")
+        field = "color" if by_color else "values" if "values" in row else "value"
+        if field not in row:
+            hint = "give every class a value, or none a value and each a color."
+            self.fail(f"{owner} has no {field}", hint)
+        return self.read_keys(row[field], owner, by_color, ranges=field == "values")
+
+    def read_keys(self, given: object, owner: str, by_color: bool, *, ranges: bool) -> list[Span]:
+        if by_color:
+            return [(key, key) for key in self.read_colors(given, owner)]
+        if ranges:
+            return self.read_ranges(given, owner)
+        return [(value, value) for value in self.read_values(given, owner)]
+
+    def read_ranges(self, given: object, owner: str) -> list[Span]:
+        spans = parse_spans(given)
+        if spans is None:
+            hint = f'write values = "128-255", or a list of ranges and numbers in 0..{MOST_VALUE}.'
+            self.fail(f"{owner} has the values {shown(given)}", hint)
+        return spans
 
     def read_values(self, given: object, owner: str) -> list[int]:
         values: list[Any] = given if isinstance(given, list) else [given]
         for value in values:
             is_int = isinstance(value, int) and not isinstance(value, bool)
-            if not (is_int and 0 <= value <= _MOST_VALUE):
+            if not (is_int and 0 <= value <= MOST_VALUE):
                 found = f"{owner} has the value {shown(value)}"
-                self.fail(found, f"write a whole number in 0..{_MOST_VALUE}, or a list of them.")
+                hint = f"write a whole number in 0..{MOST_VALUE}, or a list of them."
+                if isinstance(value, str) and parse_spans(value):
+                    hint = f'write a range as values = "{value}".'
+                self.fail(found, hint)
         return list(values)
 
     def read_colors(self, given: object, owner: str) -> list[int]:

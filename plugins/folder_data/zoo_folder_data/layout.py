@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from zoo.data import Pair, Report, Source, SourceFile, compose, pair_by_stem
 from zoo.errors import DataError
+from zoo_folder_data.arrangement import guess_arrangement
 
 __all__ = ["CLASSES_FILE", "Layout", "compile_group", "find_group", "find_layout", "find_pairs"]
 
@@ -87,6 +88,9 @@ def _no_folders(source: Source, folders: set[str], images: str, masks: str) -> D
     )
     option = "--masks" if has_images else "--images"
     hint = f"name the folder with {option}, in place of {missing!r}."
+    guess = guess_arrangement(source)
+    if guess is not None and guess.to_options():
+        hint = f"{guess.count} pairs are found with {guess.spell()}."
     if any(file.suffix == ".json" for file in source.files()):
         hint += " A COCO JSON is read with --task instance."
     return DataError(message, path=source.path, hint=hint)
@@ -139,7 +143,11 @@ def _collect(
 ) -> tuple[list[tuple[str, SourceFile]], list[tuple[str, SourceFile]]]:
     if layout.images == layout.masks and not mask_suffix:
         message = "cannot tell images from masks: both are in one folder and --mask-suffix is ''."
-        raise DataError(message, path=source.path, hint="state what masks carry: --mask-suffix.")
+        hint = "state what masks carry: --mask-suffix."
+        guess = guess_arrangement(source)
+        if guess is not None and guess.mask_suffix:
+            hint = f"masks seem to carry the ending {guess.mask_suffix!r}: {guess.spell()}."
+        raise DataError(message, path=source.path, hint=hint)
     images = _below(source.files(), layout.images, layout.masks)
     masks = _below(source.files(), layout.masks, layout.images)
     if layout.images == layout.masks:

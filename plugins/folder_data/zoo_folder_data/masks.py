@@ -1,33 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the values or colours of a mask to the ids of its classes; nothing is guessed."""
+"""From the values or colours of a mask to the ids of its classes, as the file of classes says."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data import Pair
+from zoo.data import IGNORE_INDEX, Pair
 from zoo.errors import DataError
-from zoo_folder_data.classes import ClassList, format_color, unpack_color
+from zoo_folder_data.classes import ClassList
+from zoo_folder_data.survey import Mask, pack_colors, survey_masks
 
-__all__ = ["MaskEncoder", "pack_colors", "survey_masks"]
-
-Mask = NDArray[np.uint8 | np.uint16]
+__all__ = ["MaskEncoder", "survey_masks"]
 
 _UNLISTED = -1
 _MOST_NAMED = 8
-
-
-def pack_colors(mask: Mask) -> NDArray[np.uint32]:
-    """Return ``(H, W)`` packed colours of a ``(H, W, 3)`` RGB or ``(H, W)`` grey 8-bit mask."""
-    if mask.ndim == 2:
-        return mask.astype(np.uint32) * np.uint32(0x010101)
-    red, green, blue = (mask[..., channel].astype(np.uint32) for channel in range(3))
-    return red << np.uint32(16) | green << np.uint32(8) | blue
+_IGNORED = "pixels that no class lists are ignored"
+_NEAREST = "pixels that no class lists got the nearest class"
 
 
 class MaskEncoder:
@@ -40,8 +31,8 @@ class MaskEncoder:
     def __init__(self, classes: ClassList) -> None:
         self.classes = classes
         self._table = np.full(2**24 if classes.by_color else 2**16, _UNLISTED, np.int16)
-        for key, index in classes.ids.items():
-            self._table[key] = index
+        for (low, high), index in classes.spans:
+            self._table[low : high + 1] = index
 
     def __call__(self, masks: list[Mask], pair: Pair) -> tuple[NDArray[np.uint8], list[str]]:
         """Return ``(H, W)`` uint8 ids, 255 where ignored, and what was repaired.
@@ -58,8 +49,25 @@ class MaskEncoder:
         ids = self._table[keys]
         unlisted = ids == _UNLISTED
         if unlisted.any():
-            raise self._unlisted(keys[unlisted], name)
+            strange, places = np.unique(keys[unlisted], return_inverse=True)
+            if self.classes.unlisted == "refuse":
+                raise self._unlisted(strange, np.bincount(places), name)
+            if self.classes.unlisted == "ignore":
+                ids[unlisted] = IGNORE_INDEX
+                repairs = [*repairs, _IGNORED]
+            else:
+                ids[unlisted] = self._find_nearest(strange)[places]
+                repairs = [*repairs, _NEAREST]
         return ids.astype(np.uint8), repairs
+
+    def _find_nearest(self, keys: NDArray[np.generic]) -> NDArray[np.int16]:
+        """Return the id of the value or colour nearest to each, of two equally near the lower."""
+        ends = [(end, index) for span, index in self.classes.spans for end in span]
+        known, ids = (np.array(column, np.int64) for column in zip(*ends, strict=True))
+        split = _split_colors if self.classes.by_color else _as_column
+        known, keys = split(known), split(keys.astype(np.int64))
+        nearest = [((known - key) ** 2).sum(axis=1).argmin() for key in keys]
+        return np.asarray(ids[nearest], np.int16)
 
     def _read_keys(self, mask: Mask, name: str) -> tuple[NDArray[np.generic], list[str]]:
         if self.classes.by_color:
@@ -74,14 +82,15 @@ class MaskEncoder:
         message = f"cannot read the mask {name!r}: found colours, expected one value a pixel."
         raise DataError(message, hint="give every class a color and none a value, or export grey.")
 
-    def _unlisted(self, keys: NDArray[np.generic], name: str) -> DataError:
-        values, counts = np.unique(keys, return_counts=True)
+    def _unlisted(
+        self, keys: NDArray[np.generic], counts: NDArray[np.intp], name: str
+    ) -> DataError:
         order = np.argsort(-counts, kind="stable")[:_MOST_NAMED]
         found = ", ".join(
-            f"{self.classes.spell(int(values[i]))} ({int(counts[i])} px)" for i in order
+            f"{self.classes.spell(int(keys[i]))} ({int(counts[i])} px)" for i in order
         )
-        more = f" and {len(values) - len(order)} more" if len(values) > len(order) else ""
-        listed = ", ".join(self.classes.spell(key) for key in sorted(self.classes.ids)[:20])
+        more = f" and {len(keys) - len(order)} more" if len(keys) > len(order) else ""
+        listed = ", ".join(self.classes.spell_span(span) for span, _ in self.classes.spans[:20])
         what = "colours" if self.classes.by_color else "values"
         message = (
             f"cannot read the mask {name!r}: found {what} that no class lists: {found}{more}; "
@@ -90,20 +99,26 @@ class MaskEncoder:
         hint = "list them in the file of classes, as a class or under ignore."
         if PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
             hint = "JPEG blurs masks: export them as PNG."
+        if len(keys) > len(order):
+            hint = self._hint_on_blur()
         return DataError(message, hint=hint)
 
+    def _hint_on_blur(self) -> str:
+        """Return what helps where a mask holds many values: they were not drawn, but blurred."""
+        if self.classes.by_color:
+            return (
+                "export the masks without anti-aliasing and JPEG, or put "
+                'unlisted = "nearest" at the top of the file of classes.'
+            )
+        return (
+            'give each class the range of its greys, as values = "0-127" and values = "128-255", '
+            "or export the masks without anti-aliasing and JPEG."
+        )
 
-def survey_masks(masks: Sequence[Mask]) -> list[str]:
-    """Return what the masks hold, spelt as a file of classes spells it, the most frequent first.
 
-    Args:
-        masks: If one of them is coloured, all count by colour.
-    """
-    by_color = any(mask.ndim == 3 and not (mask == mask[..., :1]).all() for mask in masks)
-    counts: Counter[int] = Counter()
-    for mask in masks:
-        grey = mask if mask.ndim == 2 else mask[..., 0]
-        found, times = np.unique(pack_colors(mask) if by_color else grey, return_counts=True)
-        counts.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
-    keys = [key for key, _ in counts.most_common()]
-    return [format_color(unpack_color(key)) if by_color else str(key) for key in keys]
+def _split_colors(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=1)
+
+
+def _as_column(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    return keys[:, None]

@@ -13,7 +13,6 @@ from zoo.data import (
     Shares,
     Source,
     check_places,
-    decode_mask,
     open_source,
     parse_bands,
     parse_size,
@@ -21,9 +20,12 @@ from zoo.data import (
 )
 from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
-from zoo_folder_data.classes import ClassList, parse_classes
+from zoo_folder_data.classes import UNLISTED, ClassList, parse_classes
+from zoo_folder_data.draft import draft_classes
+from zoo_folder_data.init import no_masks, places_of_names
 from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
-from zoo_folder_data.masks import MaskEncoder, survey_masks
+from zoo_folder_data.masks import MaskEncoder
+from zoo_folder_data.survey import survey_source
 
 __all__ = ["IDENTITY", "prepare"]
 
@@ -84,7 +86,7 @@ def prepare(
             mask_suffix=mask_suffix,
             group_by=group_by,
         )
-        listed = _read_classes(opened, layout, classes, pairs)
+        listed = _read_classes(opened, layout, classes, pairs, mask_suffix)
         _check_several(listed, classes or Path(opened.where(layout.classes)))
         return prepare_semantic(
             opened,
@@ -99,7 +101,11 @@ def prepare(
             size=parse_size(size),
             bands=parse_bands(bands),
             keep_aspect=keep_aspect,
-            options={"group_by": group_by, "mask_ids": listed.to_options()},
+            options={
+                "group_by": group_by,
+                "mask_ids": listed.to_options(),
+                **({"unlisted": listed.unlisted} if listed.unlisted != UNLISTED[0] else {}),
+            },
             palette_masks="colors" if listed.by_color else "index",
             progress=progress,
         )
@@ -116,7 +122,7 @@ def _check_several(listed: ClassList, where: Path) -> None:
 
 
 def _read_classes(
-    source: Source, layout: Layout, given: Path | None, pairs: Sequence[Pair]
+    source: Source, layout: Layout, given: Path | None, pairs: Sequence[Pair], mask_suffix: str
 ) -> ClassList:
     if given is not None:
         where = str(given)
@@ -128,7 +134,7 @@ def _read_classes(
     else:
         where = source.where(layout.classes)
         if layout.classes not in {file.path for file in source.files()}:
-            raise _no_classes(source, where, pairs)
+            raise _no_classes(source, layout, pairs, mask_suffix)
         data = source.read(layout.classes)
     try:
         return parse_classes(data.decode("utf-8-sig"), where)
@@ -137,18 +143,16 @@ def _read_classes(
         raise DataError(message, path=where, hint="save the file as UTF-8.") from error
 
 
-def _no_classes(source: Source, where: str, pairs: Sequence[Pair]) -> DataError:
-    """Return the error for a missing file, with one to begin with that fits the first masks."""
-    first = [pair.masks[0] for pair in pairs[:_SURVEYED]]
-    masks = [decode_mask(source.read(p), source.where(p), palette="index") for p in first]
-    found = survey_masks([mask.pixels for mask in masks])
-    lines = []
-    for index, name in enumerate(sorted(found[:_MOST_SHOWN], key=lambda name: (len(name), name))):
-        key = f'color = "{name}"' if name.startswith("#") else f"value = {name}"
-        lines.append(f'[[class]]\nname = "class {index}"\n{key}')
-    message = (
-        f"cannot tell the classes: there is no {CLASSES_FILE!r} (the first "
-        f"{len(first)} masks hold {len(found)} values)."
-    )
-    hint = "write it beside the two folders, or give one with --classes; to begin with:\n"
-    return DataError(message, path=where, hint=hint + "\n".join(lines))
+def _no_classes(
+    source: Source, layout: Layout, pairs: Sequence[Pair], mask_suffix: str
+) -> DataError:
+    """Return the error for a missing file, with one to begin with that fits some of the masks."""
+    survey = survey_source(source, pairs, most=_SURVEYED)
+    draft = draft_classes(survey, places_of_names(source, layout, mask_suffix))
+    if draft is None:
+        return no_masks(source, layout)
+    message = f"cannot tell the classes: there is no {CLASSES_FILE!r}. {draft.found}"
+    hint = "run it again with --init, which writes one to edit"
+    if len(draft.names) <= _MOST_SHOWN:
+        hint += f"; or save this beside the two folders, to begin with:\n{draft.rows}"
+    return DataError(message, path=source.where(layout.classes), hint=hint)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.data.coco.reading import CocoAnnotation, CocoFile, read_coco
@@ -15,7 +16,14 @@ from zoo.data.pictures.pixels import decode_image, to_uint8
 from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
 
-__all__ = ["MOST_BYTES", "check_annotations", "check_window", "count_objects"]
+__all__ = [
+    "MOST_BYTES",
+    "ObjectCount",
+    "check_annotations",
+    "check_window",
+    "count_objects",
+    "count_split_objects",
+]
 
 MOST_BYTES = 2**31
 """Of a picture, or of the COCO JSON of one split."""
@@ -91,6 +99,34 @@ def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
         yield f"{name}: its pixels are not those that were prepared"
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectCount:
+    """What a split of instances holds.
+
+    Args:
+        split: ``train``, ``val`` or ``test``.
+        images: In the split.
+        images_with_objects: How many of them have any.
+        objects: Crowds left out.
+        kinds: How many objects have polygons, run lengths or a box alone.
+        crowds: Regions of objects that were not told apart.
+    """
+
+    split: str
+    images: int
+    images_with_objects: int
+    objects: int
+    kinds: Mapping[str, int]
+    crowds: int
+
+    def text(self) -> str:
+        """Return a line: ``train: 9 objects in 2 of 5 images (8 polygons, 1 run lengths)``."""
+        shown = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
+        places = f"{self.images_with_objects} of {self.images} images"
+        line = f"{self.split}: {self.objects} objects in {places}{f' ({shown})' if shown else ''}"
+        return f"{line}, {self.crowds} crowds" if self.crowds else line
+
+
 def count_objects(root: Path) -> list[str]:
     """Return a line for each split of a prepared folder of instances; none for label maps.
 
@@ -100,10 +136,22 @@ def count_objects(root: Path) -> list[str]:
         root: A folder that holds (:func:`zoo.data.check_prepared`).
 
     Raises:
+        DataError: As of :func:`count_split_objects`.
+    """
+    return [count.text() for count in count_split_objects(root)]
+
+
+def count_split_objects(root: Path) -> list[ObjectCount]:
+    """Return what each split of a prepared folder of instances holds; none for label maps.
+
+    Args:
+        root: A folder that holds (:func:`zoo.data.check_prepared`).
+
+    Raises:
         DataError: It is no prepared folder, or a COCO JSON of it cannot be read.
     """
     prepared = read_prepared(root)
-    lines = []
+    counts = []
     for split in prepared.annotations:
         path = prepared.annotations_path(split)
         try:
@@ -113,12 +161,17 @@ def count_objects(root: Path) -> list[str]:
             raise DataError(message, path=path, hint="run zoo data check on the folder.") from error
         objects = [row for row in content.annotations if not row.is_crowd]
         kinds = Counter(_kind(row) for row in objects)
-        shown = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-        places = f"{len({row.image_id for row in objects})} of {len(content.images)} images"
-        line = f"{split}: {len(objects)} objects in {places}{f' ({shown})' if shown else ''}"
-        crowds = len(content.annotations) - len(objects)
-        lines.append(f"{line}, {crowds} crowds" if crowds else line)
-    return lines
+        counts.append(
+            ObjectCount(
+                split=split,
+                images=len(content.images),
+                images_with_objects=len({row.image_id for row in objects}),
+                objects=len(objects),
+                kinds=kinds,
+                crowds=len(content.annotations) - len(objects),
+            )
+        )
+    return counts
 
 
 def _kind(annotation: CocoAnnotation) -> str:

@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from zoo.data.endings import Endings, find_endings
 from zoo.data.report import Report
 from zoo.data.source.source import SourceFile
 from zoo.data.source.spelling import compose, find_near
 from zoo.errors import DataError
 
-__all__ = ["IMAGE_SUFFIXES", "StemPair", "pair_by_stem"]
+__all__ = ["IMAGE_SUFFIXES", "StemPair", "pair_by_stem", "spell_endings"]
 
 Files = Sequence[SourceFile] | Sequence[tuple[str, SourceFile]]
 IMAGE_SUFFIXES = frozenset(
@@ -82,6 +83,7 @@ def pair_by_stem(
     if not chosen:
         raise _no_pairs(named_images, named_masks, where)
     _note_alike(missing, alone, report)
+    _note_endings(missing, alone, report)
     report.count("pairs", len(chosen))
     return [StemPair(stem, named_images[stem].path, chosen[stem].path) for stem in sorted(chosen)]
 
@@ -118,6 +120,14 @@ def _note_alike(images: Sequence[str], masks: Sequence[str], report: Report) -> 
         image, mask = alike[0]
         text = f"{len(alike)} images and masks are left out whose names differ in upper and lower "
         report.note("", f"{text}case alone, as {image!r} and {mask!r}")
+
+
+def _note_endings(images: Sequence[str], masks: Sequence[str], report: Report) -> None:
+    """Note pairs that are left out for an ending that was not stated."""
+    endings = find_endings(images, masks)
+    if endings and endings[0].count > 1:
+        text = f"{endings[0].count} images and masks are left out that would be pairs with "
+        report.note("", f"{text}{spell_endings(endings[0])}")
 
 
 def _pictures(files: Files, report: Report) -> list[tuple[str, SourceFile]]:
@@ -165,10 +175,23 @@ def _no_pairs(
         mask = find_near(image, sorted(masks)) or min(masks)
         first = f"{image!r} and {mask!r}"
         message = f"cannot pair images with masks: {found}, but none of equal stem, as {first}."
-        ending = compose(mask).removeprefix(compose(image))
+        endings = find_endings(*(sorted(map(compose, stems)) for stems in (images, masks)))
         if image.casefold() == mask.casefold():
             hint = "give masks the stems of their images, in upper and lower case too."
-        elif compose(mask).startswith(compose(image)):
-            option = f"--mask-suffix={shlex.quote(ending)}"
-            hint = f"masks seem to carry the ending {ending!r}; say so by {option}."
+        elif endings and endings[0].count:
+            hint = f"{_seem_to_end(endings[0])}; say so by {spell_endings(endings[0])}."
     return DataError(message, path=where or None, hint=hint)
+
+
+def spell_endings(endings: Endings) -> str:
+    """Return the options that state endings, as a shell takes them."""
+    stated = {"--image-suffix": endings.image, "--mask-suffix": endings.mask}
+    return " ".join(f"{option}={shlex.quote(text)}" for option, text in stated.items() if text)
+
+
+def _seem_to_end(endings: Endings) -> str:
+    images = f"images seem to carry the ending {endings.image!r}"
+    masks = f"masks {'' if endings.image else 'seem to carry '}the ending {endings.mask!r}"
+    return " and ".join(
+        text for text, has in ((images, endings.image), (masks, endings.mask)) if has
+    )

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a folder of one's own is arranged: where images and masks seem to lie, and how to say so."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import PurePosixPath
+
+from zoo.data import IMAGE_SUFFIXES, Endings, Source, SourceFile, find_endings
+from zoo_folder_data.naming import IMAGE_WORDS, MASK_WORDS, split_words
+
+__all__ = ["Arrangement", "guess_arrangement"]
+
+_MOST_FOLDERS = 12
+_LEAST_SHARE = 0.5  # of the images, that must have a mask
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Where images and masks seem to lie.
+
+    Args:
+        images: Folder in the source, ``.`` for its top.
+        masks: As above.
+        image_suffix: Ending of the images' names.
+        mask_suffix: Ending of the masks' names.
+        count: How many pairs there are.
+    """
+
+    images: str
+    masks: str
+    image_suffix: str
+    mask_suffix: str
+    count: int
+
+    def to_options(self) -> dict[str, str]:
+        """Return the options of prepare that say so, without those that it has by itself."""
+        options = {
+            "--images": "" if self.images == "images" else self.images,
+            "--masks": "" if self.masks == "masks" else self.masks,
+            "--image-suffix": self.image_suffix,
+            "--mask-suffix": self.mask_suffix,
+        }
+        return {option: value for option, value in options.items() if value}
+
+    def spell(self) -> str:
+        """Return the options as a shell takes them."""
+        words = (f"{option} {shlex.quote(value)}" for option, value in self.to_options().items())
+        return " ".join(words)
+
+
+def guess_arrangement(source: Source) -> Arrangement | None:
+    """Return where the images and masks of a source seem to lie, or None.
+
+    Two folders hold files of equal names, or of names that differ in an ending; or one folder holds
+    both, and masks have an ending that says so.
+
+    Args:
+        source: Is listed; no file is opened.
+    """
+    folders: dict[str, list[SourceFile]] = defaultdict(list)
+    for file in source.files():
+        if file.suffix in IMAGE_SUFFIXES:
+            folders[file.folder or "."].append(file)
+    largest = sorted(folders, key=lambda name: (-len(folders[name]), name))[:_MOST_FOLDERS]
+    kept = {name: folders[name] for name in largest}
+    found = [*_in_two(kept), *_in_one(kept)]
+    return max(found, key=lambda each: (each.count, each.mask_suffix == ""), default=None)
+
+
+def _stems(files: Sequence[SourceFile]) -> list[str]:
+    return [file.stem for file in files]
+
+
+def _in_two(folders: Mapping[str, Sequence[SourceFile]]) -> Iterator[Arrangement]:
+    for pair in combinations(folders, 2):
+        images, masks = sorted(pair, key=lambda name: _looks_like_masks(name, folders[name]))
+        ends = _best_endings(_stems(folders[images]), _stems(folders[masks]))
+        least = _LEAST_SHARE * min(len(folders[images]), len(folders[masks]))
+        if ends is not None and ends.count >= least:
+            yield Arrangement(images, masks, ends.image, ends.mask, ends.count)
+
+
+def _best_endings(images: Sequence[str], masks: Sequence[str]) -> Endings | None:
+    equal = Endings("", "", len(set(images) & set(masks)))
+    best = max([equal, *find_endings(images, masks)], key=lambda each: each.count)
+    return best if best.count else None
+
+
+def _looks_like_masks(folder: str, files: Sequence[SourceFile]) -> tuple[int, int, float]:
+    """Return a key that is larger for masks: by the folder's name, the files' kind and size."""
+    names = [*split_words(PurePosixPath(folder).name), *split_words(files[0].stem)]
+    by_name = any(word in MASK_WORDS for word in names) - any(word in IMAGE_WORDS for word in names)
+    is_lossless = files[0].suffix not in (".jpg", ".jpeg", ".jp2")
+    return by_name, is_lossless, -sum(file.size_bytes for file in files) / len(files)
+
+
+def _in_one(folders: Mapping[str, Sequence[SourceFile]]) -> Iterator[Arrangement]:
+    for name, files in folders.items():
+        stems = _stems(files)
+        for ends in find_endings(stems, stems):
+            is_mask = any(word in MASK_WORDS for word in split_words(ends.mask))
+            if is_mask and 2 * ends.count >= _LEAST_SHARE * len(files):
+                yield Arrangement(name, name, ends.image, ends.mask, ends.count)

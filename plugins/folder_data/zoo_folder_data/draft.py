@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text of a ``classes.toml`` that fits what masks hold, with what its user looks at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from zoo_folder_data.guess import Group, Guess, guess_classes
+from zoo_folder_data.naming import name_classes
+from zoo_folder_data.survey import Survey
+from zoo_folder_data.value_ranges import spell_span
+
+__all__ = ["ClassesDraft", "draft_classes"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesDraft:
+    """A file of classes that seems to fit.
+
+    Args:
+        text: TOML, with what was found in comments.
+        rows: The same without them.
+        names: Of the classes.
+        found: What the masks hold, in a sentence.
+        edit: What to look at.
+    """
+
+    text: str
+    rows: str
+    names: tuple[str, ...]
+    found: str
+    edit: tuple[str, ...]
+
+
+def draft_classes(survey: Survey, places: Iterable[str]) -> ClassesDraft | None:
+    """Return a file of classes for masks, or None where they look like no masks.
+
+    Args:
+        survey: Of the masks.
+        places: See :func:`zoo_folder_data.naming.name_classes`.
+    """
+    guess = guess_classes(survey)
+    if guess is None:
+        return None
+    keys = [group.key for group in guess.groups]
+    names = tuple(name_classes(keys, places, by_color=survey.by_color))
+    found = _describe(survey, guess)
+    edit = tuple(_advise(survey, guess, names))
+    head = [f"# {line}" for line in (found, *edit)]
+    tops = _tops(survey, guess)
+    rows = [
+        _spell_row(survey, guess, group, name)
+        for group, name in zip(guess.groups, names, strict=True)
+    ]
+    text = "\n\n".join(["\n".join(head), *tops, *rows]) + "\n"
+    lines = [line for part in (*tops, *rows) for line in part.splitlines()]
+    bare = "\n".join(line.partition("  #")[0] for line in lines)
+    return ClassesDraft(text, bare, names, found, edit)
+
+
+def _tops(survey: Survey, guess: Guess) -> list[str]:
+    """Return the keys that come before the classes."""
+    if guess.is_blurred and survey.by_color:
+        return ['unlisted = "nearest"  # a colour that no class lists is of the nearest class']
+    if guess.ignored:
+        spans = ", ".join(_spell_values(span) for span in guess.ignored)
+        return [f"ignore = [{spans}]  # values that count nowhere"]
+    return []
+
+
+def _spell_row(survey: Survey, guess: Guess, group: Group, name: str) -> str:
+    if survey.by_color:
+        key = f'color = "{survey.spell(group.key)}"'
+    elif group.span[0] == group.span[1]:
+        key = f"value = {group.key}"
+    else:
+        key = f"values = {_spell_values(group.span)}"
+    part = f"{group.share:.1%} of the pixels, in {group.masks} of {survey.seen} masks"
+    return f"[[class]]\nname = {json.dumps(name, ensure_ascii=False)}\n{key}  # {part}"
+
+
+def _spell_values(span: tuple[int, int]) -> str:
+    return str(span[0]) if span[0] == span[1] else f'"{spell_span(span)}"'
+
+
+def _describe(survey: Survey, guess: Guess) -> str:
+    """Return what masks hold: values, colours, and how much between them."""
+    what = "colours" if survey.by_color else "values"
+    keys = [survey.spell(group.key) for group in guess.groups if survey.pixels[group.key]]
+    shown = ", ".join(keys[:8]) + (", ..." if len(keys) > 8 else "")
+    looked = (
+        f"{survey.seen} masks"
+        if survey.seen == survey.total
+        else (f"{survey.seen} of {survey.total} masks, spread evenly")
+    )
+    text = f"Found in {looked}: {len(keys)} {what}, {shown}"
+    if guess.is_blurred:
+        share = f"{guess.blurred_share:.1%} of the pixels"
+        text += f", and blends of them ({share}), as anti-aliasing and JPEG leave them"
+    return f"{text}."
+
+
+def _advise(survey: Survey, guess: Guess, names: Sequence[str]) -> Iterable[str]:
+    """Yield what the user looks at before the next command."""
+    if len(names) == 2:
+        yield f"Look at the name {names[1]!r}: it becomes the name of the class everywhere."
+        yield "If the first class is not the background, exchange the two names."
+    else:
+        yield "Give the classes their names; the background comes first and keeps its name."
+    if guess.is_blurred and not survey.by_color:
+        if len(names) == 2:
+            yield "Each blend goes to the nearer side: the ranges below say where the limit is."
+        else:
+            yield "Blends are ignored, as one cannot tell which classes they lie between."
+        yield "If greys between them are a class of their own, give it a [[class]] and its range."
+    elif guess.ignored:
+        yield "255 is ignored, as most label maps mean it; remove the line if it is a class."

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what masks hold to the classes that they seem to mean, for a file that the user edits.
+
+Masks whose every value fills regions are taken as they are. Blurred ones, as anti-aliasing and JPEG
+leave them, hold a few values that fill regions (*peaks*) and many between or around them that do
+not: two peaks are parted in the middle; of three or more, what lies between them is ignored,
+because a blend of the first and the last looks like the one in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo_folder_data.classes import unpack_color
+from zoo_folder_data.survey import Survey
+from zoo_folder_data.value_ranges import MOST_VALUE, Span
+
+__all__ = ["Group", "Guess", "guess_classes"]
+
+_VOID = 255
+_MOST_LABEL = 63  # ids of label maps are small numbers; grey pictures of classes are not
+_MOST_CLASSES = 254
+# What the generated masks of the tests leave at edges has no inner pixels, regions have 20 % and
+# more; lines of three pixels have a third.
+_LEAST_INNER = 0.05
+_LEAST_PEAK_SHARE = 0.9
+_MOST_THIN_SHARE = 0.5
+_NEAR = 24  # of 255: further apart than what JPEG adds to a region
+_LEAST_BLENDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What of the masks one class is made of.
+
+    Args:
+        key: The value or packed colour that fills its regions.
+        span: All values that it takes; ``(key, key)`` of a colour.
+        share: Of all pixels.
+        masks: How many masks hold the key.
+    """
+
+    key: int
+    span: Span
+    share: float
+    masks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The classes that masks seem to mean.
+
+    Args:
+        groups: In the order of their keys; the darkest is taken as the background.
+        ignored: Values that count nowhere.
+        is_blurred: They hold values that no region has.
+        blurred_share: Of all pixels, those with such a value.
+    """
+
+    groups: tuple[Group, ...]
+    ignored: tuple[Span, ...] = ()
+    is_blurred: bool = False
+    blurred_share: float = 0.0
+
+
+def guess_classes(survey: Survey) -> Guess | None:
+    """Return the classes that masks seem to mean, or None where they look like no masks.
+
+    Args:
+        survey: Of the masks; it holds one at least.
+    """
+    coarse = survey.coarse if len(survey.pixels) > _MOST_CLASSES else None
+    judged = coarse or survey
+    solid = [key for key, count in judged.pixels.items() if _is_solid(judged, key, count)]
+    thin = sorted(judged.pixels.keys() - set(solid))
+    peaks = _find_peaks(judged, solid)
+    if _is_blurred(judged, solid, thin, peaks):
+        share = sum(judged.pixels[key] for key in thin) / judged.total_px
+        own = [_find_own_color(survey, key) for key in peaks] if coarse else peaks
+        return _part(survey, sorted(own), share)
+    if len(survey.pixels) > _MOST_CLASSES:
+        return None
+    return _take_all(survey)
+
+
+def _find_own_color(survey: Survey, coarse: int) -> int:
+    """Return the most frequent of the colours near a coarse one."""
+    keys = sorted(survey.pixels, key=lambda key: (-survey.pixels[key], key))
+    near = np.flatnonzero(_distances(survey, coarse, keys) < _NEAR)
+    return keys[int(near[0])] if near.size else coarse
+
+
+def _is_solid(survey: Survey, key: int, count: int) -> bool:
+    return survey.inner[key] >= _LEAST_INNER * count
+
+
+def _scale(survey: Survey) -> float:
+    """Return by what 8-bit distances grow where the values are of 16 bits."""
+    return 1.0 if survey.by_color else max(1.0, max(survey.pixels) / 255)
+
+
+def _points(survey: Survey, keys: Sequence[int]) -> NDArray[np.float64]:
+    """Return values as ``(N, 1)`` and colours as ``(N, 3)``, for distances."""
+    rows = [unpack_color(key) if survey.by_color else (key,) for key in keys]
+    return np.array(rows, np.float64).reshape(len(keys), 3 if survey.by_color else 1)
+
+
+def _distances(survey: Survey, key: int, others: Sequence[int]) -> NDArray[np.float64]:
+    offsets = _points(survey, others) - _points(survey, [key])
+    return np.asarray(np.linalg.norm(offsets, axis=1) / _scale(survey), np.float64)
+
+
+def _find_peaks(survey: Survey, solid: Sequence[int]) -> list[int]:
+    """Return the values that fill most, each far from those before it."""
+    peaks: list[int] = []
+    for key in sorted(solid, key=lambda key: (-survey.inner[key], key)):
+        if not peaks or _distances(survey, key, peaks).min() >= _NEAR:
+            peaks.append(key)
+    if len(peaks) == 1 and not survey.by_color:  # thin lines, as of vessels, have no inner pixels
+        far = [key for key in survey.pixels if _distances(survey, key, peaks).min() >= 2 * _NEAR]
+        peaks += sorted(far, key=lambda key: (-survey.pixels[key], key))[:1]
+    return peaks
+
+
+def _is_blurred(
+    survey: Survey, solid: Sequence[int], thin: Sequence[int], peaks: Sequence[int]
+) -> bool:
+    thin_px = sum(survey.pixels[key] for key in thin)
+    inner = survey.inner.total()
+    if len(peaks) < 2 or not thin or thin_px > _MOST_THIN_SHARE * survey.total_px or not inner:
+        return False
+    if sum(survey.inner[key] for key in peaks) < _LEAST_PEAK_SHARE * inner:
+        return False  # the ids of a label map lie close together
+    if survey.by_color:
+        return len(thin) > max(_LEAST_BLENDS, len(solid)) and _lie_between(survey, thin, peaks)
+    return _surround(survey, thin, peaks)
+
+
+def _surround(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool:
+    """Return whether grey values lie between the peaks, or close to each side of a gap."""
+    own = set(peaks)
+    near = _NEAR * _scale(survey)
+    for low, high in pairwise(sorted(peaks)):
+        inside = [key for key in thin if low < key < high and key not in own]
+        middle = [key for key in inside if low + near <= key <= high - near]
+        both = any(key < low + near for key in inside) and any(key > high - near for key in inside)
+        if middle or both:
+            return True
+    return False
+
+
+def _lie_between(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool:
+    """Return whether most thin pixels have a blend of two peaks' colours, nearly."""
+    points = _points(survey, thin)
+    nearest = np.full(len(thin), np.inf)
+    for first, second in combinations(_points(survey, peaks), 2):
+        along = second - first
+        place = np.clip((points - first) @ along / (along @ along), 0, 1)
+        nearest = np.minimum(
+            nearest, np.linalg.norm(points - first - place[:, None] * along, axis=1)
+        )
+    weights = np.array([survey.pixels[key] for key in thin])
+    return bool(weights[nearest <= 2 * _NEAR].sum() >= _LEAST_PEAK_SHARE * weights.sum())
+
+
+def _part(survey: Survey, peaks: Sequence[int], share: float) -> Guess:
+    """Return the classes of blurred masks."""
+    if survey.by_color:
+        spans, ignored = [(key, key) for key in peaks], []
+    else:
+        spans, ignored = _cut(peaks, MOST_VALUE if max(survey.pixels) > _VOID else _VOID)
+    groups = tuple(_group(survey, key, span) for key, span in zip(peaks, spans, strict=True))
+    if survey.by_color:
+        groups = _share_by_nearest(survey, groups)
+    return Guess(groups, tuple(ignored), is_blurred=True, blurred_share=share)
+
+
+def _cut(peaks: Sequence[int], most: int) -> tuple[list[Span], list[Span]]:
+    """Return the ranges of the peaks, from 0 to the most, and those between that are ignored."""
+    lows, highs, ignored = [0], [], []
+    for low, high in pairwise(peaks):
+        reach = (high - low) // (2 if len(peaks) == 2 else 4)
+        highs.append(low + reach)
+        lows.append(low + reach + 1 if len(peaks) == 2 else high - reach)
+        if lows[-1] > highs[-1] + 1:
+            ignored.append((highs[-1] + 1, lows[-1] - 1))
+    return list(zip(lows, [*highs, most], strict=True)), ignored
+
+
+def _take_all(survey: Survey) -> Guess:
+    """Return a class for each value or colour; the background is added if it is in no mask."""
+    keys = sorted(survey.pixels)
+    others = [key for key in keys if key != _VOID]
+    ignored: tuple[Span, ...] = ()
+    if not survey.by_color and len(others) > 1 and _VOID in keys and others[-1] <= _MOST_LABEL:
+        keys, ignored = others, ((_VOID, _VOID),)
+    groups = [_group(survey, key, (key, key)) for key in keys]
+    if len(groups) == 1:
+        missing = 0 if keys[0] else 0xFFFFFF if survey.by_color else _VOID
+        groups.append(_group(survey, missing, (missing, missing)))
+    return Guess(tuple(sorted(groups, key=lambda group: group.key)), ignored)
+
+
+def _group(survey: Survey, key: int, span: Span) -> Group:
+    within = (
+        [survey.pixels[key]]
+        if span == (key, key)
+        else [count for value, count in survey.pixels.items() if span[0] <= value <= span[1]]
+    )
+    return Group(key, span, sum(within) / survey.total_px, survey.masks[key])
+
+
+def _share_by_nearest(survey: Survey, groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Return the groups with the shares that they have if each colour goes to the nearest."""
+    keys = list(survey.pixels)
+    counts = np.array([survey.pixels[key] for key in keys])
+    away = np.stack([_distances(survey, group.key, keys) for group in groups])
+    nearest = away.argmin(axis=0)
+    return tuple(
+        replace(group, share=float(counts[nearest == index].sum() / survey.total_px))
+        for index, group in enumerate(groups)
+    )

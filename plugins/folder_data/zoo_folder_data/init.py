@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo data prepare folder_data --init``: a ``classes.toml`` to edit, from what masks hold."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from zoo.data import Draft, Pair, Report, Source, open_source
+from zoo.errors import DataError
+from zoo_folder_data.arrangement import guess_arrangement
+from zoo_folder_data.draft import ClassesDraft, draft_classes
+from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
+from zoo_folder_data.survey import survey_source
+
+__all__ = ["no_masks", "places_of_names", "write_classes"]
+
+
+def write_classes(
+    source: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    classes: Path | None = None,
+    images: str = "images",
+    masks: str = "masks",
+    image_suffix: str = "",
+    mask_suffix: str = "",
+    **_: Any,
+) -> Draft:
+    """Write a file of classes that fits the masks of a source, to be edited.
+
+    Where images and masks are not found by the options, they are looked for; the options that
+    ``prepare`` then needs are returned.
+
+    Args:
+        source: Folder or .zip that holds images and masks.
+        progress: Called with masks done and in all.
+        classes: File to write; None for ``classes.toml`` beside the two folders, or beside the zip.
+        images: Folder of the images.
+        masks: Folder of the masks.
+        image_suffix: See :func:`zoo_folder_data.layout.find_pairs`.
+        mask_suffix: As above.
+
+    Returns:
+        The file, what was found, and the options.
+
+    Raises:
+        DataError: The file is there already or cannot be written, images and masks are not found,
+            or the masks look like none.
+    """
+    given = {
+        "--images": images,
+        "--masks": masks,
+        "--image-suffix": image_suffix,
+        "--mask-suffix": mask_suffix,
+    }
+    with open_source(source) as opened:
+        layout, pairs, options = _find_pairs(opened, given)
+        path = classes or _place(opened, layout)
+        if path.exists():
+            raise _is_there(path)
+        survey = survey_source(opened, pairs, progress=progress)
+        draft = draft_classes(
+            survey, places_of_names(opened, layout, {**given, **options}["--mask-suffix"])
+        )
+        if draft is None:
+            raise no_masks(opened, layout)
+    _write(path, draft)
+    if classes is None and Path(source).is_file():
+        options = {**options, "--classes": str(path)}
+    listed = f"classes: {', '.join(draft.names)}"
+    return Draft(path, (listed, draft.found, *draft.edit), options)
+
+
+def _find_pairs(source: Source, given: dict[str, str]) -> tuple[Layout, list[Pair], dict[str, str]]:
+    """Return where images and masks are, as options or names say, and the options still missing."""
+    try:
+        return *_pair(source, given), {}
+    except DataError as error:
+        guess = guess_arrangement(source)
+        if guess is None:
+            raise
+        options = guess.to_options()
+        with contextlib.suppress(DataError):
+            return *_pair(source, {**given, **options}), options
+        raise error
+
+
+def _pair(source: Source, options: dict[str, str]) -> tuple[Layout, list[Pair]]:
+    layout = find_layout(source, options["--images"], options["--masks"])
+    pairs = find_pairs(
+        source,
+        layout,
+        Report(),
+        image_suffix=options["--image-suffix"],
+        mask_suffix=options["--mask-suffix"],
+        group_by="",
+    )
+    return layout, pairs
+
+
+def _place(source: Source, layout: Layout) -> Path:
+    """Return where the file belongs; nothing is written into a zip."""
+    if source.path.is_file():
+        return source.path.parent / CLASSES_FILE
+    return source.path / layout.classes
+
+
+def places_of_names(source: Source, layout: Layout, mask_suffix: str) -> list[str]:
+    """Return what may tell what the masks show, best first."""
+    folders = [layout.masks, layout.root, source.path.resolve().stem]
+    return [mask_suffix, *(PurePosixPath(folder).name for folder in folders)]
+
+
+def no_masks(source: Source, layout: Layout) -> DataError:
+    """Return the error for masks whose values are as many as those of photographs."""
+    message = (
+        f"cannot tell the classes: the files in {layout.masks or '.'!r} hold hundreds of values, "
+        "as photographs do, expected regions of a few values or colours."
+    )
+    hint = "name the folder of the masks with --masks, or export masks of one value for each class."
+    return DataError(message, path=source.where(layout.masks), hint=hint)
+
+
+def _is_there(path: Path) -> DataError:
+    message = f"cannot write {path.name!r}: it is there already, and is not overwritten."
+    hint = "leave --init out to prepare with it, or name another file with --classes."
+    return DataError(message, path=path, hint=hint)
+
+
+def _write(path: Path, draft: ClassesDraft) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(draft.text)
+    except FileExistsError as error:
+        raise _is_there(path) from error
+    except OSError as error:
+        message = f"cannot write {path.name!r}: {error.strerror or error}."
+        hint = "name a place that can be written with --classes."
+        raise DataError(message, path=path, hint=hint) from error

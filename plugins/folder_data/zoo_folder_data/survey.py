@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What masks hold, counted: each value or colour, how much of it, and whether it fills regions.
+
+A pixel is *inner* if all of its eight neighbours have its value. Classes have inner pixels; what
+anti-aliasing and JPEG leave at the edges of regions has next to none, and tells a blurred mask from
+one of many classes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.data import Pair, Source, decode_mask
+from zoo_folder_data.classes import format_color, unpack_color
+
+__all__ = ["Mask", "Survey", "pack_colors", "survey_masks", "survey_source"]
+
+Mask = NDArray[np.uint8 | np.uint16]
+
+_MOST_MASKS, _MOST_PX = 2000, 400_000_000
+
+
+def pack_colors(mask: Mask) -> NDArray[np.uint32]:
+    """Return ``(H, W)`` packed colours of a ``(H, W, 3)`` RGB or ``(H, W)`` grey 8-bit mask."""
+    if mask.ndim == 2:
+        return mask.astype(np.uint32) * np.uint32(0x010101)
+    red, green, blue = (mask[..., channel].astype(np.uint32) for channel in range(3))
+    return red << np.uint32(16) | green << np.uint32(8) | blue
+
+
+@dataclass(slots=True)
+class Survey:
+    """Counts over masks.
+
+    Args:
+        seen: How many masks were looked at.
+        total: How many there are.
+        by_color: A mask is coloured, so all count by packed colours.
+        is_deep: A mask has 16 bits.
+        pixels: Of each value or packed colour.
+        inner: How many of them are inner.
+        masks: How many masks hold it.
+        coarse: The same of colours rounded to 16 levels a channel, where masks are coloured: JPEG
+            leaves hardly two pixels equal, but such levels still fill regions.
+    """
+
+    seen: int = 0
+    total: int = 0
+    by_color: bool = False
+    is_deep: bool = False
+    pixels: Counter[int] = field(default_factory=Counter)
+    inner: Counter[int] = field(default_factory=Counter)
+    masks: Counter[int] = field(default_factory=Counter)
+    coarse: Survey | None = None
+
+    @property
+    def total_px(self) -> int:
+        """Pixels of all masks that were looked at."""
+        return self.pixels.total()
+
+    def spell(self, key: int) -> str:
+        """Return a value or colour as a file of classes spells it."""
+        return format_color(unpack_color(key)) if self.by_color else str(key)
+
+    def add(self, mask: Mask) -> None:
+        """Count one mask, ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16."""
+        grey = _as_grey(mask)
+        if grey is None and not self.by_color:
+            self._count_by_color()
+        self.seen += 1
+        self.is_deep |= mask.dtype == np.uint16
+        self._count(pack_colors(mask) if self.by_color else mask if grey is None else grey)
+        if self.coarse is not None:
+            self.coarse.seen += 1
+            self.coarse._count(_coarsen(pack_colors(mask)))
+
+    def _count(self, keys: NDArray[np.generic]) -> None:
+        for counter, found in ((self.pixels, keys), (self.inner, keys[_find_inner(keys)])):
+            values, counts = np.unique(found, return_counts=True)
+            counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+            if counter is self.pixels:
+                self.masks.update(values.tolist())
+
+    def _count_by_color(self) -> None:
+        """Turn grey values into colours: an empty mask among colour masks is black."""
+        self.by_color = True
+        self.coarse = Survey(by_color=True)
+        for name in ("pixels", "inner", "masks"):
+            counted = Counter({key * 0x010101: n for key, n in getattr(self, name).items()})
+            setattr(self, name, counted)
+            for key, count in counted.items():
+                getattr(self.coarse, name)[int(_coarsen(np.array(key)))] += count
+
+
+def _coarsen(keys: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Return packed colours with each channel rounded to a multiple of 17."""
+    wide = keys.astype(np.int64)
+    rounded = [(((wide >> shift & 255) + 8) // 17 * 17) << shift for shift in (16, 8, 0)]
+    return np.asarray(rounded[0] | rounded[1] | rounded[2], np.int64)
+
+
+def _as_grey(mask: Mask) -> Mask | None:
+    """Return ``(H, W)``, or None of a mask that has colours."""
+    if mask.ndim == 2:
+        return mask
+    return mask[..., 0] if (mask == mask[..., :1]).all() else None
+
+
+def _find_inner(keys: NDArray[np.generic]) -> NDArray[np.bool_]:
+    inner = np.zeros(keys.shape, bool)
+    if min(keys.shape) < 3:
+        return inner
+    height, width = keys.shape
+    middle = inner[1:-1, 1:-1]
+    middle[:] = True
+    for row in range(3):
+        for column in range(3):
+            middle &= keys[1:-1, 1:-1] == keys[row : row + height - 2, column : column + width - 2]
+    return inner
+
+
+def survey_masks(masks: Sequence[Mask]) -> list[str]:
+    """Return what masks hold, spelt as a file of classes spells it, the most frequent first.
+
+    Args:
+        masks: If one of them is coloured, all count by colour.
+    """
+    survey = Survey(total=len(masks))
+    for mask in masks:
+        survey.add(mask)
+    return [survey.spell(key) for key, _ in survey.pixels.most_common()]
+
+
+def survey_source(
+    source: Source,
+    pairs: Sequence[Pair],
+    *,
+    most: int = _MOST_MASKS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Survey:
+    """Return what the masks of a source hold.
+
+    Args:
+        source: Where they lie.
+        pairs: Whose masks are meant.
+        most: How many are looked at, spread evenly over the pairs; fewer where they are large.
+        progress: Called with masks done and in all.
+
+    Raises:
+        DataError: A mask cannot be read.
+    """
+    survey = Survey(total=len(pairs))
+    step = max(1, -(-len(pairs) // most))
+    chosen = pairs[::step]
+    for number, pair in enumerate(chosen, start=1):
+        path = pair.masks[0]
+        survey.add(decode_mask(source.read(path), source.where(path), palette="index").pixels)
+        if progress is not None:
+            progress(number, len(chosen))
+        if survey.total_px > _MOST_PX:
+            break
+    return survey

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From raw data to a prepared folder by the data set's name: what ``zoo data prepare`` runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import DataError, PluginError
+from zoo.texts import shown
+
+if TYPE_CHECKING:
+    from zoo.catalog import Found
+    from zoo.data import Report, Shares
+    from zoo.interfaces import Progress
+    from zoo.manifest.rows import Option
+
+__all__ = ["bind_options", "find_dataset", "load_dataset_target", "prepare"]
+
+_DEFAULT_SHARES = "0.8,0.1,0.1"
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str, int, float),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "path": (str, Path),
+    "choice": (str,),
+}
+
+
+def prepare(
+    dataset: str,
+    source: str | Path,
+    out: str | Path,
+    *,
+    task: str | None = None,
+    shares: Shares | str | Sequence[float] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Report:
+    """Turn raw data into a folder to train on; the same as ``zoo data prepare``.
+
+    Args:
+        dataset: A data set or its plugin, as ``"folder_data"``; of a plugin with several the first,
+            unless ``task`` says which.
+        source: The raw folder or .zip. It is never changed.
+        out: The folder to write. It appears whole or not at all; if it holds the same already,
+            nothing is written and the report is ``unchanged``.
+        task: ``"semantic"`` or ``"instance"``.
+        shares: Of train, val and test, as ``(0.8, 0.1, 0.1)`` or ``"0.8,0.1,0.1"``; None for the
+            data set's own.
+        progress: Called with files done and files in all.
+        options: Those of the data set, with underscores: ``mask_suffix="_mask"``. `zoo data prepare
+            NAME --help` lists them.
+
+    Returns:
+        Counts, splits, pixels or instances of each class, and what was dropped, repaired or noted;
+        ``out/report.json`` holds the same.
+
+    Raises:
+        UnknownNameError: There is no such data set or task.
+        PluginError: The plugin cannot be used.
+        DataError: An option is unknown or of the wrong type, or the source or ``out`` does not fit.
+
+    Example:
+        >>> report = zoo.prepare("folder_data", "my_data", "data/mine")  # doctest: +SKIP
+        >>> report.counts["written"]  # doctest: +SKIP
+        48
+    """
+    found = find_dataset(dataset, task)
+    run = load_dataset_target(found, dataset, "prepare")
+    bound = bind_options(found, dataset, options)
+    report: Report = run(
+        Path(source), Path(out), shares=_read_shares(found, shares), progress=progress, **bound
+    )
+    return report
+
+
+def find_dataset(name: str, task: str | None) -> Found:
+    """Return a data set; of a plugin with several, the first unless ``task`` says which.
+
+    Args:
+        name: ``Name``, ``plugin.Name`` or ``plugin``.
+        task: ``semantic`` or ``instance``, None for any.
+
+    Raises:
+        UnknownNameError: There is no such data set.
+    """
+    from zoo.catalog import read_catalog
+
+    catalog = read_catalog()
+    for record in catalog.plugins:
+        if record.name == name and task is None and record.error is None:
+            rows = record.checked().datasets
+            if len(rows) > 1:
+                return catalog.find_dataset(f"{name}.{rows[0].name}")
+    return catalog.find_dataset(name, task=task)
+
+
+def load_dataset_target(found: Found, name: str, what: str) -> Any:
+    """Return a function of a data set, imported.
+
+    Args:
+        found: The data set.
+        name: What the user calls it, for messages.
+        what: ``prepare``, ``init`` or ``sample``.
+
+    Raises:
+        PluginError: The data set has no such function, or it cannot be imported.
+    """
+    from zoo.loading import load_target
+
+    target: str | None = getattr(found.row, what)
+    if target is None:
+        message = f"cannot {what} {name!r}: the plugin names no {what} function."
+        raise PluginError(
+            message,
+            plugin=found.record.name,
+            manifest=found.record.path,
+            hint="`zoo data list --json` says which data sets have one.",
+        )
+    return load_target(found, target)
+
+
+def bind_options(found: Found, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every option of a data set, with the defaults of those that are not given.
+
+    Args:
+        found: The data set.
+        name: What the user calls it, for messages.
+        given: Values by name, with underscores.
+
+    Raises:
+        DataError: A name is unknown, or a value is of another type than the option.
+    """
+    known = {option.name.replace("-", "_"): option for option in getattr(found.row, "options", ())}
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}."
+            message = f"cannot prepare {name!r}: found the option {shown(key)}, which it lacks."
+            raise DataError(message, where=key, hint=hint)
+    return {
+        key: _read_option(option, given[key], name) if key in given else option.default
+        for key, option in known.items()
+    }
+
+
+def _read_option(option: Option, value: Any, name: str) -> Any:
+    if value is None and option.default is None:
+        return None
+    if option.multiple and isinstance(value, (list, tuple)):
+        return tuple(_read_one(option, each, name) for each in value)
+    return _read_one(option, value, name)
+
+
+def _read_one(option: Option, value: Any, name: str) -> Any:
+    is_of_type = isinstance(value, _TYPES[option.type]) and not (
+        isinstance(value, bool) and option.type != "bool"
+    )
+    if not is_of_type or (option.choices and value not in option.choices):
+        expected = f"one of {', '.join(option.choices)}" if option.choices else option.type
+        message = f"cannot prepare {name!r}: {option.name} is {shown(value)}, expected {expected}."
+        raise DataError(message, where=option.name, hint=f"{option.name}: {option.help}.")
+    if option.type == "path":
+        return Path(value)
+    return str(value) if option.type == "str" else value
+
+
+def _read_shares(found: Found, given: Shares | str | Sequence[float] | None) -> Shares:
+    from zoo.data import Shares, parse_shares
+
+    if isinstance(given, Shares):
+        return given
+    if given is None:
+        return parse_shares(getattr(found.row, "shares", None) or _DEFAULT_SHARES)
+    return parse_shares(given if isinstance(given, str) else ",".join(map(str, given)))

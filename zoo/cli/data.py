@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.next_command import next_command
 from zoo.cli.options.completion import complete_config, complete_dataset, without_warnings
 from zoo.cli.options.mm_options import MMCommand
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
+from zoo.cli.output.next_command import next_command
 from zoo.cli.output.printing import say, say_json, say_text
 from zoo.cli.output.progress import progress_bar
 from zoo.cli.output.tables import print_rows, wide_option
@@ -144,9 +144,7 @@ class _PrepareCommand(ZooCommand):
 @_TASK
 @click.option("--init", is_flag=True, help="Write a file of classes to edit, and prepare nothing.")
 @_JSON
-@click.pass_context
 def prepare(
-    ctx: click.Context,
     name: str,
     source: Path,
     out: Path | None,
@@ -164,26 +162,32 @@ def prepare(
     With --init, a file that lists the classes is written from what the source holds, for you to
     edit; nothing is overwritten, and the command to continue with is printed.
     """
-    from zoo.preparation import find_dataset
     from zoo.preparation import prepare as run
 
     if init:
-        _write_draft(ctx, name, source, task, options, as_json=as_json)
+        _write_draft(name, source, task, options, as_json=as_json)
         return
     if out is None:
-        raise click.MissingParameter(ctx=ctx, param_hint="'--out'", param_type="option")
+        raise click.MissingParameter(param_hint="'--out'", param_type="option")
     with progress_bar("prepare") as progress:
         report = run(name, source, out, task=task, shares=shares, progress=progress, **options)
     if as_json:
-        row: Any = find_dataset(name, task).row
-        say_json({"out": str(out), "data set": row.name, "task": row.task, **report.to_dict()})
+        facts = {**_describe(name, task), "out": str(out), "unchanged": report.unchanged}
+        say_json({**facts, **report.to_dict()})
         return
     say_text(report.summary())
     say(f"prepared: {out}")  # the summary has said so if it was there, unchanged
 
 
+def _describe(name: str, task: str | None) -> dict[str, str]:
+    from zoo.preparation import find_dataset
+
+    found = find_dataset(name, task)
+    task = getattr(found.row, "task", "")
+    return {"dataset": f"zoo.{found.record.name}.{found.row.name}", "task": task}
+
+
 def _write_draft(
-    ctx: click.Context,
     name: str,
     source: Path,
     task: str | None,
@@ -198,7 +202,7 @@ def _write_draft(
     write = load_dataset_target(found, name, "init")
     with progress_bar("init") as progress:
         draft = write(source, progress=progress, **bind_options(found, name, options))
-    command = next_command(ctx.meta["zoo.args"], source, draft)
+    command = next_command(click.get_current_context().meta["zoo.args"], source, draft)
     if as_json:
         path = None if draft.path is None else str(draft.path)
         say_json({"schema": 1, "written": path, "found": list(draft.lines), "next": command})
@@ -279,7 +283,8 @@ def _say_check(
             "splits": {name: split.to_dict() for name, split in prepared.splits.items()},
             "objects": objects,
             "loaded": [
-                {"loaded": each.loaded, "seen": each.seen, "text": each.text()} for each in counts
+                {key: getattr(each, key) for key in ("stated", "kept", "seen", "loaded")}
+                for each in counts
             ],
         }
     )

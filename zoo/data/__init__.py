@@ -13,7 +13,6 @@ from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
 from zoo.data.decoders.faults import MOST_PX
 from zoo.data.decoders.raster_bands import parse_bands
 from zoo.data.draft import Draft
-from zoo.data.endings import Endings, find_endings
 from zoo.data.geometry.shapes import box_polygon, ellipse_polygon, polygon_from_box
 from zoo.data.geometry.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
 from zoo.data.layout.check import check_prepared
@@ -51,6 +50,7 @@ from zoo.data.prepare.instances import prepare_instances
 from zoo.data.prepare.pair import EncodeMask, Pair
 from zoo.data.prepare.semantic import prepare_semantic
 from zoo.data.report import Report
+from zoo.data.source.endings import Endings, find_endings
 from zoo.data.source.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem, spell_endings
 from zoo.data.source.reading import read_file
 from zoo.data.source.source import Source, SourceFile, open_source

@@ -21,6 +21,7 @@ from zoo.data import (
     polygon_from_box,
 )
 from zoo.errors import DataError
+from zoo_folder_data.arrangement import guess_arrangement
 from zoo_folder_data.coco_images import find_images
 from zoo_folder_data.layout import compile_group, find_group
 
@@ -77,6 +78,8 @@ def find_coco(source: Source, name: str) -> str:
     expected = repr(name) if name else "one COCO JSON"
     message = f"cannot find the annotations: found {listed}, expected {expected}."
     hint = "name the file with --annotations, by its path in the source."
+    if not found and guess_arrangement(source) is not None:
+        hint = "images and masks without a COCO JSON are prepared with --task semantic."
     raise DataError(message, path=source.path, hint=hint)
 
 

@@ -105,15 +105,15 @@ def _describe(survey: Survey, guess: Guess) -> str:
 def _advise(survey: Survey, guess: Guess, names: Sequence[str]) -> Iterable[str]:
     """Yield what the user looks at before the next command."""
     if len(names) == 2:
-        yield f"Look at the name {names[1]!r}: it becomes the name of the class everywhere."
-        yield "If the first class is not the background, exchange the two names."
+        yield f"Check the name {names[1]!r}: the model and all results use it."
+        yield "If the first class is not the background, swap the two names."
     else:
-        yield "Give the classes their names; the background comes first and keeps its name."
+        yield "Edit the names of the classes; the background comes first and keeps its name."
     if guess.is_blurred and not survey.by_color:
         if len(names) == 2:
-            yield "Each blend goes to the nearer side: the ranges below say where the limit is."
+            yield "Each blend goes to the nearer class: the ranges in the file state the limit."
         else:
-            yield "Blends are ignored, as one cannot tell which classes they lie between."
-        yield "If greys between them are a class of their own, give it a [[class]] and its range."
+            yield "Blends are ignored, because a blend of two classes can look like a third."
+        yield "If the greys are a class of their own, give it a [[class]] with its range."
     elif guess.ignored:
-        yield "255 is ignored, as most label maps mean it; remove the line if it is a class."
+        yield "255 is ignored, as in most label maps; if it is a class, give it a [[class]]."

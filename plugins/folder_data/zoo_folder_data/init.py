@@ -125,8 +125,8 @@ def no_masks(source: Source, layout: Layout) -> DataError:
 
 
 def _is_there(path: Path) -> DataError:
-    message = f"cannot write {path.name!r}: it is there already, and is not overwritten."
-    hint = "leave --init out to prepare with it, or name another file with --classes."
+    message = f"cannot write {path.name!r}: it exists already, and is not overwritten."
+    hint = "leave out --init to prepare with it, or name another file with --classes."
     return DataError(message, path=path, hint=hint)
 
 

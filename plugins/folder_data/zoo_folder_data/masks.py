@@ -12,11 +12,13 @@ from zoo.data import IGNORE_INDEX, Pair
 from zoo.errors import DataError
 from zoo_folder_data.classes import ClassList
 from zoo_folder_data.survey import Mask, pack_colors, survey_masks
+from zoo_folder_data.value_ranges import MOST_VALUE, Span, spell_span
 
 __all__ = ["MaskEncoder", "survey_masks"]
 
 _UNLISTED = -1
 _MOST_NAMED = 8
+_MOST_8_BITS = 255
 _IGNORED = "pixels that no class lists are ignored"
 _NEAREST = "pixels that no class lists got the nearest class"
 
@@ -99,9 +101,23 @@ class MaskEncoder:
         hint = "list them in the file of classes, as a class or under ignore."
         if PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
             hint = "JPEG blurs masks: export them as PNG."
-        if len(keys) > len(order):
+        gaps = self._find_gaps(keys)
+        if gaps:
+            shown = ", ".join(f'"{spell_span(gap)}"' for gap in gaps[:_MOST_NAMED])
+            hint = f"{shown} belongs to no class: extend a range to it, or list it under ignore."
+        elif len(keys) > len(order):
             hint = self._hint_on_blur()
         return DataError(message, hint=hint)
+
+    def _find_gaps(self, keys: NDArray[np.generic]) -> list[Span]:
+        """Return what lies between the ranges of a file that has ranges, where masks hold it."""
+        spans = [span for span, _ in self.classes.spans]
+        if self.classes.by_color or all(low == high for low, high in spans):
+            return []
+        most = MOST_VALUE if int(keys.max()) > _MOST_8_BITS else _MOST_8_BITS
+        ends = [-1, *(min(end, most + 1) for span in spans for end in span), most + 1]
+        gaps = [(low + 1, high - 1) for low, high in zip(ends[::2], ends[1::2], strict=True)]
+        return [gap for gap in gaps if ((keys >= gap[0]) & (keys <= gap[1])).any()]
 
     def _hint_on_blur(self) -> str:
         """Return what helps where a mask holds many values: they were not drawn, but blurred."""

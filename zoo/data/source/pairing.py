@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zoo.data.endings import Endings, find_endings
 from zoo.data.report import Report
+from zoo.data.source.endings import Endings, find_endings
 from zoo.data.source.source import SourceFile
 from zoo.data.source.spelling import compose, find_near
 from zoo.errors import DataError

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from zoo.texts import shown
 if TYPE_CHECKING:
     from zoo.catalog import Found
     from zoo.data import Report, Shares
-    from zoo.interfaces import Progress
     from zoo.manifest.rows import Option
 
 __all__ = ["bind_options", "find_dataset", "load_dataset_target", "prepare"]
@@ -37,7 +36,7 @@ def prepare(
     *,
     task: str | None = None,
     shares: Shares | str | Sequence[float] | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Report:
     """Turn raw data into a folder to train on; the same as ``zoo data prepare``.
@@ -164,9 +163,8 @@ def _read_one(option: Option, value: Any, name: str) -> Any:
         expected = f"one of {', '.join(option.choices)}" if option.choices else option.type
         message = f"cannot prepare {name!r}: {option.name} is {shown(value)}, expected {expected}."
         raise DataError(message, where=option.name, hint=f"{option.name}: {option.help}.")
-    if option.type == "path":
-        return Path(value)
-    return str(value) if option.type == "str" else value
+    made: dict[str, Callable[[Any], Any]] = {"path": Path, "str": str, "float": float}
+    return made[option.type](value) if option.type in made else value
 
 
 def _read_shares(found: Found, given: Shares | str | Sequence[float] | None) -> Shares:

@@ -46,6 +46,111 @@ def test_parse_classes_when_no_values_then_colours_are_keys() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spelled", "spans"),
+    [
+        ('"0-127"', [(0, 127)]),
+        ('"< 128"', [(0, 127)]),
+        ('"<=127"', [(0, 127)]),
+        ('">=65000"', [(65000, 65535)]),
+        ('">64999"', [(65000, 65535)]),
+        ("7", [(7, 7)]),
+        ('"7"', [(7, 7)]),
+        ("[3, 1]", [(1, 1), (3, 3)]),
+        ('["5-9", 1, "20 - 30"]', [(1, 1), (5, 9), (20, 30)]),
+        ('"5-9, 1,20-30"', [(1, 1), (5, 9), (20, 30)]),
+    ],
+)
+def test_parse_classes_when_ranges_then_each_value_has_the_id(
+    spelled: str, spans: list[tuple[int, int]]
+) -> None:
+    """In every spelling; ``ignore`` takes the same."""
+    other = '[[class]]\nname = "b"\nvalues = 40000\n'
+    kept = parse_classes(f"{_CLASS}values = {spelled}\n{other}", "x")
+    ignored = parse_classes(f"ignore = {spelled}\n{other}", "x")
+
+    values = {value for low, high in spans for value in range(low, high + 1)}
+    assert kept.ids == {**dict.fromkeys(values, 0), 40000: 1}
+    assert ignored.ids == {**dict.fromkeys(values, 255), 40000: 0}
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda p: (p[0], p[0] + p[1])),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_parse_classes_when_ranges_overlap_then_refused_else_all_there(
+    spans: list[tuple[int, int]],
+) -> None:
+    """Against a count of how often each value is given."""
+    text = "".join(
+        f'[[class]]\nname = "c{index}"\nvalues = "{low}-{high}"\n'
+        for index, (low, high) in enumerate(spans)
+    )
+    given_values = [value for low, high in spans for value in range(low, high + 1)]
+
+    if len(set(given_values)) == len(given_values):
+        found = parse_classes(text, "x")
+        assert found.ids == {
+            value: index
+            for index, (low, high) in enumerate(spans)
+            for value in range(low, high + 1)
+        }
+        options = found.to_options()
+        assert len(options) == len(spans)
+        assert set(options.values()) == set(range(len(spans)))
+    else:
+        with pytest.raises(DataError, match=r"for class 'c.' and for class 'c.'") as caught:
+            parse_classes(text, "x")
+        assert caught.value.hint == "give it to one of them."
+
+
+def test_parse_classes_when_two_ranges_overlap_then_what_both_have_is_named() -> None:
+    """The class that the file gives first is named first."""
+    text = _CLASS + 'values = "100-255"\n[[class]]\nname = "b"\nvalues = "0-127"'
+
+    with pytest.raises(DataError) as caught:
+        parse_classes(text, "x")
+
+    assert "found 100-127 for class 'a' and for class 'b'." in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ['"128-"', '"9-3"', '"a"', '""', "[]", '[""]', "1.5", "true", '"1-70000"', '"<0"', "[[1, 2]]"],
+)
+def test_parse_classes_when_ranges_make_no_sense_then_refused(spelled: str) -> None:
+    """What was written is quoted, and the hint shows a range."""
+    with pytest.raises(DataError, match="class 'a' has the values") as caught:
+        parse_classes(f"{_CLASS}values = {spelled}", "x")
+
+    assert 'values = "128-255"' in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("row", "told", "hint"),
+    [
+        ('value = "128-255"', "has the value '128-255'", 'write a range as values = "128-255".'),
+        ('value = 1\nvalues = "2-3"', "has a value and values", "write all of them under values."),
+    ],
+)
+def test_parse_classes_when_value_and_values_are_mixed_up_then_hint(
+    row: str, told: str, hint: str
+) -> None:
+    with pytest.raises(DataError, match=told) as caught:
+        parse_classes(_CLASS + row, "x")
+
+    assert caught.value.hint == hint
+
+
+def test_parse_classes_when_unlisted_is_no_choice_then_named() -> None:
+    with pytest.raises(DataError, match="unlisted is 'near', expected one of 'refuse', 'ignore'"):
+        parse_classes(f'unlisted = "near"\n{_CLASS}value = 0', "x")
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "found no [[class]]"),

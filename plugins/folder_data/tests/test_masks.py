@@ -13,7 +13,8 @@ pytestmark = pytest.mark.mm
 np = pytest.importorskip("numpy")
 
 from zoo_folder_data.classes import parse_classes  # noqa: E402
-from zoo_folder_data.masks import MaskEncoder, survey_masks  # noqa: E402
+from zoo_folder_data.masks import MaskEncoder  # noqa: E402
+from zoo_folder_data.survey import survey_masks  # noqa: E402
 
 from zoo.data import Pair  # noqa: E402 (after the skip)
 from zoo.errors import DataError  # noqa: E402
@@ -104,6 +105,51 @@ def test_encoder_when_mask_is_jpeg_then_hint_says_so() -> None:
         _encode(_VALUES, np.array([[2]], np.uint8), Pair("m", "m", "i/m.jpg", ("masks/m.jpg",)))
 
     assert caught.value.hint == "JPEG blurs masks: export them as PNG."
+
+
+def test_encoder_when_value_lies_between_ranges_then_hint_names_the_gap() -> None:
+    """What no range has, where the mask holds it."""
+    classes = parse_classes(
+        '[[class]]\nname="a"\nvalues="0-99"\n[[class]]\nname="b"\nvalues="150-255"', "x"
+    )
+
+    with pytest.raises(DataError, match=r"120 \(2 px\); expected 0-99, 150-255") as caught:
+        _encode(classes, np.array([[0, 120, 120, 200]], np.uint8))
+
+    assert caught.value.hint == (
+        '"100-149" belongs to no class: extend a range to it, or list it under ignore.'
+    )
+
+
+def test_encoder_when_a_mask_is_blurred_then_hint_is_a_range() -> None:
+    """Many values that nobody listed were not drawn."""
+    with pytest.raises(DataError) as caught:
+        _encode(_VALUES, np.arange(2, 102, dtype=np.uint8)[None])
+
+    assert 'values = "0-127"' in str(caught.value.hint)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=20), st.booleans())
+def test_encoder_when_unlisted_is_nearest_or_ignored_then_equal_to_distances(
+    keys: list[int], nearest: bool
+) -> None:
+    """Against distances worked out one by one; the lower colour wins where two are as near."""
+    colors = {(0, 0, 0): 0, (0, 0, 255): 2, (128, 64, 128): 1}
+    text = 'unlisted = "nearest"\n' if nearest else 'unlisted = "ignore"\n'
+    for name, color in (("a", "#000000"), ("b", "#804080"), ("c", "#0000ff")):
+        text += f'[[class]]\nname="{name}"\ncolor="{color}"\n'
+    pixels = [(key >> 16, key >> 8 & 255, key & 255) for key in keys]
+
+    found, repairs = _encode(parse_classes(text, "x"), np.array([pixels], np.uint8))
+
+    def away(pixel: tuple[int, ...], color: tuple[int, ...]) -> int:
+        return sum((a - b) ** 2 for a, b in zip(pixel, color, strict=True))
+
+    by_distance = [colors[min(colors, key=lambda c: away(p, c))] for p in pixels]
+    expected = by_distance if nearest else [colors.get(pixel, 255) for pixel in pixels]
+    assert found == [expected]
+    assert len(repairs) == (not set(pixels) <= colors.keys())
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def guess_classes(survey: Survey) -> Guess | None:
     judged = coarse or survey
     solid = [key for key, count in judged.pixels.items() if _is_solid(judged, key, count)]
     thin = sorted(judged.pixels.keys() - set(solid))
-    peaks = _find_peaks(judged, solid)
+    peaks = _find_peaks(judged, solid, 2 * _NEAR if coarse else _NEAR)
     if _is_blurred(judged, solid, thin, peaks):
         share = sum(judged.pixels[key] for key in thin) / judged.total_px
         own = [_find_own_color(survey, key) for key in peaks] if coarse else peaks
@@ -115,11 +115,11 @@ def _distances(survey: Survey, key: int, others: Sequence[int]) -> NDArray[np.fl
     return np.asarray(np.linalg.norm(offsets, axis=1) / _scale(survey), np.float64)
 
 
-def _find_peaks(survey: Survey, solid: Sequence[int]) -> list[int]:
-    """Return the values that fill most, each far from those before it."""
+def _find_peaks(survey: Survey, solid: Sequence[int], least: int) -> list[int]:
+    """Return the values that fill most, each ``least`` or more from those before it."""
     peaks: list[int] = []
     for key in sorted(solid, key=lambda key: (-survey.inner[key], key)):
-        if not peaks or _distances(survey, key, peaks).min() >= _NEAR:
+        if not peaks or _distances(survey, key, peaks).min() >= least:
             peaks.append(key)
     if len(peaks) == 1 and not survey.by_color:  # thin lines, as of vessels, have no inner pixels
         far = [key for key in survey.pixels if _distances(survey, key, peaks).min() >= 2 * _NEAR]
@@ -134,8 +134,15 @@ def _is_blurred(
     inner = survey.inner.total()
     if len(peaks) < 2 or not thin or thin_px > _MOST_THIN_SHARE * survey.total_px or not inner:
         return False
-    if sum(survey.inner[key] for key in peaks) < _LEAST_PEAK_SHARE * inner:
-        return False  # the ids of a label map lie close together
+    # Of colours, what JPEG spread around a peak counts with it; of grey values it does not, as the
+    # ids of a label map lie close together.
+    counted = [
+        key
+        for key in survey.inner
+        if key in peaks or (survey.by_color and _distances(survey, key, peaks).min() < 2 * _NEAR)
+    ]
+    if sum(survey.inner[key] for key in counted) < _LEAST_PEAK_SHARE * inner:
+        return False
     if survey.by_color:
         return len(thin) > max(_LEAST_BLENDS, len(solid)) and _lie_between(survey, thin, peaks)
     return _surround(survey, thin, peaks)
@@ -170,9 +177,9 @@ def _lie_between(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> b
 
 def _part(survey: Survey, peaks: Sequence[int], share: float) -> Guess:
     """Return the classes of blurred masks."""
-    if survey.by_color:
-        spans, ignored = [(key, key) for key in peaks], []
-    else:
+    spans: list[Span] = [(key, key) for key in peaks]
+    ignored: list[Span] = []
+    if not survey.by_color:
         spans, ignored = _cut(peaks, MOST_VALUE if max(survey.pixels) > _VOID else _VOID)
     groups = tuple(_group(survey, key, span) for key, span in zip(peaks, spans, strict=True))
     if survey.by_color:
@@ -182,7 +189,8 @@ def _part(survey: Survey, peaks: Sequence[int], share: float) -> Guess:
 
 def _cut(peaks: Sequence[int], most: int) -> tuple[list[Span], list[Span]]:
     """Return the ranges of the peaks, from 0 to the most, and those between that are ignored."""
-    lows, highs, ignored = [0], [], []
+    lows, highs = [0], list[int]()
+    ignored: list[Span] = []
     for low, high in pairwise(peaks):
         reach = (high - low) // (2 if len(peaks) == 2 else 4)
         highs.append(low + reach)

@@ -51,7 +51,7 @@ class MaskEncoder:
         ids = self._table[keys]
         unlisted = ids == _UNLISTED
         if unlisted.any():
-            strange, places = np.unique(keys[unlisted], return_inverse=True)
+            strange, places = np.unique(keys[unlisted].astype(np.int64), return_inverse=True)
             if self.classes.unlisted == "refuse":
                 raise self._unlisted(strange, np.bincount(places), name)
             if self.classes.unlisted == "ignore":
@@ -62,12 +62,12 @@ class MaskEncoder:
                 repairs = [*repairs, _NEAREST]
         return ids.astype(np.uint8), repairs
 
-    def _find_nearest(self, keys: NDArray[np.generic]) -> NDArray[np.int16]:
+    def _find_nearest(self, keys: NDArray[np.int64]) -> NDArray[np.int16]:
         """Return the id of the value or colour nearest to each, of two equally near the lower."""
         ends = [(end, index) for span, index in self.classes.spans for end in span]
         known, ids = (np.array(column, np.int64) for column in zip(*ends, strict=True))
         split = _split_colors if self.classes.by_color else _as_column
-        known, keys = split(known), split(keys.astype(np.int64))
+        known, keys = split(known), split(keys)
         nearest = [((known - key) ** 2).sum(axis=1).argmin() for key in keys]
         return np.asarray(ids[nearest], np.int16)
 
@@ -84,9 +84,7 @@ class MaskEncoder:
         message = f"cannot read the mask {name!r}: found colours, expected one value a pixel."
         raise DataError(message, hint="give every class a color and none a value, or export grey.")
 
-    def _unlisted(
-        self, keys: NDArray[np.generic], counts: NDArray[np.intp], name: str
-    ) -> DataError:
+    def _unlisted(self, keys: NDArray[np.int64], counts: NDArray[np.intp], name: str) -> DataError:
         order = np.argsort(-counts, kind="stable")[:_MOST_NAMED]
         found = ", ".join(
             f"{self.classes.spell(int(keys[i]))} ({int(counts[i])} px)" for i in order
@@ -109,7 +107,7 @@ class MaskEncoder:
             hint = self._hint_on_blur()
         return DataError(message, hint=hint)
 
-    def _find_gaps(self, keys: NDArray[np.generic]) -> list[Span]:
+    def _find_gaps(self, keys: NDArray[np.int64]) -> list[Span]:
         """Return what lies between the ranges of a file that has ranges, where masks hold it."""
         spans = [span for span, _ in self.classes.spans]
         if self.classes.by_color or all(low == high for low, high in spans):

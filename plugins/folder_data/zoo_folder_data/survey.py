@@ -22,6 +22,7 @@ __all__ = ["Mask", "Survey", "pack_colors", "survey_masks", "survey_source"]
 
 Mask = NDArray[np.uint8 | np.uint16]
 
+_NOISE = 24  # of 255 in a channel: what JPEG adds inside a region
 _MOST_MASKS, _MOST_PX = 2000, 400_000_000
 
 
@@ -41,18 +42,16 @@ class Survey:
         seen: How many masks were looked at.
         total: How many there are.
         by_color: A mask is coloured, so all count by packed colours.
-        is_deep: A mask has 16 bits.
         pixels: Of each value or packed colour.
         inner: How many of them are inner.
         masks: How many masks hold it.
-        coarse: The same of colours rounded to 16 levels a channel, where masks are coloured: JPEG
-            leaves hardly two pixels equal, but such levels still fill regions.
+        coarse: The same of colours rounded to 16 levels a channel, where masks are coloured; there
+            inner pixels differ little from their neighbours, as JPEG leaves hardly two equal.
     """
 
     seen: int = 0
     total: int = 0
     by_color: bool = False
-    is_deep: bool = False
     pixels: Counter[int] = field(default_factory=Counter)
     inner: Counter[int] = field(default_factory=Counter)
     masks: Counter[int] = field(default_factory=Counter)
@@ -73,14 +72,19 @@ class Survey:
         if grey is None and not self.by_color:
             self._count_by_color()
         self.seen += 1
-        self.is_deep |= mask.dtype == np.uint16
-        self._count(pack_colors(mask) if self.by_color else mask if grey is None else grey)
+        if not self.by_color:
+            values = mask if grey is None else grey
+            self._count(values, _find_inner(values))
+            return
+        shallow = mask if mask.dtype == np.uint8 else (mask >> 8).astype(np.uint8)
+        colors = pack_colors(shallow)
+        self._count(colors, _find_inner(colors))
         if self.coarse is not None:
             self.coarse.seen += 1
-            self.coarse._count(_coarsen(pack_colors(mask)))
+            self.coarse._count(_coarsen(colors), _find_inner(shallow, _NOISE))
 
-    def _count(self, keys: NDArray[np.generic]) -> None:
-        for counter, found in ((self.pixels, keys), (self.inner, keys[_find_inner(keys)])):
+    def _count(self, keys: NDArray[np.generic], inner: NDArray[np.bool_]) -> None:
+        for counter, found in ((self.pixels, keys), (self.inner, keys[inner])):
             values, counts = np.unique(found, return_counts=True)
             counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
             if counter is self.pixels:
@@ -111,16 +115,20 @@ def _as_grey(mask: Mask) -> Mask | None:
     return mask[..., 0] if (mask == mask[..., :1]).all() else None
 
 
-def _find_inner(keys: NDArray[np.generic]) -> NDArray[np.bool_]:
-    inner = np.zeros(keys.shape, bool)
-    if min(keys.shape) < 3:
+def _find_inner(values: NDArray[np.generic], most: int = 0) -> NDArray[np.bool_]:
+    """Return which pixels differ by ``most`` at most from their eight neighbours, ``(H, W)``."""
+    wide = values.astype(np.int32)  # packed colours take 24 bits
+    wide = wide[..., None] if wide.ndim == 2 else wide
+    inner = np.zeros(wide.shape[:2], bool)
+    if min(inner.shape) < 3:
         return inner
-    height, width = keys.shape
+    height, width = inner.shape
     middle = inner[1:-1, 1:-1]
     middle[:] = True
     for row in range(3):
         for column in range(3):
-            middle &= keys[1:-1, 1:-1] == keys[row : row + height - 2, column : column + width - 2]
+            beside = wide[row : row + height - 2, column : column + width - 2]
+            middle &= (np.abs(beside - wide[1:-1, 1:-1]) <= most).all(axis=-1)
     return inner
 
 

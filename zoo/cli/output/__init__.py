@@ -3,4 +3,13 @@
 
 from __future__ import annotations
 
-__all__ = ["byte_progress", "errors", "groups", "printing", "progress", "streams", "tables"]
+__all__ = [
+    "byte_progress",
+    "errors",
+    "groups",
+    "next_command",
+    "printing",
+    "progress",
+    "streams",
+    "tables",
+]

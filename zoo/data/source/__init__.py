@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["pairing", "reading", "source", "spelling", "synthetic", "zip_check"]
+__all__ = ["endings", "pairing", "reading", "source", "spelling", "synthetic", "zip_check"]

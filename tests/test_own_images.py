@@ -14,9 +14,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]
-# A run of a few steps, in place of minutes: the only change to what a reader types.
-FEW_STEPS = ("train_cfg.max_iters=2", "train_cfg.val_interval=2")
-SAVED = ("default_hooks.checkpoint.interval=2",)
+# A run of two steps on small pictures, in place of minutes: the only change to what a reader types.
+QUICK = (
+    *("train_cfg.max_iters=2", "train_cfg.val_interval=2", "default_hooks.checkpoint.interval=2"),
+    *(
+        f"{pipeline}.scale=(64,64)"
+        for pipeline in (
+            *("train_dataloader.dataset.pipeline.2", "train_dataloader.dataset.pipeline.5"),
+            *("val_dataloader.dataset.pipeline.1", "test_dataloader.dataset.pipeline.1"),
+            *("test_pipeline.1", "val_loss_dataloader.dataset.pipeline.2"),
+        )
+    ),
+)
 PLUGINS = (
     "configs,folder_data,dice_loss,segmentation_metrics,segmentation_transforms,training_hooks"
 )
@@ -65,7 +74,7 @@ def test_readme_commands_for_own_images_run_as_they_are(tmp_path: Path, run_zoo:
     for words in commands:
         typed = words[1:]
         if typed[0] == "train":
-            typed += ["--cfg-options", *FEW_STEPS, *SAVED]
+            typed += ["--cfg-options", *QUICK]
         done = run_zoo(*typed, plugins=PLUGINS)
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
         out = next((typed[i + 1] for i, word in enumerate(typed) if word == "--out"), None)

@@ -85,7 +85,6 @@ RULES = {
     "zoo/registry.py": rule(
         *BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", others={"mmengine"}
     ),
-    "zoo/preparation.py": rule(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.data"),
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
         *BASE,
@@ -134,7 +133,7 @@ FLOORS = {
         {"data", "manifest"},
         {"catalog", "interfaces"},
         {"loading", "weights"},
-        {"preparation", "registry"},
+        {"registry"},
         {"engine"},
         {"testing"},
         {"cli"},
@@ -161,7 +160,7 @@ FLOORS = {
         {"patching", "processes", "random_state", "scenes", "overlays"},
         {"config_files", "records"},
         {"checkpoints", "config"},
-        {"dataset", "imports", "rescue", "resuming"},
+        {"dataset", "imports", "preparation", "rescue", "resuming"},
         {"work_dir"},
         {"plots", "prediction", "runs"},
         {"measuring", "prediction_files"},

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from zoo.engine.checkpoints.checkpoint import load_checkpoint
     from zoo.engine.prediction.predictor import Predictor, load
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
+    from zoo.engine.preparation import prepare
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
-    from zoo.preparation import prepare
     from zoo.weights.download import download, list_weights
 else:
     from zoo.faces import lazy_names as _lazy_names
@@ -33,7 +33,7 @@ else:
             "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
             "zoo.errors": ["ZooError"],
             "zoo.loading": ["load_contribution"],
-            "zoo.preparation": ["prepare"],
+            "zoo.engine.preparation": ["prepare"],
             "zoo.weights.download": ["download", "list_weights"],
         },
     )

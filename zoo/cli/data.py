@@ -91,7 +91,7 @@ def sample(
     """
     from zoo.data import staged_folder
     from zoo.data.source.synthetic import mark_sample
-    from zoo.preparation import find_dataset, load_dataset_target
+    from zoo.engine.preparation import find_dataset, load_dataset_target
 
     found = find_dataset(name, task)
     write_sample = load_dataset_target(found, name, "sample")
@@ -162,7 +162,7 @@ def prepare(
     With --init, a file that lists the classes is written from what the source holds, for you to
     edit; nothing is overwritten, and the command to continue with is printed.
     """
-    from zoo.preparation import prepare as run
+    from zoo.engine.preparation import prepare as run
 
     if init:
         _write_draft(name, source, task, options, as_json=as_json)
@@ -180,7 +180,7 @@ def prepare(
 
 
 def _describe(name: str, task: str | None) -> dict[str, str]:
-    from zoo.preparation import find_dataset
+    from zoo.engine.preparation import find_dataset
 
     found = find_dataset(name, task)
     task = getattr(found.row, "task", "")
@@ -196,7 +196,7 @@ def _write_draft(
     as_json: bool,
 ) -> None:
     """Write the file that a data set wants edited, and print what to do next."""
-    from zoo.preparation import bind_options, find_dataset, load_dataset_target
+    from zoo.engine.preparation import bind_options, find_dataset, load_dataset_target
 
     found = find_dataset(name, task)
     write = load_dataset_target(found, name, "init")
@@ -333,9 +333,9 @@ def _sized(write_sample: Any, name: str, size: int | None) -> dict[str, int]:
 
 def _dataset_named_in(args: list[str]) -> DatasetRow | None:
     """Return the row of the first word that names a data set, or None to let click complain."""
+    from zoo.engine.preparation import find_dataset
     from zoo.errors import ZooError
     from zoo.manifest.rows import DatasetRow
-    from zoo.preparation import find_dataset
 
     parts = [part for arg in args for part in (arg.split("=", 1) if arg[:2] == "--" else [arg])]
     pairs = list(pairwise(["", *parts]))

@@ -36,6 +36,7 @@ from zoo.data.pictures.legend import draw_legend
 from zoo.data.pictures.mask_alpha import DecodedMask, decode_mask
 from zoo.data.pictures.picture import Picture
 from zoo.data.pictures.pixels import (
+    count_labels,
     decode_image,
     encode_png,
     find_limits,
@@ -97,6 +98,7 @@ __all__ = [
     "check_prepared",
     "chip_window",
     "compose",
+    "count_labels",
     "count_objects",
     "count_split_objects",
     "decode_image",

@@ -127,3 +127,67 @@ def test_background_is_known_by_its_names(name: str) -> None:
 
 def test_other_names_are_no_background() -> None:
     assert not is_background("lung")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "most_px"),
+    [(4892, 4020, 4892 * 4020), (10_000, 10_000, 12e6), (90_000, 300, 12e6), (8193, 10, 8193 * 10)],
+)
+def test_size_that_is_shown_is_the_images_own_up_to_20_megapixels(
+    width: int, height: int, most_px: float
+) -> None:
+    """Beyond that, 12 megapixels and 8192 px a side, of the same shape."""
+    from zoo.engine.scenes.scene import shown_size
+
+    shown = shown_size(width, height)
+
+    assert shown[0] * shown[1] <= most_px * 1.01
+    assert max(shown) <= 8192
+    assert shown[0] / shown[1] == pytest.approx(width / height, rel=0.2)
+    if width * height <= 20e6 and width <= 8192:
+        assert shown == (width, height)
+
+
+def test_overlay_of_a_large_result_is_smaller_and_says_so() -> None:
+    """Shares and areas are those of all pixels; the picture's strip has one line more."""
+    from zoo.engine.prediction.results import SemanticResult
+
+    def overlay(side: int, **more: object) -> np.ndarray:
+        image = np.full((side, side), 120, np.uint8)
+        counts = {"background": side * side // 2, "lung": side * side // 2}
+        return SemanticResult(
+            square(side, side), CLASSES, PALETTE, counts, {}, image, **more
+        ).overlay(opacity=1.0)
+
+    large, plain, noted = overlay(5000), overlay(3464), overlay(3464, notice="Not for diagnosis.")
+
+    assert large.shape[1] == 3464
+    assert large[1700, 1700].tolist() == list(PALETTE[1])
+    assert large.shape[0] == noted.shape[0] > plain.shape[0]
+
+
+@pytest.mark.parametrize(
+    ("meta", "text"),
+    [
+        ({"spacing_mm": [0.5, 0.5]}, "1,024 mm²"),
+        ({"spacing_mm": [0.1, 0.02]}, "8.192 mm²"),
+        ({"spacing_mm": [0.0, 0.5]}, None),
+        ({"spacing_mm": "0.5"}, None),
+        ({"pHYs": [0.5, 0.5]}, None),
+        ({}, None),
+    ],
+)
+def test_area_in_mm2_is_said_where_the_spacing_is_known(
+    meta: dict[str, object], text: str | None
+) -> None:
+    """As the text that draws the same legend; what is no spacing says nothing."""
+    from zoo.engine.prediction.results import SemanticResult
+
+    labels, image = square(128, 128), np.full((128, 128), 120, np.uint8)
+    areas_px = {"background": 128 * 128 - 64 * 64, "lung": 64 * 64}
+
+    overlay = SemanticResult(labels, CLASSES, PALETTE, areas_px, meta, image).overlay()
+
+    areas = {} if text is None else {"lung": text}
+    expected = draw_overlay(image, labels, CLASSES, PALETTE, areas=areas)
+    np.testing.assert_array_equal(overlay, expected)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.data.pictures.lettering import Color
-from zoo.data.pictures.pixels import load_cv2
+from zoo.data.pictures.pixels import count_labels, load_cv2
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def draw_overlay(
 
     cv2 = load_cv2()
     canvas = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image.copy()
-    occurs = np.bincount(labels.ravel(), minlength=256)
+    occurs = count_labels(labels)
     painted = [i for i in range(min(len(palette), 256)) if occurs[i] and i not in skip]
     colors, is_painted = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
     for index in painted:

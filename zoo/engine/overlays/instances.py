@@ -102,7 +102,7 @@ def draw_instances(
     entries = _entries(labels, classes, palette, areas or {})
     told = scale_note((height_px, width_px), (size[1], size[0]))
     if left_out:
-        told.append(f"{left_out} of {len(shown)} labels are left out, as they would overlap.")
+        told.append(f"{left_out:,} of {len(shown):,} labels do not fit and are left out.")
     return add_legend(canvas, entries, [*told, *notes])
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.data import count_labels, resize_image, resize_mask
 from zoo.data import draw_overlay as paint
-from zoo.data import resize_image, resize_mask
 from zoo.data.pictures.legend import LegendEntry, add_legend
 from zoo.engine.overlays.palette import is_background, short_name, to_rgb
 from zoo.engine.overlays.style import OverlayStyle, nothing_found, scale_note
@@ -62,7 +62,7 @@ def draw_overlay(
         )
         raise DataError(message)
     style = style or OverlayStyle()
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = count_labels(labels)
     painted = [i for i, name in enumerate(classes) if counts[i] and not is_background(name)]
     shares = {i: counts[i] / labels.size for i in sorted(painted, key=lambda i: (-counts[i], i))}
     shape = labels.shape

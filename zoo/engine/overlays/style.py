@@ -60,7 +60,7 @@ def scale_note(shown: Sequence[int], size: Sequence[int]) -> list[str]:
     if tuple(shown[:2]) == tuple(size[:2]):
         return []
     percent = 100 * shown[1] / size[1]
-    return [f"Shown at {percent:.3g} % of its size, {size[1]} x {size[0]} px."]
+    return [f"Shown at {percent:.3g} % of its size, {size[1]:,} x {size[0]:,} px."]
 
 
 def nothing_found(names: Sequence[str]) -> str:

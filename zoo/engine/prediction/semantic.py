@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data import count_labels
 from zoo.engine.prediction.forward import predict_sample
 from zoo.engine.prediction.results import SemanticResult
 from zoo.errors import ConfigError
@@ -40,7 +41,7 @@ def predict_labels(
     """
     read = reader.read(image)
     labels = _labels(model, read.batch, where)
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = count_labels(labels)
     areas = {name: int(counts[index]) for index, name in enumerate(model.classes)}
     return SemanticResult(
         labels=labels,

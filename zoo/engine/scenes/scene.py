@@ -18,6 +18,7 @@ __all__ = ["MOST_SHOWN_PX", "Georeference", "PixelScene", "Scene", "shown_size"]
 
 MOST_SHOWN_PX = 8192  # of a side; larger scenes are drawn smaller
 _MOST_SHOWN_AREA_PX = 20_000_000  # the largest X-rays have 19.7 million
+_REDUCED_AREA_PX = 12_000_000  # a PNG of about 18 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,11 @@ class PixelScene:
 
 
 def shown_size(width_px: int, height_px: int) -> tuple[int, int]:
-    """Return the width and height at which a scene is shown."""
-    by_area = math.sqrt(_MOST_SHOWN_AREA_PX / (width_px * height_px))
-    scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px), by_area)
+    """Return the width and height at which a scene is shown.
+
+    Its own up to 20 megapixels and 8192 px a side; of a larger one no more than 12 megapixels.
+    """
+    scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px))
+    if width_px * height_px > _MOST_SHOWN_AREA_PX:
+        scale = min(scale, math.sqrt(_REDUCED_AREA_PX / (width_px * height_px)))
     return max(1, round(width_px * scale)), max(1, round(height_px * scale))

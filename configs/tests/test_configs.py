@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every shipped config parses, and every zoo type in it is in the catalog; no data, no torch."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,3 +178,19 @@ def test_configs_when_parsed_import_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+
+
+def test_example_of_the_own_data_guide_parses_from_any_folder(tmp_path: Path) -> None:
+    """The guide's mine.py, word by word, is the shipped config with the guide's differences."""
+    from zoo.engine.config_files.files import find_config_file, parse_config_file
+
+    guide = (FOLDER.parent / "docs" / "guide" / "own-data.md").read_text()
+    (example,) = re.findall(r"```python\n(# mine\.py.*?)```", guide, re.DOTALL)
+    (tmp_path / "mine.py").write_text(example)
+
+    mine = parse_config_file(tmp_path / "mine.py")
+
+    base = parse_config_file(find_config_file("unet_small_folder-512"))
+    assert (mine.model.backbone.base_channels, mine.train_dataloader.batch_size) == (32, 8)
+    assert mine.train_cfg == base.train_cfg
+    assert mine.train_dataloader.dataset == base.train_dataloader.dataset

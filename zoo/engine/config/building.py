@@ -17,6 +17,7 @@ from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.config.tree import iterate_dicts, join_key
 from zoo.engine.config.type_names import unknown_type
 from zoo.engine.config.worker_errors import original_message
+from zoo.engine.config_bases import following_bases
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.errors import ConfigError, DataError, ZooError
 
@@ -55,7 +56,7 @@ def explaining(
     """
     tree = copy.deepcopy(config._cfg_dict)
     try:
-        with naming_foreign():  # some models read their teacher's config
+        with following_bases(), naming_foreign():  # some models read their teacher's config
             yield
     except ZooError:
         raise

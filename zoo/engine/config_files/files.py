@@ -7,8 +7,9 @@ import importlib.util
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from zoo.engine.config_bases import PREFIX, find_catalog_config, following_bases
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.errors import ConfigError, UnknownNameError, ZooError
 from zoo.files import expand_home
@@ -16,8 +17,6 @@ from zoo.names import hint_near, near_names
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-    from zoo.manifest.rows import ConfigRow
 
 __all__ = ["find_config_file", "parse_config_file"]
 
@@ -28,7 +27,7 @@ def find_config_file(name_or_path: str | Path) -> Path:
     """Return the file that a path, a catalog name or ``mmseg::unet/x.py`` stands for.
 
     A file that exists wins over a name. ``package::path`` looks into the ``.mim/configs`` folder
-    of an installed OpenMMLab package.
+    of an installed OpenMMLab package, ``zoo::NAME`` into the catalog.
 
     Args:
         name_or_path: What the user gave as CONFIG.
@@ -44,12 +43,14 @@ def find_config_file(name_or_path: str | Path) -> Path:
     path = expand_home(text)
     if os.path.isfile(path):
         return _with_known_suffix(path)
+    if text.startswith(PREFIX):
+        return find_catalog_config(text)
     if "::" in text:
         return _find_in_package(text)
     if path.suffix in _SUFFIXES or "/" in text:
         raise _no_file(path) if os.path.isdir(path) else _unknown_path(path)
     try:
-        return _find_in_catalog(text)
+        return find_catalog_config(text)
     except UnknownNameError as error:
         if os.path.isdir(path):
             raise _no_file(path) from error
@@ -71,7 +72,7 @@ def parse_config_file(path: Path) -> Config:
     from mmengine.config import Config
 
     try:
-        with naming_foreign(), warnings.catch_warnings():
+        with following_bases(), naming_foreign(), warnings.catch_warnings():
             # mmengine reloads pkg_resources for each `package::` base, which warns each time.
             warnings.filterwarnings("ignore", message=".*pkg_resources", category=UserWarning)
             return Config.fromfile(path)
@@ -103,7 +104,7 @@ def _where(path: Path, error: SyntaxError) -> str:
 
 def _text_of(path: Path, error: BaseException) -> str:
     if isinstance(error, RecursionError):
-        return "it is nested too deep, or names itself in _base_"
+        return "it is nested too deep"
     if path.suffix != ".py" and isinstance(error, AttributeError):
         # mmengine takes for granted that a file of data is a mapping, with names for its keys.
         return "expected names with values at the top of it, and of each base"
@@ -118,7 +119,7 @@ def _hint_for(error: BaseException) -> str:
     if isinstance(error, ImportError):
         return "install what it imports, or remove that import."
     if isinstance(error, RecursionError):
-        return "let no config be its own base, and nest less."
+        return "nest less."
     return "mend the file, or a file that it names in _base_; --debug shows where it fails."
 
 
@@ -153,13 +154,6 @@ def _find_in_package(text: str) -> Path:
 
 def _tree(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
-
-
-def _find_in_catalog(name: str) -> Path:
-    from zoo.catalog import read_catalog
-
-    found = read_catalog().find_config(name)
-    return found.record.file(cast("ConfigRow", found.row).file)
 
 
 def _no_file(path: Path) -> ConfigError:

@@ -333,3 +333,25 @@ def test_train_from_missing_checkpoint_refuses(read: Callable[..., Any]) -> None
         train(read(), resume="gone/iter_3.pth")
 
     assert str(caught.value).startswith("cannot resume from 'gone/iter_3.pth': no such file.")
+
+
+@pytest.mark.parametrize("command", ["train", "test"])
+def test_config_of_a_plugins_data_without_its_folder_asks_for_data(
+    squares: Path, squares_config: Path, tmp_path: Path, command: str
+) -> None:
+    """Shipped configs name a folder that few users have: the message names the option."""
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.measuring.test import test
+    from zoo.engine.runs.train import train
+
+    text = squares_config.read_text().replace("data/cityscapes/", "data/mine")
+    squares_config.write_text(text.replace("CityscapesDataset", "zoo.squares.SquareDataset"))
+    config = read_config(squares_config, work_dir=tmp_path / "run")
+
+    with pytest.raises(DataError) as caught:
+        train(config) if command == "train" else test(config, "none.pth")
+
+    message = "cannot read the data: the config names the folder 'data/mine', which is not there."
+    assert message == caught.value.message
+    assert "--data DIR (zoo data prepare squares writes one)" in (caught.value.hint or "")
+    assert f"{command}_dataloader.dataset" in str(caught.value.path)

@@ -18,6 +18,7 @@ from zoo.engine.config.building import explaining
 from zoo.engine.config.parts import family_of
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
+from zoo.engine.data_roots import check_data_roots
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.measuring.compared import Comparer
@@ -108,9 +109,9 @@ def test(
     config.launcher = launcher
     config.load_from, config.resume = str(checkpoint), False
     config.work_dir = str(Path(config.work_dir) / "test")
-    weights = load_checkpoint(checkpoint)
     with explaining(config, doing="use the config"):
         _check(config)
+    weights = load_checkpoint(checkpoint)
     tiling = choose_windows(config, tiles, tta=tta)
     plain = copy.deepcopy(config)
     if tta:
@@ -177,6 +178,7 @@ def _windows(config: Config, tiling: Tiling | None) -> dict[str, Any]:
 
 def _check(config: Config) -> None:
     check_type_names(config)
+    check_data_roots(config, ("test",))
     check_run_classes(config, "test_dataloader")
     check_class_order(config, ("test",))
 

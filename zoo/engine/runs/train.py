@@ -17,6 +17,7 @@ from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.values import check_counts, check_shape
 from zoo.engine.config.worker_errors import explaining_workers
 from zoo.engine.config_files.own_configs import note_own
+from zoo.engine.data_roots import check_data_roots
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.dataset.history import DataUse, HistoryNote, current_use, extend_history
@@ -152,6 +153,7 @@ def _check(config: Config, *, amp: bool) -> None:
     _check_parts(config)
     check_counts(config)
     check_type_names(config)
+    check_data_roots(config, ("train", "val"))
     if amp:
         _turn_on_amp(config)
 

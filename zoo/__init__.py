@@ -51,6 +51,7 @@ __all__ = [
     "load_contribution",
     "prepare",
     "read_catalog",
+    "train",
 ]
 
 _install()

@@ -44,6 +44,7 @@ __all__ = ["command"]
 )
 @click.option("--show", is_flag=True, help="Open a window for every image; needs a display.")
 @click.option("--wait-time", type=float, default=2.0, show_default=True, help="Its seconds.")
+@verbose_option
 @trust_option
 @launcher_options
 def command(
@@ -60,6 +61,7 @@ def command(
     show_dir: str | None,
     show: bool,
     wait_time: float,
+    verbose: bool,
     launcher: str,
     local_rank: int,
 ) -> None:
@@ -79,8 +81,9 @@ def command(
     from zoo.engine.measuring.test import measured_split, test
     from zoo.engine.measuring.test_extras import show_while_testing
     from zoo.engine.measuring.window_tests import seen_text
+    from zoo.engine.run_report import showing_run
 
-    with log_on_stderr():
+    with showing_run(verbose=verbose) as report:
         config, checkpoint = _config_and_checkpoint(config, checkpoint)
         resolved = read_config(
             config, cfg_options=cfg_options, data=data, pretrained="none", work_dir=work_dir
@@ -99,6 +102,8 @@ def command(
             cfg_options=cfg_options,
             show_dir=show_dir,
         )
+    if not is_main_process():
+        return
     numbers = {name: getattr(value, "item", lambda v=value: v)() for name, value in metrics.items()}
     if as_json:
         # JSON has no NaN, which a class that occurs nowhere has for its value.

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from zoo.cli.options.completion import complete_config, complete_file
 from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
 from zoo.cli.options.trust import trust_option
-from zoo.cli.output.printing import say
+from zoo.cli.output.printing import say, say_json
 
 __all__ = ["command"]
+
+_COUNT = click.IntRange(min=1)
 
 
 @click.command("train", cls=MMCommand)
@@ -36,19 +39,12 @@ __all__ = ["command"]
     help="Resume though the data is not that of the checkpoint; every later one notes it.",
 )
 @click.option("--amp", is_flag=True, help="Train with automatic mixed precision.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@verbose_option
 @trust_option
 @launcher_options
 def command(
-    config: str,
-    cfg_options: tuple[str, ...],
-    data: str | None,
-    work_dir: str | None,
-    pretrained: str | None,
-    resume: str | None,
-    other_data: bool,
-    amp: bool,
-    launcher: str,
-    local_rank: int,
+    config: str, as_json: bool, local_rank: int, resume: str | None, **options: Any
 ) -> None:
     """Train CONFIG, a file, a name or mmseg::folder/file.py."""
     set_local_rank(local_rank)
@@ -59,35 +55,28 @@ def command(
     from zoo.engine.runs.train import train
     from zoo.engine.work_dir.run_facts import note_command
 
-    with log_on_stderr():
-        resolved = read_config(
-            config,
-            cfg_options=cfg_options,
-            data=data,
-            pretrained=pretrained,
-            work_dir=work_dir,
-            fetch=_fetch,
-        )
-        note_command(
-            resolved,
-            config,
-            cfg_options=cfg_options,
-            pretrained=pretrained,
-            has_data=data is not None,
-            amp=amp,
-        )
-        folder = train(
-            resolved,
-            resume=resume,
-            amp=amp,
-            launcher=launcher,
-            transfer=pretrained not in (None, "none"),
-            other_data=other_data,
-        )
-    say(f"work dir: {folder}")
-    for label, found in (("last", find_checkpoint(folder)), ("best", find_best_checkpoint(folder))):
-        if found is not None:
-            say(f"{label} checkpoint: {found}")
+    With --epochs or --max-steps, all that counts along with the run keeps its share of it:
+    schedules, warm-ups, stages, and the intervals of validation and checkpoints.
+    """
+    if options["epochs"] is not None and options["max_steps"] is not None:
+        message = "--epochs and --max-steps both say when the run ends: give one of them."
+        raise click.UsageError(message)
+    set_local_rank(local_rank)
+    from mmengine.dist import is_main_process
+
+    from zoo.engine.training import train
+
+    result = train(config, resume=resume or False, fetch=_fetch, **options)
+    if not is_main_process():
+        return
+    if as_json:
+        say_json(result.to_json(), indent=None, allow_nan=False)
+        return
+    say(f"work dir: {result.work_dir}")
+    if result.last_checkpoint is not None:
+        say(f"last checkpoint: {result.last_checkpoint}")
+    if result.best_checkpoint is not None:
+        say(f"best checkpoint: {result.best_checkpoint}")
 
 
 def _fetch(address: str, sha256: str) -> Path:

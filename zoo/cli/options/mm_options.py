@@ -11,7 +11,7 @@ import click
 
 from zoo.cli.output.errors import ZooCommand
 
-__all__ = ["MMCommand", "config_options", "launcher_options", "set_local_rank"]
+__all__ = ["MMCommand", "config_options", "launcher_options", "set_local_rank", "verbose_option"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
@@ -85,6 +85,12 @@ def launcher_options(function: _Function) -> _Function:
     ):
         function = option(function)
     return function
+
+
+def verbose_option(function: _Function) -> _Function:
+    """Add the option that shows all of a run's log."""
+    text = "Show all of mmengine's log, which its file in the work dir has in any case."
+    return click.option("--verbose", is_flag=True, help=text)(function)
 
 
 def set_local_rank(local_rank: int) -> None:

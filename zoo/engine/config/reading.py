@@ -15,6 +15,7 @@ from zoo.engine.config.parts import family_of
 from zoo.engine.config.pretrained import map_pretrained
 from zoo.engine.config.values import check_shape
 from zoo.engine.config_files.files import find_config_file, parse_config_file
+from zoo.engine.run_options import RunOptions, set_run_options
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ def read_config(
     pretrained: str | Path | None = None,
     work_dir: str | Path | None = None,
     fetch: Callable[[str, str], Path] | None = None,
+    run: RunOptions | None = None,
 ) -> Config:
     """Return a config with its data, options, pretrained weights and work dir set.
 
-    The order is: file and its bases, ``data``, ``cfg_options`` (so that an explicit option wins),
-    ``pretrained``, ``work_dir``. Nothing is built or installed, and nothing fetched but by
-    ``fetch``.
+    The order is: file and its bases, ``data``, ``run``, ``cfg_options`` (so that an explicit option
+    wins), ``pretrained``, ``work_dir``. Nothing is installed, and nothing fetched but by ``fetch``.
+    Nothing is built but the training data set, where ``run`` needs the steps of an epoch.
 
     Args:
         name_or_path: A file, a name in the catalog, or ``mmseg::unet/x.py``.
@@ -49,6 +51,7 @@ def read_config(
         work_dir: Where runs go; default the config's own, else ``work_dirs/<config name>``.
         fetch: What returns the file of the address and the sha256 that ``pretrained`` names, as
             `zoo.weights.fetch_address` does; None refuses an address.
+        run: Length, batch size and learning rate of the run.
 
     Raises:
         UnknownNameError: No such config; near names are offered.
@@ -60,36 +63,42 @@ def read_config(
     path = find_config_file(name_or_path)
     config = parse_config_file(path)
     with explaining(config, path, doing="use the config"):
-        _complete(config, path, data, cfg_options, pretrained, fetch)
+        _check_whole(config, path)
+        if not isinstance(cfg_options, Mapping):
+            cfg_options = parse_cfg_options(cfg_options or ())
+        _lay_over(config, data, run, cfg_options)
+        map_pretrained(config._cfg_dict, pretrained, fetch)
+        if config.get("work_dir") is None:
+            config.work_dir = str(Path("work_dirs") / path.stem)
+        if config.get("default_scope") is None:
+            config.default_scope = _scope_of(config)
         if work_dir is not None:
             config.work_dir = str(work_dir)
     return config
 
 
-def _complete(
-    config: Config,
-    path: Path,
-    data: str | Path | None,
-    cfg_options: Mapping[str, Any] | Sequence[str] | None,
-    pretrained: str | Path | None,
-    fetch: Callable[[str, str], Path] | None,
-) -> None:
+def _check_whole(config: Config, path: Path) -> None:
     check_generation(config, path)
-    tree = config._cfg_dict
-    if tree.get("model") is None:
+    if config._cfg_dict.get("model") is None:
         message = f"cannot use {path.name!r}: it has no model, expected a config that trains."
         raise ConfigError(message, where=path, hint="configs in _base_ are parts of others.")
-    check_shape(tree)
+    check_shape(config._cfg_dict)
+
+
+def _lay_over(
+    config: Config,
+    data: str | Path | None,
+    run: RunOptions | None,
+    cfg_options: Mapping[str, Any],
+) -> None:
     if data is not None:
-        bind_data(tree, Path(data))
+        bind_data(config._cfg_dict, Path(data))
+    if run is not None:
+        set_run_options(config, run, cfg_options, _scope_of(config))
     if cfg_options:
-        if not isinstance(cfg_options, Mapping):
-            cfg_options = parse_cfg_options(cfg_options)
         merge_cfg_options(config, cfg_options)
         check_shape(config._cfg_dict)
-    tree = config._cfg_dict
-    map_pretrained(tree, pretrained, fetch)
-    if tree.get("work_dir") is None:
-        config.work_dir = str(Path("work_dirs") / path.stem)
-    if tree.get("default_scope") is None:
-        config.default_scope = _SCOPES.get(family_of(tree) or "", "mmengine")
+
+
+def _scope_of(config: Config) -> str:
+    return config.get("default_scope") or _SCOPES.get(family_of(config._cfg_dict) or "", "mmengine")

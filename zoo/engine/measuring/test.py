@@ -36,6 +36,7 @@ from zoo.files import digest_of_file, replace_file
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.hooks import Hook
     from mmengine.runner import Runner
 
     from zoo.data import Tiling
@@ -123,6 +124,8 @@ def test(
         module: Any = model.module if tta else model
         check_fits(module, weights.state_dict, checkpoint)
         _check_images(runner, config, split)
+        for hook in hooks:
+            runner.register_hook(hook, priority="LOWEST")
         keeping = (
             contextlib.nullcontext()
             if out is None

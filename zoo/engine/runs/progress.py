@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-__all__ = ["ProgressBar", "State", "watch_runner"]
+__all__ = ["ProgressBar", "State", "clock", "recent_loss", "watch_runner"]
 
 _QUIET_S = 2.0  # what is done before that shows nothing
 _POLL_S = 0.25
+_RECENT = 20  # steps whose mean loss is shown
 _LINE_S = 15.0  # between two lines where there is no terminal
 
 
@@ -34,11 +35,13 @@ class State:
         label: What is being done, e.g. ``train``.
         done: Steps that are done.
         total: Steps in all; 0 where that is not known.
+        note: What to say of it, e.g. the loss.
     """
 
     label: str
     done: int
     total: int
+    note: str = ""
 
 
 class ProgressBar:
@@ -105,25 +108,45 @@ class ProgressBar:
             # The rate counts from when the work began, not from when the bar appeared.
             self._bar.start_t -= time.monotonic() - self._started_s
         self._bar.n = state.done
+        self._bar.set_postfix_str(state.note, refresh=False)
         self._bar.refresh()
 
     def _line(self, state: State, elapsed_s: float) -> str:
         text = f"{state.label}: {state.done}"
         if state.total:
             text += f"/{state.total}"
+        text += f", {state.note}" if state.note else ""
         steps = state.done - self._first
         if steps > 0:
             text += f", {steps / elapsed_s:.1f}/s"
             # A run that is resumed beyond its end is at it.
             left_s = max(state.total - state.done, 0) * elapsed_s / steps
-            text += f", {_clock(left_s)} left" if state.total else ""
+            text += f", {clock(left_s)} left" if state.total else ""
         return text + "\n"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return seconds as a clock shows them.
+
+    Example:
+        >>> clock(61), clock(3600)
+        ('1:01', '1:00:00')
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def recent_loss(runner: Runner) -> float | None:
+    """Return the mean loss of a runner's last steps, or None before the first of them.
+
+    mmengine keeps the losses of every step by itself; they are only read here, from any thread.
+    """
+    kept = runner.message_hub.log_scalars.get("train/loss")
+    if kept is None:
+        return None
+    recent = kept.data[0][-_RECENT:]
+    return float(recent.mean()) if len(recent) else None
 
 
 @contextmanager
@@ -167,7 +190,9 @@ def _poll(read: Callable[[], State | None], bar: ProgressBar, stop: threading.Ev
 
 @contextmanager
 def _log_above_bar(runner: Runner) -> Iterator[None]:
-    if not sys.stderr.isatty():
+    on_terminal = (sys.stdout, sys.stderr)
+    is_shown = any(getattr(one, "stream", None) in on_terminal for one in runner.logger.handlers)
+    if not sys.stderr.isatty() or not is_shown:
         yield
         return
     from tqdm.contrib.logging import logging_redirect_tqdm
@@ -193,7 +218,8 @@ class _LoopReader:
         done, total = getattr(loop, "iter", None), getattr(loop, "max_iters", None)
         if not isinstance(done, int) or not isinstance(total, int):
             return None
-        return State("train", done, total)
+        loss = recent_loss(self._runner)
+        return State("train", done, total, "" if loss is None else f"loss {loss:.4g}")
 
     def _count(self, name: str, label: str) -> State | None:
         loop = getattr(self._runner, name, None)

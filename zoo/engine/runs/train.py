@@ -38,6 +38,7 @@ from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.hooks import Hook
     from mmengine.runner import Runner
 
 __all__ = ["train"]
@@ -53,12 +54,13 @@ def train(
     launcher: str = "none",
     transfer: bool = False,
     other_data: bool = False,
+    hooks: Sequence[Hook] = (),
 ) -> Path:
     """Train a config and return its work dir.
 
-    Types, classes and weights are checked first, then mmengine's Runner does the rest; no hook is
-    added, so that a step costs what it costs with the bare Runner. The first Ctrl-C finishes the
-    step and saves a checkpoint.
+    Types, classes and weights are checked first, then mmengine's Runner does the rest; no hook of
+    a single step is added, so that one costs what it costs with the bare Runner. The first Ctrl-C
+    finishes the step and saves a checkpoint.
 
     Args:
         config: As `read_config` returns it; not changed.
@@ -69,6 +71,7 @@ def train(
         transfer: Whether ``load_from`` may be of other classes, though they are as many. Layers
             whose shapes differ start anew in any case, and are listed in the log.
         other_data: Whether a run may go on with other data than that of its checkpoint.
+        hooks: What is to be told of the run, after all else.
 
     Returns:
         The work dir, with checkpoints, log and resolved config.
@@ -93,7 +96,7 @@ def train(
             join_processes(config)
             check_run_classes(config, "train_dataloader", transfer=transfer)
             check_class_order(config, ("train", "val"))
-        return _run(config, history)
+        return _run(config, history, hooks)
 
 
 def _history(config: Config, *, other_data: bool) -> tuple[DataUse, ...]:
@@ -109,7 +112,7 @@ def _history(config: Config, *, other_data: bool) -> tuple[DataUse, ...]:
     return extend_history(config, start, meta, resumes=resumes, other_data=other_data)
 
 
-def _run(config: Config, history: Sequence[DataUse]) -> Path:
+def _run(config: Config, history: Sequence[DataUse], hooks: Sequence[Hook]) -> Path:
     from zoo.engine.resuming.partial_start import listing_start
     from zoo.engine.resuming.safe_loading import safe_loading
     from zoo.engine.resuming.safe_saving import safe_saving
@@ -125,7 +128,8 @@ def _run(config: Config, history: Sequence[DataUse]) -> Path:
         _note_configs(runner)
         for kind in (Place, ScheduleNote):
             find_hook(runner, kind)
-        runner.register_hook(HistoryNote(history), priority="LOWEST")
+        for hook in (HistoryNote(history), *hooks):
+            runner.register_hook(hook, priority="LOWEST")
         _build_loops(runner, config)
         with explaining(config, doing="read the labels"):
             _check_labels(runner)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo.train``: what ``zoo train`` does, for Python."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from zoo.engine.run_report import RunReport
+
+__all__ = ["TrainingResult", "train"]
+
+# What each launcher says of how many processes it started.
+_COUNTS = {"pytorch": "WORLD_SIZE", "slurm": "SLURM_NTASKS", "mpi": "OMPI_COMM_WORLD_SIZE"}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a run left.
+
+    Attributes:
+        work_dir: Its folder: checkpoints, log and resolved config.
+        best_checkpoint: The best by validation, or None where none was chosen.
+        last_checkpoint: The one written last, or None where none was written.
+        metrics: Validation values of the best checkpoint, else of the last validation, by name;
+            empty where nothing was validated.
+        steps: Iterations of the whole run, those before a resume among them.
+        seconds: How long this call took.
+    """
+
+    work_dir: Path
+    best_checkpoint: Path | None
+    last_checkpoint: Path | None
+    metrics: Mapping[str, float]
+    steps: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; a metric without a result is None."""
+        return {
+            "work_dir": str(self.work_dir),
+            "best_checkpoint": _text(self.best_checkpoint),
+            "last_checkpoint": _text(self.last_checkpoint),
+            "metrics": {k: v if math.isfinite(v) else None for k, v in self.metrics.items()},
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def train(
+    config: str | Path,
+    *,
+    data: str | Path | None = None,
+    epochs: int | None = None,
+    max_steps: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    work_dir: str | Path | None = None,
+    cfg_options: Mapping[str, Any] | Sequence[str] = (),
+    pretrained: str | Path | None = None,
+    resume: bool | str | Path = False,
+    other_data: bool = False,
+    amp: bool = False,
+    launcher: str = "none",
+    verbose: bool = False,
+    fetch: Callable[[str, str], Path] | None = None,
+) -> TrainingResult:
+    """Train a config, as ``zoo train`` does, and return what it left.
+
+    With another length, the schedule of the config is stretched or shortened as a whole; see
+    :mod:`zoo.engine.run_length`.
+
+    Args:
+        config: A file, a name of ``zoo config list``, or ``mmseg::folder/file.py``.
+        data: A folder that ``zoo data prepare`` wrote.
+        epochs: Passes over the training images, in place of the config's length.
+        max_steps: Iterations, in place of the config's length.
+        batch_size: Images in a training step, of each process.
+        lr: Learning rate.
+        work_dir: Where the run goes; default ``work_dirs/<config name>``.
+        cfg_options: Dotted key -> value, or ``key=value`` strings, laid over the config.
+        pretrained: A weights file, a folder, an address with its digest, or ``"none"``.
+        resume: True for the last checkpoint of the work dir, or a checkpoint.
+        other_data: Whether a run may go on with other data than that of its checkpoint.
+        amp: Train with automatic mixed precision; needs a GPU.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        verbose: Show mmengine's whole log on stderr, in place of a few lines; its file has it.
+        fetch: What fetches ``pretrained`` where it is an address; default
+            :func:`zoo.weights.fetch_address`.
+
+    Returns:
+        Work dir, checkpoints, metrics, steps and seconds.
+
+    Raises:
+        UnknownNameError: There is no such config, or a type that no registry has.
+        ConfigError: The config cannot be read or built, or options contradict each other.
+        DataError: The data is not there, is empty, or is not that of the checkpoint.
+        CheckpointError: What to start from cannot be read, or does not fit.
+        TrainingError: The work dir holds checkpoints of another run, or another run trains there.
+    """
+    from mmengine.dist import barrier
+
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.run_options import RunOptions
+    from zoo.engine.run_report import showing_run
+    from zoo.engine.runs.train import train as train_config
+    from zoo.engine.work_dir.run_facts import note_command
+    from zoo.weights import fetch_address
+
+    started_s = time.monotonic()
+    run = RunOptions(epochs, max_steps, batch_size, lr, processes=_count_processes(launcher))
+    pretrained = None if pretrained is None else str(pretrained)
+    with showing_run(verbose=verbose) as report:
+        resolved = read_config(
+            config,
+            cfg_options=cfg_options,
+            data=data,
+            pretrained=pretrained,
+            work_dir=work_dir,
+            fetch=fetch or fetch_address,
+            run=run,
+        )
+        note_command(
+            resolved,
+            str(config),
+            cfg_options=_as_words(cfg_options),
+            pretrained=pretrained,
+            has_data=data is not None,
+            amp=amp,
+            run=run,
+        )
+        folder = train_config(
+            resolved,
+            resume="auto" if resume is True else resume or None,
+            amp=amp,
+            launcher=launcher,
+            transfer=pretrained not in (None, "none"),
+            other_data=other_data,
+            hooks=[report],
+        )
+        barrier()  # the main process writes what the others read
+    return _result(folder, report, time.monotonic() - started_s)
+
+
+def _result(folder: Path, report: RunReport, seconds: float) -> TrainingResult:
+    from zoo.engine.checkpoints.kept import find_best_checkpoint, find_checkpoint
+
+    best, last = find_best_checkpoint(folder), find_checkpoint(folder)
+    return TrainingResult(folder, best, last, _metrics(folder, report), report.steps, seconds)
+
+
+def _metrics(folder: Path, report: RunReport) -> dict[str, float]:
+    """Return what the log says of the best step, or what the last validation said."""
+    from zoo.engine.work_dir.scalars import read_run_log
+
+    try:
+        log = read_run_log(folder)
+    except DataError:  # the config writes no scalars
+        return report.metrics
+    curves = {**log.metrics, **{f"val/{name}": curve for name, curve in log.val_losses.items()}}
+    last = max((step for curve in curves.values() for step in curve), default=0)
+    step = log.best.step if log.best is not None and log.best.is_kept else last
+    return {name: curve[step] for name, curve in curves.items() if step in curve}
+
+
+def _count_processes(launcher: str) -> int:
+    return int(os.environ.get(_COUNTS.get(launcher, ""), 1))
+
+
+def _as_words(cfg_options: Mapping[str, Any] | Sequence[str]) -> list[str]:
+    if isinstance(cfg_options, Mapping):
+        return [f"{key}={value}" for key, value in cfg_options.items()]
+    return list(cfg_options)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

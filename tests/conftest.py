@@ -361,9 +361,15 @@ def squares_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "data"
 
 
+@pytest.fixture(scope="session")
+def squares_text() -> str:
+    """Return a whole mmseg config of upstream's kind, for data that is not there."""
+    return _SQUARES_CONFIG
+
+
 @pytest.fixture
-def squares_config(tmp_path: Path) -> Path:
-    """Write a whole mmseg config of upstream's kind, for data that is not there."""
+def squares_config(tmp_path: Path, squares_text: str) -> Path:
+    """Write the squares' config."""
     path = tmp_path / "squares.py"
-    path.write_text(_SQUARES_CONFIG)
+    path.write_text(squares_text)
     return path

@@ -75,7 +75,8 @@ class Drill:
             config = self.folder / "by_epochs.py"
             base = Path(__file__).resolve().parent.parent / f"configs/unet/{CONFIG}.py"
             config.write_text(BY_EPOCHS.format(base=str(base)), encoding="utf-8")
-        words = [sys.executable, "-m", "zoo", "train", config, "--data", self.folder / "data"]
+        words = [sys.executable, "-m", "zoo", "train", config, "--verbose"]
+        words += ["--data", self.folder / "data"]
         words += ["--work-dir", work_dir, "--resume", "--cfg-options", *COMMON, *ARMS[arm]]
         return Terminal(words, folder=self.folder)
 

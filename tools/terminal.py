@@ -8,6 +8,7 @@ import pty
 import re
 import signal
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ class Terminal:
         self.pid, self._handle = pty.fork()
         if not self.pid:
             self._become([str(word) for word in command], folder, environment)
+        termios.tcsetwinsize(self._handle, (40, 200))  # of no size, it shows no bar
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

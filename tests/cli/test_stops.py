@@ -55,7 +55,7 @@ def start_training(
     def start(*options: str) -> Any:
         fixed = ("train_dataloader.num_workers=2", "train_cfg.max_iters=100000")
         logged = ("default_hooks.logger.interval=1", "default_hooks.checkpoint.interval=100000")
-        words = ("--data", squares_data, "--work-dir", "run")
+        words = ("--data", squares_data, "--work-dir", "run", "--verbose")
         return open_terminal(
             "train", squares_config, *words, "--cfg-options", *fixed, *logged, *options
         )

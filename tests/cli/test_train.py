@@ -29,7 +29,7 @@ def zoo(squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 def test_train_then_test_of_the_work_dir_prints_results_on_stdout(
     zoo: Callable[..., Result], squares_config: Path, squares_data: Path
 ) -> None:
-    """Logs go to stderr; stdout names the checkpoints, then the metrics."""
+    """Progress goes to stderr; stdout names the checkpoints, then the metrics."""
     trained = zoo("train", squares_config, "--data", squares_data, "--work-dir", "run")
     tested = zoo("test", "run", "--out", "out.json", "--json")
 
@@ -39,7 +39,7 @@ def test_train_then_test_of_the_work_dir_prints_results_on_stdout(
         "last checkpoint",
         "best checkpoint",
     ]
-    assert "Iter(train)" in trained.stderr
+    assert "validation, the best so far: mDice " in trained.stderr
     assert tested.exit_code == 0, tested.output
     document = json.loads(Path("out.json").read_text())
     assert json.loads(tested.stdout) == document["metrics"]

@@ -106,6 +106,7 @@ def test_two_processes_on_ctrl_c_stop_after_the_same_step_and_go_on(task: Path) 
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
     launcher.append(f"--master_port={29500 + (os.getpid() + 1) % 1000}")
     words = [*launcher, _TOOLS / "train.py", "small.py", "--launcher", "pytorch", "--resume"]
+    words += ["--verbose"]
     words += ["--cfg-options", "train_cfg.max_iters=100000", "default_hooks.logger.interval=1"]
     words += ["train_cfg.val_interval=100000", "default_hooks.checkpoint.interval=100000"]
     steps = []

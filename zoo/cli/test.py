@@ -81,7 +81,7 @@ def command(
     from zoo.engine.measuring.test import measured_split, test
     from zoo.engine.measuring.test_extras import show_while_testing
     from zoo.engine.measuring.window_tests import seen_text
-    from zoo.engine.run_report import showing_run
+    from zoo.engine.runs.report import showing_run
 
     with showing_run(verbose=verbose) as report:
         config, checkpoint = _config_and_checkpoint(config, checkpoint)

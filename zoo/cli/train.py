@@ -64,7 +64,7 @@ def command(
     set_local_rank(local_rank)
     from mmengine.dist import is_main_process
 
-    from zoo.engine.training import train
+    from zoo.engine.runs.training import train
 
     result = train(config, resume=resume or False, fetch=_fetch, **options)
     if not is_main_process():

@@ -17,7 +17,7 @@ from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.config.tree import iterate_dicts, join_key
 from zoo.engine.config.type_names import unknown_type
 from zoo.engine.config.worker_errors import original_message
-from zoo.engine.config_bases import following_bases
+from zoo.engine.config_files.bases import following_bases
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.errors import ConfigError, DataError, ZooError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_folder import bind_data
@@ -15,14 +15,14 @@ from zoo.engine.config.parts import family_of
 from zoo.engine.config.pretrained import map_pretrained
 from zoo.engine.config.values import check_shape
 from zoo.engine.config_files.files import find_config_file, parse_config_file
-from zoo.engine.run_options import RunOptions, set_run_options
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["read_config"]
+__all__ = ["Adjust", "read_config"]
 
+Adjust: TypeAlias = "Callable[[Config, Mapping[str, Any], str], None]"
 _SCOPES = {"semantic": "mmseg", "instance": "mmdet"}
 
 
@@ -34,13 +34,13 @@ def read_config(
     pretrained: str | Path | None = None,
     work_dir: str | Path | None = None,
     fetch: Callable[[str, str], Path] | None = None,
-    run: RunOptions | None = None,
+    adjust: Adjust | None = None,
 ) -> Config:
     """Return a config with its data, options, pretrained weights and work dir set.
 
-    The order is: file and its bases, ``data``, ``run``, ``cfg_options`` (so that an explicit option
-    wins), ``pretrained``, ``work_dir``. Nothing is installed, and nothing fetched but by ``fetch``.
-    Nothing is built but the training data set, where ``run`` needs the steps of an epoch.
+    The order is: file and its bases, ``data``, ``adjust``, ``cfg_options`` (so that an explicit
+    option wins), ``pretrained``, ``work_dir``. Nothing is built or installed, and nothing fetched
+    but by ``adjust`` and ``fetch``.
 
     Args:
         name_or_path: A file, a name in the catalog, or ``mmseg::unet/x.py``.
@@ -51,7 +51,8 @@ def read_config(
         work_dir: Where runs go; default the config's own, else ``work_dirs/<config name>``.
         fetch: What returns the file of the address and the sha256 that ``pretrained`` names, as
             `zoo.weights.fetch_address` does; None refuses an address.
-        run: Length, batch size and learning rate of the run.
+        adjust: Changes the config in place; called with it, with ``cfg_options`` as dotted key ->
+            value, and with the default scope of its types.
 
     Raises:
         UnknownNameError: No such config; near names are offered.
@@ -66,7 +67,7 @@ def read_config(
         _check_whole(config, path)
         if not isinstance(cfg_options, Mapping):
             cfg_options = parse_cfg_options(cfg_options or ())
-        _lay_over(config, data, run, cfg_options)
+        _lay_over(config, data, adjust, cfg_options)
         map_pretrained(config._cfg_dict, pretrained, fetch)
         if config.get("work_dir") is None:
             config.work_dir = str(Path("work_dirs") / path.stem)
@@ -88,13 +89,13 @@ def _check_whole(config: Config, path: Path) -> None:
 def _lay_over(
     config: Config,
     data: str | Path | None,
-    run: RunOptions | None,
+    adjust: Adjust | None,
     cfg_options: Mapping[str, Any],
 ) -> None:
     if data is not None:
         bind_data(config._cfg_dict, Path(data))
-    if run is not None:
-        set_run_options(config, run, cfg_options, _scope_of(config))
+    if adjust is not None:
+        adjust(config, cfg_options, _scope_of(config))
     if cfg_options:
         merge_cfg_options(config, cfg_options)
         check_shape(config._cfg_dict)

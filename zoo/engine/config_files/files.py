@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.engine.config_bases import PREFIX, find_catalog_config, following_bases
+from zoo.engine.config_files.bases import PREFIX, find_catalog_config, following_bases
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.errors import ConfigError, UnknownNameError, ZooError
 from zoo.files import expand_home

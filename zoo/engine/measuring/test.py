@@ -18,7 +18,6 @@ from zoo.engine.config.building import explaining
 from zoo.engine.config.parts import family_of
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
-from zoo.engine.data_roots import check_data_roots
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.measuring.compared import Comparer

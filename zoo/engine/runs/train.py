@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from zoo.engine.checkpoints.checkpoint import load_checkpoint
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_folder import root_without_training
+from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.values import check_counts, check_shape
 from zoo.engine.config.worker_errors import explaining_workers
 from zoo.engine.config_files.own_configs import note_own
-from zoo.engine.data_roots import check_data_roots
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.dataset.history import DataUse, HistoryNote, current_use, extend_history

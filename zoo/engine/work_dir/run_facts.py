@@ -106,7 +106,7 @@ def note_command(
     pretrained: str | None = None,
     has_data: bool = False,
     amp: bool = False,
-    run: RunOptions | None = None,
+    run_words: Sequence[str] = (),
 ) -> None:
     """Write into a config the command that trains it, and its data's digest: a run can tell then.
 
@@ -120,12 +120,12 @@ def note_command(
             digest, which is kept but for passwords and tokens.
         has_data: Whether ``--data`` was given.
         amp: Whether ``--amp`` was given.
-        run: Length, batch size and learning rate, where they were given.
+        run_words: What was given of length, batch size and learning rate, as options.
     """
     words = ["zoo", "train", Path(name).name if Path(name).is_file() else name]
     words += ["--data", "DIR"] if has_data else []
     words += ["--pretrained", _shown(pretrained)] if pretrained else []
-    words += run.words() if run is not None else []
+    words += run_words
     words += ["--amp"] if amp else []
     words += ["--cfg-options", *map(without_places, cfg_options)] if cfg_options else []
     config[_COMMAND] = shlex.join(words)

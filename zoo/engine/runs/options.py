@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``--epochs``, ``--max-steps``, ``--batch-size`` and ``--lr``: the four that every user sets.
 
-The length of a run goes into everything that counts along with it, see `zoo.engine.run_length`.
+The length of a run goes into everything that counts along with it, see `zoo.engine.runs.length`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.options import merge_cfg_options
 from zoo.engine.config.tree import iterate_dicts
-from zoo.engine.epoch_steps import count_epoch_steps
-from zoo.engine.run_length import Length, length_of, set_length
+from zoo.engine.runs.epoch_steps import count_epoch_steps
+from zoo.engine.runs.length import Length, length_of, set_length
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ class RunOptions:
 
 
 def set_run_options(
-    config: Config, run: RunOptions, cfg_options: Mapping[str, Any], scope: str
+    run: RunOptions, config: Config, cfg_options: Mapping[str, Any], scope: str
 ) -> None:
     """Set a config's length, batch size and learning rate in place.
 
     Args:
-        config: The whole config, its data bound.
         run: What to set.
+        config: The whole config, its data bound.
         cfg_options: What will be laid over the config afterwards, and wins; it may not say what
             ``run`` says.
         scope: The default scope of its types.

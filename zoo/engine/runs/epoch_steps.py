@@ -7,9 +7,9 @@ import copy
 import math
 from typing import TYPE_CHECKING
 
+from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.values import check_counts
-from zoo.engine.data_roots import check_data_roots
 from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
-    from zoo.engine.run_report import RunReport
+    from zoo.engine.runs.report import RunReport
 
 __all__ = ["TrainingResult", "train"]
 
@@ -76,7 +77,7 @@ def train(
     """Train a config, as ``zoo train`` does, and return what it left.
 
     With another length, the schedule of the config is stretched or shortened as a whole; see
-    :mod:`zoo.engine.run_length`.
+    :mod:`zoo.engine.runs.length`.
 
     Args:
         config: A file, a name of ``zoo config list``, or ``mmseg::folder/file.py``.
@@ -109,8 +110,8 @@ def train(
     from mmengine.dist import barrier
 
     from zoo.engine.config.reading import read_config
-    from zoo.engine.run_options import RunOptions
-    from zoo.engine.run_report import showing_run
+    from zoo.engine.runs.options import RunOptions, set_run_options
+    from zoo.engine.runs.report import showing_run
     from zoo.engine.runs.train import train as train_config
     from zoo.engine.work_dir.run_facts import note_command
     from zoo.weights import fetch_address
@@ -126,7 +127,7 @@ def train(
             pretrained=pretrained,
             work_dir=work_dir,
             fetch=fetch or fetch_address,
-            run=run,
+            adjust=partial(set_run_options, run),
         )
         note_command(
             resolved,
@@ -135,7 +136,7 @@ def train(
             pretrained=pretrained,
             has_data=data is not None,
             amp=amp,
-            run=run,
+            run_words=run.words(),
         )
         folder = train_config(
             resolved,

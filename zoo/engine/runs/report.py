@@ -18,8 +18,8 @@ from mmengine.runner import EpochBasedTrainLoop
 from zoo.engine.config.building import log_on_stderr
 from zoo.engine.config.data_folder import iterate_leaves
 from zoo.engine.processes import unwrap_model
-from zoo.engine.quiet import quiet_console, write_line
 from zoo.engine.runs.progress import clock, recent_loss
+from zoo.engine.runs.quiet import quiet_console, write_line
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.engine.prediction.predictor import Predictor, load
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
     from zoo.engine.preparation import prepare
+    from zoo.engine.runs.training import TrainingResult, train
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
     from zoo.weights.download import download, list_weights
@@ -31,6 +32,7 @@ else:
             "zoo.engine.checkpoints.checkpoint": ["load_checkpoint"],
             "zoo.engine.prediction.predictor": ["Predictor", "load"],
             "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
+            "zoo.engine.runs.training": ["TrainingResult", "train"],
             "zoo.errors": ["ZooError"],
             "zoo.loading": ["load_contribution"],
             "zoo.engine.preparation": ["prepare"],
@@ -42,6 +44,7 @@ __all__ = [
     "InstanceResult",
     "Predictor",
     "SemanticResult",
+    "TrainingResult",
     "ZooError",
     "__version__",
     "download",

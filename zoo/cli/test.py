@@ -9,7 +9,13 @@ from pathlib import Path
 import click
 
 from zoo.cli.options.completion import complete_file, complete_model
-from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.options.mm_options import (
+    MMCommand,
+    config_options,
+    launcher_options,
+    set_local_rank,
+    verbose_option,
+)
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say, say_json
 from zoo.errors import CheckpointError, UnknownNameError
@@ -75,7 +81,8 @@ def command(
     set_local_rank(local_rank)
     if checkpoint is None and Path(config).is_dir():
         work_dir = work_dir or config
-    from zoo.cli.output.streams import log_on_stderr
+    from mmengine.dist import is_main_process
+
     from zoo.engine.config.reading import read_config
     from zoo.engine.dataset.facts import labels_of
     from zoo.engine.measuring.test import measured_split, test
@@ -101,6 +108,7 @@ def command(
             tiles=tiles,
             cfg_options=cfg_options,
             show_dir=show_dir,
+            hooks=[report],
         )
     if not is_main_process():
         return

@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from zoo.cli.options.completion import complete_config, complete_file
-from zoo.cli.options.mm_options import MMCommand, config_options, launcher_options, set_local_rank
+from zoo.cli.options.mm_options import (
+    MMCommand,
+    config_options,
+    launcher_options,
+    set_local_rank,
+    verbose_option,
+)
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say, say_json
 
@@ -20,6 +26,10 @@ _COUNT = click.IntRange(min=1)
 
 @click.command("train", cls=MMCommand)
 @click.argument("config", metavar="CONFIG", shell_complete=complete_config)
+@click.option("--epochs", type=_COUNT, metavar="N", help="Train for N passes over the images.")
+@click.option("--max-steps", type=_COUNT, metavar="N", help="Train for N steps.")
+@click.option("--batch-size", type=_COUNT, metavar="N", help="Images in a training step.")
+@click.option("--lr", type=float, metavar="X", help="Learning rate at the top of its schedule.")
 @config_options
 @click.option(
     "--pretrained",
@@ -46,14 +56,7 @@ _COUNT = click.IntRange(min=1)
 def command(
     config: str, as_json: bool, local_rank: int, resume: str | None, **options: Any
 ) -> None:
-    """Train CONFIG, a file, a name or mmseg::folder/file.py."""
-    set_local_rank(local_rank)
-    from zoo.cli.output.streams import log_on_stderr
-    from zoo.engine.checkpoints.checkpoint import find_checkpoint
-    from zoo.engine.checkpoints.kept import find_best_checkpoint
-    from zoo.engine.config.reading import read_config
-    from zoo.engine.runs.train import train
-    from zoo.engine.work_dir.run_facts import note_command
+    """Train CONFIG, a file, a name or mmseg::folder/file.py.
 
     With --epochs or --max-steps, all that counts along with the run keeps its share of it:
     schedules, warm-ups, stages, and the intervals of validation and checkpoints.

@@ -88,7 +88,7 @@ class FolderDataset(BaseSegDataset):
         for path in (self.ann_file, *self.data_prefix.values()):
             if path and not Path(path).exists():
                 message = f"cannot read the data: there is no {Path(path).name!r}."
-                hint = "prepare it with 'zoo data prepare folder_data', and give that folder: --data DIR."
+                hint = "run 'zoo data prepare folder_data', and give its folder: --data DIR."
                 raise DataError(message, path=path, hint=hint)
         rows: list[dict[str, Any]] = super().load_data_list()
         return rows

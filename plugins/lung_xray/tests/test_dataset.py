@@ -62,5 +62,5 @@ def test_lung_xray_dataset_when_something_is_missing_names_it(
     assert str(caught.value) == (
         f"cannot read chest X-rays: there is no {target.name!r}.\n"
         f"where: {target}\n"
-        "HINT: prepare them with 'zoo data prepare lung_xray', and give that folder: --data DIR."
+        "HINT: run 'zoo data prepare lung_xray', and give its folder: --data DIR."
     )

@@ -91,7 +91,7 @@ class LungXrayDataset(BaseSegDataset):
         for path in (self.ann_file, *self.data_prefix.values()):
             if path and not Path(path).exists():
                 message = f"cannot read chest X-rays: there is no {Path(path).name!r}."
-                hint = "prepare them with 'zoo data prepare lung_xray', and give that folder: --data DIR."
+                hint = "run 'zoo data prepare lung_xray', and give its folder: --data DIR."
                 raise DataError(message, path=path, hint=hint)
         rows: list[dict[str, Any]] = super().load_data_list()
         spacings = _read_spacings(self.data_root)

@@ -78,7 +78,7 @@ class OilStorageDataset(CocoDataset):
         for path in (str(self.ann_file), str(self.data_prefix["img"])):
             if not Path(path).exists():
                 message = f"cannot read the tanks: there is no {Path(path).name!r}."
-                hint = "prepare them with 'zoo data prepare oil_storage', and give that folder: --data DIR."
+                hint = "run 'zoo data prepare oil_storage', and give its folder: --data DIR."
                 raise DataError(message, path=path, hint=hint)
         rows: list[dict[str, Any]] = super().load_data_list()
         return rows

@@ -6,6 +6,7 @@ from __future__ import annotations
 __all__ = [
     "building",
     "data_folder",
+    "data_roots",
     "evaluators",
     "options",
     "parts",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.data_folder import iterate_leaves
+from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.config.tree import join_key
 from zoo.errors import DataError, ZooError
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.config.building import explaining
+from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.parts import family_of
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
@@ -69,6 +70,7 @@ def test(
     tiles: bool | None = None,
     cfg_options: Sequence[str] = (),
     show_dir: str | Path | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
@@ -92,6 +94,7 @@ def test(
         cfg_options: What was laid over the config, as ``key=value``, for ``out`` to tell.
         show_dir: A folder for a picture of each image, prediction beside truth; their names begin
             with a number, the image of the lowest score first, and ``index.json`` lists them.
+        hooks: What is to be told of the run, after all else.
 
     Returns:
         Name -> value, in the units of the metrics (mmseg's are percent).
@@ -118,13 +121,11 @@ def test(
         use_test_time_augmentation(config)
     join_processes(config)
     with safe_loading(), leaving_no_results_out(), shielding_workers():
-        runner = build_runner(config)
+        runner = _build(config, hooks)
         model = unwrap_model(runner.model)
         module: Any = model.module if tta else model
         check_fits(module, weights.state_dict, checkpoint)
         _check_images(runner, config, split)
-        for hook in hooks:
-            runner.register_hook(hook, priority="LOWEST")
         keeping = (
             contextlib.nullcontext()
             if out is None
@@ -138,6 +139,13 @@ def test(
             way = {"tta": tta, **_windows(config, tiling), "cfg_options": laid}
             _write(Path(out), _document(config, weights, split, way, metrics, kept))
     return metrics
+
+
+def _build(config: Config, hooks: Sequence[Hook]) -> Runner:
+    runner = build_runner(config)
+    for hook in hooks:
+        runner.register_hook(hook, priority="LOWEST")
+    return runner
 
 
 def _check_images(runner: Runner, config: Config, split: str) -> None:

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["progress", "runner", "train"]
+__all__ = ["progress", "report", "runner", "training"]

@@ -7,6 +7,7 @@ counters, and only loops without a counter (validation and test) get one.
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import threading
@@ -142,7 +143,8 @@ def recent_loss(runner: Runner) -> float | None:
 
     mmengine keeps the losses of every step by itself; they are only read here, from any thread.
     """
-    kept = runner.message_hub.log_scalars.get("train/loss")
+    hub = getattr(runner, "message_hub", None)  # a runner of another kind may have none
+    kept = None if hub is None else hub.log_scalars.get("train/loss")
     if kept is None:
         return None
     recent = kept.data[0][-_RECENT:]
@@ -190,15 +192,19 @@ def _poll(read: Callable[[], State | None], bar: ProgressBar, stop: threading.Ev
 
 @contextmanager
 def _log_above_bar(runner: Runner) -> Iterator[None]:
-    on_terminal = (sys.stdout, sys.stderr)
-    is_shown = any(getattr(one, "stream", None) in on_terminal for one in runner.logger.handlers)
-    if not sys.stderr.isatty() or not is_shown:
+    if not sys.stderr.isatty() or not _is_on_console(runner.logger):
         yield
         return
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     with logging_redirect_tqdm(loggers=[runner.logger]):
         yield
+
+
+def _is_on_console(logger: logging.Logger) -> bool:
+    """Return whether a log is written to the terminal; a quiet one writes above the bar itself."""
+    streams = (sys.stdout, sys.stderr)
+    return any(getattr(handler, "stream", None) in streams for handler in logger.handlers)
 
 
 class _LoopReader:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from zoo.engine.config.building import log_on_stderr
-from zoo.engine.config.data_folder import iterate_leaves
+from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.processes import unwrap_model
 from zoo.engine.runs.progress import clock, recent_loss
 from zoo.engine.runs.quiet import quiet_console, write_line
@@ -31,7 +31,7 @@ _MOST_CLASSES, _MOST_METRICS = 12, 6
 _PARTS = ("backbone", "neck", "rpn_head", "decode_head", "bbox_head", "mask_head", "panoptic_head")
 
 
-class RunReport(Hook):  # type: ignore[misc]
+class RunReport(Hook):
     """Tells of data, model and plan before the first step, and of each validation.
 
     Attributes:
@@ -127,7 +127,7 @@ def showing_run(*, verbose: bool) -> Iterator[RunReport]:
     Yields:
         The hook that the run needs.
     """
-    with log_on_stderr() if verbose else quiet_console():
+    with redirect_stdout(sys.stderr) if verbose else quiet_console():
         yield RunReport(_keep_to_itself if verbose else write_line)
 
 

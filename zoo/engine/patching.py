@@ -18,6 +18,10 @@ def exchanged(owner: Any, **values: Any) -> Iterator[None]:
 
     Works on what ``owner`` itself holds (a `classmethod` stays one), and may be nested.
 
+    Args:
+        owner: A class or a module.
+        values: Attribute -> what it is inside the block.
+
     Example:
         >>> class Greeter:
         ...     word = "hello"

@@ -41,7 +41,11 @@ def join_processes(config: Config) -> None:
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
-    """Return the model inside the wrapper of a distributed run, or the model itself."""
+    """Return the model inside the wrapper of a distributed run, or the model itself.
+
+    Args:
+        model: As mmengine's Runner holds it.
+    """
     from mmengine.model import is_model_wrapper
 
     inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]

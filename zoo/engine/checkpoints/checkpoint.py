@@ -72,7 +72,12 @@ class Checkpoint:
 def as_colors(
     palette: Any, classes: Sequence[str] | None
 ) -> tuple[tuple[int, int, int], ...] | None:
-    """Return a palette as RGB triples in 0..255, or None if it is none for these classes."""
+    """Return a palette as RGB triples in 0..255, or None if it is none for these classes.
+
+    Args:
+        palette: What a file states: a list of ``(red, green, blue)``, or anything else.
+        classes: The names of the classes; None where they are not known.
+    """
     if not isinstance(palette, (list, tuple)) or len(palette) != len(classes or ()):
         return None
     for color in palette:

@@ -106,7 +106,12 @@ def convert_checkpoint(
 
 
 def is_parameter(name: str, value: Tensor) -> bool:
-    """Return whether a tensor of a checkpoint is a parameter, by its name and kind alone."""
+    """Return whether a tensor of a checkpoint is a parameter, by its name and kind alone.
+
+    Args:
+        name: Of the tensor, as ``backbone.conv1.weight``.
+        value: The tensor, of any shape.
+    """
     return value.is_floating_point() and name.rpartition(".")[2] not in _BUFFERS
 
 

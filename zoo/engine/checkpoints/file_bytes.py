@@ -23,7 +23,12 @@ _MOST_DIRECTORY_BYTES = 64 * 2**20  # some 800,000 records; a large model has a 
 
 
 def open_bytes(path: Path, data: bytes | None) -> BinaryIO:
-    """Return a stream of a file, or of its bytes where they were read already."""
+    """Return a stream of a file, or of its bytes where they were read already.
+
+    Args:
+        path: The file.
+        data: Its bytes, or None to open it.
+    """
     return path.open("rb") if data is None else io.BytesIO(data)
 
 
@@ -65,7 +70,11 @@ def check_bytes(path: Path, data: bytes | None = None) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a checkpoint that training wrote is on the disk as it was written."""
+    """Return whether a checkpoint that training wrote is on the disk as it was written.
+
+    Args:
+        path: A ``.pth`` or ``.safetensors``; it is hashed or checked, not loaded.
+    """
     try:
         check_bytes(path)
         with path.open("rb") as stream:
@@ -76,7 +85,12 @@ def is_whole(path: Path) -> bool:
 
 
 def broken_checkpoint(path: Path, reason: str) -> CheckpointError:
-    """Return the error of a checkpoint that cannot be read."""
+    """Return the error of a checkpoint that cannot be read.
+
+    Args:
+        path: The file.
+        reason: A clause, as ``it is truncated``.
+    """
     msg = f"cannot read the checkpoint {path.name!r}: {reason}."
     hint = "copy or download the file again, and compare its size and sha256 with the source's."
     return CheckpointError(msg, path=path, hint=hint)

@@ -64,6 +64,10 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
 def format_names(names: Sequence[str], most: int = _SHOWN) -> str:
     """Return the first names in one line, and how many more there are.
 
+    Args:
+        names: All of them.
+        most: How many are shown.
+
     Example:
         >>> format_names(["a", "b", "c"], 2)
         'a; b; and 1 more'

@@ -23,6 +23,9 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
     The file ``last_checkpoint`` decides. It holds an absolute path, which in a work dir that was
     copied or moved is that of another one, so the file of its name in ``work_dir`` itself comes
     first; where there is none, the highest ``epoch_N.pth`` or ``iter_N.pth``.
+
+    Args:
+        work_dir: The run's folder.
     """
     return next(iter(_last(Path(work_dir))), None)
 
@@ -32,6 +35,9 @@ def find_best_checkpoint(work_dir: str | Path) -> Path | None:
 
     Of several ``best_<metric>_..._<step>.pth``, as resumed runs leave them, the one of the
     latest step: it beat those before it.
+
+    Args:
+        work_dir: The run's folder.
     """
     return next(iter(_best(Path(work_dir))), None)
 

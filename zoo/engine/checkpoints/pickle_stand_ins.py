@@ -186,6 +186,9 @@ def restored(tree: Any) -> Any:
     Tensors are plain ones, dicts are dicts: nothing is left of what the file did to its objects.
     An `OrderedDict` keeps ``_metadata``, the versions that modules write beside their weights.
 
+    Args:
+        tree: What unpickling gave: plain values and stand-ins, nested.
+
     Raises:
         RefusedGlobal: A stand-in was left half built, or a value is of no plain type.
         RecursionError: The tree is nested deeper than Python's recursion limit.

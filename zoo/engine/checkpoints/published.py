@@ -38,6 +38,9 @@ _KEY = "zoo"
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors of a ``.safetensors`` file by name, on the CPU.
 
+    Args:
+        path: The file.
+
     Raises:
         CheckpointError: The file is missing, truncated, or its header does not hold.
     """
@@ -53,6 +56,9 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 def read_record(path: str | Path) -> ModelRecord:
     """Return the record in a published file's header, its types not checked, no tensor read.
 
+    Args:
+        path: A ``.safetensors``.
+
     Raises:
         CheckpointError: The file is missing or broken, or was not published by zoo.
     """
@@ -65,7 +71,11 @@ def read_record(path: str | Path) -> ModelRecord:
 
 
 def find_record(path: str | Path) -> ModelRecord | None:
-    """Return the record as `read_record` does, or None for a file of bare weights."""
+    """Return the record as `read_record` does, or None for a file of bare weights.
+
+    Args:
+        path: A ``.safetensors``.
+    """
     text = _find_text(Path(path), _KEY)
     return None if text is None else parse_record(text, path)
 
@@ -75,6 +85,9 @@ def find_dataset_meta(path: str | Path) -> dict[str, Any] | None:
 
     Both the record of a published model and the note in a converted one say so; bare weights do
     not, and give None. Every other value of a note is left out.
+
+    Args:
+        path: A ``.safetensors``.
     """
     record = find_record(path)
     if record is not None:
@@ -99,6 +112,9 @@ def _find_text(file: Path, key: str) -> str | None:
 
 def read_published(path: str | Path) -> tuple[ModelRecord, dict[str, Tensor]]:
     """Return a published model's record, checked for building, and its weights.
+
+    Args:
+        path: A ``.safetensors``.
 
     Raises:
         UnsafeCheckpointError: The record names a type or a text that could run code.

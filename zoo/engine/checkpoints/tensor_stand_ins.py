@@ -48,6 +48,9 @@ def plain_tensor(tensor: torch.Tensor) -> torch.Tensor:
 
     Whatever the object was given (a subclass, attributes that hide its methods, hooks, a gradient)
     is left behind.
+
+    Args:
+        tensor: Of any shape, type and class.
     """
     with torch._C.DisableTorchFunctionSubclass():
         bare = torch.Tensor.detach(tensor)

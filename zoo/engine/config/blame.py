@@ -85,7 +85,11 @@ def find_blame(error: BaseException, tree: Mapping[str, Any]) -> Blame | None:
 
 
 def package_hint(error: BaseException) -> str | None:
-    """Return how to install the package that an exception asks for, or None if it asks for none."""
+    """Return how to install the package that an exception asks for, or None if it asks for none.
+
+    Args:
+        error: What was raised; its causes are looked at too.
+    """
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, (ImportError, RuntimeError, AssertionError, NotImplementedError)):

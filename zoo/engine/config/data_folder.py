@@ -108,7 +108,11 @@ def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
 
 
 def root_without_training(config: Mapping[str, Any]) -> Path | None:
-    """Return the prepared folder of a config's data if it has nothing to train on, else None."""
+    """Return the prepared folder of a config's data if it has nothing to train on, else None.
+
+    Args:
+        config: The whole config, bound to a folder.
+    """
     from zoo.data import read_prepared
     from zoo.data.layout.dataset_json import is_prepared
 

@@ -55,6 +55,10 @@ def parse_cfg_options(pairs: Sequence[str]) -> dict[str, Any]:
 def merge_cfg_options(config: Config, options: Mapping[str, Any]) -> None:
     """Lay options over a config in place; keys that it lacks are added, as OpenMMLab does.
 
+    Args:
+        config: The whole config.
+        options: Dotted key -> value, as `parse_cfg_options` returns them.
+
     Raises:
         ConfigError: A key leads through something that is no dict or list, or past a list's end.
     """

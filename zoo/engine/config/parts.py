@@ -74,7 +74,11 @@ def iterate_panoptic_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def class_count(head: dict[str, Any]) -> Any:
-    """Return how many classes a head of either kind counts, as its config says."""
+    """Return how many classes a head of either kind counts, as its config says.
+
+    Args:
+        head: A head that `iterate_heads` or `iterate_panoptic_heads` yields.
+    """
     if THINGS in head:
         return head[THINGS] + (head.get(STUFF) or 0)
     return head["num_classes"]
@@ -95,7 +99,11 @@ def family_of(config: dict[str, Any]) -> str | None:
 
 
 def find_test_dataset(config: Config) -> Mapping[str, Any]:
-    """Return the first dataset of the test (else the validation) loader, or an empty dict."""
+    """Return the first dataset of the test (else the validation) loader, or an empty dict.
+
+    Args:
+        config: The whole config.
+    """
     for loader in ("test_dataloader", "val_dataloader"):
         dataset = (config.get(loader) or {}).get("dataset")
         if dataset:
@@ -106,6 +114,9 @@ def find_test_dataset(config: Config) -> Mapping[str, Any]:
 
 def find_test_pipeline(config: Config) -> Sequence[Any]:
     """Return the transforms of the test dataset, else those that the config calls by that name.
+
+    Args:
+        config: The whole config.
 
     Raises:
         ConfigError: It has neither.

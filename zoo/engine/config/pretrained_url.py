@@ -44,7 +44,11 @@ class PretrainedURL:
 
 
 def is_url(choice: Any) -> bool:
-    """Return whether a choice of weights is meant as an address, not as a file or a folder."""
+    """Return whether a choice of weights is meant as an address, not as a file or a folder.
+
+    Args:
+        choice: What a user gave as ``--pretrained``.
+    """
     return isinstance(choice, str) and _URL.match(choice) is not None
 
 

@@ -12,6 +12,10 @@ __all__ = ["iterate_dicts", "join_key"]
 def join_key(parent: str, child: object) -> str:
     """Return ``parent.child``, or the child alone at the top.
 
+    Args:
+        parent: A dotted key, or ``""`` at the top.
+        child: A key of a dict, or a place in a list.
+
     Example:
         >>> join_key(join_key("", "model"), 0)
         'model.0'

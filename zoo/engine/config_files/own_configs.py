@@ -40,7 +40,11 @@ def note_own(paths: Iterable[Path]) -> None:
 
 
 def is_own(path: Path) -> bool:
-    """Return whether a config is, byte for byte, one that a run of this user wrote."""
+    """Return whether a config is, byte for byte, one that a run of this user wrote.
+
+    Args:
+        path: A config.
+    """
     try:
         return digest_of_file(path) in _noted()
     except OSError:

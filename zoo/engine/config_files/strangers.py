@@ -104,6 +104,9 @@ def is_foreign(path: Path) -> bool:
     Installed packages (upstream's configs lie in theirs), the source checkout and every plugin that
     the catalog finds are code that the user chose to run already. A work dir is not: its config
     is whatever the folder's maker left there, unless this user's training wrote it.
+
+    Args:
+        path: A config.
     """
     file = path.resolve()
     is_known = any(file.is_relative_to(folder) for folder in _known_folders())

@@ -69,6 +69,9 @@ def has_derived_labels(config: Mapping[str, Any], split: str) -> bool:
 def facts_of_folder(root: Path) -> dict[str, Any]:
     """Return the facts of a prepared folder as plain values.
 
+    Args:
+        root: A folder that ``zoo data prepare`` wrote.
+
     Returns:
         ``name`` (plugin, data set, the options that are not its defaults, and whether it is a
         sample), ``plugin``, ``dataset``, ``version``, ``labels``, ``options``, ``splits`` (count,
@@ -133,6 +136,10 @@ def facts_of_images(files: Collection[str], root: str | Path = "") -> dict[str, 
 def contents_of_splits(root: Path, splits: Collection[str]) -> frozenset[str]:
     """Return the sha256 of every image of some splits of a prepared folder, and of its source.
 
+    Args:
+        root: A folder that ``zoo data prepare`` wrote.
+        splits: Any of ``train``, ``val`` and ``test``.
+
     Raises:
         DataError: It is no prepared folder, or does not hold.
     """
@@ -152,6 +159,9 @@ def licence_of(facts: Mapping[str, Any]) -> str | None:
     """Return the licence that the data set's row states, or None where there is no such row.
 
     What a plugin drew is under the plugin's own.
+
+    Args:
+        facts: As `facts_of_folder` or `facts_of_loader` returns them.
     """
     drawn = facts.get("synthetic")
     if drawn is not None:
@@ -161,7 +171,11 @@ def licence_of(facts: Mapping[str, Any]) -> str | None:
 
 
 def evaluator_text(evaluator: Any) -> str:
-    """Return the types of a config's evaluator, joined, as a protocol names them."""
+    """Return the types of a config's evaluator, joined, as a protocol names them.
+
+    Args:
+        evaluator: A config's ``val_evaluator`` or ``test_evaluator``: one metric, or a list.
+    """
     parts: Sequence[Any] = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
     if len(parts) == 1 and isinstance(parts[0], Mapping) and "metrics" in parts[0]:
         return evaluator_text(parts[0]["metrics"])

@@ -50,12 +50,19 @@ class DataUse:
 
 
 def short(digests: Collection[str]) -> frozenset[str]:
-    """Return digests as `DataUse.images` has them."""
+    """Return digests as `DataUse.images` has them.
+
+    Args:
+        digests: 64 hex digits each.
+    """
     return frozenset(digest[:_DIGITS] for digest in digests)
 
 
 def current_use(config: Mapping[str, Any]) -> DataUse:
     """Return the data that a config trains on.
+
+    Args:
+        config: The whole config.
 
     Raises:
         DataError: It lies in a prepared folder that does not hold.
@@ -147,5 +154,10 @@ class HistoryNote(Hook):
         self._rows = [asdict(use) for use in history]
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keep the history in the checkpoint."""
+        """Keep the history in the checkpoint.
+
+        Args:
+            runner: The run.
+            checkpoint: What is about to be saved; its ``meta`` is changed in place.
+        """
         checkpoint["meta"][_KEY] = self._rows

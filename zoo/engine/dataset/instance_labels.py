@@ -123,6 +123,9 @@ def count_training_labels(config: Config) -> list[LabelCount]:
 def count_labels(dataset: Any) -> LabelCount:
     """Return what a data set of mmdet that reads COCO JSON states, and what it loads.
 
+    Args:
+        dataset: A built data set of mmdet, with ``ann_file`` and ``cat_ids``.
+
     Raises:
         DataError: The JSON, or an image that was looked at, cannot be read.
     """

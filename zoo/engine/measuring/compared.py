@@ -56,6 +56,9 @@ class Comparer:
     def file_of(self, sample: Any) -> str:
         """Return the path of a sample's image.
 
+        Args:
+            sample: A data sample of mmseg or mmdet.
+
         Raises:
             ConfigError: The test pipeline does not tell it.
         """

@@ -194,7 +194,12 @@ def _check(config: Config) -> None:
 
 
 def measured_split(config: Config, split: str) -> str:
-    """Return the split that is measured: ``val`` where a config is to be tested and has no test."""
+    """Return the split that is measured: ``val`` where a config is to be tested and has no test.
+
+    Args:
+        config: The whole config.
+        split: ``train``, ``val`` or ``test``, as the user asked.
+    """
     has_no_test = not config.get("test_dataloader") and config.get("val_dataloader")
     return "val" if split == "test" and has_no_test else split
 

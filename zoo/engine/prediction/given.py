@@ -67,7 +67,11 @@ def _decode(data: bytes, where: str, bands: BandChoice) -> NDArray[Any]:
 
 
 def describe(value: Any) -> str:
-    """Return what a value is, in the words of a message."""
+    """Return what a value is, in the words of a message.
+
+    Args:
+        value: Anything.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return f"{value!r:.60}"
     if isinstance(value, (list, tuple, set, dict)):

@@ -109,7 +109,11 @@ class ImageReader:
         return self._is_stock or hasattr(self._loader, "load_pixels")
 
     def reads(self, path: Path) -> bool:
-        """Return whether the loading transform itself calls a file an image."""
+        """Return whether the loading transform itself calls a file an image.
+
+        Args:
+            path: A file; it is not opened unless the transform does.
+        """
         own: Callable[[Path], bool] | None = getattr(self._loader, "reads", None)
         return own is not None and own(path)
 

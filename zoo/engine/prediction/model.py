@@ -159,6 +159,9 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
 def choose_device(name: object) -> Device:
     """Return the device of a name, ``auto`` being CUDA where there is one, else the CPU.
 
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, or a `torch.device`.
+
     Raises:
         ConfigError: There is no such device here.
     """

@@ -80,7 +80,11 @@ def find_model_files(
 
 
 def is_weights_name(spec: str) -> bool:
-    """Return whether a model is called by a weights name, rather than by a file or a folder."""
+    """Return whether a model is called by a weights name, rather than by a file or a folder.
+
+    Args:
+        spec: What a user calls a model.
+    """
     path = expand_home(spec)
     is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
     return not (is_path or os.path.isdir(path) or os.path.isfile(path))

@@ -31,7 +31,11 @@ def notices_of_config(config: Any) -> list[str]:
 
 
 def join_notices(notices: Iterable[str | None]) -> str | None:
-    """Return notices as one text, each once; None where there is none."""
+    """Return notices as one text, each once; None where there is none.
+
+    Args:
+        notices: Texts, or None for those that have none.
+    """
     return " ".join(dict.fromkeys(notice for notice in notices if notice)) or None
 
 

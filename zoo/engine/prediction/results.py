@@ -152,6 +152,9 @@ class InstanceResult:
     def mask(self, index: int) -> NDArray[np.bool_]:
         """Return the mask of one instance at the image's size, ``(H, W)``.
 
+        Args:
+            index: Of the instance, from 0, best score first.
+
         Raises:
             ValueError: The model gives no masks.
         """
@@ -163,6 +166,9 @@ class InstanceResult:
 
     def rle(self, index: int) -> dict[str, Any]:
         """Return the mask of one instance as compact RLE, ``size`` and ``counts`` as text.
+
+        Args:
+            index: Of the instance, from 0, best score first.
 
         Raises:
             ValueError: The model gives no masks.

@@ -91,7 +91,11 @@ class Batch:
         return list(self._failures.values())
 
     def has(self, image: InputImage) -> bool:
-        """Tell whether an image is done."""
+        """Tell whether an image is done.
+
+        Args:
+            image: One of those that were asked for.
+        """
         return image.path.as_posix() in self._entries
 
     def resume(self) -> None:
@@ -131,6 +135,10 @@ class Batch:
     def add(self, image: InputImage, result: Any) -> None:
         """Write the files of an image and note that it is done.
 
+        Args:
+            image: One of those that were asked for.
+            result: What the model says of it.
+
         Raises:
             DataError: They cannot be written, as on a full disk.
         """
@@ -145,7 +153,11 @@ class Batch:
             self._write(is_complete=False)
 
     def fail(self, failure: Failure) -> None:
-        """Note that an image failed."""
+        """Note that an image failed.
+
+        Args:
+            failure: The image and its error.
+        """
         self._failures[failure.path.as_posix()] = failure
 
     @contextmanager

@@ -60,7 +60,12 @@ def batch_facts(
 
 
 def has_files(folder: Path, entry: Mapping[str, Any]) -> bool:
-    """Tell whether the files of an image that its entry of the JSON names are there."""
+    """Tell whether the files of an image that its entry of the JSON names are there.
+
+    Args:
+        folder: Where results are written.
+        entry: Of ``predictions.json``.
+    """
     names = [entry.get(key) for key in ("label", "overlay", "geojson")]
     return all((folder / str(name)).is_file() for name in names if name)
 
@@ -139,6 +144,9 @@ class Journal:
     def begin(self, kept: Sequence[Mapping[str, Any]] = ()) -> None:
         """Begin the file anew, with the lines of what is done already.
 
+        Args:
+            kept: Lines of images that are done already.
+
         Raises:
             DataError: It cannot be written.
         """
@@ -153,6 +161,11 @@ class Journal:
 
     def add(self, image: InputImage, entry: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
         """Add the line of an image whose files are written.
+
+        Args:
+            image: One of those that were asked for.
+            entry: Of ``predictions.json``.
+            shared: What the files of the whole batch need of it.
 
         Raises:
             DataError: It cannot be written, as on a full disk.
@@ -175,7 +188,11 @@ class Journal:
             raise self._unwritable(error) from error
 
     def close(self, *, is_done: bool) -> None:
-        """Close the file; remove it where nothing is left to do."""
+        """Close the file; remove it where nothing is left to do.
+
+        Args:
+            is_done: Whether every image was tried.
+        """
         if self._stream is not None:
             self._stream.close()
             self._stream = None

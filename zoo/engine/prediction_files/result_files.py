@@ -32,13 +32,26 @@ class ResultFiles(Protocol):
         """The files that all images share."""
 
     def paths(self, image: InputImage) -> Sequence[Path]:
-        """Return the files that an image may get."""
+        """Return the files that an image may get.
+
+        Args:
+            image: One of those that were asked for.
+        """
 
     def write(self, image: InputImage, result: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Write an image's files; return its entry of the JSON, and what the shared files need."""
+        """Write an image's files; return its entry of the JSON, and what the shared files need.
+
+        Args:
+            image: One of those that were asked for.
+            result: What the model says of it.
+        """
 
     def take_again(self, shared: Mapping[str, Any]) -> None:
-        """Take what the shared files need of an image that was done before."""
+        """Take what the shared files need of an image that was done before.
+
+        Args:
+            shared: As `write` returned it, read back from the journal.
+        """
 
     def write_shared(self) -> dict[str, Any]:
         """Write the files that all images share, and return the keys that name them."""

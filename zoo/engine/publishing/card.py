@@ -15,7 +15,11 @@ __all__ = ["card_text"]
 
 
 def card_text(published: Published) -> str:
-    """Return the card of a published file; equal records give equal cards."""
+    """Return the card of a published file; equal records give equal cards.
+
+    Args:
+        published: The file, with its record.
+    """
     record = published.record
     provenance = dict(record.provenance)
     data = provenance.pop("data", None) or {}

@@ -45,7 +45,12 @@ _SEEN = {"test": ("train", "val"), "val": ("train",)}
 
 
 def find_test_files(work_dir: Path, sha256: str) -> list[Path]:
-    """Return what ``zoo test --out`` wrote into a work dir of the checkpoint with this digest."""
+    """Return what ``zoo test --out`` wrote into a work dir of the checkpoint with this digest.
+
+    Args:
+        work_dir: The run's folder.
+        sha256: Of the checkpoint, 64 hex digits.
+    """
     found = []
     for path in sorted(work_dir.glob("*.json")):
         try:
@@ -198,6 +203,13 @@ def validation_rows(
     run: RunFacts | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows of the validation at the step that a checkpoint was written, if any.
+
+    Args:
+        work_dir: The run's folder.
+        checkpoint: The one to publish.
+        config: The run's.
+        data: Facts of the data, as `facts_of_folder` returns them.
+        run: What the run left behind; None where it is not known.
 
     Raises:
         CheckpointError: Images of the validation were trained on before, with other data.

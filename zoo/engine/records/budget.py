@@ -50,13 +50,24 @@ class Budget:
         self._thread = threading.get_ident()
 
     def see_image(self, width_px: int, height_px: int, where: str) -> None:
-        """Take the size of an image, a scene or its window as the measure of what follows."""
+        """Take the size of an image, a scene or its window as the measure of what follows.
+
+        Args:
+            width_px: Of the image.
+            height_px: Of the image.
+            where: Its name, for messages.
+        """
         self._image_px = width_px * height_px
         self._scene_px = max(self._scene_px, self._image_px)
         self._where = where
 
     def see_windows(self, count: int | None, window_px: int, hint: str) -> None:
         """Take how many windows a scene is cut into; None where its user chose them, and any do.
+
+        Args:
+            count: Windows of the scene, or None.
+            window_px: The side of one.
+            hint: What a user may do about too many.
 
         Raises:
             CheckpointError: There are more than are run of one image.
@@ -72,7 +83,12 @@ class Budget:
             self._refuse(found, hint)
 
     def check_step(self, step: Any, image: Any) -> None:
-        """Raise CheckpointError before a step makes a picture far larger than the image."""
+        """Raise CheckpointError before a step makes a picture far larger than the image.
+
+        Args:
+            step: A transform, before it runs.
+            image: ``(H, W)`` or ``(H, W, C)``, as the step gets it.
+        """
         height_px, width_px = image.shape[:2]
         for name in ("scale", "size"):
             self._check_px(_product(getattr(step, name, None)), type(step).__name__)
@@ -84,12 +100,21 @@ class Budget:
             self._check_px(math.prod(pair) * width_px * height_px, type(step).__name__)
 
     def check_picture(self, image: Any, step: Any) -> None:
-        """Raise CheckpointError for a picture, as a step made it, far larger than the image."""
+        """Raise CheckpointError for a picture, as a step made it, far larger than the image.
+
+        Args:
+            image: ``(H, W)`` or ``(H, W, C)``, as the step left it.
+            step: The transform that made it.
+        """
         self._check_px(math.prod(image.shape[:2]), type(step).__name__)
 
     @contextmanager
     def forward(self, batch: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[None]:
         """Watch over one forward pass, whose input counts as work.
+
+        Args:
+            batch: What the model gets; ``inputs`` holds ``(C, H, W)`` tensors.
+            config: The model's.
 
         Raises:
             CheckpointError: Its windows, its memory, its time or the work so far are too much.

@@ -213,6 +213,9 @@ def make_record(
 def record_parts(config: Config) -> tuple[str, dict[str, Any], list[Any]]:
     """Return the scope, the model and the pipeline that a config's record holds.
 
+    Args:
+        config: As `read_config` returns it.
+
     Raises:
         CheckpointError: The config has no test pipeline, or a value that is not plain.
     """
@@ -225,7 +228,12 @@ def record_parts(config: Config) -> tuple[str, dict[str, Any], list[Any]]:
 
 
 def plain_parts(node: Any, scope: str) -> Any:
-    """Return a part of a config of a default scope as a record holds it."""
+    """Return a part of a config of a default scope as a record holds it.
+
+    Args:
+        node: A dict, a list or a value of a config.
+        scope: ``mmseg``, ``mmdet``, ...; of types that name none.
+    """
     return _plain(node, "model", scope, scope)
 
 

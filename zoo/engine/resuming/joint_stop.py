@@ -27,12 +27,20 @@ class JointStop:
         return self._store is not None
 
     def ask(self, step: int) -> None:
-        """Tell all processes to stop before the step after this one; the first to ask decides."""
+        """Tell all processes to stop before the step after this one; the first to ask decides.
+
+        Args:
+            step: The step that runs, from 0.
+        """
         if self._store is not None:
             self._store.compare_set(_KEY, "", str(step + 1))
 
     def is_before(self, step: int) -> bool:
-        """Tell whether the run stops before a step, by what any process asked for."""
+        """Tell whether the run stops before a step, by what any process asked for.
+
+        Args:
+            step: The step that would be next, from 0.
+        """
         if self._store is None or not self._store.check([_KEY]):
             return False
         return step >= int(self._store.get(_KEY))

@@ -30,7 +30,12 @@ _MOST_AGAIN = 20_000
 
 
 def find_hook(runner: Runner, kind: type[_Hook]) -> _Hook:
-    """Return the hook of a kind that a runner has, registered where there is none yet."""
+    """Return the hook of a kind that a runner has, registered where there is none yet.
+
+    Args:
+        runner: The run.
+        kind: A hook's class that takes no arguments.
+    """
     for hook in runner.hooks:
         if isinstance(hook, kind):
             return hook
@@ -55,7 +60,12 @@ class Place(Hook):
         self._skipped = 0
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Note the place in the checkpoint."""
+        """Note the place in the checkpoint.
+
+        Args:
+            runner: The run.
+            checkpoint: What is about to be saved; changed in place.
+        """
         meta = checkpoint["meta"]
         is_within = self._first is not None and meta["epoch"] == runner.epoch
         done = meta["iter"] - self._first if is_within else 0
@@ -67,7 +77,11 @@ class Place(Hook):
             }
 
     def resume(self, checkpoint: dict[str, Any]) -> None:
-        """Take the place of a checkpoint, to go on there."""
+        """Take the place of a checkpoint, to go on there.
+
+        Args:
+            checkpoint: What was loaded; ``random_state`` and the place are read.
+        """
         state = checkpoint.get("random_state")
         self._state = state if isinstance(state, dict) else None
         kept = checkpoint.get(_KEY)
@@ -78,7 +92,11 @@ class Place(Hook):
         self.is_validation_due = kept.get("validation_due") is True
 
     def before_train(self, runner: Runner) -> None:
-        """Validate, if the run was stopped before it had."""
+        """Validate, if the run was stopped before it had.
+
+        Args:
+            runner: The run.
+        """
         if not self.is_validation_due:
             return
         self.is_validation_due = False
@@ -87,7 +105,11 @@ class Place(Hook):
             runner.val_loop.run()
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Go to the place of the checkpoint, or note that an epoch begins."""
+        """Go to the place of the checkpoint, or note that an epoch begins.
+
+        Args:
+            runner: The run.
+        """
         loop = runner.train_loop
         if not isinstance(loop, EpochBasedTrainLoop):
             self._rewind_iterations(loop)
@@ -106,7 +128,11 @@ class Place(Hook):
         self._epoch_state = random_state() if get_world_size() == 1 else None
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Note that no epoch runs."""
+        """Note that no epoch runs.
+
+        Args:
+            runner: The run.
+        """
         self._first = None
 
     def _read_epochs_again(self, runner: Runner, loop: Any) -> None:

@@ -53,6 +53,10 @@ def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
 
     ``meta['config']`` is left out: `Runner.resume` would run it as Python.
 
+    Args:
+        filename: A local ``.pth`` or ``.safetensors``; ``~`` is a home folder.
+        map_location: As for `torch.load`.
+
     Raises:
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
         CheckpointError: A remote address, or a file that is missing or broken.

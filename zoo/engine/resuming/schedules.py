@@ -37,7 +37,11 @@ class ScheduleNote(Hook):
         self._start: dict[str, Any] | None = None
 
     def take(self, runner: Runner) -> None:
-        """Note what optimizer and schedulers are like before anything is loaded into them."""
+        """Note what optimizer and schedulers are like before anything is loaded into them.
+
+        Args:
+            runner: The run.
+        """
         if isinstance(runner.optim_wrapper, (OptimWrapper, OptimWrapperDict)):
             self._start = {
                 "groups": [_settings(group) for group in _groups(runner)],
@@ -48,11 +52,20 @@ class ScheduleNote(Hook):
             }
 
     def before_run(self, runner: Runner) -> None:
-        """Note what the config says; schedulers are built by now, and nothing is loaded."""
+        """Note what the config says; schedulers are built by now, and nothing is loaded.
+
+        Args:
+            runner: The run.
+        """
         self.take(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keep the note in the checkpoint."""
+        """Keep the note in the checkpoint.
+
+        Args:
+            runner: The run.
+            checkpoint: What is about to be saved; changed in place.
+        """
         if self._start is not None:
             checkpoint[_KEY] = copy.deepcopy(self._start)
 

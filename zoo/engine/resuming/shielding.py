@@ -93,6 +93,10 @@ def deferring_dead_workers(is_busy: Callable[[], bool]) -> Iterator[None]:
 
 
 def dead_worker(error: BaseException) -> str | None:
-    """Return torch's words for a worker that died, or None where an error is of something else."""
+    """Return torch's words for a worker that died, or None where an error is of something else.
+
+    Args:
+        error: What a data loader raised.
+    """
     found = _DEAD.search(str(error)) if isinstance(error, RuntimeError) else None
     return None if found is None else found.group().strip()

@@ -23,5 +23,12 @@ class FirstStep(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Note it."""
+        """Note it.
+
+        Args:
+            runner: The run.
+            batch_idx: Of the step in its epoch.
+            data_batch: What the step was given.
+            outputs: Its losses.
+        """
         self.is_done = True

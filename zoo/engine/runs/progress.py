@@ -71,7 +71,11 @@ class ProgressBar:
         self._shown_s = -math.inf
 
     def show(self, state: State) -> None:
-        """Show a state; cheap when it is not yet time to."""
+        """Show a state; cheap when it is not yet time to.
+
+        Args:
+            state: How far the work is.
+        """
         now_s = time.monotonic()
         if state.label != self._label:
             self.close()

@@ -44,6 +44,9 @@ def as_picture(image: NDArray[Any]) -> NDArray[np.uint8 | np.uint16]:
 def as_plain(image: NDArray[Any]) -> NDArray[Any]:
     """Return an array of this machine's byte order, of no class of its own.
 
+    Args:
+        image: Of any shape and type; a subclass, as numpy.ma's, or of foreign byte order.
+
     Raises:
         DataError: Some of its pixels are masked out.
     """
@@ -57,7 +60,11 @@ def as_plain(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def find_channels(shape: tuple[int, ...]) -> str | None:
-    """Return where the channels of a picture are: ``first``, ``last``, or None if both may be."""
+    """Return where the channels of a picture are: ``first``, ``last``, or None if both may be.
+
+    Args:
+        shape: Three lengths: ``(H, W, C)`` or ``(C, H, W)``.
+    """
     may_be_first, may_be_last = (shape[axis] in _CHANNELS for axis in (0, 2))
     if may_be_first == may_be_last:
         return None

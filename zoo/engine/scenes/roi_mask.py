@@ -61,12 +61,20 @@ class RoiMask:
         return int(np.count_nonzero(self.pixels))
 
     def area_in(self, window: Window) -> int:
-        """Return how many of its pixels lie in a window of the scene."""
+        """Return how many of its pixels lie in a window of the scene.
+
+        Args:
+            window: A window of the scene, in px of the scene.
+        """
         right, bottom = window.left_px + window.width_px, window.top_px + window.height_px
         return int(np.count_nonzero(self._part(window.left_px, window.top_px, right, bottom)))
 
     def shared_with(self, other: RoiMask) -> int:
-        """Return how many pixels both masks have."""
+        """Return how many pixels both masks have.
+
+        Args:
+            other: A mask in the same scene.
+        """
         left, top = max(self.left_px, other.left_px), max(self.top_px, other.top_px)
         right, bottom = min(self.box[2], other.box[2]), min(self.box[3], other.box[3])
         if left >= right or top >= bottom:
@@ -120,11 +128,19 @@ class RoiBox:
         return _area(*self.box)
 
     def area_in(self, window: Window) -> float:
-        """Return how much of it lies in a window of the scene, in px."""
+        """Return how much of it lies in a window of the scene, in px.
+
+        Args:
+            window: A window of the scene, in px of the scene.
+        """
         return self._shared(window.box)
 
     def shared_with(self, other: RoiBox) -> float:
-        """Return the area that both boxes have, in px."""
+        """Return the area that both boxes have, in px.
+
+        Args:
+            other: A box in the same scene.
+        """
         return self._shared(other.box)
 
     def _shared(self, box: tuple[float, float, float, float]) -> float:
@@ -144,10 +160,18 @@ class Region(Protocol):
         """Its area in px."""
 
     def area_in(self, window: Window) -> float:
-        """Return how much of it lies in a window of the scene, in px."""
+        """Return how much of it lies in a window of the scene, in px.
+
+        Args:
+            window: A window of the scene, in px of the scene.
+        """
 
     def shared_with(self, other: Any) -> float:
-        """Return what it shares with another of its kind, in px."""
+        """Return what it shares with another of its kind, in px.
+
+        Args:
+            other: A region of the same class in the same scene.
+        """
 
 
 def _area(left: float, top: float, right: float, bottom: float) -> float:
@@ -155,7 +179,11 @@ def _area(left: float, top: float, right: float, bottom: float) -> float:
 
 
 def unite(masks: Sequence[RoiMask]) -> RoiMask:
-    """Return the union of one mask or more."""
+    """Return the union of one mask or more.
+
+    Args:
+        masks: Of one scene.
+    """
     if len(masks) == 1:
         return masks[0]
     boxes = np.array([mask.box for mask in masks])

@@ -52,7 +52,11 @@ class Scene(Protocol):
         """Where it lies, if it says so."""
 
     def read(self, window: Window) -> NDArray[np.uint8] | None:
-        """Return a part, ``(h, w)`` grey or ``(h, w, 3)`` RGB, or None where it has no data."""
+        """Return a part, ``(h, w)`` grey or ``(h, w, 3)`` RGB, or None where it has no data.
+
+        Args:
+            window: A window of the scene, in px of the scene.
+        """
 
     def shown(self) -> NDArray[np.uint8]:
         """Return the whole for people to look at, at most as large as `shown_size` says."""
@@ -76,7 +80,11 @@ class PixelScene:
         return int(self.pixels.shape[0])
 
     def read(self, window: Window) -> NDArray[np.uint8]:
-        """Return a part as it is in memory."""
+        """Return a part as it is in memory.
+
+        Args:
+            window: A window of the scene, in px of the scene.
+        """
         left, top = window.left_px, window.top_px
         part = self.pixels[top : top + window.height_px, left : left + window.width_px]
         return np.ascontiguousarray(part)
@@ -90,6 +98,10 @@ def shown_size(width_px: int, height_px: int) -> tuple[int, int]:
     """Return the width and height at which a scene is shown.
 
     Its own up to 20 megapixels and 8192 px a side; of a larger one no more than 12 megapixels.
+
+    Args:
+        width_px: Of the scene.
+        height_px: Of the scene.
     """
     scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px))
     if width_px * height_px > _MOST_SHOWN_AREA_PX:

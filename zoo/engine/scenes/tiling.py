@@ -20,7 +20,11 @@ EXPECTED = f"tile_px from {_LEAST_PX} and an overlap_px of three quarters of it 
 
 
 def is_tiling(value: Any) -> bool:
-    """Return whether a value of a config or a record states windows that can be used."""
+    """Return whether a value of a config or a record states windows that can be used.
+
+    Args:
+        value: Anything; what can be used is a dict of ``tile_px`` and ``overlap_px``.
+    """
     if not isinstance(value, Mapping) or set(value) != {"tile_px", "overlap_px"}:
         return False
     return all(type(side) is int for side in value.values()) and _fits(**value)
@@ -28,6 +32,9 @@ def is_tiling(value: Any) -> bool:
 
 def find_tiling(config: Config) -> Tiling | None:
     """Return the windows that a config states for its model, or None.
+
+    Args:
+        config: The whole config, or a record's.
 
     Raises:
         ConfigError: They are none, or so small or so alike that a scene would never end.
@@ -44,7 +51,11 @@ def find_tiling(config: Config) -> Tiling | None:
 
 
 def check_tiling(tiling: Tiling) -> None:
-    """Raise ConfigError for windows that were asked for and are too small or too alike."""
+    """Raise ConfigError for windows that were asked for and are too small or too alike.
+
+    Args:
+        tiling: Windows that a user asked for.
+    """
     if not _fits(tiling.tile_px, tiling.overlap_px):
         message = f"cannot cut images into windows of {tiling.tile_px} px that share "
         message += f"{tiling.overlap_px} px: expected {EXPECTED}."
@@ -53,7 +64,11 @@ def check_tiling(tiling: Tiling) -> None:
 
 
 def windows_text(tiling: Tiling | Mapping[str, int] | None) -> str:
-    """Return in words how images are seen: ``through windows of 512 px that share 128 px``."""
+    """Return in words how images are seen: ``through windows of 512 px that share 128 px``.
+
+    Args:
+        tiling: Windows in px, as values or as a config states them; None for whole images.
+    """
     if tiling is None:
         return "whole images"
     if isinstance(tiling, Tiling):

@@ -68,6 +68,10 @@ def best_of_curve(key: str, curve: Mapping[int, float]) -> int | None:
 
     Of a bias it is the one nearest to 0.
 
+    Args:
+        key: The metric's name, as in the log.
+        curve: Step -> value; NaN counts as not measured.
+
     Example:
         >>> best_of_curve("hd95_px", {10: 5.0, 20: 3.0}), best_of_curve("dice", {10: 0.5, 20: 0.4})
         (20, 10)
@@ -82,5 +86,9 @@ def best_of_curve(key: str, curve: Mapping[int, float]) -> int | None:
 
 
 def is_better_low(key: str) -> bool:
-    """Return whether a metric of that name is the better the lower it is."""
+    """Return whether a metric of that name is the better the lower it is.
+
+    Args:
+        key: The metric's name, as in the log.
+    """
     return any(word in key.lower() for word in _LOW)

@@ -11,7 +11,11 @@ __all__ = ["find_dumped_config"]
 
 
 def find_dumped_config(folder: Path) -> Path:
-    """Return the config that the last run wrote into its work dir."""
+    """Return the config that the last run wrote into its work dir.
+
+    Args:
+        folder: The work dir.
+    """
     own = sorted(folder.glob("*.py"))
     if len(own) == 1:
         return own[0]

@@ -70,7 +70,11 @@ class RunFacts:
         return tuple(use for use in before if (use.digest or use.name) != own)
 
     def seen_before(self, splits: Collection[str]) -> frozenset[str]:
-        """Return what it has seen in splits of earlier data, as `short` has it."""
+        """Return what it has seen in splits of earlier data, as `short` has it.
+
+        Args:
+            splits: Any of ``train``, ``val`` and ``test``.
+        """
         return frozenset(
             image for use in self.earlier for split in splits for image in use.images.get(split, ())
         )
@@ -140,7 +144,11 @@ def _shown(pretrained: str) -> str:
 
 
 def without_places(option: str) -> str:
-    """Return a ``key=value`` in which whole paths and addresses are cut to their last part."""
+    """Return a ``key=value`` in which whole paths and addresses are cut to their last part.
+
+    Args:
+        option: One ``--cfg-options`` of a command.
+    """
     return _PLACE.sub(lambda found: _last_part(found[0]), option)
 
 

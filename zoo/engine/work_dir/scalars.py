@@ -67,7 +67,11 @@ class RunLog:
     epoch_steps: int | None = None
 
     def at(self, step: int) -> str:
-        """Return what a step is called: its epoch where validation counts in epochs."""
+        """Return what a step is called: its epoch where validation counts in epochs.
+
+        Args:
+            step: In iterations.
+        """
         return f"epoch {self.epochs[step]}" if step in self.epochs else f"{step}"
 
     def epoch_of(self, step: int, *, is_validation: bool) -> float:
@@ -254,6 +258,9 @@ def _is_number(value: object) -> bool:
 
 def read_per_image(path: Path) -> PerImage:
     """Return the per-image values of a file that ``zoo test --out`` wrote.
+
+    Args:
+        path: A JSON file.
 
     Raises:
         DataError: It is no such file, or holds no per-image values.

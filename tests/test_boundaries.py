@@ -64,12 +64,12 @@ BASE = (
     "zoo.fields",
     "zoo.texts",
     "zoo.files",
-    "zoo.locks",
+    "zoo.progress",
 )
 RULES = {
     "zoo/__init__.py": rule("zoo._extension", "zoo.faces", "zoo.version"),
     "zoo/faces.py": rule(),
-    "zoo/locks.py": rule(lazily={"filelock"}),
+    "zoo/progress.py": rule(lazily={"tqdm"}),
     "zoo/__main__.py": rule("zoo.cli"),
     "zoo/_extension.py": rule(),
     "zoo/version.py": rule(),
@@ -77,7 +77,7 @@ RULES = {
     "zoo/documents.py": rule(),
     "zoo/fields.py": rule("zoo.documents", "zoo.texts"),
     "zoo/errors.py": rule("zoo.texts"),
-    "zoo/files.py": rule("zoo.errors"),
+    "zoo/files.py": rule("zoo.errors", lazily={"filelock"}),
     "zoo/names.py": rule(),
     "zoo/manifest": rule(*BASE, lazily={"packaging"}),
     "zoo/catalog.py": rule(*BASE, "zoo.manifest"),
@@ -127,7 +127,7 @@ RULES = {
 # too: an import that a type checker alone follows ties two rooms as tightly for a reader.
 FLOORS = {
     "zoo": (
-        {"_extension", "documents", "faces", "locks", "names", "texts", "version"},
+        {"_extension", "documents", "faces", "names", "progress", "texts", "version"},
         {"errors", "fields"},
         {"files", "ops"},
         {"data", "manifest"},

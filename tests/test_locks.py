@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.locks import has_no_locks, is_held, try_lock
+from zoo.files import has_no_locks, is_held, try_lock
 
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from zoo.locks import try_lock
+from zoo.files import try_lock
 lock = try_lock(Path(sys.argv[1]))
 if len(sys.argv) > 2 and not os.fork():
     time.sleep(30)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files as wholes: written entirely or not at all, their digests, and ``~`` in their paths.
+"""Files as wholes: written entirely or not at all, locked, their digests, ``~`` in their paths.
+
+Locks are filelock's: each ends with its process, whatever that forked. A file that only exists is
+never taken for a lock: what a killed process leaves locks nobody out.
 
 Written here, not taken from ``atomicwrites`` or ``safer``, which are no longer maintained or do
 not flush to the disk. TOML and JSON are read by :mod:`zoo.documents`.
@@ -12,21 +15,28 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from zoo.errors import CheckpointError, DataError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = [
     "digest_of_file",
     "expand_home",
+    "has_no_locks",
     "is_disk_full",
+    "is_held",
     "open_atomically",
     "open_whole",
     "replace_file",
+    "try_lock",
     "unwritable",
     "write_file",
 ]
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -171,3 +181,42 @@ def expand_home(path: str | os.PathLike[str]) -> Path:
     Where no such user or home is known, the path stays as it is: a file may be called that.
     """
     return Path(os.path.expanduser(path))
+
+
+def try_lock(path: Path) -> BaseFileLock | None:
+    """Return a lock that is taken, or None if another process, or another call, holds it.
+
+    Args:
+        path: The lock's file, made if it is missing; its ``release`` leaves the file.
+
+    Raises:
+        OSError: The file cannot be made, or its file system has no locks (`has_no_locks`).
+    """
+    from filelock import FileLock, Timeout
+
+    # Without the fallback to a file that only exists, which outlives a killed process.
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    return lock
+
+
+def has_no_locks(error: OSError) -> bool:
+    """Return whether a lock failed because its file system has none, as some network ones."""
+    return error.errno in _NO_LOCKS
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a living process holds a lock; True where that cannot be told."""
+    if not path.exists():
+        return False
+    try:
+        lock = try_lock(path)
+    except OSError:
+        return True
+    if lock is None:
+        return True
+    lock.release()
+    return False

@@ -112,7 +112,7 @@ def _options(way: _Way) -> dict[str, Any]:
 
 
 def _fetch(found: Found, way: _Way) -> Path:
-    from zoo.cli.output.byte_progress import byte_progress
+    from zoo.cli.output.progress import byte_progress
     from zoo.weights import fetch_weights
 
     try:

@@ -101,8 +101,7 @@ def command(
     config or --tile-size says so. NAME_overlay.png shows either; predictions.json lists all. An
     image that fails is reported, the others are done, and the command exits 1.
     """
-    from zoo.cli.output.byte_progress import byte_progress
-    from zoo.cli.output.progress import progress_bar
+    from zoo.cli.output.progress import byte_progress, progress_bar
     from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.imports.garbage import uncollected
 

@@ -136,7 +136,7 @@ def _shown(value: object) -> str:
 def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, str]:
     if checkpoint is not None:
         return config, checkpoint
-    from zoo.cli.output.byte_progress import byte_progress
+    from zoo.cli.output.progress import byte_progress
     from zoo.engine.prediction.model_files import find_model_files, is_weights_name
 
     near: tuple[str, ...] = ()

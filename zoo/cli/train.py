@@ -84,7 +84,7 @@ def command(
 
 def _fetch(address: str, sha256: str) -> Path:
     """Return the file of the address that the user named, telling on stderr what is done."""
-    from zoo.cli.output.byte_progress import byte_progress
+    from zoo.cli.output.progress import byte_progress
     from zoo.weights import fetch_address
 
     with byte_progress("pretrained weights") as progress:

@@ -39,7 +39,7 @@ def command(names: tuple[str, ...], wide: bool, as_json: bool) -> None:
     Nothing is changed. The command exits 1 if a file is not the promised one, is not here, or says
     otherwise than its row; the others are listed all the same.
     """
-    from zoo.cli.output.byte_progress import byte_progress
+    from zoo.cli.output.progress import byte_progress
 
     files, absent = _named(tuple(dict.fromkeys(names))) if names else (_cached(), [])
     total, done = sum(_size_bytes(file.path) for file in files), 0

@@ -13,8 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import DataError
-from zoo.files import unwritable
-from zoo.locks import has_no_locks, is_held, try_lock
+from zoo.files import has_no_locks, is_held, try_lock, unwritable
 
 __all__ = ["check_places", "staged_folder"]
 

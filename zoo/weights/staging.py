@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from zoo import locks
+from zoo import files
 from zoo.errors import DownloadError
 from zoo.weights.cache import cache_folder
 
@@ -66,7 +66,7 @@ def find_staged() -> tuple[Path, ...]:
 
 def is_held(folder: Path) -> bool:
     """Return whether a living process works in a staging folder, as far as can be told."""
-    return locks.is_held(_lock_of(folder))
+    return files.is_held(_lock_of(folder))
 
 
 def remove_staged(folder: Path) -> bool:

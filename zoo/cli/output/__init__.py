@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "byte_progress",
     "errors",
     "groups",
     "next_command",

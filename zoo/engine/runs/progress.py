@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a run is: a bar on a terminal, a plain line now and then elsewhere.
+"""How far a run is, on the one progress bar.
 
 A training step pays nothing for it: the loops are watched from a thread that reads their own
 counters, and only loops without a counter (validation and test) get one.
@@ -8,138 +8,21 @@ counters, and only loops without a counter (validation and test) get one.
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zoo.progress import ProgressBar, State
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-__all__ = ["ProgressBar", "State", "clock", "recent_loss", "watch_runner"]
+__all__ = ["recent_loss", "watch_runner"]
 
-_QUIET_S = 2.0  # what is done before that shows nothing
 _POLL_S = 0.25
 _RECENT = 20  # steps whose mean loss is shown
-_LINE_S = 15.0  # between two lines where there is no terminal
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where a piece of work is.
-
-    Attributes:
-        label: What is being done, e.g. ``train``.
-        done: Steps that are done.
-        total: Steps in all; 0 where that is not known.
-        note: What to say of it, e.g. the loss.
-    """
-
-    label: str
-    done: int
-    total: int
-    note: str = ""
-
-
-class ProgressBar:
-    """Shows states on a stream: tqdm's bar on a terminal, else a line every 15 seconds.
-
-    Args:
-        stream: Where to write; default ``sys.stderr``.
-        quiet_s: Seconds from now before anything is shown.
-        line_s: Seconds between lines where the stream is no terminal.
-    """
-
-    def __init__(
-        self,
-        stream: TextIO | None = None,
-        *,
-        quiet_s: float = _QUIET_S,
-        line_s: float = _LINE_S,
-    ) -> None:
-        self._stream = sys.stderr if stream is None else stream
-        self._is_terminal = self._stream.isatty()
-        self._quiet_s, self._line_s = quiet_s, line_s
-        self._bar: Any = None
-        self._label = ""
-        self._first = 0
-        self._born_s = self._started_s = time.monotonic()
-        self._shown_s = -math.inf
-
-    def show(self, state: State) -> None:
-        """Show a state; cheap when it is not yet time to.
-
-        Args:
-            state: How far the work is.
-        """
-        now_s = time.monotonic()
-        if state.label != self._label:
-            self.close()
-            self._label, self._first = state.label, state.done
-            self._started_s = now_s
-        if now_s - self._born_s < self._quiet_s:
-            return
-        if self._is_terminal:
-            with suppress(OSError):
-                self._draw(state)
-        elif now_s - self._shown_s >= self._line_s:
-            self._shown_s = now_s
-            with suppress(OSError):  # no work ends because its progress cannot be shown
-                self._stream.write(self._line(state, now_s - self._started_s))
-                self._stream.flush()
-
-    def close(self) -> None:
-        """Take the bar off the terminal."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def _draw(self, state: State) -> None:
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(
-                desc=state.label,
-                total=state.total or None,
-                initial=self._first,
-                file=self._stream,
-                leave=False,
-                dynamic_ncols=True,
-            )
-            # The rate counts from when the work began, not from when the bar appeared.
-            self._bar.start_t -= time.monotonic() - self._started_s
-        self._bar.n = state.done
-        self._bar.set_postfix_str(state.note, refresh=False)
-        self._bar.refresh()
-
-    def _line(self, state: State, elapsed_s: float) -> str:
-        text = f"{state.label}: {state.done}"
-        if state.total:
-            text += f"/{state.total}"
-        text += f", {state.note}" if state.note else ""
-        steps = state.done - self._first
-        if steps > 0:
-            text += f", {steps / elapsed_s:.1f}/s"
-            # A run that is resumed beyond its end is at it.
-            left_s = max(state.total - state.done, 0) * elapsed_s / steps
-            text += f", {clock(left_s)} left" if state.total else ""
-        return text + "\n"
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as a clock shows them.
-
-    Example:
-        >>> clock(61), clock(3600)
-        ('1:01', '1:00:00')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def recent_loss(runner: Runner) -> float | None:

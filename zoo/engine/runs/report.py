@@ -18,8 +18,9 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.processes import unwrap_model
-from zoo.engine.runs.progress import clock, recent_loss
+from zoo.engine.runs.progress import recent_loss
 from zoo.engine.runs.quiet import quiet_console, write_line
+from zoo.progress import clock
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner

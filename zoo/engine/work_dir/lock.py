@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import TrainingError
-from zoo.locks import has_no_locks, try_lock
+from zoo.files import has_no_locks, try_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo.engine.runs.progress import ProgressBar, State, watch_runner
+from zoo.progress import ProgressBar, State
 
 
 class _Terminal(io.StringIO):
@@ -83,6 +83,7 @@ class _Lines(io.StringIO):
 @pytest.mark.mm
 def test_watch_runner_counts_without_touching_the_train_loop() -> None:
     """The train loop is read, validation is counted, and neither changes what it returns."""
+    from zoo.engine.runs.progress import watch_runner
 
     class Loop:
         dataloader = range(3)

@@ -79,7 +79,11 @@ class PluginRecord:
         return self.manifest
 
     def file(self, relative: str) -> Path:
-        """Return a file of the package by the path that the manifest gives."""
+        """Return a file of the package by the path that the manifest gives.
+
+        Args:
+            relative: With ``/`` between its parts.
+        """
         return self.checked().folder / relative
 
 
@@ -103,7 +107,11 @@ class Found:
         return f"zoo.{self.record.name}.{self.row.name}"
 
     def is_called(self, name: str) -> bool:
-        """Tell whether a name is ``Name`` or ``plugin.Name`` of this row."""
+        """Tell whether a name is ``Name`` or ``plugin.Name`` of this row.
+
+        Args:
+            name: What a user wrote.
+        """
         return name in (self.row.name, f"{self.record.name}.{self.row.name}")
 
 
@@ -132,7 +140,11 @@ class Catalog:
         return cls(_mark_conflicts([_read_record(place) for place in places]))
 
     def plugin(self, name: str) -> PluginRecord:
-        """Return a plugin that can be used, by name."""
+        """Return a plugin that can be used, by name.
+
+        Args:
+            name: With or without ``zoo.`` before it.
+        """
         check_name("plugin", name)
         name = self.bare(name)
         records = [record for record in self.plugins if record.name == name]
@@ -173,15 +185,28 @@ class Catalog:
                     yield record, row
 
     def find(self, kind: str, name: str) -> Found:
-        """Return the row of one kind by ``Name`` or ``plugin.Name``."""
+        """Return the row of one kind by ``Name`` or ``plugin.Name``.
+
+        Args:
+            kind: Key of `zoo.manifest.kinds.KINDS`, ``config`` or ``weights``.
+            name: ``Name``, or ``plugin.Name``.
+        """
         return self._find(kind, name, lambda row: row.kind == kind)
 
     def find_config(self, name: str) -> Found:
-        """Return a ``[[config]]`` row; ``found.record.file(found.row.file)`` is its file."""
+        """Return a ``[[config]]`` row; ``found.record.file(found.row.file)`` is its file.
+
+        Args:
+            name: ``Name``, or ``plugin.Name``.
+        """
         return self.find("config", name)
 
     def find_weights(self, name: str) -> Found:
-        """Return a ``[[weights]]`` row; two rows of one name and one sha256 are one."""
+        """Return a ``[[weights]]`` row; two rows of one name and one sha256 are one.
+
+        Args:
+            name: ``Name``, or ``plugin.Name``.
+        """
         return self.find("weights", name)
 
     def find_dataset(self, name: str, task: str | None = None) -> Found:
@@ -220,7 +245,11 @@ class Catalog:
         return self._find(" or ".join(kinds), name, lambda row: row.kind in kinds)
 
     def check_named(self, name: str) -> None:
-        """Raise the error of a plugin that cannot be used, if it alone has a row of this name."""
+        """Raise the error of a plugin that cannot be used, if it alone has a row of this name.
+
+        Args:
+            name: ``Name``, or ``plugin.Name``.
+        """
         name = self.bare(name)
         for found in self._all_rows():
             if found.is_called(name):
@@ -228,7 +257,11 @@ class Catalog:
         self._check_usable(name.partition(".")[0])
 
     def bare(self, name: str) -> str:
-        """Return a name without the ``zoo.`` that configs write before it."""
+        """Return a name without the ``zoo.`` that configs write before it.
+
+        Args:
+            name: What a config or a user wrote.
+        """
         is_plugin = any(record.name == "zoo" for record in self.plugins)
         return name if is_plugin else name.removeprefix("zoo.")
 

@@ -64,7 +64,11 @@ class Limits:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error of reading says, as a clause without a full stop."""
+    """Return what an error of reading says, as a clause without a full stop.
+
+    Args:
+        error: An ``OSError`` or a `DocumentError`.
+    """
     reason = error.strerror if isinstance(error, OSError) else None
     return (reason or str(error)).rstrip(".")
 
@@ -118,6 +122,9 @@ def _too_large(found: int, most: int) -> DocumentError:
 def read_text(data: bytes) -> str:
     """Return UTF-8 as text, without the mark that some editors begin a file with.
 
+    Args:
+        data: The whole file.
+
     Raises:
         DocumentError: It is no UTF-8, or holds a NUL.
     """
@@ -135,17 +142,31 @@ def read_text(data: bytes) -> str:
 
 
 def read_toml(path: str | os.PathLike[str], limits: Limits) -> dict[str, Any]:
-    """Return the TOML in a file; raises as `read_file` and `parse_toml` do."""
+    """Return the TOML in a file; raises as `read_file` and `parse_toml` do.
+
+    Args:
+        path: A regular file.
+        limits: What it may hold at most.
+    """
     return parse_toml(read_file(path, limits.size_bytes), limits)
 
 
 def read_json(path: str | os.PathLike[str], limits: Limits) -> Any:
-    """Return the JSON in a file; raises as `read_file` and `parse_json` do."""
+    """Return the JSON in a file; raises as `read_file` and `parse_json` do.
+
+    Args:
+        path: A regular file.
+        limits: What it may hold at most.
+    """
     return parse_json(read_file(path, limits.size_bytes), limits)
 
 
 def parse_toml(data: bytes, limits: Limits) -> dict[str, Any]:
     """Return what a TOML document says.
+
+    Args:
+        data: The whole document, UTF-8.
+        limits: What it may hold at most.
 
     Raises:
         DocumentError: It is none, or goes beyond a limit.
@@ -169,6 +190,10 @@ def parse_toml(data: bytes, limits: Limits) -> dict[str, Any]:
 
 def parse_json(data: bytes, limits: Limits) -> Any:
     """Return what a JSON document says.
+
+    Args:
+        data: The whole document, UTF-8.
+        limits: What it may hold at most.
 
     Raises:
         DocumentError: It is none, or goes beyond a limit.

@@ -35,12 +35,21 @@ class Fields:
         self._taken: set[str] = set()
 
     def fail(self, key: str, wanted: str) -> Never:
-        """Raise the error that says what a key holds and what it must."""
+        """Raise the error that says what a key holds and what it must.
+
+        Args:
+            key: Of the object.
+            wanted: What its value must be, as ``a text``.
+        """
         message = f"{self._name(key)} is {shown(self.values[key])}, expected {wanted}"
         raise DocumentError(message)
 
     def take(self, key: str) -> Any:
-        """Return a value of any type."""
+        """Return a value of any type.
+
+        Args:
+            key: Of the object.
+        """
         if key not in self.values:
             message = f"{self.label or 'it'} lacks the key {key!r}"
             raise DocumentError(message)
@@ -48,14 +57,24 @@ class Fields:
         return self.values[key]
 
     def string(self, key: str) -> str:
-        """Return any text, the empty one too."""
+        """Return any text, the empty one too.
+
+        Args:
+            key: Of the object.
+        """
         value = self.take(key)
         if not isinstance(value, str):
             self.fail(key, "a text")
         return value
 
     def text(self, key: str, *, pattern: str | None = None, wanted: str = "some text") -> str:
-        """Return a text that is not blank and, if given, matches a pattern fully."""
+        """Return a text that is not blank and, if given, matches a pattern fully.
+
+        Args:
+            key: Of the object.
+            pattern: A regular expression.
+            wanted: What the pattern means, for the message.
+        """
         value = self.take(key)
         fits = isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS and not value.isspace()
         if not fits or (pattern is not None and re.fullmatch(pattern, value) is None):
@@ -63,49 +82,79 @@ class Fields:
         return str(value)
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
-        """Return one of a few texts."""
+        """Return one of a few texts.
+
+        Args:
+            key: Of the object.
+            choices: The texts that are allowed.
+        """
         value = self.take(key)
         if not isinstance(value, str) or value not in choices:
             self.fail(key, f"one of {', '.join(choices)}")
         return value
 
     def digest(self, key: str) -> str:
-        """Return a sha256, 64 hex digits in lower case."""
+        """Return a sha256, 64 hex digits in lower case.
+
+        Args:
+            key: Of the object.
+        """
         value = self.take(key)
         if not isinstance(value, str) or _DIGEST.fullmatch(value) is None:
             self.fail(key, "64 hex digits, lower case")
         return value
 
     def whole(self, key: str, least: int = 0) -> int:
-        """Return an integer that is not below the least."""
+        """Return an integer that is not below the least.
+
+        Args:
+            key: Of the object.
+            least: The lowest number that is allowed.
+        """
         value = self.take(key)
         if type(value) is not int or value < least:
             self.fail(key, f"a whole number of {least} or more")
         return value
 
     def table(self, key: str) -> dict[str, Any]:
-        """Return an object, whatever it holds."""
+        """Return an object, whatever it holds.
+
+        Args:
+            key: Of the object.
+        """
         value = self.take(key)
         if not isinstance(value, dict):
             self.fail(key, "an object")
         return value
 
     def items(self, key: str) -> list[Any]:
-        """Return a list, whatever it holds."""
+        """Return a list, whatever it holds.
+
+        Args:
+            key: Of the object.
+        """
         value = self.take(key)
         if not isinstance(value, list):
             self.fail(key, "a list")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts, none of them blank."""
+        """Return a list of texts, none of them blank.
+
+        Args:
+            key: Of the object.
+        """
         values = self.items(key)
         if not all(isinstance(value, str) and value and not value.isspace() for value in values):
             self.fail(key, "a list of texts")
         return tuple(values)
 
     def rows(self, key: str) -> list[Fields]:
-        """Return the objects of a list, each with its number in its label."""
+        """Return the objects of a list, each with its number in its label.
+
+        Args:
+            key: Of the object.
+        """
         name = self._name(key)
         items = enumerate(self.items(key), start=1)
         return [Fields(value, f"{name} row {number}") for number, value in items]

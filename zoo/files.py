@@ -139,6 +139,10 @@ def replace_file(path: Path, data: bytes) -> None:
 def write_file(path: Path, data: bytes) -> None:
     """Write one file of a folder that itself appears whole, and the folders that it lies in.
 
+    Args:
+        path: The file to write.
+        data: All of it.
+
     Raises:
         DataError: The disk is full, or the place cannot be written.
     """
@@ -150,7 +154,12 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> DataError:
-    """Return the error of a place that cannot be written, for want of space or of rights."""
+    """Return the error of a place that cannot be written, for want of space or of rights.
+
+    Args:
+        path: What was to be written.
+        error: What the system says.
+    """
     message = f"cannot write {path.name!r}: {error.strerror or error}."
     hint = "give another --out."
     if error.errno in _FULL:
@@ -159,12 +168,19 @@ def unwritable(path: Path, error: OSError) -> DataError:
 
 
 def is_disk_full(error: DataError) -> bool:
-    """Return whether `unwritable` made ``error`` for want of space."""
+    """Return whether `unwritable` made ``error`` for want of space.
+
+    Args:
+        error: As `unwritable` returns it.
+    """
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
 
 
 def digest_of_file(path: Path) -> str:
     """Return the sha256 of a file, 64 hex digits.
+
+    Args:
+        path: A regular file.
 
     Raises:
         OSError: It cannot be read.
@@ -179,6 +195,9 @@ def expand_home(path: str | os.PathLike[str]) -> Path:
     """Return a path as a user writes it, its ``~`` or ``~user`` replaced by that folder.
 
     Where no such user or home is known, the path stays as it is: a file may be called that.
+
+    Args:
+        path: As a user writes it.
     """
     return Path(os.path.expanduser(path))
 

@@ -84,7 +84,11 @@ class Dataset(Protocol):
         """Return one item, gone through the pipeline."""
 
     def get_data_info(self, index: int) -> Mapping[str, Any]:
-        """Return what the pipeline starts from: ``img_path``, ``seg_map_path``, ..."""
+        """Return what the pipeline starts from: ``img_path``, ``seg_map_path``, ...
+
+        Args:
+            index: Of the image, from 0.
+        """
 
     def full_init(self) -> None:
         """Read the annotations; called once, before the first item."""
@@ -154,15 +158,29 @@ class Hook(Protocol):
     priority: str | int
 
     def before_run(self, runner: Any) -> None:
-        """Run before anything else; model and loaders may not be built yet."""
+        """Run before anything else; model and loaders may not be built yet.
+
+        Args:
+            runner: The run.
+        """
 
     def before_train(self, runner: Any) -> None:
-        """Run once before training, model, optimizer and loader being there."""
+        """Run once before training, model, optimizer and loader being there.
+
+        Args:
+            runner: The run.
+        """
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Mapping[str, Any] | None = None
     ) -> None:
-        """Run before a step; ``data_batch`` holds ``inputs`` and ``data_samples`` as collated."""
+        """Run before a step; ``data_batch`` holds ``inputs`` and ``data_samples`` as collated.
+
+        Args:
+            runner: The run.
+            batch_idx: Of the step in its epoch, from 0.
+            data_batch: As collated.
+        """
 
     def after_train_iter(
         self,
@@ -174,16 +192,36 @@ class Hook(Protocol):
         """Run after a step's optimizer update; ``outputs`` holds ``loss`` and each part of it.
 
         Reading a value of a tensor here waits for the device: do so only at the intervals needed.
+
+        Args:
+            runner: The run.
+            batch_idx: Of the step in its epoch, from 0.
+            data_batch: As collated.
+            outputs: Scalars.
         """
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
-        """Run after each validation, with the metrics."""
+        """Run after each validation, with the metrics.
+
+        Args:
+            runner: The run.
+            metrics: Name -> value.
+        """
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Run before a checkpoint is written; what is put in must be tensors and plain values."""
+        """Run before a checkpoint is written; what is put in must be tensors and plain values.
+
+        Args:
+            runner: The run.
+            checkpoint: What is about to be written; changed in place.
+        """
 
     def after_run(self, runner: Any) -> None:
-        """Run at the very end of a run that did not fail."""
+        """Run at the very end of a run that did not fail.
+
+        Args:
+            runner: The run.
+        """
 
 
 class Transform(Protocol):
@@ -215,10 +253,19 @@ class Metric(Protocol):
     """``classes`` and ``palette`` of the data set; set by the runner before the first batch."""
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Take in one batch of predictions, as dicts; called under ``torch.no_grad``."""
+        """Take in one batch of predictions, as dicts; called under ``torch.no_grad``.
+
+        Args:
+            data_batch: As collated.
+            data_samples: One for each image of the batch.
+        """
 
     def evaluate(self, size: int) -> Mapping[str, float]:
-        """Return the values over the ``size`` images taken in, and forget them."""
+        """Return the values over the ``size`` images taken in, and forget them.
+
+        Args:
+            size: Images of the split.
+        """
 
 
 class PerImageMetric(Metric, Protocol):
@@ -239,10 +286,19 @@ class Evaluator(Protocol):
     """A group of metrics, as mmengine's ``Evaluator``."""
 
     def process(self, data_samples: Sequence[Any], data_batch: Any | None = None) -> None:
-        """Hand one batch to every metric."""
+        """Hand one batch to every metric.
+
+        Args:
+            data_samples: One for each image of the batch.
+            data_batch: As collated.
+        """
 
     def evaluate(self, size: int) -> Mapping[str, float]:
-        """Return the values of all metrics."""
+        """Return the values of all metrics.
+
+        Args:
+            size: Images of the split.
+        """
 
 
 class Sampler(Protocol):
@@ -255,7 +311,11 @@ class Sampler(Protocol):
         """Return how many are yielded; endless samplers give the data set's length."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the number of the epoch, so that shuffling differs and yet repeats."""
+        """Take the number of the epoch, so that shuffling differs and yet repeats.
+
+        Args:
+            epoch: From 0.
+        """
 
 
 class Loop(Protocol):
@@ -269,16 +329,28 @@ class Optimizer(Protocol):
     """A torch optimizer, built with ``params``."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Change the parameters by their gradients."""
+        """Change the parameters by their gradients.
+
+        Args:
+            closure: Computes the loss anew; most optimizers take none.
+        """
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the gradients."""
+        """Drop the gradients.
+
+        Args:
+            set_to_none: Whether gradients are None afterwards, rather than 0.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state; tensors and plain values only, so that it loads without pickle."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state back."""
+        """Take the state back.
+
+        Args:
+            state_dict: As ``state_dict`` returned it.
+        """
 
 
 class OptimWrapperConstructor(Protocol):
@@ -298,7 +370,11 @@ class ParamScheduler(Protocol):
         """Return the state; tensors and plain values only."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state back."""
+        """Take the state back.
+
+        Args:
+            state_dict: As ``state_dict`` returned it.
+        """
 
 
 class Module(Protocol):

@@ -43,6 +43,10 @@ def near_names(name: str, names: Iterable[str]) -> tuple[str, ...]:
 def hint_near(near: Sequence[str], otherwise: str) -> str:
     """Return the hint that offers near names, or another one where there are none.
 
+    Args:
+        near: Names that look like the one that was not found.
+        otherwise: A hint for when there are none.
+
     Example:
         >>> hint_near(["unet_lung_xray"], "zoo list shows all.")
         'did you mean unet_lung_xray?'

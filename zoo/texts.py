@@ -50,6 +50,9 @@ class _Shown(reprlib.Repr):
 def shown(value: object) -> str:
     """Return a value as an error's message shows it: like ``repr``, and never long.
 
+    Args:
+        value: Anything, from anywhere.
+
     Example:
         >>> shown(["a", "b"])
         "['a', 'b']"

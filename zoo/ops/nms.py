@@ -104,7 +104,13 @@ def _sweep(
 
 
 def find_ious(first: Tensor, second: Tensor, offset: int) -> Tensor:
-    """Return ``(A, B)``, the IoU of each of ``(4, A)`` corners with each of ``(4, B)``."""
+    """Return ``(A, B)``, the IoU of each of ``(4, A)`` corners with each of ``(4, B)``.
+
+    Args:
+        first: ``(4, A)``: left, top, right, bottom in px.
+        second: ``(4, B)``.
+        offset: 1 where right and bottom are the last pixel, as in mmcv 1; else 0.
+    """
     left = torch.maximum(first[0, :, None], second[0])
     top = torch.maximum(first[1, :, None], second[1])
     width = torch.minimum(first[2, :, None], second[2]).sub_(left)

@@ -95,15 +95,27 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         return PluginRecord(self.plugin, manifest, self.manifest_path, "ZOO_PLUGIN_PATH")
 
     def rows_of(self, kind: str) -> list[Contribution]:
-        """Return the manifest's rows of one kind."""
+        """Return the manifest's rows of one kind.
+
+        Args:
+            kind: As ``loss`` or ``dataset``; see `zoo.manifest.kinds.KINDS`.
+        """
         return [row for row in self.record().checked().contributions if row.kind == kind]
 
     def type_of(self, row: Contribution) -> str:
-        """Return the full name that configs write."""
+        """Return the full name that configs write.
+
+        Args:
+            row: Of the plugin's manifest.
+        """
         return f"zoo.{self.plugin}.{row.name}"
 
     def variants_of(self, row: Contribution) -> list[dict[str, Any]]:
-        """Return configs that build a contribution, one for each of its settings."""
+        """Return configs that build a contribution, one for each of its settings.
+
+        Args:
+            row: Of the plugin's manifest.
+        """
         variants = self.settings.get(row.name) or [{}]
         return [{"type": self.type_of(row), **settings} for settings in variants]
 

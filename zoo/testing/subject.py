@@ -33,13 +33,25 @@ class Subject:
         raise NotImplementedError
 
     def rows_of(self, kind: str) -> list[Contribution]:
-        """Return the manifest's rows of one kind."""
+        """Return the manifest's rows of one kind.
+
+        Args:
+            kind: As ``loss`` or ``dataset``; see `zoo.manifest.kinds.KINDS`.
+        """
         raise NotImplementedError
 
     def type_of(self, row: Contribution) -> str:
-        """Return the full name that configs write."""
+        """Return the full name that configs write.
+
+        Args:
+            row: Of the plugin's manifest.
+        """
         raise NotImplementedError
 
     def variants_of(self, row: Contribution) -> list[dict[str, Any]]:
-        """Return configs that build a contribution."""
+        """Return configs that build a contribution.
+
+        Args:
+            row: Of the plugin's manifest.
+        """
         raise NotImplementedError

@@ -46,7 +46,14 @@ class TestPictures(Hook):
     def after_test_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Draw the images of a batch."""
+        """Draw the images of a batch.
+
+        Args:
+            runner: The run.
+            batch_idx: Of the batch, from 0.
+            data_batch: What the model was given.
+            outputs: Data samples with what it predicted.
+        """
         dataset = runner.test_loop.dataloader.dataset
         for sample in outputs or ():
             file = self._comparer.file_of(sample)

@@ -43,7 +43,13 @@ class Objects:
     def outlines(
         self, colors: Sequence[tuple[int, int, int]], scale: float, chosen: NDArray[np.bool_]
     ) -> list[Outline]:
-        """Return the outlines of some of them, in px of a picture of another scale."""
+        """Return the outlines of some of them, in px of a picture of another scale.
+
+        Args:
+            colors: RGB of each object.
+            scale: Px of the picture for each px of the image.
+            chosen: ``(K,)``, which of them.
+        """
         found = []
         for index in np.flatnonzero(chosen).tolist():
             if self.masks is None:

@@ -123,7 +123,12 @@ def outline_of_mask(mask: PlacedMask, color: tuple[int, int, int], scale: float 
 
 
 def outline_of_box(box: NDArray[np.floating], color: tuple[int, int, int]) -> Outline:
-    """Return the outline of a box, xyxy in px of the picture."""
+    """Return the outline of a box, xyxy in px of the picture.
+
+    Args:
+        box: ``(4,)``: left, top, right, bottom in px of the picture.
+        color: RGB, 0..255.
+    """
     x0, y0, x1, y1 = box.tolist()
     return Outline([np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])], color)
 

@@ -36,12 +36,19 @@ RIGHT, MISSED, FALSE, SWAPPED = _DISTINCT[0], _DISTINCT[2], _DISTINCT[3], _DISTI
 
 
 def is_background(name: str) -> bool:
-    """Return whether a class is the ground that is left unpainted, by its name."""
+    """Return whether a class is the ground that is left unpainted, by its name.
+
+    Args:
+        name: Of a class.
+    """
     return name.strip().casefold() in _BACKGROUND_NAMES
 
 
 def default_palette(classes: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
     """Return one RGB colour per class for a model that brings none; the background is black.
+
+    Args:
+        classes: Their names, by id.
 
     Source:
         The first seven are the colours of Okabe and Ito 2008; later ones are stepped around the
@@ -59,12 +66,20 @@ def default_palette(classes: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
 
 
 def short_name(name: str) -> str:
-    """Return a class name, its end left out if it is longer than 40 letters."""
+    """Return a class name, its end left out if it is longer than 40 letters.
+
+    Args:
+        name: Of a class.
+    """
     return name if len(name) <= MAX_NAME_CHARS else name[: MAX_NAME_CHARS - 1] + "…"
 
 
 def to_rgb(color: Sequence[int]) -> tuple[int, int, int]:
-    """Return the first three numbers of a colour as plain integers."""
+    """Return the first three numbers of a colour as plain integers.
+
+    Args:
+        color: Three numbers or more, 0..255.
+    """
     red, green, blue = (int(value) for value in color[:3])
     return red, green, blue
 

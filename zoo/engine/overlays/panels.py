@@ -29,6 +29,10 @@ def panel_size(height_px: int, width_px: int) -> tuple[int, int]:
     """Return the width and height at which an image is shown in a panel.
 
     A large image is shown smaller, a tiny one a whole number of times larger.
+
+    Args:
+        height_px: Of the image.
+        width_px: Of the image.
     """
     longer_px = max(height_px, width_px)
     scale = min(1.0, _MOST_PX / longer_px)
@@ -38,7 +42,12 @@ def panel_size(height_px: int, width_px: int) -> tuple[int, int]:
 
 
 def fit_panel(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return an image at the size of a panel, the pixels of a tiny one as squares."""
+    """Return an image at the size of a panel, the pixels of a tiny one as squares.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)``, uint8.
+        size: Width and height in px, as `panel_size` returns them.
+    """
     times = size[0] // image.shape[1]
     if times > 1 and (image.shape[1] * times, image.shape[0] * times) == size:
         return np.repeat(np.repeat(image, times, axis=0), times, axis=1)

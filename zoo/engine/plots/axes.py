@@ -24,7 +24,11 @@ _BREAK = ((-1.0, -0.5), (1.0, 0.5))  # a slanted stroke
 
 
 def is_unit(values: Sequence[float]) -> bool:
-    """Return whether all values that are numbers lie in 0..1."""
+    """Return whether all values that are numbers lie in 0..1.
+
+    Args:
+        values: Of a curve; NaN counts as not measured.
+    """
     return all(math.isnan(value) or 0 <= value <= 1 for value in values)
 
 
@@ -86,6 +90,10 @@ def fit_losses(axes: Axes, values: Sequence[float]) -> None:
 
 def format_rate(rate: float, _: object = None) -> str:
     """Return a learning rate in scientific notation; what matplotlib passes beside it is ignored.
+
+    Args:
+        rate: The learning rate.
+        _: The place of the tick.
 
     Example:
         >>> format_rate(0.0004), format_rate(2.5e-05), format_rate(0.0)

@@ -26,6 +26,9 @@ _QUIET = "#777777"
 def paired_counts(keys: Sequence[str]) -> list[tuple[str, str]]:
     """Return ``(true, found)`` of each count that has both sides.
 
+    Args:
+        keys: Names of per-image values.
+
     Example:
         >>> paired_counts(["count_predicted", "count_true", "count_error"])
         [('count_true', 'count_predicted')]

@@ -18,6 +18,10 @@ _MOST_OF_A_RUN = 28
 def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
     """Return a name of at most so many characters, its middle left out.
 
+    Args:
+        name: Any text.
+        most: Characters, the dots included.
+
     Example:
         >>> shorten("dice_right_upper_lobe_of_the_lung", 20)
         'dice_right...he_lung'
@@ -29,7 +33,11 @@ def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, those that several share numbered."""
+    """Return the names, those that several share numbered.
+
+    Args:
+        names: In the order of the runs.
+    """
     return [
         name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
         for i, name in enumerate(names)
@@ -38,6 +46,9 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 def shorten_runs(names: Sequence[str]) -> list[str]:
     """Return the names of runs, distinct; of long ones what all begin or end with is left out.
+
+    Args:
+        names: In the order of the runs.
 
     Example:
         >>> shorten_runs(["unet_small_lung-512_warmup_seed0", "unet_small_lung-512_warmup_seed1"])
@@ -80,6 +91,9 @@ def merge_equal(
 
 def family_of(key: str) -> str:
     """Return what a metric measures: its name's first word, without prefix and ``mean``.
+
+    Args:
+        key: The metric's name, as in the log.
 
     Example:
         >>> [family_of(key) for key in ("mean_dice", "pooled_mean_iou", "coco/segm_mAP")]

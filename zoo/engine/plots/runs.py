@@ -41,7 +41,11 @@ class Runs:
 
     @classmethod
     def of(cls, logs: Sequence[RunLog]) -> Runs:
-        """Return the runs as they are drawn."""
+        """Return the runs as they are drawn.
+
+        Args:
+            logs: One a run, in the order in which they are drawn.
+        """
         in_epochs = all(log.epoch_steps is not None for log in logs)
         return cls(logs, shorten_runs([log.name for log in logs]), in_epochs)
 
@@ -51,11 +55,19 @@ class Runs:
         return len(self.logs) == 1
 
     def color(self, number: int) -> str:
-        """Return the colour of a run, or of a curve of the only run."""
+        """Return the colour of a run, or of a curve of the only run.
+
+        Args:
+            number: Of the run or curve, from 0.
+        """
         return COLORS[number % len(COLORS)]
 
     def dashes(self, number: int) -> Any:
-        """Return the dashes of a run or curve: they differ where colours begin anew."""
+        """Return the dashes of a run or curve: they differ where colours begin anew.
+
+        Args:
+            number: Of the run or curve, from 0.
+        """
         return DASHES[number // len(COLORS) % len(DASHES)]
 
     def place(self, log: RunLog, step: int, *, is_validation: bool) -> float:

@@ -75,6 +75,10 @@ def add_legend(axes: Axes, *, below_pt: float = _BELOW_PT) -> None:
 
 
 def legend_height_in(axes: Axes) -> float:
-    """Return how high a panel's legend is in inches, 0 where it has none."""
+    """Return how high a panel's legend is in inches, 0 where it has none.
+
+    Args:
+        axes: A panel that was drawn.
+    """
     legend = axes.get_legend()
     return 0.0 if legend is None else legend.get_window_extent().height / axes.figure.dpi

@@ -243,3 +243,36 @@ def test_hint_of_a_checkpoint_alone_leads_to_a_prediction(
     words = ["predict", "run/iter_1.pth", image, "--out", "out"]
 
     assert len(_follow(words, holes)) == 1
+
+
+@pytest.fixture
+def own_images(tmp_path: Path) -> Path:
+    """Write five images and anti-aliased masks, in folders and with names of one's own."""
+    cv2 = pytest.importorskip("cv2")
+    np = pytest.importorskip("numpy")
+
+    for number in range(5):
+        image = np.random.default_rng(number).integers(0, 256, (40, 40, 3), np.uint8)
+        disc = cv2.circle(np.zeros((320, 320), np.uint8), (150 + 5 * number, 160), 90, 255, -1)
+        mask = cv2.resize(disc, (40, 40), interpolation=cv2.INTER_AREA)
+        for folder, name, pixels in (("img", "x{}", image), ("annotations", "x{}_seg", mask)):
+            path = tmp_path / "own" / folder / f"{name.format(number)}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), pixels)
+    return tmp_path / "own"
+
+
+@pytest.mark.usefixtures("plugins")
+def test_hints_of_own_images_lead_to_a_file_of_classes(
+    own_images: Path, holes: dict[str, str], tmp_path: Path
+) -> None:
+    """From folders and names that do not fit to --init, and from there to a prepared folder."""
+    words = ["data", "prepare", "folder_data", "--source", str(own_images)]
+    words += ["--out", str(tmp_path / "out"), "--shares", "1,0,0"]
+
+    hints = _follow([*words, "--images", "img", "--masks", "annotations"], holes)
+
+    assert [re.findall(r"--[a-z-]+", hint)[0] for hint in hints] == ["--mask-suffix", "--init"]
+    assert (own_images / "classes.toml").is_file()
+    again = [*words, "--images", "img", "--masks", "annotations", "--mask-suffix", "_seg"]
+    assert _follow(again, holes) == []

@@ -155,6 +155,24 @@ def test_prepare_in_python_when_nobody_has_that_name_then_near_ones() -> None:
     assert "CellDataset" in str(caught.value)
 
 
+@pytest.mark.usefixtures("cells")
+def test_prepare_when_name_is_a_folder_then_hint_is_the_command_for_own_images(
+    write_plugin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newcomer gives the folder where the data set's name belongs."""
+    rows = ROW.replace('classes = ["cell"]', 'classes = "from data"').replace("cells", "own")
+    write_plugin("own", rows, code=CODE)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my images").mkdir()
+
+    done = _run("data", "prepare", "my images", "--source", "my images", "--out", "out")
+
+    assert done.exit_code == 1
+    assert "run zoo data prepare own --source 'my images'." in done.stderr
+    unknown = _run("data", "prepare", "m" * 5000, "--source", "a", "--out", "out")
+    assert "own images" not in unknown.stderr
+
+
 @pytest.mark.mm
 @pytest.mark.usefixtures("squares")
 def test_prepare_in_python_writes_the_folder_of_the_command(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import difflib
+import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError, PluginError
+from zoo.errors import DataError, PluginError, UnknownNameError
 from zoo.texts import shown
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def find_dataset(name: str, task: str | None) -> Found:
         task: ``semantic`` or ``instance``, None for any.
 
     Raises:
-        UnknownNameError: There is no such data set.
+        UnknownNameError: There is no such data set; if it is a folder, the hint prepares it.
     """
     from zoo.catalog import read_catalog
 
@@ -95,7 +97,18 @@ def find_dataset(name: str, task: str | None) -> Found:
             rows = record.checked().datasets
             if len(rows) > 1:
                 return catalog.find_dataset(f"{name}.{rows[0].name}")
-    return catalog.find_dataset(name, task=task)
+    try:
+        return catalog.find_dataset(name, task=task)
+    except UnknownNameError as error:
+        own = [found for found in catalog.rows("dataset") if _takes_own_data(found.row)]
+        if own and os.path.exists(name):  # False too for what can be no path
+            command = f"zoo data prepare {own[0].record.name} --source {shlex.quote(name)}"
+            error.hint = f"{name!r} is a folder or file; for your own images, run {command}."
+        raise
+
+
+def _takes_own_data(row: Any) -> bool:
+    return row.prepare is not None and row.classes == "from data"
 
 
 def load_dataset_target(found: Found, name: str, what: str) -> Any:

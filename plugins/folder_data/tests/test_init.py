@@ -337,3 +337,44 @@ def test_prepare_of_instances_when_there_are_masks_then_hint_leads_to_them(
 
     assert refused.returncode == 1
     assert "--task semantic" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([f"flight{n // 4}_tile{n % 4}" for n in range(8)], "begin in 2 ways, such as 'flight0'"),
+        ([f"case_{n // 2}-{n % 2}" for n in range(8)], "begin in 4 ways, such as 'case_0'"),
+        ([f"IMG_{n:04}" for n in range(8)], ""),
+        ([f"a{n}" for n in range(8)], ""),
+        ([f"x{n}_{n}" for n in range(8)], ""),
+    ],
+)
+def test_init_when_names_begin_alike_then_tells_how_to_keep_them_together(
+    tmp_path: Path, names: list[str], told: str
+) -> None:
+    """Tiles of one scene; not where all begin alike, nor where each begins otherwise."""
+    raw = write_raw(tmp_path / "raw")
+    for folder in ("images", "masks"):
+        for number, name in enumerate(names):
+            (raw / folder / f"s{number}.png").rename(raw / folder / f"{name}.png")
+
+    lines = [line for line in write_classes(raw).lines if "--group-by" in line]
+
+    assert len(lines) == bool(told)
+    if told:
+        assert told in lines[0]
+        pattern = lines[0].split("'")[3]
+        prepare(raw, tmp_path / "out", shares=ALL, group_by=pattern)
+        groups = {row.group for row in read_prepared(tmp_path / "out").files}
+        assert len(groups) == int(told.split()[2])
+
+
+def test_prepare_when_source_is_the_folder_of_images_then_hint_names_the_one_above(
+    tmp_path: Path,
+) -> None:
+    raw = write_raw(tmp_path / "raw", count=2)
+
+    with pytest.raises(DataError, match="cannot find the images") as caught:
+        prepare(raw / "images", tmp_path / "out", shares=ALL)
+
+    assert caught.value.hint == f"give the folder that holds both: --source {raw}."

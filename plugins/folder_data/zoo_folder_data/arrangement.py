@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import PurePosixPath
 
@@ -86,8 +86,14 @@ def _in_two(folders: Mapping[str, Sequence[SourceFile]]) -> Iterator[Arrangement
 
 
 def _best_endings(images: Sequence[str], masks: Sequence[str]) -> Endings | None:
-    equal = Endings("", "", len(set(images) & set(masks)))
-    best = max([equal, *find_endings(images, masks)], key=lambda each: each.count)
+    equal = len(set(images) & set(masks))
+    # A mask without the ending is paired too.
+    found = [
+        each if each.image else replace(each, count=each.count + equal)
+        for each in find_endings(images, masks)
+        if each.count
+    ]
+    best = max([Endings("", "", equal), *found], key=lambda each: each.count)
     return best if best.count else None
 
 

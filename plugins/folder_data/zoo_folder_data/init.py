@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +18,8 @@ from zoo_folder_data.survey import survey_source
 
 __all__ = ["no_masks", "places_of_names", "write_classes"]
 
+_START = re.compile("^(.+)[_-][^_-]+$")
+
 
 def write_classes(
     source: Path,
@@ -27,6 +30,7 @@ def write_classes(
     masks: str = "masks",
     image_suffix: str = "",
     mask_suffix: str = "",
+    group_by: str = "",
     **_: Any,
 ) -> Draft:
     """Write a file of classes that fits the masks of a source, to be edited.
@@ -42,6 +46,7 @@ def write_classes(
         masks: Folder of the masks.
         image_suffix: See :func:`zoo_folder_data.layout.find_pairs`.
         mask_suffix: As above.
+        group_by: As above; where it is empty and names begin alike, it is proposed.
 
     Returns:
         The file, what was found, and the options.
@@ -71,7 +76,19 @@ def write_classes(
     if classes is None and Path(source).is_file():
         options = {**options, "--classes": str(path)}
     listed = f"classes: {', '.join(draft.names)}"
-    return Draft(path, (listed, draft.found, *draft.edit), options)
+    lines = (listed, draft.found, *draft.edit, *_tell_groups(pairs, group_by))
+    return Draft(path, lines, options)
+
+
+def _tell_groups(pairs: Sequence[Pair], group_by: str) -> Iterator[str]:
+    """Yield how to keep images in one split whose names begin alike, where several do."""
+    starts = [match[1] for pair in pairs if (match := _START.match(pair.stem))]
+    groups = set(starts)
+    if not group_by and len(starts) == len(pairs) and 1 < len(groups) <= len(pairs) / 2:
+        yield (
+            f"The names begin in {len(groups)} ways, such as {starts[0]!r}. If these are scenes or "
+            f"patients, add --group-by '{_START.pattern}': each is kept in one split."
+        )
 
 
 def _find_pairs(source: Source, given: dict[str, str]) -> tuple[Layout, list[Pair], dict[str, str]]:

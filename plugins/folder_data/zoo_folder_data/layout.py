@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -91,9 +92,17 @@ def _no_folders(source: Source, folders: set[str], images: str, masks: str) -> D
     guess = guess_arrangement(source)
     if guess is not None and guess.to_options():
         hint = f"{guess.count} pairs are found with {guess.spell()}."
+    elif guess is None and (source.path.resolve().parent / missing).is_dir():
+        hint = f"give the folder that holds both: --source {shlex.quote(_above(source))}."
     if any(file.suffix == ".json" for file in source.files()):
         hint += " A COCO JSON is read with --task instance."
     return DataError(message, path=source.path, hint=hint)
+
+
+def _above(source: Source) -> str:
+    """Return the folder that holds the source, as the user spells it."""
+    path = source.path
+    return str(path.parent if path.name else path.resolve().parent)
 
 
 def find_pairs(

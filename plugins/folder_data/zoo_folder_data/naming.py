@@ -28,7 +28,7 @@ _OTHERS = (
     "validation test testing tests all new old final export exports exported source src tmp "
     "temp folder dir out output png jpg jpeg tif tiff prepped prepared class classes semantic "
     "instance desktop downloads documents home root user users mnt zip archive copy id ids "
-    "sample samples demo example examples"
+    "sample samples demo example examples project projects"
 )
 _OTHER_WORDS = frozenset(_OTHERS.split())
 _NEAR_COLOR = 16

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """JPEG: its segments as decoders find them, and a file without what they merely complain of.
 
+Written here: Pillow reads segments up to the first scan alone, and the other decoders name none.
+
 Source: ITU-T T.81, annex B.
 """
 

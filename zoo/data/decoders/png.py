@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """PNG: every chunk with its checksum, and a file that holds the pixels alone.
 
+Written here, palettes included: Pillow takes a stream with too few rows for a whole picture, whose
+rest is black; libpng, through OpenCV, refuses it.
+
 Source: PNG specification, third edition, sections 5 and 11.
 """
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The directories of a TIFF, and of the EXIF block of other pictures, which is one.
 
+Read here, before any library sees the file: which of them reads a kind rightly depends on its tags.
+
 Source: TIFF 6.0, pages 13-16; BigTIFF as libtiff describes it.
 """
 

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wait between two tries at one address."""
+"""The wait between two tries at one address.
+
+Counted here: urllib3's ``Retry`` starts no new count when a download gets on between two tries, its
+first wait is 0 s, and it takes a ``Retry-After`` of a day for six hours and one of many digits for
+none, where an address that asks for so long is to be left for the next.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -394,3 +395,45 @@ def test_labels_and_overlays_can_be_left_out(bright_run: Path, tmp_path: Path) -
     assert listing(tmp_path / "out") == ["predictions.json"]
     entry = read_json(tmp_path / "out")["images"][0]
     assert (entry["label"], entry["overlay"]) == (None, None)
+
+
+@pytest.mark.parametrize("epsg", [32631, 3857, None])
+def test_areas_of_a_georeferenced_image_are_in_square_metres(
+    bright_run: Path, tmp_path: Path, epsg: int | None
+) -> None:
+    """Of 0.5 m pixels in UTM a quarter each; in Web Mercator, less; without coordinates none."""
+    rasterio = pytest.importorskip("rasterio")
+    pytest.importorskip("pyproj")
+    pytest.importorskip("shapely")
+    from affine import Affine
+
+    from zoo.engine.prediction_files.predict import predict
+
+    north = {32631: 5_000_000.0, 3857: 5_621_521.0}.get(epsg or 0, 0.0)
+    place = {"crs": f"EPSG:{epsg}", "transform": Affine(0.5, 0, 500_000.0, 0, -0.5, north)}
+    image = np.full((64, 80), 60, np.uint8)
+    image[:, 40:] = 200
+    path = tmp_path / "x.tif"
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=80,
+        height=64,
+        count=1,
+        dtype="uint8",
+        **(place if epsg else {}),
+    ) as raster:
+        raster.write(image, 1)
+
+    predict(str(bright_run), [path], tmp_path / "out")
+
+    (entry,) = json.loads((tmp_path / "out/predictions.json").read_text())["images"]
+    areas = list(entry["areas"].values())
+    assert sum(area["px"] for area in areas) == 64 * 80
+    assert all(("m2" in area) == (epsg is not None) for area in areas)
+    if epsg is not None:
+        # At 45 degrees Web Mercator is too large by 2; UTM by 0.08 % on its own meridian.
+        pixel_m2 = 0.25 * (1.0008 if epsg == 32631 else math.cos(math.radians(45)) ** 2)
+        for area in areas:
+            assert area["m2"] == pytest.approx(area["px"] * pixel_m2, rel=0.005)

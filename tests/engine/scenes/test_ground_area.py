@@ -171,3 +171,26 @@ def test_geojson_states_the_area_of_the_ground(crs: str) -> None:
     expected = cell_area_m2(west, south, east, north)
     assert feature["properties"]["area_px"] == 24
     assert feature["properties"]["area_m2"] == pytest.approx(expected, rel=1e-5, abs=1e-3)
+
+
+@pytest.mark.parametrize("latitude", [-60.0, 0.0, 45.0])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 50), (300, 200)])
+def test_area_of_labels_is_the_sum_of_their_pixels(latitude: float, shape: tuple[int, int]) -> None:
+    """Pixels of degrees shrink towards the poles; each row has its own area in closed form."""
+    from zoo.engine.scenes.ground_outlines import areas_of_labels
+
+    step = 0.001
+    labels = np.random.default_rng(0).integers(0, 3, shape).astype(np.uint8)
+    labels[: shape[0] // 3] = 1
+    wkt = pyproj.CRS.from_epsg(4326).to_wkt()
+    place = Georeference("x", (step, 0.0, 10.0, 0.0, -step, latitude), wkt)
+
+    areas_m2 = areas_of_labels(labels, place)
+
+    assert areas_m2 is not None
+    expected = np.zeros(256)
+    for row in range(shape[0]):
+        north = latitude - row * step
+        pixel_m2 = cell_area_m2(10.0, north - step, 10.0 + step, north)
+        expected += np.bincount(labels[row], minlength=256) * pixel_m2
+    np.testing.assert_allclose(areas_m2, expected, rtol=2e-4)

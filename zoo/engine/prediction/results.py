@@ -14,7 +14,11 @@ from zoo.engine.overlays.instances import draw_instances
 from zoo.engine.overlays.labels import draw_overlay
 from zoo.engine.overlays.style import OverlayStyle
 from zoo.engine.prediction.areas import area_text, pixel_area_mm2
-from zoo.engine.scenes.ground_outlines import areas_of_outlines, outlines_in_place
+from zoo.engine.scenes.ground_outlines import (
+    areas_of_labels,
+    areas_of_outlines,
+    outlines_in_place,
+)
 from zoo.engine.scenes.scene import shown_size
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ class SemanticResult:
         meta: What the config's loading transform said of the image, as plain JSON values.
         shown: ``(H, W)`` or ``(H, W, 3)`` RGB, the image as people look at it.
         notice: What everybody who sees a result of this model should know, or None.
+        georeference: Where the image lies, if it says so.
 
     Attributes:
         task: ``semantic``, by which a type checker tells the two results apart.
@@ -52,6 +57,7 @@ class SemanticResult:
     meta: Mapping[str, Any]
     shown: NDArray[np.uint8]
     notice: str | None = None
+    georeference: Georeference | None = None
 
     def overlay(self, *, style: str = "both", opacity: float = 0.35) -> NDArray[np.uint8]:
         """Return the image with its labels painted over it and a legend strip below, RGB.
@@ -65,7 +71,9 @@ class SemanticResult:
         Raises:
             ConfigError: Another style, or an opacity that is out of range.
         """
-        areas_mm2 = self.areas_mm2 or {}
+        areas, unit = self.areas_mm2, "mm²"
+        if areas is None:
+            areas, unit = self.areas_m2, "m²"
         return draw_overlay(
             self.shown,
             self.labels,
@@ -73,7 +81,7 @@ class SemanticResult:
             self.palette,
             style=OverlayStyle(style, opacity),
             size=shown_size(self.labels.shape[1], self.labels.shape[0]),
-            areas={name: area_text(area, "mm²") for name, area in areas_mm2.items()},
+            areas={name: area_text(area, unit) for name, area in (areas or {}).items()},
             notes=[self.notice] if self.notice else [],
         )
 
@@ -84,6 +92,22 @@ class SemanticResult:
         if area_mm2 is None:
             return None
         return {name: area_px * area_mm2 for name, area_px in self.areas_px.items()}
+
+    @property
+    def areas_m2(self) -> dict[str, float] | None:
+        """The areas on the ground in m^2, None of an image without coordinates.
+
+        Measured on the ellipsoid; needs the extra ``geo``.
+        """
+        if self.georeference is None:
+            return None
+        try:
+            areas = areas_of_labels(self.labels, self.georeference)
+        except ImportError:
+            return None
+        if areas is None:
+            return None
+        return {name: float(areas[index]) for index, name in enumerate(self.classes)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

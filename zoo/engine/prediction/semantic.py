@@ -10,6 +10,7 @@ import numpy as np
 from zoo.data import count_labels
 from zoo.engine.prediction.forward import predict_sample
 from zoo.engine.prediction.results import SemanticResult
+from zoo.engine.scenes.opening import find_georeference
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def predict_labels(
         areas_px=areas,
         meta=read.meta,
         shown=read.shown,
+        # What a plugin's own transform loads need not be the pixels of the file.
+        georeference=find_georeference(image) if reader.takes_pixels else None,
         notice=model.notice,
     )
 

@@ -99,7 +99,7 @@ class _SemanticFiles:
             style, opacity = self._overlays.kind, self._overlays.opacity
             replace_file(overlay, encode_png(result.overlay(style=style, opacity=opacity)))
         height_px, width_px = result.labels.shape
-        areas_mm2 = result.areas_mm2
+        areas_mm2, areas_m2 = result.areas_mm2, result.areas_m2
         entry = {
             "file": image.path.as_posix(),
             "label": label.name if self._labels else None,
@@ -109,6 +109,7 @@ class _SemanticFiles:
             "areas": {
                 name: {"px": area_px, "fraction": area_px / result.labels.size}
                 | ({} if areas_mm2 is None else {"mm2": areas_mm2[name]})
+                | ({} if areas_m2 is None else {"m2": round(areas_m2[name], 3)})
                 for name, area_px in result.areas_px.items()
             },
             "meta": dict(result.meta),

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data import count_labels
 from zoo.engine.scenes.ground_area import ground_area_of
 
 if TYPE_CHECKING:
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from zoo.engine.scenes.roi_mask import RoiMask
     from zoo.engine.scenes.scene import Georeference
 
-__all__ = ["areas_of_outlines", "outlines_in_place"]
+__all__ = ["areas_of_labels", "areas_of_outlines", "outlines_in_place"]
+
+_MOST_CELLS = 16  # a side: a pixel's area on the ground is taken as one within each
 
 
 def outlines_in_place(
@@ -53,6 +57,39 @@ def areas_of_outlines(outlines: Sequence[Any], place: Georeference) -> list[floa
     a, b, _, d, e, _ = place.transform
     step = min(math.hypot(a, d), math.hypot(b, e))
     return [ground.of(outline, step=step) for outline in outlines]
+
+
+def areas_of_labels(labels: NDArray[np.uint8], place: Georeference) -> NDArray[np.float64] | None:
+    """Return the area of each id of a label map on the ellipsoid, ``(256,)`` m^2, None if unknown.
+
+    Within each cell of a grid of 16 x 16 all pixels count as equally large.
+
+    Args:
+        labels: ``(H, W)``.
+        place: Where the image lies.
+
+    Raises:
+        ImportError: shapely or affine is not installed.
+    """
+    rows, columns = (_edges(side) for side in labels.shape)
+    cells = [
+        (left, top, right, bottom)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
+    ]
+    areas_m2 = areas_of_outlines(outlines_in_place(np.array(cells, float), None, place), place)
+    total = np.zeros(256)
+    for (left, top, right, bottom), area_m2 in zip(cells, areas_m2, strict=True):
+        if area_m2 is None:
+            return None
+        counts = count_labels(labels[top:bottom, left:right])
+        total += counts * (area_m2 / ((right - left) * (bottom - top)))
+    return total
+
+
+def _edges(side_px: int) -> list[int]:
+    cells = min(side_px, _MOST_CELLS)
+    return [side_px * index // cells for index in range(cells + 1)]
 
 
 def _box(box: Sequence[float], place: Georeference) -> Any:

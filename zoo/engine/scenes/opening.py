@@ -17,13 +17,13 @@ from zoo.data.pictures.decoding import BandChoice
 from zoo.data.pictures.formats import kind_of
 from zoo.data.source.reading import open_file
 from zoo.engine.scenes.arrays import as_picture
-from zoo.engine.scenes.raster import RASTER_DRIVERS, find_raster
-from zoo.engine.scenes.scene import PixelScene, Scene
+from zoo.engine.scenes.raster import RASTER_DRIVERS, find_raster, read_georeference
+from zoo.engine.scenes.scene import Georeference, PixelScene, Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["open_scene"]
+__all__ = ["find_georeference", "open_scene"]
 
 _MOST_DECODED_PX = MOST_PX
 
@@ -57,3 +57,19 @@ def open_scene(
                 yield raster
                 return
     yield PixelScene(read_picture(path, bands=bands).to_uint8())
+
+
+def find_georeference(image: str | os.PathLike[str] | NDArray[Any]) -> Georeference | None:
+    """Return where an image lies, if it is a file that says so and rasterio is installed.
+
+    Args:
+        image: A path, or an array, which lies nowhere.
+    """
+    if isinstance(image, np.ndarray):
+        return None
+    path = Path(image)
+    with open_file(path) as stream:
+        kind = kind_of(stream.read(1024))
+    if kind not in RASTER_DRIVERS:
+        return None
+    return read_georeference(path, kind, most_px=_MOST_DECODED_PX)

@@ -28,7 +28,7 @@ from zoo.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RASTER_DRIVERS", "find_raster"]
+__all__ = ["RASTER_DRIVERS", "find_raster", "read_georeference"]
 
 _LOG = logging.getLogger("zoo")
 RASTER_DRIVERS = {"TIFF": "GTiff", "JPEG 2000": JP2_DRIVER, "VRT": "VRT"}
@@ -69,6 +69,23 @@ def find_raster(
     with open_raster(path, str(path), driver=RASTER_DRIVERS[kind], bands=bands) as raster:
         tell_once(path.name, raster.bands.notes)
         yield _RasterScene(raster)
+
+
+def read_georeference(path: Path, kind: str, *, most_px: int) -> Georeference | None:
+    """Return where a file that was read as a picture lies, without reading its pixels again.
+
+    Args:
+        path: The file.
+        kind: One of ``RASTER_DRIVERS``.
+        most_px: Of more pixels than this no TIFF is decoded at once.
+    """
+    page = _read_page(path) if kind == "TIFF" else None
+    if not has_rasterio() or (page is not None and _is_picture(page, most_px)):
+        return None
+    if kind == "VRT":
+        check_vrt(path)
+    with open_raster(path, str(path), driver=RASTER_DRIVERS[kind]) as raster:
+        return _georeference(raster.dataset)
 
 
 def _tell_beside(path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np  # noqa: E402 (after the skip)
 
 from zoo.data import parse_tiling, tile_windows  # noqa: E402
 from zoo.engine.scenes import opening as scenes  # noqa: E402
+from zoo.engine.scenes import scene as scene_size  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 _SECRET = 211
@@ -65,7 +66,7 @@ def test_scene_when_other_files_lie_beside_it_then_its_own_pixels_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Smaller copies and masks beside a TIFF may be a VRT that names any file or address."""
-    monkeypatch.setattr(scenes, "MOST_SHOWN_PX", 40)
+    monkeypatch.setattr(scene_size, "MOST_SHOWN_PX", 40)
     secret = _write(tmp_path / "secret.tif", _SECRET, 2)
     path = lay(_write(tmp_path / "a.tif", 7), secret)
     with scenes.open_scene(path) as scene:
@@ -99,7 +100,7 @@ def test_scene_when_its_metadata_names_another_file_then_refused(
     make: Callable[[Path, Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name of smaller copies leads GDAL to any file of the machine, whose pixels it shows."""
-    monkeypatch.setattr(scenes, "MOST_SHOWN_PX", 40)
+    monkeypatch.setattr(scene_size, "MOST_SHOWN_PX", 40)
     path = make(tmp_path, _write(tmp_path / "secret.tif", _SECRET, 2))
     with (
         pytest.raises(DataError, match="found the name of another file in it"),

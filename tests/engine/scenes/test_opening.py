@@ -15,6 +15,7 @@ import pytest
 from zoo.data import Window, to_uint8
 from zoo.data.decoders import faults, raster
 from zoo.engine.scenes import opening as scenes
+from zoo.engine.scenes import scene as scene_size
 from zoo.engine.scenes.opening import open_scene
 from zoo.errors import DataError
 
@@ -232,7 +233,7 @@ def test_large_tiff_is_read_in_windows(tmp_path: Path, monkeypatch: pytest.Monke
     bands = noise(3, 400, 300)
     path = write(tmp_path / "a.tif", bands)
     monkeypatch.setattr(scenes, "_MOST_DECODED_PX", 100_000)
-    monkeypatch.setattr(scenes, "MOST_SHOWN_PX", 100)
+    monkeypatch.setattr(scene_size, "MOST_SHOWN_PX", 100)
     monkeypatch.setattr(scenes, "read_picture", None)
 
     with open_scene(path) as scene:

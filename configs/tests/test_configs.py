@@ -127,6 +127,27 @@ def test_config_when_it_validates_measures_the_loss_on_the_same_images(row: Any)
         assert loader["batch_size"] == config["train_dataloader"]["batch_size"]
 
 
+@pytest.mark.parametrize("row", MANIFEST.configs, ids=lambda row: row.name)
+def test_pipeline_of_the_validation_loss_is_one_that_the_hook_takes(row: Any) -> None:
+    """The hook gets as far as the data, which is not there; a pipeline would be refused before."""
+    from types import SimpleNamespace
+
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    import zoo
+    from zoo.errors import DataError
+
+    config = Config.fromfile(FOLDER / row.file)
+    config.val_loss_dataloader.dataset.data_root = "nowhere"
+    init_default_scope(config.default_scope)
+    hook = zoo.load_contribution("hook", "ValidationLoss")(required=True)
+    runner = SimpleNamespace(cfg=config, hooks=[], val_loop=object())
+
+    with pytest.raises(DataError, match="nowhere"):
+        hook.before_train(runner)
+
+
 @pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "-imagenet_24e_" in row.name])
 def test_config_in_stages_when_parsed_measures_the_loss_that_it_is_judged_by(row: Any) -> None:
     """On the split val, labels loaded before resizing, nothing augmented; the lowest is kept."""

@@ -251,6 +251,32 @@ def test_run_when_the_loss_is_not_required_and_kept_by_is_refused(
         runner.train()
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["before Resize", "after it"])
+def test_labels_that_a_transform_of_another_name_loads_are_known(
+    semantic_config: dict[str, Any], make_runner: Callable[..., Any], order: tuple[int, int]
+) -> None:
+    """As a plugin's LoadInstanceAnnotations: what loads labels says so in its name."""
+    from mmseg.datasets.transforms import LoadAnnotations
+    from mmseg.registry import TRANSFORMS
+
+    class LoadOutlineAnnotations(LoadAnnotations):
+        """Loads as mmseg does."""
+
+    TRANSFORMS.register_module(module=LoadOutlineAnnotations, force=True)
+    dataset = semantic_config["val_loss_dataloader"]["dataset"]
+    steps = dataset["pipeline"]
+    steps[1] = {**steps[1], "type": "LoadOutlineAnnotations"}
+    dataset["pipeline"] = [steps[0], *(steps[place] for place in order), *steps[3:]]
+    runner = make_runner(semantic_config, HOOK, **{"train_cfg.max_epochs": 1})
+
+    if order == (1, 2):
+        runner.train()
+        assert "val/loss" in read_log(runner)[0]
+    else:
+        with pytest.raises(ConfigError, match="LoadOutlineAnnotations comes after Resize"):
+            runner.train()
+
+
 def test_run_when_its_data_is_empty_is_refused(
     instance_config: dict[str, Any], make_runner: Callable[..., Any]
 ) -> None:

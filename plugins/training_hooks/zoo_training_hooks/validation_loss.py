@@ -203,7 +203,11 @@ def _check_pipeline(config: Mapping[str, Any]) -> None:
     if not pipeline:
         return  # a data set that makes its images itself
     kinds = [str(step.get("type")).rpartition(".")[2] for step in pipeline]
-    loads = [place for place, kind in enumerate(kinds) if "LoadAnnotations" in kind]
+    loads = [
+        place
+        for place, kind in enumerate(kinds)
+        if kind.startswith("Load") and "Annotations" in kind
+    ]
     where = f"{_KEY}.dataset.pipeline"
     if not loads and any("LoadImage" in kind for kind in kinds):
         message = "cannot measure the validation loss: its pipeline loads no labels."

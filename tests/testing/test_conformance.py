@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from weights_rows import weights_row
 from zoo.errors import DownloadError, LoadError, ManifestError
 from zoo.manifest.reading import read_manifest
 from zoo.testing import PluginConformance, check_pyproject, check_targets
+from zoo.testing.rows import cases_of
 
 Write = Callable[..., Path]
 
@@ -71,6 +76,16 @@ def checks_of(case: object) -> list[str]:
     return [name for name in dir(case) if name.startswith("test_") and getattr(case, name)]
 
 
+def check(case: Any, name: str, folder: Path | None = None) -> None:
+    """Run one rule on each of its rows, as pytest does; it must have one."""
+    rule = getattr(case, name)
+    cases = cases_of(case, rule)
+    assert cases
+    for _, arguments in cases:
+        more = {"tmp_path": folder} if "tmp_path" in inspect.signature(rule).parameters else {}
+        rule(**arguments, **more)
+
+
 @pytest.mark.mm
 def test_plugin_that_holds_passes_every_check(
     make_case: Callable[..., Any], tmp_path: Path
@@ -78,8 +93,7 @@ def test_plugin_that_holds_passes_every_check(
     case = make_case()
 
     for name in checks_of(case):
-        check = getattr(case, name)
-        check(tmp_path) if "in_a_run" in name else check()
+        check(case, name, tmp_path)
 
 
 def test_checks_of_kinds_that_a_plugin_lacks_are_left_out(make_case: Callable[..., Any]) -> None:
@@ -100,7 +114,7 @@ def test_plugin_with_a_broken_manifest_still_has_the_check_that_tells(
 
 @pytest.mark.mm
 @pytest.mark.parametrize(
-    ("old", "new", "check"),
+    ("old", "new", "rule"),
     [
         (", ignore_index=255):", "):", "is_a_finite_scalar"),
         ("loss_name = 'loss_edge'", "loss_name = 'edge'", "trains_beside"),
@@ -112,14 +126,14 @@ def test_plugin_with_a_broken_manifest_still_has_the_check_that_tells(
     ],
 )
 def test_loss_with_a_fault_fails_the_check_that_is_meant(
-    make_case: Callable[..., Any], old: str, new: str, check: str
+    make_case: Callable[..., Any], old: str, new: str, rule: str
 ) -> None:
     assert old in LOSS
     case = make_case(loss=LOSS.replace(old, new))
-    (name,) = [name for name in checks_of(case) if check in name]
+    (name,) = [name for name in checks_of(case) if rule in name]
 
     with pytest.raises((AssertionError, TypeError, RuntimeError, IndexError)):
-        getattr(case, name)()
+        check(case, name)
 
 
 @pytest.mark.mm
@@ -127,7 +141,7 @@ def test_hook_that_cannot_take_an_argument_is_told(make_case: Callable[..., Any]
     case = make_case(hook=HOOK.replace(", outputs=None", ""))
 
     with pytest.raises(pytest.fail.Exception, match="after_train_iter cannot take"):
-        case.test_hook_takes_the_arguments_of_each_point()
+        check(case, "test_hook_takes_the_arguments_of_each_point")
 
 
 @pytest.mark.mm
@@ -136,7 +150,7 @@ def test_hook_that_is_no_hook_of_mmengine_is_told(make_case: Callable[..., Any])
     case = make_case(hook=code)
 
     with pytest.raises(ManifestError) as caught:
-        case.test_targets_fit_their_protocols()
+        check(case, "test_targets_fit_their_protocols")
 
     assert caught.value.message == (
         "cannot accept 'zoo_cells.hook:Counter' of plugin 'cells': it lacks before_run, "
@@ -234,12 +248,12 @@ def test_metric_that_holds_passes_every_check(make_case: Callable[..., Any]) -> 
     case = make_case(rows=METRIC_ROWS, loss=METRIC)
 
     for name in checks_of(case):
-        getattr(case, name)()
+        check(case, name)
 
 
 @pytest.mark.mm
 @pytest.mark.parametrize(
-    ("old", "new", "check"),
+    ("old", "new", "rule"),
     [
         ("self.images = list(results)", "self.images = list(results) * 2", "names_each"),
         ("for sample in data_samples:", "for sample in data_samples[:1]:", "the_batches"),
@@ -249,14 +263,14 @@ def test_metric_that_holds_passes_every_check(make_case: Callable[..., Any]) -> 
     ],
 )
 def test_metric_with_a_fault_fails_the_check_that_is_meant(
-    make_case: Callable[..., Any], old: str, new: str, check: str
+    make_case: Callable[..., Any], old: str, new: str, rule: str
 ) -> None:
     assert old in METRIC
     case = make_case(rows=METRIC_ROWS, loss=METRIC.replace(old, new))
-    (name,) = [name for name in checks_of(case) if check in name]
+    (name,) = [name for name in checks_of(case) if rule in name]
 
     with pytest.raises((AssertionError, TypeError)):
-        getattr(case, name)()
+        check(case, name)
 
 
 def _published(**more: Any) -> bytes:
@@ -291,7 +305,137 @@ def test_plugin_whose_row_of_weights_differs_from_its_file_fails_the_check(
         (case.manifest_path.parent / "one.safetensors").write_bytes(data)
 
     if error is None:
-        case.test_weights_rows_agree_with_their_files()
+        check(case, "test_weights_rows_agree_with_their_files")
         return
     with pytest.raises(error, match=re.escape(told)):
-        case.test_weights_rows_agree_with_their_files()
+        check(case, "test_weights_rows_agree_with_their_files")
+
+
+MANY_ROWS = """
+[[loss]]
+name = "EdgeLoss"
+target = "zoo_cells.loss:EdgeLoss"
+
+[[loss]]
+name = "SquareLoss"
+target = "zoo_cells.loss:SquareLoss"
+
+[[hook]]
+name = "Counter"
+target = "zoo_cells.hook:Counter"
+"""
+MANY_LOSSES = (
+    LOSS
+    + """
+
+class SquareLoss(EdgeLoss):
+    loss_name = 'square'
+"""
+)
+AUTHOR = """
+import pytest
+
+from zoo.testing import PluginConformance
+
+
+class TestCells(PluginConformance):
+    plugin = "cells"
+    settings = {"EdgeLoss": [{}, {}]}
+
+    @pytest.fixture
+    def each_thing(self):
+        return 1
+
+    def test_of_the_author(self, each_thing):
+        assert each_thing == 1
+
+    def test_loss_when_in_bfloat16_stays_finite(self):
+        "An author may put a rule of his own in place of one of the kit."
+"""
+
+
+def run_pytest(
+    folder: Path, package: Path, *options: str, test: str = AUTHOR
+) -> subprocess.CompletedProcess[str]:
+    """Run an author's test file as he does, beside the package."""
+    file = package.parent / "tests" / "test_cells.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(test)
+    environment = {**os.environ, "PYTHONPATH": str(package.parent), "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    return subprocess.run(
+        [*command, f"--rootdir={folder}", *options, str(file)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def collected(output: str) -> dict[str, list[str]]:
+    """Return rule -> the names of its rows, empty for a rule of the whole plugin."""
+    found: dict[str, list[str]] = {}
+    for rule, row in re.findall(r"::(test_\w+)(?:\[(.*)\])?$", output, re.MULTILINE):
+        found.setdefault(rule, []).extend([row] if row else [])
+    return found
+
+
+def test_rule_is_a_test_for_each_row_and_named_by_it(write_plugin: Write, tmp_path: Path) -> None:
+    """Rows of a kind, variants numbered; rules without rows are not collected, others stay."""
+    package = write_plugin("cells", MANY_ROWS, loss=MANY_LOSSES, hook=HOOK)
+
+    found = collected(run_pytest(tmp_path, package, "--collect-only").stdout)
+
+    losses = ["EdgeLoss-1", "EdgeLoss-2", "SquareLoss"]
+    assert found["test_loss_when_given_pixel_weights_takes_them"] == losses
+    assert found["test_hook_is_mmengines_with_a_priority"] == ["Counter"]
+    rows = ["loss-EdgeLoss", "loss-SquareLoss", "hook-Counter"]
+    assert sorted(found["test_types_resolve_in_mmengine"]) == sorted(rows)
+    assert found["test_manifest_holds"] == []
+    assert found["test_of_the_author"] == []
+    assert found["test_loss_when_in_bfloat16_stays_finite"] == []
+    absent = ("dataset", "metric", "transform", "prepare", "sample", "weights", "mask_head")
+    assert [name for name in found if any(word in name for word in absent)] == [
+        "test_loss_when_given_pixel_weights_takes_them"
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["", '[[dataset]]\nname = "C"\ntask = "detection"\n', "[[los]]\n", "[[loss]]\nname = 3\n"],
+    ids=["no rows", "an unknown task", "an unknown kind", "a broken row"],
+)
+def test_plugin_without_usable_rows_shows_no_empty_test(
+    write_plugin: Write, tmp_path: Path, rows: str
+) -> None:
+    """What is left is about the whole plugin, and of no test the parameters are empty."""
+    package = write_plugin("cells", rows)
+    test = AUTHOR.split("    settings")[0]
+
+    done = run_pytest(tmp_path, package, "--collect-only", test=test)
+
+    found = collected(done.stdout)
+    assert "NOTSET" not in done.stdout
+    assert "test_manifest_holds" in found
+    assert [name for name in found if "loss" in name or "hook" in name or "types" in name] == []
+
+
+@pytest.mark.mm
+@pytest.mark.slow
+def test_fault_of_one_row_fails_the_test_of_that_row_alone(
+    write_plugin: Write, tmp_path: Path
+) -> None:
+    """The author reads the name of the row; the other rows pass."""
+    package = write_plugin("cells", MANY_ROWS, loss=MANY_LOSSES, hook=HOOK)
+
+    done = run_pytest(tmp_path, package, "-k", "beside_cross_entropy", "-rA")
+
+    rule = "test_loss_in_mmseg_head_trains_beside_cross_entropy"
+    verdicts = re.findall(rf"^(PASSED|FAILED) .*::{rule}\[(.*?)\]", done.stdout, re.MULTILINE)
+    assert sorted(verdicts) == [
+        ("FAILED", "SquareLoss"),
+        ("PASSED", "EdgeLoss-1"),
+        ("PASSED", "EdgeLoss-2"),
+    ]
+    assert "mmengine trains on names with 'loss', not 'square'" in done.stdout

@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo import interfaces
 from zoo.catalog import Found, PluginRecord
@@ -15,10 +15,27 @@ from zoo.errors import ManifestError
 from zoo.loading import load_target
 from zoo.manifest.discovery import ENTRY_POINT_GROUP
 from zoo.manifest.kinds import KINDS
-from zoo.manifest.rows import Contribution, DatasetRow, Manifest, Option
+from zoo.manifest.rows import Contribution, DatasetRow, Manifest, Option, WeightsRow
 from zoo.weights import find_weights_file, local_files
 
-__all__ = ["check_members", "check_pyproject", "check_targets", "check_weights"]
+__all__ = [
+    "Target",
+    "check_members",
+    "check_pyproject",
+    "check_target",
+    "check_targets",
+    "check_weights",
+    "check_weights_row",
+    "targets_of",
+]
+
+
+class Target(NamedTuple):
+    """What a row of a manifest names to be imported, and the Protocol that it has to fit."""
+
+    row: Contribution
+    target: str
+    protocol: str
 
 
 def check_pyproject(manifest: Manifest) -> None:
@@ -70,14 +87,30 @@ def check_targets(record: PluginRecord) -> None:
         ManifestError: A target lacks what the Protocol demands.
         PluginError: The plugin cannot be used at all.
     """
-    manifest = record.checked()
-    for row, target, protocol in _targets(manifest):
-        found = load_target(record, target)
-        if protocol in _FUNCTIONS:
-            names = tuple(option.name.replace("-", "_") for option in _options(row, protocol))
-            _check_keywords(manifest, target, found, protocol, names)
-        else:
-            check_members(manifest, target, found, protocol)
+    for target in targets_of(record.checked()):
+        check_target(record, target)
+
+
+def check_target(record: PluginRecord, target: Target) -> None:
+    """Check that one target can be imported and fits its kind's Protocol.
+
+    Args:
+        record: A plugin of the catalog.
+        target: One of its manifest.
+
+    Raises:
+        LoadError: Importing it fails.
+        ManifestError: It lacks what the Protocol demands.
+        PluginError: The plugin cannot be used at all.
+    """
+    manifest, protocol = record.checked(), target.protocol
+    found = load_target(record, target.target)
+    if protocol in _FUNCTIONS:
+        options = _options(target.row, protocol)
+        names = tuple(option.name.replace("-", "_") for option in options)
+        _check_keywords(manifest, target.target, found, protocol, names)
+    else:
+        check_members(manifest, target.target, found, protocol)
 
 
 def check_weights(record: PluginRecord) -> None:
@@ -92,10 +125,25 @@ def check_weights(record: PluginRecord) -> None:
         PluginError: The plugin cannot be used at all.
     """
     for row in record.checked().weights:
-        found = Found(record, row)
-        is_packaged = any(url.startswith("package:") for url in row.urls)
-        if is_packaged or next(local_files(found), None) is not None:
-            find_weights_file(found)
+        check_weights_row(record, row)
+
+
+def check_weights_row(record: PluginRecord, row: WeightsRow) -> None:
+    """Check that one row of weights promises what its file is, if that is on this machine.
+
+    Args:
+        record: A plugin of the catalog.
+        row: One of its manifest.
+
+    Raises:
+        DownloadError: A file that the row names inside the package is missing or another one.
+        ManifestError: The row says otherwise than the record in its file.
+        PluginError: The plugin cannot be used at all.
+    """
+    found = Found(record, row)
+    is_packaged = any(url.startswith("package:") for url in row.urls)
+    if is_packaged or next(local_files(found), None) is not None:
+        find_weights_file(found)
 
 
 def check_members(manifest: Manifest, target: str, found: object, protocol: str) -> None:
@@ -122,16 +170,17 @@ def check_members(manifest: Manifest, target: str, found: object, protocol: str)
         _fail(manifest, target, f"it lacks {', '.join(missing)}", f"what interfaces.{protocol} has")
 
 
-def _targets(manifest: Manifest) -> Iterator[tuple[Contribution, str, str]]:
+def targets_of(manifest: Manifest) -> Iterator[Target]:
+    """Yield every target that a manifest names: of its contributions, and of its data sets."""
     for row in manifest.contributions:
-        yield row, row.target, KINDS[row.kind].protocol
+        yield Target(row, row.target, KINDS[row.kind].protocol)
         if isinstance(row, DatasetRow):
             if row.prepare is not None:
-                yield row, row.prepare, "PrepareTarget"
+                yield Target(row, row.prepare, "PrepareTarget")
             if row.init is not None:
-                yield row, row.init, "InitTarget"
+                yield Target(row, row.init, "InitTarget")
             if row.sample is not None:
-                yield row, row.sample, "SampleTarget"
+                yield Target(row, row.sample, "SampleTarget")
 
 
 def _options(row: Contribution, protocol: str) -> tuple[Option, ...]:

@@ -18,31 +18,24 @@ from zoo.errors import ManifestError
 from zoo.loading import load_target
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.reading import MANIFEST_NAME, read_manifest
-from zoo.manifest.rows import Contribution
-from zoo.testing.checks import check_pyproject, check_targets, check_weights
+from zoo.manifest.rows import Contribution, WeightsRow
+from zoo.testing.checks import Target, check_pyproject, check_target, check_weights_row
 from zoo.testing.datasets import DatasetChecks
 from zoo.testing.hooks import HookChecks
 from zoo.testing.losses import LossChecks
 from zoo.testing.metrics import MetricChecks
+from zoo.testing.rows import rows_of_rule
 from zoo.testing.transforms import TransformChecks
 
 __all__ = ["PluginConformance"]
-
-_CHECKS_OF_KIND = {
-    "dataset": DatasetChecks,
-    "hook": HookChecks,
-    "loss": LossChecks,
-    "metric": MetricChecks,
-    "transform": TransformChecks,
-}
 
 
 class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, TransformChecks):
     """Checks that every plugin must pass; inherit, set ``plugin``, and pytest runs them.
 
-    Checks of kinds that the manifest does not have are left out. What cannot be guessed is given
-    by the attributes below, and by overriding ``make_fake_data``, ``make_results`` and
-    ``make_predictions``.
+    Each rule is one test for each row that it is about, named by the row; rules without a row are
+    not collected. What cannot be guessed is given by the attributes below, and by overriding
+    ``make_fake_data``, ``make_results`` and ``make_predictions``.
 
     Attributes:
         plugin: The plugin's name. Its package lies beside the folder of the test, or is
@@ -64,15 +57,26 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         super().__init_subclass__(**kwargs)
         if "plugin" not in vars(cls):
             return
-        path = _find_manifest(cls)
-        try:
-            kinds = {row.kind for row in read_manifest(path).contributions}
-        except ManifestError:
-            kinds = set()  # test_manifest_holds tells
-        for kind, checks in _CHECKS_OF_KIND.items():
-            for name in vars(checks):
-                if name.startswith("test_") and kind not in kinds and name not in vars(cls):
-                    setattr(cls, name, None)
+        subject = cls()
+        for name in dir(cls):
+            rule = getattr(cls, name)
+            if _is_of_the_kit(rule) and any(
+                not rows for rows in rows_of_rule(subject, rule).values()
+            ):
+                # Not collected: a test of no row would pass, and show nothing.
+                setattr(cls, name, None)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Make each rule of the kit a test for each of its rows, named by the row.
+
+        Args:
+            metafunc: Of a test, a rule or one that the author added.
+        """
+        if not _is_of_the_kit(metafunc.function):
+            return
+        for argument, rows in rows_of_rule(self, metafunc.function).items():
+            params = [pytest.param(value, id=name) for name, value in rows]
+            metafunc.parametrize(argument, params)
 
     @pytest.fixture(autouse=True)
     def _in_the_catalog(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -129,9 +133,9 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         """Version and entry point are the same in both files."""
         check_pyproject(read_manifest(self.manifest_path))
 
-    def test_weights_rows_agree_with_their_files(self) -> None:
+    def test_weights_rows_agree_with_their_files(self, each_weights: WeightsRow) -> None:
         """A file that a row names inside the package is there, and says what the row says."""
-        check_weights(self.record())
+        check_weights_row(self.record(), each_weights)
 
     def test_requirements_are_met(self) -> None:
         """The catalog finds the plugin, and nothing that it requires is missing."""
@@ -141,9 +145,9 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
 
         check_requirements(manifest.requires, plugin=self.plugin, manifest=manifest.path)
 
-    def test_targets_fit_their_protocols(self) -> None:
+    def test_targets_fit_their_protocols(self, each_target: Target) -> None:
         """Every target can be imported, and has what ``zoo.interfaces`` demands."""
-        check_targets(self.record())
+        check_target(self.record(), each_target)
 
     def test_package_when_imported_brings_zoo_and_nothing_heavy(self) -> None:
         """Spawned workers import the package first: it installs zoo's finder, cheaply."""
@@ -157,14 +161,19 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
 
         assert run.stdout.split() == ["True", "False"], run.stderr
 
-    def test_types_resolve_in_mmengine(self) -> None:
+    def test_types_resolve_in_mmengine(self, each_contribution: Contribution) -> None:
         """``zoo.<plugin>.<Name>`` gives the target itself, from mmengine's root registry."""
         root = pytest.importorskip("mmengine.registry")
+        registry = getattr(root, KINDS[each_contribution.kind].registry)
 
-        for row in self.record().checked().contributions:
-            registry = getattr(root, KINDS[row.kind].registry)
+        found = registry.get(self.type_of(each_contribution))
 
-            assert registry.get(self.type_of(row)) is load_target(self.record(), row.target)
+        assert found is load_target(self.record(), each_contribution.target)
+
+
+def _is_of_the_kit(rule: object) -> bool:
+    is_test = getattr(rule, "__name__", "").startswith("test_")
+    return is_test and getattr(rule, "__module__", "").startswith("zoo.testing.")
 
 
 def _find_manifest(cls: type[PluginConformance]) -> Path:

@@ -61,138 +61,127 @@ class DatasetChecks(Subject):
         mark_sample(folder, Synthetic(self.record().name, "0", "MIT", seed=0))
         return folder
 
-    def test_sample_when_seeded_alike_is_equal_to_the_byte(self, tmp_path: Path) -> None:
+    def test_sample_when_seeded_alike_is_equal_to_the_byte(
+        self, each_sample: DatasetRow, tmp_path: Path
+    ) -> None:
         """A seed is a data set: equal seeds equal bytes, another seed other pictures."""
-        for row in self._datasets():
-            if row.sample is None:
-                continue
-            write_sample: Any = load_target(self.record(), row.sample)
-            digests = []
-            for number, seed in enumerate((0, 0, 1)):
-                folder = tmp_path / f"{row.name}_{number}"
-                write_sample(folder, seed=seed, count=2)
-                digests.append(_digests(folder))
+        row = each_sample
+        write_sample: Any = load_target(self.record(), row.sample)
+        digests = []
+        for number, seed in enumerate((0, 0, 1)):
+            folder = tmp_path / f"{row.name}_{number}"
+            write_sample(folder, seed=seed, count=2)
+            digests.append(_digests(folder))
 
-            assert digests[0] == digests[1], row.name
-            assert sorted(digests[0].values()) != sorted(digests[2].values()), row.name
+        assert digests[0] == digests[1], row.name
+        assert sorted(digests[0].values()) != sorted(digests[2].values()), row.name
 
     def test_prepare_writes_a_folder_that_holds(
-        self, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         """``zoo data check`` finds nothing, and the row's facts are those of dataset.json."""
         from zoo.data import check_prepared, read_prepared
 
-        for row in self._prepared_rows():
-            source, out = self._folders(row, tmp_path_factory)
-            prepared = read_prepared(out)
+        row = _usable(each_prepared)
+        source, out = self._folders(row, tmp_path_factory)
+        prepared = read_prepared(out)
 
-            assert check_prepared(out) == []
-            if (
-                source / MARK_NAME
-            ).is_file():  # else a model of it would be published as of real data
-                assert prepared.synthetic is not None, "prepare loses the mark of a sample"
-            assert prepared.type == self.type_of(row)
-            assert (prepared.task, prepared.labels) == (row.task, row.labels)
-            assert row.classes in ("from data", tuple(prepared.classes))
-            assert len(prepared.classes) == len(prepared.palette)
-            assert sum(split.count for split in prepared.splits.values()) > 0
+        assert check_prepared(out) == []
+        if (source / MARK_NAME).is_file():
+            # Else a model of it would be published as of real data.
+            assert prepared.synthetic is not None, "prepare loses the mark of a sample"
+        assert prepared.type == self.type_of(row)
+        assert (prepared.task, prepared.labels) == (row.task, row.labels)
+        assert row.classes in ("from data", tuple(prepared.classes))
+        assert len(prepared.classes) == len(prepared.palette)
+        assert sum(split.count for split in prepared.splits.values()) > 0
 
     def test_prepare_when_run_again_changes_nothing(
-        self, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         """Neither the prepared folder nor the source, not even a time stamp."""
-        for row in self._prepared_rows():
-            source, out = self._folders(row, tmp_path_factory)
-            before = [_digests(source), _digests(out), _times(out)]
+        row = _usable(each_prepared)
+        source, out = self._folders(row, tmp_path_factory)
+        before = [_digests(source), _digests(out), _times(out)]
 
-            self._prepare(row, source, out)
+        self._prepare(row, source, out)
 
-            assert [_digests(source), _digests(out), _times(out)] == before, row.name
+        assert [_digests(source), _digests(out), _times(out)] == before, row.name
 
     def test_prepare_elsewhere_writes_equal_files(
-        self, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         """Preparing is a function of its source and options alone."""
-        for row in self._prepared_rows():
-            source, out = self._folders(row, tmp_path_factory)
-            other = tmp_path_factory.mktemp("again") / "prepared"
+        row = _usable(each_prepared)
+        source, out = self._folders(row, tmp_path_factory)
+        other = tmp_path_factory.mktemp("again") / "prepared"
 
-            self._prepare(row, source, other)
+        self._prepare(row, source, other)
 
-            assert _digests(other) == _digests(out), row.name
+        assert _digests(other) == _digests(out), row.name
 
     def test_dataset_yields_what_heads_expect(
-        self, tmp_path_factory: pytest.TempPathFactory
+        self, each_semantic: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         """uint8 image ``(3, H, W)``, int64 ids ``(1, H, W)`` in range, and the paths."""
         import torch
 
-        for row in self._prepared_rows("semantic"):
-            dataset = self._build(row, tmp_path_factory)
-            classes = len(dataset.metainfo["classes"])
+        row = _usable(each_semantic)
+        dataset = self._build(row, tmp_path_factory)
+        classes = len(dataset.metainfo["classes"])
 
-            assert len(dataset) > 0, row.name
-            for item in (dataset[index] for index in range(min(3, len(dataset)))):
-                image, sample = item["inputs"], item["data_samples"]
-                labels = sample.gt_sem_seg.data
-                ids = set(labels.unique().tolist())
-                assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
-                assert labels.dtype == torch.int64, row.name
-                assert labels.shape == (1, *image.shape[1:]), row.name
-                assert ids <= {*range(classes), 255}, row.name
-                assert {"img_path", "ori_shape", "img_shape"} <= set(sample.metainfo), row.name
+        assert len(dataset) > 0, row.name
+        for item in (dataset[index] for index in range(min(3, len(dataset)))):
+            image, sample = item["inputs"], item["data_samples"]
+            labels = sample.gt_sem_seg.data
+            ids = set(labels.unique().tolist())
+            assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
+            assert labels.dtype == torch.int64, row.name
+            assert labels.shape == (1, *image.shape[1:]), row.name
+            assert ids <= {*range(classes), 255}, row.name
+            assert {"img_path", "ori_shape", "img_shape"} <= set(sample.metainfo), row.name
 
     def test_dataset_of_instances_yields_what_heads_expect(
-        self, tmp_path_factory: pytest.TempPathFactory
+        self, each_instance: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         """Boxes ``(K, 4)`` inside the image, int64 labels in range, and a mask for each."""
         import torch
 
-        for row in self._prepared_rows("instance"):
-            dataset = self._build(row, tmp_path_factory)
-            classes = len(dataset.metainfo["classes"])
+        row = _usable(each_instance)
+        dataset = self._build(row, tmp_path_factory)
+        classes = len(dataset.metainfo["classes"])
 
-            assert len(dataset) > 0, row.name
-            for item in (dataset[index] for index in range(min(3, len(dataset)))):
-                image, found = item["inputs"], item["data_samples"].gt_instances
-                height, width = image.shape[1:]
-                boxes = found.bboxes.tensor
-                assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
-                assert boxes.shape == (len(found), 4), row.name
-                assert (boxes[:, 2:] > boxes[:, :2]).all(), row.name
-                assert (boxes >= 0).all(), row.name
-                assert (boxes <= torch.tensor([width, height] * 2)).all(), row.name
-                assert found.labels.dtype == torch.int64, row.name
-                assert set(found.labels.tolist()) <= set(range(classes)), row.name
-                assert found.masks.masks.shape == (len(found), height, width), row.name
-                assert found.masks.masks.any(axis=(1, 2)).all(), row.name
-                metainfo = set(item["data_samples"].metainfo)
-                assert {"img_path", "ori_shape", "img_shape"} <= metainfo, row.name
+        assert len(dataset) > 0, row.name
+        for item in (dataset[index] for index in range(min(3, len(dataset)))):
+            image, found = item["inputs"], item["data_samples"].gt_instances
+            height, width = image.shape[1:]
+            boxes = found.bboxes.tensor
+            assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
+            assert boxes.shape == (len(found), 4), row.name
+            assert (boxes[:, 2:] > boxes[:, :2]).all(), row.name
+            assert (boxes >= 0).all(), row.name
+            assert (boxes <= torch.tensor([width, height] * 2)).all(), row.name
+            assert found.labels.dtype == torch.int64, row.name
+            assert set(found.labels.tolist()) <= set(range(classes)), row.name
+            assert found.masks.masks.shape == (len(found), height, width), row.name
+            assert found.masks.masks.any(axis=(1, 2)).all(), row.name
+            metainfo = set(item["data_samples"].metainfo)
+            assert {"img_path", "ori_shape", "img_shape"} <= metainfo, row.name
 
     def test_dataset_in_spawned_workers_yields_the_same(
-        self, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         """Workers that import everything anew load the items of the main process."""
         from torch.utils.data import DataLoader
 
-        for row in self._prepared_rows():
-            dataset = self._build(row, tmp_path_factory)
-            loader: Any = DataLoader(
-                dataset, num_workers=1, multiprocessing_context="spawn", collate_fn=_first
-            )
+        row = _usable(each_prepared)
+        dataset = self._build(row, tmp_path_factory)
+        loader: Any = DataLoader(
+            dataset, num_workers=1, multiprocessing_context="spawn", collate_fn=_first
+        )
 
-            for index, item in enumerate(loader):
-                assert (item["inputs"] == dataset[index]["inputs"]).all(), row.name
-
-    def _datasets(self) -> list[DatasetRow]:
-        return [row for row in self.rows_of("dataset") if isinstance(row, DatasetRow)]
-
-    def _prepared_rows(self, *tasks: str) -> list[DatasetRow]:
-        rows = [row for row in self._datasets() if row.prepare]
-        rows = [row for row in rows if row.task in (tasks or _SCOPES)]
-        for row in rows:
-            pytest.importorskip(_SCOPES[row.task])
-        return rows
+        for index, item in enumerate(loader):
+            assert (item["inputs"] == dataset[index]["inputs"]).all(), row.name
 
     def _folders(
         self, row: DatasetRow, tmp_path_factory: pytest.TempPathFactory
@@ -230,6 +219,12 @@ class DatasetChecks(Subject):
         }
         with DefaultScope.overwrite_default_scope(_SCOPES[row.task]):
             return DATASETS.build(config)
+
+
+def _usable(row: DatasetRow) -> DatasetRow:
+    """Return a row whose task's stack is installed, and skip where it is missing."""
+    pytest.importorskip(_SCOPES[row.task])
+    return row
 
 
 def _first(items: list[Any]) -> Any:

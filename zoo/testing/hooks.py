@@ -17,48 +17,42 @@ __all__ = ["HookChecks"]
 class HookChecks(Subject):
     """Checks of ``[[hook]]`` rows."""
 
-    def test_hook_is_mmengines_with_a_priority(self) -> None:
+    def test_hook_is_mmengines_with_a_priority(self, each_hook: dict[str, Any]) -> None:
         """The runner takes only subclasses of its ``Hook``, and orders them by ``priority``."""
-        for row, hook in self._hooks():
-            from mmengine.hooks import Hook
-            from mmengine.runner import get_priority
+        hook = _build(each_hook)
+        from mmengine.hooks import Hook
+        from mmengine.runner import get_priority
 
-            assert isinstance(hook, Hook), row
-            assert 0 <= get_priority(hook.priority) <= 100, row
+        assert isinstance(hook, Hook), each_hook
+        assert 0 <= get_priority(hook.priority) <= 100, each_hook
 
-    def test_hook_takes_the_arguments_of_each_point(self) -> None:
+    def test_hook_takes_the_arguments_of_each_point(self, each_hook: dict[str, Any]) -> None:
         """An overridden method can be called with all that the runner passes to that point."""
-        for row, hook in self._hooks():
-            from mmengine.hooks import Hook
+        hook = _build(each_hook)
+        from mmengine.hooks import Hook
 
-            points = ["before_save_checkpoint", "after_load_checkpoint", *Hook.stages]
-            for point in points:
-                passed = list(inspect.signature(getattr(Hook, point)).parameters)[2:]
-                method = inspect.signature(getattr(hook, point))
-                try:
-                    method.bind(None, **dict.fromkeys(passed))
-                except TypeError as error:
-                    pytest.fail(f"{row}.{point} cannot take {passed}: {error}")
+        for point in ("before_save_checkpoint", "after_load_checkpoint", *Hook.stages):
+            passed = list(inspect.signature(getattr(Hook, point)).parameters)[2:]
+            method = inspect.signature(getattr(hook, point))
+            try:
+                method.bind(None, **dict.fromkeys(passed))
+            except TypeError as error:
+                pytest.fail(f"{each_hook['type']}.{point} cannot take {passed}: {error}")
 
-    def test_hook_in_a_run_lets_training_and_validation_end(self, tmp_path: Path) -> None:
+    def test_hook_in_a_run_lets_training_and_validation_end(
+        self, each_hook: dict[str, Any], tmp_path: Path
+    ) -> None:
         """Two epochs with validation, as ``custom_hooks`` of a config, pass with the hook."""
         pytest.importorskip("mmengine")
-        for row in self.rows_of("hook"):
-            for number, config in enumerate(self.variants_of(row)):
-                folder = tmp_path / f"{row.name}_{number}"
-                runner = _runner(folder, config, f"{self.plugin}_{row.name}_{number}")
+        runner = _runner(tmp_path, each_hook, f"{each_hook['type']}_{tmp_path.name}")
 
-                runner.train()
+        runner.train()
 
-                assert runner.epoch == 2, config
+        assert runner.epoch == 2, each_hook
 
-    def _hooks(self) -> list[tuple[str, Any]]:
-        registry = pytest.importorskip("mmengine.registry")
-        return [
-            (row.name, registry.HOOKS.build(config))
-            for row in self.rows_of("hook")
-            for config in self.variants_of(row)
-        ]
+
+def _build(config: dict[str, Any]) -> Any:
+    return pytest.importorskip("mmengine.registry").HOOKS.build(config)
 
 
 def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:

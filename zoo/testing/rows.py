@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rows of a plugin each rule is tested on: one test for a rule and a row.
+
+A rule of the kit names its row by the name of an argument, such as ``each_hook``. What there is of
+that name in the manifest is listed here, before anything of the plugin is imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from zoo.errors import ManifestError
+from zoo.manifest.rows import DatasetRow
+from zoo.testing.checks import targets_of
+from zoo.testing.subject import Subject
+
+__all__ = ["cases_of", "rows_of_rule"]
+
+# A name to show, and what the test gets.
+_Row = tuple[str, Any]
+
+
+def rows_of_rule(subject: Subject, rule: Callable[..., None]) -> dict[str, list[_Row]]:
+    """Return the argument of a rule that stands for a row, with ``(name, row)`` of each.
+
+    Args:
+        subject: The plugin under test.
+        rule: A test of the kit; empty for one that is of the whole plugin.
+    """
+    names = [name for name in inspect.signature(rule).parameters if name in _LISTS]
+    try:
+        return {name: _numbered(list(_LISTS[name](subject))) for name in names}
+    except ManifestError:
+        return {name: [] for name in names}  # test_manifest_holds tells
+
+
+def cases_of(subject: Subject, rule: Callable[..., None]) -> list[tuple[str, dict[str, Any]]]:
+    """Return ``(name of the row, arguments)`` of each test that a rule is.
+
+    Args:
+        subject: The plugin under test.
+        rule: A test of the kit; one that is of the whole plugin has one case, without a name.
+    """
+    rows = rows_of_rule(subject, rule)
+    if not rows:
+        return [("", {})]
+    ((argument, values),) = rows.items()
+    return [(name, {argument: value}) for name, value in values]
+
+
+def _numbered(rows: list[_Row]) -> list[_Row]:
+    """Return the rows, those of equal names numbered, as variants of one row are."""
+    names = [name for name, _ in rows]
+    return [
+        (name if names.count(name) == 1 else f"{name}-{names[: place + 1].count(name)}", value)
+        for place, (name, value) in enumerate(rows)
+    ]
+
+
+def _contributions(subject: Subject) -> Iterator[_Row]:
+    for row in subject.record().checked().contributions:
+        yield f"{row.kind}-{row.name}", row
+
+
+def _targets(subject: Subject) -> Iterator[_Row]:
+    for found in targets_of(subject.record().checked()):
+        yield f"{found.row.kind}-{found.row.name}-{found.target.rpartition(':')[2]}", found
+
+
+def _weights(subject: Subject) -> Iterator[_Row]:
+    for row in subject.record().checked().weights:
+        yield row.name, row
+
+
+def _configs(kind: str) -> Callable[[Subject], Iterator[_Row]]:
+    def configs(subject: Subject) -> Iterator[_Row]:
+        for row in subject.rows_of(kind):
+            for config in subject.variants_of(row):
+                yield row.name, config
+
+    return configs
+
+
+def _head_losses(subject: Subject) -> Iterator[_Row]:
+    for row in subject.rows_of("loss"):
+        if row.name in subject.settings or row.name not in subject.mask_settings:
+            for config in subject.variants_of(row):
+                yield row.name, config
+
+
+def _mask_losses(subject: Subject) -> Iterator[_Row]:
+    for row in subject.rows_of("loss"):
+        for settings in subject.mask_settings.get(row.name, ()):
+            yield row.name, {"type": subject.type_of(row), **settings}
+
+
+def _datasets(*tasks: str, part: str) -> Callable[[Subject], Iterator[_Row]]:
+    def datasets(subject: Subject) -> Iterator[_Row]:
+        for row in subject.rows_of("dataset"):
+            if isinstance(row, DatasetRow) and row.task in tasks and getattr(row, part):
+                yield row.name, row
+
+    return datasets
+
+
+_LISTS: dict[str, Callable[[Subject], Iterator[_Row]]] = {
+    "each_contribution": _contributions,
+    "each_target": _targets,
+    "each_weights": _weights,
+    "each_hook": _configs("hook"),
+    "each_metric": _configs("metric"),
+    "each_transform": _configs("transform"),
+    "each_head_loss": _head_losses,
+    "each_mask_loss": _mask_losses,
+    "each_sample": _datasets("semantic", "instance", part="sample"),
+    "each_prepared": _datasets("semantic", "instance", part="prepare"),
+    "each_semantic": _datasets("semantic", part="prepare"),
+    "each_instance": _datasets("instance", part="prepare"),
+}

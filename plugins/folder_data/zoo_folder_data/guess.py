@@ -30,6 +30,8 @@ _MOST_CLASSES = 254
 _LEAST_INNER = 0.05
 _LEAST_PEAK_SHARE = 0.9
 _MOST_THIN_SHARE = 0.5
+_MOST_THIN = 24  # values that fill no region: more are no classes
+_LEAST_END = 0.01
 _NEAR = 24  # of 255: further apart than what JPEG adds to a region
 _LEAST_BLENDS = 8
 
@@ -83,7 +85,8 @@ def guess_classes(survey: Survey) -> Guess | None:
         share = sum(judged.pixels[key] for key in thin) / judged.total_px
         own = [_find_own_color(survey, key) for key in peaks] if coarse else peaks
         return _part(survey, sorted(own), share)
-    if len(survey.pixels) > _MOST_CLASSES:
+    fills_none = len(thin) > _MOST_THIN and len(thin) > _MOST_THIN_SHARE * len(judged.pixels)
+    if len(survey.pixels) > _MOST_CLASSES or fills_none:
         return None
     return _take_all(survey)
 
@@ -122,9 +125,16 @@ def _find_peaks(survey: Survey, solid: Sequence[int], least: int) -> list[int]:
         if not peaks or _distances(survey, key, peaks).min() >= least:
             peaks.append(key)
     if len(peaks) == 1 and not survey.by_color:  # thin lines, as of vessels, have no inner pixels
-        far = [key for key in survey.pixels if _distances(survey, key, peaks).min() >= 2 * _NEAR]
-        peaks += sorted(far, key=lambda key: (-survey.pixels[key], key))[:1]
+        peaks += _find_end(survey, peaks[0])
     return peaks
+
+
+def _find_end(survey: Survey, peak: int) -> list[int]:
+    """Return the grey value furthest from a peak, but for a few pixels; none if all are near."""
+    keys = sorted(survey.pixels, key=lambda key: -abs(key - peak))
+    far = [key for key in keys if abs(key - peak) >= 2 * _NEAR * _scale(survey)]
+    counts = np.cumsum([survey.pixels[key] for key in far])
+    return [far[int(np.argmax(counts >= _LEAST_END * counts[-1]))]] if far else []
 
 
 def _is_blurred(

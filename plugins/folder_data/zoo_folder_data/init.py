@@ -132,10 +132,10 @@ def places_of_names(source: Source, layout: Layout, mask_suffix: str) -> list[st
 
 
 def no_masks(source: Source, layout: Layout) -> DataError:
-    """Return the error for masks whose values are as many as those of photographs."""
+    """Return the error for masks whose values fill no regions."""
     message = (
-        f"cannot tell the classes: the files in {layout.masks or '.'!r} hold hundreds of values, "
-        "as photographs do, expected regions of a few values or colours."
+        f"cannot tell the classes: the files in {layout.masks or '.'!r} hold many values that fill "
+        "no regions, as photographs do, expected regions of a few values or colours."
     )
     hint = "name the folder of the masks with --masks, or export masks of one value for each class."
     return DataError(message, path=source.where(layout.masks), hint=hint)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOLE = "\N{HORIZONTAL ELLIPSIS}"
 """What stands for a value that is filled in when the error is raised."""
+
+
+_COMMAND = re.compile(r"(?<![\w.-])zoo (?:(?:data|cache|config|plugin) [a-z]+|[a-z]+)(?= )")
+# An option, a word in capitals, a file of such a name, or a value that is filled in.
+_WORD = re.compile(
+    rf"--[a-z][a-z-]*|[A-Z][A-Z_,]*(?:\.[a-z]+)?|{HOLE}|[a-z]+_[a-z_]+|semantic|instance"
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,30 @@ def read_hints() -> list[Hint]:
     files = [*ROOT.glob("zoo/**/*.py"), *ROOT.glob("plugins/*/zoo_*/**/*.py")]
     found = {hint for file in sorted(files) for hint in _read(file)}
     return sorted(found, key=lambda hint: hint.place)
+
+
+def command_lines(text: str) -> list[str]:
+    """Return the command lines of zoo in a hint that can be typed once its words in capitals are.
+
+    A command that is only mentioned, as in ``run `zoo data prepare` again``, is none.
+
+    Example:
+        >>> command_lines("measure this one: zoo test CONFIG CHECKPOINT --out FILE.json.")
+        ['zoo test CONFIG CHECKPOINT --out FILE.json']
+    """
+    found = []
+    for match in _COMMAND.finditer(text):
+        words = match[0].split()
+        for word in text[match.end() :].split():
+            bare = word.strip("`'\"").rstrip(".,;:`'")
+            if not _WORD.fullmatch(bare):
+                break
+            words.append(bare)
+            if bare != word.lstrip("`'\""):  # a stop, or the end of a quotation
+                break
+        if len(words) > len(match[0].split()):
+            found.append(" ".join(words))
+    return found
 
 
 def _read(file: Path) -> Iterator[Hint]:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 
 import click
-from hint_inventory import HOLE, ROOT, Hint, read_hints
+from hint_inventory import HOLE, ROOT, Hint, command_lines, read_hints
 
 from zoo.cli import main
 
@@ -88,6 +88,35 @@ def test_commands_that_hints_name_exist() -> None:
     assert len(named) > 8
 
     assert _unknown(_COMMAND, {*_commands(), "and"}) == []  # upgrade zoo and OpenMMLab
+
+
+def test_command_lines_of_hints_take_what_they_show() -> None:
+    """Every option belongs to the very command, and what a hint tells to type parses as a whole."""
+    commands = _commands()
+    told, bad = 0, []
+    for hint in HINTS:
+        for line in command_lines(hint.text):
+            fitting = [name for name in commands if f"{line} ".startswith(f"zoo {name} ")]
+            name = max(fitting, key=len)
+            words = line.removeprefix(f"zoo {name}").split()
+            taken = {opt for each in commands[name].params for opt in each.opts}
+            if not {word for word in words if word.startswith("--")} <= taken:
+                bad.append((hint, line, "has no such option"))
+            # What stands alone or behind a colon is for typing; the rest is mentioned.
+            if re.search(rf"(^|: )`?{re.escape(line)}", hint.text):
+                told += 1
+                bad += [(hint, line, error) for error in _errors_of(commands[name], words)]
+
+    assert told > 10
+    assert bad == []
+
+
+def _errors_of(command: click.Command, words: list[str]) -> list[str]:
+    try:
+        with command.make_context("zoo", [word.replace(HOLE, "test") for word in words]):
+            return []
+    except click.UsageError as error:
+        return [error.format_message()]
 
 
 def test_types_that_hints_name_exist() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from weights_rows import weights_row
 
 from zoo.cli import main
 
@@ -20,6 +21,7 @@ _STEPS = 4  # hints one after another, at most
 _QUOTED = re.compile(r"'([^']+)'")
 _SETTING = re.compile(r"(?<![\w.])((?:[a-z]\w*\.)+\w+)=([^\s,;]+?)[,;.]?(?=\s|$)")
 _OPTION = re.compile(r"(--[a-z][a-z-]*)(?:[ =]([^\s;]+?)[,;.]?(?=\s|$))?")
+_FLAGS = ("--amp", "--offline", "--tta", "--tiles", "--show")
 _WORDS = ("alone", "and", "as", "holds", "is", "out", "sets", "shows", "takes", "or", "to")
 
 
@@ -55,13 +57,16 @@ def _apply(hint: str, message: str, words: list[str], holes: dict[str, str]) -> 
     if near:
         asked = [name for name in _QUOTED.findall(message) if any(name in word for word in words)]
         return [word.replace(asked[-1], near[1]) for word in words]
-    left_out = re.match(r"leave (--[a-z-]+) out", hint)
+    left_out = re.match(r"leave (?:out )?(--[a-z-]+)", hint)
     if left_out:
-        return [word for word in words if word != left_out[1]]
+        return _without(words, left_out[1])
     variable = re.search(r"set (ZOO_\w+)=(\w+)", hint)
     if variable:
         os.environ[variable[1]] = variable[2]
         return words
+    pair = re.match(r"give (\S+\.py,\S+)\.$", hint)
+    if pair:
+        return [pair[1] if "," in word else word for word in words]
     given = re.match(r"give (CONFIG,\S+)\.$", hint)
     if given:
         model = given[1].replace("CONFIG", holes["CONFIG"])
@@ -69,10 +74,19 @@ def _apply(hint: str, message: str, words: list[str], holes: dict[str, str]) -> 
     settings = _SETTING.findall(hint)
     if settings and "--data DIR, or" not in hint:
         return _with_settings(words, [f"{key}={value}" for key, value in settings])
+    typed = re.search(r"(?:^|: )`?zoo ([^,;`]+)", hint)
+    if typed and " shows" not in typed[1]:
+        return [holes.get(word, word) for word in typed[1].rstrip(".").split()]
     listing = re.match(r"`?zoo ([a-z ]+?)(?:`| shows| --)", hint)
     if listing:
         return listing[1].split()
     return _with_option(words, hint, holes)
+
+
+def _without(words: list[str], option: str) -> list[str]:
+    at = words.index(option)
+    has_value = at + 1 < len(words) and not words[at + 1].startswith("--")
+    return [*words[:at], *words[at + 1 + (has_value and option not in _FLAGS) :]]
 
 
 def _with_settings(words: list[str], settings: list[str]) -> list[str]:
@@ -276,3 +290,92 @@ def test_hints_of_own_images_lead_to_a_file_of_classes(
     assert (own_images / "classes.toml").is_file()
     again = [*words, "--images", "img", "--masks", "annotations", "--mask-suffix", "_seg"]
     assert _follow(again, holes) == []
+
+
+@pytest.fixture
+def run_dir(train: Callable[..., int], holes: dict[str, str], squares_data: Path) -> Path:
+    """Train for one step, and say what of it a user would put for the words in capitals."""
+    assert train() == 0
+    holes |= {"WORK_DIR": "run", "CONFIG": "run/squares.py", "CHECKPOINT": "run/iter_1.pth"}
+    holes |= {"FILE.json": "measured.json", "IMAGE": str(next((squares_data / "images").iterdir()))}
+    return Path("run")
+
+
+@pytest.mark.usefixtures("plugins", "run_dir")
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["test", "CONFIG", "CHECKPOINT", "--tta"], 1),
+        (["test", "CONFIG", "CHECKPOINT", "--tiles"], 1),
+        (["test", "CONFIG", "CHECKPOINT", "--trust", "ab" * 32], 0),
+        (["test", "CHECKPOINT"], 1),
+        (["publish", "WORK_DIR", "--name", "n", "--out", "o"], 1),
+        (["publish", "WORK_DIR", "--name", "n", "--out", "o", "--metric", "zzz"], 1),
+        (["predict", "WORK_DIR", "IMAGE", "--out", "o", "--device", "cuda:9"], 1),
+        (["predict", "CHECKPOINT,CONFIG", "IMAGE", "--out", "o"], 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_hint_about_a_run_leads_on(holes: dict[str, str], words: list[str], count: int) -> None:
+    filled = [",".join(holes.get(part, part) for part in word.split(",")) for word in words]
+    if words[0] == "test":
+        filled += ["--data", holes["DIR"]]
+
+    assert len(_follow(filled, holes)) == count
+
+
+@pytest.fixture
+def far(write_plugin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a plugin whose weights a mirror has, which the user named."""
+    data = b"weights, as far as a digest can tell"
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "far.safetensors").write_bytes(data)
+    write_plugin("remote", weights_row("far", data))
+    path = os.environ["ZOO_PLUGIN_PATH"]
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{path}{os.pathsep}{tmp_path}")
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ZOO_MIRRORS", str(tmp_path / "mirror"))
+
+
+@pytest.mark.usefixtures("plugins", "far")
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["verify", "far"], 1),
+        (["verify", "fa"], 2),
+        (["download", "fa"], 1),
+        (["download", "fa", "--offline"], 1),
+        (["cache", "rm", "far"], 1),
+        (["list", "--plugin", "remot", "--metric", "dise"], 2),
+        (["info", "weights/fa"], 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_hint_about_weights_leads_to_their_file(
+    holes: dict[str, str], words: list[str], count: int
+) -> None:
+    """A name that is nearly right, then a file that is not here yet, or no longer."""
+    assert len(_follow(words, holes)) == count
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["data", "check", "gone"], 1),
+        (["data", "show", "gone", "--out", "sheet"], 1),
+        (["data", "sample", "squares", "--out", "s", "--size", "16"], 1),
+        (["data", "sample", "square", "--out", "s"], 1),
+        (["data", "prepare", "SquareDatase", "--source", "raw", "--out", "new"], 1),
+        (["data", "check", "raw"], 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_hint_about_data_leads_to_a_prepared_folder(
+    holes: dict[str, str], words: list[str], count: int
+) -> None:
+    sample = ["data", "sample", "squares", "--out", "raw"]
+    assert CliRunner().invoke(main, sample).exit_code == 0
+    holes |= {"NAME": "squares", "PATH": "raw", "DIR": "prepared"}
+
+    assert len(_follow(words, holes)) == count

@@ -69,7 +69,9 @@ def load_vgg16(encoder: VGG16Encoder, checkpoint: str | Path, *, prefix: str = "
     if _REMOTE.match(str(checkpoint)):
         message = f"cannot fetch pretrained weights {str(checkpoint)!r}: "
         message += "nothing is downloaded silently, expected a file."
-        raise ConfigError(message, where="init_cfg.checkpoint", hint="zoo train --pretrained FILE.")
+        raise ConfigError(
+            message, where="init_cfg.checkpoint", hint="zoo train CONFIG --pretrained FILE."
+        )
     path = Path(os.path.expanduser(checkpoint))
     if path.suffix.lower() in _KERAS_SUFFIXES:
         found = from_keras(_read_keras(path), encoder)

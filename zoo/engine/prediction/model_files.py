@@ -15,6 +15,7 @@ from zoo.files import expand_home
 
 __all__ = ["ModelFiles", "find_model_files", "is_weights_name"]
 
+_PAIR = "CONFIG,CHECKPOINT"
 _FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
 
 
@@ -71,8 +72,7 @@ def find_model_files(
         return _of_file(path)
     config, comma, checkpoint = spec.rpartition(",")
     if comma:
-        weights = Path(checkpoint.strip())
-        return ModelFiles(weights.stem, weights, config.strip())
+        return _of_pair(config.strip(), Path(checkpoint.strip()))
     if not is_weights_name(spec):
         message = f"cannot open the model {spec!r}: there is no such file or folder."
         raise CheckpointError(message, path=path, hint=f"give {_FORMS}.")
@@ -88,6 +88,14 @@ def is_weights_name(spec: str) -> bool:
     path = expand_home(spec)
     is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
     return not (is_path or os.path.isdir(path) or os.path.isfile(path))
+
+
+def _of_pair(config: str, checkpoint: Path) -> ModelFiles:
+    if Path(config).suffix in {".pth", ".pt", ".safetensors"} and checkpoint.suffix == ".py":
+        pair = f"{config},{checkpoint}"
+        message = f"cannot open the model {pair!r}: found the checkpoint first, expected {_PAIR}."
+        raise CheckpointError(message, path=config, hint=f"give {checkpoint},{config}.")
+    return ModelFiles(checkpoint.stem, checkpoint, config)
 
 
 def _in_work_dir(folder: Path) -> ModelFiles:

@@ -117,15 +117,7 @@ def test_weights_name_finds_the_verified_file_of_a_plugin(
     (package / "dim.safetensors").write_bytes(content)
     (package / "__init__.py").touch()
     digest = hashlib.sha256(content).hexdigest()
-    manifest = _DIM + weights_row(
-        "dim_small",
-        content,
-        config="bright",
-        urls=["package:dim.safetensors"],
-        parameters=1,
-        metrics=[{**METRIC, "value": 0.5, "protocol": "p"}],
-    )
-    (package / "zoo_plugin.toml").write_text(manifest)
+    (package / "zoo_plugin.toml").write_text(_dim("package:dim.safetensors", content))
     monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{bright_folder}{os.pathsep}{tmp_path}")
 
     assert level_of("dim_small") == 33.5
@@ -151,9 +143,7 @@ def test_weights_name_is_fetched_wherever_a_model_is_taken(
     (package / "__init__.py").touch()
     content = published.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    manifest = _DIM.format(sha256=digest, size=len(content))
-    manifest = manifest.replace("package:dim", "https://127.0.0.1:9/dim")
-    (package / "zoo_plugin.toml").write_text(manifest)
+    (package / "zoo_plugin.toml").write_text(_dim(_FAR, content))
     mirror.mkdir()
     (mirror / "dim.safetensors").write_bytes(content)
     monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{bright_folder}{os.pathsep}{tmp_path}")
@@ -191,9 +181,7 @@ def test_pretrained_name_when_nothing_may_be_fetched_says_how_to_get_it(
     package = tmp_path / "zoo_dim"
     package.mkdir()
     (package / "__init__.py").touch()
-    manifest = _DIM.format(sha256="0" * 64, size=9)
-    manifest = manifest.replace("package:dim", "https://127.0.0.1:9/dim")
-    (package / "zoo_plugin.toml").write_text(manifest)
+    (package / "zoo_plugin.toml").write_text(_dim(_FAR, b"not there"))
     monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{bright_folder}{os.pathsep}{tmp_path}")
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
 
@@ -205,17 +193,15 @@ def test_pretrained_name_when_nothing_may_be_fetched_says_how_to_get_it(
     assert caught.value.hint == "zoo download dim_small"
 
 
-_DIM = """
-[plugin]
-name = "dim"
-version = "0.1.0"
-api = 1
-summary = "weights alone"
-license = "Apache-2.0"
+_FAR = "https://127.0.0.1:9/dim.safetensors"
 
-[requires]
-distributions = []
-"""
+
+def _dim(url: str, content: bytes) -> str:
+    """Return the manifest of a plugin with weights alone, which the model of `published` is."""
+    head = '[plugin]\nname = "dim"\nversion = "0.1.0"\napi = 1\nsummary = "weights alone"\n'
+    metrics = [{**METRIC, "value": 0.5, "protocol": "p"}]
+    row = {"config": "bright", "urls": [url], "parameters": 1, "metrics": metrics}
+    return f'{head}license = "Apache-2.0"\n{weights_row("dim_small", content, **row)}'
 
 
 def test_work_dir_without_checkpoints_says_so(tmp_path: Path) -> None:

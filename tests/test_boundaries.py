@@ -158,6 +158,7 @@ FLOORS = {
     ),
     "zoo/engine": (
         {"patching", "processes", "random_state", "scenes", "overlays"},
+        {"cleaning"},
         {"config_files", "records"},
         {"checkpoints", "config"},
         {"dataset", "imports", "preparation", "rescue", "resuming"},

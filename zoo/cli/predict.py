@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.options.completion import complete_file, complete_model
+from zoo.cli.options.postprocess import choose_postprocess, postprocess_options
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say
@@ -64,6 +65,7 @@ __all__ = ["command"]
     "--bands",
     help="Which bands of a raster are red, green and blue, where it does not name them: 3,2,1.",
 )
+@postprocess_options
 @click.option(
     "--resume",
     is_flag=True,
@@ -83,6 +85,9 @@ def command(
     tile_size: int | None,
     overlap: int | None,
     bands: str | None,
+    keep_largest: int | dict[str, int] | None,
+    fill_holes: bool | None,
+    no_postprocess: bool,
     resume: bool,
 ) -> None:
     """Segment images with MODEL.
@@ -118,6 +123,12 @@ def command(
             opened = open_model(files, device=device)
             _check_task(opened, score_thr, labels)
             options = _instance_options(score_thr, tile_size, overlap)
+            options["postprocess"] = choose_postprocess(
+                opened,
+                keep_largest=keep_largest,
+                fill_holes=fill_holes,
+                no_postprocess=no_postprocess,
+            )
             predictor = Predictor(opened, bands=parse_bands(bands), **options)
     with log_on_stderr(), progress_bar("predict") as progress:
         done = predict(

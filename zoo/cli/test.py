@@ -37,6 +37,11 @@ __all__ = ["command"]
 )
 @click.option("--out", type=click.Path(), help="JSON file for metrics and per-image values.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
+@click.option(
+    "--no-postprocess",
+    is_flag=True,
+    help="Measure label maps as the network gives them, without the stated postprocessing.",
+)
 @click.option("--tta", is_flag=True, help="Test with the config's test-time augmentation.")
 @click.option(
     "--tiles/--whole",
@@ -62,6 +67,7 @@ def command(
     split: str,
     out: str | None,
     as_json: bool,
+    no_postprocess: bool,
     tta: bool,
     tiles: bool | None,
     show_dir: str | None,
@@ -105,6 +111,7 @@ def command(
             out=out,
             launcher=launcher,
             tta=tta,
+            postprocess=not no_postprocess,
             tiles=tiles,
             cfg_options=cfg_options,
             show_dir=show_dir,

@@ -19,7 +19,7 @@ WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 _NO_RECORD = "none: only files that `zoo publish` or `zoo rescue` wrote have one"
 _KEYS = (
     *("name", "task", "classes", "trained_with", "parameters", "labels"),
-    *("licence", "data_licence", "provenance"),
+    *("licence", "data_licence", "postprocess", "provenance"),
 )
 
 

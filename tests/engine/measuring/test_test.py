@@ -181,3 +181,77 @@ def test_test_of_a_config_that_has_no_test_says_that_it_measures_validation(
     document = json.loads((tmp_path / "m.json").read_text())
     assert document["split"] == measured_split(config, "test") == "val"
     assert document["images"]["count"] == document["data"]["splits"]["val"]["count"]
+
+
+@pytest.mark.slow
+def test_test_measures_labels_after_the_stated_postprocessing(
+    read: Callable[..., Any], weights: Path, tmp_path: Path, squares_data: Path
+) -> None:
+    """Pixel accuracy is NumPy's of the largest part; the file says so, and it can be left out."""
+    import torch
+
+    import zoo
+    from zoo.engine.measuring.test import test
+
+    classes = ("background", "square")
+    stored = torch.load(weights, weights_only=True)
+    stored["meta"]["dataset_meta"]["classes"] = classes
+    torch.save(stored, weights)
+    option = f"test_dataloader.dataset.metainfo.classes={list(classes)}"
+    config = read(option, "postprocess.keep_largest.square=1", "postprocess.fill_holes=True")
+    config.dump(tmp_path / "config.py")
+    predictor = zoo.load(f"{tmp_path / 'config.py'},{weights}", device="cpu", postprocess=None)
+    images = [squares_data / "images" / f"{stem}.png" for stem in _stems(squares_data)]
+    _make_patchy(predictor, images[0])
+    stored["state_dict"] = predictor.model.module.state_dict()
+    torch.save(stored, weights)
+    hits = {clean: _hits(predictor, squares_data, images, clean=clean) for clean in (True, False)}
+
+    for postprocess in (True, False):
+        out = tmp_path / f"{postprocess}.json"
+        metrics = test(config, weights, out=out, postprocess=postprocess)
+
+        expected = 100 * sum(hits[postprocess]) / len(images)
+        assert metrics["aAcc"] == pytest.approx(expected, abs=0.006)
+        said = "the largest part of square, holes of square filled" if postprocess else None
+        assert json.loads(out.read_text()).get("postprocess") == said
+    assert hits[True] != hits[False]
+
+
+def _hits(predictor: Any, data: Path, images: list[Path], *, clean: bool) -> list[float]:
+    """Return the share of right pixels of each image, after scipy's cleaning if wanted."""
+    import cv2
+    import numpy as np
+    from scipy import ndimage
+
+    found = []
+    for path in images:
+        truth = cv2.imread(str(data / "masks" / path.name), cv2.IMREAD_UNCHANGED)
+        labels = predictor(path).labels == 1
+        if clean:
+            parts, number = ndimage.label(labels, np.ones((3, 3)))
+            areas = ndimage.sum_labels(labels, parts, np.arange(1, number + 1))
+            labels = ndimage.binary_fill_holes(parts == np.argmax(areas) + 1)
+        found.append(float((labels == truth).mean()))
+    return found
+
+
+def _make_patchy(predictor: Any, image: Path) -> None:
+    """Move the bias of a random network until a third of an image is of the class 1."""
+    import torch
+
+    bias = predictor.model.module.decode_head.conv_seg.bias
+    low, high = -50.0, 50.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        with torch.no_grad():
+            bias[1] = middle
+        low, high = (
+            (low, middle) if (predictor(image).labels == 1).mean() > 1 / 3 else (middle, high)
+        )
+
+
+def _stems(prepared: Path) -> tuple[str, ...]:
+    from zoo.data import read_prepared
+
+    return tuple(read_prepared(prepared).splits["test"].stems)

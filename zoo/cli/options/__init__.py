@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["completion", "mm_options", "trust", "weights_filters"]
+__all__ = ["completion", "mm_options", "postprocess", "trust", "weights_filters"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.fit import check_fits
+from zoo.engine.cleaning.postprocess import Postprocess
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.parts import family_of
@@ -21,6 +22,7 @@ from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
+from zoo.engine.measuring.cleaned import choose_postprocess, cleaning_labels
 from zoo.engine.measuring.compared import Comparer
 from zoo.engine.measuring.per_image import PerImageValues, keeping_per_image
 from zoo.engine.measuring.pictures import TestPictures
@@ -71,6 +73,7 @@ def test(
     cfg_options: Sequence[str] = (),
     show_dir: str | Path | None = None,
     hooks: Sequence[Hook] = (),
+    postprocess: bool = True,
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
@@ -95,6 +98,8 @@ def test(
         show_dir: A folder for a picture of each image, prediction beside truth; their names begin
             with a number, the image of the lowest score first, and ``index.json`` lists them.
         hooks: What is to be told of the run, after all else.
+        postprocess: Whether label maps are cleaned as the config, else the published file,
+            states.
 
     Returns:
         Name -> value, in the units of the metrics (mmseg's are percent).
@@ -105,12 +110,10 @@ def test(
         DataError: The data is not there, or is empty.
     """
     from zoo.engine.resuming.safe_loading import safe_loading
-    from zoo.engine.work_dir.run_facts import without_places
 
     split = measured_split(config, split)
     config = _config_for(config, split)
-    config.launcher = launcher
-    config.load_from, config.resume = str(checkpoint), False
+    config.launcher, config.load_from, config.resume = launcher, str(checkpoint), False
     config.work_dir = str(Path(config.work_dir) / "test")
     with explaining(config, doing="use the config"):
         _check(config)
@@ -132,11 +135,12 @@ def test(
             else keeping_per_image(runner.test_loop.evaluator)
         )
         seeing, drawing = _seeing(runner, config, tiling), _drawing(runner, plain, show_dir)
-        with keeping as kept, seeing, drawing, watch_runner(runner), explaining_workers():
+        cleaned = _postprocess(runner, config, wanted=postprocess)
+        cleaning = cleaning_labels(model, cleaned, _classes(runner))
+        with keeping as kept, seeing, cleaning, drawing, watch_runner(runner), explaining_workers():
             metrics: dict[str, float] = runner.test()
         if out is not None and kept is not None:
-            laid = [without_places(option) for option in cfg_options]
-            way = {"tta": tta, **_windows(config, tiling), "cfg_options": laid}
+            way = {"tta": tta, **_windows(config, tiling), **_way(cleaned, cfg_options)}
             _write(Path(out), _document(config, weights, split, way, metrics, kept))
     return metrics
 
@@ -174,9 +178,28 @@ def _seeing(
     runner: Runner, config: Config, tiling: Tiling | None
 ) -> contextlib.AbstractContextManager[None]:
     hook = (config.get("default_hooks") or {}).get("visualization") or {}
-    classes = tuple(runner.test_loop.dataloader.dataset.metainfo.get("classes") or ())
+    classes = _classes(runner)
     model = unwrap_model(runner.model)
     return seeing_windows(model, config, classes, tiling, dense=bool(hook.get("draw")))
+
+
+def _classes(runner: Runner) -> tuple[str, ...]:
+    return tuple(runner.test_loop.dataloader.dataset.metainfo.get("classes") or ())
+
+
+def _postprocess(runner: Runner, config: Config, *, wanted: bool) -> Postprocess:
+    if not wanted:
+        return Postprocess()
+    with explaining(config):
+        return choose_postprocess(config, config.load_from, _classes(runner))
+
+
+def _way(cleaned: Postprocess, cfg_options: Sequence[str]) -> dict[str, Any]:
+    """Return what else was done to what the config says, as plain values."""
+    from zoo.engine.work_dir.run_facts import without_places
+
+    after = {"postprocess": str(cleaned)} if cleaned else {}
+    return {**after, "cfg_options": [without_places(option) for option in cfg_options]}
 
 
 def _windows(config: Config, tiling: Tiling | None) -> dict[str, Any]:

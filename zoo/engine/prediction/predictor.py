@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 
 import numpy as np
 
 from zoo.data import Tiling
+from zoo.engine.cleaning.postprocess import Postprocess, parse_postprocess
 from zoo.engine.prediction.given import describe, take_image
 from zoo.engine.prediction.image_reader import ImageReader
 from zoo.engine.prediction.instances import predict_image, predict_scene
@@ -65,6 +66,9 @@ class Predictor(Generic[Result]):
         tiling: In place of the config's: windows, None for whole images.
         bands: Of a raster, those that are red, green and blue, from 1, where it does not name
             them: ``(3, 2, 1)`` of blue, green, red and infrared.
+        postprocess: In place of the config's or the record's, of a semantic model: for example
+            ``{"keep_largest": {"lung": 2}, "fill_holes": ["lung"]}``; None for labels as the
+            network gives them.
 
     Raises:
         ConfigError: The threshold or the config's tiling is out of range, or ``tiling`` is given
@@ -82,6 +86,7 @@ class Predictor(Generic[Result]):
         score_thr: float = SCORE_THR,
         tiling: Tiling | Literal["config"] | None = "config",
         bands: tuple[int, int, int] | None = None,
+        postprocess: Mapping[str, Any] | Literal["config"] | None = "config",
     ) -> None:
         if not isinstance(score_thr, (int, float, np.number)) or not 0 <= score_thr <= 1:
             message = f"cannot keep instances by the score {describe(score_thr)}: expected 0..1."
@@ -100,6 +105,8 @@ class Predictor(Generic[Result]):
             self._check_tiles()
             check_tiling(tiling)
         self.tiling = tiling
+        stated = model.config.get("postprocess") if postprocess == "config" else postprocess
+        self.postprocess: Postprocess = parse_postprocess(stated, model.classes, task=model.task)
 
     @property
     def bands(self) -> tuple[int, int, int] | None:
@@ -135,7 +142,9 @@ class Predictor(Generic[Result]):
     def _predict(self, image: str | NDArray[Any]) -> SemanticResult | InstanceResult:
         where = "an array" if isinstance(image, np.ndarray) else image
         if self.model.task == "semantic":
-            return predict_labels(self.model, self._reader, image, where=where)
+            return predict_labels(
+                self.model, self._reader, image, where=where, postprocess=self.postprocess
+            )
         if not self._reader.takes_pixels:
             return predict_image(
                 self.model, self._reader, image, score_thr=self.score_thr, where=where
@@ -190,6 +199,7 @@ def load(
     task: Literal["semantic"],
     device: str = "auto",
     score_thr: float = SCORE_THR,
+    postprocess: Mapping[str, Any] | Literal["config"] | None = "config",
 ) -> Predictor[SemanticResult]: ...
 @overload
 def load(
@@ -198,6 +208,7 @@ def load(
     task: Literal["instance"],
     device: str = "auto",
     score_thr: float = SCORE_THR,
+    postprocess: Mapping[str, Any] | Literal["config"] | None = "config",
 ) -> Predictor[InstanceResult]: ...
 @overload
 def load(
@@ -206,6 +217,7 @@ def load(
     task: None = None,
     device: str = "auto",
     score_thr: float = SCORE_THR,
+    postprocess: Mapping[str, Any] | Literal["config"] | None = "config",
 ) -> Predictor: ...
 def load(
     name: str | os.PathLike[str],
@@ -213,6 +225,7 @@ def load(
     task: str | None = None,
     device: str = "auto",
     score_thr: float = SCORE_THR,
+    postprocess: Mapping[str, Any] | Literal["config"] | None = "config",
 ) -> Predictor:
     """Return a predictor: call it with a path or an array, and it gives a typed result.
 
@@ -227,6 +240,7 @@ def load(
             knows what the predictor returns. None takes either.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
         score_thr: Of an instance model, the least score, in ``[0, 1]``.
+        postprocess: In place of what the model states, as for `Predictor`; None for nothing.
 
     Raises:
         UnknownNameError: There are no weights of that name.
@@ -248,7 +262,7 @@ def load(
         _check_task(name, files.task, task)
     model = open_model(files, device=device)
     _check_task(name, model.task, task)
-    return Predictor(model, device=device, score_thr=score_thr)
+    return Predictor(model, device=device, score_thr=score_thr, postprocess=postprocess)
 
 
 def _check_task(name: str, found: str, wanted: str | None) -> None:

@@ -16,6 +16,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from zoo.engine.cleaning.postprocess import Postprocess
     from zoo.engine.prediction.image_reader import ImageReader
     from zoo.engine.prediction.model import LoadedModel
 
@@ -25,7 +26,12 @@ IGNORE_ID = 255
 
 
 def predict_labels(
-    model: LoadedModel, reader: ImageReader, image: Any, *, where: str
+    model: LoadedModel,
+    reader: ImageReader,
+    image: Any,
+    *,
+    where: str,
+    postprocess: Postprocess | None = None,
 ) -> SemanticResult:
     """Return the labels of an image.
 
@@ -34,6 +40,7 @@ def predict_labels(
         reader: Of the model's config.
         image: A path or an array, as the reader takes it.
         where: The image, for messages.
+        postprocess: What is done to the labels.
 
     Raises:
         DataError: The image cannot be read, or the model fails on it.
@@ -42,6 +49,8 @@ def predict_labels(
     """
     read = reader.read(image)
     labels = _labels(model, read.batch, where)
+    if postprocess is not None:
+        labels = postprocess.apply(labels, model.classes)
     counts = count_labels(labels)
     areas = {name: int(counts[index]) for index, name in enumerate(model.classes)}
     return SemanticResult(

@@ -49,6 +49,7 @@ def batch_facts(
         "score_thr": float(predictor.score_thr),
         "tiling": None if tiling is None else repr(tiling),
         "bands": list(predictor.bands or ()),
+        "postprocess": str(predictor.postprocess),
         **options,
     }
     config = repr(predictor.model.config._cfg_dict.to_dict())

@@ -88,7 +88,7 @@ def predict(
     identity = predictor.model.identity()
     drawn = None if style is None else [style.kind, float(style.opacity)]
     facts = batch_facts(predictor, str(identity["sha256"]), images, labels=labels, overlays=drawn)
-    batch = Batch(_head(predictor.model, identity, facts), images, files, Journal(folder, facts))
+    batch = Batch(_head(predictor, identity, facts), images, files, Journal(folder, facts))
     if resume:
         batch.resume()
     with batch.writing():
@@ -159,8 +159,9 @@ def _real(path: Path) -> str:
 
 
 def _head(
-    model: LoadedModel, identity: Mapping[str, Any], facts: Mapping[str, str]
+    predictor: Predictor, identity: Mapping[str, Any], facts: Mapping[str, str]
 ) -> dict[str, Any]:
+    model, postprocess = predictor.model, predictor.postprocess
     return {
         "schema": "zoo.prediction/1",
         "task": model.task,
@@ -168,6 +169,7 @@ def _head(
         "classes": list(model.classes),
         "palette": [list(color) for color in model.palette],
         "notice": model.notice,
+        "postprocess": postprocess.to_json() if postprocess else None,
         "run": dict(facts),
     }
 

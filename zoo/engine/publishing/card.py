@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.cleaning.postprocess import Postprocess
 from zoo.texts import printable
 
 if TYPE_CHECKING:
@@ -46,10 +47,15 @@ def _summary(published: Published) -> Iterator[str]:
             ("parameters", f"{record.parameters:,}"),
             ("file", f"`{published.path.name}`, {published.size_bytes:,} bytes"),
             ("sha256", f"`{published.sha256}`"),
+            *_postprocess(record.postprocess),
             ("licence of the weights", record.licence),
             ("licence of the data", record.data_licence),
         ],
     )
+
+
+def _postprocess(stated: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    return [] if stated is None else [("after prediction", str(Postprocess(**stated)))]
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -185,7 +185,9 @@ def _way(document: Mapping[str, Any]) -> str:
     options = " ".join(map(str, document.get("cfg_options") or ()))
     laid = f" --cfg-options {options}" if options else ""
     seen = f", {windows_text(document['tiling'])}" if "tiling" in document else ""
-    return f"zoo test{tta}{laid}, {document['evaluator']}{seen}"
+    cleaned = document.get("postprocess")
+    after = f", after postprocessing: {cleaned}" if isinstance(cleaned, str) else ""
+    return f"zoo test{tta}{laid}, {document['evaluator']}{seen}{after}"
 
 
 def _images_text(images: Mapping[str, Any]) -> str:

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.engine.cleaning.postprocess import parse_postprocess
 from zoo.engine.records.forms import HINT, check_forms
 from zoo.engine.records.record import ModelRecord
-from zoo.errors import CheckpointError, UnsafeCheckpointError
+from zoo.errors import CheckpointError, ConfigError, UnsafeCheckpointError
 
 __all__ = ["check_record"]
 
@@ -64,6 +65,10 @@ def check_record(record: ModelRecord, where: str | Path) -> None:
     if len(record.palette) != len(record.classes) or not 0 < len(record.classes) <= 10_000:
         reason = f"{len(record.classes)} classes and {len(record.palette)} colours"
         raise _refused(where, "classes", reason)
+    try:
+        parse_postprocess(record.postprocess, record.classes, task=record.task)
+    except ConfigError as error:
+        raise _refused(where, "postprocess", error.message.rstrip(".")) from error
     if len(record.pipeline) > _STEP_LIMIT:
         raise _refused(where, "pipeline", f"more than {_STEP_LIMIT} steps")
     for root in ("model", "pipeline"):

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.documents import DocumentError, parse_json
+from zoo.engine.cleaning.postprocess import EXPECTED as EXPECTED_POSTPROCESS
+from zoo.engine.cleaning.postprocess import is_postprocess, parse_postprocess
 from zoo.engine.scenes.tiling import EXPECTED, is_tiling
 from zoo.errors import CheckpointError
 from zoo.weights.row_check import HEADER_LIMITS
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "ModelRecord", "make_record", "parse_record", "plain_parts", "record_parts"]
 
 SCHEMA = 1
-_OPTIONAL = frozenset({"tiling", "notice"})
+_OPTIONAL = frozenset({"tiling", "notice", "postprocess"})
 _TUPLE = "$tuple"  # JSON has lists only, and mmcv tells (256, 256) from [256, 256]
 # What only training needs. A loss from a plugin would make prediction need that plugin.
 _TRAINING_KEYS = ("init_cfg", "pretrained", "loss_name")
@@ -56,6 +58,8 @@ class ModelRecord:
             scenes; None, and left out of the file, where it sees them whole.
         notice: A sentence that everybody who sees a result should read; None, and left out of the
             file, where there is nothing to say.
+        postprocess: What is done to label maps after prediction, as `Postprocess.to_json` gives
+            it; None, and left out of the file, for nothing.
     """
 
     name: str
@@ -75,6 +79,7 @@ class ModelRecord:
     schema: int = SCHEMA
     tiling: Mapping[str, int] | None = None
     notice: str | None = None
+    postprocess: Mapping[str, Any] | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -86,6 +91,7 @@ class ModelRecord:
             "test_pipeline": list(self.pipeline),
             "test_dataloader": {"dataset": {"metainfo": metainfo, "pipeline": list(self.pipeline)}},
             "tiling": None if self.tiling is None else dict(self.tiling),
+            "postprocess": None if self.postprocess is None else dict(self.postprocess),
         }
 
     def to_json(self) -> str:
@@ -186,6 +192,7 @@ def make_record(
 
     Raises:
         CheckpointError: The config has no test pipeline, or a value that is not plain.
+        ConfigError: It states a postprocessing that its model cannot have.
     """
     scope, model, pipeline = record_parts(config)
     record = ModelRecord(
@@ -205,9 +212,17 @@ def make_record(
         provenance=dict(provenance or {}),
         tiling=config.get("tiling"),
         notice=notice,
+        postprocess=_stated_postprocess(config, task, classes),
     )
     # What is written must be what can be read.
     return parse_record(record.to_json(), name)
+
+
+def _stated_postprocess(
+    config: Config, task: str, classes: Sequence[str]
+) -> Mapping[str, Any] | None:
+    stated = parse_postprocess(config.get("postprocess"), classes, task=task)
+    return stated.to_json() if stated else None
 
 
 def record_parts(config: Config) -> tuple[str, dict[str, Any], list[Any]]:
@@ -353,6 +368,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "provenance": (lambda v: isinstance(v, dict), "a table"),
     "tiling": (is_tiling, EXPECTED),
     "notice": (lambda v: v is None or _is_text(v), "a text"),
+    "postprocess": (lambda v: v is None or is_postprocess(v), EXPECTED_POSTPROCESS),
 }
 
 

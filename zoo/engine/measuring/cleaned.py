@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A test of label maps as ``zoo predict`` leaves them: after the stated postprocessing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.engine.checkpoints.published import find_record
+from zoo.engine.cleaning.postprocess import Postprocess, parse_postprocess
+from zoo.engine.config.parts import family_of
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["choose_postprocess", "cleaning_labels"]
+
+
+def choose_postprocess(
+    config: Config, checkpoint: str | Path, classes: Sequence[str]
+) -> Postprocess:
+    """Return what is done to label maps: as the config states, else as the published file does.
+
+    Args:
+        config: Of the test.
+        checkpoint: What is tested.
+        classes: Of the data, by id.
+
+    Raises:
+        ConfigError: The model cannot have it.
+    """
+    stated = config.get("postprocess")
+    if stated is None and Path(checkpoint).suffix == ".safetensors":
+        record = find_record(checkpoint)
+        stated = None if record is None else record.postprocess
+    return parse_postprocess(stated, classes, task=family_of(config) or "semantic")
+
+
+@contextlib.contextmanager
+def cleaning_labels(model: Any, postprocess: Postprocess, classes: Sequence[str]) -> Iterator[None]:
+    """Have a model's ``test_step`` give label maps after the postprocessing.
+
+    What the network says of each class (``seg_logits``) is not changed.
+
+    Args:
+        model: In no wrapper; as before afterwards.
+        postprocess: Where it does nothing, nothing is changed.
+        classes: Of the data, by id.
+    """
+    if not postprocess:
+        yield
+        return
+    import torch
+
+    predict = model.test_step
+
+    def test_step(batch: Any) -> list[Any]:
+        samples: list[Any] = predict(batch)
+        for sample in samples:
+            ids = sample.pred_sem_seg.data
+            labels = ids.squeeze(0).cpu().numpy().astype(np.uint8)
+            ids.copy_(torch.from_numpy(postprocess.apply(labels, classes))[None])
+        return samples
+
+    model.test_step = test_step
+    try:
+        yield
+    finally:
+        del model.test_step

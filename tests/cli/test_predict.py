@@ -96,8 +96,39 @@ def test_predict_can_leave_pictures_out(bright_run: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("options", "is_filled", "has_edge"),
+    [
+        ([], True, True),
+        (["--overlay-style", "contour"], False, True),
+        (["--overlay-style", "fill", "--overlay-opacity", "1"], True, False),
+        (["--overlay-opacity", "0"], False, True),
+    ],
+)
+def test_predict_draws_overlays_as_it_is_told(
+    bright_run: Path, tmp_path: Path, options: list[str], is_filled: bool, has_edge: bool
+) -> None:
+    """Inside an object and on its edge; the ground stays as it was."""
+    import cv2
+
+    image = np.full((80, 80), 60, np.uint8)
+    image[20:60, 20:60] = 200
+    cv2.imwrite(str(tmp_path / "x.png"), image)
+
+    result = predict(bright_run, tmp_path / "x.png", "--out", tmp_path / "out", *options)
+
+    assert result.exit_code == 0
+    overlay = cv2.imread(str(tmp_path / "out/x_overlay.png")).astype(int)
+    assert overlay[5, 5].tolist() == [60, 60, 60]
+    inside, edge = overlay[40, 40].tolist(), overlay[40, 20].tolist()
+    assert (inside != [200, 200, 200]) == is_filled
+    assert (edge != inside) == has_edge
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--overlay-style", "edges"], "'edges' is not one of"),
+        (["--overlay-opacity", "1.5"], "1.5 is not in the range 0<=x<=1"),
         (["--score-thr", "0.3"], "'bright_run' labels pixels and gives no scores"),
         (["--score-thr", "1.3"], "1.3 is not in the range 0<=x<=1"),
         (["--overlap", "16"], "Invalid value for --overlap: give --tile-size too"),

@@ -152,3 +152,23 @@ def test_no_object_is_said_by_the_classes_name() -> None:
 
     assert (overlay[:200, :200] == GREY).all()
     assert (overlay[200:] > 200).any()
+
+
+def test_boxes_are_drawn_where_there_are_no_masks() -> None:
+    """Their edges in the class's colour, at the scale of a smaller picture."""
+    image = np.full((100, 100), GREY, np.uint8)
+
+    overlay = draw_instances(
+        image,
+        np.array([[100.0, 100, 300, 300]]),
+        np.array([0]),
+        np.array([0.9]),
+        classes=("tank",),
+        palette=(COLOR,),
+        size=(500, 500),
+    )
+
+    assert overlay[40, 20].tolist() == pytest.approx(COLOR, abs=30)
+    assert overlay[10, 10].tolist() == [GREY] * 3
+    assert overlay[40, 40].tolist() != [GREY] * 3
+    assert overlay[40, 40].tolist() != list(COLOR)

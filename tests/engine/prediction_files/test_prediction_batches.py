@@ -175,6 +175,19 @@ def test_resume_of_another_batch_is_refused(
     assert before == _contents(tmp_path / "out")
 
 
+@pytest.mark.parametrize("how", [{"overlay_style": "contour"}, {"overlay_opacity": 0.5}])
+def test_resume_refuses_overlays_of_another_look(
+    bright_run: Path, images: Path, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    """Half of a folder in one style, half in another, would be nobody's wish."""
+    from zoo.engine.prediction_files.predict import predict
+
+    predict(str(bright_run), [images], tmp_path / "out")
+
+    with pytest.raises(DataError, match="another set of options"):
+        predict(str(bright_run), [images], tmp_path / "out", resume=True, **how)
+
+
 def test_resume_looks_at_the_images_that_are_done(
     bright_run: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "place_labels"]
 
 # Tuned by eye on crowded tanks: how much of a label may lie on objects that are not its own.
-_MOST_COVERED = 0.35
+_MOST_COVERED = 0.25
 _LARGE = 12  # times its label's area: an object that is labelled inside
 _GAP_PX = 1
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from zoo.engine.patching import exchanged
 from zoo.errors import ConfigError, ZooError
+from zoo.files import expand_home
 
 if TYPE_CHECKING:
     from zoo.manifest.rows import ConfigRow
@@ -77,7 +78,7 @@ def _finding(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _refusing_circles(original: Callable[..., Any], chain: list[Path]) -> Callable[..., Any]:
     def read(filename: str, *args: Any, **kwargs: Any) -> Any:
-        file = Path(os.path.realpath(os.path.expanduser(filename)))
+        file = Path(os.path.realpath(expand_home(filename)))
         if file in chain:
             raise _circle([*chain[chain.index(file) :], file])
         chain.append(file)

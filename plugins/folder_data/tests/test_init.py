@@ -378,3 +378,69 @@ def test_prepare_when_source_is_the_folder_of_images_then_hint_names_the_one_abo
         prepare(raw / "images", tmp_path / "out", shares=ALL)
 
     assert caught.value.hint == f"give the folder that holds both: --source {raw}."
+
+
+LISTS = {
+    # file, its text, the kind of masks, names in the order of the classes
+    "labelmap.txt": (
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\nroad:255,0,0::\n"
+        "roof tile:0,255,0::\nwater:64,128,192::\n",
+        "colours",
+        ["background", "roof tile", "water", "road"],
+    ),
+    "class_dict.csv": (
+        "name,r,g,b\nvoid,0,0,0\nroad,255,0,0\nroof,0,255,0\nwater,64,128,192\n",
+        "colours, anti-aliased",
+        ["void", "roof", "water", "road"],
+    ),
+    "label_colors.txt": (
+        "0 0 0\t\tVoid\n255 0 0\tRoad\n0 255 0\tRoof\n64 128 192\tOpen water\n",
+        "colours",
+        ["Void", "Roof", "Open water", "Road"],
+    ),
+    "classes.csv": ("id,name\n0,ground\n1,road\n2,roof\n3,water\n9,sky\n", "labels", None),
+    "names.csv": ("class,id\nground,0\nroad,1\nroof,2\nwater,3\n", "labels", None),
+    "labels.txt": ("ground\nroad\nroof\nwater\n", "labels", None),
+    "class_names.txt": ("__ignore__\nground\nroad\nroof\nwater\n", "greys", None),
+    "coco.names": ("ground\nroad\nroof\nwater\n", "labels with void", None),
+}
+
+
+@pytest.mark.parametrize("file", LISTS)
+def test_init_when_the_folder_has_a_list_of_classes_then_named_by_it(
+    tmp_path: Path, file: str
+) -> None:
+    """As tools and data sets leave them: by colour, by id, or in order."""
+    text, kind, names = LISTS[file]
+    raw = write_raw(tmp_path / "raw", kind)
+    (raw / file).write_text(text)
+
+    draft = write_classes(raw)
+
+    wanted = names or ["ground", "road", "roof", "water"]
+    assert draft.lines[0] == f"classes: {', '.join(wanted)}"
+    assert any(f"The names are from {file!r}" in line for line in draft.lines)
+    assert len(prepare(raw, tmp_path / "out", shares=ALL).class_px) == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "road\n",
+        "a,b,c\n1,2,3\n",
+        "0 0.5 0.5 0.1 0.2\n",
+        "ground\nroad\nroad\nwater\n",
+        "\x00\xff",
+    ],
+)
+def test_init_when_a_list_does_not_name_all_classes_then_passed_over(
+    tmp_path: Path, text: str
+) -> None:
+    """It is none, or one of other classes."""
+    raw = write_raw(tmp_path / "raw", "labels", count=3)
+    (raw / "labels.txt").write_text(text)
+
+    draft = write_classes(raw)
+
+    assert draft.lines[0] == "classes: background, class_1, class_2, class_3"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from zoo_folder_data.class_names import ClassNames
 from zoo_folder_data.guess import Group, Guess, guess_classes
 from zoo_folder_data.naming import name_classes
 from zoo_folder_data.survey import Survey
@@ -34,20 +35,22 @@ class ClassesDraft:
     edit: tuple[str, ...]
 
 
-def draft_classes(survey: Survey, places: Iterable[str]) -> ClassesDraft | None:
+def draft_classes(
+    survey: Survey, places: Iterable[str], lists: Sequence[tuple[str, ClassNames]] = ()
+) -> ClassesDraft | None:
     """Return a file of classes for masks, or None where they look like no masks.
 
     Args:
         survey: Of the masks.
         places: See :func:`zoo_folder_data.naming.name_classes`.
+        lists: Lists of classes that may name them, by their paths.
     """
     guess = guess_classes(survey)
     if guess is None:
         return None
-    keys = [group.key for group in guess.groups]
-    names = tuple(name_classes(keys, places, by_color=survey.by_color))
+    path, names = _name(survey, guess, places, lists)
     found = _describe(survey, guess)
-    edit = tuple(_advise(survey, guess, names))
+    edit = tuple(_advise(survey, guess, names, path))
     head = [f"# {line}" for line in (found, *edit)]
     tops = _tops(survey, guess)
     rows = [
@@ -58,6 +61,18 @@ def draft_classes(survey: Survey, places: Iterable[str]) -> ClassesDraft | None:
     lines = [line for part in (*tops, *rows) for line in part.splitlines()]
     bare = "\n".join(line.partition("  #")[0] for line in lines)
     return ClassesDraft(text, bare, names, found, edit)
+
+
+def _name(
+    survey: Survey, guess: Guess, places: Iterable[str], lists: Sequence[tuple[str, ClassNames]]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the names of the classes, and the list that has them all, if one does."""
+    for path, listed in lists:
+        found = listed.find(guess.groups, by_color=survey.by_color)
+        if found is not None:
+            return path, tuple(found)
+    keys = [group.key for group in guess.groups]
+    return "", tuple(name_classes(keys, places, by_color=survey.by_color))
 
 
 def _tops(survey: Survey, guess: Guess) -> list[str]:
@@ -102,9 +117,11 @@ def _describe(survey: Survey, guess: Guess) -> str:
     return f"{text}."
 
 
-def _advise(survey: Survey, guess: Guess, names: Sequence[str]) -> Iterable[str]:
+def _advise(survey: Survey, guess: Guess, names: Sequence[str], path: str) -> Iterable[str]:
     """Yield what the user looks at before the next command."""
-    if len(names) == 2:
+    if path:
+        yield f"The names are from {path!r}; put the background first, if there is one."
+    elif len(names) == 2:
         yield f"Check the name {names[1]!r}: the model and all results use it."
         yield "If the first class is not the background, swap the two names."
     else:

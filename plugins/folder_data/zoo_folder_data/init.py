@@ -12,6 +12,7 @@ from typing import Any
 from zoo.data import Draft, Pair, Report, Source, open_source
 from zoo.errors import DataError
 from zoo_folder_data.arrangement import guess_arrangement
+from zoo_folder_data.class_names import find_class_names
 from zoo_folder_data.draft import ClassesDraft, draft_classes
 from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
 from zoo_folder_data.survey import survey_source
@@ -67,9 +68,9 @@ def write_classes(
         if path.exists():
             raise _is_there(path)
         survey = survey_source(opened, pairs, progress=progress)
-        draft = draft_classes(
-            survey, places_of_names(opened, layout, {**given, **options}["--mask-suffix"])
-        )
+        ending = {**given, **options}["--mask-suffix"]
+        places = places_of_names(opened, layout, ending)
+        draft = draft_classes(survey, places, find_class_names(opened))
         if draft is None:
             raise no_masks(opened, layout)
     _write(path, draft)

@@ -20,6 +20,7 @@ from zoo.data import (
 )
 from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
+from zoo_folder_data.class_names import find_class_names
 from zoo_folder_data.classes import UNLISTED, ClassList, parse_classes
 from zoo_folder_data.draft import draft_classes
 from zoo_folder_data.init import no_masks, places_of_names
@@ -148,7 +149,9 @@ def _no_classes(
 ) -> DataError:
     """Return the error for a missing file, with one to begin with that fits some of the masks."""
     survey = survey_source(source, pairs, most=_SURVEYED)
-    draft = draft_classes(survey, places_of_names(source, layout, mask_suffix))
+    draft = draft_classes(
+        survey, places_of_names(source, layout, mask_suffix), find_class_names(source)
+    )
     if draft is None:
         return no_masks(source, layout)
     message = f"cannot tell the classes: there is no {CLASSES_FILE!r}. {draft.found}"

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -176,10 +177,11 @@ def _is_of_loading(filename: str) -> bool:
     return os.path.join("torch", "utils", "data") in filename
 
 
+@lru_cache(maxsize=1024)
 def _package_of(filename: str) -> str:
-    """Return the installed package that a file is of, or its own name."""
-    parts = Path(filename).parts
-    for folder in ("site-packages", "dist-packages"):
-        if folder in parts[:-1]:
-            return parts[len(parts) - parts[::-1].index(folder)]
-    return parts[-1] if parts else ""
+    """Return the top package that a file is of, installed or in a checkout, or its own name."""
+    path = Path(filename)
+    folder, name = path.parent, path.name
+    while (folder / "__init__.py").is_file():
+        folder, name = folder.parent, folder.name
+    return name

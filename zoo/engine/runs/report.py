@@ -168,7 +168,7 @@ def _plan(runner: Runner) -> str:
     unit = "epoch" if is_by_epoch else "step"
     text = f"{loop.max_epochs:,} epochs, " if is_by_epoch else ""
     size *= get_world_size()
-    text += f"{loop.max_iters:,} steps of {size} images"
+    text += f"{loop.max_iters:,} steps of {size} image{'s' if size > 1 else ''}"
     if not is_by_epoch:
         text += f" ({loop.max_iters * size / len(loop.dataloader.dataset):.3g} epochs)"
     if runner.val_loop is not None:

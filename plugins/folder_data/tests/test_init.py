@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.mm
 np = pytest.importorskip("numpy")
 cv2 = pytest.importorskip("cv2")
 
+from zoo_folder_data.class_names import parse_class_names  # noqa: E402
 from zoo_folder_data.init import write_classes  # noqa: E402
 from zoo_folder_data.prepare import prepare  # noqa: E402
 
@@ -444,3 +447,13 @@ def test_init_when_a_list_does_not_name_all_classes_then_passed_over(
     draft = write_classes(raw)
 
     assert draft.lines[0] == "classes: background, class_1, class_2, class_3"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("a1 ,:;#\t\n", max_size=400))
+def test_parse_class_names_when_any_text_then_names_or_nothing(text: str) -> None:
+    """Whatever lies beside images; and at once."""
+    found = parse_class_names(text)
+
+    names = [*found.by_color.values(), *found.by_value.values(), *found.in_order]
+    assert all(name.strip() == name and name for name in names)

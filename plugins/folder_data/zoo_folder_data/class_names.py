@@ -25,7 +25,7 @@ _SUFFIXES = (".txt", ".csv", ".names")
 _MOST_BYTES, _MOST_FILES, _MOST_CHARS = 100_000, 20, 200
 _FILE_NAME = re.compile(r"label|class|colou?r|palette|categor|names", re.IGNORECASE)
 _SKIPPED = re.compile(r"(#.*|//.*|__ignore__|(id|name|class|label)s?\s*[,;\t].*)?", re.IGNORECASE)
-_COLOR = r"(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})"
+_COLOR = r"(?P<red>\d{1,3})[,;\s]+(?P<green>\d{1,3})[,;\s]+(?P<blue>\d{1,3})"
 _FORMS = (
     re.compile(rf"(?P<name>[^\d\s:,;][^:,;\t]*?)\s*[:,;\s]\s*{_COLOR}(\D.*)?"),
     re.compile(rf"{_COLOR}[,;\s]+(?P<name>[^\d\s].*)"),
@@ -95,8 +95,8 @@ def parse_class_names(text: str) -> ClassNames:
         color = next((found for form in _FORMS if (found := form.fullmatch(text))), None)
         number = next((found for form in _IDS if (found := form.fullmatch(text))), None)
         if color is not None:
-            numbers = [int(part) for part in re.findall(r"\d+", text.replace(color["name"], "", 1))]
-            by_color[numbers[0] << 16 | numbers[1] << 8 | numbers[2]] = color["name"].strip()
+            red, green, blue = (int(color[name]) for name in ("red", "green", "blue"))
+            by_color[red << 16 | green << 8 | blue] = color["name"].strip()
         elif number is not None:
             by_value[int(number["id"])] = number["name"].strip()
         elif _NAME.fullmatch(text):

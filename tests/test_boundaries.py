@@ -87,7 +87,7 @@ RULES = {
     ),
     "zoo/interfaces.py": rule(),
     "zoo/data": rule(
-        *BASE,
+        *(*BASE, "zoo.faces"),
         lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio", "matplotlib"},
     ),
     "zoo/weights": rule(

@@ -50,7 +50,7 @@ def test_exports_of_zoo_are_there() -> None:
     assert dir(zoo) == sorted(zoo.__all__)
 
 
-@pytest.mark.parametrize("package", ["zoo", "zoo.weights"])
+@pytest.mark.parametrize("package", ["zoo", "zoo.data", "zoo.weights"])
 def test_lazy_names_of_a_package_are_those_that_type_checkers_see(package: str) -> None:
     """What stands under TYPE_CHECKING is what is given at run time, from the same module."""
     module = importlib.import_module(package)

@@ -6,59 +6,146 @@ The way of a data set: :func:`open_source` reads a folder or a zip in place, the
 checks, resizes, splits by group, and puts a whole prepared folder in place or nothing at all.
 For instances the plugin makes a :class:`Scene` of each image, with its :class:`Instance` objects,
 and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
+
+Each name is imported when it is first used: a plugin needs a few of them.
 """
 
-from zoo.data.coco.masks import box_of_segmentation
-from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
-from zoo.data.decoders.faults import MOST_PX
-from zoo.data.decoders.raster_bands import parse_bands
-from zoo.data.draft import Draft
-from zoo.data.geometry.shapes import box_polygon, ellipse_polygon, polygon_from_box
-from zoo.data.geometry.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
-from zoo.data.layout.check import check_prepared
-from zoo.data.layout.check_instances import ObjectCount, count_objects, count_split_objects
-from zoo.data.layout.contact_sheet import show_prepared
-from zoo.data.layout.dataset_json import read_prepared
-from zoo.data.layout.prepared import (
-    IGNORE_INDEX,
-    DatasetIdentity,
-    MaskedFile,
-    Prepared,
-    PreparedFile,
-    Split,
-    WindowFile,
-)
-from zoo.data.layout.spacing import find_spacing_mm
-from zoo.data.layout.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
-from zoo.data.pictures.decoding import decode_picture, read_picture
-from zoo.data.pictures.drawing import draw_overlay
-from zoo.data.pictures.legend import draw_legend
-from zoo.data.pictures.mask_alpha import DecodedMask, decode_mask
-from zoo.data.pictures.picture import Picture
-from zoo.data.pictures.pixels import (
-    count_labels,
-    decode_image,
-    encode_png,
-    find_limits,
-    fit_size,
-    parse_size,
-    resize_image,
-    resize_mask,
-    to_uint8,
-)
-from zoo.data.prepare.instance import Instance, Scene
-from zoo.data.prepare.instances import prepare_instances
-from zoo.data.prepare.pair import EncodeMask, Pair
-from zoo.data.prepare.semantic import prepare_semantic
-from zoo.data.report import Report
-from zoo.data.source.endings import Endings, find_endings
-from zoo.data.source.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem, spell_endings
-from zoo.data.source.reading import read_file
-from zoo.data.source.source import Source, SourceFile, open_source
-from zoo.data.source.spelling import compose, find_near
-from zoo.data.source.synthetic import Synthetic
-from zoo.data.staging import check_places, staged_folder
-from zoo.files import write_file
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.data.coco.masks import box_of_segmentation
+    from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
+    from zoo.data.decoders.faults import MOST_PX
+    from zoo.data.decoders.raster_bands import parse_bands
+    from zoo.data.draft import Draft
+    from zoo.data.geometry.shapes import box_polygon, ellipse_polygon, polygon_from_box
+    from zoo.data.geometry.windows import Tiling, Window, chip_window, parse_tiling, tile_windows
+    from zoo.data.layout.check import check_prepared
+    from zoo.data.layout.check_instances import ObjectCount, count_objects, count_split_objects
+    from zoo.data.layout.contact_sheet import show_prepared
+    from zoo.data.layout.dataset_json import read_prepared
+    from zoo.data.layout.prepared import (
+        IGNORE_INDEX,
+        DatasetIdentity,
+        MaskedFile,
+        Prepared,
+        PreparedFile,
+        Split,
+        WindowFile,
+    )
+    from zoo.data.layout.spacing import find_spacing_mm
+    from zoo.data.layout.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
+    from zoo.data.pictures.decoding import decode_picture, read_picture
+    from zoo.data.pictures.drawing import draw_overlay
+    from zoo.data.pictures.legend import draw_legend
+    from zoo.data.pictures.mask_alpha import DecodedMask, decode_mask
+    from zoo.data.pictures.picture import Picture
+    from zoo.data.pictures.pixels import (
+        count_labels,
+        decode_image,
+        encode_png,
+        find_limits,
+        fit_size,
+        parse_size,
+        resize_image,
+        resize_mask,
+        to_uint8,
+    )
+    from zoo.data.prepare.instance import Instance, Scene
+    from zoo.data.prepare.instances import prepare_instances
+    from zoo.data.prepare.pair import EncodeMask, Pair
+    from zoo.data.prepare.semantic import prepare_semantic
+    from zoo.data.report import Report
+    from zoo.data.source.endings import Endings, find_endings
+    from zoo.data.source.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem, spell_endings
+    from zoo.data.source.reading import read_file
+    from zoo.data.source.source import Source, SourceFile, open_source
+    from zoo.data.source.spelling import compose, find_near
+    from zoo.data.source.synthetic import Synthetic
+    from zoo.data.staging import check_places, staged_folder
+    from zoo.files import write_file
+else:
+    from zoo.faces import lazy_names as _lazy_names
+
+    __getattr__, __dir__ = _lazy_names(
+        __name__,
+        {
+            "zoo.data.coco.masks": ["box_of_segmentation"],
+            "zoo.data.coco.reading": ["CocoAnnotation", "CocoFile", "CocoImage", "read_coco"],
+            "zoo.data.decoders.faults": ["MOST_PX"],
+            "zoo.data.decoders.raster_bands": ["parse_bands"],
+            "zoo.data.draft": ["Draft"],
+            "zoo.data.geometry.shapes": ["box_polygon", "ellipse_polygon", "polygon_from_box"],
+            "zoo.data.geometry.windows": [
+                "Tiling",
+                "Window",
+                "chip_window",
+                "parse_tiling",
+                "tile_windows",
+            ],
+            "zoo.data.layout.check": ["check_prepared"],
+            "zoo.data.layout.check_instances": [
+                "ObjectCount",
+                "count_objects",
+                "count_split_objects",
+            ],
+            "zoo.data.layout.contact_sheet": ["show_prepared"],
+            "zoo.data.layout.dataset_json": ["read_prepared"],
+            "zoo.data.layout.prepared": [
+                "IGNORE_INDEX",
+                "DatasetIdentity",
+                "MaskedFile",
+                "Prepared",
+                "PreparedFile",
+                "Split",
+                "WindowFile",
+            ],
+            "zoo.data.layout.spacing": ["find_spacing_mm"],
+            "zoo.data.layout.splits": [
+                "SPLITS",
+                "Shares",
+                "assign_splits",
+                "digest_of",
+                "parse_shares",
+            ],
+            "zoo.data.pictures.decoding": ["decode_picture", "read_picture"],
+            "zoo.data.pictures.drawing": ["draw_overlay"],
+            "zoo.data.pictures.legend": ["draw_legend"],
+            "zoo.data.pictures.mask_alpha": ["DecodedMask", "decode_mask"],
+            "zoo.data.pictures.picture": ["Picture"],
+            "zoo.data.pictures.pixels": [
+                "count_labels",
+                "decode_image",
+                "encode_png",
+                "find_limits",
+                "fit_size",
+                "parse_size",
+                "resize_image",
+                "resize_mask",
+                "to_uint8",
+            ],
+            "zoo.data.prepare.instance": ["Instance", "Scene"],
+            "zoo.data.prepare.instances": ["prepare_instances"],
+            "zoo.data.prepare.pair": ["EncodeMask", "Pair"],
+            "zoo.data.prepare.semantic": ["prepare_semantic"],
+            "zoo.data.report": ["Report"],
+            "zoo.data.source.endings": ["Endings", "find_endings"],
+            "zoo.data.source.pairing": [
+                "IMAGE_SUFFIXES",
+                "StemPair",
+                "pair_by_stem",
+                "spell_endings",
+            ],
+            "zoo.data.source.reading": ["read_file"],
+            "zoo.data.source.source": ["Source", "SourceFile", "open_source"],
+            "zoo.data.source.spelling": ["compose", "find_near"],
+            "zoo.data.source.synthetic": ["Synthetic"],
+            "zoo.data.staging": ["check_places", "staged_folder"],
+            "zoo.files": ["write_file"],
+        },
+    )
 
 __all__ = [
     "IGNORE_INDEX",

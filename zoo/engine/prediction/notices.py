@@ -20,6 +20,8 @@ def notices_of_config(config: Any) -> list[str]:
     """
     types = {str(node.get("type")) for _, node in iterate_dicts(config)}
     named = {kind.removeprefix("zoo.") for kind in types if kind.startswith("zoo.")}
+    if not named:
+        return []
     return [
         record.manifest.notice
         for record in read_catalog().plugins

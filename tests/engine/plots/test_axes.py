@@ -339,6 +339,28 @@ def test_many_runs_are_told_apart(tmp_path: Path, draw: Callable[..., Figure]) -
         assert labels(axes) == [f"...seed{n}" for n in range(12)]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["unet_small_lung-512_seed0_on_the_montgomery_set", "test"],
+        [f"unet_small_lung-512_seed{n}_on_the_montgomery_set" for n in range(3)],
+        [f"a_long_name_of_a_run_{n}_with_a_long_end_and_more" for n in (1, 2)] + ["short"],
+        ["x" * 40 + str(n) + "y" * 40 for n in range(4)],
+        ["same"] * 3,
+        ["same_name_of_a_run_that_is_rather_long_indeed"] * 2,
+    ],
+)
+def test_short_names_of_runs_stay_apart_by_what_tells_them_apart(names: list[str]) -> None:
+    """Equal names alone are numbered: a number would hide which run is which."""
+    from zoo.engine.plots.names import shorten_runs
+
+    short = shorten_runs(names)
+
+    assert len(set(short)) == len(names)
+    assert all(" (" in name for name in short) == (len(set(names)) == 1)
+    assert max(map(len, short)) <= max(map(len, names)) + 4
+
+
 def test_names_of_endless_metrics_are_shortened(
     tmp_path: Path, draw: Callable[..., Figure]
 ) -> None:
@@ -391,6 +413,21 @@ def test_counts_of_scenes_are_pairs_on_equal_axes_with_the_line_of_agreement(
     ticks = [text.get_text() for panel in figure.axes for text in panel.get_xticklabels()]
     assert {"count_true", "count_predicted"}.isdisjoint(ticks)
     assert [patch for panel in figure.axes for patch in panel.patches] == []
+
+
+def test_test_without_a_value_is_not_in_that_panels_legend(
+    tmp_path: Path, draw: Callable[..., Figure]
+) -> None:
+    rows = [{"file": f"{n}.png", "values": {"hd95_mm_lung": 3.0 + n}} for n in range(3)]
+    lungs = tmp_path / "lungs.json"
+    lungs.write_text(json.dumps({"schema": "zoo.test/1", "metrics": {}, "per_image": rows}))
+
+    figure = draw(lungs, write_counts(tmp_path / "tanks.json", [(3, 3), (4, 5)]))
+
+    entries = {axes.get_ylabel(): labels(axes) for axes in figure.axes if axes.axison}
+    assert entries["mm"] == ["lungs (3 images)", "median"]
+    assert entries["found (count_predicted)"][0].startswith("tanks: 2 images")
+    assert not any("lungs" in text for text in entries["found (count_predicted)"])
 
 
 def test_counts_of_many_scenes_name_the_one_that_is_furthest_off(

@@ -62,7 +62,12 @@ def shorten_runs(names: Sequence[str]) -> list[str]:
             f"{'...' if head else ''}{''.join(row[head : len(row) - tail]).strip('_- ')}"
             for row in words
         ]
-    return distinct([shorten(name, _MOST_OF_A_RUN) for name in names])
+    # What tells names apart may lie in the middle: then they are left longer.
+    for most in range(_MOST_OF_A_RUN, max(map(len, names), default=0), 4):
+        short = [shorten(name, most) for name in names]
+        if len(set(short)) == len(set(names)):
+            return distinct(short)
+    return distinct(names)
 
 
 def _shared(rows: Sequence[Sequence[str]]) -> int:

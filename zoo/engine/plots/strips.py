@@ -56,15 +56,17 @@ def test_panels(tests: Sequence[PerImage]) -> list[Draw]:
 
 def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> Draw:
     names = shorten_runs([test.name for test in tests])
+    # Those that measured none of these have no place here; the others keep their colours.
+    shown_tests = [n for n, test in enumerate(tests) if not test.values.keys().isdisjoint(keys)]
 
     def draw(axes: Axes) -> None:
-        width = 0.8 / len(tests)
-        for number, test in enumerate(tests):
-            color = COLORS[number % len(COLORS)]
+        width = 0.8 / len(shown_tests)
+        for row, number in enumerate(shown_tests):
+            test, color = tests[number], COLORS[number % len(COLORS)]
             for place, key in enumerate(keys):
                 values = test.values.get(key)
                 if values:
-                    x = place + (number - (len(tests) - 1) / 2) * width
+                    x = place + (row - (len(shown_tests) - 1) / 2) * width
                     worst = _worst(key, values) if len(tests) == 1 else None
                     _draw_strip(axes, x, width, values, color, worst)
             axes.plot([], [], "s", color=color, label=f"{names[number]} ({_count(test)} images)")

@@ -100,3 +100,33 @@ def test_test_without_checkpoint_or_work_dir_says_what_it_takes(
     assert (file.exit_code, folder.exit_code) == (1, 1)
     assert "it is no work dir, and no checkpoint is given." in file.stderr
     assert "cannot open the work dir 'empty': found no checkpoint in it." in folder.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--epochs", "2", "--max-steps", "9"], "--epochs and --max-steps both say when"),
+        (["--epochs", "0"], "--epochs"),
+        (["--max-steps", "-1"], "--max-steps"),
+        (["--batch-size", "many"], "--batch-size"),
+        (["--lr", "fast"], "--lr"),
+    ],
+)
+def test_train_with_options_that_cannot_be_exits_2(
+    zoo: Callable[..., Result], squares_config: Path, options: list[str], words: str
+) -> None:
+    """Wrong usage is told before anything is read."""
+    result = zoo("train", squares_config, *options)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
+def test_train_whose_options_contradict_cfg_options_exits_1_with_both(
+    zoo: Callable[..., Result], squares_config: Path, squares_data: Path
+) -> None:
+    words = ["--data", squares_data, "--batch-size", "4"]
+    result = zoo("train", squares_config, *words, "--cfg-options", "train_dataloader.batch_size=2")
+
+    assert result.exit_code == 1
+    assert "cannot use --batch-size and --cfg-options train_dataloader.batch_size" in result.stderr

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -171,3 +172,28 @@ def test_words_say_the_same_on_the_command_line() -> None:
 
     assert run.words() == ["--epochs", "1000000", "--batch-size", "8", "--lr", "1e-05"]
     assert RunOptions().words() == []
+
+
+@pytest.mark.slow
+def test_run_resumed_with_more_steps_has_the_rates_of_one_that_begins_so(
+    read: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The schedule is that of the new length from the step that was reached."""
+    from zoo.engine.runs.train import train
+
+    def run(steps: int, folder: str, resume: str | None = None) -> dict[int, float]:
+        more = _RATES.partition("custom_hooks")[0]
+        config = read(RunOptions(max_steps=steps), more=more)
+        config.work_dir = str(tmp_path / folder)
+        config.default_hooks.logger.interval = 1
+        train(config, resume=resume)
+        files = sorted((tmp_path / folder).glob("*/vis_data/scalars.json"))
+        rows = [json.loads(line) for line in files[-1].read_text().splitlines()]
+        return {row["step"]: row["lr"] for row in rows if "lr" in row}
+
+    run(8, "resumed")
+    resumed = run(16, "resumed", "auto")
+    fresh = run(16, "fresh")
+
+    assert sorted(resumed) == list(range(9, 17))
+    assert resumed == pytest.approx({step: fresh[step] for step in resumed})

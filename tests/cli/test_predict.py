@@ -36,6 +36,29 @@ def test_predict_says_where_the_json_lies(bright_run: Path, tmp_path: Path) -> N
     assert result.stdout == f"predicted 1 image: {tmp_path / 'out/predictions.json'}\n"
 
 
+def test_predict_prints_one_json_object_and_fails_all_the_same(
+    bright_run: Path, tmp_path: Path
+) -> None:
+    """What failed stands in it and on stderr; nothing else is on stdout."""
+    write_image(tmp_path / "in/a.png")
+    bad = write_image(tmp_path / "in/b.png")
+    bad.write_bytes(b"")
+    out = tmp_path / "out"
+
+    one = predict(bright_run, tmp_path / "in/a.png", "--out", out, "--json")
+    two = predict(bright_run, tmp_path / "in", "--out", out, "--json")
+
+    path = str(out / "predictions.json")
+    assert (one.exit_code, two.exit_code) == (0, 1)
+    assert json.loads(one.stdout) == {"predictions": path, "count": 1, "failures": []}
+    document = json.loads(two.stdout)
+    (failure,) = document.pop("failures")
+    assert document == {"predictions": path, "count": 1}
+    assert failure["file"] == bad.as_posix()
+    assert failure["error"] in two.stderr
+    assert f"HINT: {failure['hint']}" in two.stderr
+
+
 def test_predict_when_one_of_many_fails_names_it_and_exits_1(
     bright_run: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import tomllib
@@ -57,6 +58,11 @@ def test_publish_of_a_run_takes_the_numbers_that_were_measured(
     twice = ["--metrics", work_dir / "test.json", "--metrics", f"{work_dir}/../run/test.json"]
     doubled = zoo(*publish, tmp_path / "doubled", *twice)
     assert doubled.stdout == first.stdout
+    told = json.loads(zoo(*publish, tmp_path / "told", "--json").stdout)
+    assert told["manifest_row"].rstrip() == first.stdout.rstrip() == doubled.stdout.rstrip()
+    assert Path(told["row"]).read_text() == told["manifest_row"]
+    assert hashlib.sha256(Path(told["file"]).read_bytes()).hexdigest() == told["sha256"]
+    assert Path(told["card"]).is_file()
     measured = json.loads((work_dir / "test.json").read_text())["metrics"]
     assert {m["name"]: m["value"] for m in row["metrics"]} == {
         name: value for name, value in measured.items() if name not in ("time", "data_time")

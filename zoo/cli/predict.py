@@ -12,10 +12,11 @@ from zoo.cli.options.completion import complete_file, complete_model
 from zoo.cli.options.postprocess import choose_postprocess, postprocess_options
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.printing import say
+from zoo.cli.output.printing import say, say_json
 
 if TYPE_CHECKING:
     from zoo.engine.prediction.model import LoadedModel
+    from zoo.engine.prediction_files.predict import Predictions
 
 __all__ = ["command"]
 
@@ -71,6 +72,7 @@ __all__ = ["command"]
     is_flag=True,
     help="Go on with a batch that was stopped, or retry the images that failed in it.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
 def command(
     model: str,
@@ -89,6 +91,7 @@ def command(
     fill_holes: bool | None,
     no_postprocess: bool,
     resume: bool,
+    as_json: bool,
 ) -> None:
     """Segment images with MODEL.
 
@@ -97,8 +100,8 @@ def command(
     run: use those of people you trust.
 
     INPUT is a file, a folder or a glob in quotes: PNG, JPEG, TIFF or BMP, 8 or 16 bit; with
-    rasterio JPEG 2000 and VRT too. Where a config's transform reads DICOM, install the extra
-    `dicom` of its plugin.
+    rasterio JPEG 2000 and VRT too. A model of X-rays reads DICOM too, if its plugin was
+    installed with the extra `dicom`: pip install "PLUGIN[dicom]".
 
     A semantic model leaves NAME_label.png, the class ids at the image's own resolution. An
     instance model leaves coco.json with the boxes and masks of all images, and NAME.geojson of
@@ -142,7 +145,15 @@ def command(
             resume=resume,
             progress=progress,
         )
-    say(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
+    if as_json:
+        say_json(done.to_json(), allow_nan=False)
+    else:
+        say(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
+    _tell_failures(done)
+
+
+def _tell_failures(done: Predictions) -> None:
+    """Tell on stderr what failed, and end with 1 if anything did."""
     for failure in done.failures:
         say(f"failed: {failure.path}: {failure.error.message}", err=True)
     if done.failures:

@@ -12,7 +12,7 @@ import click
 from zoo.cli.options.completion import complete_config
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.printing import say, say_text
+from zoo.cli.output.printing import say, say_json, say_text
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ __all__ = ["command"]
 @click.option("--licence", default="Apache-2.0", show_default=True, help="Of the weights.")
 @click.option("--data-licence", metavar="L", help="Of the data; default: what its plugin states.")
 @click.option("--url", multiple=True, metavar="URL", help="Where the file will be; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
 def command(
     run: Path,
@@ -63,6 +64,7 @@ def command(
     licence: str,
     data_licence: str | None,
     url: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write the best checkpoint of WORK_DIR, or CHECKPOINT, as one .safetensors.
 
@@ -91,7 +93,10 @@ def command(
             urls=url,
         )
         published = publish(facts.config, facts.checkpoint, out, card)
-    say_text(published.manifest_row().rstrip())
+    if as_json:
+        say_json(published.to_json(), allow_nan=False)
+    else:
+        say_text(published.manifest_row().rstrip())
     say(f"published {published.path} from {facts.checkpoint}", err=True)
 
 

@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 SUFFIXES = (".dcm", ".dicom")
+# The extra dicom of pyproject.toml: pydicom, and what it decodes compressed pixels with.
+_EXTRA = '"pydicom>=3,<4" "pillow>=10" "pylibjpeg>=2" "pylibjpeg-openjpeg>=2.4" "pylibjpeg-rle>=2"'
 # Files that scanners and archives write: no suffix, or a number as the last part of a UID.
 _BARE_SUFFIX = re.compile(r"|\.\d+|\.ima")
 MARK_BYTES = 132  # PS3.10, 7.1: a preamble of 128 bytes, then DICM
@@ -200,7 +202,7 @@ def load_pydicom() -> Any:
         import pydicom
     except ImportError as error:
         message = f"cannot read DICOM files: {error}."
-        raise DataError(message, hint='pip install "pydicom>=3,<4".') from error
+        raise DataError(message, hint=f"pip install {_EXTRA}.") from error
     # Its warnings quote what a file holds; what matters of them is an error here.
     warnings.filterwarnings("ignore", module=r"pydicom\b")
     return pydicom

@@ -153,6 +153,7 @@ def test_decode_image_when_png_byte_flips_then_refused(place: int, flip: int) ->
     ("data", "found"),
     [
         (b"", "found an empty file"),
+        (bytes(128) + b"DICM", "found a DICOM file, expected PNG, JPEG, TIFF or BMP"),
         (b"GIF89a....", "found a file that starts with b'GIF89a..'"),
         (_FILES[".png"][:40], "found a truncated PNG of 40 bytes"),
         (_FILES[".jpg"][:-2], "found a truncated JPEG"),

@@ -92,4 +92,7 @@ def _unknown(data: bytes, where: str, kind: str | None) -> Exception:
         return undecodable(where, fault, "gdal_translate IN.vrt OUT.tif makes one file of it.")
     if not data:
         return undecodable(where, f"found an empty file, {_KNOWN}")
+    if data[128:132] == b"DICM":
+        hint = "export it as one of them, or use a model whose plugin reads DICOM."
+        return undecodable(where, f"found a DICOM file, {_KNOWN}", hint)
     return undecodable(where, f"found a file that starts with {data[:8]!r}, {_KNOWN}", _EXPORT)

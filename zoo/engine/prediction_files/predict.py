@@ -40,6 +40,14 @@ class Predictions:
     count: int
     failures: tuple[Failure, ...] = field(default=())
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values: ``predictions``, ``count`` and ``failures``."""
+        failures = [
+            {"file": each.path.as_posix(), "error": each.error.message, "hint": each.error.hint}
+            for each in self.failures
+        ]
+        return {"predictions": str(self.path), "count": self.count, "failures": failures}
+
 
 def predict(
     model: Predictor | LoadedModel | str,

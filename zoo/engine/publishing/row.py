@@ -35,6 +35,21 @@ class Published:
     record: ModelRecord
     urls: tuple[str, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return where the files are, and what the row says, as plain values."""
+        record = self.record
+        return {
+            "name": record.name,
+            "file": str(self.path),
+            "card": str(self.path.with_suffix(".md")),
+            "row": str(self.path.with_suffix(".toml")),
+            "sha256": self.sha256,
+            "size_bytes": self.size_bytes,
+            "urls": list(self.urls),
+            "metrics": [dict(row) for row in record.metrics],
+            "manifest_row": self.manifest_row(),
+        }
+
     def manifest_row(self) -> str:
         """Return the ``[[weights]]`` row, to paste into a plugin's manifest."""
         record = self.record

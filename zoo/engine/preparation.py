@@ -152,7 +152,9 @@ def bind_options(found: Found, name: str, given: Mapping[str, Any]) -> dict[str,
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}."
-            message = f"cannot prepare {name!r}: found the option {shown(key)}, which it lacks."
+            message = (
+                f"cannot prepare {name!r}: found the option {shown(key)}, expected one of its own."
+            )
             raise DataError(message, where=key, hint=hint)
     return {
         key: _read_option(option, given[key], name) if key in given else option.default

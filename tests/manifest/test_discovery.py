@@ -269,13 +269,12 @@ def test_entry_point_of_configs_when_only_a_checkout_has_them_is_no_trouble(
 ) -> None:
     """An editable install names the configs without installing them; a broken wheel is told."""
     if has_checkout:
-        (tmp_path / "plugins").mkdir()
         (tmp_path / "configs").mkdir()
         (tmp_path / "configs" / "zoo_plugin.toml").write_text("")
     monkeypatch.delenv("ZOO_PLUGIN_PATH")
-    monkeypatch.setattr(discovery, "_folders_of_package", lambda package: [])
+    monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
     monkeypatch.setattr(discovery, "_entry_point_values", lambda: ["zoo_configs", "zoo_gone"])
-    monkeypatch.setattr(discovery, "find_checkouts", lambda: (tmp_path,) * has_checkout)
+    monkeypatch.setattr(discovery, "_OWN_CHECKOUT", tmp_path)
 
     found = {one.package: one.error is None for one in find_candidates()}
 

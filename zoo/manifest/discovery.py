@@ -30,6 +30,7 @@ __all__ = [
 ENTRY_POINT_GROUP = "zoo.plugins"
 
 _CONFIGS = "zoo_configs"
+_OWN_CHECKOUT = Path(__file__).resolve().parents[2]
 _METADATA_SUFFIXES = (".dist-info", ".egg-info")
 
 
@@ -58,9 +59,6 @@ def find_candidates() -> list[Candidate]:
     for checkout in find_checkouts():
         paths = [*_scan(checkout / "plugins"), *_existing(checkout / "configs")]
         candidates += [_candidate_of_file(path, "checkout") for path in paths]
-    if any(_is_configs(one) and one.error is None for one in candidates):
-        # An editable install names the configs and leaves them in its checkout.
-        candidates = [one for one in candidates if not _is_configs(one) or one.error is None]
     return candidates
 
 
@@ -73,16 +71,12 @@ def candidates_in(folder: Path) -> list[Candidate]:
     return [_candidate_of_file(path, "ZOO_PLUGIN_PATH") for path in _scan(folder)]
 
 
-def _is_configs(candidate: Candidate) -> bool:
-    return candidate.package == _CONFIGS
-
-
 def find_checkouts() -> tuple[Path, ...]:
     """Return the source checkouts: of the ``zoo`` package, and of the running ``tools/*.py``.
 
     A checkout is a folder with ``setup.py`` and ``plugins/``.
     """
-    parents = [Path(__file__).resolve().parents[2]]
+    parents = [_OWN_CHECKOUT]
     script = Path(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else None
     if script is not None and script.parent.absolute().name == "tools":
         parents.append(script.resolve().parent.parent)
@@ -197,6 +191,9 @@ def _folders_of_package(package: str) -> list[str]:
         spec = find_spec(package)
     except (ImportError, ValueError):  # as `__main__`, which has no spec
         return []
+    own = _OWN_CHECKOUT / "configs"
+    if spec is None and package == _CONFIGS and own.is_dir():  # an editable install leaves it there
+        return [str(own)]
     return list(spec.submodule_search_locations or ()) if spec is not None else []
 
 

@@ -41,17 +41,15 @@ def byte_progress(label: str) -> Iterator[Callable[[int, int], None]]:
     bar = ProgressBar(quiet_s=quiet_s, unit="bytes")
     logger = logging.getLogger("zoo")
     handler = _AboveBar(bar)
-    level, propagates = logger.level, logger.propagate
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    logger.propagate = False
     try:
         yield lambda done, total: bar.show(State(label, done, total))
     finally:
         bar.close()
         logger.removeHandler(handler)
         logger.setLevel(level)
-        logger.propagate = propagates
 
 
 class _AboveBar(logging.Handler):

@@ -24,7 +24,7 @@ def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
 
     Example:
         >>> shorten("dice_right_upper_lobe_of_the_lung", 20)
-        'dice_right...he_lung'
+        'dice_righ...the_lung'
     """
     if len(name) <= most:
         return name

@@ -150,6 +150,7 @@ def _plugin_facts(catalog: Catalog, name: str) -> dict[str, Any]:
         "api": manifest.api,
         "summary": manifest.summary,
         "license": manifest.license,
+        "notice": manifest.notice,
         "requires": manifest.requires,
         "source": record.source,
         "provides": [f"{found.row.kind}/{found.row.name}" for found in rows],

@@ -135,7 +135,7 @@ def _module_faults(
         place = folder.joinpath(*module.split(".")[1:])
         candidates = (place.with_suffix(".py"), place / "__init__.py")
         if not any(path.is_file() for path in candidates) and not _has_binary(place):
-            reason = f"{label} is missing its module: expected {candidates[0]}"
+            reason = f"the module of {label} is missing: expected {candidates[0]}"
             yield reason, _get(candidates[0]), True
             continue
         if not can_import:

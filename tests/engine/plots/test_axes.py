@@ -320,6 +320,21 @@ def test_legend_lies_below_its_panel_and_inside_the_picture(
         assert not any(area.overlaps(box) for _, box in boxes)
 
 
+def test_first_validation_of_which_all_is_0_still_makes_a_picture(
+    tmp_path: Path, draw: Callable[..., Figure]
+) -> None:
+    """A detector that finds nothing has twenty equal metrics: of their names three are shown."""
+    kinds = ("mAP", "mAP_50", "mAP_75", "mAP_under12px", "mAP_12to24px", "mAP_over48px", "AR@100")
+    names = [f"coco/{part}_{kind}" for part in ("segm", "bbox") for kind in kinds]
+
+    figure = draw(write_log(tmp_path / "run", dict.fromkeys(names, [0.0] * 4)))
+
+    (axes,) = (axes for title, axes in panels(figure).items() if title.startswith("validation"))
+    assert labels(axes) == ["coco/segm_mAP = coco/segm_mAP_50 = coco/segm_mAP_75 = 11 more"]
+    box = axes.get_legend().get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
 @pytest.mark.slow
 def test_many_runs_are_told_apart(tmp_path: Path, draw: Callable[..., Figure]) -> None:
     """Each has a look and a short name of its own; losses of training and validation are apart."""
@@ -359,6 +374,20 @@ def test_short_names_of_runs_stay_apart_by_what_tells_them_apart(names: list[str
     assert len(set(short)) == len(names)
     assert all(" (" in name for name in short) == (len(set(names)) == 1)
     assert max(map(len, short)) <= max(map(len, names)) + 4
+
+
+def test_runs_of_endless_names_still_make_a_picture(
+    tmp_path: Path, draw: Callable[..., Figure]
+) -> None:
+    """The legend ends inside the picture, however long a name must be to tell runs apart."""
+    names = ["a" * 90 + str(n) + "b" * 90 for n in range(2)]
+
+    figure = draw(*[write_log(tmp_path / name, {"dice": [0.1, 0.2, 0.3, 0.4]}) for name in names])
+
+    for axes in panels(figure).values():
+        box = axes.get_legend().get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert axes.get_window_extent().height > 0
 
 
 def test_names_of_endless_metrics_are_shortened(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.plots.axes import fit_losses, format_rate
 from zoo.engine.plots.metrics import Paint, metric_panels
-from zoo.engine.plots.names import merge_equal, shorten
+from zoo.engine.plots.names import label_of, merge_equal, shorten
 from zoo.engine.plots.runs import Runs
 from zoo.engine.plots.style import Draw, add_legend
 from zoo.engine.work_dir.best_step import Best
@@ -139,7 +139,7 @@ def _paint_parts(axes: Axes, runs: Runs) -> None:
     (log,) = runs.logs
     shown: list[float] = []
     for index, (key, names) in enumerate(_parts(log).items()):
-        color, label = runs.color(index), " = ".join(map(shorten, names))
+        color, label = runs.color(index), label_of(names)
         runs.draw(axes, log, log.losses[key], label, is_validation=False, color=color)
         shown += log.losses[key].values()
         if key in log.val_losses:
@@ -156,7 +156,7 @@ def _paint_rates(axes: Axes, runs: Runs) -> None:
     for number, (name, log) in enumerate(zip(runs.names, runs.logs, strict=True)):
         for index, key in enumerate(key for key in equal if key in log.rates):
             turn = index if runs.is_single else number
-            label = " = ".join(map(shorten, equal[key]))
+            label = label_of(equal[key])
             label = label if runs.is_single else name if len(equal) == 1 else f"{name}: {label}"
             # What is logged is the rate of the steps before, since the last time.
             style = {"linestyle": runs.dashes(turn), "drawstyle": "steps-pre"}

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zoo.engine.plots.axes import fit_values, is_unit
-from zoo.engine.plots.names import family_of, lead_first, merge_equal, shorten
+from zoo.engine.plots.names import family_of, label_of, lead_first, merge_equal
 from zoo.engine.plots.runs import Runs
 from zoo.engine.work_dir.best_step import is_better_low
 
@@ -66,8 +66,7 @@ def _without_repeats(
         else:
             panels.append((title, names))
     return [
-        (title, {keys[0]: " = ".join(map(shorten, keys)) for keys in names.values()})
-        for title, names in panels
+        (title, {keys[0]: label_of(keys) for keys in names.values()}) for title, names in panels
     ]
 
 

@@ -8,11 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.engine.work_dir.scalars import Curve
 
-__all__ = ["distinct", "family_of", "lead_first", "merge_equal", "shorten", "shorten_runs"]
+__all__ = [
+    "distinct",
+    "family_of",
+    "label_of",
+    "lead_first",
+    "merge_equal",
+    "shorten",
+    "shorten_runs",
+]
 
 _BACKGROUND = "background"
 _MOST_CHARACTERS = 40
 _MOST_OF_A_RUN = 28
+_MOST_OF_A_LABEL = 56  # with its best value that still fits a panel
 
 
 def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
@@ -30,6 +39,22 @@ def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
         return name
     tail = (most - 3) // 2
     return f"{name[: most - 3 - tail]}...{name[len(name) - tail :]}"
+
+
+def label_of(names: Sequence[str]) -> str:
+    """Return what a curve is called that bears several names; of many the last are counted.
+
+    Example:
+        >>> label_of(["coco/bbox_AR@100", "coco/bbox_AR@1000"])
+        'coco/bbox_AR@100 = coco/bbox_AR@1000'
+    """
+    label = shorten(names[0])
+    for place, name in enumerate(names[1:], 1):
+        longer = f"{label} = {shorten(name)}"
+        if len(longer) > _MOST_OF_A_LABEL:
+            return f"{label} = {len(names) - place} more"
+        label = longer
+    return label
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from zoo.engine.plots.names import shorten
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -35,7 +37,7 @@ Draw: TypeAlias = "Callable[[Axes], None]"
 
 _MAX_LEGEND = 30
 _WIDTH_IN, _HANDLE_IN, _CHARACTER_IN = 5.6, 0.45, 0.062  # of a panel, and of 8 pt text
-_MOST_COLUMNS = 3
+_MOST_COLUMNS, _MOST_CHARACTERS = 3, 84
 _BELOW_PT = 32  # under the axis: ticks and the axis's label
 
 
@@ -59,12 +61,13 @@ def add_legend(axes: Axes, *, below_pt: float = _BELOW_PT) -> None:
         last = f"{shown[-1]}  (and {rest} more)"
         entries[last] = entries[shown[-1]]
         shown[-1] = last
-    width_in = _HANDLE_IN + _CHARACTER_IN * max(map(len, shown))
+    texts = [shorten(label, _MOST_CHARACTERS) for label in shown]
+    width_in = _HANDLE_IN + _CHARACTER_IN * max(map(len, texts))
     columns = max(1, min(_MOST_COLUMNS, len(shown), int(_WIDTH_IN / width_in)))
     down = ScaledTranslation(0, -below_pt / 72, axes.figure.dpi_scale_trans)
     axes.legend(
         [entries[label] for label in shown],
-        shown,
+        texts,
         loc="upper left",
         bbox_to_anchor=(0, 0),
         bbox_transform=axes.transAxes + down,

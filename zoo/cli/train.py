@@ -58,8 +58,8 @@ def command(
 ) -> None:
     """Train CONFIG, a file, a name or mmseg::folder/file.py.
 
-    With --epochs or --max-steps, all that counts along with the run keeps its share of it:
-    schedules, warm-ups, stages, and the intervals of validation and checkpoints.
+    --epochs and --max-steps scale the whole schedule: warm-ups, stages, and the intervals of
+    validation and checkpoints keep their share of the run.
     """
     if options["epochs"] is not None and options["max_steps"] is not None:
         message = "--epochs and --max-steps both say when the run ends: give one of them."

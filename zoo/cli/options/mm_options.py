@@ -89,7 +89,7 @@ def launcher_options(function: _Function) -> _Function:
 
 def verbose_option(function: _Function) -> _Function:
     """Add the option that shows all of a run's log."""
-    text = "Show all of mmengine's log, which its file in the work dir has in any case."
+    text = "Show mmengine's whole log; its file in the work dir always contains it."
     return click.option("--verbose", is_flag=True, help=text)(function)
 
 

@@ -97,7 +97,7 @@ def test(
         cfg_options: What was laid over the config, as ``key=value``, for ``out`` to tell.
         show_dir: A folder for a picture of each image, prediction beside truth; their names begin
             with a number, the image of the lowest score first, and ``index.json`` lists them.
-        hooks: What is to be told of the run, after all else.
+        hooks: Further hooks of the runner, called last.
         postprocess: Whether label maps are cleaned as the config, else the published file,
             states.
 

@@ -33,7 +33,7 @@ _PARTS = ("backbone", "neck", "rpn_head", "decode_head", "bbox_head", "mask_head
 
 
 class RunReport(Hook):
-    """Tells of data, model and plan before the first step, and of each validation.
+    """Prints data, model and plan before the first step, and the result of each validation.
 
     Attributes:
         steps: Iterations that were done when the run ended, those before a resume among them.

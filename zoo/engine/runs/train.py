@@ -71,7 +71,7 @@ def train(
         transfer: Whether ``load_from`` may be of other classes, though they are as many. Layers
             whose shapes differ start anew in any case, and are listed in the log.
         other_data: Whether a run may go on with other data than that of its checkpoint.
-        hooks: What is to be told of the run, after all else.
+        hooks: Further hooks of the runner, called last.
 
     Returns:
         The work dir, with checkpoints, log and resolved config.

@@ -155,15 +155,6 @@ ONE_PLACE = {
     # Bytes that were read already, from a stream that is open.
     "file_digest": {"files.py", "weights/rescue.py"},
     "fsync": {"files.py", "weights/fetching/part.py"},
-    # Documents of others are read by zoo.documents; the rest is zoo's own, or pip's.
-    "loads": {
-        "documents.py",
-        "cli/diagnosis/distributions.py",
-        "data/layout/plan.py",
-        "engine/imports/type_modules.py",
-        "engine/records/types.py",
-        "testing/transforms.py",
-    },
 }
 
 

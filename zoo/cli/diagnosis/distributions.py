@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cli.diagnosis.finding import Finding, reinstall_line
+from zoo.documents import Limits, parse_json
 from zoo.files import digest_of_file
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def distribution_of_plugin(package: str) -> Distribution | None:
 def is_editable(distribution: Distribution) -> bool:
     """Return whether the files of a distribution lie where its author edits them."""
     with suppress(ValueError, AttributeError):
-        document = json.loads(distribution.read_text("direct_url.json") or "{}")
+        text = distribution.read_text("direct_url.json") or "{}"
+        document = parse_json(text.encode(), Limits())
         return bool(document.get("dir_info", {}).get("editable"))
     return False
 

@@ -363,7 +363,7 @@ def squares_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def squares_text() -> str:
-    """Return a whole mmseg config of upstream's kind, for data that is not there."""
+    """Return a whole mmseg config of upstream's kind, for data that does not exist."""
     return _SQUARES_CONFIG
 
 

@@ -59,7 +59,7 @@ def test_find_when_unknown_offers_near_names(write_plugin: Write) -> None:
         ("cells.EdgLoss", "did you mean cells.EdgeLoss?"),
         ("cells.Zzzz", "did you mean cells.EdgeLoss?"),
         ("cell.EdgeLoss", "did you mean cells.EdgeLoss?"),
-        ("Zzzz", "zoo plugin list shows the plugins that were found."),
+        ("Zzzz", "zoo plugin list shows the plugins found."),
     ],
 )
 def test_find_when_unknown_hints_at_what_there_is(

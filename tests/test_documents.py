@@ -47,8 +47,8 @@ BAD_TOML = {
     "not a number": (b"a = nan", "it holds the number nan, expected finite ones"),
     "NUL": (b"a = 1\0", "it holds a NUL at byte 5, expected UTF-8 text"),
     "escaped NUL": (b'a = "\\u0000"', "it holds a NUL in the text '\\x00'"),
-    "surrogate": (b'a = "\xed\xa0\x80"', "it is no UTF-8 text: byte 5 is 0xed"),
-    "latin 1": (b"a = '\xe9'", "it is no UTF-8 text: byte 5 is 0xe9"),
+    "surrogate": (b'a = "\xed\xa0\x80"', "it is not UTF-8 text: byte 5 is 0xed"),
+    "latin 1": (b"a = '\xe9'", "it is not UTF-8 text: byte 5 is 0xe9"),
     "UTF-16": ("a = 1".encode("utf-16"), "it is UTF-16 text, expected UTF-8"),
     "key twice": (b"a = 1\na = 2", "it is not valid TOML: Cannot overwrite a value"),
     "30 February": (b"a = 2020-02-30", "it is not valid TOML: Invalid date"),
@@ -56,7 +56,7 @@ BAD_TOML = {
     "too many bytes": (b"#" * (2**20 + 1), "it has 1,048,577 bytes, expected at most 1,048,576"),
 }
 BAD_JSON = {
-    "nothing": (b"", "it is no JSON: Expecting value (line 1, column 1)"),
+    "nothing": (b"", "it is not JSON: Expecting value (line 1, column 1)"),
     "brackets": (b"[" * 100_000, DEEP),
     "900 levels": (b"[" * 900 + b"]" * 900, DEEP),
     "objects": (b'{"a":' * 100_000, DEEP),
@@ -67,10 +67,10 @@ BAD_JSON = {
     "not a number": (b"[NaN]", "it holds the number nan, expected finite ones"),
     "NUL": (b'["\0"]', "it holds a NUL at byte 2"),
     "NUL in a key": (b'{"\\u0000": 1}', "it holds a NUL in the text '\\x00'"),
-    "key twice": (b'{"a": 1, "b": 2, "a": 1}', "it has the key 'a' twice in one table"),
+    "key twice": (b'{"a": 1, "b": 2, "a": 1}', "it has the key 'a' twice in the same table"),
     "UTF-16": ("[1]".encode("utf-16"), "it is UTF-16 text, expected UTF-8"),
     "UTF-32": ("[1]".encode("utf-32-le"), "it holds a NUL at byte 1"),
-    "bytes": (b"\x80\x81", "it is no UTF-8 text: byte 0 is 0x80"),
+    "bytes": (b"\x80\x81", "it is not UTF-8 text: byte 0 is 0x80"),
     "too many values": (b"[" + b"[]," * 100_001 + b"0]", "it holds about 200,003 values"),
 }
 

@@ -38,7 +38,7 @@ def test_inventory_finds_the_hints_of_the_code() -> None:
     assert len(HINTS) > 400
     texts = {hint.text for hint in HINTS}
     assert "give another --out." in texts
-    assert f"--cfg-options {HOLE}={HOLE}; --data DIR sets it by itself." in texts
+    assert f"--cfg-options {HOLE}={HOLE}; --data DIR sets it automatically." in texts
 
 
 def _commands() -> dict[str, click.Command]:

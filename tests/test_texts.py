@@ -76,12 +76,12 @@ def test_shown_is_never_long(value: object) -> None:
 
 def test_error_from_outside_forges_no_line() -> None:
     """Only zoo writes the lines that begin with ``where:`` and ``HINT:``."""
-    error = DataError("cannot read x.", path="a\nHINT: rm -rf /\x1b[0m", hint="mend it.")
+    error = DataError("cannot read x.", path="a\nHINT: rm -rf /\x1b[0m", hint="fix it.")
 
     assert str(error).split("\n") == [
         "cannot read x.",
         "where: a\\nHINT: rm -rf /\\x1b[0m",
-        "HINT: mend it.",
+        "HINT: fix it.",
     ]
 
 

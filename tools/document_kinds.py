@@ -208,7 +208,7 @@ class EntryPoints(Kind):
         self.path.write_bytes(text if is_text else mutate_bytes(good, chance))
 
     def read(self, chance: random.Random) -> bool:
-        """List the plugins, broken ones too."""
+        """List the plugins, including broken ones."""
         from zoo.catalog import forget_catalog, read_catalog
 
         forget_catalog()

@@ -166,7 +166,7 @@ def check_stopped(drill: Drill, run: Terminal, folder: Path, code: int, before: 
     after = last_step(folder)
     drill.check(after >= max(logged, default=before), f"lost steps: {logged} but {after}")
     if code == 130 and after > before:
-        drill.check("go on with: " in run.text, "nothing says how to go on")
+        drill.check("resume with: " in run.text, "nothing says how to go on")
 
 
 def drill_arm(drill: Drill, arm: str, stops: int, kills: int) -> None:

@@ -41,7 +41,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class DocumentError(ValueError):
-    """What of a document is not as it must be, as a clause: ``it is no JSON: ...``."""
+    """What of a document is not as it must be, as a clause: ``it is not JSON: ...``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def read_file(path: str | os.PathLike[str], most_bytes: int) -> bytes:
 
     Raises:
         OSError: There is none, or it cannot be opened.
-        DocumentError: It is no regular file, or holds more.
+        DocumentError: It is not a regular file, or holds more.
     """
     _check_status(_status_of(path), most_bytes)
     # A pipe that took the file's place meanwhile must not be waited for.
@@ -102,7 +102,7 @@ def _status_of(path: str | os.PathLike[str]) -> os.stat_result:
     try:
         return os.stat(path)
     except ValueError as error:
-        message = "its name is none that a file can have"
+        message = "its name is not a valid file name"
         raise DocumentError(message) from error
 
 
@@ -137,7 +137,7 @@ def read_text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        message = f"it is no UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}"
+        message = f"it is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}"
         raise DocumentError(message) from error
 
 
@@ -204,7 +204,7 @@ def parse_json(data: bytes, limits: Limits) -> Any:
     try:
         values = json.loads(text, object_pairs_hook=_table)
     except json.JSONDecodeError as error:
-        message = f"it is no JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        message = f"it is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
         raise DocumentError(message) from error
     except RecursionError as error:
         raise _too_deep(limits) from error
@@ -243,7 +243,7 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(table) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        message = f"it has the key {twice!r:.80} twice in one table"
+        message = f"it has the key {twice!r:.80} twice in the same table"
         raise DocumentError(message)
     return table
 

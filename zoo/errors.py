@@ -15,7 +15,7 @@
     ├── CheckpointError               .path   weights that cannot be read or do not fit
     │   └── UnsafeCheckpointError     .global_name   a pickle that asks for more than tensors
     ├── UnsupportedOpError            .op   an mmcv op without a stand-in
-    ├── TrainingError                 a run that cannot go on, a loss that is not finite
+    ├── TrainingError                 a run that cannot continue, a loss that is not finite
     └── DownloadError
         └── HashMismatchError         .expected .actual
 
@@ -249,7 +249,7 @@ class UnsupportedOpError(ZooError):
 
 
 class TrainingError(ZooError):
-    """A run that cannot go on or begin: a loss that is not finite, a work dir of another run."""
+    """A run that cannot continue or start: a loss that is not finite, a work dir of another run."""
 
 
 class DownloadError(ZooError):

@@ -107,8 +107,8 @@ def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
             yield stream
     except OSError as error:
         reason = error.strerror or str(error)
-        msg = f"cannot write {target.name!r}: {reason}; what was there before is untouched."
-        hint = "check the space and the rights there, or choose another folder."
+        msg = f"cannot write {target.name!r}: {reason}; the previous file is untouched."
+        hint = "check the free space and the permissions there, or choose another folder."
         raise CheckpointError(msg, path=target, hint=hint) from error
 
 
@@ -127,12 +127,14 @@ def replace_file(path: Path, data: bytes) -> None:
     try:
         if path.exists() and not path.is_file():  # a device would be gone afterwards
             message = f"cannot write {path.name!r}: found a folder or a device, expected a file."
-            raise DataError(message, path=path, hint="name another file with --out.")
+            raise DataError(message, path=path, hint="choose another file with --out.")
         with _placed(path, staged):
             staged.write_bytes(data)
     except OSError as error:
         message = f"cannot write {path.name!r}: {error.strerror or error}."
-        hint = "check the space and the rights there, or name another folder with --out."
+        hint = (
+            "check the free space and the permissions there, or choose another folder with --out."
+        )
         raise DataError(message, path=path, hint=hint) from error
 
 

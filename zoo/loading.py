@@ -63,7 +63,7 @@ def load_target(source: Found | PluginRecord, target: str | None = None) -> obje
         label = f"{source.row.kind} {source.row.name!r}"
     manifest = record.checked()
     if target is None:
-        message = f"cannot load a target of plugin {record.name!r}: the row names none."
+        message = f"cannot load a target of plugin {record.name!r}: the row does not name one."
         raise LoadError(message, target="", plugin=record.name, manifest=manifest.path)
     _check_requirements_once(manifest.requires, manifest.plugin, manifest.path)
     if not record.is_importable:

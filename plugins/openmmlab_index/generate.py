@@ -174,7 +174,7 @@ def url_notes(url: str) -> list[str]:
     if host not in (HOST, *OTHER_HOSTS):
         notes.append(f"the address is corrupt in upstream's index: no such host as {host}")
     if DIGITS.search(url) is None:
-        notes.append("published without digits of its sha256: no copy can be proved by its name")
+        notes.append("published without digits of its sha256: no copy can be verified by its name")
     return notes
 
 

@@ -166,8 +166,8 @@ def test_plugin_when_its_import_fails_then_refused(
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("import sys\nsys.exit(3)", "code that is none of zoo's has ended it, with 3."),
-        ("raise SystemExit", "code that is none of zoo's has ended it, with 0."),
+        ("import sys\nsys.exit(3)", "code outside zoo ended the process with 3."),
+        ("raise SystemExit", "code outside zoo ended the process with 0."),
         ("raise SystemExit('no licence\x1b[2J')", "error: no licence\\x1b[2J"),
     ],
 )

@@ -62,13 +62,16 @@ def test_prune_while_a_plugin_is_broken_is_refused(
         done = _run("cache", *words)
 
         assert done.exit_code == 1
-        assert "error: cannot prune while a plugin may name weights unseen: " in done.stderr
+        assert (
+            "error: cannot prune while a plugin that may name weights cannot be read: "
+            in done.stderr
+        )
         assert "cannot use plugin 'bad': its manifest is not valid TOML" in done.stderr
-        assert f"where: {manifest}\nHINT: mend or uninstall it" in done.stderr
+        assert f"where: {manifest}\nHINT: fix or uninstall it" in done.stderr
     assert _kept(weights) == {NAMED, UNNAMED, PINNED}
     listed = _run("cache", "ls")
     assert listed.exit_code == 0
-    assert "note: names may lack: cannot use plugin 'bad'" in listed.stderr
+    assert "note: names may be missing: cannot use plugin 'bad'" in listed.stderr
 
 
 def test_prune_keeps_what_hidden_plugins_name(
@@ -150,7 +153,7 @@ def test_what_a_killed_rescue_left_is_listed_and_pruned(weights: Path) -> None:
     assert f"removed {dead}\n" in done.stdout
     assert kept == {NAMED, UNNAMED, PINNED, live.name, f"{live.name}.lock"}
     for text in (dry.stderr, done.stderr):
-        assert f"kept 3 files without a name: a rescue is at work in {live} and may " in text
+        assert f"kept 3 files without a name: a rescue is running in {live} and may " in text
     assert _kept(weights) == {NAMED, UNNAMED, PINNED}
     _run("cache", "prune")
     assert _kept(weights) == set()

@@ -141,8 +141,8 @@ def test_os_error_when_raised_names_the_file_and_ends_with_1() -> None:
 @pytest.mark.parametrize(
     ("number", "hint"),
     [
-        (errno.EACCES, "check who may read and write that file."),
-        (errno.ENOSPC, "free some space on that disk, and try again."),
+        (errno.EACCES, "check the permissions of that file."),
+        (errno.ENOSPC, "free some space on that disk and try again."),
         (errno.EIO, "run it again with --debug to see where it happened."),
     ],
 )
@@ -151,7 +151,7 @@ def test_os_error_when_raised_says_what_to_do(number: int, hint: str) -> None:
     result = CliRunner().invoke(ending, [f"errno {number}"])
 
     assert result.stderr == (
-        f"error: cannot go on: {os.strerror(number)}.\nwhere: out/x.png\nHINT: {hint}\n"
+        f"error: cannot continue: {os.strerror(number)}.\nwhere: out/x.png\nHINT: {hint}\n"
     )
 
 
@@ -187,7 +187,7 @@ def test_prepare_when_repeated_says_once_that_nothing_changed(
 
     assert result.exit_code == 0, result.output
     assert result.stdout == (
-        "2 images\nunchanged: the folder was prepared already, nothing was written\nprepared: out\n"
+        "2 images\nunchanged: the folder was already prepared, nothing was written\nprepared: out\n"
     )
 
 
@@ -197,7 +197,7 @@ def test_package_when_not_installed_is_one_message_and_1() -> None:
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "error: cannot go on: 'mmengine' is not installed.\n"
+        "error: cannot continue: 'mmengine' is not installed.\n"
         "HINT: `zoo doctor` says what is missing, and the command that installs it.\n"
     )
 

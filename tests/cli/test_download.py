@@ -86,7 +86,7 @@ def test_download_when_one_of_two_fails_gets_the_other_and_exits_1(
 
     assert done.exit_code == 1
     assert files["two"] == Path(done.stdout.strip()).read_bytes()
-    assert "one: cannot download one.safetensors: no address gave it." in done.stderr
+    assert "one: cannot download one.safetensors: all addresses failed." in done.stderr
     assert "error: cannot download 1 of 2." in done.stderr
 
 
@@ -99,7 +99,7 @@ def test_download_offline_of_what_is_not_here_exits_1_with_one_message(
     assert done.stderr == (
         "error: cannot download 'one' offline: it is not on this machine.\n"
         "where: plugin pair, https://weights.example.invalid/v1/one.safetensors\n"
-        "HINT: leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror.\n"
+        "HINT: drop --offline and ZOO_OFFLINE, or name a folder that has it with --mirror.\n"
     )
 
 
@@ -112,7 +112,7 @@ def test_download_dry_says_what_it_would_do(
     assert done.stdout.splitlines() == [
         f"one: 0.0 MB, sha256 {digest}",
         f"  would write: {tmp_path / 'd' / 'one.safetensors'}",
-        "  would ask: https://weights.example.invalid/v1/one.safetensors",
+        "  would try: https://weights.example.invalid/v1/one.safetensors",
     ]
     assert not (tmp_path / "d").exists()
     assert server.asked == []
@@ -167,7 +167,7 @@ def test_download_dry_shows_no_password(files: dict[str, bytes]) -> None:
 
     assert done.exit_code == 0, done.output
     assert "secret" not in done.output
-    assert "  would ask: http://a.example/w/one.safetensors" in done.stdout.splitlines()
+    assert "  would try: http://a.example/w/one.safetensors" in done.stdout.splitlines()
 
 
 def test_download_dry_names_no_mirror_after_a_folder_that_has_it(
@@ -193,8 +193,8 @@ def test_download_dry_names_no_mirror_after_a_folder_that_has_it(
     ]
     assert after.stdout.splitlines()[1:] == [
         f"  would write: {target}",
-        f"  would ask: http://a.example/{digest}/one.safetensors",
-        "  would ask: http://a.example/one.safetensors",
+        f"  would try: http://a.example/{digest}/one.safetensors",
+        "  would try: http://a.example/one.safetensors",
         f"  would else copy: {source}",
     ]
 
@@ -240,7 +240,7 @@ def test_download_of_a_damaged_file_tells_of_it_once(
 def test_download_dry_offline_without_a_folder_has_nothing_to_ask(files: dict[str, bytes]) -> None:
     done = _run("download", "one", "--dry-run", "--offline", "--mirror", "http://a.example")
 
-    assert done.stdout.splitlines()[1:] == ["  has no address to ask"]
+    assert done.stdout.splitlines()[1:] == ["  has no address to try"]
 
 
 @pytest.mark.parametrize("name", ["ZOO_MIRRORS", "ZOO_CACHE"])
@@ -323,7 +323,9 @@ def test_download_when_stopped_by_ctrl_c_says_that_it_can_go_on(
     _, told = process.communicate(timeout=60)
 
     assert process.returncode == 130, told
-    assert told == "interrupted; what was received is kept, the same command goes on with it\n"
+    assert (
+        told == "interrupted; the bytes received are kept, the same command resumes the download\n"
+    )
     assert part.stat().st_size == 8000
 
 

@@ -55,7 +55,7 @@ MANIFESTS: dict[str, tuple[str | bytes, str]] = {
     "date for a name": (HEADER.replace('"0.1.0"', "2020-01-02"), "version is 2020-01-02, expected"),
     "truth for a number": (HEADER.replace("api = 1", "api = true"), "api is True, expected"),
     "UTF-16": (HEADER.encode("utf-16"), "its manifest is UTF-16 text, expected UTF-8"),
-    "latin 1": (HEADER.encode() + b"# \xe9", "its manifest is no UTF-8 text"),
+    "latin 1": (HEADER.encode() + b"# \xe9", "its manifest is not UTF-8 text"),
     "long summary": (HEADER.replace('"hostile"\nl', f'"{"x" * 9_999}"\nl'), "9,999 characters"),
     "empty": ("", "lacks the key 'plugin'"),
 }

@@ -163,7 +163,7 @@ def test_list_when_the_lock_is_broken_lists_all_and_says_so(tmp_path: Path) -> N
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 5
-    assert "cannot use zoo.lock: it is no JSON: " in result.stderr
+    assert "cannot use zoo.lock: it is not JSON: " in result.stderr
 
 
 @pytest.mark.parametrize(

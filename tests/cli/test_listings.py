@@ -235,7 +235,7 @@ def test_info_when_named_finds_the_row_of_its_kind(name: str, kind: str) -> None
     "name", ["EdgeLoss", "loss/EdgeLoss", "tiles.EdgeLoss", "zoo.tiles.EdgeLoss", "unet_tiles_v1"]
 )
 def test_info_when_the_plugin_is_in_conflict_says_so(tmp_path: Path, name: str) -> None:
-    """The name is there twice: that is said, and not that nothing has it."""
+    """The name appears twice: that is said, and not that nothing has it."""
     write_plugin(tmp_path / "elsewhere", "tiles", GOOD.replace("0.3.0", "0.4.0"))
     runner = CliRunner(env={"ZOO_PLUGIN_PATH": f"{tmp_path}:{tmp_path / 'elsewhere'}"})
 

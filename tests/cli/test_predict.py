@@ -73,7 +73,7 @@ def test_predict_when_one_of_many_fails_names_it_and_exits_1(
         f"failed: {tmp_path / 'in/b.png'}: cannot decode 'b.png': found an empty file, "
         "expected PNG, JPEG, TIFF or BMP.",
         "error: 1 of 2 images failed.",
-        "HINT: replace the file with an intact copy, or take it out of the source.",
+        "HINT: replace the file with an intact copy, or remove it from the source.",
     ]
     assert len(json.loads((tmp_path / "out/predictions.json").read_text())["images"]) == 1
 
@@ -152,7 +152,7 @@ def test_predict_draws_overlays_as_it_is_told(
     [
         (["--overlay-style", "edges"], "'edges' is not one of"),
         (["--overlay-opacity", "1.5"], "1.5 is not in the range 0<=x<=1"),
-        (["--score-thr", "0.3"], "'bright_run' labels pixels and gives no scores"),
+        (["--score-thr", "0.3"], "'bright_run' labels pixels and has no scores"),
         (["--score-thr", "1.3"], "1.3 is not in the range 0<=x<=1"),
         (["--overlap", "16"], "Invalid value for --overlap: give --tile-size too"),
     ],
@@ -172,7 +172,7 @@ def test_predict_when_an_option_means_nothing_exits_2(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--tile-size", "64"], "cannot cut images for 'bright_run': it gives a label map"),
+        (["--tile-size", "64"], "cannot cut images for 'bright_run': it returns one label map"),
         (["--tile-size", "64", "--overlap", "64"], "cannot overlap tiles of 64 px by 64 px"),
     ],
 )

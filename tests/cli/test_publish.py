@@ -54,7 +54,7 @@ def test_publish_of_a_run_takes_the_numbers_that_were_measured(
         (row,) = tomllib.loads(run.stdout)["weights"]
         splits.append({metric["split"] for metric in row["metrics"]})
     assert splits == [{"val"}, {"test"}]
-    assert "these are values of validation" in validated.stderr
+    assert "these values are from validation" in validated.stderr
     twice = ["--metrics", work_dir / "test.json", "--metrics", f"{work_dir}/../run/test.json"]
     doubled = zoo(*publish, tmp_path / "doubled", *twice)
     assert doubled.stdout == first.stdout
@@ -96,8 +96,8 @@ def test_publish_of_what_was_not_measured_leaves_nothing(
         check_refused("publish", tmp_path / "empty", *stated, guilty="empty", **settings),
     ]
 
-    assert "they are of the checkpoint 'b.pth'" in said[0]
-    assert "no metric 'x' was measured of it" in said[1]
+    assert "they are for the checkpoint 'b.pth'" in said[0]
+    assert "no metric 'x' was measured for it" in said[1]
     assert "found a work dir without a checkpoint" in said[2]
     assert not (tmp_path / "out").exists()
 
@@ -132,8 +132,8 @@ def test_publish_of_a_run_with_other_data_in_its_place_leaves_nothing(
 
     assert "it was trained on the prepared folder of digest " in said
     assert "found another one (" in said
-    assert "found none in its place." in moved
-    assert "give the folder that it was trained on by --data" in moved
+    assert "found none instead." in moved
+    assert "give the folder that it was trained on with --data" in moved
     assert not (tmp_path / "out").exists()
 
 

@@ -94,7 +94,7 @@ def test_train_on_ctrl_c_saves_and_names_the_command_that_goes_on(
 
     assert run.wait() == 130, run.text[-3000:]
     step = _assert_saved(run, tmp_path / "run")
-    command = re.search(r"go on with: zoo (.*)", run.text.replace("\n", " "))
+    command = re.search(r"resume with: zoo (.*)", run.text.replace("\n", " "))
     assert command is not None, run.text[-3000:]
     again = open_terminal(*shlex.split(command[1]))
     assert again.wait_for(_STEP.format(step + 2)), again.text[-3000:]
@@ -167,7 +167,7 @@ def test_predict_on_ctrl_c_lists_what_it_did_and_names_the_command_that_goes_on(
     count = len(json.loads((tmp_path / "out/predictions.json").read_text())["images"])
     assert 3 <= count < 120
     assert f"stopped after {count} of 120 images" in run.text
-    command = re.search(r"go on with: zoo (.*)", run.text)
+    command = re.search(r"resume with: zoo (.*)", run.text)
     assert command is not None, run.text[-3000:]
     again = open_terminal(*shlex.split(command[1]))
     assert again.wait() == 0, again.text[-3000:]

@@ -56,9 +56,9 @@ def test_train_then_test_of_the_work_dir_prints_results_on_stdout(
         ([_UNET, "--data", "nowhere"], "where: nowhere", "zoo data prepare"),
         ([_UNET, "--cfg-options", "model.type=EncoderDecode"], "model.type", "EncoderDecoder"),
         ([_UNET, "--cfg-options", "model.backbone=[1,(2"], "model.backbone=[1,(2", "quote"),
-        ([_UNET, "--resume", "gone.pth"], "gone.pth", "--resume alone"),
+        ([_UNET, "--resume", "gone.pth"], "gone.pth", "use --resume without a file"),
         (["old.py"], "'runner'", "runner -> train_cfg"),
-        (["broken.py"], "broken.py:1", "mend that line"),
+        (["broken.py"], "broken.py:1", "fix that line"),
     ],
     ids=[
         "package-config",
@@ -98,7 +98,7 @@ def test_test_without_checkpoint_or_work_dir_says_what_it_takes(
     folder = zoo("test", "empty")
 
     assert (file.exit_code, folder.exit_code) == (1, 1)
-    assert "it is no work dir, and no checkpoint is given." in file.stderr
+    assert "it is not a work dir, and no checkpoint is given." in file.stderr
     assert "cannot open the work dir 'empty': found no checkpoint in it." in folder.stderr
 
 

@@ -217,8 +217,8 @@ def test_staged_folder_when_parent_cannot_be_written_then_refused() -> None:
         ("raw", "raw", "it is the source itself"),
         ("raw", "raw/../raw/.", "it is the source itself"),
         ("raw", "link", "it is the source itself"),
-        ("raw", "raw/prepared", "it lies inside the source"),
-        ("raw", "link/a/b", "it lies inside the source"),
+        ("raw", "raw/prepared", "it is inside the source"),
+        ("raw", "link/a/b", "it is inside the source"),
         ("raw/x.zip", "raw", "the source "),
     ],
 )

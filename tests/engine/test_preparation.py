@@ -215,7 +215,7 @@ def test_check_as_json_says_what_holds_and_what_does_not(
     told = json.loads(broken.stdout)
     assert (broken.exit_code, told["ok"], len(told["problems"])) == (1, False, 1)
     assert lost.name in told["problems"][0]
-    assert "the prepared folder does not hold: 1 problems" in broken.stderr
+    assert "the prepared folder has errors: 1 problems" in broken.stderr
 
 
 @pytest.mark.usefixtures("cells")

@@ -118,7 +118,7 @@ def test_find_candidates_when_an_entry_point_leads_nowhere_says_what_it_names(
         f"cannot use plugin {value.removeprefix('zoo_')!r}: its entry point is {value!r}, "
         f"{expected}.\n"
         f"where: entry point group zoo.plugins, value {value}\n"
-        "HINT: mend the plugin's pyproject.toml and install it again, or uninstall it."
+        "HINT: fix the plugin's pyproject.toml and reinstall it, or uninstall it."
     )
 
 
@@ -212,7 +212,7 @@ def test_find_candidates_when_a_folder_cannot_be_read_finds_the_others_and_warns
         manifests = [candidate.manifest for candidate in find_candidates()]
 
     assert manifests == [other / "zoo_plugin.toml"]
-    assert caplog.messages == [f"plugins in {locked} are not seen: Permission denied"]
+    assert caplog.messages == [f"plugins in {locked} cannot be found: Permission denied"]
 
 
 def test_find_candidates_in_the_current_directory_finds_nothing(

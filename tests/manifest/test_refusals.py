@@ -20,7 +20,7 @@ MUTATIONS = [
         'license = "A',
         'colour = "x"\nlicense = "A',
         "[plugin] has the unknown key 'colour', expected one of",
-        "docs/manifest.md lists the keys that are known.",
+        "docs/manifest.md lists the known keys.",
     ),
     (
         'license = "A',
@@ -108,7 +108,7 @@ MUTATIONS = [
     (
         'prepare = "zoo_cells.prepare:prepare"\n',
         "",
-        "[[dataset]] 'CellDataset' has options and no prepare target",
+        "[[dataset]] 'CellDataset' has options but no prepare target",
         "add prepare = ... to [[dataset]] 'CellDataset', or remove its options.",
     ),
     (
@@ -120,8 +120,8 @@ MUTATIONS = [
     (
         'name = "mask-suffix"',
         'name = "source"',
-        "option 'source' takes a name that zoo data prepare has itself.",
-        "rename the option; taken are source, out",
+        "option 'source' uses a name that zoo data prepare reserves.",
+        "rename the option; reserved are source, out",
     ),
     ('name = "stain"', 'name = "mask-suffix"', "has the option 'mask-suffix' twice", None),
     ('type = "str"', 'type = "text"', "type is 'text', expected one of str, int", None),
@@ -142,7 +142,7 @@ MUTATIONS = [
     (
         'type = "choice"',
         'type = "str"',
-        "option 'stain' has choices and is of type 'str', expected type 'choice'.",
+        "option 'stain' has choices but is of type 'str', expected type 'choice'.",
         None,
     ),
     (
@@ -172,8 +172,8 @@ MUTATIONS = [
     ),
     ('"configs/unet.py"', '"/etc/passwd"', "file is '/etc/passwd', expected a path inside", None),
     ('"configs/unet.py"', "'configs\\unet.py'", "expected a path inside the package", None),
-    ('"configs/unet.py"', '"configs/no.py"', "file is 'configs/no.py', and there is no such", None),
-    ('"old.csv"', '"new.csv"', "[[legacy_index]] row 1 file is 'new.csv', and there is no", None),
+    ('"configs/unet.py"', '"configs/no.py"', "file is 'configs/no.py', but there is no such", None),
+    ('"old.csv"', '"new.csv"', "[[legacy_index]] row 1 file is 'new.csv', but there is no", None),
     (
         'config = "unet_cells-256"\n',
         "",
@@ -263,7 +263,7 @@ def test_read_manifest_when_it_is_not_utf8_says_so(write_manifest: Write) -> Non
     path = write_manifest("")
     path.write_bytes(b"[plugin]\nname = '\xff'")
 
-    with pytest.raises(ManifestError, match="its manifest is no UTF-8 text: byte 17 is 0xff"):
+    with pytest.raises(ManifestError, match="its manifest is not UTF-8 text: byte 17 is 0xff"):
         read_manifest(path)
 
 

@@ -22,7 +22,7 @@ def test_find_kernel_when_there_is_none_raises_on_call_naming_the_op() -> None:
 
     assert caught.value.op == "deform_conv_forward"
     assert str(caught.value) == (
-        "cannot run mmcv's op 'deform_conv_forward': zoo has no stand-in for it.\n"
+        "cannot run mmcv's op 'deform_conv_forward': zoo has no replacement for it.\n"
         "HINT: use the maintained forks with mmcv compiled: pip install --no-build-isolation "
         "onedl-mmcv (needs torch, a C++ compiler and about 20 minutes); docs/upstream.md has "
         "the steps."

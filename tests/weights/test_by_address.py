@@ -61,7 +61,7 @@ def test_fetch_address_leaves_the_file_in_the_cache_and_asks_once(
     assert first.read_bytes() == payload
     assert asked == len(server.asked) == 2
     assert caplog.messages == [
-        f"fetching {address}, 0.3 MB, to {first}",
+        f"downloading {address}, 0.3 MB, to {first}",
         f"{address} is in the cache: {first}",
     ]
 
@@ -102,13 +102,16 @@ def test_fetch_address_when_its_server_fails_for_a_moment_goes_on(
         (answers(404), "not found (404)"),
         (answers(403), "refuses access (403)"),
         (sends_a_page, "answers with a web page (text/html), expected the file"),
-        (chunked(), "does not tell the file's size (Content-Length)"),
-        (states_length(None, b"a"), "does not tell the file's size (Content-Length)"),
-        (answers(200, Content_Length="9" * 5000), "does not tell the file's size (Content-Length)"),
-        (states_range("bytes 0-9/300000"), "does not tell the file's size (Content-Length)"),
-        (encodes, "encodes the file as gzip, so its size is not told"),
+        (chunked(), "does not state the file's size (Content-Length)"),
+        (states_length(None, b"a"), "does not state the file's size (Content-Length)"),
+        (
+            answers(200, Content_Length="9" * 5000),
+            "does not state the file's size (Content-Length)",
+        ),
+        (states_range("bytes 0-9/300000"), "does not state the file's size (Content-Length)"),
+        (encodes, "encodes the file as gzip, so its size is unknown"),
         (redirects("ftp://127.0.0.1/a"), "redirects from http to ftp://127.0.0.1/a, which is not"),
-        (answers(503, Retry_After="9"), "answers 503 and asks to wait 9 s"),
+        (answers(503, Retry_After="9"), "answers 503 and asks for a wait of 9 s"),
     ],
 )
 def test_fetch_address_of_which_no_size_is_told_says_why(
@@ -120,10 +123,10 @@ def test_fetch_address_of_which_no_size_is_told_says_why(
     with pytest.raises(DownloadError) as raised:
         get(address)
 
-    start = f"cannot download unet.safetensors: no address gave it.\n  {address}: {reason}"
+    start = f"cannot download unet.safetensors: all addresses failed.\n  {address}: {reason}"
     assert raised.value.message.startswith(start)
     assert raised.value.where == address
-    assert raised.value.hint == "check the address, or get the file another way and give that."
+    assert raised.value.hint == "check the address, or get the file another way and pass its path."
     assert len(server.asked) == 1
     assert not cache_folder().exists()
 
@@ -160,7 +163,7 @@ def test_fetch_address_that_goes_away_after_its_size_names_no_option_of_another_
     with pytest.raises(DownloadError, match="not found") as raised:
         get(address)
 
-    assert raised.value.hint == "check the address, or get the file another way and give that."
+    assert raised.value.hint == "check the address, or get the file another way and pass its path."
 
 
 def test_fetch_address_offline_is_refused_unless_it_is_cached_or_a_file(
@@ -183,7 +186,7 @@ def test_fetch_address_offline_is_refused_unless_it_is_cached_or_a_file(
     assert str(raised.value).splitlines() == [
         "cannot download unet.safetensors offline: it is not in the cache.",
         f"where: {address}",
-        "HINT: leave out ZOO_OFFLINE, or give a file.",
+        "HINT: unset ZOO_OFFLINE, or pass a file.",
     ]
     assert (local.name, cached.name) == ("a_copy.pth", "unet.safetensors")
     assert local.read_bytes() == cached.read_bytes() == payload
@@ -194,15 +197,15 @@ def test_fetch_address_that_cannot_be_read_shows_no_password(
     get: Callable[..., Path],
 ) -> None:
     """The libraries below repeat an address whose port is none as it was given."""
-    with pytest.raises(DownloadError, match="cannot be asked") as caught:
+    with pytest.raises(DownloadError, match="cannot be requested") as caught:
         get("http://me:secret@host.example.org:99999/a.pth?token=secret")
 
     assert "secret" not in str(caught.value)
-    assert "http://host.example.org:99999/a.pth: cannot be asked (" in str(caught.value)
+    assert "http://host.example.org:99999/a.pth: cannot be requested (" in str(caught.value)
 
 
 def test_fetch_address_that_is_none_is_one_message(get: Callable[..., Path]) -> None:
-    with pytest.raises(DownloadError, match="cannot be asked") as raised:
+    with pytest.raises(DownloadError, match="cannot be requested") as raised:
         get("http://me:secret@[::1/unet.safetensors")
 
     assert "secret" not in str(raised.value)

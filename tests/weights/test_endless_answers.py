@@ -23,9 +23,9 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MOVED = b"HTTP/1.1 302 Found\r\nLocation: /good\r\n"
 # What is said once, what over and over, and what is told of it.
 ENDLESS = {
-    "status": (b"HTTP/1.1 2", b"0", "gave no answer in 1 s"),
-    "header": (OK + b"X: ", b"a", "gave no answer in 1 s"),
-    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "gave no answer in 1 s"),
+    "status": (b"HTTP/1.1 2", b"0", "did not answer within 1 s"),
+    "header": (OK + b"X: ", b"a", "did not answer within 1 s"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "did not answer within 1 s"),
     "chunk size": (CHUNKED + b"5;", b"a", "stalled for 1 s at byte 0"),
     "trailer": (CHUNKED + b"5\r\nabcde\r\n0\r\n", b"A: b\r\n", "stalled for 1 s at byte 5"),
 }
@@ -117,7 +117,7 @@ def test_size_of_an_answer_without_end_is_not_waited_for(
 ) -> None:
     mirror.faults["/bad"] = [repeats(OK + b"X: ", b"a", 0.1)]
 
-    with pytest.raises(DownloadError, match="gave no answer in 1 s"):
+    with pytest.raises(DownloadError, match="did not answer within 1 s"):
         fetch_address(f"{mirror.address}/bad", "0" * 64, patience=hasty)
 
 
@@ -134,4 +134,4 @@ def test_fetch_through_a_proxy_that_never_ends_its_answer_gives_up(
             fetch("https://a.example/x", patience=hasty)
 
     assert proxy.asked
-    assert "https://a.example/x: gave no answer in 1 s" in raised.value.message
+    assert "https://a.example/x: did not answer within 1 s" in raised.value.message

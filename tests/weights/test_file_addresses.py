@@ -66,7 +66,7 @@ def test_fetch_from_an_address_that_is_none_goes_to_the_next(
 ) -> None:
     (tmp_path / "source").write_bytes(payload)
 
-    with pytest.raises(DownloadError, match="no address gave it") as raised:
+    with pytest.raises(DownloadError, match="all addresses failed") as raised:
         fetch(address)
     fetch(address, (tmp_path / "source").as_uri())
 

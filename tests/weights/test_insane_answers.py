@@ -53,9 +53,9 @@ def test_fetch_of_a_length_with_leading_zeros_takes_it(
     ("fault", "reason"),
     [
         (_states(DIGITS, body=False), "offers 99999999999999999999 bytes, expected 300000"),
-        (answers(503, Retry_After=DIGITS), "answers 503 and asks to wait inf s"),
-        (redirects("http://[::1/unet"), "cannot be asked (Invalid IPv6 URL)"),
-        (redirects("http://127.0.0.1:99999/unet"), "cannot be asked (Failed to parse"),
+        (answers(503, Retry_After=DIGITS), "answers 503 and asks for a wait of inf s"),
+        (redirects("http://[::1/unet"), "cannot be requested (Invalid IPv6 URL)"),
+        (redirects("http://127.0.0.1:99999/unet"), "cannot be requested (Failed to parse"),
         (redirects("ftp://a/\x1b[2J"), "redirects from http to ftp://a/?[2J"),
         (answers(204, Content_Type="text/html" + "\x1b" * 9000), "cannot be used (204)"),
     ],
@@ -140,6 +140,8 @@ def test_fetch_when_http_is_torn_goes_to_the_next_address(
     with pytest.raises(DownloadError) as raised:
         fetch(address)
 
-    assert raised.value.message.startswith("cannot download unet.safetensors: no address gave it.")
+    assert raised.value.message.startswith(
+        "cannot download unet.safetensors: all addresses failed."
+    )
     assert raised.value.message.replace("\n", "").isprintable()
     assert raised.value.message.count("\n") == 1

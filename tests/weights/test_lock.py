@@ -114,7 +114,7 @@ def _changed(**over: Any) -> str:
 
 
 BAD = {
-    "no JSON": ("{", "it is no JSON"),
+    "no JSON": ("{", "it is not JSON"),
     "a list": ("[]", "its format is 'list', expected 1"),
     "newer": ('{"format": 2}', "its format is 2, expected 1"),
     "no rows": ('{"format": 1}', "it has no list of weights"),

@@ -78,7 +78,7 @@ REASONS = {
     "whole, no index": (
         f"x-{hashlib.sha256(DATA).hexdigest()[:8]}.pth",
         DATA,
-        "in no index; its bytes are those that its name promises",
+        "in no index; its bytes match the digits in its name",
         False,
     ),
     "damaged": (
@@ -90,8 +90,13 @@ REASONS = {
     "empty": ("a.pth", b"", "it is empty", False),
     "web page": ("a.pth", b"\n<html>404", "it is a web page; its download went wrong", False),
     "LFS": ("a.pt", b"version https://git-lfs.github.com/spec/v1", "Git LFS pointer", False),
-    "python path file": ("a.pth", b"import x", "does not begin as a file that torch.save", False),
-    "no digits": ("ddq.pth", DATA, "nothing proves it; --accept", False),
+    "python path file": (
+        "a.pth",
+        b"import x",
+        "does not start like a file written by torch.save",
+        False,
+    ),
+    "no digits": ("ddq.pth", DATA, "nothing verifies it; --accept", False),
 }
 
 
@@ -171,7 +176,7 @@ def test_folder_that_cannot_be_read_is_told_and_the_rest_walked(
 
     assert find_files([tmp_path]) == [good]
 
-    assert f"cannot look into {tmp_path / 'a'}: Permission denied" in caplog.text
+    assert f"cannot read {tmp_path / 'a'}: Permission denied" in caplog.text
     with pytest.raises(DownloadError, match=r"cannot rescue from .*: Permission denied"):
         find_files([tmp_path / "a"])
 

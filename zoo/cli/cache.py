@@ -26,11 +26,11 @@ _SHORTEST = 8  # hex digits that are taken for a digest
 
 group = LazyGroup(
     "cache",
-    help="List or remove weights that were fetched.",
+    help="List or remove downloaded weights.",
     lazy={
         "ls": ("zoo.cli.cache:ls", "List the files of the cache."),
         "rm": ("zoo.cli.cache:rm", "Remove weights from the cache."),
-        "prune": ("zoo.cli.cache:prune", "Remove what nothing names any more."),
+        "prune": ("zoo.cli.cache:prune", "Remove files that nothing names any more."),
     },
 )
 
@@ -39,10 +39,10 @@ group = LazyGroup(
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(wide: bool, as_json: bool) -> None:
-    """List the files of the cache: the weights that they are, size, digest and state.
+    """List the files of the cache: weights, size, digest and state.
 
-    Nothing is hashed: `whole` is a file of the right size, `damaged` one of another, `unchecked`
-    one whose size nobody here knows. `zoo verify` hashes them.
+    Nothing is hashed: `whole` is a file of the right size, `damaged` one of another size,
+    `unchecked` one of unknown size. `zoo verify` hashes them.
     """
     from zoo.weights import cache_folder, find_cached
 
@@ -50,7 +50,7 @@ def ls(wide: bool, as_json: bool) -> None:
     names = _by_digest(named)
     sizes = {one.sha256: one.size_bytes for one in named}
     for error in errors:
-        say(f"note: names may lack: {error.message}", err=True)
+        say(f"note: names may be missing: {error.message}", err=True)
     rows: list[dict[str, Any]] = [
         {
             "name": names.get(found.sha256, []),
@@ -81,7 +81,7 @@ def _state(found: CachedFile, size_bytes: int | None) -> str:
 @click.command(cls=ZooCommand)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_cached)
 def rm(names: tuple[str, ...]) -> None:
-    """Remove the weights NAME from the cache: a name, a file's name, or 8 digits of its sha256."""
+    """Remove the weights NAME from the cache: a name, a file name, or 8 digits of its sha256."""
     from zoo.weights import find_cached, remove_cached
 
     files, (known, _) = find_cached(), _names()
@@ -92,13 +92,13 @@ def rm(names: tuple[str, ...]) -> None:
 
 
 @click.command(cls=ZooCommand)
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, without removing it.")
 def prune(dry_run: bool) -> None:
-    """Remove interrupted work, and weights that neither a plugin nor zoo.lock names.
+    """Remove interrupted downloads, and weights that neither a plugin nor zoo.lock names.
 
-    Plugins that ZOO_PLUGINS hides count, and so does the user's own zoo.lock where ZOO_LOCK names
-    another. Nothing is removed while a plugin cannot be read, and only interrupted work while a
-    rescue goes on, which has yet to name what it adopts.
+    Plugins hidden by ZOO_PLUGINS count as well, and so does the user's own zoo.lock if ZOO_LOCK
+    names another. Nothing is removed while a plugin cannot be read. While a rescue is running,
+    only interrupted downloads are removed, because it has yet to name the files it adopts.
     """
     from zoo.errors import DownloadError
     from zoo.weights import remove_cached
@@ -134,8 +134,8 @@ def _removable() -> list[CachedFile]:
     _check_all_read(errors)
     unnamed = [found for found in files if not found.is_part and found.sha256 not in names]
     if busy and unnamed:
-        note = f"kept {len(unnamed)} files without a name: a rescue is at work in {busy[0]} "
-        say(f"{note}and may name them yet; prune again when it has ended.", err=True)
+        note = f"kept {len(unnamed)} files without a name: a rescue is running in {busy[0]} "
+        say(f"{note}and may still name them; prune again when it has ended.", err=True)
     return [found for found in files if found.is_part or (found in unnamed and not busy)]
 
 
@@ -225,17 +225,21 @@ def _check_all_read(errors: list[PluginError]) -> None:
     """Refuse while somebody may name weights whom nobody can ask."""
     from zoo.errors import PluginError
 
-    hint = "`zoo cache rm NAME` removes chosen weights all the same."
+    hint = "`zoo cache rm NAME` removes chosen weights anyway."
     for error in errors:
-        message = f"cannot prune while a plugin may name weights unseen: {error.message}"
+        message = (
+            f"cannot prune while a plugin that may name weights cannot be read: {error.message}"
+        )
         raise PluginError(
-            message, plugin=error.plugin, where=error.where, hint=f"mend or uninstall it; {hint}"
+            message, plugin=error.plugin, where=error.where, hint=f"fix or uninstall it; {hint}"
         )
     for folder in filter(None, os.environ.get("ZOO_PLUGIN_PATH", "").split(os.pathsep)):
         if not Path(folder).is_dir():
-            message = "cannot prune while plugins may name weights unseen: "
-            message += f"ZOO_PLUGIN_PATH names {folder!r}, and there is no such folder."
-            raise PluginError(message, where=folder, hint=f"bring it back, or leave it out; {hint}")
+            message = "cannot prune while plugins that may name weights are missing: "
+            message += f"ZOO_PLUGIN_PATH names {folder!r}, but that folder does not exist."
+            raise PluginError(
+                message, where=folder, hint=f"restore it, or remove it from the variable; {hint}"
+            )
 
 
 def _choose(

@@ -17,7 +17,7 @@ group = LazyGroup(
     "config",
     help="List configs, or show one resolved.",
     lazy={
-        "list": ("zoo.cli.config:list_configs", "List the configs that plugins bring."),
+        "list": ("zoo.cli.config:list_configs", "List the configs of the plugins."),
         "show": ("zoo.cli.config:show", "Print a config with its bases resolved."),
     },
 )
@@ -27,7 +27,7 @@ group = LazyGroup(
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_configs(wide: bool, as_json: bool) -> None:
-    """List the configs that plugins bring."""
+    """List the configs of the plugins."""
     from zoo.catalog import read_catalog
     from zoo.manifest.rows import ConfigRow
 
@@ -42,12 +42,14 @@ def list_configs(wide: bool, as_json: bool) -> None:
         if isinstance(found.row, ConfigRow)
     ]
     columns = ["name", "plugin", "summary"]
-    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugin brings a config")
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugin has a config")
 
 
 @click.command(cls=ZooCommand)
 @click.argument("name", metavar="NAME", shell_complete=complete_config)
-@click.option("--cfg-options", multiple=True, metavar="K=V", help="Overrides, as for `zoo train`.")
+@click.option(
+    "--cfg-options", multiple=True, metavar="K=V", help="Override values, as in `zoo train`."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, cfg_options: tuple[str, ...], as_json: bool) -> None:
     """Print the config NAME, a name or a path, with its bases resolved."""

@@ -31,7 +31,7 @@ __all__ = ["check", "group", "list_datasets", "prepare", "sample", "show"]
 
 _HERE = "zoo.cli.data"
 _TASK = click.option(
-    "--task", metavar="TASK", help="Which task, where a plugin has data sets for several."
+    "--task", metavar="TASK", help="Task to use if a plugin has data sets for several."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DIR = click.Path(file_okay=False, path_type=Path)
@@ -40,10 +40,10 @@ group = LazyGroup(
     "data",
     help="Sample, prepare, check and show data sets.",
     lazy={
-        "list": (f"{_HERE}:list_datasets", "List the data sets that plugins bring."),
+        "list": (f"{_HERE}:list_datasets", "List the data sets of the plugins."),
         "sample": (f"{_HERE}:sample", "Write a synthetic data set in the raw layout."),
         "prepare": (f"{_HERE}:prepare", "Turn a raw data set into a folder to train on."),
-        "check": (f"{_HERE}:check", "Prove a prepared folder."),
+        "check": (f"{_HERE}:check", "Verify a prepared folder."),
         "show": (f"{_HERE}:show", "Write a contact sheet of a prepared folder."),
     },
 )
@@ -53,7 +53,7 @@ group = LazyGroup(
 @wide_option
 @_JSON
 def list_datasets(wide: bool, as_json: bool) -> None:
-    """List the data sets that plugins bring."""
+    """List the data sets of the plugins."""
     from zoo.catalog import read_catalog
     from zoo.manifest.rows import DatasetRow
 
@@ -71,23 +71,31 @@ def list_datasets(wide: bool, as_json: bool) -> None:
         if isinstance(found.row, DatasetRow)
     ]
     columns = ["name", "task", "classes", "labels", "prepare", "sample", "licence"]
-    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugin brings a data set")
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugin has a data set")
 
 
 @click.command(cls=ZooCommand)
 @click.argument("name", shell_complete=complete_dataset)
-@click.option("--out", type=_DIR, required=True, help="A folder that does not exist yet.")
+@click.option("--out", type=_DIR, required=True, help="Output folder; must not exist yet.")
 @_TASK
-@click.option("--count", type=click.IntRange(min=1), help="How many images; else the plugin's own.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds, equal bytes.")
-@click.option("--size", type=click.IntRange(min=1), help="Side of the images in pixels.")
+@click.option(
+    "--count", type=click.IntRange(min=1), help="Number of images (default: the plugin's)."
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Random seed; equal seeds give equal bytes.",
+)
+@click.option("--size", type=click.IntRange(min=1), help="Side length of the images in pixels.")
 def sample(
     name: str, out: Path, task: str | None, count: int | None, seed: int, size: int | None
 ) -> None:
     """Write a synthetic data set in the raw layout of NAME, a data set or its plugin.
 
-    It holds no real data, and goes through the same `zoo data prepare` as the real thing. It bears
-    a mark, so that what is trained and measured on it is published as synthetic.
+    It contains no real data, and goes through the same `zoo data prepare` as real data. A mark in
+    it ensures that models and metrics from it are published as synthetic.
     """
     from zoo.data import staged_folder
     from zoo.data.source.synthetic import mark_sample
@@ -133,13 +141,16 @@ class _PrepareCommand(ZooCommand):
 @click.command(cls=_PrepareCommand)
 @click.argument("name", shell_complete=complete_dataset)
 @click.option(
-    "--source", type=click.Path(path_type=Path), required=True, help="The raw folder or .zip."
+    "--source",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder or .zip with the raw data.",
 )
 @click.option("--out", type=_DIR, help="The folder to write; not needed with --init.")
 @click.option(
     "--shares",
     metavar="TRAIN,VAL,TEST",
-    help="Shares of the splits, by patient or scene; the data set's own, else 0.8,0.1,0.1.",
+    help="Shares of the splits, by patient or scene (default: the data set's, else 0.8,0.1,0.1).",
 )
 @_TASK
 @click.option("--init", is_flag=True, help="Write a file of classes to edit, and prepare nothing.")
@@ -157,10 +168,11 @@ def prepare(
     """Turn a raw data set into a folder to train on.
 
     NAME is a data set or its plugin (`zoo data list`). `zoo data prepare NAME --help` shows the
-    options of that data set. The source is never changed, and OUT appears only when it is whole.
+    options of that data set. The source is never changed, and OUT appears only when it is
+    complete.
 
-    With --init, a file that lists the classes is written from what the source holds, for you to
-    edit; nothing is overwritten, and the command to continue with is printed.
+    With --init, a file that lists the classes found in the source is written for you to edit;
+    nothing is overwritten, and the command to continue with is printed.
     """
     from zoo.engine.preparation import prepare as run
 
@@ -218,20 +230,20 @@ def _write_draft(
     "--config",
     metavar="CONFIG",
     shell_complete=complete_config,
-    help="Send images through the training pipeline of this config, and count what it loads.",
+    help="Also run images through the training pipeline of this config and count what it loads.",
 )
 @click.option(
     "--cfg-options",
     multiple=True,
     metavar="K=V ...",
-    help="Settings laid over that config.",
+    help="Override values of that config.",
 )
 @_JSON
 def check(folder: Path, config: str | None, cfg_options: tuple[str, ...], as_json: bool) -> None:
-    """Prove the prepared folder DIR: its files, sizes, labels, splits and digests.
+    """Verify the prepared folder DIR: its files, sizes, labels, splits and digests.
 
-    Of instances the objects of each split are counted. With --config they are counted behind its
-    pipeline too, as `zoo train` does before its first step.
+    For instance data, the objects of each split are counted. With --config, they are also counted
+    after its pipeline, as `zoo train` does before its first step.
     """
     from zoo.data import check_prepared
     from zoo.errors import DataError
@@ -248,7 +260,7 @@ def check(folder: Path, config: str | None, cfg_options: tuple[str, ...], as_jso
     if problems:
         if not as_json:
             say(*problems)
-        message = f"the prepared folder does not hold: {len(problems)} problems, listed above."
+        message = f"the prepared folder has errors: {len(problems)} problems, listed above."
         raise DataError(message, path=folder, hint="run `zoo data prepare` again into a new --out.")
 
 
@@ -327,7 +339,7 @@ def _sized(write_sample: Any, name: str, size: int | None) -> dict[str, int]:
         return {}
     if "size_px" not in inspect.signature(write_sample).parameters:
         message = f"cannot draw a sample of {name!r} at {size} px: its size is fixed."
-        raise DataError(message, where="--size", hint="leave --size out.")
+        raise DataError(message, where="--size", hint="drop --size.")
     return {"size_px": size}
 
 

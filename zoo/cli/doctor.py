@@ -46,12 +46,12 @@ _STACK = {
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, wide: bool, as_json: bool) -> None:
-    """Say what works on this machine, what does not, and the one line that fixes it.
+    """Report what works on this machine, what does not, and the one command that fixes it.
 
-    Looks at Python, the packages and their versions, the folders, the device, and each plugin:
-    its manifest, its requirements, the files that it ships and the modules that it names. Exits 0
-    if all is well, though a feature or a plugin may lack a package; exits 1 if anything is broken,
-    or a package that zoo cannot train without is missing.
+    Checks Python, the packages and their versions, the folders, the device, and each plugin: its
+    manifest, its requirements, the files it ships and the modules it names. Exits 0 if all is
+    well, even if a feature or a plugin lacks a package; exits 1 if anything is broken, or a
+    package that zoo needs for training is missing.
     """
     findings = list(_findings())
     rows = [asdict(finding) for finding in findings]

@@ -29,17 +29,19 @@ _NO_ADDRESS = "has no address to ask"
 @click.option(
     "--dest",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder for the files, instead of the cache.",
+    help="Folder for the files, instead of the cache.",
 )
 @click.option(
     "--mirror",
     "mirrors",
     metavar="URL",
     multiple=True,
-    help="Ask there first: https, http, file, or a folder. May be given again.",
+    help="Try this place first: an https, http or file address, or a folder; repeatable.",
 )
-@click.option("--offline", is_flag=True, help="Open no socket; folders as mirrors still serve.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--offline", is_flag=True, help="Open no socket; mirrors that are folders still work."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     names: tuple[str, ...],
@@ -49,12 +51,12 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Fetch the weights NAME (`zoo list`), and print the path of each file.
+    """Download the weights NAME (`zoo list`), and print where each file is.
 
-    A file is verified by size and sha256 before it gets its name. An interrupted download is
-    continued. Addresses are asked in order: --mirror, the mirrors of ZOO_MIRRORS (separated by
-    commas), then the author's own. If one name fails, or is unknown, the others are still
-    fetched, and the command exits 1.
+    A file is verified by size and sha256 before it gets its final name. Interrupted downloads are
+    resumed. Addresses are tried in order: --mirror, the mirrors of ZOO_MIRRORS (separated by
+    commas), then the author's own. If one name fails or is unknown, the others are still
+    downloaded, and the command exits 1.
     """
     wanted = tuple(dict.fromkeys(names))
     done: list[dict[str, Any]] = []
@@ -119,7 +121,7 @@ def _fetch(found: Found, way: _Way) -> Path:
         with byte_progress(found.row.name) as progress:
             return fetch_weights(found, progress=progress, **_options(way))
     except KeyboardInterrupt:
-        hint = "interrupted; what was received is kept, the same command goes on with it"
+        hint = "interrupted; the bytes received are kept, the same command resumes the download"
         raise KeyboardInterrupt(hint) from None
 
 
@@ -167,6 +169,6 @@ def _announced(name: str, plan: Plan, foreseen: Mapping[str, Any]) -> Iterator[s
         yield f"  would write: {foreseen['writes']}"
         if plan.kept_bytes:
             yield f"  of which {plan.kept_bytes / 1e6:,.1f} MB are kept from an earlier run"
-        yield from (f"  would ask: {address}" for address in foreseen["asks"])
+        yield from (f"  would try: {address}" for address in foreseen["asks"])
         if foreseen["copies"] is not None:
             yield f"  would {'else ' if foreseen['asks'] else ''}copy: {foreseen['copies']}"

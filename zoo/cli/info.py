@@ -21,12 +21,12 @@ __all__ = ["command"]
 @click.argument("name", metavar="[KIND/]NAME", shell_complete=complete_any_name)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str, as_json: bool) -> None:
-    """Show everything the manifests say of NAME: weights, old ones too, a config, a loss, ...
+    """Show everything the manifests say about NAME: weights, also old ones, a config, a loss, ...
 
-    Of the path of a .safetensors, show what the file says of itself.
+    For the path of a .safetensors, show what the file says about itself.
 
-    NAME may be `plugin.Name`, and a kind before it (`loss/DiceLoss`, `plugin/lung_xray`) chooses
-    among several things of one name.
+    NAME may be `plugin.Name`. A kind in front (`loss/DiceLoss`, `plugin/lung_xray`) chooses among
+    several entries with the same name.
     """
     from zoo.catalog import read_catalog
 
@@ -187,7 +187,7 @@ def _unknown(catalog: Catalog, kind: str, name: str) -> Exception:
     old, unread = legacy_rows(catalog)
     near = near or near_names(name, [found.row.name for found in old])
     message = f"nothing is named {name!r}." if kind == "name" else f"no {kind} named {name!r}."
-    hint = hint_near(near, "zoo plugin list shows the plugins that were found.")
+    hint = hint_near(near, "zoo plugin list shows the plugins found.")
     unknown = UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
     return with_unread(unknown, unread)
 

@@ -35,19 +35,26 @@ def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricF
 
 @click.command("list", cls=ZooCommand)
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
-@click.option("--task", type=click.Choice(UPSTREAM_TASKS), help="Only this task.")
+@click.option("--task", type=click.Choice(UPSTREAM_TASKS), help="Show only this task.")
 @click.option(
-    "--plugin", metavar="P", shell_complete=complete_plugin, help="Only the weights of this plugin."
+    "--plugin",
+    metavar="P",
+    shell_complete=complete_plugin,
+    help="Show only the weights of this plugin.",
 )
-@click.option("--dataset", metavar="D", help="Only those measured on it, by part of its name.")
-@click.option("--arch", metavar="A", help="Only this architecture, by part of its name.")
+@click.option(
+    "--dataset",
+    metavar="D",
+    help="Show only weights measured on this data set, by part of its name.",
+)
+@click.option("--arch", metavar="A", help="Show only this architecture, by part of its name.")
 @click.option(
     "--metric",
     metavar="M",
     callback=_metric,
-    help="Only those measured by it, highest first: mIoU, 'mIoU>=80' or 'RMSE<=0.3'.",
+    help="Show only weights with this metric, highest first: mIoU, 'mIoU>=80' or 'RMSE<=0.3'.",
 )
-@click.option("--legacy", is_flag=True, help="OpenMMLab's old checkpoints too.")
+@click.option("--legacy", is_flag=True, help="Include OpenMMLab's old checkpoints.")
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -61,11 +68,13 @@ def command(
     wide: bool,
     as_json: bool,
 ) -> None:
-    """List the weights that can be had: task, size, file, metrics and licences.
+    """List the available weights: task, size, file, metrics and licences.
 
-    FILE says whether the file is on this machine: `shipped` with its plugin, `cached`, `to fetch`.
-    With TEXT, those that have it in their name, task, plugin, model, data sets, classes, metrics
-    or licences, OpenMMLab's old checkpoints too. Of these, the state is `legacy` until
+    FILE says whether the file is on this machine: `shipped` with its plugin, `cached`, or
+    `to fetch`.
+
+    With TEXT, list those that contain it in their name, task, plugin, model, data sets, classes,
+    metrics or licences, including OpenMMLab's old checkpoints. Their state is `legacy` until
     `zoo rescue` has adopted a copy.
     """
     from zoo.catalog import read_catalog

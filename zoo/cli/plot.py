@@ -22,14 +22,14 @@ __all__ = ["command"]
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="The picture: .png, .pdf or .svg.",
+    help="Output file: .png, .pdf or .svg.",
 )
 def command(sources: tuple[str, ...], out: Path) -> None:
     """Draw losses, validation metrics and learning rates of WORK_DIR...
 
-    Training and validation loss share a panel, the best step is marked, several
-    runs are overlaid. A file that `zoo test --out` wrote, given in place of a work
-    dir, adds its values image by image.
+    Training and validation loss share a panel, the best step is marked, and several runs are
+    overlaid. A file written by `zoo test --out`, given instead of a work dir, adds its values for
+    each image.
     """
     from zoo.engine.plots.plot import plot
 

@@ -16,7 +16,7 @@ __all__ = ["group", "list_plugins"]
 group = LazyGroup(
     "plugin",
     help="List the plugins.",
-    lazy={"list": ("zoo.cli.plugin:list_plugins", "List the plugins, broken ones too.")},
+    lazy={"list": ("zoo.cli.plugin:list_plugins", "List the plugins, including broken ones.")},
 )
 
 
@@ -24,7 +24,7 @@ group = LazyGroup(
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(wide: bool, as_json: bool) -> None:
-    """List the plugins that were found; one that cannot be used is marked, with the reason."""
+    """List the plugins found; one that cannot be used is marked, with the reason."""
     from zoo.catalog import read_catalog
 
     catalog = read_catalog()
@@ -45,7 +45,7 @@ def list_plugins(wide: bool, as_json: bool) -> None:
             }
         )
     columns = ["name", "version", "state", "summary", "provides", "found_in"]
-    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugins were found")
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugins found")
     if not as_json:
         for row in rows:
             if row["error"]:

@@ -28,7 +28,7 @@ __all__ = ["command"]
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="The folder to write into.",
+    help="Output folder.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option("--labels/--no-labels", default=None, help="Write label PNGs (default: yes).")
@@ -50,27 +50,27 @@ __all__ = ["command"]
 @click.option(
     "--score-thr",
     type=click.FloatRange(0, 1),
-    help="Leave out instances below this score (default: 0.5).",
+    help="Drop instances with a score below this (default: 0.5).",
 )
 @click.option(
     "--tile-size",
     type=click.IntRange(0, 65535),
-    help="See scenes through windows of this side in px, 0 as a whole (default: the config's).",
+    help="Process scenes in windows of this side length in px; 0: whole (default: the config's).",
 )
 @click.option(
     "--overlap",
     type=click.IntRange(0, 65535),
-    help="What neighbouring windows share, in px (default: a quarter of --tile-size).",
+    help="Overlap of neighbouring windows in px (default: a quarter of --tile-size).",
 )
 @click.option(
     "--bands",
-    help="Which bands of a raster are red, green and blue, where it does not name them: 3,2,1.",
+    help="The red, green and blue bands of a raster that does not label them, e.g. 3,2,1.",
 )
 @postprocess_options
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with a batch that was stopped, or retry the images that failed in it.",
+    help="Continue a batch that was stopped, or retry the images that failed in it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
@@ -168,10 +168,10 @@ def _tell_failures(done: Predictions) -> None:
 def _check_task(model: LoadedModel, score_thr: float | None, labels: bool | None) -> None:
     """Refuse an option that means nothing to a model of its task."""
     if model.task == "semantic" and score_thr is not None:
-        message = f"{model.name!r} labels pixels and gives no scores"
+        message = f"{model.name!r} labels pixels and has no scores"
         raise click.BadParameter(message, param_hint="--score-thr")
     if model.task == "instance" and labels:
-        message = f"{model.name!r} finds instances and gives no label map"
+        message = f"{model.name!r} finds instances and has no label map"
         raise click.BadParameter(message, param_hint="--labels")
 
 

@@ -23,34 +23,36 @@ __all__ = ["command"]
 
 @click.command("publish", cls=ZooCommand)
 @click.argument("run", metavar="WORK_DIR|CHECKPOINT", type=click.Path(path_type=Path))
-@click.option("--name", required=True, metavar="N", help="What the weights are called.")
+@click.option("--name", required=True, metavar="N", help="Name of the weights.")
 @click.option(
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder for N.safetensors, N.md and N.toml.",
+    help="Output folder for N.safetensors, N.md and N.toml.",
 )
 @click.option(
     "--config",
     metavar="CONFIG",
     shell_complete=complete_config,
-    help="The config, where the checkpoint lies without.",
+    help="The config, if it is not beside the checkpoint.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="The prepared folder of the run, where it was moved.",
+    help="The prepared folder of the run, if it has moved.",
 )
 @click.option(
     "--metrics",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="What `zoo test --out` wrote of this checkpoint; repeatable.",
+    help="JSON that `zoo test --out` wrote for this checkpoint; repeatable.",
 )
-@click.option("--metric", multiple=True, metavar="M", help="Publish only this one; repeatable.")
-@click.option("--licence", default="Apache-2.0", show_default=True, help="Of the weights.")
-@click.option("--data-licence", metavar="L", help="Of the data; default: what its plugin states.")
-@click.option("--url", multiple=True, metavar="URL", help="Where the file will be; repeatable.")
+@click.option("--metric", multiple=True, metavar="M", help="Publish only this metric; repeatable.")
+@click.option("--licence", default="Apache-2.0", show_default=True, help="Licence of the weights.")
+@click.option(
+    "--data-licence", metavar="L", help="Licence of the data (default: the one its plugin states)."
+)
+@click.option("--url", multiple=True, metavar="URL", help="Future address of the file; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
 def command(
@@ -104,7 +106,7 @@ def _check_name(name: str) -> None:
     import re
 
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is None:
-        message = f"{name!r} is no name for weights: letters, digits, '_', '-' and '.'"
+        message = f"{name!r} is not a valid name for weights: use letters, digits, '_', '-' and '.'"
         raise click.BadParameter(message, param_hint="--name")
 
 
@@ -133,12 +135,12 @@ def _metrics(
         checkpoint = load_checkpoint(facts.checkpoint)
         rows = validation_rows(facts.work_dir, checkpoint, facts.config, facts.data, facts)
         if rows:
-            say(f"note: these are values of validation; {hint} measures test", err=True)
+            say(f"note: these values are from validation; {hint} measures test", err=True)
     known = {row["name"] for row in rows}
     absent = [name for name in chosen if name not in known]
     if absent or not rows:
         what = f"no metric {absent[0]!r}" if absent else "no metric"
-        message = f"cannot publish {facts.checkpoint.name!r}: {what} was measured of it."
+        message = f"cannot publish {facts.checkpoint.name!r}: {what} was measured for it."
         hint = f"there are {', '.join(sorted(known))}." if absent and known else hint
         raise CheckpointError(message, path=facts.work_dir, hint=hint)
     return [row for row in rows if not chosen or row["name"] in chosen]

@@ -24,7 +24,7 @@ _FAILED = ("damaged", "refused")
 def _digests(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if re.fullmatch(r"[0-9a-f]{64}", value.lower()) is None:
-            message = f"{value!r} is no sha256: expected 64 hex digits"
+            message = f"{value!r} is not a sha256: expected 64 hex digits"
             raise click.BadParameter(message)
     return tuple(value.lower() for value in values)
 
@@ -36,15 +36,15 @@ def _digests(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 @click.option(
     "--mirror-out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder for copies that ZOO_MIRRORS can name, to serve a team.",
+    help="Folder for copies, which others can use as a mirror (ZOO_MIRRORS).",
 )
-@click.option("--dry-run", is_flag=True, help="Say what each file is, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what each file is, without writing anything.")
 @click.option(
     "--accept",
     metavar="SHA256",
     multiple=True,
     callback=_digests,
-    help="Take this file by its name, where upstream gave no digits; repeatable.",
+    help="Accept this file by its name, if upstream published no digits for it; repeatable.",
 )
 @trust_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -55,12 +55,12 @@ def command(
     accept: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Adopt old OpenMMLab checkpoints that lie in PATH..., renamed ones too.
+    """Adopt old OpenMMLab checkpoints found in PATH..., including renamed ones.
 
-    Files are matched to `zoo list --legacy` by the 8 digits of their sha256 and read once. What
-    matches is converted to .safetensors (equal tensors, no optimizer), put into the cache and
-    pinned in zoo.lock; then `zoo predict NAME` takes it. Nothing of PATH is changed. Exits 1 if a
-    file is damaged or was refused.
+    Files are matched with `zoo list --legacy` by the first 8 digits of their sha256, and read
+    once. A match is converted to .safetensors (equal tensors, no optimizer), put into the cache
+    and pinned in zoo.lock; then `zoo predict NAME` can use it. Nothing in PATH is changed. Exits 1
+    if a file is damaged or refused.
     """
     from zoo.catalog import read_catalog
     from zoo.cli.output.progress import progress_bar
@@ -72,7 +72,7 @@ def command(
     for error in errors:
         say_text(f"{error}\n", err=True)
     if not rows:
-        say("note: no legacy index is installed; openmmlab_index is one", err=True)
+        say("note: no legacy index is installed; the plugin openmmlab_index has one", err=True)
     index = LegacyIndex(rows, accept)
     done: list[Rescued] = []
     try:
@@ -86,7 +86,7 @@ def command(
         if as_json:
             _print_json(done)
     if not done and not as_json:
-        say("no checkpoints in there", err=True)
+        say("no checkpoints found", err=True)
     _end(done, dry_run=dry_run, quiet=as_json)
 
 
@@ -125,5 +125,5 @@ def _end(done: list[Rescued], *, dry_run: bool, quiet: bool) -> None:
     failed = sum(counts.get(state, 0) for state in _FAILED)
     if failed:
         message = f"error: {failed} of {len(done)} checkpoints were damaged or refused."
-        say(message, "HINT: their rows above say why.", err=True)
+        say(message, "HINT: the lines above say why.", err=True)
         click.get_current_context().exit(1)

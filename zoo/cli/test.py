@@ -33,7 +33,7 @@ __all__ = ["command"]
     type=click.Choice(["train", "val", "test"]),
     default="test",
     show_default=True,
-    help="Which part of the data.",
+    help="Split to measure.",
 )
 @click.option("--out", type=click.Path(), help="JSON file for metrics and per-image values.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
@@ -46,7 +46,8 @@ __all__ = ["command"]
 @click.option(
     "--tiles/--whole",
     default=None,
-    help="See images of instances through windows or as a whole (default: as `zoo predict` does).",
+    help="Process images of an instance model in windows or whole (default: as `zoo predict` "
+    "does).",
 )
 @click.option(
     "--show-dir",
@@ -54,7 +55,9 @@ __all__ = ["command"]
     help="Draw prediction, truth and difference of every image into this folder, worst first.",
 )
 @click.option("--show", is_flag=True, help="Open a window for every image; needs a display.")
-@click.option("--wait-time", type=float, default=2.0, show_default=True, help="Its seconds.")
+@click.option(
+    "--wait-time", type=float, default=2.0, show_default=True, help="Seconds to show each image."
+)
 @verbose_option
 @trust_option
 @launcher_options
@@ -79,10 +82,11 @@ def command(
 ) -> None:
     """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR.
 
-    NAME is that of weights (`zoo list`), fetched if they are not here, and measured with their
-    config.
-    A model of instances whose config states windows is measured through them, as `zoo predict`
-    sees images; --whole shows it each image as a whole, as validation while training does.
+    NAME names weights (`zoo list`), which are downloaded if they are not here and measured with
+    their config.
+
+    An instance model whose config states windows is measured through them, as `zoo predict`
+    processes images; --whole processes each image whole, as validation during training does.
     """
     set_local_rank(local_rank)
     if checkpoint is None and Path(config).is_dir():
@@ -156,7 +160,7 @@ def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, st
         except UnknownNameError as error:
             near = error.near
     if found is None:
-        message = f"cannot test {config!r}: it is no work dir, and no checkpoint is given."
-        hint = hint_near(near, "zoo test CONFIG CHECKPOINT, or weights that `zoo list` names.")
+        message = f"cannot test {config!r}: it is not a work dir, and no checkpoint is given."
+        hint = hint_near(near, "zoo test CONFIG CHECKPOINT, or a name from `zoo list`.")
         raise CheckpointError(message, path=config, hint=hint)
     return str(found), str(files.checkpoint)

@@ -41,12 +41,12 @@ _COUNT = click.IntRange(min=1)
 @click.option(
     "--resume",
     metavar="[auto|FILE]",
-    help="Go on from a checkpoint; alone or with auto, from the last one in the work dir.",
+    help="Continue from a checkpoint; alone or with auto, from the last one in the work dir.",
 )
 @click.option(
     "--other-data",
     is_flag=True,
-    help="Resume though the data is not that of the checkpoint; every later one notes it.",
+    help="Resume on data other than the checkpoint's; every later checkpoint notes it.",
 )
 @click.option("--amp", is_flag=True, help="Train with automatic mixed precision.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

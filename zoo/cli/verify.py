@@ -34,10 +34,10 @@ class _File(NamedTuple):
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(names: tuple[str, ...], wide: bool, as_json: bool) -> None:
-    """Hash the files of the weights NAME again, or without a name all of the cache.
+    """Hash the files of the weights NAME again or, without a name, the whole cache.
 
-    Nothing is changed. The command exits 1 if a file is not the promised one, is not here, or says
-    otherwise than its row; the others are listed all the same.
+    Nothing is changed. The command exits 1 if a file does not match its manifest, is missing, or
+    contradicts its row; the other files are still listed.
     """
     from zoo.cli.output.progress import byte_progress
 
@@ -93,7 +93,7 @@ def _end(problems: list[ZooError]) -> None:
     if problems:
         listed = "\n".join(f"  {error.message}" for error in problems)
         message = f"cannot verify {len(problems)} of the files:\n{listed}"
-        hint = "`zoo verify NAME` tells what to do of each."
+        hint = "`zoo verify NAME` says what to do about each."
         raise DownloadError(message, hint=hint)
 
 

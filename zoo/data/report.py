@@ -114,7 +114,7 @@ class Report:
         ):
             lines += _summarise(title, rows)
         if self.unchanged:
-            lines.append("unchanged: the folder was prepared already, nothing was written")
+            lines.append("unchanged: the folder was already prepared, nothing was written")
         # Names of files and classes come from outside, and may hold what ends a line.
         return "\n".join(printable(line) for line in lines if line)
 

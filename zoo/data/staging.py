@@ -34,7 +34,7 @@ def check_places(source: Path, out: Path) -> None:
     if real_source == real_out:
         reason = "it is the source itself"
     elif real_source in real_out.parents:
-        reason = f"it lies inside the source {str(source)!r}"
+        reason = f"it is inside the source {str(source)!r}"
     elif real_out in real_source.parents:
         reason = f"the source {str(source)!r} lies inside it"
     else:

@@ -46,8 +46,8 @@ def prepare(
     Args:
         dataset: A data set or its plugin, as ``"folder_data"``; of a plugin with several the first,
             unless ``task`` says which.
-        source: The raw folder or .zip. It is never changed.
-        out: The folder to write. It appears whole or not at all; if it holds the same already,
+        source: Folder or .zip with the raw data. It is never changed.
+        out: Output folder. It appears whole or not at all; if it holds the same already,
             nothing is written and the report is ``unchanged``.
         task: ``"semantic"`` or ``"instance"``.
         shares: Of train, val and test, as ``(0.8, 0.1, 0.1)`` or ``"0.8,0.1,0.1"``; None for the

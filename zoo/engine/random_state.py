@@ -50,7 +50,7 @@ def set_random_state(state: dict[str, Any], *, torch_only: bool = False) -> None
         _set(state, torch_only)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         msg = f"cannot restore the random state of the checkpoint: {error!r}."
-        hint = "resume from another checkpoint, or start anew with load_from=FILE."
+        hint = "resume from another checkpoint, or start a new run with load_from=FILE."
         raise CheckpointError(msg, hint=hint) from error
 
 

@@ -159,7 +159,7 @@ def _folders_in(folder: str | Path) -> list[str]:
         with os.scandir(folder) as entries:
             found = [entry.path for entry in entries if entry.name[0] != "." and _is_dir(entry)]
     except OSError as error:
-        warn(f"plugins in {folder} are not seen: {error.strerror}")
+        warn(f"plugins in {folder} cannot be found: {error.strerror}")
         return []
     return sorted(found)
 
@@ -214,6 +214,6 @@ def _candidate_of_package(package: str) -> Candidate:
         message,
         plugin=name,
         where=f"entry point group {ENTRY_POINT_GROUP}, value {package}",
-        hint="mend the plugin's pyproject.toml and install it again, or uninstall it.",
+        hint="fix the plugin's pyproject.toml and reinstall it, or uninstall it.",
     )
     return Candidate(package, None, "entry point", error)

@@ -32,10 +32,10 @@ class Kind:
 
 
 _ROWS = (
-    Kind("dataset", "DATASETS", "Dataset", "images with labels, as a mmseg or mmdet data set"),
+    Kind("dataset", "DATASETS", "Dataset", "images with labels, as an mmseg or mmdet data set"),
     Kind("model", "MODELS", "Module", "a network or a part of one"),
     Kind("loss", "MODELS", "Loss", "a loss for mmseg heads, mmdet mask heads, or both"),
-    Kind("hook", "HOOKS", "Hook", "code that runs at points of a run"),
+    Kind("hook", "HOOKS", "Hook", "code that runs at certain points of a run"),
     Kind("transform", "TRANSFORMS", "Transform", "one step of a data pipeline"),
     Kind("metric", "METRICS", "Metric", "a score over a test set"),
     Kind("evaluator", "EVALUATOR", "Evaluator", "a group of metrics"),
@@ -54,11 +54,11 @@ _ROWS = (
     Kind("param_scheduler", "PARAM_SCHEDULERS", "ParamScheduler", "a learning-rate schedule"),
     Kind("task_util", "TASK_UTILS", "Buildable", "assigners, coders, pixel samplers, ..."),
     Kind("model_wrapper", "MODEL_WRAPPERS", "Module", "a module around a whole model"),
-    Kind("weight_initializer", "WEIGHT_INITIALIZERS", "Buildable", "how weights begin"),
-    Kind("log_processor", "LOG_PROCESSORS", "Buildable", "what of a log is shown"),
+    Kind("weight_initializer", "WEIGHT_INITIALIZERS", "Buildable", "initial values of weights"),
+    Kind("log_processor", "LOG_PROCESSORS", "Buildable", "what the log shows"),
     Kind("runner", "RUNNERS", "Buildable", "a runner"),
     Kind("runner_constructor", "RUNNER_CONSTRUCTORS", "Buildable", "builds a runner"),
-    Kind("strategy", "STRATEGIES", "Buildable", "how training is spread over devices"),
+    Kind("strategy", "STRATEGIES", "Buildable", "how training is distributed over devices"),
     Kind("inferencer", "INFERENCERS", "Buildable", "mmengine's inference classes"),
     Kind("function", "FUNCTIONS", "Buildable", "a function that a config names (collate, ...)"),
 )

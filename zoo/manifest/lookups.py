@@ -21,7 +21,7 @@ def hint_listing(kind: str) -> str:
     Args:
         kind: ``weights``, ``config``, ``loss``, ...
     """
-    return _LISTINGS.get(kind, "zoo plugin list shows the plugins that were found.")
+    return _LISTINGS.get(kind, "zoo plugin list shows the plugins found.")
 
 
 def check_name(kind: str, name: object) -> None:

@@ -205,10 +205,10 @@ def parse_form(values: Any, where: str, depth: int = 0) -> Form:
         _refuse(where, unknown[0], f"one of {', '.join(sorted(_KEYS))}")
     for key in ("none", "bool", "name"):
         if values.get(key, True) is not True:
-            _refuse(f"{where}.{key}", values[key], "true, or no such key")
+            _refuse(f"{where}.{key}", values[key], "true, or omit the key")
     items, most = None, values.get("most", 0)
     if ("list" in values) != ("most" in values):
-        _refuse(where, sorted(values), "list and most together")
+        _refuse(where, sorted(values), "both list and most")
     if "list" in values:
         items = parse_form(values["list"], f"{where}.list", depth + 1)
         if type(most) is not int or not _LEAST_LIST <= most <= _MOST_LIST:
@@ -235,7 +235,7 @@ def _bounds(values: Mapping[str, Any], key: str, where: str) -> Any:
     if not is_pair or any(type(one) not in kinds or not abs(one) <= 1e9 for one in pair):
         _refuse(f"{where}.{key}", pair, "[least, most], within 1e9")
     if pair[0] > pair[1]:
-        _refuse(f"{where}.{key}", pair, "the least first")
+        _refuse(f"{where}.{key}", pair, "the smaller value first")
     return tuple(pair)
 
 

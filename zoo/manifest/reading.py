@@ -76,7 +76,7 @@ def _read_toml(path: Path, guess: str) -> dict[str, Any]:
     except DocumentError as error:
         reason = reason_of(error).removeprefix("it ")
         message = f"cannot use plugin {guess!r}: its manifest {reason}."
-        hint = "mend what the message names; docs/manifest.md shows a manifest that holds."
+        hint = "fix what the message names; docs/manifest.md shows a valid manifest."
         raise ManifestError(message, plugin=guess, manifest=path, hint=hint) from error
     except OSError as error:
         message = f"cannot use plugin {guess!r}: its manifest cannot be read: {reason_of(error)}."

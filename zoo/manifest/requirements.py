@@ -83,14 +83,14 @@ def read_requirement(text: str, *, plugin: str, manifest: Path) -> Requirement:
     try:
         return Requirement(text)
     except (InvalidRequirement, RecursionError) as error:
-        found = "brackets in brackets" if isinstance(error, RecursionError) else str(error)
+        found = "nested brackets" if isinstance(error, RecursionError) else str(error)
         raise _no_requirement(text, found, plugin, manifest) from error
 
 
 def _no_requirement(text: str, found: str, plugin: str, manifest: Path) -> ManifestError:
     message = (
         f"cannot use plugin {plugin!r}: [requires] distributions holds {text!r:.200}, "
-        f"expected a requirement as pip reads it ({found.splitlines()[0]:.200})."
+        f"expected a requirement in pip's syntax ({found.splitlines()[0]:.200})."
     )
     hint = 'write it like "mmsegmentation>=1.2,<2".'
     return ManifestError(message, plugin=plugin, manifest=manifest, hint=hint)

@@ -144,7 +144,7 @@ def _read_dataset(table: Table) -> dict[str, Any]:
     values["options"] = _read_options(table)
     if values["options"] and values["prepare"] is None:
         table.fail(
-            f"{table.label} has options and no prepare target, which they are passed to.",
+            f"{table.label} has options but no prepare target to receive them.",
             hint=f"add prepare = ... to {table.label}, or remove its options.",
         )
     return values
@@ -192,8 +192,8 @@ def _read_path(table: Table, text: str, key: str) -> str:
 def _check_file(table: Table, file: str, key: str) -> None:
     if not os.path.isfile(table.path.parent / file):  # False too for what can be no file's name
         table.fail(
-            f"{table.label} {key} is {shown(file)}, and there is no such file.",
-            hint=f"add {file} to the package, as package data too, or correct {key}.",
+            f"{table.label} {key} is {shown(file)}, but there is no such file.",
+            hint=f"add {file} to the package and to its package data, or correct {key}.",
         )
 
 
@@ -250,14 +250,14 @@ def _read_option(table: Table) -> Option:
     name = table.text("name", pattern=_OPTION_NAME, wanted="lower case letters, digits and '-'")
     if name in _RESERVED_OPTIONS:
         table.fail(
-            f"{table.label} takes a name that zoo data prepare has itself.",
-            hint=f"rename the option; taken are {', '.join(_RESERVED_OPTIONS)}.",
+            f"{table.label} uses a name that zoo data prepare reserves.",
+            hint=f"rename the option; reserved are {', '.join(_RESERVED_OPTIONS)}.",
         )
     kind = table.choice("type", tuple(_OPTION_TYPES))
     choices = table.texts("choices", required=kind == "choice")
     if choices and kind != "choice":
         table.fail(
-            f"{table.label} has choices and is of type {kind!r}, expected type 'choice'.",
+            f"{table.label} has choices but is of type {kind!r}, expected type 'choice'.",
             hint='write type = "choice", or remove choices.',
         )
     multiple = bool(table.take("multiple", bool, required=False))
@@ -281,7 +281,7 @@ def _check_word(table: Table, word: Any) -> None:
     if isinstance(word, str) and not word.isprintable():
         table.fail(
             f"{table.label} has the value {shown(word)}, expected printable text.",
-            hint="write the value without controls and line breaks.",
+            hint="write the value without control characters and line breaks.",
         )
 
 

@@ -155,7 +155,7 @@ class WeightsRow:
         sha256: 64 hex digits, lower case.
         size_bytes: Size of the file.
         format: ``safetensors`` or ``pth``.
-        licence: Of the weights.
+        licence: Licence of the weights.
         data_licence: Of the data they were trained on.
         parameters: Number of parameters, buffers not counted.
         metrics: What they reach.

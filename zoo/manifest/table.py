@@ -27,7 +27,7 @@ _TOML_NAMES = {
 
 _MOST_CHARACTERS = 2_000
 _MOST_ENTRIES = 10_000
-_KNOWN_KEYS = "docs/manifest.md lists the keys that are known."
+_KNOWN_KEYS = "docs/manifest.md lists the known keys."
 
 
 class Table:
@@ -139,7 +139,7 @@ class Table:
         return tuple(values)
 
     def check_once(self, values: Sequence[str], found: str) -> None:
-        """Check that no text is there twice.
+        """Check that no text appears twice.
 
         Args:
             values: The texts.

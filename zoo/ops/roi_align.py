@@ -76,7 +76,7 @@ def roi_align_forward(
 
     Raises:
         UnsupportedOpError: ``pool_mode`` is 0, max pooling.
-        ValueError: A RoI names an image that is not there.
+        ValueError: A RoI names an image that does not exist.
     """
     _check_pool_mode(pool_mode)
     if output.numel() == 0:
@@ -122,7 +122,7 @@ def roi_align_backward(
 
     Raises:
         UnsupportedOpError: ``pool_mode`` is 0, max pooling.
-        ValueError: A RoI names an image that is not there.
+        ValueError: A RoI names an image that does not exist.
     """
     _check_pool_mode(pool_mode)
     if grad_output.numel() == 0:
@@ -150,7 +150,7 @@ class _Geometry:
 def _check_pool_mode(pool_mode: int) -> None:
     if pool_mode != _AVERAGE:
         op = "roi_align(pool_mode='max')"
-        message = f"cannot run mmcv's op {op}: zoo has a stand-in for 'avg' only."
+        message = f"cannot run mmcv's op {op}: zoo has a replacement only for 'avg'."
         raise UnsupportedOpError(message, op=op, hint=COMPILED_HINT)
 
 

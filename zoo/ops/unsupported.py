@@ -27,7 +27,7 @@ class UnsupportedOp:
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise UnsupportedOpError naming the kernel."""
-        message = f"cannot run mmcv's op {self.name!r}: zoo has no stand-in for it."
+        message = f"cannot run mmcv's op {self.name!r}: zoo has no replacement for it."
         raise UnsupportedOpError(message, op=self.name, hint=COMPILED_HINT)
 
     def __repr__(self) -> str:

@@ -54,7 +54,7 @@ def check_pyproject(manifest: Manifest) -> None:
         project = read_toml(path, Limits()).get("project", {})
     except (OSError, DocumentError) as error:
         message = f"cannot accept plugin {manifest.plugin!r}: pyproject.toml: {reason_of(error)}."
-        hint = "mend what the message names."
+        hint = "fix what the message names."
         raise ManifestError(message, plugin=manifest.plugin, where=path, hint=hint) from error
     points = project.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
     compared = (

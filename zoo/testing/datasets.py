@@ -89,7 +89,7 @@ class DatasetChecks(Subject):
         assert check_prepared(out) == []
         if (source / MARK_NAME).is_file():
             # Else a model of it would be published as of real data.
-            assert prepared.synthetic is not None, "prepare loses the mark of a sample"
+            assert prepared.synthetic is not None, "prepare drops the mark of a sample"
         assert prepared.type == self.type_of(row)
         assert (prepared.task, prepared.labels) == (row.task, row.labels)
         assert row.classes in ("from data", tuple(prepared.classes))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["fetch_address"]
 
 _LOG = logging.getLogger("zoo")
-_HINT = "check the address, or get the file another way and give that"
+_HINT = "check the address, or get the file another way and pass its path"
 _NAME_LIMIT = 200
 
 Progress = Callable[[int, int], None]
@@ -38,7 +38,7 @@ def fetch_address(
     patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Return the cache's file of a digest, verified, fetched from one address if it is not there.
+    """Return the cache's file of a digest, verified, fetched from one address if it does not exist.
 
     What is fetched from where is logged, and its size is asked for first. The file keeps the
     ending that the address has, which tells its format.
@@ -63,12 +63,12 @@ def fetch_address(
         return add_to_cache(cached, sha256, cached.stat().st_size, target.name)
     if is_offline() and not is_local(address):
         message = f"cannot download {target.name} offline: it is not in the cache."
-        hint = "leave out ZOO_OFFLINE, or give a file."
+        hint = "unset ZOO_OFFLINE, or pass a file."
         raise DownloadError(message, where=shown_address(address), hint=hint)
     patience = patience or Patience()
     size_bytes = _ask_size(address, target.name, patience)
     shown = shown_address(address)
-    _LOG.info("fetching %s, %.1f MB, to %s", shown, size_bytes / 1e6, target)
+    _LOG.info("downloading %s, %.1f MB, to %s", shown, size_bytes / 1e6, target)
     return fetch_file(
         target, sha256, size_bytes, [address], patience=patience, progress=progress, hint=_HINT
     )
@@ -91,7 +91,7 @@ def _ask_size(address: str, name: str, patience: Patience) -> int:
             return _measure_patiently(session, address, patience)
     except Setback as setback:
         where = shown_address(address)
-        message = f"cannot download {name}: no address gave it.\n  {where}: {setback.reason}"
+        message = f"cannot download {name}: all addresses failed.\n  {where}: {setback.reason}"
         raise DownloadError(message, where=where, hint=f"{_HINT}.") from setback
 
 

@@ -81,7 +81,7 @@ def _not_adopted(found: Found) -> DownloadError:
     file = row.file_name if isinstance(row, LegacyRow) else row.name
     message = f"cannot get the weights {row.name!r}: they are legacy, their host is gone, "
     message += f"and {lock_file().name} pins no copy of them."
-    hint = f"zoo rescue FOLDER, where a copy of {file} lies, renamed or not."
+    hint = f"run zoo rescue FOLDER on a folder with a copy of {file}, renamed or not."
     return DownloadError(message, where=f"plugin {found.record.name}", hint=hint)
 
 
@@ -97,6 +97,6 @@ def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNam
     if error.near:
         return with_unread(error, unread)
     near = near_names(name, [found.row.name for found in rows])
-    hint = hint_near(near, "zoo list shows all, zoo list --legacy upstream's old ones too.")
+    hint = hint_near(near, "zoo list shows all, zoo list --legacy also upstream's old ones.")
     unknown = UnknownNameError(error.message, kind="weights", name=name, near=near, hint=hint)
     return with_unread(unknown, unread)

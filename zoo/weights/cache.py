@@ -169,7 +169,7 @@ def _remove_part(target: Path) -> None:
             part_path(target).unlink(missing_ok=True)
             note_path(target).unlink(missing_ok=True)
     except Timeout as error:
-        message = f"cannot remove {target.name}: another process is fetching it."
+        message = f"cannot remove {target.name}: another process is downloading it."
         raise DownloadError(message, where=target.parent, hint="wait until it is done.") from error
 
 

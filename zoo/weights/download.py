@@ -267,20 +267,20 @@ def _unobtainable(found: Found, plan: Plan, *, offline: bool) -> DownloadError:
     row = weights_row(found)
     called = repr(row.name)
     if row.urls and all(url.startswith(_PACKAGE) for url in row.urls):
-        absent, barred = f"the package lacks {weights_filename(row)}", "no other place is known"
+        absent, barred = f"the package lacks {weights_filename(row)}", "no other location is known"
         hint = mirror_hint(row)
     elif offline:
-        absent, barred = "it is not on this machine", "no address may be asked"
+        absent, barred = "it is not on this machine", "no address may be used"
         called = f"{called} offline"
-        hint = "leave out --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
+        hint = "drop --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
     else:
-        absent = barred = "its host is gone, and no mirror was named"
+        absent = barred = "its host is gone, and no mirror is set"
         hint = "name a folder or a server that zoo rescue --mirror-out filled, with --mirror."
     if plan.damaged is None:
         where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
         return DownloadError(f"cannot download {called}: {absent}.", where=where, hint=hint)
     bad = plan.damaged
-    message = f"cannot download {called}: the file that is here is damaged, and {barred}.\n"
+    message = f"cannot download {called}: the file here is damaged, and {barred}.\n"
     message += f"  {bad.message}"
     if bad.actual not in bad.message:  # another size was enough
         message += f" Its sha256 should be {bad.expected}."

@@ -40,7 +40,9 @@ def describe_file(path: Path, catalog: Catalog) -> dict[str, Any]:
         sha256 = digest_of_file(path)
     except OSError as error:
         message = f"cannot read {path.name!r}: {error.strerror or error}."
-        raise DownloadError(message, where=path, hint="check the rights of the file.") from error
+        raise DownloadError(
+            message, where=path, hint="check the permissions of the file."
+        ) from error
     rows = [found for found in catalog.rows("weights") if isinstance(found.row, WeightsRow)]
     known = [
         f"{found.record.name}.{found.row.name}"

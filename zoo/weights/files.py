@@ -154,7 +154,8 @@ def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
         HashMismatchError: It has another; the file is left as it is.
         DownloadError: It cannot be read.
     """
-    hint = "remove it (`zoo cache rm`, if it lies there) and get it again, or tell its author."
+    hint = "remove it (`zoo cache rm`, if it is in the cache) and download it again, or tell its "
+    hint += "author."
     try:
         found_bytes = path.stat().st_size
         if size_bytes is not None and found_bytes != size_bytes:
@@ -165,7 +166,7 @@ def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
         actual = digest_of_file(path)
     except OSError as error:
         msg = f"cannot read the weights {path.name!r}: {error.strerror or error}."
-        raise DownloadError(msg, where=path, hint="check the rights of the file.") from error
+        raise DownloadError(msg, where=path, hint="check the permissions of the file.") from error
     if actual != sha256:
         msg = f"cannot accept {path.name}: sha256 is {actual}, expected {sha256}."
         raise HashMismatchError(msg, expected=sha256, actual=actual, where=path, hint=hint)

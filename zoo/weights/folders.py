@@ -28,7 +28,7 @@ def home_expanded(text: str | os.PathLike[str], where: str) -> Path:
     path = expand_home(text)
     if path.parts and path.parts[0].startswith("~"):
         message = f"cannot use the path {os.fspath(text)!r}: no home folder is known for it."
-        hint = "write the whole path, without ~."
+        hint = "write the full path, without ~."
         raise DownloadError(message, where=where, hint=hint)
     return path
 

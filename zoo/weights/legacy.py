@@ -106,7 +106,7 @@ def read_index(record: PluginRecord, file: str) -> tuple[LegacyRow, ...]:
         return _READ[key]
     except (OSError, ValueError) as error:
         message = f"cannot use the legacy index of plugin {record.name!r}: {reason_of(error)}."
-        hint = "install the plugin anew, or report it to its author."
+        hint = "reinstall the plugin, or report it to its author."
         if isinstance(error, FileNotFoundError):  # not in its wheel either
             hint = "tell its author: the package lacks that file."
         raise ManifestError(message, plugin=record.name, where=path, hint=hint) from error
@@ -128,7 +128,7 @@ def _parse(document: Any) -> tuple[LegacyRow, ...]:
         raise ValueError(message)
     _check_cells(rows)
     if len({row[0] for row in rows}) < len(rows):
-        message = "it has a name twice"
+        message = "it has a duplicate name"
         raise ValueError(message)
     return tuple(_row(row, common) for row in rows)
 

@@ -29,7 +29,7 @@ LOCK_NAME = "zoo.lock"
 _FORMAT = 1
 _LIMITS = Limits(size_bytes=2**24, values=500_000, depth=4)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_HINT = "mend it, or move it away and run zoo rescue again."
+_HINT = "fix it, or move it away and run zoo rescue again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def add_pins(pins: Iterable[Pin], path: Path | None = None) -> Path:
             _write(file, {**known, **new})
     except OSError as error:
         message = f"cannot write {file.name}: {error.strerror or error}."
-        hint = "check the space and the rights there, or name another file with ZOO_LOCK."
+        hint = "check the free space and the permissions there, or name another file with ZOO_LOCK."
         raise DownloadError(message, where=file, hint=hint) from error
     return file
 
@@ -155,7 +155,9 @@ def _held(file: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         message = f"cannot write {file.name}: another process has held it for 60 s."
-        raise DownloadError(message, where=guard, hint="wait for it, or end it.") from error
+        raise DownloadError(
+            message, where=guard, hint="wait for that process, or stop it."
+        ) from error
 
 
 def _write(file: Path, pins: dict[str, Pin]) -> None:

@@ -91,12 +91,12 @@ class LegacyIndex:
             if sha256 in self.accepted:
                 return tuple(named), None, False
             reason = f"its name is that of {named[0].row.name}, which upstream gave no digits of "
-            reason += f"a sha256: nothing proves it; --accept {sha256} takes it as it is"
+            reason += f"a sha256: nothing verifies it; --accept {sha256} takes it as it is"
             return (), reason, False
         if stated is None:
             return (), "in no index, by its digest", False
         if stated == sha256[:8]:
-            return (), "in no index; its bytes are those that its name promises", False
+            return (), "in no index; its bytes match the digits in its name", False
         reason = f"damaged or changed: its sha256 begins with {sha256[:8]}, its name says {stated}"
         return (), reason, True
 
@@ -126,9 +126,9 @@ def _walk(folder: Path) -> Iterator[Path]:
         reason = error.strerror or error
         if Path(error.filename) == folder:
             message = f"cannot rescue from {str(folder)!r}: {reason}."
-            hint = "name folders that you may read."
+            hint = "name folders that you can read."
             raise DownloadError(message, where=folder, hint=hint) from error
-        _LOG.warning("cannot look into %s: %s", error.filename, reason)
+        _LOG.warning("cannot read %s: %s", error.filename, reason)
 
     for root, _, names in os.walk(folder, onerror=tell):
         for name in names:
@@ -191,4 +191,4 @@ def _foreign_reason(start: bytes) -> str:
         return "it is a web page; its download went wrong"
     if start.startswith(b"version https://git-lfs"):
         return "it is a Git LFS pointer, not the file itself"
-    return "it does not begin as a file that torch.save wrote"
+    return "it does not start like a file written by torch.save"

@@ -97,7 +97,7 @@ def check_row(found: Found, path: Path) -> None:
     if not differences:
         return
     listed = "\n".join(f"  {each}" for each in differences[:_MOST_LISTED])
-    message = f"cannot use the weights {row.name!r} by their row: it contradicts its file, "
+    message = f"cannot use the weights {row.name!r}: their row contradicts the file, "
     message += f"expected what the file says.\n{listed}"
     if len(differences) > _MOST_LISTED:
         message += f"\n  and {len(differences) - _MOST_LISTED} more"

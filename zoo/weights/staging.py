@@ -43,7 +43,7 @@ def staging_folder() -> Iterator[Path]:
     except OSError as error:
         lock.release()
         message = f"cannot write into the cache: {error.strerror or error}."
-        hint = "check the space and the rights there, or name another with ZOO_CACHE."
+        hint = "check the free space and the permissions there, or name another with ZOO_CACHE."
         raise DownloadError(message, where=cache, hint=hint) from error
     try:
         yield folder

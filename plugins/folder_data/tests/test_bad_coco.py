@@ -116,7 +116,7 @@ ROWS: dict[str, tuple[Spoil, tuple[str, ...], str, str]] = {
         ),
         (),
         f"{JSON}:annotation 1",
-        "any of 40 objects: the first is left out, as its box covers less than a pixel",
+        "any of 40 objects: the first is left out because its box covers less than a pixel",
     ),
     "no categories": (
         lambda raw: (raw / JSON).write_text(

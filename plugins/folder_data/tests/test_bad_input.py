@@ -72,7 +72,7 @@ ROWS: dict[str, tuple[Spoil, str, str]] = {
     "colours for values": (
         lambda raw: write(raw / MASK, np.eye(10, 14, dtype=np.uint8)[..., None] * [1, 2, 3]),
         MASK,
-        "found colours, expected one value a pixel",
+        "found colours, expected one value per pixel",
     ),
     "sizes differ": (
         lambda raw: write(raw / MASK, np.zeros((10, 13), np.uint8)),
@@ -92,7 +92,7 @@ ROWS: dict[str, tuple[Spoil, str, str]] = {
         "images/s3_1.png",
         "expected one.",
     ),
-    "no classes": (lambda raw: (raw / "classes.toml").unlink(), "classes.toml", "cannot tell"),
+    "no classes": (lambda raw: (raw / "classes.toml").unlink(), "classes.toml", "cannot find"),
     "key of classes": (
         lambda raw: edit(raw / "classes.toml", "ignore", "ingore"),
         "classes.toml",
@@ -158,7 +158,7 @@ def test_prepare_when_all_are_alone_then_refused(
     message = check_refused(*args, guilty=source, plugins=PLUGINS)
 
     assert (
-        "found 20 images and 20 masks, but none of equal stem, as 's0_0' and 's0_0_gt'" in message
+        "found 20 images and 20 masks, but no equal stems, such as 's0_0' and 's0_0_gt'" in message
     )
     option = message.rstrip(".\n").rpartition(" ")[2]
     assert option == "--mask-suffix=_gt"

@@ -129,7 +129,7 @@ def test_prepare_when_box_does_not_fit_its_mask_then_made_from_it(
 
     told = [(line.file, line.text) for line in report.repaired]
     assert told == [
-        ("annotations.json:annotation 1", "box did not fit its mask: made from the mask")
+        ("annotations.json:annotation 1", "box did not fit its mask: recomputed from the mask")
     ]
     boxes = [
         row["bbox"] for row in read(tmp_path / "out")["annotations"] if row["category_id"] == 1
@@ -173,9 +173,9 @@ EMPTY = {"size": [48, 64], "counts": [48 * 64]}
         ),
         (
             {"bbox": [90, 9, 9, 10], "segmentation": [[90, 9, 99, 9, 99, 19]]},
-            "box lies outside the image",
+            "box is outside the image",
         ),
-        ({"bbox": [90, 9, 9, 10], "segmentation": None}, "box lies outside the image"),
+        ({"bbox": [90, 9, 9, 10], "segmentation": None}, "box is outside the image"),
     ],
 )
 def test_prepare_when_annotation_is_dropped_then_once_and_for_what_is_true(

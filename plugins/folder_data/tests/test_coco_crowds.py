@@ -73,8 +73,8 @@ def test_prepare_when_some_are_crowds_then_counted_apart(
     assert "21 crowds" in report.summary()
     notes = {(line.file, line.text) for line in report.notes}
     assert notes == {
-        ("", "class 'tree' occurs as crowds alone"),
-        ("images/g1_0.png", "no instance in the scene, crowds alone"),
+        ("", "class 'tree' occurs only as crowds"),
+        ("images/g1_0.png", "no instance in the scene, only crowds"),
     }
     assert sum(row.instances for row in read_prepared(tmp_path / "out").files) == 19
     assert check_prepared(tmp_path / "out") == []

@@ -76,7 +76,7 @@ def test_prepare_when_name_is_nearly_that_of_a_file_then_it_is_named(
 
     expected = f"cannot find 1 of 20 images: {said!r} (the nearest file is {f'images/{disk}'!r})."
     assert caught.value.message == expected
-    assert caught.value.hint == "write each file's name as file_name, letter by letter."
+    assert caught.value.hint == "write each file_name exactly as the file's name."
 
 
 def test_prepare_when_image_is_missing_then_no_file_of_another_row_is_near(

@@ -110,7 +110,7 @@ READ: dict[str, tuple[Change, dict[str, int], list[str]]] = {
     "objects twice": (
         twice,
         {"tank": 8},
-        ["says the same as an earlier annotation of its image"] * 4,
+        ["repeats an earlier annotation of its image"] * 4,
     ),
     "no iscrowd": (lambda c: [row.pop("iscrowd") for row in c["annotations"]], {"tank": 4}, []),
     "iscrowd false": (each("annotations", iscrowd=False), {"tank": 4}, []),

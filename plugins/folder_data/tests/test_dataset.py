@@ -74,7 +74,7 @@ def test_dataset_when_item_is_read_then_image_and_ids(prepared: Path) -> None:
 
 def test_dataset_when_folder_is_not_prepared_then_refused(tmp_path: Path, prepared: Path) -> None:
     """The message says how to prepare it."""
-    with pytest.raises(DataError, match="there is no such folder"):
+    with pytest.raises(DataError, match="it does not exist"):
         FolderDataset(data_root=str(tmp_path / "nothing"))
     with pytest.raises(DataError, match=r"there is no 'other\.txt'"):
         FolderDataset(data_root=str(prepared), ann_file="splits/other.txt")

@@ -127,7 +127,11 @@ def test_find_pairs_when_one_folder_and_no_ending_then_refused(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("group_by", "told"),
-    [("(", "cannot group by '('"), ("^q", "finds nothing in it"), ("(q)?", "finds nothing in it")],
+    [
+        ("(", "cannot group by '('"),
+        ("^q", "matches nothing in it"),
+        ("(q)?", "matches nothing in it"),
+    ],
 )
 def test_find_pairs_when_expression_does_not_fit_then_refused(
     tmp_path: Path, group_by: str, told: str

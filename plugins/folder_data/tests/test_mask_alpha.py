@@ -182,7 +182,7 @@ def test_prepare_when_a_mask_is_wholly_transparent_then_it_is_empty(tmp_path: Pa
     report = prepare(write(tmp_path / "raw", files), tmp_path / "out", shares=ALL)
 
     assert not labels(tmp_path / "out", "s1").any()
-    assert ("masks/s1.png", "empty mask: nothing but 'background'") in [
+    assert ("masks/s1.png", "empty mask: only 'background'") in [
         (line.file, line.text) for line in report.notes
     ]
 
@@ -197,8 +197,8 @@ def test_prepare_when_a_mask_is_opaque_among_those_in_alpha_then_both_are_named(
     with pytest.raises(DataError) as caught:
         prepare(write(tmp_path / "raw", files), tmp_path / "out", shares=ALL)
 
-    assert "what the mask 'masks/s1.png' means" in caught.value.message
-    assert "as 'masks/s0.png', lies in their transparency" in caught.value.message
+    assert "interpret the mask 'masks/s1.png'" in caught.value.message
+    assert "such as 'masks/s0.png', are in the transparency" in caught.value.message
     assert not (tmp_path / "out").exists()
 
 
@@ -234,7 +234,7 @@ def test_prepare_when_transparent_pixels_hide_values_then_refused(tmp_path: Path
     with pytest.raises(DataError) as caught:
         prepare(write(tmp_path / "raw", files), tmp_path / "out", shares=ALL)
 
-    assert "the mask 's0.png': found several values under what is transparent" in (
+    assert "the mask 's0.png': found several values under transparent pixels" in (
         caught.value.message
     )
     assert str(caught.value.where).endswith("masks/s0.png")
@@ -260,7 +260,7 @@ def test_prepare_when_classes_are_missing_then_the_first_file_is_of_the_alpha(
     args = ("data", "prepare", "folder_data", "--source", raw, "--out", "out", "--shares", "1,0,0")
 
     refused = run_zoo(*args, plugins="folder_data")
-    _, toml = refused.stderr.split("to begin with:\n")
+    _, toml = refused.stderr.split("to start with:\n")
     (raw / "classes.toml").write_text(toml)
     done = run_zoo(*args, plugins="folder_data")
 
@@ -280,9 +280,9 @@ def test_prepare_when_one_class_alone_is_listed_then_refused(
     refused = run_zoo(*args, plugins="folder_data")
 
     assert refused.returncode == 1
-    assert "cannot tell 'vessel' from anything else: found one class" in refused.stderr
+    assert "cannot separate 'vessel' from anything else: found one class" in refused.stderr
     assert f"where: {raw / 'classes.toml'}" in refused.stderr
-    assert "background as a [[class]] of its own" in refused.stderr
+    assert "background first as its own [[class]]" in refused.stderr
     assert not (tmp_path / "out").exists()
 
 

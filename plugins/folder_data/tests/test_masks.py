@@ -155,7 +155,7 @@ def test_encoder_when_unlisted_is_nearest_or_ignored_then_equal_to_distances(
 @pytest.mark.parametrize(
     ("classes", "mask", "told"),
     [
-        (_VALUES, np.array([[(1, 2, 3)]], np.uint8), "found colours, expected one value a pixel"),
+        (_VALUES, np.array([[(1, 2, 3)]], np.uint8), "found colours, expected one value per pixel"),
         (_COLORS, np.array([[(1, 2, 3)]], np.uint16), "found 16-bit colours, expected 8-bit"),
     ],
 )

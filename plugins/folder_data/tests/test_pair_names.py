@@ -112,15 +112,15 @@ def test_prepare_when_groups_have_accents_then_one_patient_is_one_group(tmp_path
 
 REFUSED: dict[str, tuple[str, str, str, str]] = {
     # image, mask, what is said, the hint
-    "case": ("IMG_{}.PNG", "img_{}.png", "as 'IMG_0' and 'img_0'", "upper and lower case too"),
+    "case": ("IMG_{}.PNG", "img_{}.png", "as 'IMG_0' and 'img_0'", "also in upper and lower case"),
     "prefix": ("img_{}.png", "mask_{}.png", "as 'img_0' and 'mask_0'", "stems of their images"),
     "suffix of the image": (
         "a{}.jpg",
         "a{}.jpg.png",
         "as 'a0' and 'a0.jpg'",
-        "by --mask-suffix=.jpg",
+        "add --mask-suffix=.jpg",
     ),
-    "ending": ("a{}.png", "a{}_seg.png", "as 'a0' and 'a0_seg'", "by --mask-suffix=_seg"),
+    "ending": ("a{}.png", "a{}_seg.png", "as 'a0' and 'a0_seg'", "add --mask-suffix=_seg"),
     "other number": ("a1{}.png", "a2{}.png", "as 'a10' and 'a2", "stems of their images"),
     "colon": ("12:30:0{}.png", "12:30:0{}.png", "found ':' in it", "rename the image"),
     "line end": ("a\n{}.png", "a\n{}.png", r"found '\n' in it", "rename the image"),

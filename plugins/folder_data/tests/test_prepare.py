@@ -155,7 +155,7 @@ def test_write_sample_when_prepared_as_documented_then_whole(tmp_path: Path) -> 
     assert report.counts == {"images": 49, "masks": 48, "pairs": 48, "written": 48}
     assert all(report.class_px[name] for name in ("field", "road", "roof", "water"))
     assert [line.text for line in report.dropped] == ["image without a mask"]
-    assert [line.text for line in report.notes] == ["empty mask: nothing but 'field'"]
+    assert [line.text for line in report.notes] == ["empty mask: only 'field'"]
     assert check_prepared(out) == []
 
 

@@ -23,7 +23,7 @@ from zoo.errors import DataError  # noqa: E402
 
 ALL = Shares(1, 0, 0)
 CLASSES = '[[class]]\nname = "a"\nvalue = 0\n[[class]]\nname = "b"\nvalue = 255\n'
-NOTE = "stored turned or mirrored (EXIF): see that its labels fit, with zoo data show"
+NOTE = "stored rotated or mirrored (EXIF): check with zoo data show that its labels fit"
 
 
 def save(pixels: Any, orientation: int = 1) -> bytes:
@@ -58,7 +58,7 @@ def test_prepare_when_image_is_turned_and_mask_is_not_then_refused_or_noted(
     if kind == "wide" and orientation >= 5:
         with pytest.raises(DataError, match="the mask has 48x32 px") as caught:
             prepare(raw, tmp_path / "out", shares=ALL)
-        assert "stored turned (EXIF)" in str(caught.value.hint)
+        assert "stored rotated (EXIF)" in str(caught.value.hint)
     else:
         report = prepare(raw, tmp_path / "out", shares=ALL)
         texts = [line.text for line in report.notes if line.file == "images/a.png"]

@@ -142,7 +142,7 @@ def parse_classes(text: str, where: str) -> ClassList:
         content = parse_toml(text.encode("utf-8", "surrogatepass"), _LIMITS)
     except DocumentError as error:
         message = f"cannot read the classes: {reason_of(error)}."
-        raise DataError(message, path=where, hint="mend what the message names.") from error
+        raise DataError(message, path=where, hint="fix what the message names.") from error
     return _Parser(where).parse(content)
 
 
@@ -165,7 +165,7 @@ class _Parser:
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             self.fail("found no [[class]]", 'write [[class]], name = "...", value = 0.')
         if len(rows) > IGNORE_INDEX:
-            self.fail(f"found {len(rows)}, expected at most {IGNORE_INDEX}", "join some of them.")
+            self.fail(f"found {len(rows)}, expected at most {IGNORE_INDEX}", "merge some of them.")
         names = [self.read_name(row, index) for index, row in enumerate(rows)]
         for name in names:
             if names.count(name) > 1:
@@ -231,7 +231,7 @@ class _Parser:
             self.fail(f"{owner} has a value and values", "write all of them under values.")
         field = "color" if by_color else "values" if "values" in row else "value"
         if field not in row:
-            hint = "give every class a value, or none a value and each a color."
+            hint = "give every class a value, or give none a value and each a color."
             self.fail(f"{owner} has no {field}", hint)
         return self.read_keys(row[field], owner, by_color, ranges=field == "values")
 

@@ -28,13 +28,13 @@ from zoo_folder_data.layout import compile_group, find_group
 __all__ = ["CocoScenes", "find_coco", "read_scenes"]
 
 DERIVED = {
-    "ellipse": "box without a mask: got the ellipse in it",
-    "box": "box without a mask: got itself as one",
+    "ellipse": "box without a mask: its ellipse is used",
+    "box": "box without a mask: the box is used",
 }
-OTHER_BOX = "box did not fit its mask: made from the mask"
+OTHER_BOX = "box did not fit its mask: recomputed from the mask"
 NO_AREA = "box has no area"
 NO_MASK = "mask has no area"
-TWICE = "says the same as an earlier annotation of its image"
+TWICE = "repeats an earlier annotation of its image"
 NO_CROWD = "iscrowd 1 taken as one instance"
 
 Box = tuple[float, float, float, float]
@@ -77,7 +77,7 @@ def find_coco(source: Source, name: str) -> str:
     listed = ", ".join(repr(path) for path in (fitting or found)[:5]) or "no .json"
     expected = repr(name) if name else "one COCO JSON"
     message = f"cannot find the annotations: found {listed}, expected {expected}."
-    hint = "name the file with --annotations, by its path in the source."
+    hint = "choose the file with --annotations, by its path in the source."
     if not found and guess_arrangement(source) is not None:
         hint = "images and masks without a COCO JSON are prepared with --task semantic."
     raise DataError(message, path=source.path, hint=hint)
@@ -106,7 +106,7 @@ def read_scenes(
         content: What it says.
         report: Is told of images that no JSON names, and of what is done to annotations.
         images: Folder of the images.
-        masks: ``ellipse`` or ``box``: what stands for an instance that has a box alone.
+        masks: ``ellipse`` or ``box``: what stands for an instance that has only a box.
         crowds: ``regions``: what has ``iscrowd`` 1 is a region of objects that nobody told apart;
             ``instances``: it is one object, as tools mean it that write every RLE so.
         group_by: See :func:`zoo_folder_data.layout.find_pairs`.
@@ -150,14 +150,18 @@ def _check_content(source: Source, path: str, content: CocoFile, crowds: str) ->
         message = f"cannot use {name!r}: it lists no images."
         raise DataError(message, path=where, hint="give a COCO JSON of images.")
     if not content.categories:
-        message = f"cannot use {name!r}: its list 'categories' is empty, expected a class or more."
+        message = (
+            f"cannot use {name!r}: its list 'categories' is empty, expected at least one class."
+        )
         hint = "write each class as an object with id and name into 'categories'."
         raise DataError(message, path=where, hint=hint)
     count = len(content.annotations)
     if crowds == "regions" and count and all(each.is_crowd for each in content.annotations):
-        message = f"cannot use {name!r}: each of its {count} objects has iscrowd 1, and nothing is "
-        message += "learned from crowds."
-        hint = "--crowds instances takes each as one object, as brush tools such as CVAT's mean it."
+        message = f"cannot use {name!r}: each of its {count} objects has iscrowd 1, and "
+        message += "training ignores crowds."
+        hint = (
+            "--crowds instances treats each as one object, as brush tools such as CVAT's mean it."
+        )
         raise DataError(message, path=where, hint=hint)
 
 

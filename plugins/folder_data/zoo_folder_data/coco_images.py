@@ -78,7 +78,7 @@ def _check_paths(names: Sequence[str], where: str, folder: str) -> None:
     if urls:
         message = f"cannot use the file_name of {len(urls)} of {len(names)} images: {fault} "
         message += f"{_name_some(urls)}, expected the path of a file."
-        hint = f"fetch the images into {folder!r}, and write each one's name there as file_name."
+        hint = f"download the images into {folder!r}, and write each one's name there as file_name."
         raise DataError(message, path=where, hint=hint)
 
 
@@ -91,8 +91,8 @@ def _name_missing(missing: Sequence[str], unused: Sequence[str], folder: str) ->
     )
     named += ", ..." if len(missing) > _MOST_NAMED else ""
     if any(near.values()):
-        return named, "write each file's name as file_name, letter by letter."
-    return named, f"put them below {folder!r}, or name their folder with --images."
+        return named, "write each file_name exactly as the file's name."
+    return named, f"put them below {folder!r}, or choose their folder with --images."
 
 
 def _check_unique(images: Sequence[CocoImage], found: Mapping[int, FoundImage], where: str) -> None:
@@ -101,7 +101,7 @@ def _check_unique(images: Sequence[CocoImage], found: Mapping[int, FoundImage], 
         place = found[image.id].path
         other = first.setdefault(place, image.file_name)
         if other != image.file_name:
-            message = f"cannot tell which image is {place!r}: found {other!r} and "
+            message = f"cannot identify the image {place!r}: found {other!r} and "
             message += f"{image.file_name!r} as file_name, expected one."
             raise DataError(message, path=where, hint="write each file's own path as file_name.")
 

@@ -88,7 +88,7 @@ def _no_folders(source: Source, folders: set[str], images: str, masks: str) -> D
         f"{images!r} and {masks!r} beside each other."
     )
     option = "--masks" if has_images else "--images"
-    hint = f"name the folder with {option}, in place of {missing!r}."
+    hint = f"use {option} to name the folder instead of {missing!r}."
     guess = guess_arrangement(source)
     if guess is not None and guess.to_options():
         hint = f"{guess.count} pairs are found with {guess.spell()}."
@@ -152,10 +152,10 @@ def _collect(
 ) -> tuple[list[tuple[str, SourceFile]], list[tuple[str, SourceFile]]]:
     if layout.images == layout.masks and not mask_suffix:
         message = "cannot tell images from masks: both are in one folder and --mask-suffix is ''."
-        hint = "state what masks carry: --mask-suffix."
+        hint = "state the suffix of masks with --mask-suffix."
         guess = guess_arrangement(source)
         if guess is not None and guess.mask_suffix:
-            hint = f"masks seem to carry the ending {guess.mask_suffix!r}: {guess.spell()}."
+            hint = f"masks seem to have the suffix {guess.mask_suffix!r}: {guess.spell()}."
         raise DataError(message, path=source.path, hint=hint)
     images = _below(source.files(), layout.images, layout.masks)
     masks = _below(source.files(), layout.masks, layout.images)
@@ -197,7 +197,9 @@ def compile_group(group_by: str) -> re.Pattern[str] | None:
         return re.compile(compose(group_by))
     except re.error as error:
         message = f"cannot group by {group_by!r}: {error}."
-        hint = "write a regular expression, as --group-by '^([^_]+)_' for what precedes a '_'."
+        hint = (
+            "write a regular expression, such as --group-by '^([^_]+)_' for the part before a '_'."
+        )
         raise DataError(message, where="--group-by", hint=hint) from error
 
 
@@ -219,7 +221,7 @@ def find_group(pattern: re.Pattern[str] | None, key: str, where: str) -> str:
     match = pattern.search(compose(key))
     group = (match[1] if pattern.groups else match[0]) if match else None
     if not group:
-        message = f"cannot tell the group of {key!r}: {pattern.pattern!r} finds nothing in it."
-        hint = "mend --group-by so that it finds a name in every file."
+        message = f"cannot tell the group of {key!r}: {pattern.pattern!r} matches nothing in it."
+        hint = "change --group-by so that it matches every file."
         raise DataError(message, path=where, hint=hint)
     return group

@@ -81,7 +81,7 @@ class MaskEncoder:
             return mask, []
         if (mask == mask[..., :1]).all():
             return mask[..., 0], ["colour mask of equal channels read as grey"]
-        message = f"cannot read the mask {name!r}: found colours, expected one value a pixel."
+        message = f"cannot read the mask {name!r}: found colours, expected one value per pixel."
         raise DataError(message, hint="give every class a color and none a value, or export grey.")
 
     def _unlisted(self, keys: NDArray[np.int64], counts: NDArray[np.intp], name: str) -> DataError:

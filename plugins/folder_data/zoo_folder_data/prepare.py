@@ -115,10 +115,12 @@ def prepare(
 def _check_several(listed: ClassList, where: Path) -> None:
     """Raise for a class alone: softmax over one channel is 1, whatever the image shows."""
     if len(listed.names) == 1:
-        message = f"cannot tell {listed.names[0]!r} from anything else: found one class, expected "
+        message = (
+            f"cannot separate {listed.names[0]!r} from anything else: found one class, expected "
+        )
         message += "two or more (the softmax over one channel is 1 everywhere)."
-        hint = "list the background as a [[class]] of its own, first, in place of ignore; a head "
-        hint += "with a sigmoid (out_channels=1) takes the two as well."
+        hint = "list the background first as its own [[class]], instead of under ignore; a head "
+        hint += "with a sigmoid (out_channels=1) also works with the two."
         raise DataError(message, path=where, hint=hint)
 
 
@@ -154,7 +156,7 @@ def _no_classes(
     )
     if draft is None:
         return no_masks(source, layout)
-    message = f"cannot tell the classes: there is no {CLASSES_FILE!r}. {draft.found}"
+    message = f"cannot find the classes: there is no {CLASSES_FILE!r}. {draft.found}"
     hint = "run it again with --init, which writes one to edit"
     if len(draft.names) <= _MOST_SHOWN:
         hint += f"; or save this beside the two folders, to begin with:\n{draft.rows}"

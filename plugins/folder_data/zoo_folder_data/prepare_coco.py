@@ -77,7 +77,7 @@ def prepare(
     report = Report()
     polygon_from_box((0, 0, 1, 1), masks)  # refuses what masks cannot be, before anything is read
     if crowds not in CROWDS:
-        message = f"cannot take crowds as {crowds!r}: expected one of {', '.join(CROWDS)}."
+        message = f"cannot treat crowds as {crowds!r}: expected one of {', '.join(CROWDS)}."
         raise DataError(message, where="--crowds", hint=f"write --crowds {CROWDS[1]}.")
     with open_source(source) as opened:
         path = find_coco(opened, annotations)

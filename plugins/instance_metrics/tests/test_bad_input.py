@@ -44,9 +44,9 @@ pytestmark = pytest.mark.mm
         ({"sizes": {"s": (1, 2, 3)}}, "sizes", "the size 's'"),
         ({"sizes": {"s": 5}}, "sizes", "the size 's'"),
         ({"sizes": {"s": (0, float("nan"))}}, "sizes", "the size 's'"),
-        ({"score_thr": 1.5}, "score_thr", "from the score 1.5: expected a number from 0 to 1"),
-        ({"score_thr": float("nan")}, "score_thr", "from the score nan"),
-        ({"score_thr": "0.5"}, "score_thr", "from the score '0.5'"),
+        ({"score_thr": 1.5}, "score_thr", "the score threshold 1.5: expected a number from 0 to 1"),
+        ({"score_thr": float("nan")}, "score_thr", "the score threshold nan"),
+        ({"score_thr": "0.5"}, "score_thr", "the score threshold '0.5'"),
     ],
 )
 def test_error_when_an_option_is_none_names_it(
@@ -74,8 +74,11 @@ def test_error_when_ground_truth_is_missing_names_the_file(tmp_path: Path) -> No
             lambda d: d.pop("images"),
             "cannot read 'val.json' as COCO: it has no list called 'images'",
         ),
-        (lambda d: d["annotations"][0].update(image_id=99), "image_id is 99, which no image has"),
-        (lambda d: d["annotations"][0].pop("segmentation"), "annotation 1 has a box alone"),
+        (
+            lambda d: d["annotations"][0].update(image_id=99),
+            "image_id is 99, which is not the id of an image",
+        ),
+        (lambda d: d["annotations"][0].pop("segmentation"), "annotation 1 has only a box"),
         (
             lambda d: d["annotations"][0].update(area=-1),
             "annotation 1: its area is -1, expected px",
@@ -115,7 +118,7 @@ def test_error_when_ground_truth_is_of_other_images_tells(
     with pytest.raises(DataError, match=sentence) as caught:
         lab.evaluate([scenes[0][2] | change], ann_file=str(path))
 
-    assert f"HINT: let the evaluator's ann_file be that of the data set, not {path}." in str(
+    assert f"HINT: set the evaluator's ann_file to that of the data set, not {path}." in str(
         caught.value
     )
 
@@ -132,7 +135,7 @@ def test_error_when_ground_truth_is_of_other_images_tells(
             "of 16x8 px, expected the image's 16x16",
         ),
         ({"masks": [{"size": [8, 16], "counts": b"0"}] * 2}, "found masks of 16x8 px"),
-        ({"masks": None}, "cannot evaluate masks: the model predicts boxes alone"),
+        ({"masks": None}, "cannot evaluate masks: the model predicts boxes only"),
     ],
 )
 def test_error_when_a_prediction_cannot_be_scored_names_the_image(
@@ -157,11 +160,11 @@ def test_error_when_a_prediction_cannot_be_scored_names_the_image(
 @pytest.mark.parametrize(
     ("truth", "sentence"),
     [
-        (None, "the data sample brings no true instances"),
-        ({}, "the data sample brings no true instances"),
+        (None, "the data sample has no ground truth instances"),
+        ({}, "the data sample has no ground truth instances"),
         (
             {"bboxes": torch.ones(1, 4), "labels": torch.tensor([0])},
-            "cannot evaluate masks: the data sample brings boxes alone",
+            "cannot evaluate masks: the data sample has only boxes",
         ),
         (
             {
@@ -197,7 +200,7 @@ def test_error_when_samples_truth_cannot_be_used_names_the_image(
     ("classes", "sentence"),
     [
         (("tank", "silo"), "the class 'silo': no category of that name, found 'tank', 'tower'"),
-        (("tower", "tank"), "the classes 'tower', 'tank': found 'tank', 'tower', by whose order"),
+        (("tower", "tank"), "the classes 'tower', 'tank': found 'tank', 'tower', whose order"),
     ],
 )
 def test_error_when_classes_are_not_those_of_the_file_tells(
@@ -221,5 +224,5 @@ def test_error_when_an_image_is_there_twice_tells(lab: SimpleNamespace, tmp_path
     scenes = lab.make_scenes(0)
     path = lab.write_coco(tmp_path / "val.json", scenes)
 
-    with pytest.raises(DataError, match="the image with the id 3 is there twice"):
+    with pytest.raises(DataError, match="the image with the id 3 appears twice"):
         lab.evaluate([scenes[0][2]] * 2, ann_file=str(path))

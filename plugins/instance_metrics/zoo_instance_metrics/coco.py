@@ -81,7 +81,8 @@ class CocoMetric(BaseMetric):
         if ann_file is not None:
             self._truth = read_truth(ann_file, with_masks="segm" in self.kinds)
             if self._truth.is_derived and "segm" in self.kinds:
-                text = "the masks of %s are derived: mask AP tells how well their shape is drawn"
+                text = "the masks of %s are derived: mask AP measures how well the derived shape "
+                text += "is matched"
                 _LOG.warning(text, ann_file)
         self._per_image: list[dict[str, Any]] = []
 
@@ -127,7 +128,7 @@ class CocoMetric(BaseMetric):
             The values by name: of boxes, of masks, of counts.
 
         Raises:
-            DataError: An image is there twice.
+            DataError: An image appears twice.
         """
         images = self._pair(results)
         values: dict[str, float] = {}
@@ -183,14 +184,14 @@ class CocoMetric(BaseMetric):
         for row in results:
             number = row["id"]
             if number in seen:
-                message = f"cannot evaluate: the image with the id {number} is there twice."
-                hint = "let each image stand once in the data set that is evaluated."
+                message = f"cannot evaluate: the image with the id {number} appears twice."
+                hint = "list each image once in the evaluated data set."
                 raise DataError(message, path=row["file"] or self._truth.path, hint=hint)
             seen.add(number)
             true = self._truth.instances_of(number, classes)
             images.append(ImagePair(number, row["file"], row["size"], true, row["predicted"]))
         if len(seen) < len(self._truth.images):
-            text = "evaluated %d of the %d images of %s: the data set has no more"
+            text = "evaluated %d of the %d images of %s: the data set has only these"
             _LOG.warning(text, len(seen), len(self._truth.images), self._truth.path)
         return images
 

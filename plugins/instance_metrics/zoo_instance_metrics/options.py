@@ -55,7 +55,7 @@ def read_max_dets(max_dets: Sequence[int]) -> tuple[int, ...]:
     found = tuple(max_dets) if isinstance(max_dets, (list, tuple)) else (max_dets,)
     is_right = all(type(number) is int and number > 0 for number in found)
     if not (found and is_right and sorted(set(found)) == list(found)):
-        message = f"cannot take max_dets {max_dets!r}: expected whole numbers above 0, ascending."
+        message = f"cannot use max_dets {max_dets!r}: expected whole numbers above 0, ascending."
         raise ConfigError(message, where="CocoMetric.max_dets", hint="use (1, 100, 1000).")
     return found
 
@@ -67,7 +67,7 @@ def read_score(score_thr: float) -> float:
         ConfigError: It is no number from 0 to 1.
     """
     if type(score_thr) not in (int, float) or not 0 <= score_thr <= 1:
-        message = f"cannot count from the score {score_thr!r}: expected a number from 0 to 1."
+        message = f"cannot use the score threshold {score_thr!r}: expected a number from 0 to 1."
         raise ConfigError(message, where="CocoMetric.score_thr")
     return float(score_thr)
 
@@ -83,7 +83,7 @@ def read_sizes(sizes: Any) -> dict[str, tuple[float, float]]:
         ConfigError: A name cannot stand in a metric's name, or a range is none.
     """
     if not isinstance(sizes, (Mapping, type(None))):
-        message = f"cannot take sizes {sizes!r}: expected names with a range in px each."
+        message = f"cannot use sizes {sizes!r}: expected names with a range in px each."
         raise ConfigError(message, where="CocoMetric.sizes", hint="use dict(small=(0, 32)).")
     areas = {}
     for name, sides in (COCO_SIZES if sizes is None else sizes).items():
@@ -91,7 +91,7 @@ def read_sizes(sizes: Any) -> dict[str, tuple[float, float]]:
             message = (
                 f"cannot name a size {str(name)!r}: expected letters, digits, '.', '+' and '-', "
             )
-            message += "and neither '50' nor '75', which are thresholds."
+            message += "but not '50' or '75', which are thresholds."
             raise ConfigError(message, where="CocoMetric.sizes", hint="rename it.")
         areas[str(name)] = _read_range(name, sides)
     # By size: a config that was written out and read again has its keys by the alphabet.
@@ -104,7 +104,7 @@ def _read_range(name: str, sides: Any) -> tuple[float, float]:
         numbers[1] = math.sqrt(MOST_AREA)
     is_right = all(type(number) in (int, float) for number in numbers)
     if not (len(numbers) == 2 and is_right and 0 <= numbers[0] < numbers[1] < math.inf):
-        message = f"cannot take the size {name!r}: {sides!r}, expected (from, to) in px."
-        hint = "to must be above from; None for no end."
+        message = f"cannot use the size {name!r}: {sides!r}, expected (from, to) in px."
+        hint = "the end must be above the start; use None for no end."
         raise ConfigError(message, where="CocoMetric.sizes", hint=hint)
     return float(numbers[0]) ** 2, float(numbers[1]) ** 2

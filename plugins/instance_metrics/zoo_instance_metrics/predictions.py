@@ -44,7 +44,7 @@ def read_predictions(found: Mapping[str, Any], image: ImageFacts) -> Predictions
         raise DataError(message, path=image.file, hint="train with a smaller learning rate.")
     masks = None
     if image.with_masks and "masks" not in found:
-        message = "cannot evaluate masks: the model predicts boxes alone."
+        message = "cannot evaluate masks: the model predicts boxes only."
         raise DataError(message, path=image.file, hint="set the evaluator's metric to 'bbox'.")
     if image.with_masks:
         masks = encode_masks(found["masks"], image.size, image.file)

@@ -79,7 +79,7 @@ class TruthFile:
             message += f"{wanted}."
         else:
             message = f"cannot evaluate the classes {', '.join(map(repr, classes))}: {wanted}, "
-            message += "by whose order mmdet numbers labels."
+            message += "whose order defines mmdet's label ids."
         hint = "set the data set's metainfo to the classes of the file, in its order."
         raise ConfigError(message, where=self.path, hint=hint)
 
@@ -106,7 +106,7 @@ class TruthFile:
             else:
                 return int(number or 0), image
         message = f"cannot evaluate {file or 'an image'!r} by {self.path.name!r}: found {fault}."
-        hint = f"let the evaluator's ann_file be that of the data set, not {self.path}."
+        hint = f"set the evaluator's ann_file to that of the data set, not {self.path}."
         raise DataError(message, path=file or self.path, hint=hint)
 
     def instances_of(self, number: int, classes: Sequence[str]) -> TrueInstances:
@@ -173,8 +173,8 @@ def read_sample(sample: Mapping[str, Any], image: ImageFacts) -> TrueInstances:
     """
     parts = [sample.get("gt_instances"), sample.get("ignored_instances")]
     if parts[0] is None or "bboxes" not in parts[0]:
-        message = "cannot evaluate: the data sample brings no true instances."
-        hint = "name the evaluator's ann_file, or load annotations in the test pipeline."
+        message = "cannot evaluate: the data sample has no ground truth instances."
+        hint = "set the evaluator's ann_file, or load annotations in the test pipeline."
         raise DataError(message, path=image.file, hint=hint)
     found = [
         _read_part(part, image, is_crowd=bool(number))
@@ -193,7 +193,7 @@ def _read_rows(
     for row in rows:
         segmentation = row.get("segmentation")
         if with_masks and not segmentation:
-            message = f"cannot evaluate masks: annotation {row['id']} has a box alone."
+            message = f"cannot evaluate masks: annotation {row['id']} has only a box."
             hint = "set the evaluator's metric to 'bbox', or give a file with masks."
             raise DataError(message, path=path, hint=hint)
         is_needed = with_masks or not row.get("bbox") or row.get("area") is None
@@ -221,7 +221,7 @@ def _read_area(row: Mapping[str, Any], mask: Rle | None, box: Sequence[float], p
     if type(area) not in (int, float) or not 0 <= area < float("inf"):
         message = f"cannot evaluate annotation {row['id']}: its area is {area!r:.40}, expected "
         message += "px^2, 0 or more."
-        raise DataError(message, path=path, hint="leave area out to have it measured.")
+        raise DataError(message, path=path, hint="remove area to have it computed.")
     return float(area)
 
 
@@ -240,7 +240,7 @@ def _read_part(part: Mapping[str, Any], image: ImageFacts, *, is_crowd: bool) ->
     boxes = read_boxes(part["bboxes"])
     masks = None
     if image.with_masks and "masks" not in part:
-        message = "cannot evaluate masks: the data sample brings boxes alone."
+        message = "cannot evaluate masks: the data sample has only boxes."
         hint = "set the evaluator's metric to 'bbox', or load annotations with_mask=True."
         raise DataError(message, path=image.file, hint=hint)
     if image.with_masks:

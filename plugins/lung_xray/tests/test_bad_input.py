@@ -102,7 +102,7 @@ def test_prepare_when_no_image_has_a_mask_then_refused(
     args = (*PREPARE, "--source", source, "--out", "out")
     message = check_refused(*args, guilty=source, plugins=PLUGINS)
 
-    assert "found 6 images and 6 masks, but none of equal stem" in message
+    assert "found 6 images and 6 masks, but no equal stems" in message
 
 
 def test_prepare_when_some_are_alone_or_empty_then_done_and_reported(
@@ -142,7 +142,7 @@ def add_bomb(archive: zipfile.ZipFile) -> None:
 
 
 ARCHIVES: dict[str, tuple[Callable[[zipfile.ZipFile], None], str, str]] = {
-    "climbs": (lambda zip_: zip_.writestr("../evil.png", b"x"), "../evil.png", "climbs out"),
+    "climbs": (lambda zip_: zip_.writestr("../evil.png", b"x"), "../evil.png", "escapes"),
     "absolute": (lambda zip_: zip_.writestr("/evil.png", b"x"), "/evil.png", "absolute name"),
     "link": (add_link, "masks/link.png", "is a link"),
     "bomb": (add_bomb, "masks/bomb.png", "unpacks from"),
@@ -175,7 +175,7 @@ def test_prepare_when_archive_is_hostile_then_refused(
     ("out", "says"),
     [
         ("raw", "it is the source itself"),
-        ("raw/prepared", "it lies inside the source"),
+        ("raw/prepared", "it is inside the source"),
         (".", "lies inside it"),
     ],
 )
@@ -202,7 +202,7 @@ def test_prepare_when_out_is_taken_then_refused(
     args = (*PREPARE, "--source", source, "--out", "out", *SHARES)
     message = check_refused(*args, guilty="where: out", plugins=PLUGINS)
 
-    assert "found a folder that is no prepared data set" in message
+    assert "found a folder that is not a prepared data set" in message
 
 
 def obey_permissions() -> None:

@@ -263,7 +263,7 @@ def test_number_that_is_none_is_named(
     with pytest.raises(DataError) as caught:
         read_dicom(data.replace(good, bad), "x.dcm")
 
-    assert caught.value.message == f"cannot read 'x.dcm': found a {keyword} that is no number."
+    assert caught.value.message == f"cannot read 'x.dcm': found a {keyword} that is not a number."
 
 
 @settings(max_examples=250, deadline=None)

@@ -132,7 +132,7 @@ def test_prepare_when_every_file_has_one_patient_id_goes_by_names(
     report = prepare(write_raw(anonymous), tmp_path / "out", shares=ALL)
 
     assert len({row["group"] for row in read_facts(tmp_path / "out")["files"]}) == 4
-    assert "every DICOM file states the same patient ID: it is not used" in report.summary()
+    assert "all DICOM files state the same patient ID: it is not used" in report.summary()
 
 
 def test_prepare_when_names_tell_the_patient_goes_by_them(

@@ -113,7 +113,7 @@ def test_binarize_mask_when_dark_everywhere_refuses() -> None:
     mask[10:20] = 100
     mask[0, 0] = 3
 
-    with pytest.raises(DataError, match=r"its brightest value is 100, expected over 127\.5\."):
+    with pytest.raises(DataError, match=r"its brightest value is 100, expected more than 127\.5\."):
         binarize_mask(mask)
 
 
@@ -134,7 +134,7 @@ def test_unite_masks_when_left_and_right_gives_union() -> None:
     labels, repairs = unite_masks([left, right])
 
     assert labels.tolist() == [[1, 1, 0, 1]]
-    assert repairs == ["two values, 255 is lung", "united 2 masks"]
+    assert repairs == ["two values, 255 is lung", "merged 2 masks"]
 
 
 def test_unite_masks_when_sizes_differ_refuses() -> None:

@@ -191,7 +191,7 @@ def test_prepare_when_source_set_has_no_file_refuses(
     assert str(caught.value) == (
         "cannot find X-rays of the source set 'shenzhen' in 'CXR_png'.\n"
         f"where: {raw / 'Lung Segmentation/CXR_png'}\n"
-        "HINT: names of montgomery begin with MCUCXR, of shenzhen with CHNCXR; or keep all."
+        "HINT: names of montgomery start with MCUCXR, those of shenzhen with CHNCXR; or keep all."
     )
 
 
@@ -311,10 +311,10 @@ def test_prepare_when_masks_or_images_are_missing_refuses(
         prepare(raw, tmp_path / "out", shares=ALL)
 
     assert str(caught.value) == (
-        f"cannot find chest X-rays with masks: found pictures in ['Lung Segmentation/{keep}'], "
+        f"cannot find chest X-rays with masks: found images in ['Lung Segmentation/{keep}'], "
         "expected a folder with 'CXR_png' and 'masks', or with 'CXR_png' and 'ManualMask'.\n"
         f"where: {raw}\n"
-        "HINT: give the folder or .zip that holds 'Lung Segmentation'."
+        "HINT: give the folder or .zip that contains 'Lung Segmentation'."
     )
 
 
@@ -344,7 +344,7 @@ def test_prepare_when_zip_climbs_out_refuses(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../CXR_png/x.png", b"x")
 
-    with pytest.raises(DataError, match="climbs out"):
+    with pytest.raises(DataError, match="escapes"):
         prepare(path, tmp_path / "out", shares=ALL)
 
 

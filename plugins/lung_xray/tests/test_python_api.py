@@ -85,5 +85,7 @@ def test_shipped_weights_are_measured_by_their_name(tmp_path: Path) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["dice_lung"] > 0.5
     assert not (tmp_path / "unet_lung_montgomery").exists()
     assert other.returncode == 1
-    assert "cannot test 'unet_lung_montgomry': it is no work dir, and no checkpoint" in other.stderr
+    assert (
+        "cannot test 'unet_lung_montgomry': it is not a work dir, and no checkpoint" in other.stderr
+    )
     assert "did you mean unet_lung_montgomery?" in other.stderr

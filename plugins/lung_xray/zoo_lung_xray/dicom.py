@@ -239,19 +239,19 @@ def _check_image(dataset: Any) -> None:
     if "PixelData" not in dataset:
         kind = name_uid(dataset.get("SOPClassUID"))
         what = "floating-point pixels" if _has_floats(dataset) else "no pixels"
-        hint = "give images; a report, a plan or a file that was cut short has none."
+        hint = "give images; a report, a plan or a truncated file has none."
         fault = f"found a DICOM file with {what} ({kind}), expected an image"
         raise Refusal(fault, hint)
     _check_numbers(dataset)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
-        hint = "export the frame that you mean as a file of its own."
+        hint = "export the frame that you want as its own file."
         fault = f"found a DICOM file of {frames} frames, expected one"
         raise Refusal(fault, hint)
     colours = name_colours(dataset.get("PhotometricInterpretation"))
     if colours not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
         fault = f"found colours as {colours}, expected grey (MONOCHROME1 or MONOCHROME2)"
-        raise Refusal(fault, "export the picture as grey, or as PNG.")
+        raise Refusal(fault, "export the image as grey, or as PNG.")
     bits = dataset.BitsAllocated
     if bits not in (8, 16):
         hint = "give radiographs; masks and doses are stored that way."
@@ -268,8 +268,8 @@ def _check_numbers(dataset: Any) -> None:
             value = dataset.get(keyword)
             numbers = [float(part) for part in _parts_of(value)]
         except _FAULTS as error:
-            fault = f"found a {keyword} that is no number"
-            raise Refusal(fault, "write it anew, with a point for the fraction.") from error
+            fault = f"found a {keyword} that is not a number"
+            raise Refusal(fault, "write it again, with a decimal point.") from error
         if not all(map(math.isfinite, numbers)):
             fault = f"found a {keyword} that is not finite"
             raise Refusal(fault)
@@ -297,7 +297,7 @@ def _check_pixels(dataset: Any) -> None:
     stored, high = dataset.BitsStored, dataset.get("HighBit")
     if high is not None and high != stored - 1:
         fault = f"found the high bit {high} of values of {stored} bits, expected {stored - 1}"
-        raise Refusal(fault, "export the picture anew: where its bits lie is not to be told.")
+        raise Refusal(fault, "export the image again: the position of its bits is ambiguous.")
 
 
 def _has_floats(dataset: Any) -> bool:
@@ -311,7 +311,7 @@ def _decode(dataset: Any) -> NDArray[Any]:
         stored: NDArray[Any] = dataset.pixel_array
     except (NotImplementedError, RuntimeError) as error:
         # pydicom says both of a syntax that it has no decoder for and of pixels that none decodes.
-        fault = f"found pixels stored as {name_uid(syntax)!r}, which no installed decoder reads"
+        fault = f"found pixels stored as {name_uid(syntax)!r}, which no installed decoder supports"
         hint = (
             "if it is intact, pip install python-gdcm, or store it uncompressed (gdcmconv --raw)."
         )

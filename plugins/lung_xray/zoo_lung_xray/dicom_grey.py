@@ -27,7 +27,7 @@ _TABLE, _WINDOW, _KEPT, _STRETCHED = (
     "its VOI table",
     "its first window",
     "keeping them",
-    "stretching, as it states no window",
+    "stretching, because it states no window",
 )
 
 

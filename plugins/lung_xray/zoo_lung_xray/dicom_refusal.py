@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["INTACT", "Refusal", "name_colours", "name_uid", "words_of"]
 
-INTACT = "replace the file with an intact copy, or take it out of the source."
+INTACT = "replace the file with an intact copy, or remove it from the source."
 
 
 _WITH_QUOTES = re.compile(r"[^.]*['\"\\].*")

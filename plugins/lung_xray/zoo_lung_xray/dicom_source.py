@@ -104,7 +104,7 @@ class XraySource(Source):
         patients = {fact.patient for fact in facts.values()}
         is_one = len(facts) > 1 and len(patients) == 1 and "" not in patients
         if is_one:
-            report.note("", "every DICOM file states the same patient ID: it is not used")
+            report.note("", "all DICOM files state the same patient ID: it is not used")
         for pair in pairs:
             if pair.stem in facts:
                 report.repair(pair.image, facts[pair.stem].rule)

@@ -60,7 +60,7 @@ def _tidy(item: Any, name: str) -> None:
         entries = [entries] if isinstance(entries, int) else list(entries)
         found = len(entries)
     if found != count:
-        fault = f"found a {name} of {found} entries, expected {count} as it states"
+        fault = f"found a {name} of {found} entries, expected {count} as stated"
         raise Refusal(fault)
     item.LUTData = entries
     item.LUTDescriptor = [count % 2**16, first, 8 if bits == 8 else 16]
@@ -77,5 +77,5 @@ def _read_descriptor(descriptor: Any, name: str) -> tuple[int, int, int]:
     count, first, bits = parts
     if not 8 <= bits <= 16:
         fault = f"found a {name} of {bits} bits, expected 8 to 16"
-        raise Refusal(fault, "export the picture with a window, or as PNG.")
+        raise Refusal(fault, "export the image with a window, or as PNG.")
     return count or 2**16, first, bits

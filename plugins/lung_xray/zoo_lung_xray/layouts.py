@@ -42,7 +42,7 @@ def find_pairs(source: Source, report: Report, *, mask_suffix: str, source_set: 
         found = pictures[0].folder
         name = PurePosixPath(found).name
         message = f"cannot find X-rays of the source set {source_set!r} in {name!r}."
-        hint = "names of montgomery begin with MCUCXR, of shenzhen with CHNCXR; or keep all."
+        hint = "names of montgomery start with MCUCXR, those of shenzhen with CHNCXR; or keep all."
         raise DataError(message, where=source.where(found), hint=hint)
     if root / LEFT in folders or root / RIGHT in folders:
         sides = {
@@ -79,10 +79,10 @@ def _find_root(
     if not roots:
         found = sorted(str(folder) for folder in folders)[:5]
         message = (
-            f"cannot find chest X-rays with masks: found pictures in {found!r}, expected a folder "
+            f"cannot find chest X-rays with masks: found images in {found!r}, expected a folder "
             f"with {IMAGES[0]!r} and {MASKS!r}, or with {IMAGES[0]!r} and 'ManualMask'."
         )
-        hint = "give the folder or .zip that holds 'Lung Segmentation'."
+        hint = "give the folder or .zip that contains 'Lung Segmentation'."
         raise DataError(message, where=source.path, hint=hint)
     roots.sort(key=lambda root: (len(root.parts), str(root)))
     contents = {root: _contents(folders, root) for root in roots}

@@ -75,11 +75,11 @@ def unite_masks(
     sizes = {labels.shape for labels, _ in read}
     if len(sizes) > 1:
         found = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
-        message = f"cannot unite left and right masks: found {found}, expected one size."
-        raise DataError(message, hint="take both masks from the same release.")
+        message = f"cannot merge left and right masks: found {found}, expected one size."
+        raise DataError(message, hint="use both masks from the same release.")
     repairs = list(dict.fromkeys(how for _, how in read if how))
     if len(read) > 1:
-        repairs.append(f"united {len(read)} masks")
+        repairs.append(f"merged {len(read)} masks")
     return np.maximum.reduce([labels for labels, _ in read]), repairs
 
 
@@ -105,6 +105,6 @@ def _check_levels(mask: NDArray[np.uint8 | np.uint16]) -> None:
 def _check_empty(grey: NDArray[np.uint8 | np.uint16], brightest: int, cut: float) -> None:
     counts = np.bincount(grey.ravel())[1:]
     if counts.max() > SHARE_OF_A_LEVEL * grey.size:
-        message = f"cannot read mask: its brightest value is {brightest}, expected over {cut}."
+        message = f"cannot read mask: its brightest value is {brightest}, expected more than {cut}."
         hint = "write lung as 255 (or 65535 in a 16-bit file), or the whole mask as 0 and 1."
         raise DataError(message, hint=hint)

@@ -64,12 +64,12 @@ def test_prepare_when_rows_are_wrong_then_each_is_mended_or_dropped_and_listed(
         "annotations.csv:8": "bounds are not four numbers",
         "annotations.csv:9": "there is no image of this id",
         "annotations.csv:10": "class is not 'oil-storage-tank'",
-        "annotations.csv:11": "box lies outside the image",
+        "annotations.csv:11": "box is outside the image",
     }
     assert {line.file: line.text for line in report.repaired} == {
         "annotations.csv:3": "corners were swapped: put in order",
         "annotations.csv:4": "corners were swapped: put in order",
-        "annotations.csv:12": "reached beyond the image: cut at its edge",
+        "annotations.csv:12": "reached beyond the image: clipped at its edge",
     }
     assert report.counts["rows"] == 12
     assert report.instances == {"oil-storage-tank": 5}
@@ -179,7 +179,7 @@ def test_prepare_when_swapped_and_outside_then_one_line(
     report = prepare(write_raw(rows, count=2), tmp_path / "out", shares=ALL)
 
     assert [(line.file, line.text) for line in report.dropped] == [
-        ("annotations.csv:3", "box lies outside the image")
+        ("annotations.csv:3", "box is outside the image")
     ]
     assert report.repaired == []
 
@@ -206,7 +206,7 @@ def test_prepare_when_numbers_are_wild_then_rows_by_the_same_rules(
 
     dropped = {int(line.file.split(":")[1]): line.text for line in report.dropped}
     assert {dropped.pop(line) for line in (12, 13, 14)} == {"bounds are not four numbers"}
-    assert {dropped.pop(line) for line in range(7, 11)} == {"box lies outside the image"}
+    assert {dropped.pop(line) for line in range(7, 11)} == {"box is outside the image"}
     expected = [] if masks == "box" else [(n, "mask covers no pixel") for n in range(3, 7)]
     assert sorted(dropped.items()) == expected
     assert check_prepared(out) == []

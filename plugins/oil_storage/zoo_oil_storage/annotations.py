@@ -64,7 +64,7 @@ def read_rows(data: bytes, where: str) -> list[Row]:
         try:
             lines = list(_read_lines(_SPACE_BEHIND.sub('"', text), delimiter))
         except csv.Error:
-            hint = "mend that line, or fetch the file again."
+            hint = "fix that line, or download the file again."
             raise _refuse(where, str(error), hint) from error
     if not lines:
         raise _refuse(where, "it holds no rows", "give the file that lists the tanks.")
@@ -74,7 +74,7 @@ def read_rows(data: bytes, where: str) -> list[Row]:
     for line, fields in lines[1:]:
         if len(fields) != len(header):
             fault = f"line {line} has {len(fields)} fields, expected {len(header)}"
-            raise _refuse(where, fault, 'mend it; bounds are quoted: "(1, 2, 3, 4)".')
+            raise _refuse(where, fault, 'fix it; bounds are quoted: "(1, 2, 3, 4)".')
         image_id, name, bounds = (fields[places[column]] for column in COLUMNS)
         rows.append(Row(line, image_id, name, bounds))
     if not rows:
@@ -132,7 +132,7 @@ def _find_columns(header: list[str], where: str) -> dict[str, int]:
     twice = [column for column in COLUMNS if header.count(column) > 1]
     if twice:
         fault = f"found the column {twice[0]!r} {header.count(twice[0])} times, expected it once"
-        raise _refuse(where, fault, "keep the column that counts, and rename the others.")
+        raise _refuse(where, fault, "keep the right column, and rename the others.")
     return {column: header.index(column) for column in COLUMNS}
 
 

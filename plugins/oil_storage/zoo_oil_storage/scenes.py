@@ -12,7 +12,7 @@ bounds are not four numbers                 dropped
 corners are swapped (x1 < x0 or y1 < y0)    repaired: swapped back
 box has no width or no height               dropped
 box is that of an earlier row of its image  dropped
-box lies outside the image                  dropped (``zoo.data``)
+box is outside the image                  dropped (``zoo.data``)
 mask has no pixel in the image              dropped (``zoo.data``)
 box reaches beyond the image                repaired: cut (``zoo.data``)
 ==========================================  =============================
@@ -77,7 +77,9 @@ def find_scenes(source: Source, report: Report, *, masks: str) -> list[Scene]:
         reason = f" (first: {first.text})" if first else ""
         message = f"cannot use 'annotations.csv': none of its {len(rows)} rows can be used{reason}."
         example = next(iter(images))
-        hint = f"image_id is an image's name without ending, as {example!r}; bounds are four px."
+        hint = (
+            f"image_id is an image's name without suffix, such as {example!r}; bounds are four px."
+        )
         raise DataError(message, path=source.where(path), hint=hint)
     return [
         Scene(
@@ -116,7 +118,7 @@ def _find_images(source: Source, root: PurePosixPath, report: Report) -> dict[st
         if folder != root / IMAGES:
             continue
         if file.suffix not in IMAGE_SUFFIXES:
-            report.drop(file.path, f"no picture by its suffix {file.suffix!r}")
+            report.drop(file.path, f"not an image, by its suffix {file.suffix!r}")
         elif file.stem in images:
             message = f"cannot tell which file is the image {file.stem!r}: found "
             message += f"{images[file.stem].path!r} and {file.path!r}, expected one."
@@ -126,7 +128,7 @@ def _find_images(source: Source, root: PurePosixPath, report: Report) -> dict[st
             images[file.stem] = file
     if not images:
         message = f"cannot find the images: found none in {str(root / IMAGES)!r}."
-        hint = f"the images lie in {IMAGES!r}, beside {CSV!r}."
+        hint = f"the images belong in {IMAGES!r}, beside {CSV!r}."
         raise DataError(message, path=source.where(str(root / IMAGES)), hint=hint)
     return images
 

@@ -37,7 +37,7 @@ def _entries(package: str) -> list[dict[str, Any]]:
 
 @pytest.mark.mm
 def test_index_has_every_published_file_of_both_wheels(rows: list[dict[str, Any]]) -> None:
-    """1,206 entries: one is there twice, and three trackers have eight files in all."""
+    """1,206 entries: one appears twice, and three trackers have eight files in all."""
     if (version("mmdet"), version("mmsegmentation")) != ("3.3.0", "1.2.2"):
         pytest.skip("the index is that of mmdet 3.3.0 and mmsegmentation 1.2.2")
     entries = _entries("mmdet") + _entries("mmseg")

@@ -247,8 +247,8 @@ def test_error_when_mm_are_asked_of_an_image_without_spacing_names_it() -> None:
     ("options", "sentence"),
     [
         ({"unit": "inch"}, "cannot measure in 'inch': expected one of auto, px, mm"),
-        ({"tolerance_px": -1}, "cannot allow a tolerance of -1 px: expected 0 or more"),
-        ({"tolerance_mm": float("nan")}, "cannot allow a tolerance of nan mm"),
+        ({"tolerance_px": -1}, "cannot use a tolerance of -1 px: expected 0 or more"),
+        ({"tolerance_mm": float("nan")}, "cannot use a tolerance of nan mm"),
         ({"classes": ["lung"]}, "no class named 'lung', expected some of 'background'"),
     ],
 )

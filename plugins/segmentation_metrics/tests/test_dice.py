@@ -199,7 +199,7 @@ def test_error_when_two_classes_get_one_name_tells() -> None:
     metric.dataset_meta = {"classes": ["left lung", "left_lung"]}
     metric.process({}, [make_sample([[0]], [[0]])])
 
-    with pytest.raises(ConfigError, match="two classes have one name"):
+    with pytest.raises(ConfigError, match="two classes have the same name"):
         metric.evaluate(1)
 
 

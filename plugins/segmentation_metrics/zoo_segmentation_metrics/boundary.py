@@ -85,7 +85,7 @@ class BoundaryMetric(BaseMetric):
         self.tolerances = {"px": float(tolerance_px), "mm": float(tolerance_mm)}
         for name, value in self.tolerances.items():
             if not (math.isfinite(value) and value >= 0):
-                message = f"cannot allow a tolerance of {value:g} {name}: expected 0 or more."
+                message = f"cannot use a tolerance of {value:g} {name}: expected 0 or more."
                 raise ConfigError(message, where=f"BoundaryMetric.tolerance_{name}")
         _load_monai()
         self.classes = None if classes is None else tuple(classes)
@@ -185,7 +185,7 @@ class BoundaryMetric(BaseMetric):
                 return "mm", (row_mm, column_mm)
         message = f"cannot measure in mm: spacing_mm is {spacing!r}, expected two numbers above 0."
         raise DataError(
-            message, path=file, hint="correct what the data set says, or set unit='px'."
+            message, path=file, hint="correct the data set's spacing, or set unit='px'."
         )
 
 

@@ -55,7 +55,7 @@ def name_classes(
             raise ConfigError(message, where="classes", hint="name classes of the data set.")
     keys = [re.sub(r"[\s/]+", "_", name.strip()) for name in wanted]
     if len(set(keys)) < len(keys):
-        message = f"cannot compute {metric}: two classes have one name in {list(wanted)}."
+        message = f"cannot compute {metric}: two classes have the same name in {list(wanted)}."
         raise ConfigError(message, where="classes", hint="rename one of them.")
     return keys, [list(known).index(name) for name in wanted]
 

@@ -60,7 +60,9 @@ class RandomAffine(BaseTransform):
     ) -> None:
         name = type(self).__name__
         check_argument(name, "degree", degree, 0 <= degree <= 180, "0 to 180")
-        check_argument(name, "scale", scale, 0 < scale[0] <= scale[1], "least and largest, above 0")
+        check_argument(
+            name, "scale", scale, 0 < scale[0] <= scale[1], "smallest and largest, above 0"
+        )
         check_argument(name, "aspect", aspect, aspect >= 1, "1 or more")
         check_argument(name, "shift", shift, 0 <= shift <= 1, "0 to 1")
         check_argument(name, "prob", prob, 0 <= prob <= 1, "0 to 1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``RandomInstanceCrop``: a turned, zoomed and flipped window of an image, with its instances."""
+"""``RandomInstanceCrop``: a rotated, zoomed and flipped window of an image, with its instances."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class RandomInstanceCrop(BaseTransform):
         check_argument(name, "size", size, min(size) >= 1, "(width, height) in px")
         check_argument(name, "degree", degree, 0 <= degree <= 180, "0 to 180")
         is_range = 0.5 <= scale[0] <= scale[1]
-        check_argument(name, "scale", scale, is_range, "least and largest, 0.5 or more")
+        check_argument(name, "scale", scale, is_range, "smallest and largest, 0.5 or more")
         for key, share in (("flip", flip), ("on_instance", on_instance)):
             check_argument(name, key, share, 0 <= share <= 1, "0 to 1")
         check_argument(name, "min_visible", min_visible, 0 <= min_visible <= 1, "0 to 1")

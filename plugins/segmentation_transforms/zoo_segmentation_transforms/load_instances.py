@@ -79,7 +79,7 @@ def _outlines_of_rle(
     if fault is not None:
         path = str(results.get("img_path", ""))
         message = f"cannot read the mask of an instance: {fault}."
-        hint = "give masks of the image's own size; `zoo data check` finds them all."
+        hint = "give masks of the image's own size; `zoo data check` finds all bad ones."
         raise DataError(message, path=path or None, hint=hint)
     roi = roi_of(rle)
     if not isinstance(roi, MaskInRoi) or not roi.pixels.size:

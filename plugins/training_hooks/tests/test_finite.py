@@ -116,11 +116,11 @@ def test_run_when_loss_is_nan_stops_naming_step_loss_and_images(tmp_path: Path) 
 
     message, where, hint = str(caught.value).splitlines()
     assert message == (
-        "cannot go on training: loss_dice is nan at step 3, expected a finite number."
+        "cannot continue training: loss_dice is nan at step 3, expected a finite number."
     )
     assert where == "where: scans/04.png, scans/05.png"
-    assert hint.startswith("HINT: look at these images and their masks, lower the learning rate")
-    assert hint.endswith("iter_2.pth is from before this step, its weights are finite.")
+    assert hint.startswith("HINT: check these images and their masks, lower the learning rate")
+    assert hint.endswith("iter_2.pth is from before this step, and its weights are finite.")
 
 
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
@@ -147,7 +147,8 @@ def test_run_when_gradient_alone_is_nan_stops_naming_weights(tmp_path: Path) -> 
 
     message, where, hint = str(caught.value).splitlines()
     assert message == (
-        "cannot go on training: 1 of 1 weights are not finite after step 3 though its loss was, "
+        "cannot continue training: 1 of 1 weights are not finite after step 3, although its loss "
+        "was, "
         "expected finite numbers."
     )
     assert where == "where: weight"
@@ -158,7 +159,7 @@ def test_epoch_checkpoint_when_last_step_breaks_weights_stays(tmp_path: Path) ->
     """The last step of epoch 2 breaks the weights under a finite loss."""
     runner = make_runner(tmp_path, Model("gradient", step=2 * STEPS), by_epoch=True)
 
-    with pytest.raises(TrainingError, match=f"not finite after step {2 * STEPS} though"):
+    with pytest.raises(TrainingError, match=f"not finite after step {2 * STEPS}, although"):
         runner.train()
 
     name, weight = read_weight(tmp_path)

@@ -278,7 +278,10 @@ def test_priority_comes_before_the_log_of_the_rate() -> None:
         ([HEADS], "the last stage, 'heads', ends with epoch 2, the run with epoch 4"),
         ([{**ALL, "train": ["neck.*"]}], "the pattern 'neck.*' of stage 'all' matches no"),
         ([{**ALL, "train": ["head"]}], "the pattern 'head' of stage 'all' matches no parameter"),
-        ([{**ALL, "train": ["stem.*"]}], "stage 'all' trains nothing: the config freezes all"),
+        (
+            [{**ALL, "train": ["stem.*"]}],
+            "stage 'all' trains nothing: the config freezes everything",
+        ),
         ([{**HEADS, "name": "all"}, ALL], "two stages are called 'all'"),
         ([{**ALL, "epochs": 4}], "stage 'all' has the unknown key 'epochs'"),
         ([{"name": "all", "until": 4}], "stage 'all' has no 'train'"),
@@ -337,6 +340,6 @@ def test_run_on_several_devices_needs_to_find_unused_parameters(
         runner.train()
         assert len(record.states) == 8
         return
-    with pytest.raises(ConfigError, match="they wait for the gradients") as caught:
+    with pytest.raises(ConfigError, match="the devices wait for gradients") as caught:
         runner.train()
     assert "find_unused_parameters=True" in str(caught.value)

@@ -291,7 +291,7 @@ def test_run_when_every_batch_of_its_data_is_dropped_is_refused(
 ) -> None:
     instance_config["val_loss_dataloader"] |= {"batch_size": 64, "drop_last": True}
 
-    with pytest.raises(DataError, match=r"images are no whole batch, and drop_last is set\.\n"):
+    with pytest.raises(DataError, match=r"images are less than a batch, and drop_last is set\.\n"):
         make_runner(instance_config, HOOK).train()
 
 

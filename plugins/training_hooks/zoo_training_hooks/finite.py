@@ -88,9 +88,9 @@ def _loss_error(runner: Any, losses: Mapping[str, Any], data_batch: Any) -> Trai
     parts = {name: value for name, value in broken.items() if name != "loss"} or broken
     found = ", ".join(f"{name} is {value}" for name, value in parts.items())
     return TrainingError(
-        f"cannot go on training: {found} at step {runner.iter + 1}, expected a finite number.",
+        f"cannot continue training: {found} at step {runner.iter + 1}, expected a finite number.",
         where=_name_images(data_batch),
-        hint=f"look at these images and their masks, lower the learning rate, or clip gradients; "
+        hint=f"check these images and their masks, lower the learning rate, or clip gradients; "
         f"{_name_checkpoint(runner)}",
     )
 
@@ -107,8 +107,8 @@ def _check_weights(runner: Any, *, step: int) -> None:
         return
     broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
     message = (
-        f"cannot go on training: {len(broken)} of {len(state)} weights are not finite after "
-        f"step {step} though its loss was, expected finite numbers."
+        f"cannot continue training: {len(broken)} of {len(state)} weights are not finite after "
+        f"step {step}, although its loss was, expected finite numbers."
     )
     hint = f"lower the learning rate or clip gradients; {_name_checkpoint(runner)}"
     raise TrainingError(message, where=_shorten(broken), hint=hint)
@@ -121,7 +121,7 @@ def _is_float(tensor: Any) -> bool:
 def _name_checkpoint(runner: Any) -> str:
     info = runner.message_hub.runtime_info
     if info.get("last_ckpt"):
-        return f"{info['last_ckpt']} is from before this step, its weights are finite."
+        return f"{info['last_ckpt']} is from before this step, and its weights are finite."
     return "no checkpoint was written before this step."
 
 

@@ -170,15 +170,15 @@ class StagedTraining(Hook):
         if lost:
             message = f"cannot train in stages: the optimizer does not hold {len(lost)} of the "
             message += f"parameters, such as {lost[0]!r}."
-            hint = "take the default constructor of the optimizer, or name other parameters."
+            hint = "use the optimizer's default constructor, or choose other parameters."
             raise ConfigError(message, where="optim_wrapper", hint=hint)
 
     def _check_wrapper(self, runner: Any) -> None:
         freezes = any(not self.trains(s, name) for s in self._stages for name in self._free)
         finds = getattr(runner.model, "find_unused_parameters", True)
         if freezes and is_model_wrapper(runner.model) and not finds:
-            message = "cannot train in stages on several devices: they wait for the gradients of "
-            message += "parameters that a stage freezes."
+            message = "cannot train in stages on several devices: the devices wait for "
+            message += "gradients of parameters that a stage freezes."
             hint = "set find_unused_parameters=True at the top of the config."
             raise ConfigError(message, where="find_unused_parameters", hint=hint)
 

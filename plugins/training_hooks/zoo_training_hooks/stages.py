@@ -66,7 +66,7 @@ def parse_stages(rows: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
         if stage.until <= before.until:
             found = f"stage {stage.name!r} lasts until {stage.until}, expected more than "
             found += f"{before.until}, where stage {before.name!r} ends"
-            hint = "list the stages in their order; each begins where the one before ends."
+            hint = "list the stages in order; each starts where the one before ends."
             raise _error(number, found, hint)
     return stages
 
@@ -87,7 +87,7 @@ def _parse_stage(number: int, row: Any) -> Stage:
         raise _error(number, found)
     until, lr = row["until"], row.get("lr")
     if isinstance(until, bool) or not isinstance(until, int) or until < 1:
-        found = f"{label} lasts until {until!r}, expected a whole number from 1 on"
+        found = f"{label} lasts until {until!r}, expected a whole number above 0"
         raise _error(number, found)
     if lr is not None and not _is_rate(lr):
         raise _error(number, f"{label} has the learning rate {lr!r}, expected a number above 0")
@@ -115,7 +115,7 @@ def check_coverage(stages: Sequence[Stage], steps: int, unit: str) -> None:
         found = f"the last stage, {last.name!r}, ends with {unit} {last.until}, "
         found += f"the run with {unit} {steps}"
         key = "max_epochs" if unit == "epoch" else "max_iters"
-        hint = f"let the last stage last until {steps}, or set train_cfg.{key}={last.until}."
+        hint = f"end the last stage at {steps}, or set train_cfg.{key}={last.until}."
         raise _error(len(stages) - 1, found, hint)
 
 
@@ -167,8 +167,8 @@ def check_patterns(stages: Sequence[Stage], names: Sequence[str], free: Sequence
                 hint = f"{tops[0] + '.*'!r} means all of {tops[0]}; the model has "
                 raise _error(number, found, f"{hint}{', '.join(tops[:8])}.")
         if not any(stage.trains(name) for name in free):
-            found = f"stage {stage.name!r} trains nothing: the config freezes all that it names"
-            hint = "name other parameters, or lower frozen_stages in the model."
+            found = f"stage {stage.name!r} trains nothing: the config freezes everything it names"
+            hint = "choose other parameters, or lower frozen_stages in the model."
             raise _error(number, found, hint)
 
 

@@ -49,7 +49,7 @@ class ValidationLoss(Hook):
         ConfigError: When training begins: the loss cannot be measured though it is required, its
             labels are loaded after resizing, or ``save_best`` would keep the highest loss, or asks
             for one that is not measured or has another name.
-        DataError: The loader gives no images, or a file of it is not there.
+        DataError: The loader gives no images, or a file of it does not exist.
     """
 
     # Before EMAHook puts the weights of training back, and before logging and save_best.
@@ -88,7 +88,7 @@ class ValidationLoss(Hook):
         """Return why the loss is not measured, or None where it is; raise where it has to be."""
         if self._given is None and _KEY not in runner.cfg:
             lack, where = f"the config has no {_KEY}", _KEY
-            hint = "add one, as val_dataloader, with labels loaded before Resize."
+            hint = "add one like val_dataloader, with labels loaded before Resize."
         elif self._given is None and runner.cfg[_KEY] is None:
             return f"{_KEY} is None"
         elif runner.val_loop is None:
@@ -141,11 +141,11 @@ def _build(config: Mapping[str, Any], seed: int) -> Any:
         if len(loader):
             return loader
         if len(loader.dataset):
-            found = f"its {len(loader.dataset)} images are no whole batch, and drop_last is set"
+            found = f"its {len(loader.dataset)} images are less than a batch, and drop_last is set"
     message = f"cannot measure the validation loss: {found}."
-    hint = "check its data_root, ann_file and filters; --data DIR sets them by itself."
+    hint = "check its data_root, ann_file and filters; --data DIR sets them automatically."
     if "drop_last" in found:
-        hint = "leave drop_last out: each image counts once."
+        hint = "remove drop_last: each image counts once."
     raise DataError(message, where=_KEY, hint=hint) from reason
 
 
@@ -235,11 +235,11 @@ def _check_rules(runner: Any, lack: str | None) -> None:
                 hint = "default_hooks.checkpoint.save_best='val/loss'."
             elif key.startswith("val/loss") and lack is not None:
                 found, name = f"{lack}, so it is not measured", "save_best"
-                hint = "name another metric, or give the loader."
+                hint = "choose another metric, or add the loader."
             elif "loss" in key and rule == "greater":
                 found, name = "the rule is 'greater', expected 'less'", "rule"
                 hint = "default_hooks.checkpoint.rule='less'."
             else:
                 continue
-            message = f"cannot keep the best checkpoint by {key!r}: {found}."
+            message = f"cannot select the best checkpoint by {key!r}: {found}."
             raise ConfigError(message, where=f"default_hooks.checkpoint.{name}", hint=hint)

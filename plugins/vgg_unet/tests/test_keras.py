@@ -160,12 +160,12 @@ def test_keras_weights_for_an_encoder_with_batch_norm_are_refused(tmp_path: Path
         _load(_write(tmp_path / "vgg.h5", _layers()), norm_cfg={"type": "BN"})
 
     assert "missing: features.1.weight; features.1.bias" in str(caught.value)
-    assert "give those of vgg16_bn, or the encoder norm_cfg=None" in str(caught.value)
+    assert "use those of vgg16_bn, or set norm_cfg=None in the encoder" in str(caught.value)
 
 
 def test_keras_file_of_another_network_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["conv1/kernel:0"] = np.zeros(3)
 
-    with pytest.raises(CheckpointError, match="holds no layers called block1_conv1"):
+    with pytest.raises(CheckpointError, match="has no layers named block1_conv1"):
         _load(tmp_path / "x.h5")

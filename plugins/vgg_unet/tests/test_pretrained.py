@@ -262,7 +262,7 @@ def test_file_with_a_flipped_bit_is_refused(load: Callable[..., Any], tmp_path: 
 
 
 def test_file_without_tensors_is_refused(load: Callable[..., Any]) -> None:
-    with pytest.raises(CheckpointError, match="holds no tensors by names that begin with 'x'"):
+    with pytest.raises(CheckpointError, match="has no tensors whose names start with 'x'"):
         load(_torchvision_weights(PLAIN, norm=False), prefix="x")
 
 

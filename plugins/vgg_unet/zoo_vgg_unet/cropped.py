@@ -81,7 +81,7 @@ class TiledEncoderDecoder(EncoderDecoder):
         if not hasattr(self.backbone, "margin_px"):
             message = f"cannot tile for the backbone {type(self.backbone).__name__}: it has no "
             message += "margin_px, expected an OriginalUNet."
-            raise ConfigError(message, where="model.backbone", hint="take EncoderDecoder instead.")
+            raise ConfigError(message, where="model.backbone", hint="use EncoderDecoder instead.")
         if self.test_cfg.get("mode", "whole") != "whole":
             message = (
                 f"cannot tile in mode {self.test_cfg.mode!r}: expected 'whole', tiles overlap "

@@ -136,8 +136,8 @@ def crop_centre(x: Tensor, size: tuple[int, int]) -> Tensor:
     if any(px < 0 or px % 2 for px in over):
         message = (
             f"cannot crop {x.shape[-1]}x{x.shape[-2]} px to its middle {size[1]}x{size[0]} px: "
-            "expected as many pixels to fall off on either side."
+            "expected an equal margin on both sides."
         )
-        raise DataError(message, hint="give labels of the size of the images.")
+        raise DataError(message, hint="give labels of the images' size.")
     top, left = over[0] // 2, over[1] // 2
     return x[..., top : top + size[0], left : left + size[1]]

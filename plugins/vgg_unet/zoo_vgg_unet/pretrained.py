@@ -68,7 +68,7 @@ def load_vgg16(encoder: VGG16Encoder, checkpoint: str | Path, *, prefix: str = "
     """
     if _REMOTE.match(str(checkpoint)):
         message = f"cannot fetch pretrained weights {str(checkpoint)!r}: "
-        message += "nothing is downloaded silently, expected a file."
+        message += "nothing is downloaded automatically, expected a file."
         raise ConfigError(
             message, where="init_cfg.checkpoint", hint="zoo train CONFIG --pretrained FILE."
         )
@@ -109,7 +109,7 @@ def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
         if name.startswith(prefix)
     }
     if not found:
-        raise _unreadable(path, f"it holds no tensors by names that begin with {prefix!r}")
+        raise _unreadable(path, f"it has no tensors whose names start with {prefix!r}")
     return found
 
 
@@ -142,7 +142,7 @@ def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
     except _FAULTS as error:
         raise _unreadable(path, str(error).rstrip(".")) from error
     if not layers:
-        reason = "it holds no layers called block1_conv1 and so on, as Keras 1 and 2 write them"
+        reason = "it has no layers named block1_conv1 and so on, as Keras 1 and 2 write them"
         raise _unreadable(path, reason)
     return layers
 
@@ -237,7 +237,12 @@ def _hint(own: Mapping[str, Any], found: Mapping[str, Any]) -> str:
         any(name.endswith("running_mean") for name in names) for names in (own, found)
     )
     if has_norm and not is_normed:
-        return "they are without batch norm: give those of vgg16_bn, or the encoder norm_cfg=None."
+        return (
+            "they have no batch norm: use those of vgg16_bn, or set norm_cfg=None in the encoder."
+        )
     if is_normed and not has_norm:
-        return "they have batch norm: give those of vgg16, or the encoder norm_cfg=dict(type='BN')."
-    return "give weights of VGG-16 with batch norm where norm_cfg is set, and without where not."
+        return (
+            "they have batch norm: use those of vgg16, or set norm_cfg=dict(type='BN') in the "
+            "encoder."
+        )
+    return "give VGG-16 weights with batch norm if norm_cfg is set, and without it otherwise."

@@ -212,6 +212,6 @@ def _pooled_channels(encoder: nn.Module) -> dict[int, int]:
     found = getattr(encoder, "pooled_channels", None)
     if found is None or not hasattr(encoder, "forward_with_indices"):
         message = f"cannot unpool: the encoder {type(encoder).__name__} keeps no pooling indices."
-        hint = "take VGG16Encoder, or another up-sampling: bilinear, bicubic, nearest, deconv."
+        hint = "use VGG16Encoder, or another up-sampling: bilinear, bicubic, nearest, deconv."
         raise ConfigError(message, where="upsample", hint=hint)
     return dict(found)

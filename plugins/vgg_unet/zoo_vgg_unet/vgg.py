@@ -167,7 +167,7 @@ class VGG16Encoder(BaseModule):
         if min(size) < least_px:
             message = (
                 f"cannot encode an image of {size[1]}x{size[0]} px: expected at least "
-                f"{least_px}x{least_px} px, which the poolings leave one pixel of."
+                f"{least_px}x{least_px} px, of which the poolings leave one pixel."
             )
-            hint = "resize the images to more, or keep fewer blocks (num_blocks)."
+            hint = "resize the images to a larger size, or use fewer blocks (num_blocks)."
             raise DataError(message, hint=hint)

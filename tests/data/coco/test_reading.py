@@ -98,7 +98,7 @@ ROWS: dict[str, tuple[Spoil, str]] = {
     ),
     "unknown image": (
         lambda c: c["annotations"][0].update(image_id=4),
-        "annotation 1: image_id is 4, which no image has",
+        "annotation 1: image_id is 4, which is not the id of an image",
     ),
     "two points": (
         lambda c: c["annotations"][0].update(segmentation=[[1, 1, 3, 3]]),
@@ -279,7 +279,7 @@ SEGMENTATIONS: dict[str, tuple[Any, str]] = {
         TRIANGLE,
         "found the numbers of one polygon, expected a list of polygons: [[x, y, x, y, ...]]",
     ),
-    "points": ([[[1, 1], [8, 1], [1, 7]]], "found each point in a list of its own"),
+    "points": ([[[1, 1], [8, 1], [1, 7]]], "found each point in its own list"),
     "nan": ([[1, 1, 8, float("nan"), 1, 7]], "found nan in it"),
     "text": ([[1, 1, 8, "1", 1, 7]], "found '1' in it"),
     "null": ([TRIANGLE, None], "found null in it"),

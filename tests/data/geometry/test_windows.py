@@ -142,7 +142,11 @@ def test_check_fits_when_no_box_can_be_lost_then_nothing(
 @pytest.mark.parametrize(
     ("arguments", "says", "where"),
     [
-        (("strips",), "cannot cut scenes by 'strips': expected tiles, chips, whole.", "--layout"),
+        (
+            ("strips",),
+            "cannot cut scenes with the layout 'strips': expected tiles, chips, whole.",
+            "--layout",
+        ),
         (("tiles", 0), "cannot cut tiles of 0 px: expected 1..65535.", "--tile-size"),
         (("chips", 70000), "cannot cut chips of 70000 px", "--tile-size"),
         (

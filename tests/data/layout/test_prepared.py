@@ -59,7 +59,7 @@ def test_read_prepared_when_written_then_read_back(prepared: Path) -> None:
         (lambda root: (root / "dataset.json").unlink(), "it holds no dataset.json"),
         (
             lambda root: (root / "dataset.json").write_text("{"),
-            "cannot read dataset.json: it is no JSON",
+            "cannot read dataset.json: it is not JSON",
         ),
         (lambda root: (root / "dataset.json").write_text("[]"), "found schema None"),
         (lambda root: _edit(root, schema=2), "found schema 2, expected 1"),
@@ -215,7 +215,7 @@ def test_read_report_when_a_part_is_of_another_kind_then_refused(
 
 def test_read_prepared_when_no_folder_then_hint_says_how_to_make_one(tmp_path: Path) -> None:
     """The usual mistake is a raw folder, or a typo."""
-    with pytest.raises(DataError, match="there is no such folder") as caught:
+    with pytest.raises(DataError, match="it does not exist") as caught:
         read_prepared(tmp_path / "nothing")
 
     assert "zoo data prepare" in str(caught.value.hint)

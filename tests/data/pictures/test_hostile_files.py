@@ -164,7 +164,7 @@ _BOMBS = {
         (png(np.zeros((2, 2, 1), int), 0, 8)[:40], "truncated PNG"),
         (START + chunk(b"IHDR", bytes([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0])), "of 0 bits"),
         (START + chunk(b"IHDR", bytes(13)), "damaged PNG of 0x0 px"),
-        (START + chunk(b"IEND", b""), "does not begin with its header"),
+        (START + chunk(b"IEND", b""), "does not start with its header"),
         (b"\xff\xd8\xff", "truncated JPEG"),
         (b"\xff\xd8\xff\xc0\0\2\xff\xda\0\2\xff\xd9", "frame header is too short"),
         (_jpeg(0, 9), "damaged JPEG of 0x9 px"),

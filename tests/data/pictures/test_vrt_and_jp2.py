@@ -169,8 +169,8 @@ def test_raster_when_rasterio_is_missing_then_refused_as_what_it_is(
     for read in (read_picture, open_scene):
         with pytest.raises(DataError) as caught:
             _use(read, tmp_path / kind)
-        expected = f"cannot read '{kind}': found {called}, which rasterio reads, "
-        assert caught.value.message == expected + "and it is not installed."
+        expected = f"cannot read '{kind}': found {called}, which needs rasterio, "
+        assert caught.value.message == expected + "which is not installed."
         assert caught.value.hint == INSTALL_RASTERIO
 
 

@@ -160,7 +160,7 @@ def test_prepare_instances_when_a_part_is_small_then_left_out_of_that_tile(
             tmp_path / "raw", out, [scene], "tiles", 40, 10, share, shares=Shares(1, 0, 0)
         )
         rows = load(out)["annotations"]
-        counts[share] = (len(rows), report.counts["remains of cut instances left out"])
+        counts[share] = (len(rows), report.counts["remainders of cut instances left out"])
         if share == 0.5:
             part = next(row for row in rows if row["bbox"][0] == 0)
             assert part["bbox"] == [0, 10, 8, 10]
@@ -251,7 +251,7 @@ def test_prepare_instances_when_anything_differs_then_refused(
     with pytest.raises(DataError, match="1 changed in the source: 'scene00'"):
         prepare_discs(tmp_path / "raw", out, moved)
     (out / "annotations/val.json").unlink()
-    with pytest.raises(DataError, match="1 of its 3 annotations are missing, as 'val'"):
+    with pytest.raises(DataError, match="1 of its 3 annotations are missing, such as 'val'"):
         prepare_discs(tmp_path / "raw", out, scenes)
 
 
@@ -272,11 +272,11 @@ def test_prepare_instances_when_at_the_edge_then_dropped_or_cut_and_reported(
     )
 
     assert {line.file: line.text for line in report.dropped} == {
-        "list.csv:2": "box lies outside the image",
+        "list.csv:2": "box is outside the image",
         "list.csv:4": "box covers less than a pixel of the image",
     }
     assert {line.file: line.text for line in report.repaired} == {
-        "list.csv:3": "reached beyond the image: cut at its edge",
+        "list.csv:3": "reached beyond the image: clipped at its edge",
         "s.png": "16-bit samples stretched to 8 bits",
     }
     half, whole = load(tmp_path / "out")["annotations"]
@@ -305,7 +305,7 @@ def test_prepare_instances_when_repaired_before_then_told_only_of_what_is_kept(
 
     assert [(line.file, line.text) for line in report.repaired] == [("list.csv:1", "turned")]
     assert [(line.file, line.text) for line in report.dropped] == [
-        ("list.csv:2", "box lies outside the image"),
+        ("list.csv:2", "box is outside the image"),
         ("list.csv:3", "box has no area"),
     ]
 

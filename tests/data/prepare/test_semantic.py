@@ -174,7 +174,7 @@ def test_prepare_semantic_when_result_lost_a_file_then_refused(
     prepare(raw, out)
     (out / "masks" / "p03_1.png").unlink()
 
-    with pytest.raises(DataError, match=r"1 of its 24 masks are missing, as 'p03_1'"):
+    with pytest.raises(DataError, match=r"1 of its 24 masks are missing, such as 'p03_1'"):
         prepare(raw, out)
 
 
@@ -206,7 +206,7 @@ def test_prepare_semantic_when_mask_is_empty_then_kept_and_noted(
     report = prepare(raw, out)
 
     assert [(line.file, line.text) for line in report.notes] == [
-        ("masks/p04_0.png", "empty mask: nothing but 'ground'")
+        ("masks/p04_0.png", "empty mask: only 'ground'")
     ]
     assert (out / "masks" / "p04_0.png").exists()
 

@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "strongly encrypted": (_set(CENTRAL, 8, 0x41), "is encrypted"),
     "a method of others": (_set(CENTRAL, 10, 9), "compressed by Deflate64, which Python cannot"),
     "a method that is none": (_set(CENTRAL, 10, 77), "compressed by the method 77, which Python"),
-    "a name that is no UTF-8": (_no_utf8, "the name of an entry is marked as UTF-8 and is none"),
+    "a name that is no UTF-8": (_no_utf8, "the name of an entry is marked as UTF-8 but is not"),
     "another name where it lies": (_no_utf8_locally, "cannot read '0.png': "),
     "entries that overlap": (_overlapping, "shares bytes with"),
     "a list without end": (_long_list, "its list of entries has 209,715,200 bytes"),

@@ -51,7 +51,7 @@ def test_pair_by_stem_when_unpaired_then_dropped_with_reason() -> None:
 
     assert sorted(report.dropped) == [
         ReportLine("i/b.png", "image without a mask"),
-        ReportLine("i/notes.txt", "no picture by its suffix '.txt'"),
+        ReportLine("i/notes.txt", "not an image, by its suffix '.txt'"),
         ReportLine("m/c.png", "mask without an image called 'c'"),
     ]
 
@@ -83,7 +83,7 @@ def test_pair_by_stem_when_stem_twice_then_both_named(
     [
         (("i/a.png",), (), "found 1 images and 0 masks, no masks at all"),
         ((), ("m/a.png",), "found 0 images and 1 masks, no images at all"),
-        (("i/a.png",), ("m/b.png",), "but none of equal stem, as 'a' and 'b'"),
+        (("i/a.png",), ("m/b.png",), "but no equal stems, such as 'a' and 'b'"),
     ],
 )
 def test_pair_by_stem_when_no_pairs_then_refused(
@@ -155,7 +155,8 @@ def test_pair_by_stem_when_some_differ_in_case_alone_then_noted() -> None:
     )
 
     assert [line.text for line in report.notes] == [
-        "2 images and masks are left out whose names differ in upper and lower case alone, as "
+        "2 images and masks are left out because their names differ only in upper and lower "
+        "case, such as "
         "'IMG_1' and 'img_1'"
     ]
 
@@ -163,9 +164,9 @@ def test_pair_by_stem_when_some_differ_in_case_alone_then_noted() -> None:
 @pytest.mark.parametrize(
     ("images", "masks", "near", "hint"),
     [
-        (("IMG_0", "IMG_1"), ("a", "img_0"), "'IMG_0' and 'img_0'", "upper and lower case too"),
-        (("a0", "a1"), ("a0.jpg", "a1.jpg"), "'a0' and 'a0.jpg'", "by --mask-suffix=.jpg."),
-        (("a0", "a1"), ("a0_seg", "a1_seg"), "'a0' and 'a0_seg'", "by --mask-suffix=_seg."),
+        (("IMG_0", "IMG_1"), ("a", "img_0"), "'IMG_0' and 'img_0'", "also in upper and lower case"),
+        (("a0", "a1"), ("a0.jpg", "a1.jpg"), "'a0' and 'a0.jpg'", "add --mask-suffix=.jpg."),
+        (("a0", "a1"), ("a0_seg", "a1_seg"), "'a0' and 'a0_seg'", "add --mask-suffix=_seg."),
         (("x_0007",), ("b", "x_0008"), "'x_0007' and 'x_0008'", "the stems of their images"),
     ],
 )
@@ -180,5 +181,5 @@ def test_pair_by_stem_when_no_pairs_then_the_nearest_mask_is_named(
             report=Report(),
         )
 
-    assert caught.value.message.endswith(f"but none of equal stem, as {near}.")
+    assert caught.value.message.endswith(f"but no equal stems, such as {near}.")
     assert hint in str(caught.value.hint)

@@ -81,9 +81,9 @@ def test_zip_when_sound_then_read_in_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("../x.png", "climbs out of the archive with '..'"),
-        ("a/../../x.png", "climbs out of the archive with '..'"),
-        ("a\\..\\x.png", "climbs out of the archive with '..'"),
+        ("../x.png", "escapes from the archive with '..'"),
+        ("a/../../x.png", "escapes from the archive with '..'"),
+        ("a\\..\\x.png", "escapes from the archive with '..'"),
         ("/etc/x.png", "has an absolute name"),
         ("\\x.png", "has an absolute name"),
         ("C:\\x.png", "has an absolute name"),
@@ -135,7 +135,7 @@ def test_zip_when_entry_twice_then_refused(tmp_path: Path) -> None:
         archive.writestr("a/x.png", b"1")
         archive.writestr("a\\x.png", b"2")
 
-    with pytest.raises(DataError, match="is there twice"), open_source(tmp_path / "x.zip"):
+    with pytest.raises(DataError, match="appears twice"), open_source(tmp_path / "x.zip"):
         pass
 
 

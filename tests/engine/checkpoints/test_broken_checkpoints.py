@@ -54,7 +54,7 @@ BROKEN: dict[str, tuple[Writer, str]] = {
     "LFS pointer": (_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "Git LFS pointer"),
     "noise": (_bytes(bytes(range(256)) * 4), "cannot read the checkpoint 'bad.pth'"),
     "text": (_bytes(b"not a checkpoint\n"), "cannot read the checkpoint 'bad.pth'"),
-    "word": (_bytes(b"hello"), "it is no file that torch wrote, or damaged"),
+    "word": (_bytes(b"hello"), "it is not a file written by torch, or damaged"),
     "tar": (tar, "cannot read the checkpoint 'bad.pth'"),
     "truncated": (_truncated, "its archive is damaged or truncated"),
     "truncated, older form": (_truncated_older, "cannot read the checkpoint 'bad.pth'"),
@@ -62,7 +62,7 @@ BROKEN: dict[str, tuple[Writer, str]] = {
     "bomb": (BOMB, "its archive declares 10000000 bytes, the file has"),
     "forged size": (forged_size, "cannot read the checkpoint 'bad.pth'"),
     "TorchScript": (TORCH_SCRIPT, "TorchScript"),
-    "nested deep": (DEEP, "its values are nested too deep"),
+    "nested deep": (DEEP, "its values are nested too deeply"),
     "huge shape": (huge_array, "cannot reshape array of size 1"),
     "number": (_save_object(lambda: 3), "found a int, expected tensors by name"),
     "empty dict": (_save_object(dict), "found an empty dict, expected tensors by name"),
@@ -197,6 +197,6 @@ def test_conversion_of_what_safetensors_cannot_hold_leaves_no_file(
     with pytest.raises(CheckpointError) as raised:
         convert_checkpoint(path, target, facts={})
 
-    assert raised.value.message.startswith("cannot convert 'a.pth': .safetensors has no place for ")
+    assert raised.value.message.startswith("cannot convert 'a.pth': .safetensors cannot store ")
     assert reason in raised.value.message
     assert list(tmp_path.iterdir()) == [path]

@@ -304,7 +304,7 @@ def test_record_without_the_change_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "start", "end"),
     [
-        ("giant", "cannot build the model: it asks for ", "its file holds 2 values in 1."),
+        ("giant", "cannot build the model: it asks for ", "its file has 2 values in 1."),
         (
             "layers without end",
             "cannot use the model's record: mmseg.FCNHead: model.decode_head.num_convs",

@@ -87,8 +87,8 @@ def test_a_damaged_newest_checkpoint_is_left_for_the_one_before(
     assert choose_checkpoint(run, prefer="best") == run / "best_mDice_iter_2.pth"
     if damage != "a pipe":  # which is no file, so that there is none of the best's name
         assert caplog.messages == [
-            f"{run / 'iter_6.pth'} is damaged; taking iter_4.pth instead",
-            f"{run / 'best_mDice_iter_4.pth'} is damaged; taking best_mDice_iter_2.pth instead",
+            f"{run / 'iter_6.pth'} is damaged; using iter_4.pth instead",
+            f"{run / 'best_mDice_iter_4.pth'} is damaged; using best_mDice_iter_2.pth instead",
         ]
 
 
@@ -183,7 +183,7 @@ def test_predict_with_a_work_dir_whose_newest_is_damaged_takes_the_one_before(
     done = CliRunner().invoke(main, list(map(str, words)))
 
     assert done.exit_code == 0, done.output
-    assert f"{newer} is damaged; taking {last.name} instead" in caplog.messages
+    assert f"{newer} is damaged; using {last.name} instead" in caplog.messages
 
 
 @pytest.fixture
@@ -218,9 +218,9 @@ def test_train_resumed_and_test_where_the_newest_is_damaged_go_on_from_the_one_b
 
     assert tested.exit_code == 0, tested.output
     assert tested.stdout.startswith("run/iter_3.pth on test")
-    assert "run/iter_6.pth is damaged; taking iter_3.pth instead" in caplog.messages
+    assert "run/iter_6.pth is damaged; using iter_3.pth instead" in caplog.messages
     assert resumed.exit_code == 0, resumed.output
-    assert caplog.messages.count("run/iter_6.pth is damaged; taking iter_3.pth instead") == 2
+    assert caplog.messages.count("run/iter_6.pth is damaged; using iter_3.pth instead") == 2
     assert zoo("test", "run").exit_code == 0
 
 

@@ -145,8 +145,8 @@ def test_load_of_a_foreign_pickle_is_refused_by_name(tmp_path: Path, case: str) 
     assert not canary.exists()
     assert name in raised.value.global_name
     assert raised.value.message.startswith("cannot load the checkpoint 'evil.pth': it asks for ")
-    assert raised.value.message.endswith("Nothing of it was run.")
-    assert f"where: {path}\nHINT: do not load it otherwise" in str(raised.value)
+    assert raised.value.message.endswith("Nothing in it was run.")
+    assert f"where: {path}\nHINT: do not load it; ask" in str(raised.value)
     assert "weights_only=False" not in str(raised.value)
 
 

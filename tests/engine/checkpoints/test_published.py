@@ -95,20 +95,20 @@ def _tensor(start: int, end: int, shape: int = 2) -> dict[str, Any]:
 
 
 BROKEN = {
-    "zero bytes": (b"", "it is truncated, or no .safetensors file (0 bytes)"),
-    "web page": (b"<!DOCTYPE html><html>404 not found</html>", "it is truncated, or no"),
-    "header of 2**60": (_file({}, length=2**60), "it is truncated, or no"),
+    "zero bytes": (b"", "it is truncated, or not a .safetensors file (0 bytes)"),
+    "web page": (b"<!DOCTYPE html><html>404 not found</html>", "it is truncated, or not a"),
+    "header of 2**60": (_file({}, length=2**60), "it is truncated, or not a"),
     "header beyond the limit": (
         _file(b" " * (9 * 2**20)),
         "its header declares 9437184 bytes, at most 8388608 are read",
     ),
-    "header no JSON": (_file(b"{nonsense"), "its header cannot be read: it is no JSON: "),
+    "header no JSON": (_file(b"{nonsense"), "its header cannot be read: it is not JSON: "),
     "header nested deep": (
         _file(b"[" * 50_000),
         "its header cannot be read: it is nested too deeply",
     ),
     "header with a key twice": (_file(b'{"a": 1, "a": 2}'), "it has the key 'a' twice"),
-    "header a list": (_file([]), "its header is no table"),
+    "header a list": (_file([]), "its header is not a table"),
     "overlapping": (
         _file({"a": _tensor(0, 8), "b": _tensor(4, 12)}, b"\0" * 12),
         "cannot read the weights 'a.safetensors'",
@@ -148,7 +148,7 @@ def test_read_of_a_file_without_a_record_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(_file({"__metadata__": {"format": "pt"}, "a": _tensor(0, 8)}, b"\0" * 8))
 
-    with pytest.raises(CheckpointError, match="it holds weights and no record") as raised:
+    with pytest.raises(CheckpointError, match="it has weights but no record") as raised:
         read_published(path)
 
     assert "HINT: publish it with `zoo publish`" in str(raised.value)
@@ -166,7 +166,7 @@ def test_read_of_a_hostile_record_reads_no_tensor(tmp_path: Path, record: Any) -
         read_published(path)
 
     assert raised.value.global_name == "subprocess.Popen"
-    assert "Nothing of it was run." in raised.value.message
+    assert "Nothing in it was run." in raised.value.message
 
 
 def test_write_of_what_could_not_be_read_leaves_no_file(tmp_path: Path, record: Any) -> None:

@@ -17,7 +17,7 @@ from zoo.engine.config_files.files import parse_config_file
 from zoo.errors import ConfigError
 
 EVENTS: list[list[str]] = []
-_NAMED = re.compile(r"(?:running|taking) the config (.+): it ")
+_NAMED = re.compile(r"(?:running|using) the config (.+): it ")
 
 
 class _Names(logging.Handler):

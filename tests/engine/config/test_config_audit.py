@@ -107,8 +107,8 @@ def test_nothing_of_a_chain_runs_where_foreign_code_is_refused(tmp_path: Path) -
         name = Path(row["config"]).name
         assert row["events"] == [], row
         assert row["refused"].startswith(
-            f"cannot use the config {name!r}: it runs code that came with neither zoo nor a "
-            "plugin, and ZOO_NO_FOREIGN_CODE refuses that."
+            f"cannot use the config {name!r}: it runs code from outside zoo and its plugins, "
+            "which ZOO_NO_FOREIGN_CODE refuses."
         ), row
     assert not list(tmp_path.glob("ran-*"))
 

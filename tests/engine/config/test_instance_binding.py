@@ -266,7 +266,7 @@ def test_bind_data_of_instances_refuses_models_that_want_semantic_maps(
         bind_data(_upstream(name), discs_data)
 
     assert caught.value.message == (
-        f"cannot use data of instances: the config wants a semantic map of each image too ({kind})."
+        f"cannot use instance data: the config also needs a semantic map of each image ({kind})."
     )
     assert str(caught.value.where).startswith("train_dataloader.dataset.pipeline.")
 

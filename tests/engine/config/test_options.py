@@ -37,7 +37,7 @@ def test_parse_cfg_options_reads_as_mmengine_does(pair: str, expected: dict[str,
     [
         ("a", "expected key=value."),
         ("=1", "expected key=value."),
-        ("a=[1,(2]", "brackets that do not close."),
+        ("a=[1,(2]", "unbalanced brackets."),
         ("a=dict(b=1,c=2)", "expected numbers, words, and lists or tuples of them."),
         ("a=[dict(b=1,c=[2])]", "expected numbers, words, and lists or tuples of them."),
     ],

@@ -46,7 +46,7 @@ def test_map_pretrained_without_choice_names_all_and_the_option(config: dict[str
 
     assert "'open-mmlab://resnet50_v1c', 'torchvision://resnet50'" in caught.value.message
     assert "model.neck.init_cfg.checkpoint" in str(caught.value.where)
-    assert str(caught.value.hint).startswith("--pretrained FILE (or a DIR that holds them), or ")
+    assert str(caught.value.hint).startswith("use --pretrained FILE (or a DIR with the files), or ")
 
 
 def test_map_pretrained_to_none_removes_them(config: dict[str, Any]) -> None:

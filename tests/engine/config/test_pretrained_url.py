@@ -20,7 +20,7 @@ DIGITS = "0123456789abcdef" * 4
 ADDRESS = "https://host.org/v/vgg16.pth"
 HINT = (
     "append #sha256=... (`sha256sum FILE` of a copy that you trust), "
-    "or download it and give the file."
+    "or download it and pass the file."
 )
 
 
@@ -94,11 +94,11 @@ def test_read_url_with_a_malformed_digest_offers_the_near_form(fragment: str, hi
 @pytest.mark.parametrize(
     ("address", "found"),
     [
-        ("s3://bucket/a.pth", "it begins with s3:, expected https, http or file."),
-        ("torchvision://vgg16", "it begins with torchvision:, expected https, http or file."),
+        ("s3://bucket/a.pth", "it starts with s3:, expected https, http or file."),
+        ("torchvision://vgg16", "it starts with torchvision:, expected https, http or file."),
         ("https:///a.pth", "it names no host."),
-        ("file://folder/a.pth", "expected file:///folder/file.pth, with a whole path."),
-        ("file:a.pth", "expected file:///folder/file.pth, with a whole path."),
+        ("file://folder/a.pth", "expected file:///folder/file.pth, with a full path."),
+        ("file:a.pth", "expected file:///folder/file.pth, with a full path."),
         ("https://[1/a.pth", "their address is malformed (Invalid IPv6 URL)."),
     ],
 )
@@ -172,7 +172,7 @@ def test_read_config_with_a_url_fetches_nothing_of_itself(
     """Only who passes ``fetch`` has it fetched, as ``zoo train`` does."""
     from zoo.engine.config.reading import read_config
 
-    with pytest.raises(ConfigError, match="reading a config fetches nothing, expected a file"):
+    with pytest.raises(ConfigError, match="reading a config downloads nothing, expected a file"):
         read_config(squares_config, pretrained=f"{server.address}/a.pth#sha256={DIGITS}")
 
     assert server.asked == []
@@ -208,7 +208,7 @@ def test_training_starts_from_the_weights_of_a_url(
     result = CliRunner().invoke(main, words)
 
     assert result.exit_code == 0, result.output
-    assert f"fetching {server.address}/donor.pth, {len(data) / 1e6:.1f} MB, to " in result.stderr
+    assert f"downloading {server.address}/donor.pth, {len(data) / 1e6:.1f} MB, to " in result.stderr
     after = load_checkpoint(Path("run/iter_1.pth")).state_dict
     name = "backbone.encoder.0.0.convs.0.conv.weight"
     assert torch.allclose(after[name], given[name], atol=1e-6)

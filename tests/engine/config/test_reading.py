@@ -53,7 +53,7 @@ def test_read_config_of_a_base_file_says_what_it_lacks(tmp_path: Path) -> None:
         read_config(path)
 
     assert caught.value.message == (
-        "cannot use 'schedule.py': it has no model, expected a config that trains."
+        "cannot use 'schedule.py': it has no model, expected a trainable config."
     )
 
 

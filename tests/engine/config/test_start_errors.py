@@ -82,7 +82,7 @@ def start(
             ["visualizer.vis_backends.0.type=WandbVisBackend"],
             'ImportError: Please run "pip install wandb" to install wandb',
             "visualizer",
-            "pip install wandb, or take what needs it out of the config.",
+            "pip install wandb, or remove what needs it from the config.",
         ),
         (
             ["model.decode_head.in_channels=7"],
@@ -145,7 +145,7 @@ def test_package_that_a_transform_needs_is_named(
         "cannot build from the config: RuntimeError: albumentations is not installed."
     )
     assert "train_dataloader.dataset.dataset.pipeline.1" in str(error.where)
-    assert error.hint == "pip install albumentations, or take what needs it out of the config."
+    assert error.hint == "pip install albumentations, or remove what needs it from the config."
 
 
 @pytest.mark.slow
@@ -173,8 +173,8 @@ def test_batch_of_one_image_with_global_pooling_is_refused_with_its_head(
 
     for error in (first, last):
         assert error.message == (
-            "cannot train with one image in a batch: the batch norm of model.decode_head is given "
-            "one value of each channel, whose spread is not known."
+            "cannot train with one image in a batch: the batch norm of model.decode_head gets "
+            "one value per channel, which has no variance."
         )
         assert error.where == "model.decode_head and train_dataloader.batch_size"
         assert "train_dataloader.drop_last=True" in str(error.hint)

@@ -96,7 +96,7 @@ def test_check_type_names_of_package_that_is_not_installed_says_so(
     assert str(caught.value) == (
         "cannot load 'mmnone.ConvNeXt': ModuleNotFoundError: No module named 'mmnone'.\n"
         "where: model.backbone.type\n"
-        "HINT: pip install mmnone, or name another type."
+        "HINT: pip install mmnone, or use another type."
     )
 
 

@@ -79,7 +79,7 @@ def test_find_config_file_given_a_folder_says_so(
     with pytest.raises(ConfigError, match="as a config: it is a folder") as caught:
         find_config_file(name)
 
-    assert "take a work dir alone" in str(caught.value)
+    assert "also accept a work dir" in str(caught.value)
 
 
 def test_find_config_file_given_a_checkpoint_says_so(tmp_path: Path) -> None:
@@ -142,15 +142,15 @@ def test_parse_config_file_with_package_base_needs_no_network(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.json", "[1, 2]", "expected names with values at the top of it, and of each base"),
-        ("a.json", '{"_base_": "b.json"}', "expected names with values at the top of it"),
+        ("a.json", "[1, 2]", "expected names with values at its top level, and in each base"),
+        ("a.json", '{"_base_": "b.json"}', "expected names with values at its top level"),
         ("a.json", "{", "JSONDecodeError: "),
         ("a.json", "[" * 100_000, "it is nested too deep"),
         ("a.json", '{"_base_": "a.json"}', "it names itself in _base_: a.json -> a.json"),
         ("a.json", '{"a": ' + "9" * 5000 + "}", "ValueError: Exceeds the limit"),
-        ("a.yaml", "- 1", "expected names with values at the top of it"),
-        ("a.yaml", "1: 2", "expected names with values at the top of it"),
-        ("a.yaml", "", "expected names with values at the top of it"),
+        ("a.yaml", "- 1", "expected names with values at its top level"),
+        ("a.yaml", "1: 2", "expected names with values at its top level"),
+        ("a.yaml", "", "expected names with values at its top level"),
         ("a.py", "_base_ = 'a.py'", "it names itself in _base_: a.py -> a.py"),
         ("a.py", "_base_ = 3", "TypeError: "),
         ("a.py", "_base_ = 'mmnone::a/b.py'", "AssertionError: mmengine does not support to load"),

@@ -33,7 +33,7 @@ def test_foreign_config_is_named_before_it_runs(
             parse_config_file(path)
 
     assert _warnings(caplog) == [
-        f"running the config {path}: it is Python; use those of people you trust"
+        f"running the config {path}: it is Python; only use configs of people you trust"
     ]
 
 
@@ -96,9 +96,10 @@ def test_config_of_data_is_named_but_not_called_python(
     parse_config_file(path)
 
     assert _warnings(caplog) == []
-    assert f"taking the config {path}: it names code to run; use those of people you trust" in [
-        record.message for record in caplog.records
-    ]
+    assert (
+        f"using the config {path}: it names code to run; only use configs of people you trust"
+        in [record.message for record in caplog.records]
+    )
 
 
 def test_own_config_is_known_by_its_bytes_alone(
@@ -163,7 +164,7 @@ def test_own_run_is_opened_where_foreign_code_is_refused_until_its_config_is_edi
         assert open_model(str(folder)).classes == ("ground", "square")
     with (moved / squares_config.name).open("a") as stream:
         stream.write("x = 1\n")
-    with pytest.raises(ConfigError, match="ZOO_NO_FOREIGN_CODE refuses that"):
+    with pytest.raises(ConfigError, match="ZOO_NO_FOREIGN_CODE refuses"):
         open_model(str(moved))
 
 

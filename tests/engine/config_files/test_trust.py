@@ -44,7 +44,7 @@ def test_trusted_file_runs_and_says_so(tmp_path: Path, caplog: pytest.LogCapture
 
     assert (tmp_path / "canary").exists()
     assert list(checkpoint.state_dict) == ["w"]
-    assert "running what" in caplog.text
+    assert "running the code that" in caplog.text
     assert "builtins.eval" in caplog.text
     assert str(tmp_path / "a.pth") in caplog.text
 

@@ -115,7 +115,7 @@ def read(tmp_path: Path) -> Any:
         ),
         (
             ("bolt", "nut", "rings"),
-            "the config's class 'rings' is no category of the JSON; the config has "
+            "the config's class 'rings' is not a category of the JSON; the config has "
             "(bolt, nut, rings), the JSON has (bolt, nut, ring).",
             "did you mean 'ring'?",
         ),
@@ -128,7 +128,7 @@ def read(tmp_path: Path) -> Any:
         ),
         (
             ("bolt", "screw"),
-            "the config's class 'screw' is no category of the JSON; the config has "
+            "the config's class 'screw' is not a category of the JSON; the config has "
             "(bolt, screw), the JSON has (bolt, nut, ring).",
             "list the JSON's names in its order: metainfo=dict(classes=['nut', 'ring']) "
             "in each data set.",

@@ -132,7 +132,7 @@ def test_objects_smaller_than_a_pixel_are_counted_and_no_fault(make: MakeDataset
 
 def test_crowds_alone_are_refused(make: MakeDataset) -> None:
     """They are ignored, so nothing would be learned; the hint names the way."""
-    with pytest.raises(DataError, match="found 2 crowds and no object in 1 images") as caught:
+    with pytest.raises(DataError, match="found 2 crowds but no object in 1 images") as caught:
         check(make([[annotation(rle("text"), iscrowd=1)] * 2]))
 
     assert caught.value.hint is not None
@@ -185,7 +185,7 @@ def test_box_alone_where_a_loader_wants_masks_is_one_message(make: MakeDataset) 
     """mmdet's loader fails on it in a worker; the hint leads out."""
     images = [[annotation()], [annotation(None)]]
 
-    with pytest.raises(DataError, match="has a box and no mask") as caught:
+    with pytest.raises(DataError, match="has a box but no mask") as caught:
         check(make(images))
 
     assert "with_mask=False" in str(caught.value.hint)

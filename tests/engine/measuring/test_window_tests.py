@@ -150,7 +150,7 @@ def test_test_of_a_config_without_windows_sees_whole_images(
     assert json.loads((tmp_path / "test.json").read_text())["tiling"] is None
     with pytest.raises(ConfigError, match="its config states no windows") as caught:
         test(config, weights(tmp_path), tiles=True)
-    assert caught.value.hint == "leave --tiles out."
+    assert caught.value.hint == "drop --tiles."
 
 
 def test_protocol_of_a_published_row_says_how_images_were_seen(

@@ -359,7 +359,7 @@ def test_take_image_when_stream_is_closed_or_only_written_then_refused(tmp_path:
     closed.close()
     with (tmp_path / "x").open("wb") as written:
         for opened in (closed, written):
-            with pytest.raises(DataError, match="it gives no bytes"):
+            with pytest.raises(DataError, match="it returns no bytes"):
                 take_image(opened)
 
 
@@ -430,7 +430,7 @@ def test_load_when_name_is_none_then_a_zoo_error(make: Callable[..., Any], name:
 def test_predictor_when_threshold_is_none_then_a_zoo_error(
     bright_run: Path, score_thr: Any
 ) -> None:
-    with pytest.raises(ZooError, match="cannot keep instances by the score"):
+    with pytest.raises(ZooError, match="cannot filter instances by the score"):
         Predictor(bright_run, score_thr=score_thr)
 
 

@@ -49,7 +49,7 @@ def test_read_when_the_pipeline_packs_no_original_shape_is_refused() -> None:
     assert raised.value.message == (
         "cannot read 'an array': the test pipeline packs no 'ori_shape'."
     )
-    assert raised.value.hint == "name it in meta_keys, or leave meta_keys out."
+    assert raised.value.hint == "add it to meta_keys, or remove meta_keys."
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_read_when_the_pipeline_packs_no_original_shape_is_refused() -> None:
     [
         ([], ConfigError, "its config has no test pipeline"),
         ([{"type": "LoadAnnotations"}], ConfigError, "its test pipeline is empty"),
-        ([LOAD], DataError, "the test pipeline gives the model no input"),
-        ([{"type": "PackSegInputs"}], DataError, "gives the model no input"),
+        ([LOAD], DataError, "the test pipeline returns no input for the model"),
+        ([{"type": "PackSegInputs"}], DataError, "returns no input for the model"),
         ([LOAD, {"type": "Resize"}], ConfigError, "cannot build from the config"),
         ([LOAD, {"type": "Resize", "size": 3}], ConfigError, "'size'"),
         (
@@ -85,5 +85,5 @@ def test_read_through_a_loader_that_gives_no_array_is_refused() -> None:
     def load(results: dict[str, Any]) -> dict[str, Any]:
         return {**results, "img": [[1, 2], [3, 4]]}
 
-    with pytest.raises(DataError, match=r"cannot read 'a\.scan': .*gives the model no input"):
+    with pytest.raises(DataError, match=r"cannot read 'a\.scan': .*returns no input for the model"):
         _reader([load]).read("a.scan")

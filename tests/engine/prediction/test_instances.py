@@ -67,7 +67,7 @@ def test_boxes_that_are_not_finite_are_refused(make_blobs_run: MakeRun) -> None:
 
     with pytest.raises(ConfigError, match="boxes: one is not finite") as caught:
         changed(make_blobs_run(), diverge)(squares())
-    assert caught.value.hint == "take weights from before its training diverged."
+    assert caught.value.hint == "use weights from before its training diverged."
 
 
 def test_result_without_instances_is_refused(make_blobs_run: MakeRun) -> None:

@@ -43,9 +43,9 @@ def test_one_class_with_a_softmax_is_refused_and_the_way_out_named(losses: Any) 
 
     assert caught.value.message == (
         "cannot train on the one class 'vessel': a softmax over one channel is 1 everywhere, "
-        "expected two classes at least."
+        "expected at least two classes."
     )
-    assert "its background as a class of its own" in str(caught.value.hint)
+    assert "the background as a class of its own" in str(caught.value.hint)
     assert "out_channels=1 and use_sigmoid=True" in str(caught.value.hint)
 
 

@@ -137,7 +137,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"cannot read {str(tmp_path / 'x.png')!r}: there is no such file or folder.\n"
         f"where: {tmp_path / 'x.png'}\n"
-        "HINT: give a file, a folder, or a glob in quotes."
+        "HINT: give a file, a folder, or a quoted glob."
     )
 
 
@@ -165,7 +165,7 @@ def test_folder_with_images_tells_of_those_below(
     found = find_inputs([tmp_path / "in"])
 
     assert [image.path.name for image in found] == ["a.png"]
-    expected = f"'{tmp_path / name}' and all in subfolders is left out"
+    expected = f"'{tmp_path / name}' and other files in subfolders are left out"
     assert (expected in caplog.text) == is_told
     assert ("left out" in caplog.text) == is_told
 

@@ -110,8 +110,8 @@ def instance(path: Path, bands: tuple[int, int, int] | None = None) -> NDArray[n
         return scene.shown()
 
 
-_UNNAMED = "bands 1, 2 and 3 of {} read as red, green and blue, which the file does not name "
-_UNNAMED += "(--bands 3,2,1 takes others)"
+_UNNAMED = "bands 1, 2 and 3 of {} read as red, green and blue, because the file does not label "
+_UNNAMED += "them (--bands 3,2,1 chooses others)"
 _KINDS: dict[str, tuple[int, str, dict[str, Any], list[str]]] = {
     "planar16": (3, "uint16", {"photometric": "RGB", "interleave": "band"}, []),
     "planar8": (3, "uint8", {"photometric": "RGB", "interleave": "band"}, []),
@@ -232,7 +232,7 @@ def test_bands_when_the_file_has_fewer_then_refused(tmp_path: Path) -> None:
     for read in (semantic, instance):
         with pytest.raises(DataError, match="found 3 bands, expected band 4 of --bands") as caught:
             read(path, (4, 3, 2))
-        assert caught.value.hint == "choose from 1 to 3, or take the file out."
+        assert caught.value.hint == "choose from 1 to 3, or remove the file."
 
 
 def test_bands_when_unnamed_then_said_once(

@@ -257,7 +257,7 @@ def test_detector_without_masks_gives_boxes(make_blobs_run: MakeRun, tmp_path: P
     assert all("segmentation" not in row and row["area"] == 19 * 19 for row in rows)
     assert result.masks is None
     assert set(result.areas_px) == {19 * 19}
-    with pytest.raises(ValueError, match="boxes and no masks"):
+    with pytest.raises(ValueError, match="boxes, not masks"):
         result.mask(0)
 
 
@@ -277,7 +277,7 @@ def test_nothing_found_is_a_result(make_blobs_run: MakeRun, tmp_path: Path) -> N
 def test_heads_that_count_other_classes_are_refused(make_blobs_run: MakeRun) -> None:
     from zoo.engine.prediction.model import open_model
 
-    with pytest.raises(CheckpointError, match="tells 80 classes apart, the weights name 2"):
+    with pytest.raises(CheckpointError, match="separates 80 classes, the weights name 2"):
         open_model(str(make_blobs_run(num_classes=80)))
 
 
@@ -285,7 +285,7 @@ def test_heads_that_count_other_classes_are_refused(make_blobs_run: MakeRun) -> 
 def test_tiling_that_is_none_is_refused(make_blobs_run: MakeRun, tiling: str) -> None:
     from zoo.engine.prediction.predictor import Predictor
 
-    with pytest.raises(ConfigError, match="cannot cut images by tiling="):
+    with pytest.raises(ConfigError, match="cannot cut images with tiling="):
         Predictor(str(make_blobs_run(f"tiling = {tiling}")))
 
 
@@ -298,7 +298,7 @@ def test_score_out_of_range_and_tiles_of_semantic_models_are_refused(
     with pytest.raises(ConfigError, match=r"by the score 1\.5: expected 0\.\.1"):
         Predictor(str(make_blobs_run()), score_thr=1.5)
     monkeypatch.setenv("ZOO_PLUGIN_PATH", str(bright_folder))
-    with pytest.raises(ConfigError, match="it gives a label map of the whole"):
+    with pytest.raises(ConfigError, match="it returns one label map of the whole image"):
         Predictor(str(bright_run), tiling=parse_tiling("tiles", 64, 16))
 
 
@@ -381,7 +381,7 @@ def test_labels_asked_of_instances_are_wrong_usage(make_blobs_run: MakeRun, tmp_
     done = CliRunner().invoke(main, [str(word) for word in words])
 
     assert done.exit_code == 2
-    assert "'blobs_run' finds instances and gives no label map" in done.stderr
+    assert "'blobs_run' finds instances and has no label map" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -207,7 +207,7 @@ def test_resume_looks_at_the_images_that_are_done(
 
     stop()
     cv2.imwrite(str(images / "1.png"), np.zeros((60, 80), np.uint8))
-    with pytest.raises(DataError, match=r"'1\.png' is another image than when it was predicted"):
+    with pytest.raises(DataError, match=r"'1\.png' has changed since it was predicted"):
         predict(str(bright_run), [images], tmp_path / "out", resume=True)
 
 

@@ -68,10 +68,10 @@ def test_rows_leave_out_cocos_minus_one(tmp_path: Path) -> None:
         ({"schema": "zoo.prediction/1"}, "its schema is not 'zoo.test/1'"),
         ({"metrics": {"dice": None}}, "it holds no finite number"),
         ({"metrics": {"coco/bbox_mAP": -1.0}}, "it holds no finite number"),
-        ({"metrics": [1]}, "it does not say its data and metrics"),
-        ({"data": "lungs"}, "it does not say its data and metrics"),
-        ({"data": {}}, "it does not say its data and metrics"),
-        ({"evaluator": None}, "it does not say its data and metrics"),
+        ({"metrics": [1]}, "it does not state its data and metrics"),
+        ({"data": "lungs"}, "it does not state its data and metrics"),
+        ({"data": {}}, "it does not state its data and metrics"),
+        ({"evaluator": None}, "it does not state its data and metrics"),
     ],
 )
 def test_rows_of_what_is_no_test_of_it_are_refused(
@@ -137,21 +137,21 @@ def test_rows_say_how_many_images_and_which(tmp_path: Path, form: str) -> None:
         (
             {"images": {"count": 1, "digest": _digest("e")}},
             "1 images were measured, which are not the 2 of the split 'test'",
-            "measure all of it: zoo test WORK_DIR --out FILE.json.",
+            "measure the whole split: zoo test WORK_DIR --out FILE.json.",
         ),
         (
             {"per_image": _per_image("e")},
             "1 images were measured, which are not the 2 of the split 'test'",
-            "measure all of it",
+            "measure the whole split",
         ),
         (
             {"images": {"count": 2, "digest": _digest("a", "b")}},
             "2 images were measured, which are not the 2 of the split 'test'",
-            "measure all of it",
+            "measure the whole split",
         ),
         (
             {"images": {"count": 1, "digest": _digest("d")}},
-            "they are of the split 'val', and called 'test'",
+            "they are for the split 'val', and called 'test'",
             "zoo test WORK_DIR --split val --out FILE.json.",
         ),
         (
@@ -169,9 +169,21 @@ def test_rows_say_how_many_images_and_which(tmp_path: Path, form: str) -> None:
             "they were measured with --cfg-options val_evaluator=dict(type='X')",
             "measure without it",
         ),
-        ({"images": ["x"]}, "it says otherwise than expected", "measure this one"),
-        ({"images": {"count": 2}}, "it says otherwise than expected", "measure this one"),
-        ({"per_image": [3]}, "it says otherwise than expected", "measure this one"),
+        (
+            {"images": ["x"]},
+            "its statement of what was measured is not as expected",
+            "measure this one",
+        ),
+        (
+            {"images": {"count": 2}},
+            "its statement of what was measured is not as expected",
+            "measure this one",
+        ),
+        (
+            {"per_image": [3]},
+            "its statement of what was measured is not as expected",
+            "measure this one",
+        ),
     ],
 )
 def test_rows_of_a_part_or_of_another_evaluation_are_refused(

@@ -138,7 +138,7 @@ def test_publish_of_a_checkpoint_without_classes_is_refused(
 
     checkpoint = _checkpoint(tmp_path / "bare.pth", config)
 
-    with pytest.raises(CheckpointError, match=r"'bare\.pth': it does not say its classes"):
+    with pytest.raises(CheckpointError, match=r"'bare\.pth': it does not state its classes"):
         publish(config, checkpoint, tmp_path / "out", card)
 
     assert not (tmp_path / "out").exists()
@@ -175,7 +175,7 @@ def test_publish_of_another_models_checkpoint_leaves_no_file(
         (
             {"urls": ["https://me:hush@h/x.safetensors"]},
             "cannot publish the address https://h/x.safetensors: it holds a user's name or "
-            "password, which all would read.",
+            "password, which everybody could read.",
         ),
         ({"urls": ["https://h/x?token="]}, "the address https://h/x: it holds 'token', which"),
         ({"urls": ["https://h/x?a=1&X-Amz-Signature=hush"]}, "it holds 'X-Amz-Signature'"),

@@ -167,7 +167,7 @@ def test_forward_that_takes_memory_or_time_is_stopped(monkeypatch: pytest.Monkey
 
     with Budget().forward({"inputs": [image]}, {}):
         held = np.ones(2**25)  # 256 MB, touched
-        with pytest.raises(CheckpointError, match="GB of memory, more than is allowed"):
+        with pytest.raises(CheckpointError, match="GB of memory, more than allowed"):
             layer(image)
     assert held.any()
     monkeypatch.setattr(module, "_FORWARD_S", -1)

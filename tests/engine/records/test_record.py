@@ -238,42 +238,42 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], None], type[ZooError], str]]
     "plugin that is not here": (
         _set("model", "backbone", value={"type": "zoo.no_such_plugin.Net"}),
         UnknownNameError,
-        "no plugin here has its type 'zoo.no_such_plugin.Net'",
+        "no installed plugin has its type 'zoo.no_such_plugin.Net'",
     ),
     "init_cfg": (
         _set("model", "init_cfg", value={"type": "Pretrained"}),
         CheckpointError,
-        "model.init_cfg: init_cfg may not be in a record",
+        "model.init_cfg: init_cfg is not allowed in a record",
     ),
     "pretrained": (
         _set("model", "pretrained", value=True),
         CheckpointError,
-        "pretrained may not be in a record",
+        "pretrained is not allowed in a record",
     ),
     "backend": (
         _set("pipeline", 0, "backend_args", value={"backend": "petrel"}),
         CheckpointError,
-        "backend_args may not be in a record",
+        "backend_args is not allowed in a record",
     ),
     "custom_imports": (
         _set("model", "custom_imports", value={"imports": ["antigravity"]}),
         CheckpointError,
-        "custom_imports may not be in a record",
+        "custom_imports is not allowed in a record",
     ),
     "_delete_": (
         _set("model", "backbone", "_delete_", value=True),
         CheckpointError,
-        "'_delete_' is no key of a resolved config",
+        "'_delete_' is not a key of a resolved config",
     ),
     "_scope_": (
         _set("model", "_scope_", value="os"),
         CheckpointError,
-        "'_scope_' is no key of a resolved config",
+        "'_scope_' is not a key of a resolved config",
     ),
     "_base_": (
         _set("model", "_base_", value="x.py"),
         CheckpointError,
-        "'_base_' is no key of a resolved config",
+        "'_base_' is not a key of a resolved config",
     ),
     "file path": (
         _set("model", "backbone", "weights", value="/etc/passwd"),

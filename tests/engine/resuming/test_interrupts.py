@@ -189,7 +189,7 @@ def test_signals_while_the_checkpoint_is_saved_do_not_disturb_it(
         train(read("run"))
 
     assert load_checkpoint(caught.value.checkpoint).meta["iter"] == 2
-    assert "it ends by itself" in caplog.text
+    assert "this ends by itself" in caplog.text
     assert not list((caught.value.checkpoint.parent).glob(".*.part"))
 
 

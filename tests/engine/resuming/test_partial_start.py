@@ -123,8 +123,8 @@ def test_names_that_one_side_lacks_are_listed_ten_at_most(build: Callable[..., A
     count = found.taken + 2
     assert found.text("old.pth").splitlines() == [
         f"starting from old.pth: {found.taken} of the model's {count} tensors taken",
-        f"2 not in it, left at their initial values: {lost[0]}; {lost[1]}",
-        "13 of it that the model lacks: "
+        f"2 tensors are missing in the file and keep their initial values: {lost[0]}; {lost[1]}",
+        "13 tensors of the file are not in the model: "
         + "; ".join(f"old.{number}" for number in range(10))
         + "; and 3 more",
     ]
@@ -152,7 +152,7 @@ def test_weights_of_which_none_fits_are_refused(build: Callable[..., Any], kind:
     assert next(iter(given)) in message
     assert "where: /tmp/resnet.pth" in message
     assert message.endswith(
-        "HINT: give weights of this model's architecture, or train from random ones."
+        "HINT: give weights for this model's architecture, or train from random weights."
     )
     assert all(torch.equal(start[name], value) for name, value in model.state_dict().items())
 
@@ -251,8 +251,9 @@ def test_run_from_weights_of_three_classes_lists_its_head_and_trains(
     log = _log_of(folder)
     assert f"starting from {path}: " in log
     assert (
-        "2 of another shape in it, left at their initial values: decode_head.conv_seg.weight "
-        "(3, 4, 1, 1), expected (2, 4, 1, 1); decode_head.conv_seg.bias (3,), expected (2,)" in log
+        "2 tensors have another shape in the file and keep their initial values: "
+        "decode_head.conv_seg.weight (3, 4, 1, 1), expected (2, 4, 1, 1); "
+        "decode_head.conv_seg.bias (3,), expected (2,)" in log
     )
     assert "do not match exactly" not in "".join(capfd.readouterr())
     after = load_checkpoint(folder / "iter_1.pth").state_dict
@@ -319,7 +320,7 @@ def test_backbone_of_which_a_file_holds_nothing_is_refused_before_it_trains(
         train(config)
 
     hint = f"--pretrained {path} --cfg-options model.backbone.init_cfg=None."
-    assert caught.value.hint == f"weights of a whole model: {hint}"
+    assert caught.value.hint == f"to use weights of a whole model: {hint}"
 
     assert not list((tmp_path / "run").glob("*.pth"))
 
@@ -413,7 +414,7 @@ def test_weights_of_a_part_s_names_and_other_shapes_are_told_the_part(nested: An
 
     key = "model.backbone.encoder.init_cfg"
     assert caught.value.hint == (
-        f"--cfg-options {key}.type=Pretrained {key}.checkpoint=vgg16.pth says why they do not fit."
+        f"--cfg-options {key}.type=Pretrained {key}.checkpoint=vgg16.pth shows why they do not fit."
     )
 
 
@@ -448,5 +449,5 @@ def test_part_of_which_nothing_fits_is_not_told_an_option_that_was_given(tmp_pat
         PretrainedInit(str(tmp_path / "a.pth"))(_encoder())
 
     assert caught.value.hint == (
-        "give weights of this architecture, or set that part's init_cfg to None."
+        "give weights for this architecture, or set that part's init_cfg to None."
     )

@@ -110,7 +110,9 @@ def test_plateau_resumed_with_another_schedule_is_refused(read: Callable[..., An
     plateau = {"type": "ReduceOnPlateauLR", "monitor": "mDice", "rule": "greater"}
     train(read(schedulers=[plateau]))
 
-    with pytest.raises(ConfigError, match="ReduceOnPlateauLR goes by what validation measured"):
+    with pytest.raises(
+        ConfigError, match="ReduceOnPlateauLR depends on earlier validation results"
+    ):
         train(read("train_cfg.max_iters=9", schedulers=[{**plateau, "factor": 0.5}]), resume="auto")
 
 
@@ -122,7 +124,7 @@ def test_run_resumed_with_another_optimizer_is_refused_in_words(read: Callable[.
     grouped = read("train_cfg.max_iters=9")
     grouped.optim_wrapper.paramwise_cfg = {"bias_lr_mult": 2.0}
 
-    with pytest.raises(CheckpointError, match="its optimizer is another one than the config's"):
+    with pytest.raises(CheckpointError, match="its optimizer is not the config's"):
         train(grouped, resume="auto")
 
 
@@ -231,8 +233,10 @@ def test_numbers_of_images_that_the_run_was_once_trained_on_are_not_published(
 
     assert tests.exit_code == 0, tests.output
     assert (validated.exit_code, named.exit_code) == (1, 1)
-    assert "were trained on before, with other data" in " ".join(validated.stderr.split())
-    assert "are among those that the run was trained or chosen on" in named.stderr
+    assert "was earlier trained on some of its images, with other data" in " ".join(
+        validated.stderr.split()
+    )
+    assert "are among those that the run was trained or selected on" in named.stderr
     assert not (tmp_path / "out").exists()
 
 

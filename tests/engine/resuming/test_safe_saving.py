@@ -71,7 +71,7 @@ def test_save_on_a_full_disk_keeps_the_older_file_and_says_so(
         stream.write(b"newer")
 
     assert raised.value.message == (
-        "cannot write 'epoch_1.pth': No space left on device; what was there before is untouched."
+        "cannot write 'epoch_1.pth': No space left on device; the previous file is untouched."
     )
     assert path.read_bytes() == b"older"
     assert [path] == list(tmp_path.iterdir())
@@ -103,7 +103,7 @@ def test_save_beyond_what_the_disk_takes_gives_the_system_s_reason(tmp_path: Pat
     )
 
     reason = os.strerror(errno.EFBIG)
-    line = f"cannot write 'iter_1.pth': {reason}; what was there before is untouched.\n"
+    line = f"cannot write 'iter_1.pth': {reason}; the previous file is untouched.\n"
     assert ended.stdout == line * 3
     assert not list(tmp_path.iterdir())
 
@@ -187,7 +187,7 @@ def test_max_keep_ckpts_when_all_goes_well_keeps_as_many(
 
 @pytest.mark.parametrize(
     ("named", "hint"),
-    [("acx", "did you mean acc?"), (["acc", "x"], "name one of these, or 'auto'.")],
+    [("acx", "did you mean acc?"), (["acc", "x"], "use one of these, or 'auto'.")],
 )
 def test_best_by_what_is_not_measured_lists_what_is(
     toy_runner: Callable[..., Any], tmp_path: Path, named: Any, hint: str
@@ -203,7 +203,7 @@ def test_best_by_what_is_not_measured_lists_what_is(
 
     last = named if isinstance(named, str) else named[-1]
     assert caught.value.message == (
-        f"cannot keep the best checkpoint by {last!r}: validation measured acc."
+        f"cannot select the best checkpoint by {last!r}: validation measured acc."
     )
     assert (caught.value.where, caught.value.hint) == (
         "default_hooks.checkpoint.save_best",

@@ -54,10 +54,10 @@ def test_naming_images_when_a_step_refuses_its_data_adds_the_batch_in_order(
     train: Callable[..., Any],
 ) -> None:
     with pytest.raises(DataError) as caught:
-        train(DataError("image 1 of the batch holds 7.", hint="mend it."))
+        train(DataError("image 1 of the batch holds 7.", hint="fix it."))
 
     assert str(caught.value) == (
-        "image 1 of the batch holds 7.\nwhere: images/2.png, images/3.png\nHINT: mend it."
+        "image 1 of the batch holds 7.\nwhere: images/2.png, images/3.png\nHINT: fix it."
     )
 
 
@@ -65,10 +65,10 @@ def test_naming_images_when_the_error_says_which_image_names_its_file_alone(
     train: Callable[..., Any],
 ) -> None:
     with pytest.raises(DataError) as caught:
-        train(DataError("image 1 of the batch holds 7.", hint="mend it.", image=1))
+        train(DataError("image 1 of the batch holds 7.", hint="fix it.", image=1))
 
     assert str(caught.value) == (
-        "image 1 of the batch holds 7.\nwhere: images/3.png\nHINT: mend it."
+        "image 1 of the batch holds 7.\nwhere: images/3.png\nHINT: fix it."
     )
 
 

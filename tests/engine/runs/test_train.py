@@ -68,9 +68,9 @@ def test_train_when_resumed_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("kept", "resume", "hint"),
     [
-        ("iter_9.pth", None, "--resume to go on, or another --work-dir."),
-        ("best_mDice_iter_9.pth", None, "give another --work-dir."),
-        ("best_mDice_iter_9.pth", "auto", "give another --work-dir."),
+        ("iter_9.pth", None, "use --resume to continue, or another --work-dir."),
+        ("best_mDice_iter_9.pth", None, "use another --work-dir."),
+        ("best_mDice_iter_9.pth", "auto", "use another --work-dir."),
     ],
 )
 def test_train_anew_where_another_run_left_a_checkpoint_refuses(
@@ -245,7 +245,7 @@ def test_train_with_other_class_count_refuses(read: Callable[..., Any]) -> None:
         "classes differ: the config's model.decode_head.num_classes is 4, the data set has 2 "
         "(ground, square).\n"
         "where: model.decode_head.num_classes and train_dataloader.dataset\n"
-        "HINT: --cfg-options model.decode_head.num_classes=2; --data DIR sets it by itself."
+        "HINT: --cfg-options model.decode_head.num_classes=2; --data DIR sets it automatically."
     )
 
 
@@ -351,7 +351,7 @@ def test_config_of_a_plugins_data_without_its_folder_asks_for_data(
     with pytest.raises(DataError) as caught:
         train(config) if command == "train" else test(config, "none.pth")
 
-    message = "cannot read the data: the config names the folder 'data/mine', which is not there."
+    message = "cannot read the data: the config names the folder 'data/mine', which does not exist."
     assert message == caught.value.message
     assert "--data DIR (zoo data prepare squares writes one)" in (caught.value.hint or "")
     assert f"{command}_dataloader.dataset" in str(caught.value.path)

@@ -40,7 +40,7 @@ def test_tiling_that_is_none_or_would_never_end_is_refused(stated: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         find_tiling(Config({"tiling": stated}))
 
-    assert caught.value.message == f"cannot cut images by tiling={stated!r}: expected {EXPECTED}."
+    assert caught.value.message == f"cannot cut images with tiling={stated!r}: expected {EXPECTED}."
     assert caught.value.where == "tiling"
 
 

@@ -148,7 +148,7 @@ def test_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path = write_log(tmp_path, "20240101_000000", [train(10)])
     path.write_text("{broken\n" + path.read_text())
 
-    with pytest.raises(DataError, match="line 1 is no JSON"):
+    with pytest.raises(DataError, match="line 1 is not JSON"):
         read_run_log(tmp_path)
 
 
@@ -198,8 +198,8 @@ def test_per_image_values_are_read_by_name(tmp_path: Path) -> None:
         ('{"schema": "zoo.prediction/1"}', "its schema is 'zoo.prediction/1', expected"),
         ("[]", "its schema is None, expected 'zoo.test/1'"),
         ('{"schema": "zoo.test/1", "per_image": []}', "it holds no per-image values"),
-        ('{"schema": "zoo.test/1", "per_image": 5}', "are no list of files and values"),
-        ('{"schema": "zoo.test/1", "per_image": [1]}', "are no list of files and values"),
+        ('{"schema": "zoo.test/1", "per_image": 5}', "are not a list of files and values"),
+        ('{"schema": "zoo.test/1", "per_image": [1]}', "are not a list of files and values"),
         ("{", "cannot read 'test.json'"),
     ],
 )

@@ -71,7 +71,7 @@ def test_mirror_in_the_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch
     assert str(raised.value).splitlines() == [
         "cannot use the path '~nosuch/x': no home folder is known for it.",
         "where: --mirror or ZOO_MIRRORS",
-        "HINT: write the whole path, without ~.",
+        "HINT: write the full path, without ~.",
     ]
 
 

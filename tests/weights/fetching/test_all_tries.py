@@ -91,13 +91,13 @@ def test_fetch_when_none_gives_it_lists_each_with_its_reason(
         fetch(f"{dead}/a", f"{dead}/b", f"{login}/c", address)
 
     assert str(raised.value).splitlines() == [
-        "cannot download unet.safetensors: no address gave it.",
+        "cannot download unet.safetensors: all addresses failed.",
         f"  {dead}/a: cannot be reached (Connection refused)",
-        f"  {dead}/b: not asked, its host cannot be reached",
+        f"  {dead}/b: not tried, its host cannot be reached",
         f"  {server.address}/c: not found (404)",
         f"  {address}: answers with a web page (text/html), expected the file",
         f"where: {target}",
-        "HINT: name a place that has it with --mirror or ZOO_MIRRORS, or try later.",
+        "HINT: set --mirror or ZOO_MIRRORS to a place that has it, or try later.",
     ]
 
 
@@ -143,7 +143,7 @@ def test_fetch_in_a_later_run_goes_on_where_the_earlier_was(
     server: FaultyServer, address: str, fetch: Fetch, target: Path, payload: bytes
 ) -> None:
     server.faults["/unet.safetensors"] = [cuts(100_000), answers(404)]
-    with pytest.raises(DownloadError, match="what was received is kept"):
+    with pytest.raises(DownloadError, match="the bytes received are kept"):
         fetch(address)
 
     seen: list[tuple[int, int]] = []
@@ -290,7 +290,7 @@ def test_fetch_when_the_disk_fills_up_keeps_what_it_has(
 
     assert full.returncode == 1
     assert "cannot write unet.safetensors: File too large." in told
-    assert "HINT: free some space there and run it again: what was received is kept." in told
+    assert "HINT: free some space there and run it again: the bytes received are kept." in told
     assert not target.exists()
     kept = _size(target)
     last = client(address)
@@ -310,7 +310,7 @@ def test_fetch_into_a_folder_that_is_read_only_says_so(
 
     assert refused.returncode == 1
     assert "cannot write beside unet.safetensors: Permission denied." in told
-    assert "HINT: name a folder that you can write with --dest or ZOO_CACHE." in told
+    assert "HINT: set --dest or ZOO_CACHE to a folder that you can write." in told
 
 
 def test_fetch_of_what_a_read_only_folder_has_needs_no_lock(
@@ -352,7 +352,7 @@ def test_fetch_when_one_gives_other_bytes_and_none_the_right_ones_reports_those(
         fetch(address, f"{server.address}/gone")
 
     assert "/gone: not found (404)" in raised.value.message
-    assert "check the sha256 that was asked for" in str(raised.value)
+    assert "check the requested sha256" in str(raised.value)
 
 
 def _size(target: Path) -> int:

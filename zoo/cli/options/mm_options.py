@@ -60,12 +60,12 @@ def config_options(function: _Function) -> _Function:
             "--cfg-options",
             multiple=True,
             metavar="K=V ...",
-            help="Settings laid over the config, e.g. train_cfg.max_iters=100.",
+            help="Override values of the config, e.g. train_cfg.max_iters=100.",
         ),
         click.option(
-            "--data", type=click.Path(), help="Prepared folder: sets data sets, splits and classes."
+            "--data", type=click.Path(), help="Prepared folder; sets data sets, splits and classes."
         ),
-        click.option("--work-dir", type=click.Path(), help="Where the run goes."),
+        click.option("--work-dir", type=click.Path(), help="Folder for the run."),
     ):
         function = option(function)
     return function
@@ -80,7 +80,7 @@ def launcher_options(function: _Function) -> _Function:
             type=click.Choice(["none", "pytorch", "slurm", "mpi"]),
             default="none",
             show_default=True,
-            help="What started the processes.",
+            help="Launcher that started the processes.",
         ),
     ):
         function = option(function)

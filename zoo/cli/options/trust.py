@@ -22,7 +22,7 @@ def trust_option(function: _Function) -> _Function:
         multiple=True,
         expose_value=False,
         callback=_trust,
-        help="Let the .pth of this sha256 run its code when loaded; repeatable.",
+        help="Allow the .pth with this sha256 to run its code when loaded; repeatable.",
     )
     return option(function)
 
@@ -31,7 +31,9 @@ def _trust(ctx: click.Context, _: click.Parameter, values: tuple[str, ...]) -> N
     digests = [value.lower() for value in values]
     for digest in digests:
         if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
-            message = f"{digest!r} is no sha256: expected 64 hex digits, as sha256sum prints them"
+            message = (
+                f"{digest!r} is not a sha256: expected 64 hex digits, as sha256sum prints them"
+            )
             raise click.BadParameter(message)
     if digests and not ctx.resilient_parsing:
         from zoo.engine.checkpoints.pickles import trusting

@@ -255,5 +255,5 @@ def _unknown_metric(name: str, rows: Sequence[Mapping[str, Any]]) -> UnknownName
     known = sorted({one["name"] for entry in rows for one in entry["values"]})
     near = near_names(name, known)
     message = f"no metric named {name!r} in these rows."
-    hint = hint_near(near, f"they have {', '.join(known)}." if known else "leave --metric out.")
+    hint = hint_near(near, f"they have {', '.join(known)}." if known else "drop --metric.")
     return UnknownNameError(message, kind="metric", name=name, near=near, hint=hint)

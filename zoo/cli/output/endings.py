@@ -102,7 +102,7 @@ def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) ->
     text = str(error) if isinstance(error, KeyboardInterrupt) else ""
     lines = [text or "interrupted"]
     if getattr(error, "is_resumable", False):
-        lines.append(f"go on with: {resume_command(ctx)}")
+        lines.append(f"resume with: {resume_command(ctx)}")
     say(*lines, err=True)
     # Where the terminal is gone, Python would try again as it winds up, and exit with 120.
     discard(sys.stdout)

@@ -27,8 +27,8 @@ _EXTRA = frozenset(
 
 
 _OS_HINTS = {
-    **dict.fromkeys((errno.EACCES, errno.EPERM), "check who may read and write that file."),
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space on that disk, and try again."),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "check the permissions of that file."),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space on that disk and try again."),
 }
 _OS_HINT = "run it again with --debug to see where it happened."
 
@@ -89,18 +89,20 @@ def _tell(ctx: click.Context, error: Exception) -> None:
         package = (error.name or "").partition(".")[0]
         if package in _EXTRA:
             hint = "`zoo doctor` says what is missing, and the command that installs it."
-            _fail(ctx, f"cannot go on: {package!r} is not installed.\nHINT: {hint}")
+            _fail(ctx, f"cannot continue: {package!r} is not installed.\nHINT: {hint}")
     elif isinstance(error, OSError):
         where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
         hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
-        _fail(ctx, f"cannot go on: {error.strerror or error}.{where}\nHINT: {hint}")
+        _fail(ctx, f"cannot continue: {error.strerror or error}.{where}\nHINT: {hint}")
 
 
 def _text_of_exit(error: SystemExit) -> str:
     if isinstance(error.code, str):
         return error.code  # the author's own message
-    text = f"cannot go on: code that is none of zoo's has ended it, with {error.code or 0}."
-    return f"{text}\nHINT: run it again with --debug to see where, and report it to its author."
+    text = f"cannot continue: code outside zoo ended the process with {error.code or 0}."
+    return (
+        f"{text}\nHINT: run it again with --debug to see which code, and report it to its author."
+    )
 
 
 def _fail(ctx: click.Context, text: str) -> None:

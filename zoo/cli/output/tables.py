@@ -152,5 +152,5 @@ def _text(value: object, column: str) -> str:
 
 def _joined(values: Sequence[object]) -> str:
     """Return the first of many values, and how many there are."""
-    more = f", ... ({len(values):,} in all)" if len(values) > _MOST_LISTED else ""
+    more = f", ... ({len(values):,} in total)" if len(values) > _MOST_LISTED else ""
     return ", ".join(map(str, values[:_MOST_LISTED])) + more

@@ -19,7 +19,7 @@ _OBJECTS = (
 _ROWS = (
     (("data", "annotations"), "tasks of Label Studio"),
     (("image", "annotations"), "annotations of Create ML"),
-    (("image_id", "category_id", "score"), "results in COCO's format, no labels"),
+    (("image_id", "category_id", "score"), "results in COCO's format, not labels"),
 )
 
 

@@ -28,7 +28,7 @@ __all__ = ["LIMITS", "CocoAnnotation", "CocoFile", "CocoImage", "read_coco"]
 
 _MOST_FAULTS = 20
 _MOST_PX = 10**9  # no coordinate; false for nan, and no int too large for a float
-_MEND = "mend what is named, or export the file again."
+_MEND = "fix what is named, or export the file again."
 LIMITS = Limits(2**31, values=1_000_000_000, depth=64, is_finite=False, bits=2**14)
 """Of a COCO JSON: real ones have hundreds of MB. Numbers are checked where their row is known."""
 _BLOCKS = ("images", "annotations", "categories")
@@ -95,7 +95,7 @@ def read_coco(data: bytes, where: str) -> CocoFile:
         where: Its name, for messages.
 
     Raises:
-        DataError: It is no JSON, a block is missing, an id is there twice, an annotation is of no
+        DataError: It is no JSON, a block is missing, an id appears twice, an annotation is of no
             image or category that there is, a polygon has fewer than three points, run lengths
             do not add up, or a number is none. Up to 20 faults are named, and none that follows
             from another.
@@ -124,7 +124,7 @@ def _parse(data: bytes, where: str) -> dict[str, Any]:
         content = parse_json(data, LIMITS)
     except DocumentError as error:
         message = f"cannot read {name!r} as JSON: {reason_of(error)}."
-        raise DataError(message, path=where, hint="give a COCO JSON, whole.") from error
+        raise DataError(message, path=where, hint="give a complete COCO JSON.") from error
     found = content if isinstance(content, dict) else {}
     missing = [block for block in _BLOCKS if not isinstance(found.get(block), list)]
     if missing:
@@ -177,7 +177,7 @@ def _read_annotation(
     if image_id not in images.found:
         if images.has_nameless:
             raise FollowUpError
-        message = f"image_id is {image_id}, which no image has"
+        message = f"image_id is {image_id}, which is not the id of an image"
         raise FaultError(message)
     if category_id not in categories.found:
         if categories.has_nameless:
@@ -243,7 +243,7 @@ def _describe(value: Any) -> str:
         )
     wrong = next(polygon for polygon in value if not _are_numbers(polygon))
     if isinstance(wrong, list) and all(_are_numbers(point) for point in wrong):
-        return ": found each point in a list of its own, expected [x, y, x, y, ...]"
+        return ": found each point in its own list, expected [x, y, x, y, ...]"
     inner = wrong if isinstance(wrong, list) else [wrong]
     number = next((part for part in inner if not _are_numbers([part])), wrong)
     return f": found {spell_json(number)} in it"

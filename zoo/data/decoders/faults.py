@@ -22,8 +22,8 @@ CONVERT = (
     "-ot Byte -scale stretches any values to 8 bits."
 )
 INSTALL_RASTERIO = 'pip install "mmzoo[geo]".'
-_REPLACE = "replace the file with an intact copy, or take it out of the source."
-_CUT = "cut it into pictures of at most 16384x16384 px."
+_REPLACE = "replace the file with an intact copy, or remove it from the source."
+_CUT = "cut it into images of at most 16384x16384 px."
 
 
 def undecodable(where: str, fault: str, hint: str = _REPLACE) -> DataError:
@@ -40,7 +40,7 @@ def undecodable(where: str, fault: str, hint: str = _REPLACE) -> DataError:
 
 def truncated(kind: str, size_bytes: int) -> str:
     """Return the fault of a file that ends too early."""
-    return f"found a truncated {kind} of {size_bytes} bytes, expected a whole one"
+    return f"found a truncated {kind} of {size_bytes} bytes, expected a complete one"
 
 
 def check_size(where: str, kind: str, width_px: int, height_px: int) -> None:

@@ -30,7 +30,7 @@ __all__ = ["JPEG_START", "decode_jpeg", "read_jpeg"]
 
 JPEG_START = b"\xff\xd8\xff"
 _LOG = logging.getLogger("zoo")
-_SAVE_ANEW = "replace the file with an intact copy; if it looks whole, save it anew as PNG."
+_SAVE_ANEW = "replace the file with an intact copy; if it looks intact, save it again as PNG."
 # Hierarchical ones, which no decoder reads.
 _OTHER_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
 _ODD_SAMPLING = "Could not determine subsampling"

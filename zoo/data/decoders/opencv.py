@@ -22,8 +22,8 @@ def load_cv2() -> Any:
     try:
         import cv2
     except ImportError as error:
-        message = f"cannot read pictures: {error}."
-        hint = "pip install opencv-python (or opencv-python-headless where libGL is missing)."
+        message = f"cannot read images: {error}."
+        hint = "pip install opencv-python (or opencv-python-headless if libGL is missing)."
         raise DataError(message, hint=hint) from error
     if "OPENCV_LOG_LEVEL" not in os.environ:
         cv2.setLogLevel(0)
@@ -45,7 +45,7 @@ def decode_by_opencv(data: bytes, where: str) -> NDArray[Any]:
     except cv2.error as error:
         raise undecodable(where, f"found data that OpenCV refuses ({error.err})") from error
     if image is None:
-        raise undecodable(where, f"found a damaged picture of {len(data)} bytes")
+        raise undecodable(where, f"found a damaged image of {len(data)} bytes")
     # The same as image[..., ::-1], and many times faster.
     pixels: NDArray[Any] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
     return pixels

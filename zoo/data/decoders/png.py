@@ -73,7 +73,7 @@ def find_chunk(data: bytes, kind: bytes) -> bytes | None:
 
 def _read_first(data: bytes, where: str, kind: bytes, length: int) -> Header:
     if kind != b"IHDR" or length != 13:
-        raise undecodable(where, "found a damaged PNG (it does not begin with its header)")
+        raise undecodable(where, "found a damaged PNG (it does not start with its header)")
     width_px, height_px, depth, color, *methods = struct.unpack_from(">IIBBBBB", data, 16)
     check_size(where, "PNG", width_px, height_px)
     if depth not in _DEPTHS.get(color, ()):

@@ -81,8 +81,8 @@ def open_raster(
         rasterio = _load_rasterio()
     except ImportError as error:
         found = _DRIVERS[driver]
-        message = f"cannot read {_name(where)!r}: found {found}, which rasterio reads, "
-        message += "and it is not installed."
+        message = f"cannot read {_name(where)!r}: found {found}, which needs rasterio, which is "
+        message += "not installed."
         raise DataError(message, path=where, hint=INSTALL_RASTERIO) from error
     from rasterio.io import MemoryFile
 
@@ -124,8 +124,8 @@ def _check_alone(dataset: Any, where: str) -> None:
     """Refuse a file whose metadata names another one, which GDAL would show in its place."""
     names = [key.casefold() for key in dataset.tags(ns="OVERVIEWS")]
     if "overview_file" in names:
-        fault = "found the name of another file in it, for smaller copies, expected one file"
-        hint = "gdal_translate IN.tif OUT.tif leaves the name out."
+        fault = "found the name of another file in it, for its overviews, expected one file"
+        hint = "gdal_translate IN.tif OUT.tif removes the name."
         raise undecodable(where, fault, hint)
 
 

@@ -13,7 +13,7 @@ __all__ = ["Bands", "band_options", "choose_bands", "parse_bands"]
 _COLORS = ("red", "green", "blue")
 _FIRST = (1, 2, 3)
 _MOST_BANDS = 65535
-_HINT = "write for example --bands 3,2,1."
+_HINT = "use for example --bands 3,2,1."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def choose_bands(
         where: The file, for messages.
 
     Raises:
-        DataError: A band that was asked for is not there.
+        DataError: A band that was asked for does not exist.
     """
     count = len(colors)
     named = _find_colors([name.strip().casefold() for name in names])
@@ -81,7 +81,7 @@ def choose_bands(
     if named is not None:
         notes = _dropped(count, named)
         if asked not in (None, named):
-            notes = (*notes, "its own names of red, green and blue go before --bands")
+            notes = (*notes, "its own labels of red, green and blue take precedence over --bands")
         return Bands(named, notes)
     if asked is not None:
         _check_asked(asked, count, where)
@@ -90,8 +90,8 @@ def choose_bands(
         return Bands((1,), _dropped(count, (1,)))
     if shown is not None:
         return Bands(shown, _dropped(count, shown))
-    note = f"bands 1, 2 and 3 of {count} read as red, green and blue, which the file does not name "
-    note += "(--bands 3,2,1 takes others)"
+    note = f"bands 1, 2 and 3 of {count} read as red, green and blue, because the file does not "
+    note += "label them (--bands 3,2,1 chooses others)"
     return Bands(_FIRST, (note,))
 
 
@@ -117,5 +117,5 @@ def _check_asked(asked: tuple[int, int, int], count: int, where: str) -> None:
     if max(asked) > count:
         message = f"cannot read {where.rsplit('/', 1)[-1]!r}: found {count} bands, "
         message += f"expected band {max(asked)} of --bands."
-        hint = f"choose from 1 to {count}, or take the file out."
+        hint = f"choose from 1 to {count}, or remove the file."
         raise DataError(message, path=where, hint=hint)

@@ -72,7 +72,7 @@ class TiffPage:
         is_apart: Each band is stored by itself, after the one before.
         extra: What TIFF calls the samples beyond colours: 0 unknown, 1 and 2 transparency.
         part: Width and height of a tile, or of a strip.
-        nodata: What GDAL's tag calls the value of missing samples, ``""`` where it is not there.
+        nodata: What GDAL's tag calls the value of missing samples, ``""`` where it does not exist.
         has_mask: Another directory holds which pixels are data.
     """
 

@@ -113,7 +113,7 @@ class TiffDirectory:
         size_bytes = entry.count * _BYTES.get(entry.kind, 1)
         fits = entry.start + size_bytes <= len(self.data)
         if entry.kind not in _CODES or entry.count > most or not fits:
-            message = "a tag's values are no integers inside the file"
+            message = "a tag's values are not integers inside the file"
             raise ValueError(message)
 
 
@@ -132,7 +132,7 @@ def read_directories(data: Buffer) -> Iterator[TiffDirectory]:
         while at and at not in seen:
             seen.add(at)
             if at >= len(data) or len(seen) > _MOST_DIRECTORIES:
-                message = "a directory lies outside the file"
+                message = "a directory is outside the file"
                 raise ValueError(message)
             (number,) = struct.unpack_from(order + count, data, at)
             if number > _MOST_ENTRIES:

@@ -26,7 +26,7 @@ __all__ = ["check_vrt", "is_vrt"]
 
 _MOST_BYTES = 16 * 2**20
 _START = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?<VRTDataset[\s>]")
-_HINT = "gdal_translate IN.vrt OUT.tif makes one file of it, where you trust it."
+_HINT = "gdal_translate IN.vrt OUT.tif makes one file of it, if you trust it."
 # Of a mosaic or a selection of bands. Functions, warps and raw bytes are not among them.
 _PLAIN = frozenset(
     {
@@ -102,11 +102,13 @@ def _check_source(path: Path, name: str) -> None:
     with open_file(source) as stream:
         driver = _SOURCES.get(stream.read(4))
         if driver is None:
-            raise _refused(path, f"found the source {name[:80]!r}, which is no TIFF, PNG or JPEG")
+            raise _refused(
+                path, f"found the source {name[:80]!r}, which is not a TIFF, PNG or JPEG"
+            )
     if has_rasterio():  # without it nothing is read
         check_source(source, driver)
 
 
 def _refused(path: Path, fault: str) -> DataError:
-    message = f"cannot read {path.name!r}: {fault}, expected pictures in the VRT's own folder."
+    message = f"cannot read {path.name!r}: {fault}, expected images in the VRT's own folder."
     return DataError(message, path=path, hint=_HINT)

@@ -90,7 +90,7 @@ def polygon_from_box(box: Box, masks: str) -> list[float]:
         DataError: ``masks`` is something else.
     """
     if masks not in ("ellipse", "box"):
-        message = f"cannot make masks from boxes by {masks!r}: expected 'ellipse' or 'box'."
+        message = f"cannot make masks from boxes with {masks!r}: expected 'ellipse' or 'box'."
         raise DataError(message, where="--masks", hint="give --masks ellipse or --masks box.")
     side_px = min(box[2] - box[0], box[3] - box[1])
     if masks == "box" or side_px < _LEAST_SIDE_PX:

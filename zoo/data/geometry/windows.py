@@ -93,7 +93,7 @@ class Tiling:
             raise DataError(message, where="--tile-size", hint=f"give --tile-size {needed_px}.")
         message = (
             f"cannot cut tiles that overlap by {limit_px} px: the largest box has {needed_px} px, "
-            "and no tile might show it whole."
+            "so some box might be whole in no tile."
         )
         hint = f"give --overlap {needed_px}."
         if self.tile_px <= needed_px:
@@ -120,20 +120,20 @@ def parse_tiling(
         128
     """
     if layout not in LAYOUTS:
-        message = f"cannot cut scenes by {layout!r}: expected {', '.join(LAYOUTS)}."
+        message = f"cannot cut scenes with the layout {layout!r}: expected {', '.join(LAYOUTS)}."
         raise DataError(message, where="--layout", hint="give --layout tiles, chips or whole.")
     tile_px = _DEFAULT_PX[layout] if tile_size is None or layout == "whole" else tile_size
     if layout != "whole" and not 1 <= tile_px <= _MOST_PX:
         message = f"cannot cut {layout} of {tile_px} px: expected 1..{_MOST_PX}."
-        raise DataError(message, where="--tile-size", hint="give for example --tile-size 512.")
+        raise DataError(message, where="--tile-size", hint="use for example --tile-size 512.")
     if not 0 <= min_visible <= 1:
         message = f"cannot keep instances by the visible share {min_visible:g}: expected 0..1."
-        raise DataError(message, where="--min-visible", hint="give for example --min-visible 0.3.")
+        raise DataError(message, where="--min-visible", hint="use for example --min-visible 0.3.")
     overlap_px = overlap if layout == "tiles" else 0
     if overlap_px < 0:
         message = f"cannot overlap tiles by {overlap_px} px: expected 0 or more."
         raise DataError(
-            message, where="--overlap", hint=f"give for example --overlap {tile_px // 4}."
+            message, where="--overlap", hint=f"use for example --overlap {tile_px // 4}."
         )
     if layout == "tiles" and overlap_px >= tile_px:
         message = f"cannot overlap tiles of {tile_px} px by {overlap_px} px: expected less."

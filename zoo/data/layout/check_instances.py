@@ -176,5 +176,5 @@ def count_split_objects(root: Path) -> list[ObjectCount]:
 
 def _kind(annotation: CocoAnnotation) -> str:
     if not annotation.segmentation:
-        return "boxes alone"
+        return "boxes only"
     return "run lengths" if isinstance(annotation.segmentation, dict) else "polygons"

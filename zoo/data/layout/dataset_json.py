@@ -91,7 +91,7 @@ def _read_content(root: Path) -> dict[str, Any]:
     try:
         content = read_json(path, LIMITS)
     except (FileNotFoundError, NotADirectoryError) as error:
-        what = "it holds no dataset.json" if os.path.isdir(root) else "there is no such folder"
+        what = "it holds no dataset.json" if os.path.isdir(root) else "it does not exist"
         message = f"cannot use {str(root)!r} as a prepared data set: {what}."
         raise DataError(message, path=root, hint=hint) from error
     except (OSError, DocumentError) as error:

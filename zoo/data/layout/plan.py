@@ -89,7 +89,7 @@ def make_plan(
             f"cannot prepare {len(classes)} classes with {len(palette)} colours: expected "
             f"1..{most_classes} classes and a colour for each."
         )
-        raise DataError(message, hint="mend the list of classes.")
+        raise DataError(message, hint="fix the list of classes.")
     by_stem: dict[str, AnyItem] = {}
     for item in items:
         _check_stem(item)
@@ -98,7 +98,7 @@ def make_plan(
         by_stem[item.stem] = item
     if not by_stem:
         message = "cannot prepare an empty data set: found no image with a mask."
-        raise DataError(message, hint="give a source that holds images and their masks.")
+        raise DataError(message, hint="give a source with images and their masks.")
     groups = assign_splits((item.group for item in by_stem.values()), shares, salt=salt)
     ordered = tuple(by_stem[stem] for stem in sorted(by_stem))
     return Plan(
@@ -133,15 +133,15 @@ def _find_fault(stem: str) -> str | None:
         return "no letter"
     barred = next((letter for letter in stem if letter in _BARRED), None)
     if barred is not None:
-        return f"{barred!r} in it, which not every system allows"
+        return f"{barred!r} in it, which some systems do not allow"
     strange = next((letter for letter in stem if not letter.isprintable()), None)
     if strange is not None:
         return f"{strange!r} in it, which cannot be printed"
     # Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
     if stem != stem.strip():
-        return f"a space at its {'beginning' if stem[0].isspace() else 'end'}"
+        return f"a space at its {'start' if stem[0].isspace() else 'end'}"
     if stem.startswith("."):
-        return "a '.' at its beginning, which hides it"
+        return "a leading '.', which hides it"
     size_bytes = len(stem.encode("utf-8", "surrogateescape"))
     if size_bytes > _MOST_STEM_BYTES:
         return f"{size_bytes} bytes, expected at most {_MOST_STEM_BYTES}"

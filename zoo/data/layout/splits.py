@@ -65,7 +65,7 @@ def parse_shares(text: str) -> Shares:
 
 def _not_shares(text: str) -> DataError:
     message = f"cannot split by {text!r}: expected three numbers in 0..1 that sum to 1."
-    return DataError(message, where="--shares", hint="write for example --shares 0.8,0.1,0.1.")
+    return DataError(message, where="--shares", hint="use for example --shares 0.8,0.1,0.1.")
 
 
 def _position(group: str, salt: str) -> float:
@@ -128,8 +128,8 @@ def _advise(places: dict[str, float]) -> str:
     for text in _OTHER_SHARES:
         shares = parse_shares(text)
         if not _empty_splits([_split_at(place, shares) for place in places.values()], shares):
-            return f"--shares {text} leaves no split empty; more data does as well."
-    return "add data, or give a split that you do not need the share 0 (--shares 1,0,0)."
+            return f"--shares {text} leaves no split empty; so does more data."
+    return "add data, or set the share of an unneeded split to 0 (--shares 1,0,0)."
 
 
 def digest_of(stems: Iterable[str]) -> str:

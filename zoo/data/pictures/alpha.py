@@ -40,8 +40,8 @@ def read_alpha(data: bytes, where: str) -> Alpha | None:
     """
     header = read_header(data, where)
     if header.channels > max(_WITH_ALPHA):
-        fault = f"found {header.channels} bands, expected one value or one colour a pixel"
-        raise undecodable(where, fault, "export it as grey or RGB, of one band or three.")
+        fault = f"found {header.channels} bands, expected one value or one colour per pixel"
+        raise undecodable(where, fault, "export it as grey or RGB, with one band or three.")
     if header.kind == "PNG":
         found = _read_png(data, header)
     elif header.channels not in _WITH_ALPHA:
@@ -95,6 +95,6 @@ def _read_by_pillow(data: bytes, where: str, header: Header) -> Alpha | None:
     except (ImportError, OSError, ValueError, SyntaxError):
         alpha = None
     if alpha is None:
-        fault = "found a band of transparency, which rasterio reads, and it is not installed"
+        fault = "found a band of transparency, which needs rasterio, which is not installed"
         raise undecodable(where, fault, INSTALL_RASTERIO)
     return alpha

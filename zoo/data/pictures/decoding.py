@@ -128,7 +128,7 @@ def _decode_tiff(
     if page.is_plain and (bands is None or header.channels == 1):
         return _decode_plain(page, by_index=by_index)
     if not has_rasterio():
-        fault = f"found {page.describe()}, which rasterio reads, and it is not installed"
+        fault = f"found {page.describe()}, which needs rasterio, which is not installed"
         raise undecodable(where, fault, INSTALL_RASTERIO)
     with open_raster(data, where, driver="GTiff", bands=bands) as raster:
         return _read_whole(raster, "TIFF", by_index=by_index)

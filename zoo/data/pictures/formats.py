@@ -18,7 +18,7 @@ __all__ = ["JP2_DRIVER", "check_whole", "kind_of", "read_header"]
 JP2_DRIVER = "JP2OpenJPEG"
 _JP2_STARTS = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 _KNOWN = "expected PNG, JPEG, TIFF or BMP"
-_EXPORT = "export it as one of them."
+_EXPORT = "export it as one of these."
 
 
 def kind_of(start: bytes) -> str | None:

@@ -77,7 +77,7 @@ def _is_flat(colors: NDArray[Any]) -> bool:
 
 def _hides(where: str) -> DataError:
     name = where.replace("!", "/").rsplit("/", 1)[-1]
-    message = f"cannot read the mask {name!r}: found several values under what is transparent, "
+    message = f"cannot read the mask {name!r}: found several values under transparent pixels, "
     message += "expected one."
-    hint = "export it without transparency, so that what is seen is what is stored."
+    hint = "export it without transparency, so that the visible values are the stored ones."
     return DataError(message, path=where, hint=hint)

@@ -74,7 +74,7 @@ def encode_png(image: Image) -> bytes:
     options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     done, data = cv2.imencode(".png", pixels, options)
     if not done:
-        message = f"cannot encode a picture of shape {image.shape} as PNG."
+        message = f"cannot encode an image of shape {image.shape} as PNG."
         raise DataError(message)
     return bytes(data)
 
@@ -107,7 +107,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     sides = [int(part) for part in parts if part.isascii() and part.isdigit()]
     if len(sides) != len(parts) or len(sides) > 2 or not all(0 < side < 2**16 for side in sides):
         message = f"cannot resize to {text!r}: expected WIDTHxHEIGHT or one number, in pixels."
-        raise DataError(message, where="--size", hint="write for example --size 512x512.")
+        raise DataError(message, where="--size", hint="use for example --size 512x512.")
     return sides[0], sides[-1]
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["TURNED", "turn_upright"]
 
 # A note where the size of labels does not tell whether they were made of what is seen.
-TURNED = "stored turned or mirrored (EXIF): see that its labels fit, with zoo data show"
+TURNED = "stored rotated or mirrored (EXIF): check with zoo data show that its labels fit"
 
 
 def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

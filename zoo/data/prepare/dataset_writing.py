@@ -32,9 +32,7 @@ def note_twins(report: Report, pictures: Iterable[Twin]) -> None:
     for picture in pictures:
         twin = first.setdefault(picture.sha256, picture)
         if twin.split != picture.split:
-            text = (
-                f"same pixels as {twin.stem!r} in {twin.split}, though it lies in {picture.split}"
-            )
+            text = f"same pixels as {twin.stem!r} in {twin.split}, but it is in {picture.split}"
             report.note(picture.source_image, text)
 
 

@@ -13,11 +13,11 @@ from zoo.data.geometry.windows import Window
 
 __all__ = ["Instance", "Scene", "keep_inside"]
 
-OUTSIDE = "box lies outside the image"
+OUTSIDE = "box is outside the image"
 TOO_SMALL = "box covers less than a pixel of the image"
 EMPTY = "mask covers no pixel"
 NO_AREA = "box has no area"
-CLIPPED = "reached beyond the image: cut at its edge"
+CLIPPED = "reached beyond the image: clipped at its edge"
 
 
 @dataclass(frozen=True, slots=True)

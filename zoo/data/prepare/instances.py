@@ -139,9 +139,11 @@ def _check_some_kept(surveyed: Sequence[SurveyedScene]) -> None:
     """Raise where a source lists objects, and not one of them can be used."""
     dropped = [line for scene in surveyed for line in scene.dropped]
     if dropped and not any(scene.scene.instances for scene in surveyed):
-        message = f"cannot use any of {len(dropped)} objects: the first is left out, as its "
+        message = f"cannot use any of {len(dropped)} objects: the first is left out because its "
         message += f"{dropped[0].text}."
-        hint = "check that boxes and outlines are in px of their images, from the upper left."
+        hint = (
+            "check that boxes and outlines are in px of their images, counted from the upper left."
+        )
         raise DataError(message, where=dropped[0].file, hint=hint)
 
 
@@ -162,7 +164,7 @@ def _complete(
 ) -> None:
     for scene, record in zip(plan.items, records, strict=True):
         if all(instance.is_crowd for instance in scene.scene.instances):
-            crowds = ", crowds alone" if scene.scene.instances else ""
+            crowds = ", only crowds" if scene.scene.instances else ""
             report.note(scene.image, f"no instance in the scene{crowds}")
         for text in record.notes:
             report.note(scene.image, text)
@@ -181,7 +183,7 @@ def _complete(
         shown = [rows for record in records for rows in record.annotations]
         empty = sum(all(row["iscrowd"] for row in rows) for rows in shown)
         report.count("tiles without an instance", empty)
-        report.count("remains of cut instances left out", sum(r.remains for r in records))
+        report.count("remainders of cut instances left out", sum(r.remains for r in records))
 
 
 def _count_instances(report: Report, plan: Plan[SurveyedScene]) -> None:
@@ -192,7 +194,7 @@ def _count_instances(report: Report, plan: Plan[SurveyedScene]) -> None:
     report.instances = {name: counts[index, False] for index, name in enumerate(plan.classes)}
     for index, (name, number) in enumerate(report.instances.items()):
         if not number:
-            place = "as crowds alone" if counts[index, True] else "in no scene"
+            place = "only as crowds" if counts[index, True] else "in no scene"
             report.note("", f"class {name!r} occurs {place}")
     report.count("instances", sum(report.instances.values()))
     crowds = counts.total() - sum(report.instances.values())

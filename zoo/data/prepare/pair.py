@@ -38,10 +38,10 @@ __all__ = [
 
 
 _EXPORT_OPAQUE = (
-    "these are the values of its transparency, as the rest is one colour: list them, or export the "
-    "mask as grey."
+    "these are the values of its transparency, because the rest is one colour: list them, or "
+    "export the mask as grey."
 )
-_TELL_AUTHOR = "tell the plugin's author: its prepare makes labels that its classes do not have."
+_TELL_AUTHOR = "tell the plugin's author: its prepare writes labels that are not in its classes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +221,9 @@ def _sizes_differ(
         f"cannot pair {pair.image!r} with {path!r}: the mask has {found[1]}x{found[0]} px, "
         f"expected the image's {shape[1]}x{shape[0]}."
     )
-    hint = "export the mask at the image's size, or take both out of the source."
+    hint = "export the mask at the image's size, or remove both from the source."
     if turned:
-        hint = "the image is stored turned (EXIF) or the mask is: export both as they are seen."
+        hint = "the image or the mask is stored rotated (EXIF): export both as displayed."
     return DataError(message, path=source.where(path), hint=hint)
 
 
@@ -246,6 +246,6 @@ def _notes(
     pair: Pair, class_px: tuple[int, ...], classes: tuple[str, ...]
 ) -> tuple[ReportLine, ...]:
     if len(classes) > 1 and not any(class_px[1:-1]):
-        text = f"empty mask: nothing but {classes[0]!r}"
+        text = f"empty mask: only {classes[0]!r}"
         return (ReportLine(pair.masks[0], text),)
     return ()

@@ -34,7 +34,7 @@ def find_earlier(out: Path) -> Prepared | None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not is_prepared(out):
-        what = "a folder that is no prepared data set" if out.is_dir() else "a file"
+        what = "a folder that is not a prepared data set" if out.is_dir() else "a file"
         message = f"cannot prepare into {str(out)!r}: found {what}, expected nothing there."
         raise DataError(message, path=out, hint="give another --out, or remove it first.")
     earlier = read_prepared(out)
@@ -42,8 +42,8 @@ def find_earlier(out: Path) -> Prepared | None:
         missing = sorted(names - {path.name for path in (out / folder).glob("*")})
         if missing:
             message = (
-                f"cannot go on with {str(out)!r}: {len(missing)} of its {len(names)} "
-                f"{folder} are missing, as {Path(missing[0]).stem!r}."
+                f"cannot continue with {str(out)!r}: {len(missing)} of its {len(names)} "
+                f"{folder} are missing, such as {Path(missing[0]).stem!r}."
             )
             raise DataError(message, path=out / folder, hint="remove the folder and run again.")
     return earlier
@@ -93,7 +93,7 @@ def check_same(
         )
         hint = (
             "give another --out, or remove the folder and run again: "
-            "a file keeps its split as long as --shares stay."
+            "a file keeps its split if --shares stays the same."
         )
         raise DataError(message, path=earlier.root, hint=hint)
     told.unchanged = True

@@ -122,7 +122,7 @@ def survey_scene(source: Source, scene: Scene) -> SurveyedScene:
             f"cannot use the annotations of {scene.image!r}: the image has {width_px}x{height_px} "
             f"px, expected {scene.size[0]}x{scene.size[1]}."
         )
-        hint = "give the images that were annotated, neither resized nor turned."
+        hint = "give the images that were annotated, neither resized nor rotated."
         raise DataError(message, path=where, hint=hint)
     kept: list[Instance] = []
     dropped: list[ReportLine] = []

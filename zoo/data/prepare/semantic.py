@@ -136,8 +136,8 @@ def _check_alpha(source: Source, records: Sequence[PairRecord]) -> None:
     taken = next((path for path, is_taken in found if is_taken), None)
     doubtful = next((path for path, is_taken in found if not is_taken), None)
     if taken is not None and doubtful is not None:
-        message = f"cannot tell what the mask {doubtful!r} means: it is one colour and opaque, and "
-        message += f"that of others, as {taken!r}, lies in their transparency."
+        message = f"cannot interpret the mask {doubtful!r}: it is one opaque colour, but "
+        message += f"other masks, such as {taken!r}, are in the transparency."
         hint = "export all masks as grey, without transparency."
         raise DataError(message, path=source.where(doubtful), hint=hint)
 

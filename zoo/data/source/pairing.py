@@ -58,7 +58,7 @@ def pair_by_stem(
         where: The source, for messages.
 
     Raises:
-        DataError: There are no images, no masks or no pairs; a stem is there twice.
+        DataError: There are no images, no masks or no pairs; a stem appears twice.
     """
     named_images = _by_stem(_pictures(images, report), "image", where)
     named_masks = _by_stem(_pictures(masks, report), "mask", where)
@@ -118,8 +118,8 @@ def _note_alike(images: Sequence[str], masks: Sequence[str], report: Report) -> 
     alike = [(stem, by_letters[key]) for stem in images if (key := stem.casefold()) in by_letters]
     if alike:
         image, mask = alike[0]
-        text = f"{len(alike)} images and masks are left out whose names differ in upper and lower "
-        report.note("", f"{text}case alone, as {image!r} and {mask!r}")
+        text = f"{len(alike)} images and masks are left out because their names differ "
+        report.note("", f"{text}only in upper and lower case, such as {image!r} and {mask!r}")
 
 
 def _note_endings(images: Sequence[str], masks: Sequence[str], report: Report) -> None:
@@ -137,7 +137,7 @@ def _pictures(files: Files, report: Report) -> list[tuple[str, SourceFile]]:
         if file.suffix in IMAGE_SUFFIXES:
             pictures.append((stem, file))
         else:
-            report.drop(file.path, f"no picture by its suffix {file.suffix!r}")
+            report.drop(file.path, f"not an image, by its suffix {file.suffix!r}")
     return pictures
 
 
@@ -157,7 +157,7 @@ def _twice(first: SourceFile, second: SourceFile, what: str, where: str) -> Data
         f"cannot tell which file is the {what}: found {first.path!r} and {second.path!r}, "
         "expected one."
     )
-    hint = "rename one of the two, or take it out of the source."
+    hint = "rename or remove one of the two."
     return DataError(message, path=second.path, where=where or second.path, hint=hint)
 
 
@@ -165,7 +165,7 @@ def _no_pairs(
     images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], where: str
 ) -> DataError:
     found = f"found {len(images)} images and {len(masks)} masks"
-    hint = "give masks the stems of their images, or say what they end with by --mask-suffix."
+    hint = "give masks the stems of their images, or state their suffix with --mask-suffix."
     if not images or not masks:
         message = (
             f"cannot pair images with masks: {found}, no {'masks' if images else 'images'} at all."
@@ -174,10 +174,10 @@ def _no_pairs(
         image = min(images)
         mask = find_near(image, sorted(masks)) or min(masks)
         first = f"{image!r} and {mask!r}"
-        message = f"cannot pair images with masks: {found}, but none of equal stem, as {first}."
+        message = f"cannot pair images with masks: {found}, but no equal stems, such as {first}."
         endings = find_endings(*(sorted(map(compose, stems)) for stems in (images, masks)))
         if image.casefold() == mask.casefold():
-            hint = "give masks the stems of their images, in upper and lower case too."
+            hint = "give masks the exact stems of their images, also in upper and lower case."
         elif endings and endings[0].count:
             hint = f"{_seem_to_end(endings[0])}; say so by {spell_endings(endings[0])}."
     return DataError(message, path=where or None, hint=hint)

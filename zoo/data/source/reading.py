@@ -53,10 +53,10 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> DataError:
-    hint = "check the path and its rights."
+    hint = "check the path and its permissions."
     if isinstance(error, PermissionError):
-        hint = "give yourself permission to read it, or take it out of the source."
+        hint = "give yourself permission to read it, or remove it from the source."
     elif isinstance(error, documents.DocumentError):
-        hint = "take it out of the source."
+        hint = "remove it from the source."
     reason = documents.reason_of(error)
     return DataError(f"cannot read {path.name!r}: {reason}.", path=path, hint=hint)

@@ -189,7 +189,7 @@ class ZipSource(Source):
         if entry.file_size > MOST_BYTES:
             message = f"cannot read {path!r}: it has {entry.file_size} bytes, "
             message += f"expected at most {MOST_BYTES}."
-            raise DataError(message, path=self.where(path), hint="take it out of the source.")
+            raise DataError(message, path=self.where(path), hint="remove it from the source.")
         try:
             return self._archive.read(entry)
         except DAMAGE as error:
@@ -220,9 +220,9 @@ def _unreadable(where: str, error: Exception) -> DataError:
         reason = "the archive's entry is damaged"
     name = PurePosixPath(where.replace("!", "/")).name
     message = f"cannot read {name!r}: {reason or type(error).__name__}."
-    hint = "replace the file with an intact copy, or take it out of the source."
+    hint = "replace the file with an intact copy, or remove it from the source."
     if isinstance(error, PermissionError):
-        hint = "give yourself permission to read it, or take it out of the source."
+        hint = "give yourself permission to read it, or remove it from the source."
     return DataError(message, path=where, hint=hint)
 
 
@@ -231,7 +231,7 @@ def open_source(path: Path) -> Iterator[Source]:
     """Yield the source at ``path``, a folder or a zip, to be read in place.
 
     An archive is refused as a whole if any entry is absolute, climbs out with ``..``, is a link
-    or a device, is encrypted, is there twice, shares bytes with another, or unpacks to far more
+    or a device, is encrypted, appears twice, shares bytes with another, or unpacks to far more
     than it holds.
 
     Args:

@@ -51,7 +51,7 @@ _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _METHODS |= {getattr(zipfile, name) for name in ("ZIP_ZSTANDARD",) if hasattr(zipfile, name)}
 _NAMES = {1: "shrink", 6: "implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
-_UNPACK = "unpack it yourself, look at what it holds, and give the folder."
+_UNPACK = "unpack it yourself, check its content, and give the folder."
 
 
 def entry_path(name: str) -> str:
@@ -74,10 +74,10 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except UnicodeDecodeError as error:
-        raise _refusal(path, "the name of an entry is marked as UTF-8 and is none") from error
+        raise _refusal(path, "the name of an entry is marked as UTF-8 but is not") from error
     except DAMAGE as error:
         message = f"cannot read the source {path.name!r}: not a folder, and not an intact zip."
-        hint = "unpack it and give the folder, or fetch the archive again."
+        hint = "unpack it and give the folder, or download the archive again."
         raise DataError(message, path=path, hint=hint) from error
 
 
@@ -116,7 +116,7 @@ def check_archive(
 
     Raises:
         DataError: An entry is absolute, has a ``..`` part, is a link or a device, is encrypted,
-            is compressed as Python cannot, is there twice, shares bytes with another, or unpacks
+            is compressed as Python cannot, appears twice, shares bytes with another, or unpacks
             to more than 200 times its size and 64 MiB; or the whole does so beyond 1 GiB, or
             holds more than a million.
     """
@@ -125,7 +125,7 @@ def check_archive(
     listed = list(entries)
     if len(listed) > _MOST_ENTRIES:
         raise _refusal(
-            path, f"it holds {len(listed):,} entries, expected {_MOST_ENTRIES:,} at most"
+            path, f"it holds {len(listed):,} entries, expected at most {_MOST_ENTRIES:,}"
         )
     _check_apart(path, listed)
     for entry in listed:
@@ -134,7 +134,7 @@ def check_archive(
             continue
         name = entry_path(entry.filename)
         if reason is None and name in files:
-            reason = "is there twice"
+            reason = "appears twice"
         if reason is not None:
             raise _refusal(path, f"entry {entry.filename!r} {reason}")
         files[name] = entry
@@ -168,7 +168,7 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
     mode = stat.S_IFMT(entry.external_attr >> 16)
     faults = {
         "has an absolute name": name.startswith("/") or bool(PureWindowsPath(name).drive),
-        "climbs out of the archive with '..'": ".." in name.split("/"),
+        "escapes from the archive with '..'": ".." in name.split("/"),
         "has a name with a NUL": "\0" in name,
         "is a link": mode == stat.S_IFLNK,
         "is neither a file nor a folder": mode not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK),

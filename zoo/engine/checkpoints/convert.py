@@ -116,7 +116,7 @@ def is_parameter(name: str, value: Tensor) -> bool:
 
 
 def _no_place(source: Path, what: str) -> CheckpointError:
-    msg = f"cannot convert {source.name!r}: .safetensors has no place for {what}."
+    msg = f"cannot convert {source.name!r}: .safetensors cannot store {what}."
     return CheckpointError(msg, path=source, hint="convert it with the code that wrote it.")
 
 
@@ -137,8 +137,8 @@ def _check_equal(path: Path, tensors: Mapping[str, Tensor]) -> None:
     ):
         return
     path.unlink()
-    msg = f"cannot convert to {path.name!r}: what was written does not equal what was read."
-    raise CheckpointError(msg, path=path, hint="check the disk, and try again.")
+    msg = f"cannot convert to {path.name!r}: the written file differs from the source."
+    raise CheckpointError(msg, path=path, hint="check the disk and try again.")
 
 
 def _is_equal(left: Tensor, right: Tensor) -> bool:

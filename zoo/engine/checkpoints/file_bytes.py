@@ -42,11 +42,11 @@ def check_bytes(path: Path, data: bytes | None = None) -> None:
         data: Its bytes, where they were read already; the file is not opened then.
 
     Raises:
-        CheckpointError: It is missing, no regular file, empty, a web page, or a zip that is
+        CheckpointError: It is missing, not a regular file, empty, a web page, or a zip that is
             truncated, damaged, or unpacks to more than it is.
     """
     if data is None and not os.path.isfile(path):
-        kind = "no regular file" if os.path.exists(path) else None
+        kind = "not a regular file" if os.path.exists(path) else None
         kind = "a folder" if os.path.isdir(path) else kind
         msg = f"cannot read the checkpoint {path.name!r}: "
         msg += f"found {kind or 'no such file'}, expected a file."
@@ -124,7 +124,7 @@ def _check_names(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         # zipfile cuts a name at a NUL, torch's reader does not.
         if entry.filename in names or "\0" in entry.orig_filename:
-            reason = f"its archive holds two records of the name {entry.filename!r}"
+            reason = f"its archive has two records with the name {entry.filename!r}"
             raise broken_checkpoint(path, reason)
         names.add(entry.filename)
 

@@ -66,14 +66,14 @@ def _first_whole(folder: Path, found: list[Path]) -> Path | None:
     for path in found:
         if is_whole(path):
             for other in damaged:
-                _LOG.warning("%s is damaged; taking %s instead", other, path.name)
+                _LOG.warning("%s is damaged; using %s instead", other, path.name)
             return path
         damaged.append(path)
     if not damaged:
         return None
     names = ", ".join(path.name for path in damaged)
-    message = f"cannot take a checkpoint of {str(folder)!r}: each one is damaged ({names})."
-    hint = "copy one there from a backup; or remove them, and train anew."
+    message = f"cannot use a checkpoint of {str(folder)!r}: each one is damaged ({names})."
+    hint = "copy one there from a backup; or remove them and train from scratch."
     raise CheckpointError(message, path=folder, hint=hint)
 
 

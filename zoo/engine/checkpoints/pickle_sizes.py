@@ -92,12 +92,12 @@ def _check_graph(nodes: list[list[Any]]) -> None:
                 continue
             uncounted = [one for one in node if id(one) not in sizes]
             if uncounted and id(node) in begun:
-                message = "one of its values holds itself"
+                message = "one of its values contains itself"
                 raise ValueError(message)
             begun.add(id(node))
             todo += uncounted
             if not uncounted:
                 sizes[id(node)] = 1 + sum(sizes[id(one)] for one in node)
                 if sizes[id(node)] > most:
-                    message = f"its values are more than {most:,} once they are written out"
+                    message = f"its values are more than {most:,} when written out"
                     raise ValueError(message)

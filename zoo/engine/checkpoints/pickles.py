@@ -112,7 +112,9 @@ def read_pickled(path: Path, *, map_location: Any = "cpu", data: bytes | None = 
         if digest not in _TRUSTED.get():
             error.hint = f"--trust names another file: the sha256 of this one is {digest}."
             raise
-        _LOG.warning("running what %s asks for, as --trust says: %s", path, error.global_name)
+        _LOG.warning(
+            "running the code that %s asks for, allowed by --trust: %s", path, error.global_name
+        )
     return _read_trusted(path, map_location, data)
 
 
@@ -131,7 +133,7 @@ def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
     except RefusedGlobal as error:
         raise _unsafe(path, error.name) from None
     except RecursionError as error:
-        raise broken_checkpoint(path, "its values are nested too deep") from error
+        raise broken_checkpoint(path, "its values are nested too deeply") from error
     except _BROKEN as error:
         name = _foreign_global(path, data, error)
         if name is not None:
@@ -187,15 +189,15 @@ def _allowed() -> dict[str, Any]:
 
 def _reason(error: BaseException) -> str:
     """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
-    foreign = "it is no file that torch wrote, or damaged"
+    foreign = "it is not a file written by torch, or damaged"
     if isinstance(error, (AttributeError, LookupError, TypeError)):  # of Python's, not the file's
         return foreign
     _, _, cause = str(error).rpartition("WeightsUnpickler error: ")
     cause = cause.strip().removeprefix("Weights only load failed. ")
     first = cause.split("\n")[0].split(". ")[0].rstrip(".")
     if "weights_only" in first:
-        form = "TorchScript" if "TorchScript" in first else "the tar of torch's beginnings"
-        return f"it is {form}, which can be read only by running it"
+        form = "TorchScript" if "TorchScript" in first else "torch's first tar format"
+        return f"it is {form}, which can only be read by running it"
     if _INTERNAL.search(first):
         return foreign
     return first[:200] or type(error).__name__
@@ -204,9 +206,9 @@ def _reason(error: BaseException) -> str:
 def _unsafe(path: Path, name: str) -> UnsafeCheckpointError:
     msg = (
         f"cannot load the checkpoint {path.name!r}: it asks for {name!r}, expected tensors, "
-        "plain values and mmengine's own records only. Nothing of it was run."
+        "plain values and mmengine's own records only. Nothing in it was run."
     )
-    hint = "do not load it otherwise; ask its author for the weights alone (.safetensors)."
+    hint = "do not load it; ask its author for only the weights (.safetensors)."
     return UnsafeCheckpointError(msg, global_name=name, path=path, hint=hint)
 
 

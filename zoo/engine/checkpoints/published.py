@@ -64,7 +64,7 @@ def read_record(path: str | Path) -> ModelRecord:
     """
     record = find_record(path)
     if record is None:
-        msg = f"cannot use {Path(path).name!r} as a model: it holds weights and no record."
+        msg = f"cannot use {Path(path).name!r} as a model: it has weights but no record."
         hint = "publish it with `zoo publish`, or give CONFIG,CHECKPOINT."
         raise CheckpointError(msg, path=path, hint=hint)
     return record
@@ -167,7 +167,7 @@ def _check_header(file: Path) -> dict[str, Any]:
         start = stream.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > size_bytes - 8:
-            raise _broken(file, f"it is truncated, or no .safetensors file ({size_bytes} bytes)")
+            raise _broken(file, f"it is truncated, or not a .safetensors file ({size_bytes} bytes)")
         if length > HEADER_LIMITS.size_bytes:
             most_bytes = HEADER_LIMITS.size_bytes
             reason = f"its header declares {length} bytes, at most {most_bytes} are read"
@@ -178,7 +178,7 @@ def _check_header(file: Path) -> dict[str, Any]:
     except DocumentError as error:
         raise _broken(file, f"its header cannot be read: {error}") from error
     if not isinstance(header, dict):
-        raise _broken(file, "its header is no table")
+        raise _broken(file, "its header is not a table")
     return header
 
 

@@ -55,9 +55,11 @@ def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -
             return
         made, tensors = made + value.numel(), tensors + 1
         if made > limit or tensors > limit_tensors:
-            msg = f"cannot build the model: it asks for {made:,} values in {tensors:,} tensors "
-            msg += f"and more, its file holds {held:,} values in {len(state_dict):,}."
-            raise CheckpointError(msg, path=where, hint="do not use this file, or get it anew.")
+            msg = f"cannot build the model: it asks for more than {made:,} values in "
+            msg += f"{tensors:,} tensors, its file has {held:,} values in {len(state_dict):,}."
+            raise CheckpointError(
+                msg, path=where, hint="do not use this file, or download it again."
+            )
 
     handles = (
         register_module_parameter_registration_hook(count),

@@ -118,7 +118,7 @@ def parse_postprocess(
     """
     if not stated:
         return Postprocess()
-    reason, hint = _fault(stated, classes, task), "leave it out."
+    reason, hint = _fault(stated, classes, task), "drop it."
     if reason is None:
         objects = tuple(name for name in classes if not is_background(name))
         kept, filled = stated.get("keep_largest"), stated.get("fill_holes")
@@ -142,7 +142,7 @@ def parse_postprocess(
 def _fault(stated: Any, classes: Sequence[str], task: str) -> str | None:
     """Return why nothing can be stated for a model, or so, or None."""
     if task != "semantic":
-        return "the model finds instances and gives no label map"
+        return "the model finds instances and has no label map"
     if not any(map(is_background, classes)):
         names = ", ".join(classes[:5])
         return f"of the classes {names} none is called background, which removed pixels become"

@@ -60,7 +60,7 @@ class Blame:
         if near:
             return f"did you mean {' or '.join(near)}?"
         taken = f"; it takes {', '.join(self.known[:12])}" if self.known else ""
-        return f"leave {self.argument} out{taken}."
+        return f"remove {self.argument}{taken}."
 
 
 def find_blame(error: BaseException, tree: Mapping[str, Any]) -> Blame | None:
@@ -96,7 +96,7 @@ def package_hint(error: BaseException) -> str | None:
             for pattern in _PACKAGES:
                 found = re.search(pattern, str(seen))
                 if found:
-                    return f"pip install {found[1]}, or take what needs it out of the config."
+                    return f"pip install {found[1]}, or remove what needs it from the config."
         seen = seen.__cause__
     return None
 

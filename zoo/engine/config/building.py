@@ -96,8 +96,8 @@ def _hint_of(error: Exception) -> str:
     if isinstance(error, MemoryError) or "memory" in str(error).lower():
         return "make the batch (train_dataloader.batch_size), the images or the model smaller."
     if "process group" in str(error):
-        return "SyncBN wants several processes: set the type of norm_cfg to BN, or use a launcher."
-    return "correct that part of the config; --debug shows where it was refused."
+        return "SyncBN needs several processes: set the type of norm_cfg to BN, or use a launcher."
+    return "correct that part of the config; --debug shows where it fails."
 
 
 def _name_of(error: Exception) -> str:
@@ -127,10 +127,10 @@ def _small_batch(error: Exception, config: Config, tree: dict[str, Any]) -> Conf
     """Return the error for a batch norm that is given one value of each channel."""
     blame = find_blame(error, tree)
     key = blame.key if blame is not None else "model"
-    message = f"cannot train with one image in a batch: the batch norm of {key} is given one value "
-    message += "of each channel, whose spread is not known."
-    hint = "train_dataloader.batch_size=2 or more, and train_dataloader.drop_last=True where the "
-    hint += "last batch is smaller."
+    message = f"cannot train with one image in a batch: the batch norm of {key} gets one value "
+    message += "per channel, which has no variance."
+    hint = "set train_dataloader.batch_size=2 or more, and train_dataloader.drop_last=True if "
+    hint += "the last batch is smaller."
     return ConfigError(message, where=f"{key} and train_dataloader.batch_size", hint=hint)
 
 
@@ -143,14 +143,14 @@ def _missing_file(error: Exception, config: Config, tree: dict[str, Any]) -> Zoo
         if isinstance(value, str) and value and (value == name or f"{value!r}" in name)
     ]
     if keys and not any("_dataloader" in key or "_evaluator" in key for key in keys):
-        message = f"cannot build from the config: the file {name!r} that it names is not there."
+        message = f"cannot build from the config: the file {name!r} that it names does not exist."
         return ConfigError(message, where=keys[0], hint=f"correct {keys[0]}.")
-    message = f"cannot open the data: {name!r} is not there."
+    message = f"cannot open the data: {name!r} does not exist."
     dataset = (tree.get("train_dataloader") or {}).get("dataset")
     place = "train_dataloader.dataset"
     if isinstance(dataset, dict):
         place, _ = next(iterate_leaves(dataset, place), (place, dataset))
-    hint = "give a prepared folder with --data DIR, or the place of the data with "
+    hint = "give a prepared folder with --data DIR, or the path of the data with "
     hint += f"--cfg-options {place}.data_root=DIR (and val_, test_)."
     return DataError(message, path=config.filename, hint=hint)
 

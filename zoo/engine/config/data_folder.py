@@ -62,7 +62,7 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
     if not bound:
         message = f"cannot use --data {str(data)!r}: the config has no train_dataloader, "
         message += "val_dataloader or test_dataloader."
-        raise ConfigError(message, hint="give a config that trains; `zoo config list` names some.")
+        raise ConfigError(message, hint="give a trainable config; see `zoo config list`.")
     for key, split in bound:
         # One dict often stands under two keys (test_dataloader = val_dataloader).
         config[key] = copy.deepcopy(config[key])
@@ -88,7 +88,7 @@ def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
     family = family_of(config)
     if family is not None and family != prepared.task:
         message = f"cannot use {prepared.task} data with a model for {family} segmentation."
-        hint = f"give data of its task, or a config for {prepared.task} data (`zoo config list`)."
+        hint = f"give data for its task, or a config for {prepared.task} data (`zoo config list`)."
         raise ConfigError(message, where=prepared.root, hint=hint)
 
 
@@ -145,9 +145,9 @@ def _check_no_maps(loader: dict[str, Any], key: str) -> None:
     for place, node in iterate_dicts(loader, key):
         kind = str(node.get("type", "")).rpartition(".")[2]
         if node.get("with_seg", kind == "LoadPanopticAnnotations"):
-            message = "cannot use data of instances: the config wants a semantic map of each image "
-            message += f"too ({kind})."
-            hint = "take that model's config for instances, without 'panoptic' in its name."
+            message = "cannot use instance data: the config also needs a semantic map of each "
+            message += f"image ({kind})."
+            hint = "use that model's instance config, without 'panoptic' in its name."
             raise ConfigError(message, where=place, hint=hint)
 
 

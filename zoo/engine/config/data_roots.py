@@ -50,7 +50,7 @@ def _check_root(leaf: dict[str, Any], key: str) -> None:
     if found is None:
         return
     plugin, row = found
-    message = f"cannot read the data: the config names the folder {root!r}, which is not there."
+    message = f"cannot read the data: the config names the folder {root!r}, which does not exist."
     hint = "give your prepared folder: --data DIR"
     if row.prepare:
         hint += f" (zoo data prepare {plugin} writes one)"

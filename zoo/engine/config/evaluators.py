@@ -52,7 +52,7 @@ def _exchange(metric: dict[str, Any], key: str) -> None:
     kept = [name for name in asked if name in ("bbox", "segm")] or ["bbox"]
     metric.clear()
     metric.update(type="mmdet.CocoMetric", metric=kept)
-    _LOG.warning("%s: %s reads files of another data set; CocoMetric takes its place", key, kind)
+    _LOG.warning("%s: %s reads files of another data set; using CocoMetric instead", key, kind)
 
 
 def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -63,7 +63,7 @@ def check_generation(config: Mapping[str, Any], where: str | Path) -> None:
         f"{', '.join(map(repr, found))}, expected mmengine's."
     )
     moves = "; ".join(f"{key} -> {_MOVED.get(key, 'model.data_preprocessor')}" for key in found)
-    hint = f"take the config of that name from mmseg 1.x or mmdet 3.x, or move {moves}."
+    hint = f"use the config of that name from mmseg 1.x or mmdet 3.x, or move {moves}."
     raise ConfigError(message, where=where, hint=hint)
 
 

@@ -37,17 +37,17 @@ def parse_cfg_options(pairs: Sequence[str]) -> dict[str, Any]:
         key, sign, _ = pair.partition("=")
         if not sign or not key.strip():
             message = f"cannot read --cfg-options {pair!r}: expected key=value."
-            raise ConfigError(message, hint="write e.g. train_cfg.max_iters=100, without spaces.")
+            raise ConfigError(message, hint="use e.g. train_cfg.max_iters=100, without spaces.")
         try:
             # The separator keeps a key that begins with a dash from being read as an option.
             options |= parser.parse_args(["--", pair]).options
         except AssertionError as error:
-            message = f"cannot read --cfg-options {pair!r}: brackets that do not close."
+            message = f"cannot read --cfg-options {pair!r}: unbalanced brackets."
             raise ConfigError(message, hint="quote the whole pair for the shell.") from error
         except RecursionError as error:  # mmengine's, on commas within a call
             message = f"cannot read --cfg-options {pair!r}: expected numbers, words, and lists or "
             message += "tuples of them."
-            hint = "set each key by itself (a.0.type=X), or write a config with _base_."
+            hint = "set each key separately (a.0.type=X), or write a config with _base_."
             raise ConfigError(message, hint=hint) from error
     return options
 

@@ -104,9 +104,9 @@ def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:
     url = read_url(choice)
     _check_same(wanted)
     if fetch is None:
-        message = f"cannot take pretrained weights from {url.shown!r}: reading a config fetches "
-        message += "nothing, expected a file."
-        raise ConfigError(message, where="--pretrained", hint="download it and give the file.")
+        message = f"cannot take pretrained weights from {url.shown!r}: reading a config "
+        message += "downloads nothing, expected a file."
+        raise ConfigError(message, where="--pretrained", hint="download it and pass the file.")
     return fetch(url.address, url.sha256)
 
 
@@ -171,8 +171,10 @@ def _check_same(wanted: list[Wanted]) -> None:
     addresses = sorted({item.address for item in wanted})
     if len(addresses) > 1:
         message = f"cannot use one file for {len(addresses)} sets of weights: "
-        message += f"the config wants {' and '.join(addresses)}."
-        hint = "--pretrained DIR with a folder that holds them, or --cfg-options KEY=FILE for each."
+        message += f"the config needs {' and '.join(addresses)}."
+        hint = (
+            "use --pretrained DIR with a folder of these files, or --cfg-options KEY=FILE for each."
+        )
         raise ConfigError(message, where=", ".join(item.key for item in wanted), hint=hint)
 
 
@@ -186,7 +188,7 @@ def _find_in_folder(folder: Path, item: Wanted) -> str:
             return str(file.absolute())
     message = f"no weights for {item.address!r} in {str(folder)!r}: expected {stem}.pth "
     message += f"or {stem}-<hash>.pth."
-    hint = f"put the file there, or --cfg-options {item.key}=FILE, or --pretrained none."
+    hint = f"put the file there, or use --cfg-options {item.key}=FILE, or --pretrained none."
     raise ConfigError(message, where=item.key, hint=hint)
 
 
@@ -219,6 +221,8 @@ def _at(config: dict[str, Any], key: str) -> Any:
 def _unmapped(wanted: list[Wanted]) -> ConfigError:
     addresses = sorted({item.address for item in wanted})
     message = f"cannot fetch pretrained weights {', '.join(map(repr, addresses))}: "
-    message += "zoo does not download what has no digest, expected a file."
-    hint = "--pretrained FILE (or a DIR that holds them), or --pretrained none for random weights."
+    message += "zoo does not download files without a digest, expected a file."
+    hint = (
+        "use --pretrained FILE (or a DIR with the files), or --pretrained none for random weights."
+    )
     return ConfigError(message, where=", ".join(item.key for item in wanted), hint=hint)

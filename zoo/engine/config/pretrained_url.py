@@ -18,8 +18,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:")
 _SCHEMES = ("https", "http", "file")
 _DIGEST = re.compile(r"sha256=([0-9A-Fa-f]{64})")
 _OPTION = "--pretrained"
-_HINT = "append #sha256=... (`sha256sum FILE` of a copy that you trust), or download it and give "
-_HINT += "the file."
+_HINT = "append #sha256=... (`sha256sum FILE` of a copy that you trust), or download it and "
+_HINT += "pass the file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +77,22 @@ def read_url(text: str) -> PretrainedURL:
 
 
 def _check_address(address: str) -> None:
-    hint = "download it and give the file."
+    hint = "download it and pass the file."
     try:
         parts = urlsplit(address)
     except ValueError as error:
         message = f"cannot fetch pretrained weights: their address is malformed ({error})."
-        raise ConfigError(message, where=_OPTION, hint="mend the address.") from error
+        raise ConfigError(message, where=_OPTION, hint="correct the address.") from error
     message = f"cannot fetch pretrained weights from {shown_address(address)!r}: "
     if parts.scheme not in _SCHEMES:
-        message += f"it begins with {parts.scheme}:, expected https, http or file."
+        message += f"it starts with {parts.scheme}:, expected https, http or file."
         raise ConfigError(message, where=_OPTION, hint=hint)
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            message += f"expected {Path('/folder/file.pth').as_uri()}, with a whole path."
-            raise ConfigError(message, where=_OPTION, hint="give the file as it is, or mend it.")
+            message += f"expected {Path('/folder/file.pth').as_uri()}, with a full path."
+            raise ConfigError(
+                message, where=_OPTION, hint="pass the file path itself, or correct the address."
+            )
     elif not parts.hostname:
         message += "it names no host."
-        raise ConfigError(message, where=_OPTION, hint="mend the address.")
+        raise ConfigError(message, where=_OPTION, hint="correct the address.")

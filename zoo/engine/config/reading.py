@@ -81,8 +81,8 @@ def read_config(
 def _check_whole(config: Config, path: Path) -> None:
     check_generation(config, path)
     if config._cfg_dict.get("model") is None:
-        message = f"cannot use {path.name!r}: it has no model, expected a config that trains."
-        raise ConfigError(message, where=path, hint="configs in _base_ are parts of others.")
+        message = f"cannot use {path.name!r}: it has no model, expected a trainable config."
+        raise ConfigError(message, where=path, hint="files in _base_ are only parts of configs.")
     check_shape(config._cfg_dict)
 
 

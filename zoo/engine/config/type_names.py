@@ -190,8 +190,8 @@ def _check_package(name: str, key: str) -> None:
     except ImportError as error:
         message = f"cannot load {name!r}: {type(error).__name__}: {error}."
         is_absent = importlib.util.find_spec(package) is None
-        hint = f"pip install {package}" if is_absent else f"mend {module}"
-        hint += ", or name another type."
+        hint = f"pip install {package}" if is_absent else f"fix {module}"
+        hint += ", or use another type."
         raise LoadError(message, target=name, where=key, hint=hint) from error
 
 
@@ -204,5 +204,5 @@ def _unknown(name: str, registry: str, scope: str, key: str) -> UnknownNameError
     kind = "loss" if registry == "MODELS" and ".loss" in key else _KINDS[registry]
     near = near_names(name.rpartition(".")[2], known)
     message = f"no {kind} named {name!r} in the scope {scope!r}."
-    hint = hint_near(near, "types of plugins are written zoo.<plugin>.<Name>.")
+    hint = hint_near(near, "write types of plugins as zoo.<plugin>.<Name>.")
     return UnknownNameError(message, kind=kind, name=name, near=near, where=key, hint=hint)

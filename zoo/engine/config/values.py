@@ -83,7 +83,7 @@ def check_counts(config: Any) -> None:
             place = join_key(key, name)
             least = next((n for pattern, n in _COUNTS if re.fullmatch(pattern, place)), None)
             if least is not None and value is not None and not _is_count(value, least):
-                raise _wrong(place, value, f"a whole number from {least} on")
+                raise _wrong(place, value, f"a whole number, at least {least}")
 
 
 def _two_levels(config: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -104,4 +104,6 @@ def _is_count(value: Any, least: int) -> bool:
 def _wrong(key: str, value: Any, expected: str) -> ConfigError:
     shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}..."
     message = f"cannot use the config: {key} is {shown}, expected {expected}."
-    return ConfigError(message, where=key, hint=f"correct {key}, in the file or by --cfg-options.")
+    return ConfigError(
+        message, where=key, hint=f"correct {key}, in the file or with --cfg-options."
+    )

@@ -81,7 +81,7 @@ def parse_config_file(path: Path) -> Config:
         raise
     except SyntaxError as error:
         message = f"cannot read config {path.name!r}: line {error.lineno}: {error.msg}."
-        raise ConfigError(message, where=_where(path, error), hint="mend that line.") from error
+        raise ConfigError(message, where=_where(path, error), hint="fix that line.") from error
     except SystemExit as error:
         if isinstance(error.code, str):
             raise  # the author's own message, which Python prints
@@ -107,7 +107,7 @@ def _text_of(path: Path, error: BaseException) -> str:
         return "it is nested too deep"
     if path.suffix != ".py" and isinstance(error, AttributeError):
         # mmengine takes for granted that a file of data is a mapping, with names for its keys.
-        return "expected names with values at the top of it, and of each base"
+        return "expected names with values at its top level, and in each base"
     # mmengine wraps a failed custom import into a page about sys.path.
     shown = error.__cause__ if isinstance(error.__cause__, ImportError) else error
     return f"{type(shown).__name__}: {shown}".rstrip(".: ")
@@ -115,12 +115,12 @@ def _text_of(path: Path, error: BaseException) -> str:
 
 def _hint_for(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
-        return "a file that it names in _base_ is missing; bring it along, or mend the path."
+        return "a file that it names in _base_ is missing; add it, or correct the path."
     if isinstance(error, ImportError):
         return "install what it imports, or remove that import."
     if isinstance(error, RecursionError):
         return "nest less."
-    return "mend the file, or a file that it names in _base_; --debug shows where it fails."
+    return "fix the file, or a file that it names in _base_; --debug shows where it fails."
 
 
 def _with_known_suffix(path: Path) -> Path:
@@ -158,7 +158,7 @@ def _tree(folder: Path) -> list[Path]:
 
 def _no_file(path: Path) -> ConfigError:
     message = f"cannot use {str(path)!r} as a config: it is a folder."
-    hint = "give the .py in it; zoo test and zoo predict take a work dir alone, too."
+    hint = "give the .py in it; zoo test and zoo predict also accept a work dir."
     return ConfigError(message, where=path, hint=hint)
 
 

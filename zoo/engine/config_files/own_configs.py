@@ -36,7 +36,7 @@ def note_own(paths: Iterable[Path]) -> None:
         with note.open("ab", buffering=0) as stream:
             stream.write("".join(f"{digest}\n" for digest in sorted(digests)).encode())
     except OSError as error:  # a home that cannot be written; the run itself is none the worse
-        _LOG.info("cannot note the config of this run in %s: %s", note, error.strerror)
+        _LOG.info("cannot record the config of this run in %s: %s", note, error.strerror)
 
 
 def is_own(path: Path) -> bool:

@@ -14,7 +14,7 @@ __all__ = ["read_yaml"]
 _DEPTH = 100
 _VALUES = 1_000_000
 _TUPLE = "tag:yaml.org,2002:python/tuple"
-_HINT = "write plain values; what only Python can say belongs in a .py."
+_HINT = "write plain values; anything that needs Python belongs in a .py."
 
 
 def read_yaml(text: str) -> Any:
@@ -65,7 +65,7 @@ def _check_size(text: str) -> None:
         size = 1
         if event == "alias":
             if anchor in names:
-                message = f"cannot read YAML: what is called {anchor!r} contains itself."
+                message = f"cannot read YAML: the anchor {anchor!r} contains itself."
                 raise ConfigError(message, hint=_HINT)
             size = sizes.get(str(anchor), 1)
         elif event == "close":

@@ -81,15 +81,15 @@ def admit_config(path: Path) -> None:
     if file in _ADMITTED or not file.is_file() or not is_foreign(file):
         return
     if is_foreign_code_refused():
-        message = f"cannot use the config {path.name!r}: it runs code that came with neither zoo "
-        message += "nor a plugin, and ZOO_NO_FOREIGN_CODE refuses that."
+        message = f"cannot use the config {path.name!r}: it runs code from outside zoo and its "
+        message += "plugins, which ZOO_NO_FOREIGN_CODE refuses."
         hint = "read that file, and set ZOO_NO_FOREIGN_CODE=0 for this run if you trust it."
         raise ConfigError(message, where=path, hint=hint)
     _ADMITTED.add(file)
     if path.suffix == ".py":
-        text = "running the config %s: it is Python; use those of people you trust"
+        text = "running the config %s: it is Python; only use configs of people you trust"
     else:
-        text = "taking the config %s: it names code to run; use those of people you trust"
+        text = "using the config %s: it names code to run; only use configs of people you trust"
     _LOG.warning(text, path)
 
 

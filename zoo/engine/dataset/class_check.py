@@ -64,7 +64,7 @@ def check_run_classes(config: Config, loader: str, *, transfer: bool = False) ->
             check_classes(checkpoint.classes, None, classes, where=weights)
         except CheckpointError as error:
             if starts:
-                error.hint = f"to start from these weights all the same: --pretrained {weights}."
+                error.hint = f"to start from these weights anyway: --pretrained {weights}."
             raise
 
 
@@ -102,7 +102,7 @@ def _read_names(path: str) -> tuple[str, ...]:
         return tuple(read_text(read_file(path, 2**20)).splitlines())
     except (OSError, DocumentError) as error:
         message = f"cannot read the names of the classes in {path!r}: {reason_of(error)}."
-        hint = "give a text file of one name a line."
+        hint = "give a text file with one name per line."
         raise ConfigError(message, where=path, hint=hint) from error
 
 
@@ -119,9 +119,9 @@ def _check_one_class(config: Config, name: str) -> None:
     if losses and all(loss.get("use_sigmoid") for loss in losses):
         return
     message = f"cannot train on the one class {name!r}: a softmax over one channel is 1 "
-    message += "everywhere, expected two classes at least."
-    hint = "prepare the data with its background as a class of its own, rather than ignored; "
-    hint += "one output channel can tell the two apart, with out_channels=1 and use_sigmoid=True."
+    message += "everywhere, expected at least two classes."
+    hint = "prepare the data with the background as a class of its own, not ignored; one output "
+    hint += "channel can separate the two with out_channels=1 and use_sigmoid=True."
     raise ConfigError(message, where="train_dataloader.dataset.metainfo.classes", hint=hint)
 
 
@@ -131,9 +131,9 @@ def _check_head(count: Any, classes: tuple[str, ...], key: str, dataset: str) ->
     shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
     message = f"classes differ: the config's {key} is {count}, "
     message += f"the data set has {len(classes)} ({shown})."
-    hint = f"--cfg-options {key}={len(classes)}; --data DIR sets it by itself."
+    hint = f"--cfg-options {key}={len(classes)}; --data DIR sets it automatically."
     if key.endswith("num_things_classes"):
         message = message.replace(f"is {count}", f"and num_stuff_classes make {count}")
         stuff = key.replace("things", "stuff")
-        hint = f"--cfg-options {key}={len(classes)} {stuff}=0; --data DIR sets them by itself."
+        hint = f"--cfg-options {key}={len(classes)} {stuff}=0; --data DIR sets them automatically."
     raise ConfigError(message, where=f"{key} and {dataset}", hint=hint)

@@ -76,9 +76,9 @@ def check_names(classes: Sequence[str], names: Sequence[str], where: str) -> Non
     if not taken:
         what = "none of the config's classes is a category of the JSON"
     elif lacks and spare:
-        what = f"the config's class {lacks[0]!r} is no category of the JSON"
+        what = f"the config's class {lacks[0]!r} is not a category of the JSON"
     elif len(set(taken)) < len(taken):
-        what = "two categories of the JSON have one name"
+        what = "two categories of the JSON have the same name"
     else:
         what = "the config's classes are in another order than the JSON's, and order gives the ids"
     message = f"classes differ: {what}; the config has ({ours}), the JSON has ({theirs})."

@@ -137,9 +137,11 @@ def _other_data(path: Path, last: DataUse, now: DataUse) -> DataError:
         return use.name if use.digest is None else f"{use.name} of digest {use.digest[:12]}"
 
     message = f"cannot resume from {path.name!r}: it was trained on {shown(last)}, "
-    message += f"found {shown(now)}. What it has seen in training may be validation or test there."
-    hint = "give the folder that it was trained on by --data; or go on with --other-data, which "
-    hint += "every later checkpoint notes."
+    message += (
+        f"found {shown(now)}. Images that it was trained on may be validation or test images there."
+    )
+    hint = "give the folder that it was trained on with --data; or continue with --other-data, "
+    hint += "which every later checkpoint notes."
     return DataError(message, path=path, hint=hint)
 
 

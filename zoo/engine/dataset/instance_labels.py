@@ -26,9 +26,7 @@ __all__ = ["LabelCount", "check_instance_labels", "count_labels", "count_trainin
 
 _MOST_IMAGES = 48  # through the pipeline; each kind of mask is among them
 _MOST_SECONDS = 20.0
-_CROWDS = (
-    "where each of them is one object, iscrowd must be 0: zoo data prepare has --crowds instances."
-)
+_CROWDS = "if each is one object, iscrowd must be 0: use zoo data prepare --crowds instances."
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ class LabelCount:
         parts = [
             f"{self.kept} of {self.stated} objects in {self.images} images ({kinds or 'none'})"
         ]
-        parts += [f"{self.crowds} crowds, which are ignored"] if self.crowds else []
+        parts += [f"{self.crowds} crowds, ignored"] if self.crowds else []
         parts += [f"{self.outside} smaller than a pixel, left out"] if self.outside else []
         looked = f"{self.loaded} of {self.seen} loaded in the {self.seen_images} images looked at"
         return "; ".join([*parts, looked])
@@ -86,7 +84,7 @@ def check_instance_labels(dataset: Any, key: str) -> list[LabelCount]:
         key: Its dotted key in the config, for messages.
 
     Raises:
-        DataError: There is no object, crowds alone, or some that are not loaded.
+        DataError: There is no object, only crowds, or some that are not loaded.
     """
     counts = []
     for place, leaf in _leaves(dataset, key):
@@ -112,8 +110,8 @@ def count_training_labels(config: Config) -> list[LabelCount]:
     from zoo.engine.config.building import explaining
 
     if not config.get("train_dataloader"):
-        message = "cannot count what is trained on: the config has no train_dataloader."
-        raise ConfigError(message, where=config.filename, hint="give a config that trains.")
+        message = "cannot count the objects: the config has no train_dataloader."
+        raise ConfigError(message, where=config.filename, hint="give a trainable config.")
     init_default_scope(config.get("default_scope", "mmengine"))
     with explaining(config):
         dataset = DATASETS.build(config.train_dataloader["dataset"])
@@ -169,7 +167,7 @@ def _annotations(path: Path) -> list[dict[str, Any]]:
         content = read_json(path, LIMITS)
     except (OSError, DocumentError) as error:
         message = f"cannot count the objects of {path.name!r}: {reason_of(error)}."
-        raise DataError(message, path=path, hint="give a COCO JSON, whole.") from error
+        raise DataError(message, path=path, hint="give a complete COCO JSON.") from error
     rows = content.get("annotations") if isinstance(content, dict) else None
     return [row for row in rows or () if isinstance(row, dict)]
 
@@ -201,7 +199,7 @@ def _is_outside(row: Mapping[str, Any], info: Mapping[str, Any]) -> bool:
 
 def _kind(segmentation: Any) -> str:
     if not segmentation:
-        return "boxes alone"
+        return "boxes only"
     return "polygons" if isinstance(segmentation, list) else "run lengths"
 
 
@@ -270,9 +268,9 @@ def _step(step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
     except KeyError as error:
         if error.args != ("mask",):
             raise _failed(name, path, error) from error
-        message = f"cannot train on {Path(path).name!r}: an object of it has a box and no mask, "
-        message += f"and {name} wants one."
-        hint = "let zoo data prepare make masks from the boxes, or set with_mask=False there."
+        message = f"cannot train on {Path(path).name!r}: one of its objects has a box but no "
+        message += f"mask, and {name} needs one."
+        hint = "use zoo data prepare to make masks from the boxes, or set with_mask=False there."
         raise DataError(message, path=path, hint=hint) from error
     except Exception as error:
         raise _failed(name, path, error) from error
@@ -282,15 +280,15 @@ def _step(step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
 def _failed(name: str, path: str, error: Exception) -> DataError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     message = f"cannot train on {Path(path).name!r}: {name} of the pipeline fails on it: {reason}."
-    hint = "see whether the file holds (zoo data check DIR) and that step's settings."
+    hint = "check the file (zoo data check DIR) and that step's settings."
     return DataError(message, path=path or None, hint=hint)
 
 
 def _check(count: LabelCount, key: str, path: Path) -> None:
     if not count.stated:
-        found = f"{count.crowds} crowds and no object" if count.crowds else "no object"
+        found = f"{count.crowds} crowds but no object" if count.crowds else "no object"
         message = f"cannot train on {path.name!r}: found {found} in {count.images} images, "
-        message += "expected some to learn from."
+        message += "expected some to train on."
         hint = _CROWDS if count.crowds else "give data with objects of the config's classes."
         raise DataError(message, path=path, hint=hint)
     if count.kept < count.stated - count.outside or not count.kept:
@@ -299,13 +297,14 @@ def _check(count: LabelCount, key: str, path: Path) -> None:
             f"cannot train on {path.name!r}: mmdet leaves out {lost} of {count.stated} objects, "
         )
         message += "whose area is 0 or whose box has no pixel in its image, expected all of them."
-        hint = "prepare the data, which sets areas and boxes: zoo data prepare, then --data DIR."
+        hint = "prepare the data with zoo data prepare, which sets areas and boxes, then use "
+        hint += "--data DIR."
         raise DataError(message, path=path, hint=hint)
     if count.loaded < count.seen:
         raise _not_loaded(count, key, path)
     if count.seen and not count.packed:
-        message = f"cannot train on {path.name!r}: not one of {count.seen} objects comes through "
-        message += f"the pipeline of {key} ({count.seen_images} images looked at)."
+        message = f"cannot train on {path.name!r}: not one of {count.seen} objects passes the "
+        message += f"pipeline of {key} ({count.seen_images} images looked at)."
         raise DataError(message, path=path, hint=f"correct the steps of {key}.pipeline.")
 
 
@@ -315,7 +314,7 @@ def _not_loaded(count: LabelCount, key: str, path: Path) -> DataError:
     message = f"cannot train on {path.name!r}: {count.seen - count.loaded} of {count.seen} objects "
     message += f"are lost by {type(step).__name__}, whose masks are {kinds} "
     message += f"({count.seen_images} of {count.images} images looked at), expected none."
-    hint = f"load their masks: look at {key}.pipeline.{index}."
+    hint = f"load their masks: check {key}.pipeline.{index}."
     if getattr(step, "poly2mask", None) is False:
         hint = f"load run lengths too: --cfg-options {key}.pipeline.{index}.poly2mask=True."
     return DataError(message, path=path, hint=hint)

@@ -119,7 +119,7 @@ def _values_of(metric: BaseMetric, results: list[Any]) -> dict[str, float]:
         with _silence():
             values: Mapping[str, Any] = probe.compute_metrics(copy.deepcopy(results))
     except _UNDEFINED as error:
-        _LOG.debug("%s has no value for one image alone: %s", type(metric).__name__, error)
+        _LOG.debug("%s has no value for a single image: %s", type(metric).__name__, error)
         return {}
     return _scalars(values, metric.prefix)
 

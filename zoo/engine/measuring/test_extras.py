@@ -29,9 +29,7 @@ def use_test_time_augmentation(config: Config) -> None:
     for key in ("tta_model", "tta_pipeline"):
         if not config.get(key):
             message = f"cannot test with --tta: the config has no {key}."
-            hint = (
-                "leave --tta out, or add tta_model and tta_pipeline as mmseg's configs have them."
-            )
+            hint = "drop --tta, or add tta_model and tta_pipeline as in mmseg's configs."
             raise ConfigError(message, where=config.filename, hint=hint)
     for _, leaf in iterate_leaves(config.test_dataloader["dataset"], ""):
         leaf["pipeline"] = config.tta_pipeline

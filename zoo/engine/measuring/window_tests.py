@@ -42,16 +42,16 @@ def choose_windows(config: Config, tiles: bool | None, *, tta: bool = False) -> 
     if stated is None:
         reason = "its config states no windows"
     elif family_of(config) != "instance":
-        reason = "it is no model of instances"
+        reason = "it is not an instance model"
     elif tta:
-        reason = "test-time augmentation sees whole images"
+        reason = "test-time augmentation uses whole images"
     elif not ImageReader(config).takes_pixels:
         reason = "its config's own transform loads images as a whole"
     if reason is None:
         return stated
     if tiles:
         message = f"cannot test through windows: {reason}."
-        raise ConfigError(message, where="--tiles", hint="leave --tiles out.")
+        raise ConfigError(message, where="--tiles", hint="drop --tiles.")
     return None
 
 
@@ -127,7 +127,7 @@ def _predict(predictor: Predictor[InstanceResult], sample: Any, dense: bool) -> 
     path = sample.metainfo.get("img_path")
     if path is None:
         message = "cannot test through windows: the test pipeline packs no 'img_path'."
-        hint = "name it in meta_keys, or give --whole."
+        hint = "add it to meta_keys, or use --whole."
         raise ConfigError(message, where="test_dataloader.dataset.pipeline", hint=hint)
     result = predictor(path)
     found, stated = (result.height_px, result.width_px), tuple(sample.ori_shape[:2])

@@ -31,7 +31,7 @@ class Objects:
     Args:
         boxes: ``(K, 4)`` xyxy in px of the image.
         labels: ``(K,)`` class ids.
-        masks: K masks, or None where there are boxes alone.
+        masks: K masks, or None where there are boxes only.
         is_crowd: ``(K,)``, which of them are regions of objects that nobody told apart.
     """
 

@@ -70,7 +70,7 @@ def draw_instances(
         scores: ``(K,)`` in ``[0, 1]``.
         classes: The name of each id.
         palette: The RGB colour of each id, 0 to 255.
-        masks: K masks, or None of a model that gives boxes alone.
+        masks: K masks, or None of a model that gives boxes only.
         size: Width and height of the image where the picture is a smaller copy.
         style: Fill, contour or both; None for both.
         areas: What the legend says of a class's area: ``{"tank": "310 m²"}``.

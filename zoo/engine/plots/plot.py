@@ -57,16 +57,16 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
     path = Path(out)
     if path.suffix.lower() not in FORMATS:
         message = f"cannot draw {path.name!r}: expected a name that ends in {', '.join(FORMATS)}."
-        raise DataError(message, path=path, hint=f"write --out {path.with_suffix('.png')}.")
+        raise DataError(message, path=path, hint=f"use --out {path.with_suffix('.png')}.")
     runs, tests = _read(sources)
     panels = [*run_panels(runs), *test_panels(tests)]
     if not panels:
         message = f"cannot plot {str(sources[0])!r}: its log has no losses, metrics or rates."
         raise DataError(message, path=Path(sources[0]), hint="give a work dir of `zoo train`.")
     if len(panels) > _MOST_PANELS:
-        message = f"cannot plot {str(sources[0])!r}: it takes {len(panels)} panels, expected at "
+        message = f"cannot plot {str(sources[0])!r}: it needs {len(panels)} panels, expected at "
         message += f"most {_MOST_PANELS}."
-        hint = "give fewer work dirs and files, or those of fewer metrics."
+        hint = "give fewer work dirs and files, or ones with fewer metrics."
         raise DataError(message, path=Path(sources[0]), hint=hint)
     replace_file(path, _render(panels, path.suffix.lower()[1:]))
     return path
@@ -81,7 +81,7 @@ def _read(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[RunLog], list
         elif os.path.isfile(source):
             tests.append(read_per_image(source))
         else:
-            message = f"cannot plot {str(source)!r}: there is no such folder or file."
+            message = f"cannot plot {str(source)!r}: it does not exist or file."
             raise DataError(message, path=source, hint="give a work dir of `zoo train`.")
     if not runs and not tests:
         message = "cannot plot: no work dir and no file was given."

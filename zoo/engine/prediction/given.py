@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "take_image"]
 
-_EXPECTED = "expected a path, an array, a tensor, a PIL image, or the bytes of a picture"
+_EXPECTED = "expected a path, an array, a tensor, a PIL image, or the bytes of an image file"
 # Modes of PIL whose samples are those of a picture; of the others PIL makes RGB, without blending.
 _PLAIN_MODES = {"L", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I;16N"}
 _NUMBER_MODES = {"I", "F"}
@@ -123,16 +123,16 @@ def _hint_layout(tensor: Tensor) -> str | None:
     import torch
 
     if tensor.device.type == "meta" or tensor.is_complex():
-        return "give real numbers of 0 to 255, all of them there."
+        return "give real numbers from 0 to 255, without masked values."
     if tensor.layout is not torch.strided:
         return "give image.to_dense()."
     if not tensor.numel():
-        return "give a picture with pixels."
+        return "give an image with pixels."
     if tensor.ndim > 3:
-        return "one image at a time: give image[0]."
+        return "give one image at a time: image[0]."
     if tensor.ndim == 3 and find_channels(tuple(tensor.shape)) is None:
         if {tensor.shape[0], tensor.shape[2]} & {1, 3, 4}:
-            return "of an array, the channels are always last: give image.numpy()."
+            return "the channels of an array are always last: give image.numpy()."
         return "choose the bands of red, green and blue, or one: give image[0]."
     return None
 
@@ -178,7 +178,7 @@ def _read_stream(stream: Any) -> bytes:
         else:
             data = stream.read()
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        message = f"cannot read {describe(stream)}: it gives no bytes."
+        message = f"cannot read {describe(stream)}: it returns no bytes."
         raise DataError(message, where="a file", hint="open it with open(path, 'rb').") from error
     if not isinstance(data, bytes):
         message = f"cannot read {describe(stream)}: it gives {type(data).__name__}, expected bytes."
@@ -190,9 +190,9 @@ def _refuse(image: Any) -> DataError:
     message = f"cannot read {describe(image)} as an image: {_EXPECTED}."
     hint = "give the path of the image."
     if image is None:
-        hint = "see that the image was read: cv2.imread gives None for what it cannot open."
+        hint = "check that the image was read: cv2.imread returns None for a file it cannot open."
     elif isinstance(image, (list, tuple)):
-        hint = "one image at a time: call the predictor with each."
+        hint = "give one image at a time: call the predictor with each."
         found = _as_numbers(image)
         if found is not None:
             message = f"cannot read a {type(image).__name__} of shape {found.shape} and type "

@@ -170,14 +170,13 @@ class ImageReader:
                 budget.see_image(told["img"].shape[1], told["img"].shape[0], where)
                 budget.check_picture(results["img"], step)
         if told is None or "inputs" not in results:
-            message = (
-                f"cannot read {Path(where).name!r}: the test pipeline gives the model no input."
-            )
+            message = f"cannot read {Path(where).name!r}: the test pipeline returns no input for "
+            message += "the model."
             raise DataError(message, path=where)
         sample = results["data_samples"]
         if "ori_shape" not in sample.metainfo:
             message = f"cannot read {Path(where).name!r}: the test pipeline packs no 'ori_shape'."
-            hint = "name it in meta_keys, or leave meta_keys out."
+            hint = "add it to meta_keys, or remove meta_keys."
             raise DataError(message, path=where, hint=hint)
         batch = {"inputs": [results["inputs"]], "data_samples": [sample]}
         shown = self._shown(told["img"], sample.metainfo["ori_shape"])
@@ -198,7 +197,7 @@ class ImageReader:
             message = f"cannot read {Path(where).name!r}: {_reason(error)}."
             raise DataError(message, path=where) from error
         if done is None:
-            message = f"cannot read {Path(where).name!r}: {type(step).__name__} gives nothing."
+            message = f"cannot read {Path(where).name!r}: {type(step).__name__} returns nothing."
             raise DataError(message, path=where)
         return done
 

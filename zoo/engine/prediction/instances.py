@@ -160,7 +160,7 @@ def _check(model: LoadedModel, found: Any, masks: NDArray[Any] | None, window: W
         raise ConfigError(message, where=model.name)
     if not found.bboxes.isfinite().all():
         message = "cannot use the model's boxes: one is not finite, expected numbers."
-        hint = "take weights from before its training diverged."
+        hint = "use weights from before its training diverged."
         raise ConfigError(message, where=model.name, hint=hint)
     size = (window.height_px, window.width_px)
     if masks is not None and masks.shape[1:] != size:

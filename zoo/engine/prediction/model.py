@@ -131,7 +131,7 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
         DownloadError: Weights cannot be fetched, or are not the promised ones.
         CheckpointError: The weights cannot be read, or do not fit the config.
         ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
-            is not there.
+            does not exist.
     """
     files = spec if isinstance(spec, ModelFiles) else find_model_files(spec)
     parts = _read_parts(files)
@@ -214,7 +214,7 @@ def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int
     classes = trained or stated
     if not classes:
         message = f"cannot predict with {parts.name!r}: neither weights nor config name classes."
-        hint = "give the test dataset of the config a metainfo=dict(classes=[...])."
+        hint = "add metainfo=dict(classes=[...]) to the test dataset of the config."
         raise ConfigError(message, where=where, hint=hint)
     if task == "semantic" and len(classes) > MAX_CLASSES:
         message = f"cannot predict {len(classes)} classes: labels are 8-bit, {MAX_CLASSES} fit."
@@ -239,7 +239,7 @@ def _build_untrained(parts: _Parts) -> nn.Module:
         except _BUILD_FAILURES as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             message = f"cannot build the model {parts.name!r}: {reason[:200]}."
-            hint = "correct its config; --debug shows where it was refused."
+            hint = "correct its config; --debug shows where it fails."
             raise ConfigError(message, where=where, hint=hint) from error
     return module
 
@@ -249,8 +249,8 @@ def _build(parts: _Parts, classes: int, task: str) -> nn.Module:
     module = _build_untrained(parts)
     for counted in _counted_classes(parts, module, task):
         if counted != classes:
-            message = f"cannot predict with {parts.name!r}: the model tells {counted} "
-            message += f"classes apart, the weights name {classes}."
+            message = f"cannot predict with {parts.name!r}: the model separates {counted} "
+            message += f"classes, the weights name {classes}."
             raise CheckpointError(message, path=where, hint="use the config it was trained with.")
     check_fits(module, parts.checkpoint.state_dict, where)
     module.load_state_dict(parts.checkpoint.state_dict, strict=False)

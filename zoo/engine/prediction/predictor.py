@@ -89,8 +89,8 @@ class Predictor(Generic[Result]):
         postprocess: Mapping[str, Any] | Literal["config"] | None = "config",
     ) -> None:
         if not isinstance(score_thr, (int, float, np.number)) or not 0 <= score_thr <= 1:
-            message = f"cannot keep instances by the score {describe(score_thr)}: expected 0..1."
-            raise ConfigError(message, where="--score-thr", hint="give for example 0.5.")
+            message = f"cannot filter instances by the score {describe(score_thr)}: expected 0..1."
+            raise ConfigError(message, where="--score-thr", hint="use for example 0.5.")
         if not isinstance(model, LoadedModel):
             model = open_model(_as_spec(model), device=device)
         self.model: LoadedModel = model
@@ -133,8 +133,8 @@ class Predictor(Generic[Result]):
         """
         taken, is_picture = take_image(image, bands=self._bands)
         if is_picture and not self._reader.takes_pictures:
-            message = f"cannot give {self.model.name!r} a picture: the transform of its config "
-            message += "loads images from files."
+            message = f"cannot pass an image to {self.model.name!r}: the transform of its "
+            message += "config loads images from files."
             raise DataError(message, where="a picture", hint="give the path of the file.")
         with self.model.confined():
             return cast("Result", self._predict(taken))
@@ -168,18 +168,18 @@ class Predictor(Generic[Result]):
         budget.see_image(scene.width_px, scene.height_px, where)
         stride_px, sides = tiling.tile_px - tiling.overlap_px, (scene.width_px, scene.height_px)
         count = math.prod(1 + -(-max(0, side - tiling.tile_px) // stride_px) for side in sides)
-        hint = "choose larger ones, as --tile-size 1024."
+        hint = "choose larger ones, such as --tile-size 1024."
         budget.see_windows(None if self._is_own_tiling else count, tiling.tile_px, hint)
 
     def _check_tiles(self) -> None:
         reason = None
         if self.model.task == "semantic":
-            reason = "it gives a label map of the whole"
+            reason = "it returns one label map of the whole image"
         elif not self._reader.takes_pixels:
             reason = "its config's own transform loads images as a whole"
         if reason is not None:
             message = f"cannot cut images for {self.model.name!r}: {reason}."
-            raise ConfigError(message, where="--tile-size", hint="leave it out.")
+            raise ConfigError(message, where="--tile-size", hint="drop it.")
 
 
 def _as_spec(model: object) -> str:
@@ -247,7 +247,7 @@ def load(
         DownloadError: They cannot be fetched, or are not the promised ones.
         CheckpointError: They cannot be read, or do not fit the config.
         ConfigError: The config cannot be built, is of no task that zoo predicts or of another
-            than ``task``, or the device is not there.
+            than ``task``, or the device does not exist.
 
     Example:
         ``zoo.load("unet_lung_montgomery", task="semantic")("chest.png").areas_px["lung"]``

@@ -118,7 +118,7 @@ class InstanceResult:
         boxes: ``(K, 4)`` float32, xyxy in px of the image.
         scores: ``(K,)`` float32, in ``[0, 1]``.
         class_ids: ``(K,)`` int64.
-        masks: K masks, each in the box that it fills; None from a model that gives boxes alone.
+        masks: K masks, each in the box that it fills; None from a model that gives boxes only.
         classes: The name of each id.
         palette: The RGB colour of each id.
         counts_at: How many instances each threshold on the score would keep, from 0.1 to 0.9.
@@ -201,7 +201,7 @@ class InstanceResult:
 
     def _masks(self) -> tuple[RoiMask, ...]:
         if self.masks is None:
-            message = "the model gives boxes and no masks"
+            message = "the model returns boxes, not masks"
             raise ValueError(message)
         return self.masks
 

@@ -74,7 +74,7 @@ def _expand(spec: str, suffixes: frozenset[str], reads: _Reads) -> list[Path]:
     if glob.has_magic(spec):
         return _glob_images(spec, suffixes, reads)
     message = f"cannot read {spec!r}: there is no such file or folder."
-    raise DataError(message, path=path, hint="give a file, a folder, or a glob in quotes.")
+    raise DataError(message, path=path, hint="give a file, a folder, or a quoted glob.")
 
 
 def _folder_images(folder: Path, suffixes: frozenset[str], reads: _Reads) -> list[Path]:
@@ -89,12 +89,14 @@ def _folder_images(folder: Path, suffixes: frozenset[str], reads: _Reads) -> lis
         raise DataError(message, path=folder, hint=hint)
     below = _first_below(folder, suffixes, reads)
     if below is not None:
-        _LOG.warning("'%s' and all in subfolders is left out; %s", below, _hint_below(folder))
+        _LOG.warning(
+            "'%s' and other files in subfolders are left out; %s", below, _hint_below(folder)
+        )
     return images
 
 
 def _hint_below(folder: Path) -> str:
-    return f"for those in subfolders give '{folder}/**/*' in quotes"
+    return f"to include subfolders, give '{folder}/**/*' in quotes"
 
 
 def _first_below(folder: Path, suffixes: frozenset[str], reads: _Reads) -> Path | None:

@@ -113,9 +113,9 @@ class Journal:
         """
         differs = [word for key, word in _FACTS.items() if found.get(key) != self._facts[key]]
         if differs:
-            message = f"cannot go on in {str(self.path.parent)!r}: found a batch with another "
+            message = f"cannot continue in {str(self.path.parent)!r}: found a batch with another "
             message += f"{_spelled(differs)}, expected the same."
-            hint = "repeat the command as it was, or predict anew without --resume."
+            hint = "repeat the same command, or predict again without --resume."
             raise DataError(message, path=self.path.parent, hint=hint)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
@@ -136,9 +136,9 @@ class Journal:
         if [status.st_size, status.st_mtime_ns] == line.get("status"):
             return True
         if digest_of_file(path) != line["sha256"]:
-            message = f"cannot go on in {str(self.path.parent)!r}: {path.name!r} is another image "
-            message += "than when it was predicted."
-            hint = "predict anew without --resume."
+            message = f"cannot continue in {str(self.path.parent)!r}: {path.name!r} has changed "
+            message += "since it was predicted."
+            hint = "predict again without --resume."
             raise DataError(message, path=path, hint=hint)
         return True
 
@@ -202,7 +202,9 @@ class Journal:
 
     def _unwritable(self, error: OSError) -> DataError:
         message = f"cannot write {self.path.name!r}: {error.strerror or error}."
-        hint = "check the space and the rights there, or name another folder with --out."
+        hint = (
+            "check the free space and the permissions there, or choose another folder with --out."
+        )
         return DataError(message, path=self.path, hint=hint)
 
 

@@ -71,7 +71,7 @@ def predict(
     Args:
         model: A predictor, an opened model, or what :func:`open_model` takes.
         inputs: Files, folders and globs; see `zoo.engine.prediction_files.inputs.find_inputs`.
-        out: The folder to write into.
+        out: Output folder.
         labels: Whether to write ``<name>_label.png`` of a semantic model.
         overlays: Whether to write ``<name>_overlay.png``.
         overlay_style: ``contour``, ``fill`` or ``both``.
@@ -136,9 +136,9 @@ def _add(batch: Batch, image: InputImage, result: Any) -> None:
 
 
 def _unforeseen(image: InputImage, error: Exception) -> DataError:
-    reason = str(error).strip().splitlines() or ["nothing says why"]
+    reason = str(error).strip().splitlines() or ["unknown reason"]
     if isinstance(error, MemoryError):
-        reason = ["it needs more memory than there is"]
+        reason = ["there is not enough memory"]
     message = f"cannot predict on {image.path.name!r}: {reason[0].rstrip('.')}."
     hint = "predict on it alone: --debug shows where it fails."
     return DataError(message, path=image.path, hint=hint)
@@ -153,12 +153,12 @@ def _suffixes(model: LoadedModel) -> frozenset[str]:
 def _check_out(folder: Path, images: Sequence[InputImage], files: ResultFiles) -> None:
     if folder.exists() and not folder.is_dir():
         message = f"cannot write into {str(folder)!r}: it is a file, expected a folder."
-        raise DataError(message, path=folder, hint="name another folder with --out.")
+        raise DataError(message, path=folder, hint="choose another folder with --out.")
     sources = {_real(image.path): image.path for image in images}
     for path in [*files.shared_paths, *(path for image in images for path in files.paths(image))]:
         if _real(path) in sources:
             message = f"cannot write {path.name!r}: it would overwrite an input."
-            hint = "name a folder with --out that holds no input."
+            hint = "choose a folder without inputs with --out."
             raise DataError(message, path=path, hint=hint)
 
 

@@ -82,12 +82,12 @@ def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list
     document = _read_document(path)
     measured = document.get("checkpoint_sha256")
     if measured != sha256:
-        msg = f"they are of the checkpoint {document.get('checkpoint')!r} with sha256 {measured}, "
+        msg = f"they are for the checkpoint {document.get('checkpoint')!r} with sha256 {measured}, "
         raise _refused(path, f"{msg}expected {sha256}", _HINT)
     data, metrics, evaluator = (document.get(key) for key in ("data", "metrics", "evaluator"))
     is_named = isinstance(data, dict) and isinstance(data.get("name"), str)
     if not (is_named and isinstance(metrics, dict) and isinstance(evaluator, str)):
-        raise _unreadable(path, "it does not say its data and metrics")
+        raise _unreadable(path, "it does not state its data and metrics")
     try:
         images = document.get("images") or facts_of_images(_files(document))
         counted = Fields(images, "images")
@@ -98,7 +98,7 @@ def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list
         place = "" if run is None else _place(path, document, images, run)
         protocol = f"{_way(document)}{_images_text(images)}{place}"
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = "it says otherwise than expected what was measured"
+        reason = "its statement of what was measured is not as expected"
         if isinstance(error, DocumentError):
             reason = f"{reason} ({reason_of(error)})"
         raise _unreadable(path, reason) from error
@@ -129,7 +129,7 @@ def _check_options(path: Path, document: Mapping[str, Any]) -> None:
     for option in document.get("cfg_options") or ():
         part, *rest = str(option).partition("=")[0].split(".")
         if part in _MEASURING and not (part.endswith("loader") and set(rest[:1]) & _LOADING):
-            reason = f"they were measured with --cfg-options {option}, which changes what counts"
+            reason = f"they were measured with --cfg-options {option}, which changes the evaluation"
             hint = "measure without it: zoo test WORK_DIR --out FILE.json."
             raise _refused(path, reason, hint)
 
@@ -144,12 +144,14 @@ def _check_whole(path: Path, document: Mapping[str, Any], images: Mapping[str, A
         return
     others = [name for name in splits if splits[name]["digest"] == images["digest"]]
     if others:
-        reason = f"they are of the split {others[0]!r}, and called {split!r}"
-        hint = f"measure it by its name: zoo test WORK_DIR --split {others[0]} --out FILE.json."
+        reason = f"they are for the split {others[0]!r}, and called {split!r}"
+        hint = (
+            f"measure it under its own name: zoo test WORK_DIR --split {others[0]} --out FILE.json."
+        )
         raise _refused(path, reason, hint)
     reason = f"{images['count']} images were measured, which are not the "
     reason += f"{splits[split]['count']} of the split {split!r}"
-    hint = "measure all of it: zoo test WORK_DIR --out FILE.json."
+    hint = "measure the whole split: zoo test WORK_DIR --out FILE.json."
     raise _refused(path, reason, hint)
 
 
@@ -173,9 +175,10 @@ def _place(
         seen |= short(contents_of_splits(run.data_root, splits))
     known = sorted(stem for stem, found in images["contents"].items() if seen & short(found))
     if known:
-        reason = f"{len(known)} of the {images['count']} images, such as {known[0]!r}, are among "
-        reason += f"those that the run was trained or chosen on, and the split is called {split!r}"
-        hint = "measure images that it has never seen: zoo test WORK_DIR --data DIR."
+        reason = f"{len(known)} of the {images['count']} images, such as {known[0]!r}, are "
+        reason += "among those that the run was trained or selected on, and the split is called "
+        reason += f"{split!r}"
+        hint = "measure images that the run has never seen: zoo test WORK_DIR --data DIR."
         raise _refused(path, reason, hint)
     return place
 
@@ -234,11 +237,10 @@ def _check_validation(work_dir: Path, run: RunFacts) -> None:
     validated = short(contents_of_splits(run.data_root, ["val"]))
     if validated & run.seen_before(["train"]):
         names = ", ".join(use.name for use in run.earlier)
-        message = f"cannot publish the validation in {str(work_dir)!r}: some of its images were "
-        message += f"trained on before, with other data ({names})."
-        hint = (
-            "measure images that it has never seen: zoo test WORK_DIR --data DIR --out FILE.json."
-        )
+        message = f"cannot publish the validation in {str(work_dir)!r}: the run was earlier "
+        message += f"trained on some of its images, with other data ({names})."
+        hint = "measure images that the run has never seen: "
+        hint += "zoo test WORK_DIR --data DIR --out FILE.json."
         raise CheckpointError(message, path=work_dir, hint=hint)
 
 
@@ -265,7 +267,7 @@ _NOT_METRICS = frozenset({"data_time", "time"})
 
 
 def _unreadable(path: Path, reason: str) -> CheckpointError:
-    return _refused(path, f"{reason}, expected zoo test's JSON", _HINT)
+    return _refused(path, f"{reason}, expected the JSON of zoo test", _HINT)
 
 
 def _refused(path: Path, reason: str, hint: str) -> CheckpointError:

@@ -46,7 +46,7 @@ class ModelCard:
         name: Name of the weights.
         config_name: Name of the config that they were trained with.
         task: ``semantic`` or ``instance``.
-        licence: Of the weights.
+        licence: Licence of the weights.
         data_licence: Of the data they were trained on.
         labels: ``true``, ``derived`` where masks were drawn from something else, or ``synthetic``
             where a plugin drew pictures and labels.
@@ -86,7 +86,7 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
     _check_row(card, urls)
     weights = load_checkpoint(checkpoint)
     if weights.classes is None:
-        msg = f"cannot publish {weights.path.name!r}: it does not say its classes."
+        msg = f"cannot publish {weights.path.name!r}: it does not state its classes."
         hint = "publish a checkpoint that training wrote on prepared data."
         raise CheckpointError(msg, path=weights.path, hint=hint)
     record = make_record(
@@ -153,8 +153,8 @@ def _check_public(url: str) -> None:
     if "@" in parts.netloc:
         held = "a user's name or password"
     if held is not None:
-        msg = f"cannot publish the address {shown}: it holds {held}, which all would read."
-        raise CheckpointError(msg, hint="give an address that anyone may read without it.")
+        msg = f"cannot publish the address {shown}: it holds {held}, which everybody could read."
+        raise CheckpointError(msg, hint="give a public address without it.")
 
 
 def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]:

@@ -33,7 +33,7 @@ _LEAST_MEMORY_BYTES, _BYTES_A_PX = 4 * 2**30, 4096
 _BYTES_A_VALUE = 4
 _FORWARD_S = 600  # of one window
 _STATM = Path("/proc/self/statm")
-_HINT = "do not use a stranger's file; open a run of your own as CONFIG,CHECKPOINT."
+_HINT = "do not use an untrusted file; open your own run as CONFIG,CHECKPOINT."
 
 _CURRENT: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
@@ -159,14 +159,14 @@ class Budget:
 
     def _check_values(self, count: float) -> None:
         if 2 * _BYTES_A_VALUE * count > self._memory_bytes:  # it, and what it is made of
-            self._refuse(f"makes {count:,.0f} values at once, more than the memory allowed for it")
+            self._refuse(f"makes {count:,.0f} values at once, more than its memory budget")
 
     def _check_now(self) -> None:
         if threading.get_ident() != self._thread:
             return
         used_bytes = _used_bytes() - self._memory_start
         if used_bytes > self._memory_bytes:
-            self._refuse(f"takes {used_bytes / 2**30:.1f} GB of memory, more than is allowed")
+            self._refuse(f"takes {used_bytes / 2**30:.1f} GB of memory, more than allowed")
         self._check_time()
 
     def _check_time(self) -> None:

@@ -102,9 +102,9 @@ def _leaves(
 
 def _check_key(name: str, key: str, value: Any, where: str | Path) -> None:
     if name in _FORBIDDEN_KEYS and value not in (None, False):
-        raise _refused(where, key, f"{name} may not be in a record")
+        raise _refused(where, key, f"{name} is not allowed in a record")
     if name and not _KEY.fullmatch(name):
-        raise _refused(where, key, f"{name!r} is no key of a resolved config")
+        raise _refused(where, key, f"{name!r} is not a key of a resolved config")
 
 
 def _check_value(value: Any, key: str, where: str | Path) -> None:
@@ -127,7 +127,7 @@ def _check_type(kind: Any, key: str, where: str | Path) -> None:
 def _foreign_type(kind: Any, key: str, where: str | Path) -> UnsafeCheckpointError:
     msg = (
         f"cannot use the model's record: {key} is {str(kind)[:80]!r}, expected a registered name "
-        "such as 'EncoderDecoder', 'mmdet.ResNet' or 'zoo.plugin.Name'. Nothing of it was run."
+        "such as 'EncoderDecoder', 'mmdet.ResNet' or 'zoo.plugin.Name'. Nothing in it was run."
     )
     return UnsafeCheckpointError(msg, global_name=str(kind)[:80], path=where, hint=HINT)
 

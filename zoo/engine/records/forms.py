@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HINT", "check_forms", "is_registered_in"]
 
-HINT = "do not use a stranger's file; open a run of your own as CONFIG,CHECKPOINT."
+HINT = "do not use an untrusted file; open your own run as CONFIG,CHECKPOINT."
 _SCOPES = ("mmengine", "mmseg", "mmdet")
 _REGISTRIES = {"model": ("MODELS", "TASK_UTILS"), "pipeline": ("TRANSFORMS",)}
 _ROOTS = {"model": Form(families=("models",)), "pipeline": Form(families=("transforms",))}
@@ -94,7 +94,7 @@ class _Judge:
                 continue
             return ListedType(found.type, "", _forms_of(found))
         plugin = name.split(".")[1]
-        msg = f"cannot use the model's record: no plugin here has its type {name!r}."
+        msg = f"cannot use the model's record: no installed plugin has its type {name!r}."
         hint = f"install the plugin {plugin!r}."
         raise UnknownNameError(
             msg, kind="type", name=name, where=self.where, hint=hint
@@ -108,7 +108,7 @@ class _Judge:
             msg = f"cannot use the model's record: nothing registers its type {name!r}."
             hint = "upgrade zoo and OpenMMLab."
             raise UnknownNameError(msg, kind="type", name=name, where=place, hint=hint)
-        msg = f"cannot use the model's record: {key} is {name!r}, which a record may not name."
+        msg = f"cannot use the model's record: {key} is {name!r}, which a record may not use."
         raise UnsafeCheckpointError(msg, global_name=name, path=self.where, hint=HINT)
 
     def _plugin_misfits(self, value: Any, key: str) -> Iterator[Misfit]:
@@ -132,7 +132,7 @@ class _Judge:
         shown = _short(fault.value)
         if fault.wanted is None:
             name = fault.key.rpartition(".")[2]
-            reason = f"{owner} may not be given {name!r}, found {fault.key} = {shown}"
+            reason = f"{owner} does not accept {name!r}, found {fault.key} = {shown}"
         else:
             reason = f"{owner}: {fault.key} is {shown}, expected {fault.wanted}"
         msg = f"cannot use the model's record: {reason}."
@@ -153,7 +153,7 @@ def _forms_of(found: Found) -> Mapping[str, Form] | None:
     if like is None or like.forms is None:
         name = found.record.name
         msg = f"cannot use plugin {name!r}: its {row.name} has record_like = {row.record_like!r}, "
-        msg += "expected a type that records may name."
+        msg += "expected a type that records may use."
         hint = "list the parameters in record instead."
         raise ManifestError(msg, plugin=name, manifest=found.record.path, hint=hint)
     return {**like.forms, **own}

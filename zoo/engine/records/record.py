@@ -48,7 +48,7 @@ class ModelRecord:
         palette: One ``(red, green, blue)`` in 0..255 for each class.
         labels: ``true``, ``derived`` where masks were drawn from something else, or ``synthetic``
             where a plugin drew pictures and labels.
-        licence: Of the weights.
+        licence: Licence of the weights.
         data_licence: Of the data they were trained on.
         trained_with: Name of the config.
         parameters: Number of parameters, buffers not counted.
@@ -182,7 +182,7 @@ def make_record(
         classes: Names, as the weights were trained.
         palette: One RGB colour for each class.
         labels: ``true``, ``derived`` or ``synthetic``.
-        licence: Of the weights.
+        licence: Licence of the weights.
         data_licence: Of the data.
         trained_with: Name of the config.
         parameters: Number of parameters.
@@ -260,7 +260,7 @@ def _test_pipeline(config: Config) -> Any:
         node = node["dataset"] if "dataset" in node else node["datasets"][0]
     pipeline = node.get("pipeline") or config.get("test_pipeline")
     if not pipeline:
-        msg = "cannot publish: the config has no test pipeline, so images could not be read."
+        msg = "cannot publish: the config has no test pipeline, so it could not read images."
         where = "test_dataloader.dataset.pipeline"
         raise CheckpointError(msg, path=where, hint="give the config a test_dataloader.")
     return pipeline
@@ -286,7 +286,7 @@ def _plain(node: Any, key: str, scope: str, default: str) -> Any:
         return node
     msg = f"cannot publish: {key} is {_short(node)}, expected plain values."
     raise CheckpointError(
-        msg, path=key, hint="write types as strings, and no objects or functions."
+        msg, path=key, hint="write types as strings, and do not use objects or functions."
     )
 
 
@@ -379,4 +379,4 @@ def _short(value: Any) -> str:
 
 def _bad(where: str | Path, reason: str, hint: str | None = None) -> CheckpointError:
     msg = f"cannot use the model's record: {reason}."
-    return CheckpointError(msg, path=where, hint=hint or "ask its author for a file made by zoo.")
+    return CheckpointError(msg, path=where, hint=hint or "ask its author for a file made with zoo.")

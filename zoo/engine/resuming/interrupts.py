@@ -97,8 +97,8 @@ def saving_on_interrupt(runner: Runner, note: Callable[[str], None]) -> Iterator
 
 
 def _worker_died(error: Exception, saved: InterruptedRunError) -> TrainingError:
-    message = f"cannot go on: {dead_worker(error)}; the run {saved}"
-    hint = "go on with --resume; if the memory was short, with fewer workers: "
+    message = f"cannot continue: {dead_worker(error)}; the run {saved}"
+    hint = "continue with --resume; if memory was short, use fewer workers: "
     hint += "--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False"
     return TrainingError(message, where="train_dataloader.num_workers", hint=f"{hint}.")
 
@@ -157,7 +157,7 @@ class _Stopper:
         if os.getpid() != self._pid:
             return  # a forked process: its parent tells it when to end
         if self._is_saving:
-            self._note("the checkpoint is being saved; it ends by itself")
+            self._note("the checkpoint is being saved; this ends by itself")
         elif self.signal_number is None and (self._has_trained or self._is_stepping):
             self.signal_number = number
             self._say_what_next()

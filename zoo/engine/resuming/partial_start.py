@@ -55,13 +55,26 @@ class Start:
         """
         count = self.taken + len(self.shaped) + len(self.missing)
         lines = [f"starting from {where}: {self.taken} of the model's {count} tensors taken"]
-        for label, names in (
-            ("of another shape in it, left at their initial values", self.shaped),
-            ("not in it, left at their initial values", self.missing),
-            ("of it that the model lacks", self.unexpected),
+        for one, several, names in (
+            (
+                "has another shape in the file and keeps its initial values",
+                "have another shape in the file and keep their initial values",
+                self.shaped,
+            ),
+            (
+                "is missing in the file and keeps its initial values",
+                "are missing in the file and keep their initial values",
+                self.missing,
+            ),
+            (
+                "of the file is not in the model",
+                "of the file are not in the model",
+                self.unexpected,
+            ),
         ):
             if names:
-                lines.append(f"{len(names)} {label}: {format_names(names)}")
+                label = f"1 tensor {one}" if len(names) == 1 else f"{len(names)} tensors {several}"
+                lines.append(f"{label}: {format_names(names)}")
         return "\n".join(lines)
 
 
@@ -101,10 +114,11 @@ def _load_some(
     own = module.state_dict()
     if not any(k in own and own[k].shape == value.shape for k, value in state_dict.items()):
         # Into a copy, since a module may rename what it loads.
-        hint = "give weights of this architecture, or set that part's init_cfg to None."
+        hint = "give weights for this architecture, or set that part's init_cfg to None."
         where, prefix = file
         if prefix is not None or any(name.startswith("backbone.") for name in state_dict):
-            hint = f"weights of a whole model: --pretrained {where} "
+            hint = "to use weights of a whole model: --pretrained "
+            hint += f"{where} "
             hint += "--cfg-options model.backbone.init_cfg=None."
         _take(copy.deepcopy(module), *_part(module, state_dict), where, hint)
     original(module, state_dict, *args, **kwargs)
@@ -217,7 +231,7 @@ def _take(
         # Under the name that a module gave it while it loaded.
         reason = "; ".join(str(error).strip().splitlines()[1:4]).replace("\t", "").rstrip(". ")
         message = f"cannot start from {Path(where).name!r}: {reason}."
-        hint = "take these weights out of the file, or a config whose layers have their shapes."
+        hint = "remove these weights from the file, or use a config whose layers have their shapes."
         raise CheckpointError(message, path=where, hint=hint) from error
     left = {text.partition(" ")[0] for text in shaped}
     missing = [name for name in found.missing_keys if name in names and name not in left]
@@ -245,6 +259,8 @@ def _hint(where: str | Path, given: Mapping[str, Any], names: Sequence[str]) -> 
     """Return the key of the part that the names are of, though not the shapes; it knows better."""
     place, _ = _likely_place(dict.fromkeys(names, 0), dict.fromkeys(given, 0))
     if place is None or place.partition(".")[0] != "backbone":
-        return "give weights of this model's architecture, or train from random ones."
+        return "give weights for this model's architecture, or train from random weights."
     key = f"model.{place}.init_cfg"
-    return f"--cfg-options {key}.type=Pretrained {key}.checkpoint={where} says why they do not fit."
+    return (
+        f"--cfg-options {key}.type=Pretrained {key}.checkpoint={where} shows why they do not fit."
+    )

@@ -141,8 +141,8 @@ class Place(Hook):
         if not epochs or not getattr(loader, "persistent_workers", False):
             return
         if epochs * len(loader.dataset) > _MOST_AGAIN:
-            text = "the workers of train_dataloader outlive an epoch, and are not brought to where "
-            text += "they were: random transforms draw other numbers than without the stop"
+            text = "the workers of train_dataloader outlive an epoch and cannot be restored: "
+            text += "random transforms draw other numbers than in an uninterrupted run"
             runner.logger.warning(text)
             return
         runner.logger.info(f"reading {epochs} epochs again, for the random state of the workers")

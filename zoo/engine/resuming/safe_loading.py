@@ -65,7 +65,7 @@ def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
     scheme = _SCHEME.match(text)
     if scheme:
         msg = f"cannot load weights from {text!r}: found {scheme.group()}, expected a local file."
-        hint = "download it and give --pretrained FILE, or write its path where the address stands."
+        hint = "download it and use --pretrained FILE, or replace the address by its path."
         raise CheckpointError(msg, path=text, hint=hint)
     path = expand_home(text)
     if path.suffix == ".safetensors":
@@ -119,7 +119,7 @@ class _ResumeCheck(Hook):
         if lacks:
             name = Path(self.path).name
             msg = f"cannot resume from {name!r}: it has no {', '.join(lacks)}."
-            hint = "resume from epoch_N.pth or iter_N.pth, or start anew with load_from=FILE."
+            hint = "resume from epoch_N.pth or iter_N.pth, or start a new run with load_from=FILE."
             raise CheckpointError(msg, path=self.path, hint=hint)
         check_fits(runner.model, found["state_dict"], self.path)
         find_hook(runner, Place).resume(found)
@@ -152,6 +152,6 @@ def _explaining_groups(path: str) -> Iterator[None]:
         if "param" not in str(error) and "group" not in str(error):
             raise
         name = Path(path).name
-        msg = f"cannot resume from {name!r}: its optimizer is another one than the config's."
-        hint = "keep the optimizer and its paramwise_cfg, or start anew with load_from=FILE."
+        msg = f"cannot resume from {name!r}: its optimizer is not the config's."
+        hint = "keep the optimizer and its paramwise_cfg, or start a new run with load_from=FILE."
         raise CheckpointError(msg, path=path, hint=hint) from error

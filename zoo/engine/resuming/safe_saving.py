@@ -157,8 +157,8 @@ def _naming_metrics(method: Callable[..., None]) -> Callable[..., None]:
         for key in self.key_indicators if self.save_best else ():
             if key != "auto" and key not in metrics:
                 names = ", ".join(metrics) or "nothing"
-                msg = f"cannot keep the best checkpoint by {key!r}: validation measured {names}."
-                hint = hint_near(near_names(key, metrics), "name one of these, or 'auto'.")
+                msg = f"cannot select the best checkpoint by {key!r}: validation measured {names}."
+                hint = hint_near(near_names(key, metrics), "use one of these, or 'auto'.")
                 where = "default_hooks.checkpoint.save_best"
                 raise ConfigError(msg, where=where, hint=hint)
         method(self, runner, metrics)

@@ -97,8 +97,8 @@ class ScheduleNote(Hook):
             if hasattr(hook, "forget_rates"):
                 hook.forget_rates(runner)
         after = [group["lr"] for group in _groups(runner)]
-        text = "the schedule is not that of the checkpoint: lr %.3g instead of %.3g after step %d, "
-        text += "as a run has it there that begins with the new one"
+        text = "the schedule is not that of the checkpoint: lr %.3g instead of %.3g after step "
+        text += "%d, as in a run that starts with the new schedule"
         runner.logger.warning(text, after[0], before[0], runner.iter)
 
     def _is_changed(self, checkpoint: Mapping[str, Any]) -> bool:
@@ -116,9 +116,10 @@ def _check_repeatable(schedulers: list[Any]) -> None:
     for scheduler in schedulers:
         if isinstance(scheduler, ReduceOnPlateauParamScheduler):
             name = type(scheduler).__name__
-            message = f"cannot resume with another schedule: {name} goes by what validation "
-            message += "measured in the steps before."
-            hint = "resume with the schedule of the checkpoint, or begin anew with load_from=FILE."
+            message = f"cannot resume with another schedule: {name} depends on earlier "
+            message += "validation results."
+            hint = "resume with the schedule of the checkpoint, or start a new run with "
+            hint += "load_from=FILE."
             raise ConfigError(message, where="param_scheduler", hint=hint)
 
 

@@ -41,7 +41,7 @@ def count_epoch_steps(config: Config, scope: str, *, processes: int = 1) -> int:
     loader = config.get("train_dataloader")
     if not loader:
         message = "cannot count the steps of an epoch: the config has no train_dataloader."
-        raise ConfigError(message, where=config.filename, hint="give a config that trains.")
+        raise ConfigError(message, where=config.filename, hint="give a trainable config.")
     config = copy.deepcopy(config)
     config.setdefault("default_scope", scope)
     check_counts(config)

@@ -62,8 +62,8 @@ def fit_warm_ups(runner: Runner) -> None:
         if is_left_out:
             _flatten(node)
         outcome = "left out" if is_left_out else f"shortened to {length}"
-        text = "the warm-up %s lasts until %s %g, the run until %s %g; it is %s, so that the rate "
-        _LOG.warning(text + "is reached", key, unit, end, unit, run, outcome)
+        text = "the warm-up %s lasts until %s %g, the run until %s %g; it is %s, so that the "
+        _LOG.warning(text + "learning rate is reached", key, unit, end, unit, run, outcome)
     runner.param_schedulers = configs
 
 

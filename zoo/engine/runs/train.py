@@ -182,7 +182,7 @@ def _check_parts(config: Config) -> None:
             hint = "prepare it with a share for train: --shares 0.8,0.1,0.1."
             raise DataError(message, path=empty, hint=hint)
         message = f"cannot train: the config has no {', '.join(lacks)}."
-        hint = "take a whole config, or add _base_ files for data and schedule."
+        hint = "use a complete config, or add _base_ files for data and schedule."
         raise ConfigError(message, where=config.filename, hint=hint)
 
 
@@ -193,11 +193,11 @@ def _turn_on_amp(config: Config) -> None:
     if kind not in ("OptimWrapper", "AmpOptimWrapper"):
         message = f"cannot train with --amp: the optimizer wrapper is {kind!r}, "
         message += "expected 'OptimWrapper'."
-        hint = "leave --amp out, and set the precision in the config."
+        hint = "drop --amp, and set the precision in the config."
         raise ConfigError(message, where="optim_wrapper.type", hint=hint)
     if get_device() in ("cpu", "mps"):
         message = f"cannot train with --amp on the device {get_device()!r}: it needs a GPU."
-        raise ConfigError(message, where="--amp", hint="leave --amp out.")
+        raise ConfigError(message, where="--amp", hint="drop --amp.")
     config.optim_wrapper.type = "AmpOptimWrapper"
     config.optim_wrapper.setdefault("loss_scale", "dynamic")
 
@@ -214,7 +214,7 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
     if str(resume) != "auto":
         if not Path(resume).is_file():
             message = f"cannot resume from {str(resume)!r}: no such file."
-            hint = "--resume alone takes the last checkpoint of the work dir."
+            hint = "use --resume without a file for the last checkpoint of the work dir."
             raise CheckpointError(message, path=resume, hint=hint)
         config.load_from, config.resume = str(resume), True
         return
@@ -222,7 +222,7 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
     config.resume = found is not None
     if found is None:
         _check_unused(config.work_dir)
-        _LOG.warning("nothing to resume in %s; starting anew", config.work_dir)
+        _LOG.warning("nothing to resume in %s; starting from scratch", config.work_dir)
     else:
         config.load_from = str(found)
 
@@ -236,7 +236,11 @@ def _check_unused(work_dir: str) -> None:
     found = last or find_best_checkpoint(work_dir)
     if found is not None:
         message = f"cannot start training in {work_dir!r}: found {found.name!r} of another run."
-        hint = "--resume to go on, or another --work-dir." if last else "give another --work-dir."
+        hint = (
+            "use --resume to continue, or another --work-dir."
+            if last
+            else "use another --work-dir."
+        )
         raise TrainingError(message, where=work_dir, hint=hint)
 
 

@@ -53,7 +53,7 @@ def as_plain(image: NDArray[Any]) -> NDArray[Any]:
     masked = int(np.count_nonzero(image.mask)) if isinstance(image, np.ma.MaskedArray) else 0
     if masked:
         message = f"cannot read an array of shape {image.shape} and type {image.dtype}: "
-        message += f"{masked} of its values are masked, expected all to be there."
+        message += f"{masked} of its values are masked, expected no masked values."
         raise DataError(message, where="an array", hint="fill them: give image.filled(0).")
     plain = np.asarray(image)
     return plain if plain.dtype.isnative else plain.astype(plain.dtype.newbyteorder("="))
@@ -74,7 +74,9 @@ def find_channels(shape: tuple[int, ...]) -> str | None:
 def _hint_shape(image: NDArray[Any]) -> str | None:
     """Return what to do about the shape of an array, or None where it is that of a picture."""
     if not image.size:
-        return "give a picture with pixels: a slice may lie outside, or a file may not be read."
+        return (
+            "give an image with pixels: a slice may be outside the array, or a file was not read."
+        )
     if image.ndim == 2 or (image.ndim == 3 and image.shape[2] in _CHANNELS):
         return None
     if image.ndim == 3 and find_channels(image.shape) == "first":
@@ -82,9 +84,9 @@ def _hint_shape(image: NDArray[Any]) -> str | None:
     if image.ndim == 3:
         return "choose the bands of red, green and blue, or one: give image[..., 0]."
     if image.ndim > 3:
-        return "one image at a time: give image[0]."
+        return "give one image at a time: image[0]."
     if image.ndim == 1 and image.dtype == np.uint8:
-        return "of an encoded picture, give image.tobytes()."
+        return "for an encoded image, give image.tobytes()."
     return "give rows and columns of pixels."
 
 
@@ -95,7 +97,7 @@ def _hint_type(image: NDArray[Any]) -> str | None:
     if image.dtype == bool:
         return "black and white are 0 and 255: give image.astype(numpy.uint8) * 255."
     if image.dtype.kind not in "iuf":
-        return "give real numbers of 0 to 255."
+        return "give real numbers from 0 to 255."
     low, high = float(image.min()), float(image.max())
     return hint_values(low, high, is_whole=image.dtype.kind != "f", is_tensor=False)
 
@@ -115,7 +117,7 @@ def hint_values(low: float, high: float, *, is_whole: bool, is_tensor: bool) -> 
         for name in ("uint8", "uint16")
     )
     if not np.isfinite([low, high]).all():
-        return f"replace what is not finite: give {library}.nan_to_num(image)."
+        return f"replace values that are not finite: give {library}.nan_to_num(image)."
     if low < 0 or high > _MOST_VALUE:
         span = "(image - image.min()) * (255.0 / (image.max() - image.min()))"
         return f"scale them to 0..255: give ({span}).round().{to_uint8}."

@@ -85,5 +85,5 @@ def ground_area_of(wkt: str) -> GroundArea | None:
     except ProjError as error:
         _LOG.warning("area_m2 is left out: %s", error)
         return None
-    _LOG.warning("area_m2 is left out: the reference system %r is of no ellipsoid", crs.name)
+    _LOG.warning("area_m2 is left out: the reference system %r has no ellipsoid", crs.name)
     return None

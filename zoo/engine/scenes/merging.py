@@ -33,7 +33,7 @@ class Detection:
         box: xyxy in px of the scene.
         score: In ``[0, 1]``.
         class_id: Position of its class.
-        mask: In px of the scene, None from a model that gives boxes alone.
+        mask: In px of the scene, None from a model that gives boxes only.
     """
 
     box: Box

@@ -93,7 +93,7 @@ def _tell_beside(path: Path) -> None:
     names = (f"{path.name}.aux.xml", f"{path.name}.msk", f"{path.stem}.tfw")
     beside = [name for name in names if path.with_name(name).exists()]
     if beside:
-        text = "%s is read without %s: gdal_translate makes one file of them, where you trust them."
+        text = "%s is read without %s: gdal_translate makes one file of them, if you trust them."
         _LOG.warning(text, path.name, ", ".join(beside))
 
 
@@ -123,7 +123,7 @@ def _check_plain(path: Path, page: TiffPage | None, most_px: int) -> None:
         message = f"cannot read {path.name!r}: {size} px are read in windows only."
         raise DataError(message, path=path, hint=INSTALL_RASTERIO)
     if page.has_coordinates:
-        text = "%s has coordinates, which are left out: rasterio is not installed; %s"
+        text = "the coordinates of %s are left out: rasterio is not installed; %s"
         _LOG.warning(text, path.name, INSTALL_RASTERIO)
 
 

@@ -16,7 +16,7 @@ __all__ = ["EXPECTED", "check_tiling", "find_tiling", "is_tiling", "windows_text
 
 _LEAST_PX, _MOST_PX = 32, 2**16 - 1
 _MOST_SHARED = 0.75  # of a window: each pixel is then seen 16 times
-EXPECTED = f"tile_px from {_LEAST_PX} and an overlap_px of three quarters of it at most"
+EXPECTED = f"tile_px from {_LEAST_PX} and an overlap_px of at most three quarters of it"
 
 
 def is_tiling(value: Any) -> bool:
@@ -44,7 +44,7 @@ def find_tiling(config: Config) -> Tiling | None:
         return None
     if not is_tiling(stated):
         shown = dict(stated) if isinstance(stated, Mapping) else stated
-        message = f"cannot cut images by tiling={shown!r}: expected {EXPECTED}."
+        message = f"cannot cut images with tiling={shown!r}: expected {EXPECTED}."
         hint = "write tiling = dict(tile_px=512, overlap_px=128), both in px of the image."
         raise ConfigError(message, where="tiling", hint=hint)
     return parse_tiling("tiles", stated["tile_px"], stated["overlap_px"])
@@ -59,7 +59,7 @@ def check_tiling(tiling: Tiling) -> None:
     if not _fits(tiling.tile_px, tiling.overlap_px):
         message = f"cannot cut images into windows of {tiling.tile_px} px that share "
         message += f"{tiling.overlap_px} px: expected {EXPECTED}."
-        hint = "give for example --tile-size 512 --overlap 128."
+        hint = "use for example --tile-size 512 --overlap 128."
         raise ConfigError(message, where="--tile-size", hint=hint)
 
 

@@ -80,7 +80,7 @@ def _held(folder: Path) -> TrainingError:
     holder = f"process {pid}" if is_here else f"process {pid} on {host}" if pid else "another run"
     message = f"cannot train in {str(folder)!r}: {holder} is training there."
     stop = f"stop it with `kill -INT {pid}`" if is_here else "stop it there"
-    hint = f"wait until it has ended, {stop}, or give another --work-dir."
+    hint = f"wait until it ends, {stop}, or use another --work-dir."
     return TrainingError(message, where=folder, hint=hint)
 
 

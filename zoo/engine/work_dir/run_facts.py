@@ -193,7 +193,7 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
 
     Raises:
         CheckpointError: There is no checkpoint.
-        ConfigError: There is no config beside it, or its data is not there.
+        ConfigError: There is no config beside it, or its data does not exist.
         DataError: The folder does not hold, or is not the one that it was trained on.
     """
     folder, checkpoint = spec.parent, spec if os.path.isfile(spec) else None
@@ -228,8 +228,8 @@ def _check_digest(spec: Path, noted: str | None, facts: Mapping[str, Any], root:
         return
     found = f"another one ({facts['digest'][:12]})" if "digest" in facts else "none"
     message = f"cannot publish {str(spec)!r}: it was trained on the prepared folder of digest "
-    message += f"{noted[:12]}, found {found} in its place."
-    raise DataError(message, path=root, hint="give the folder that it was trained on by --data.")
+    message += f"{noted[:12]}, found {found} instead."
+    raise DataError(message, path=root, hint="give the folder that it was trained on with --data.")
 
 
 def _root_of(loader: Mapping[str, Any]) -> Path:

@@ -115,7 +115,7 @@ def read_run_log(work_dir: Path) -> RunLog:
     """
     files = sorted(work_dir.glob("vis_data/scalars.json"))
     files = files or sorted(work_dir.glob("*/vis_data/scalars.json"))
-    hint = "give the work dir of a run that has begun to train."
+    hint = "give the work dir of a run that has started training."
     if not files:
         message = f"cannot plot {str(work_dir)!r}: found no vis_data/scalars.json in it."
         raise DataError(message, path=work_dir, hint=hint)
@@ -269,25 +269,25 @@ def read_per_image(path: Path) -> PerImage:
         document = read_json(path, _LOG)
     except (OSError, DocumentError) as error:
         message = f"cannot read {path.name!r}: {reason_of(error)}."
-        hint = "give a work dir, or a file that `zoo test --out` wrote."
+        hint = "give a work dir, or a file written by `zoo test --out`."
         raise DataError(message, path=path, hint=hint) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != "zoo.test/1":
         message = f"cannot plot {path.name!r}: its schema is {shown(schema)}, expected "
         message += "'zoo.test/1'."
-        hint = "give a work dir, or a file that `zoo test --out` wrote."
+        hint = "give a work dir, or a file written by `zoo test --out`."
         raise DataError(message, path=path, hint=hint)
     try:
         values = _per_image(document.get("per_image") or ())
     except (AttributeError, TypeError) as error:
         message = (
-            f"cannot plot {path.name!r}: its per-image values are no list of files and values."
+            f"cannot plot {path.name!r}: its per-image values are not a list of files and values."
         )
-        hint = "give a file as `zoo test --out` wrote it."
+        hint = "give a file written by `zoo test --out`."
         raise DataError(message, path=path, hint=hint) from error
     if not values:
         message = f"cannot plot {path.name!r}: it holds no per-image values."
-        hint = "only metrics that offer per-image values keep them; plot its work dir instead."
+        hint = "only metrics with per-image values keep them; plot its work dir instead."
         raise DataError(message, path=path, hint=hint)
     if len(values) > _MOST_STRIPS:
         message = (

@@ -68,7 +68,7 @@ def _base(text: str) -> str:
     if base is None:
         message = f"cannot use the mirror {shown_address(text)!r}: expected https://..., "
         message += "http://..., file:///... or a folder that exists."
-        raise DownloadError(message, where=_WHERE, hint="mend it, or leave it out.")
+        raise DownloadError(message, where=_WHERE, hint="correct it, or drop it.")
     return base.rstrip("/")
 
 

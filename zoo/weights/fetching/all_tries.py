@@ -28,7 +28,7 @@ __all__ = ["fetch_file"]
 _LOG = logging.getLogger("zoo")
 _LOOK_S = 0.5  # after so long a wait for another process is told of
 _PROGRESS_BYTES = 1 << 16  # by so much more than ever before, an address gets on
-_HINT = "name a place that has it with --mirror or ZOO_MIRRORS, or try later"
+_HINT = "set --mirror or ZOO_MIRRORS to a place that has it, or try later"
 
 Progress = Callable[[int, int], None]
 
@@ -93,7 +93,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         message = f"cannot make a folder for downloads: {error.strerror}."
-        hint = "name one that you can write with --dest or ZOO_CACHE."
+        hint = "set --dest or ZOO_CACHE to a folder that you can write."
         raise DownloadError(message, where=folder, hint=hint) from error
 
 
@@ -108,11 +108,11 @@ def _alone(target: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=_LOOK_S)
         except Timeout:
-            _LOG.info("waiting for another process that fetches %s", target.name)
+            _LOG.info("waiting for another process that downloads %s", target.name)
             lock.acquire()
     except OSError as error:
         message = f"cannot write beside {target.name}: {error.strerror or error}."
-        hint = "name a folder that you can write with --dest or ZOO_CACHE."
+        hint = "set --dest or ZOO_CACHE to a folder that you can write."
         raise DownloadError(message, where=target.parent, hint=hint) from error
     try:
         yield
@@ -150,7 +150,7 @@ class _Fetch:
             for index, address in enumerate(addresses):
                 host = _host(address)
                 if host and host in self._unreachable:
-                    self._tell(address, "not asked, its host cannot be reached", logging.DEBUG)
+                    self._tell(address, "not tried, its host cannot be reached", logging.DEBUG)
                     continue
                 others = {_host(later) for later in addresses[index + 1 :]}
                 is_last = others <= {host, *self._unreachable}
@@ -173,8 +173,8 @@ class _Fetch:
         except HashMismatchError as error:
             if is_second or not is_mixed:
                 self._mismatch = error
-                raise Setback(reason=f"gives other bytes, sha256 {error.actual}") from error
-        _LOG.warning("what was kept of %s does not hold, starting over", self._part.target.name)
+                raise Setback(reason=f"sent other bytes, sha256 {error.actual}") from error
+        _LOG.warning("the kept part of %s is wrong, starting over", self._part.target.name)
         return self._fetch(session, address, is_last=is_last, is_second=True)
 
     def _receive(self, session: requests.Session, address: str, *, is_last: bool) -> bool:
@@ -215,8 +215,8 @@ class _Fetch:
                 expected=self._part.sha256,
                 actual=self._mismatch.actual,
                 where=self._part.target,
-                hint="nothing was kept; check the sha256 that was asked for, or report the file.",
+                hint="nothing was kept; check the requested sha256, or report the file.",
             )
-        message = f"cannot download {name}: no address gave it.\n{listed}"
-        hint = self._hint + (": what was received is kept." if self._part.received else ".")
+        message = f"cannot download {name}: all addresses failed.\n{listed}"
+        hint = self._hint + (": the bytes received are kept." if self._part.received else ".")
         return DownloadError(message, where=self._part.target, hint=hint)

@@ -112,7 +112,7 @@ def receive(
         for data in blocks:
             if part.received + len(data) > part.size_bytes:
                 part.restart()
-                reason = f"sent more than the {part.size_bytes} bytes that were expected"
+                reason = f"sent more than the {part.size_bytes} bytes expected"
                 raise Setback(reason=reason)
             part.append(data)
             if progress is not None:
@@ -120,7 +120,7 @@ def receive(
             if part.received == part.size_bytes:
                 return  # a trailer is not waited for
     if part.received < part.size_bytes:
-        reason = f"broke off after {part.received} of {part.size_bytes} bytes"
+        reason = f"closed the connection after {part.received} of {part.size_bytes} bytes"
         raise Setback(reason=reason, again=True)
 
 
@@ -183,7 +183,7 @@ def _read_remote(
             reason = f"stalled for {patience.stall_s:g} s at byte {part.received}"
             raise Setback(reason=reason, again=True) from error
         except network as error:
-            reason = f"broke off after {part.received} of {part.size_bytes} bytes"
+            reason = f"closed the connection after {part.received} of {part.size_bytes} bytes"
             raise Setback(reason=reason, again=True) from error
 
 
@@ -207,10 +207,10 @@ def measure(session: requests.Session, address: str, patience: Patience) -> int:
         _check_status(response)
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
-            raise Setback(reason=f"encodes the file as {encoding}, so its size is not told")
+            raise Setback(reason=f"encodes the file as {encoding}, so its size is unknown")
         told = response.headers.get("Content-Length", "").strip()
         if response.status_code != 200 or _SIZE.fullmatch(told) is None:
-            raise Setback(reason="does not tell the file's size (Content-Length)")
+            raise Setback(reason="does not state the file's size (Content-Length)")
         return int(told)
 
 
@@ -225,7 +225,7 @@ def _answer(
     try:
         return _ask(session, address, headers, patience)
     except requests.exceptions.ReadTimeout as error:
-        raise Setback(reason=f"gave no answer in {patience.stall_s:g} s", again=True) from error
+        raise Setback(reason=f"did not answer within {patience.stall_s:g} s", again=True) from error
     except requests.exceptions.SSLError as error:
         raise Setback(reason=f"cannot be trusted ({_root(error)})", is_unreachable=True) from error
     except requests.exceptions.ConnectionError as error:
@@ -233,9 +233,9 @@ def _answer(
         verb = "hung up" if is_cut else "cannot be reached"
         reason = f"{verb} ({_root(error)})"
         raise Setback(reason=reason, again=True, is_unreachable=not is_cut) from error
-    # A bad address, also one that a redirect gives; a bundle of certificates that is not there.
+    # A bad address, also one that a redirect gives; a bundle of certificates that does not exist.
     except (*network, ValueError) as error:
-        raise Setback(reason=f"cannot be asked ({_root(error)})") from error
+        raise Setback(reason=f"cannot be requested ({_root(error)})") from error
 
 
 def _blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
@@ -291,7 +291,7 @@ def _check(response: requests.Response, address: str, part: Part, patience: Pati
     status = response.status_code
     if status == 416:
         part.restart()
-        raise Setback(reason="cannot go on where the part ends (416)", again=True, wait_s=0)
+        raise Setback(reason="cannot resume where the part ends (416)", again=True, wait_s=0)
     _check_status(response)
     origin = Origin(address, _validator(response))
     if status == 206:

@@ -155,7 +155,7 @@ class Part:
         wanted = self.size_bytes - self.received
         free = shutil.disk_usage(self.target.parent).free
         if wanted > free:
-            message = f"cannot download {self.target.name}: it takes {wanted / 1e6:,.1f} MB more, "
+            message = f"cannot download {self.target.name}: it needs {wanted / 1e6:,.1f} MB more, "
             message += f"the disk has {free / 1e6:,.1f} MB left."
             hint = "free some space there, or name another folder with --dest or ZOO_CACHE."
             raise DownloadError(message, where=self.target.parent, hint=hint)
@@ -166,9 +166,9 @@ class Part:
             yield
         except OSError as error:
             message = f"cannot write {self.target.name}: {error.strerror or error}."
-            hint = "name a folder that you can write with --dest or ZOO_CACHE."
+            hint = "set --dest or ZOO_CACHE to a folder that you can write."
             if error.errno in _IS_FULL:
-                hint = "free some space there and run it again: what was received is kept."
+                hint = "free some space there and run it again: the bytes received are kept."
             raise DownloadError(message, where=self.target.parent, hint=hint) from error
 
 

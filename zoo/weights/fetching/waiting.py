@@ -36,10 +36,10 @@ def wait_for_next_try(setback: Setback, address: str, tries: int, patience: Pati
         raise setback
     wait_s = _wait_s(setback, tries, patience)
     if setback.wait_s is not None and wait_s > patience.longest_wait_s:
-        reason = f"{setback.reason} and asks to wait {wait_s:.0f} s"
+        reason = f"{setback.reason} and asks for a wait of {wait_s:.0f} s"
         raise Setback(reason=reason) from setback
     shown = shown_address(address)
-    _LOG.warning("%s: %s; trying again in %.1f s", shown, setback.reason, wait_s)
+    _LOG.warning("%s: %s; retrying in %.1f s", shown, setback.reason, wait_s)
     time.sleep(wait_s)
 
 

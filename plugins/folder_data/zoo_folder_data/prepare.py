@@ -159,5 +159,5 @@ def _no_classes(
     message = f"cannot find the classes: there is no {CLASSES_FILE!r}. {draft.found}"
     hint = "run it again with --init, which writes one to edit"
     if len(draft.names) <= _MOST_SHOWN:
-        hint += f"; or save this beside the two folders, to begin with:\n{draft.rows}"
+        hint += f"; or save this beside the two folders, to start with:\n{draft.rows}"
     return DataError(message, path=source.where(layout.classes), hint=hint)

@@ -271,7 +271,7 @@ def test_fetch_when_the_disk_is_too_full_opens_no_connection(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - SIZE + 1, SIZE - 1))
 
-    with pytest.raises(DownloadError, match=r"it takes 0\.3 MB more, the disk has 0\.3 MB left"):
+    with pytest.raises(DownloadError, match=r"it needs 0\.3 MB more, the disk has 0\.3 MB left"):
         fetch(address)
 
     assert server.asked == []

@@ -179,7 +179,7 @@ def _no_pairs(
         if image.casefold() == mask.casefold():
             hint = "give masks the exact stems of their images, also in upper and lower case."
         elif endings and endings[0].count:
-            hint = f"{_seem_to_end(endings[0])}; say so by {spell_endings(endings[0])}."
+            hint = f"{_seem_to_end(endings[0])}; add {spell_endings(endings[0])}."
     return DataError(message, path=where or None, hint=hint)
 
 
@@ -190,8 +190,8 @@ def spell_endings(endings: Endings) -> str:
 
 
 def _seem_to_end(endings: Endings) -> str:
-    images = f"images seem to carry the ending {endings.image!r}"
-    masks = f"masks {'' if endings.image else 'seem to carry '}the ending {endings.mask!r}"
+    images = f"images seem to have the suffix {endings.image!r}"
+    masks = f"masks {'' if endings.image else 'seem to have '}the suffix {endings.mask!r}"
     return " and ".join(
         text for text, has in ((images, endings.image), (masks, endings.mask)) if has
     )

@@ -191,3 +191,30 @@ def test_guess_when_masks_hold_one_value_then_the_other_class_is_there() -> None
     keys = [[group.key for group in found.groups] for m in (empty, full) if (found := guess([m]))]
 
     assert keys == [[0, 255], [0, 1]]
+
+
+def test_guess_when_greys_are_thin_lines_then_they_are_classes() -> None:
+    """As arteries and veins around a disc: they fill no region, but lie between no others."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.circle(mask, (40, 40), 15, 255, -1)
+    for place in (4, 10, 16):
+        cv2.line(mask, (0, place), (SIDE, place), 85, 1)
+        cv2.line(mask, (place, 20), (place, SIDE), 170, 1)
+    lines = np.where(mask == 255, 0, mask)
+
+    found = [guess([each]) for each in (mask, lines)]
+
+    keys = [[group.key for group in each.groups] for each in found if each is not None]
+    assert keys == [[0, 85, 170, 255], [0, 85, 170]]
+
+
+def test_guess_when_a_small_mask_was_halved_then_its_few_greys_are_blends() -> None:
+    """A quarter, a half and three quarters of white are three values, as three classes have."""
+    mask = np.zeros((2 * SIDE, 2 * SIDE), np.uint8)
+    cv2.circle(mask, (SIDE, SIDE), 40, 255, -1)
+    halved = cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+    found = guess([halved])
+
+    assert found is not None
+    assert [group.key for group in found.groups] == [0, 255]

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from zoo_folder_data.class_names import ClassNames
 from zoo_folder_data.guess import Group, Guess, guess_classes
-from zoo_folder_data.naming import name_classes
+from zoo_folder_data.naming import BACKGROUND, name_classes
 from zoo_folder_data.survey import Survey
 from zoo_folder_data.value_ranges import spell_span
 
 __all__ = ["ClassesDraft", "draft_classes"]
+
+_MANY = 12  # values that may number objects rather than classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,20 @@ def _spell_values(span: tuple[int, int]) -> str:
     return str(span[0]) if span[0] == span[1] else f'"{spell_span(span)}"'
 
 
+def _invented(survey: Survey, guess: Guess) -> str:
+    """Return the value or colour that no mask holds, of masks that hold a single one."""
+    keys = [group.key for group in guess.groups if not survey.pixels[group.key]]
+    return ", ".join(survey.spell(key) for key in keys)
+
+
 def _describe(survey: Survey, guess: Guess) -> str:
     """Return what masks hold: values, colours, and how much between them."""
     what = "colours" if survey.by_color else "values"
     keys = [survey.spell(group.key) for group in guess.groups if survey.pixels[group.key]]
+    what = what if len(keys) != 1 else what.removesuffix("s")
     shown = ", ".join(keys[:8]) + (", ..." if len(keys) > 8 else "")
     looked = (
-        f"{survey.seen} masks"
+        f"{survey.seen} mask{'s' * (survey.seen != 1)}"
         if survey.seen == survey.total
         else (f"{survey.seen} of {survey.total} masks, spread evenly")
     )
@@ -119,13 +128,25 @@ def _describe(survey: Survey, guess: Guess) -> str:
 
 def _advise(survey: Survey, guess: Guess, names: Sequence[str], path: str) -> Iterable[str]:
     """Yield what the user looks at before the next command."""
+    if len(survey.pixels) == 1:
+        yield f"No mask shows two classes: the row of {_invented(survey, guess)} is made up."
     if path:
         yield f"The names are from {path!r}; put the background first, if there is one."
+        if not survey.by_color and BACKGROUND not in names:
+            first = survey.spell(guess.groups[0].key)
+            yield f"If {first} is the background, not {names[0]!r}, the names belong one row lower."
     elif len(names) == 2:
         yield f"Check the name {names[1]!r}: the model and all results use it."
         yield "If the first class is not the background, swap the two names."
-    else:
+    elif names[0] == BACKGROUND:
         yield "Edit the names of the classes; the background comes first and keeps its name."
+    else:
+        yield "Edit the names of the classes; put the background first, if there is one."
+    if len(names) > _MANY and not survey.by_color and not path:
+        yield (
+            "If the values number the objects of an image, write two classes instead, the second "
+            'with values = ">=1".'
+        )
     if guess.is_blurred and not survey.by_color:
         if len(names) == 2:
             yield "Each blend goes to the nearer class: the ranges in the file state the limit."

@@ -4,7 +4,8 @@
 Masks whose every value fills regions are taken as they are. Blurred ones, as anti-aliasing and JPEG
 leave them, hold a few values that fill regions (*peaks*) and many between or around them that do
 not: two peaks are parted in the middle; of three or more, what lies between them is ignored,
-because a blend of the first and the last looks like the one in the middle.
+because a blend of the first and the last looks like the one in the middle. A few values that fill
+no region and lie between no others are thin lines of classes, not blends.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from zoo_folder_data.classes import unpack_color
 from zoo_folder_data.survey import Survey
 from zoo_folder_data.value_ranges import MOST_VALUE, Span
 
-__all__ = ["Group", "Guess", "guess_classes"]
+__all__ = ["Group", "Guess", "count_regions", "guess_classes"]
 
 _VOID = 255
 _MOST_LABEL = 63  # ids of label maps are small numbers; grey pictures of classes are not
@@ -34,6 +35,7 @@ _MOST_THIN = 24  # values that fill no region: more are no classes
 _LEAST_END = 0.01
 _NEAR = 24  # of 255: further apart than what JPEG adds to a region
 _LEAST_BLENDS = 8
+_LEAST_BETWEEN = 0.5  # of the pixels of a few values that are taken for blends
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,15 @@ def guess_classes(survey: Survey) -> Guess | None:
     if len(survey.pixels) > _MOST_CLASSES or fills_none:
         return None
     return _take_all(survey)
+
+
+def count_regions(survey: Survey) -> int:
+    """Return how many values or colours fill regions.
+
+    Args:
+        survey: Of the masks.
+    """
+    return sum(_is_solid(survey, key, count) for key, count in survey.pixels.items())
 
 
 def _find_own_color(survey: Survey, coarse: int) -> int:
@@ -162,13 +173,17 @@ def _surround(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool
     """Return whether grey values lie between the peaks, or close to each side of a gap."""
     own = set(peaks)
     near = _NEAR * _scale(survey)
+    between: list[int] = []
+    has_both = False
     for low, high in pairwise(sorted(peaks)):
         inside = [key for key in thin if low < key < high and key not in own]
-        middle = [key for key in inside if low + near <= key <= high - near]
-        both = any(key < low + near for key in inside) and any(key > high - near for key in inside)
-        if middle or both:
-            return True
-    return False
+        between += [key for key in inside if low + near <= key <= high - near]
+        has_both |= inside != [] and inside[0] < low + near and inside[-1] > high - near
+    if not between:
+        return has_both
+    lying = sum(survey.between[key] for key in between)
+    are_lines = lying < _LEAST_BETWEEN * sum(survey.pixels[key] for key in between)
+    return len(between) > _LEAST_BLENDS or not are_lines
 
 
 def _lie_between(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zoo.data import Draft, Pair, Report, Source, open_source
+from zoo.data import IGNORE_INDEX, Draft, Pair, Report, Source, open_source
 from zoo.errors import DataError
 from zoo_folder_data.arrangement import guess_arrangement
 from zoo_folder_data.class_names import find_class_names
 from zoo_folder_data.draft import ClassesDraft, draft_classes
+from zoo_folder_data.guess import count_regions
 from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
-from zoo_folder_data.survey import survey_source
+from zoo_folder_data.survey import Survey, survey_source
 
 __all__ = ["no_masks", "places_of_names", "write_classes"]
 
@@ -72,7 +73,7 @@ def write_classes(
         places = places_of_names(opened, layout, ending)
         draft = draft_classes(survey, places, find_class_names(opened))
         if draft is None:
-            raise no_masks(opened, layout)
+            raise no_masks(opened, layout, survey)
     _write(path, draft)
     if classes is None and Path(source).is_file():
         options = {**options, "--classes": str(path)}
@@ -132,8 +133,25 @@ def places_of_names(source: Source, layout: Layout, mask_suffix: str) -> list[st
     return [mask_suffix, *(PurePosixPath(folder).name for folder in folders)]
 
 
-def no_masks(source: Source, layout: Layout) -> DataError:
-    """Return the error for masks whose values fill no regions."""
+def no_masks(source: Source, layout: Layout, survey: Survey) -> DataError:
+    """Return the error for masks whose values fill no regions, or are too many for classes.
+
+    Args:
+        source: Is named.
+        layout: Of the source.
+        survey: Of the masks.
+    """
+    regions, most = count_regions(survey), IGNORE_INDEX - 1
+    if regions > most and not survey.by_color:
+        message = (
+            f"cannot tell the classes: {regions} values fill regions of the masks, expected at "
+            f"most {most}."
+        )
+        hint = (
+            f"if they number the objects of an image, write {CLASSES_FILE} with two classes, "
+            'value = 0 and values = ">=1"; if they are classes, join some under values.'
+        )
+        return DataError(message, path=source.where(layout.masks), hint=hint)
     message = (
         f"cannot tell the classes: the files in {layout.masks or '.'!r} hold many values that fill "
         "no regions, as photographs do, expected regions of a few values or colours."

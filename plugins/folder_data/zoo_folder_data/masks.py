@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zoo.data import IGNORE_INDEX, Pair
 from zoo.errors import DataError
 from zoo_folder_data.classes import ClassList
-from zoo_folder_data.survey import Mask, pack_colors, survey_masks
+from zoo_folder_data.survey import Mask, deep_colors, pack_colors, survey_masks
 from zoo_folder_data.value_ranges import MOST_VALUE, Span, spell_span
 
 __all__ = ["MaskEncoder", "survey_masks"]
@@ -74,8 +74,7 @@ class MaskEncoder:
     def _read_keys(self, mask: Mask, name: str) -> tuple[NDArray[np.generic], list[str]]:
         if self.classes.by_color:
             if mask.dtype != np.uint8:
-                message = f"cannot read the mask {name!r}: found 16-bit colours, expected 8-bit."
-                raise DataError(message, hint="export the mask as 8-bit RGB.")
+                raise deep_colors(name)
             return pack_colors(mask), []
         if mask.ndim == 2:
             return mask, []

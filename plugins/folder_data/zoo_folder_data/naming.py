@@ -6,9 +6,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["IMAGE_WORDS", "MASK_WORDS", "name_classes", "split_words"]
+__all__ = ["BACKGROUND", "IMAGE_WORDS", "MASK_WORDS", "name_classes", "split_words"]
 
 BACKGROUND = "background"
+"""What the class of the ground is called, where masks seem to have one."""
 _FOREGROUND = "foreground"
 
 _MASKS = (

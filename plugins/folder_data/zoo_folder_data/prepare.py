@@ -155,7 +155,7 @@ def _no_classes(
         survey, places_of_names(source, layout, mask_suffix), find_class_names(source)
     )
     if draft is None:
-        return no_masks(source, layout)
+        return no_masks(source, layout, survey)
     message = f"cannot find the classes: there is no {CLASSES_FILE!r}. {draft.found}"
     hint = "run it again with --init, which writes one to edit"
     if len(draft.names) <= _MOST_SHOWN:

@@ -3,7 +3,8 @@
 
 A pixel is *inner* if all of its eight neighbours have its value. Classes have inner pixels; what
 anti-aliasing and JPEG leave at the edges of regions has next to none, and tells a blurred mask from
-one of many classes.
+one of many classes. A grey pixel lies *between* if it has a darker and a lighter neighbour, as
+blends of two classes have; thin lines of a class have not.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data import Pair, Source, decode_mask
+from zoo.errors import DataError
 from zoo_folder_data.classes import format_color, unpack_color
 
-__all__ = ["Mask", "Survey", "pack_colors", "survey_masks", "survey_source"]
+__all__ = ["Mask", "Survey", "deep_colors", "pack_colors", "survey_masks", "survey_source"]
 
 Mask = NDArray[np.uint8 | np.uint16]
 
@@ -45,6 +48,7 @@ class Survey:
         pixels: Of each value or packed colour.
         inner: How many of them are inner.
         masks: How many masks hold it.
+        between: How many of the pixels lie between, of grey masks.
         coarse: The same of colours rounded to 16 levels a channel, where masks are coloured; there
             inner pixels differ little from their neighbours, as JPEG leaves hardly two equal.
     """
@@ -55,6 +59,7 @@ class Survey:
     pixels: Counter[int] = field(default_factory=Counter)
     inner: Counter[int] = field(default_factory=Counter)
     masks: Counter[int] = field(default_factory=Counter)
+    between: Counter[int] = field(default_factory=Counter)
     coarse: Survey | None = None
 
     @property
@@ -75,6 +80,7 @@ class Survey:
         if not self.by_color:
             values = mask if grey is None else grey
             self._count(values, _find_inner(values))
+            _add(self.between, values[_find_between(values)])
             return
         shallow = mask if mask.dtype == np.uint8 else (mask >> 8).astype(np.uint8)
         colors = pack_colors(shallow)
@@ -84,11 +90,8 @@ class Survey:
             self.coarse._count(_coarsen(colors), _find_inner(shallow, _NOISE))
 
     def _count(self, keys: NDArray[np.generic], inner: NDArray[np.bool_]) -> None:
-        for counter, found in ((self.pixels, keys), (self.inner, keys[inner])):
-            values, counts = np.unique(found, return_counts=True)
-            counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-            if counter is self.pixels:
-                self.masks.update(values.tolist())
+        self.masks.update(_add(self.pixels, keys))
+        _add(self.inner, keys[inner])
 
     def _count_by_color(self) -> None:
         """Turn grey values into colours: an empty mask among colour masks is black."""
@@ -99,6 +102,14 @@ class Survey:
             setattr(self, name, counted)
             for key, count in counted.items():
                 getattr(self.coarse, name)[int(_coarsen(np.array(key)))] += count
+
+
+def _add(counter: Counter[int], keys: NDArray[np.generic]) -> list[int]:
+    """Count keys, and return which there are."""
+    values, counts = np.unique(keys, return_counts=True)
+    counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    found: list[int] = values.tolist()
+    return found
 
 
 def _coarsen(keys: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -132,6 +143,13 @@ def _find_inner(values: NDArray[np.generic], most: int = 0) -> NDArray[np.bool_]
     return inner
 
 
+def _find_between(values: Mask) -> NDArray[np.bool_]:
+    """Return which pixels have a darker and a lighter one of their eight neighbours, ``(H, W)``."""
+    around = np.ones((3, 3), np.uint8)
+    darkest, lightest = cv2.erode(values, around), cv2.dilate(values, around)
+    return np.asarray((darkest < values) & (values < lightest))
+
+
 def survey_masks(masks: Sequence[Mask]) -> list[str]:
     """Return what masks hold, spelt as a file of classes spells it, the most frequent first.
 
@@ -142,6 +160,17 @@ def survey_masks(masks: Sequence[Mask]) -> list[str]:
     for mask in masks:
         survey.add(mask)
     return [survey.spell(key) for key, _ in survey.pixels.most_common()]
+
+
+def deep_colors(name: str, where: str | None = None) -> DataError:
+    """Return the error for a mask of 16-bit colours.
+
+    Args:
+        name: Of the mask.
+        where: The file, if the message needs it.
+    """
+    message = f"cannot read the mask {name!r}: found 16-bit colours, expected 8-bit."
+    return DataError(message, path=where, hint="export the mask as 8-bit RGB.")
 
 
 def survey_source(
@@ -160,14 +189,17 @@ def survey_source(
         progress: Called with masks done and in all.
 
     Raises:
-        DataError: A mask cannot be read.
+        DataError: A mask cannot be read, or has 16-bit colours.
     """
     survey = Survey(total=len(pairs))
     step = max(1, -(-len(pairs) // most))
     chosen = pairs[::step]
     for number, pair in enumerate(chosen, start=1):
         path = pair.masks[0]
-        survey.add(decode_mask(source.read(path), source.where(path), palette="index").pixels)
+        mask = decode_mask(source.read(path), source.where(path), palette="index").pixels
+        if mask.dtype != np.uint8 and mask.ndim == 3 and _as_grey(mask) is None:
+            raise deep_colors(path, source.where(path))
+        survey.add(mask)
         if progress is not None:
             progress(number, len(chosen))
         if survey.total_px > _MOST_PX:

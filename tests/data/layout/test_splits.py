@@ -77,7 +77,7 @@ def test_assign_splits_when_split_is_empty_then_refused_with_shares_that_work() 
         "cannot split 12 groups by 0.8,0.1,0.1: found 10 train, 0 val, 2 test, expected at least "
         "one in val."
     )
-    assert caught.value.hint == "--shares 0.7,0.15,0.15 leaves no split empty; or add data."
+    assert caught.value.hint == "--shares 0.7,0.15,0.15 leaves no split empty; so does more data."
     assert len(set(assign_splits(groups, parse_shares("0.7,0.15,0.15")).values())) == 3
 
 

@@ -129,7 +129,7 @@ def _hint_layout(tensor: Tensor) -> str | None:
     if not tensor.numel():
         return "give an image with pixels."
     if tensor.ndim > 3:
-        return "give one image at a time: image[0]."
+        return "one image at a time: give image[0]."
     if tensor.ndim == 3 and find_channels(tuple(tensor.shape)) is None:
         if {tensor.shape[0], tensor.shape[2]} & {1, 3, 4}:
             return "the channels of an array are always last: give image.numpy()."

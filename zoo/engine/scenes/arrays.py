@@ -84,7 +84,7 @@ def _hint_shape(image: NDArray[Any]) -> str | None:
     if image.ndim == 3:
         return "choose the bands of red, green and blue, or one: give image[..., 0]."
     if image.ndim > 3:
-        return "give one image at a time: image[0]."
+        return "one image at a time: give image[0]."
     if image.ndim == 1 and image.dtype == np.uint8:
         return "for an encoded image, give image.tobytes()."
     return "give rows and columns of pixels."

@@ -71,3 +71,19 @@ def test_init_when_masks_have_16_bit_colors_then_refused_as_prepare_does(tmp_pat
         write_classes(write_masks(tmp_path / "raw", [mask]))
 
     assert not (tmp_path / "raw/classes.toml").exists()
+
+
+def test_init_when_names_begin_alike_in_subfolders_then_what_is_proposed_fits(
+    tmp_path: Path,
+) -> None:
+    """The expression is searched in the path, not in the stem that a prepared file gets."""
+    mask = np.arange(2, dtype=np.uint8).repeat(9)[:, None].repeat(9, axis=1)
+    for folder in ("a", "b"):
+        for name in ("images", "masks"):
+            (tmp_path / name / folder).mkdir(parents=True)
+            for number in range(3):
+                cv2.imwrite(str(tmp_path / name / folder / f"s{number}.png"), mask)
+
+    draft = write_classes(tmp_path)
+
+    assert not any("--group-by" in line for line in draft.lines)

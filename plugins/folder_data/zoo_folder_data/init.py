@@ -84,7 +84,8 @@ def write_classes(
 
 def _tell_groups(pairs: Sequence[Pair], group_by: str) -> Iterator[str]:
     """Yield how to keep images in one split whose names begin alike, where several do."""
-    starts = [match[1] for pair in pairs if (match := _START.match(pair.stem))]
+    # Without --group-by, a pair's group is the path that the expression is searched in.
+    starts = [match[1] for pair in pairs if (match := _START.match(pair.group))]
     groups = set(starts)
     if not group_by and len(starts) == len(pairs) and 1 < len(groups) <= len(pairs) / 2:
         yield (

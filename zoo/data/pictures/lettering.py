@@ -28,6 +28,7 @@ _LOG = logging.getLogger("zoo")
 _TEXT: Color = (235, 235, 235)
 _SIZE_PX = 13
 _MOST_CHARACTERS = 1_000
+_TOLD: set[str] = set()  # letters that a warning has named
 _NO_LETTER = "\U0010ffff"  # no font has it, so it looks as whatever a font lacks
 
 
@@ -108,7 +109,8 @@ def _spelled(text: str) -> str:
     """Return a text in which what cannot be drawn is escaped."""
     letters = printable(text)
     missing = {each for each in letters if not _has(_font_of(each), each)}
-    if missing:
+    if missing - _TOLD:
+        _TOLD.update(missing)
         message = "no font on this machine has all letters of %r: pictures spell them out; "
         message += "install one that has them, such as Noto Sans for its script."
         _LOG.warning(message, text)

@@ -41,7 +41,11 @@ def own_distribution() -> Distribution | None:
 
 
 def distribution_of_plugin(package: str) -> Distribution | None:
-    """Return what installed the package of a plugin that an entry point names."""
+    """Return what installed the package of a plugin that an entry point names.
+
+    Args:
+        package: Import name of the plugin's package, as its entry point states it.
+    """
     for point in entry_points(group="zoo.plugins"):
         if point.value == package and point.dist is not None:
             return point.dist
@@ -49,7 +53,11 @@ def distribution_of_plugin(package: str) -> Distribution | None:
 
 
 def is_editable(distribution: Distribution) -> bool:
-    """Return whether the files of a distribution lie where its author edits them."""
+    """Return whether the files of a distribution lie where its author edits them.
+
+    Args:
+        distribution: An installed distribution.
+    """
     with suppress(ValueError, AttributeError):
         text = distribution.read_text("direct_url.json") or "{}"
         document = parse_json(text.encode(), Limits())
@@ -80,7 +88,11 @@ class _Need:
 
 
 def requirement_findings(distribution: Distribution) -> Iterator[Finding]:
-    """Yield what contradicts the requirements of a distribution, then its extras."""
+    """Yield what contradicts the requirements of a distribution, then its extras.
+
+    Args:
+        distribution: An installed distribution.
+    """
     needs = list(_needs(distribution))
     name = distribution.name
     for need in dict.fromkeys(needs):
@@ -140,7 +152,11 @@ def _need(extra: str, requirement: Requirement) -> _Need:
 
 
 def file_findings(distribution: Distribution) -> Iterator[Finding]:
-    """Yield the files of a distribution that are gone or have other bytes than were installed."""
+    """Yield the files of a distribution that are gone or have other bytes than were installed.
+
+    Args:
+        distribution: An installed distribution.
+    """
     lines = csv.reader((distribution.read_text("RECORD") or "").splitlines())
     # Of packages alone: installers rewrite scripts and notes. What Python compiles has no digest.
     stated = {

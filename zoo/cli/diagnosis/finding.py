@@ -52,5 +52,9 @@ def install_line() -> str:
 
 
 def reinstall_line(distribution: Distribution) -> str:
-    """Return the pip line that writes the files of a distribution anew, and no others."""
+    """Return the pip line that writes the files of a distribution anew, and no others.
+
+    Args:
+        distribution: An installed distribution.
+    """
     return f'pip install --force-reinstall --no-deps "{distribution.name}=={distribution.version}"'

@@ -25,7 +25,12 @@ class MMCommand(ZooCommand):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, rewritten to what click understands."""
+        """Parse the arguments, rewritten to what click understands.
+
+        Args:
+            ctx: Context of the command.
+            args: Words of the command line after the command's name.
+        """
         return super().parse_args(ctx, _rewritten(args))
 
 
@@ -54,7 +59,11 @@ def _rewritten(args: list[str]) -> list[str]:
 
 
 def config_options(function: _Function) -> _Function:
-    """Add the options with which a config is read."""
+    """Add the options with which a config is read.
+
+    Args:
+        function: The function of a click command.
+    """
     for option in (
         click.option(
             "--cfg-options",
@@ -72,7 +81,11 @@ def config_options(function: _Function) -> _Function:
 
 
 def launcher_options(function: _Function) -> _Function:
-    """Add the options with which several processes are started."""
+    """Add the options with which several processes are started.
+
+    Args:
+        function: The function of a click command.
+    """
     for option in (
         click.option("--local_rank", "--local-rank", type=int, default=0, hidden=True),
         click.option(
@@ -88,11 +101,20 @@ def launcher_options(function: _Function) -> _Function:
 
 
 def verbose_option(function: _Function) -> _Function:
-    """Add the option that shows all of a run's log."""
+    """Add the option that shows all of a run's log.
+
+    Args:
+        function: The function of a click command.
+    """
     text = "Show mmengine's whole log; its file in the work dir always contains it."
     return click.option("--verbose", is_flag=True, help=text)(function)
 
 
 def set_local_rank(local_rank: int) -> None:
-    """Tell torch the rank that old launchers give as an option."""
+    """Tell torch the rank that old launchers give as an option.
+
+    Args:
+        local_rank: Index of this process among those of its machine, from 0. An existing LOCAL_RANK
+            takes precedence.
+    """
     os.environ.setdefault("LOCAL_RANK", str(local_rank))

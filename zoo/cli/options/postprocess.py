@@ -36,7 +36,11 @@ def _parse_parts(
 
 
 def postprocess_options(function: _Function) -> _Function:
-    """Add the options to a command, as ``keep_largest``, ``fill_holes``, ``no_postprocess``."""
+    """Add the options to a command, as ``keep_largest``, ``fill_holes``, ``no_postprocess``.
+
+    Args:
+        function: The function of a click command.
+    """
     for option in (
         click.option(
             "--no-postprocess",
@@ -69,6 +73,13 @@ def choose_postprocess(
     no_postprocess: bool,
 ) -> dict[str, Any] | None:
     """Return what the options make of what a model states; each replaces its own part.
+
+    Args:
+        model: The loaded model.
+        keep_largest: Number of largest parts to keep, for every class or by class name; None leaves
+            the model's value.
+        fill_holes: Whether to fill holes; None leaves the model's value.
+        no_postprocess: Whether to ignore what the model's config states.
 
     Raises:
         BadParameter: The model cannot have it.

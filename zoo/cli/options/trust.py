@@ -15,7 +15,11 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def trust_option(function: _Function) -> _Function:
-    """Add ``--trust`` to a command that loads checkpoints; it holds while the command runs."""
+    """Add ``--trust`` to a command that loads checkpoints; it holds while the command runs.
+
+    Args:
+        function: The function of a click command.
+    """
     option = click.option(
         "--trust",
         metavar="SHA256",

@@ -42,7 +42,11 @@ class MetricFilter:
     value: float = 0.0
 
     def fits(self, value: float) -> bool:
-        """Return whether a value is in bounds."""
+        """Return whether a value is in bounds.
+
+        Args:
+            value: A measured value, in the unit of the manifest.
+        """
         if self.sign is None:
             return True
         return value >= self.value if self.sign == ">=" else value <= self.value
@@ -50,6 +54,9 @@ class MetricFilter:
 
 def parse_metric(text: str) -> MetricFilter | None:
     """Return the filter that a text means, or None if it means none.
+
+    Args:
+        text: Value of ``--metric``: ``NAME``, ``NAME>=VALUE`` or ``NAME<=VALUE``.
 
     Example:
         >>> parse_metric("mIoU>=75")
@@ -86,6 +93,9 @@ class Filters:
     def choose(self, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the entries that fit.
 
+        Args:
+            entries: Entries of `weights_entry` or of the legacy table.
+
         Raises:
             UnknownNameError: The metric is one that nothing was measured by.
         """
@@ -113,7 +123,13 @@ class Filters:
 
 
 def weights_entry(catalog: Catalog, found: Found, row: WeightsRow) -> dict[str, Any]:
-    """Return a ``[[weights]]`` row for listings, compared with its file where that is here."""
+    """Return a ``[[weights]]`` row for listings, compared with its file where that is here.
+
+    Args:
+        catalog: The catalog that contains the row.
+        found: The row as found in the catalog, with the record of its plugin.
+        row: The same row, parsed.
+    """
     from zoo.weights.files import find_place
 
     state, error = _state(found)

@@ -47,7 +47,12 @@ class Stopping:
         self._pid = os.getpid()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal and raise it; a forked process just ends."""
+        """Note the signal and raise it; a forked process just ends.
+
+        Args:
+            number: Number of the signal.
+            frame: The interrupted frame; not used.
+        """
         if os.getpid() != self._pid:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -111,7 +116,11 @@ def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) ->
 
 
 def resume_command(ctx: click.Context) -> str:
-    """Return the command line of a context with ``--resume``."""
+    """Return the command line of a context with ``--resume``.
+
+    Args:
+        ctx: Context of the command to resume.
+    """
     path = ctx.command_path.split()
     if path[0].endswith(".py"):
         path = ["python", sys.argv[0], *path[1:]]

@@ -48,7 +48,12 @@ class ZooCommand(EndsWithItsOutput):
         self.params.append(click.Option(["--debug"], is_flag=True, help=help_))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, and keep them to tell how to go on."""
+        """Parse the arguments, and keep them to tell how to go on.
+
+        Args:
+            ctx: Context of the command.
+            args: Words of the command line after the command's name.
+        """
         ctx.meta["zoo.args"] = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -59,7 +64,11 @@ class ZooCommand(EndsWithItsOutput):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and turn what it raises into a message and an exit code."""
+        """Run the command, and turn what it raises into a message and an exit code.
+
+        Args:
+            ctx: Context of the command.
+        """
         debug = bool(ctx.params.pop("debug", False))
         log_printably()
         with raising_on_signals() as stopping:

@@ -20,7 +20,13 @@ class EndsWithItsOutput(click.Command):
     """A command whose output may be lost, to a full disk or a closed pipe."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
-        """Run the command line; output that is lost ends it with one line at most."""
+        """Run the command line; output that is lost ends it with one line at most.
+
+        Args:
+            args: Words of the command line; None means ``sys.argv[1:]``.
+            more: Further arguments of ``click.Command.main``.
+            how: Keywords of ``click.Command.main``.
+        """
         words = sys.argv[1:] if args is None else args
         try:
             return super().main(args, *more, **how)
@@ -47,11 +53,20 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
+        """Return the names in the order of the table.
+
+        Args:
+            ctx: Context of the group.
+        """
         return [*self.lazy]  # `list` here is the module zoo.cli.list, once that is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command, or None if there is none of that name."""
+        """Import and return one command, or None if there is none of that name.
+
+        Args:
+            ctx: Context of the group.
+            cmd_name: Name of the command.
+        """
         if cmd_name not in self.lazy:
             return None
         module, _, attribute = self.lazy[cmd_name][0].partition(":")
@@ -59,7 +74,12 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the commands that begin so, importing none, or the group's own options."""
+        """Return the commands that begin so, importing none, or the group's own options.
+
+        Args:
+            ctx: Context of the group.
+            incomplete: The word to complete, as typed so far.
+        """
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
         from click.shell_completion import CompletionItem
@@ -72,7 +92,11 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         ]
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command that is named; Ctrl-C before it has begun ends with 130 too."""
+        """Run the command that is named; Ctrl-C before it has begun ends with 130 too.
+
+        Args:
+            ctx: Context of the group.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -82,14 +106,24 @@ class LazyGroup(EndsWithItsOutput, click.Group):
             ctx.exit(130)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of commands from the help that stands beside the names."""
+        """Write the table of commands from the help that stands beside the names.
+
+        Args:
+            ctx: Context of the group.
+            formatter: Receives the table.
+        """
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_) for name, (_, help_) in self.lazy.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, offering near names for one that does not exist."""
+        """Find the command, offering near names for one that does not exist.
+
+        Args:
+            ctx: Context of the group.
+            args: Words after the group's name; the first names the command.
+        """
         is_unknown = bool(args) and args[0] not in self.lazy and not args[0].startswith("-")
         if is_unknown and not ctx.resilient_parsing:  # which a shell asks for in completion
             import difflib

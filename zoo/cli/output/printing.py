@@ -45,7 +45,12 @@ def say(*lines: object, err: bool = False) -> None:
 
 
 def say_text(text: str, *, err: bool = False) -> None:
-    """Print a text whose line breaks zoo itself has set; raises as `say` does."""
+    """Print a text whose line breaks zoo itself has set; raises as `say` does.
+
+    Args:
+        text: May contain line breaks; other unprintable characters are escaped.
+        err: Whether to print on stderr.
+    """
     _write(printable(text, keep="\n"), err=err)
 
 
@@ -113,7 +118,11 @@ def _end(error: OSError, *, exit_code: int = 1) -> None:
 
 
 def discard(stream: Any) -> None:
-    """Write out a stream, or drop what it holds and send the rest nowhere if it takes no more."""
+    """Write out a stream, or drop what it holds and send the rest nowhere if it takes no more.
+
+    Args:
+        stream: ``sys.stdout``, ``sys.stderr`` or another stream with a file descriptor.
+    """
     try:
         stream.flush()
     except OSError:

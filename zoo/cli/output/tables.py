@@ -26,7 +26,11 @@ _CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def wide_option(function: _Function) -> _Function:
-    """Add ``--wide`` to a command that prints a table."""
+    """Add ``--wide`` to a command that prints a table.
+
+    Args:
+        function: The function of a click command.
+    """
     help_ = "Print whole lines, however narrow the terminal is."
     return click.option("--wide", is_flag=True, help=help_)(function)
 

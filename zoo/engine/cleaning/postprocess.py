@@ -81,7 +81,11 @@ class Postprocess:
 
 
 def is_postprocess(value: Any) -> bool:
-    """Return whether a value of a record has the form that `Postprocess.to_json` gives it."""
+    """Return whether a value of a record has the form that `Postprocess.to_json` gives it.
+
+    Args:
+        value: Any value of a record.
+    """
     if not isinstance(value, Mapping) or set(value) != {"keep_largest", "fill_holes"}:
         return False
     kept, filled = value["keep_largest"], value["fill_holes"]

@@ -75,7 +75,13 @@ class LazyFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a package that is lazy now or was, and None for every other name."""
+        """Return the spec of a package that is lazy now or was, and None for every other name.
+
+        Args:
+            fullname: Full name of the module to import.
+            path: ``__path__`` of its parent package, None for a top-level module.
+            target: Not used.
+        """
         top, dot, rest = fullname.partition(".")
         if top not in self._packages or not dot:
             return None

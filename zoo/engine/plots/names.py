@@ -44,6 +44,9 @@ def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
 def label_of(names: Sequence[str]) -> str:
     """Return what a curve is called that bears several names; of many the last are counted.
 
+    Args:
+        names: Names of the metrics that share the curve, at least one.
+
     Example:
         >>> label_of(["coco/bbox_AR@100", "coco/bbox_AR@1000"])
         'coco/bbox_AR@100 = coco/bbox_AR@1000'

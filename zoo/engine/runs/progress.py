@@ -29,6 +29,9 @@ def recent_loss(runner: Runner) -> float | None:
     """Return the mean loss of a runner's last steps, or None before the first of them.
 
     mmengine keeps the losses of every step by itself; they are only read here, from any thread.
+
+    Args:
+        runner: A runner, of any kind.
     """
     hub = getattr(runner, "message_hub", None)  # a runner of another kind may have none
     kept = None if hub is None else hub.log_scalars.get("train/loss")

@@ -29,7 +29,11 @@ _ZOO = logging.getLogger("zoo")
 
 
 def write_line(text: str) -> None:
-    """Write a line to stderr, above a progress bar if there is one."""
+    """Write a line to stderr, above a progress bar if there is one.
+
+    Args:
+        text: The line, without its line break.
+    """
     from tqdm import tqdm
 
     with suppress(OSError):  # no work ends because its progress cannot be shown

@@ -53,22 +53,40 @@ class RunReport(Hook):
         self.metrics: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Tell what will be trained, how, and where."""
+        """Tell what will be trained, how, and where.
+
+        Args:
+            runner: The runner that calls the hook.
+        """
         self._introduce(runner)
 
     def before_val(self, runner: Runner) -> None:
-        """Tell it before a validation that a resumed run begins with."""
+        """Tell it before a validation that a resumed run begins with.
+
+        Args:
+            runner: The runner that calls the hook.
+        """
         self._introduce(runner)
 
     def before_test(self, runner: Runner) -> None:
-        """Tell what will be measured."""
+        """Tell what will be measured.
+
+        Args:
+            runner: The runner that calls the hook.
+        """
         loader = runner.test_loop.dataloader
         self._tell(f"testing {_name(runner)} on {_device(runner)}")
         self._tell(f"data: {_place(runner, 'test')}{len(loader.dataset):,} images")
         self._tell_common(runner, loader.dataset)
 
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
-        """Tell what a validation measured, and whether it was the best."""
+        """Tell what a validation measured, and whether it was the best.
+
+        Args:
+            runner: The runner that calls the hook.
+            metrics: Results of the validation by name; values that are not finite numbers are
+                ignored.
+        """
         metrics = metrics or {}
         self.metrics = {name: float(metrics[name]) for name in metrics if _is_number(metrics[name])}
         keeper = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
@@ -83,7 +101,11 @@ class RunReport(Hook):
         self._tell(f"{text}; {label}: {shown}" if shown else text)
 
     def after_train(self, runner: Runner) -> None:
-        """Tell how long it took."""
+        """Tell how long it took.
+
+        Args:
+            runner: The runner that calls the hook.
+        """
         self.steps = runner.iter
         done = runner.iter - self._first
         self._tell(f"trained {done:,} steps in {clock(time.monotonic() - self._started_s)}")

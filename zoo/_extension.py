@@ -31,11 +31,19 @@ class StandInLoader(Loader):
     """Fills ``mmcv._ext`` with the functions of :mod:`zoo.ops`."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Return None: Python's own module object will do."""
+        """Return None: Python's own module object will do.
+
+        Args:
+            spec: Ignored.
+        """
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Import :mod:`zoo.ops` and forward every attribute of ``module`` to its kernels."""
+        """Import :mod:`zoo.ops` and forward every attribute of ``module`` to its kernels.
+
+        Args:
+            module: The empty ``mmcv._ext``.
+        """
         kernels = importlib.import_module("zoo.ops.kernels")
         module.__doc__ = kernels.__doc__
         vars(module).update(kernels.KERNELS)
@@ -52,7 +60,13 @@ class StandInFinder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Return a spec for ``mmcv._ext`` and None for every other name."""
+        """Return a spec for ``mmcv._ext`` and None for every other name.
+
+        Args:
+            fullname: Dotted name of the module to import.
+            path: Ignored.
+            target: Ignored.
+        """
         if fullname != _NAME:
             return None
         return ModuleSpec(fullname, StandInLoader(), origin=_STAND_IN)

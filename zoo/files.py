@@ -225,12 +225,20 @@ def try_lock(path: Path) -> BaseFileLock | None:
 
 
 def has_no_locks(error: OSError) -> bool:
-    """Return whether a lock failed because its file system has none, as some network ones."""
+    """Return whether a lock failed because its file system has none, as some network ones.
+
+    Args:
+        error: What `try_lock` raised.
+    """
     return error.errno in _NO_LOCKS
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a living process holds a lock; True where that cannot be told."""
+    """Return whether a living process holds a lock; True where that cannot be told.
+
+    Args:
+        path: The lock's file.
+    """
     if not path.exists():
         return False
     try:

@@ -15,6 +15,9 @@ _MORE = re.compile(r"\band (?:at least )?\d+ more\b")
 def without_names(message: str) -> str:
     """Return a message with the names that it quotes left out.
 
+    Args:
+        message: A line of a report.
+
     Example:
         >>> without_names("mask without an image called 'a'")
         "mask without an image called ''"
@@ -26,6 +29,9 @@ def kind_of(message: str) -> str:
     """Return a message without what differs from file to file: names in quotes, and numbers.
 
     A list of several values is one of the same kind as a list of one.
+
+    Args:
+        message: A line of a report.
 
     Example:
         >>> kind_of("'a.png' has the values 7 (3 px), 9 (1 px) and 4 more; expected 0.")

@@ -51,19 +51,39 @@ class Report:
     unchanged: bool = False
 
     def drop(self, file: str, reason: str) -> None:
-        """Record that ``file`` is left out."""
+        """Record that ``file`` is left out.
+
+        Args:
+            file: Path in the source.
+            reason: Why it is left out.
+        """
         self.dropped.append(ReportLine(file, reason))
 
     def repair(self, file: str, what: str) -> None:
-        """Record that ``file`` was kept in a changed form."""
+        """Record that ``file`` was kept in a changed form.
+
+        Args:
+            file: Path in the source.
+            what: What was changed.
+        """
         self.repaired.append(ReportLine(file, what))
 
     def note(self, file: str, what: str) -> None:
-        """Record that ``file`` was kept as it is, and is worth a look."""
+        """Record that ``file`` was kept as it is, and is worth a look.
+
+        Args:
+            file: Path in the source.
+            what: What is unusual about it.
+        """
         self.notes.append(ReportLine(file, what))
 
     def count(self, name: str, number: int) -> None:
-        """Add ``number`` to the count called ``name``."""
+        """Add ``number`` to the count called ``name``.
+
+        Args:
+            name: Name of the count.
+            number: What to add.
+        """
         self.counts[name] = self.counts.get(name, 0) + number
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +102,9 @@ class Report:
     @classmethod
     def from_dict(cls, data: Any) -> Report:
         """Return the report that ``report.json`` holds.
+
+        Args:
+            data: Parsed JSON.
 
         Raises:
             DocumentError: A part is missing, or of another type.

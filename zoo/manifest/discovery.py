@@ -139,7 +139,11 @@ def _path_folders() -> list[Path]:
 
 
 def warn(message: str) -> None:
-    """Log what a listing goes on without."""
+    """Log what a listing goes on without.
+
+    Args:
+        message: One sentence; unprintable characters are escaped.
+    """
     import logging  # a listing without trouble need not wait for it
 
     logging.getLogger("zoo").warning(printable(message))

@@ -186,7 +186,12 @@ def _fits(value: Any, form: Form) -> bool:
 
 
 def parse_forms(values: Any, where: str) -> Mapping[str, Form]:
-    """Return the forms of a type's parameters, by name; raises `FormError`."""
+    """Return the forms of a type's parameters, by name; raises `FormError`.
+
+    Args:
+        values: Parameter name -> data of its form.
+        where: How error messages name the table.
+    """
     if not isinstance(values, Mapping):
         _refuse(where, values, "a table of parameters")
     for name in values:
@@ -197,7 +202,13 @@ def parse_forms(values: Any, where: str) -> Mapping[str, Form]:
 
 
 def parse_form(values: Any, where: str, depth: int = 0) -> Form:
-    """Return a form from its data; raises `FormError` that names ``where``."""
+    """Return a form from its data; raises `FormError` that names ``where``.
+
+    Args:
+        values: The form as a table, such as ``{"int": [0, 8]}``.
+        where: How error messages name the form.
+        depth: Number of forms around this one.
+    """
     if not isinstance(values, Mapping) or not values or depth > _DEPTH_LIMIT:
         _refuse(where, values, "a table such as { int = [0, 8] }")
     unknown = sorted(set(values) - _KEYS)

@@ -53,7 +53,12 @@ _RESERVED_OPTIONS = (
 
 
 def read_contribution(kind: str, table: Table) -> Contribution:
-    """Return a row of one of the kinds of ``zoo.manifest.kinds``; raises ManifestError."""
+    """Return a row of one of the kinds of ``zoo.manifest.kinds``; raises ManifestError.
+
+    Args:
+        kind: Key of ``zoo.manifest.kinds.KINDS``.
+        table: The row's table.
+    """
     name = table.text("name", pattern=_IDENTIFIER, wanted="a Python name, without dots")
     common: dict[str, Any] = {
         "kind": kind,
@@ -89,7 +94,11 @@ def _read_record(table: Table) -> Mapping[str, Form] | None:
 
 
 def read_config_row(table: Table) -> ConfigRow:
-    """Return a ``[[config]]`` row; raises ManifestError."""
+    """Return a ``[[config]]`` row; raises ManifestError.
+
+    Args:
+        table: The row's table.
+    """
     row = ConfigRow(
         name=table.text("name", pattern=_FILE_NAME, wanted="letters, digits, '_', '-' and '.'"),
         file=_read_path(table, table.text("file"), "file"),
@@ -101,7 +110,11 @@ def read_config_row(table: Table) -> ConfigRow:
 
 
 def read_legacy_index(table: Table) -> LegacyIndexRow:
-    """Return a ``[[legacy_index]]`` row; raises ManifestError."""
+    """Return a ``[[legacy_index]]`` row; raises ManifestError.
+
+    Args:
+        table: The row's table.
+    """
     row = LegacyIndexRow(
         file=_read_path(table, table.text("file"), "file"), summary=table.optional_text("summary")
     )
@@ -111,7 +124,11 @@ def read_legacy_index(table: Table) -> LegacyIndexRow:
 
 
 def read_weights(table: Table) -> WeightsRow:
-    """Return a ``[[weights]]`` row; raises ManifestError."""
+    """Return a ``[[weights]]`` row; raises ManifestError.
+
+    Args:
+        table: The row's table.
+    """
     row = WeightsRow(
         name=table.text("name", pattern=_FILE_NAME, wanted="letters, digits, '_', '-' and '.'"),
         task=table.choice("task", TASKS),

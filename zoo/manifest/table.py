@@ -48,12 +48,22 @@ class Table:
         self._known: list[str] = []
 
     def fail(self, found: str, *, hint: str) -> Never:
-        """Raise a ManifestError that names the plugin, this table and the file."""
+        """Raise a ManifestError that names the plugin, this table and the file.
+
+        Args:
+            found: What was found and what was expected.
+            hint: How to fix it.
+        """
         message = f"cannot use plugin {self.plugin!r}: {found}"
         raise ManifestError(message, plugin=self.plugin, manifest=self.path, hint=hint)
 
     def take(self, key: str, types: type | tuple[type, ...], *, required: bool = True) -> Any:
         """Return the value of a key, of the wanted type, or None if it is absent.
+
+        Args:
+            key: Name of the key in the table.
+            types: The accepted type or types.
+            required: Whether a missing key is an error.
 
         Raises:
             ManifestError: It is missing though required, or of another type.
@@ -83,7 +93,13 @@ class Table:
         pattern: str | None = None,
         wanted: str | None = None,
     ) -> str:
-        """Return a string that is not empty and, if given, matches a pattern fully."""
+        """Return a string that is not empty and, if given, matches a pattern fully.
+
+        Args:
+            key: Name of the key in the table.
+            pattern: A regular expression, or None for any text.
+            wanted: What the pattern means, for the error message.
+        """
         value: str = self.take(key, str)
         self._check_length(key, value)
         if not value.strip() or (pattern is not None and re.fullmatch(pattern, value) is None):
@@ -95,14 +111,24 @@ class Table:
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """Return a string that is not empty, or None if the key is absent."""
+        """Return a string that is not empty, or None if the key is absent.
+
+        Args:
+            key: Name of the key in the table.
+        """
         if key in self.values:
             return self.text(key)
         self._known.append(key)
         return None
 
     def choice(self, key: str, choices: Sequence[str], *, default: str | None = None) -> str:
-        """Return one of the choices; the default stands where the key is absent."""
+        """Return one of the choices; the default stands where the key is absent.
+
+        Args:
+            key: Name of the key in the table.
+            choices: The allowed values.
+            default: Value for a missing key; None makes the key required.
+        """
         if default is not None and key not in self.values:
             self._known.append(key)
             return default
@@ -115,7 +141,12 @@ class Table:
         return value
 
     def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
-        """Return a list of strings, none of them empty or twice; an absent one is empty."""
+        """Return a list of strings, none of them empty or twice; an absent one is empty.
+
+        Args:
+            key: Name of the key in the table.
+            required: Whether a missing key is an error.
+        """
         values = self.take(key, list, required=required) or []
         if len(values) > _MOST_ENTRIES:
             self.fail(
@@ -159,7 +190,11 @@ class Table:
             )
 
     def count(self, key: str) -> int:
-        """Return an integer above 0."""
+        """Return an integer above 0.
+
+        Args:
+            key: Name of the key in the table.
+        """
         value: int = self.take(key, int)
         if value <= 0:
             self.fail(

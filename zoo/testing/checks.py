@@ -171,7 +171,11 @@ def check_members(manifest: Manifest, target: str, found: object, protocol: str)
 
 
 def targets_of(manifest: Manifest) -> Iterator[Target]:
-    """Yield every target that a manifest names: of its contributions, and of its data sets."""
+    """Yield every target that a manifest names: of its contributions, and of its data sets.
+
+    Args:
+        manifest: Manifest of the plugin.
+    """
     for row in manifest.contributions:
         yield Target(row, row.target, KINDS[row.kind].protocol)
         if isinstance(row, DatasetRow):

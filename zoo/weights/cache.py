@@ -143,6 +143,9 @@ def _in_folder(folder: Path) -> Iterator[CachedFile]:
 def remove_cached(found: CachedFile) -> None:
     """Remove a file of the cache, and its folder with it if nothing else is in there.
 
+    Args:
+        found: The file, as `find_cached` returns it.
+
     Raises:
         DownloadError: Another process is fetching it.
         OSError: It cannot be removed, as in a cache that is shared read-only.
@@ -174,22 +177,38 @@ def _remove_part(target: Path) -> None:
 
 
 def part_path(target: Path) -> Path:
-    """Return where a file lies while it is fetched: beside its final name."""
+    """Return where a file lies while it is fetched: beside its final name.
+
+    Args:
+        target: Final path of the file.
+    """
     return target.with_name(target.name + _PART)
 
 
 def note_path(target: Path) -> Path:
-    """Return what lies beside an unfinished file, and says where its bytes come from."""
+    """Return what lies beside an unfinished file, and says where its bytes come from.
+
+    Args:
+        target: Final path of the file.
+    """
     return target.with_name(target.name + _NOTE)
 
 
 def lock_path(target: Path) -> Path:
-    """Return the lock that whoever fetches a file holds."""
+    """Return the lock that whoever fetches a file holds.
+
+    Args:
+        target: Final path of the file.
+    """
     return target.with_name(f".{target.name}.lock")
 
 
 def address_filename(address: str) -> str:
-    """Return the last part of an address's path, decoded; empty where there is none."""
+    """Return the last part of an address's path, decoded; empty where there is none.
+
+    Args:
+        address: A URL.
+    """
     try:
         return PurePosixPath(unquote(urlsplit(address).path)).name
     except ValueError:  # it is no address, as with a bracket that is not closed
@@ -201,6 +220,9 @@ def weights_filename(row: WeightsRow) -> str:
 
     It is the last part of the row's first address, if that is a plain name with the ending of
     the row's format; else ``<name>.<format>``, as of an adopted old checkpoint.
+
+    Args:
+        row: A row of weights.
     """
     name = address_filename(row.urls[0]) if row.urls else ""
     if _PLAIN_NAME.fullmatch(name) and name.endswith(f".{row.format}"):

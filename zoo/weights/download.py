@@ -194,6 +194,12 @@ def plan_download(
 ) -> Plan:
     """Return what `fetch_weights` would do; nothing is written, and no socket opened.
 
+    Args:
+        found: A row of weights and its plugin.
+        mirrors: Base addresses or folders to try before the row's own addresses.
+        offline: Whether to plan without network access.
+        dest: Folder for the file; None for the cache.
+
     Raises:
         DownloadError: A mirror is no address, or a file cannot be read.
     """
@@ -213,6 +219,9 @@ def foresee_asked(plan: Plan) -> tuple[tuple[str, ...], Path | None]:
     """Return the addresses that would be asked, and the local file that would end the asking.
 
     Of addresses on this machine, those that lack the file count for nothing. No socket is opened.
+
+    Args:
+        plan: A plan from `plan_download`.
     """
     asked: list[str] = []
     for address in plan.addresses if plan.here is None else ():
@@ -227,7 +236,12 @@ def foresee_asked(plan: Plan) -> tuple[tuple[str, ...], Path | None]:
 
 
 def weights_addresses(row: WeightsRow, mirrors: Sequence[str]) -> list[str]:
-    """Return the addresses of a row in the order in which they are asked: mirrors first."""
+    """Return the addresses of a row in the order in which they are asked: mirrors first.
+
+    Args:
+        row: A row of weights.
+        mirrors: Base addresses of mirrors, in order of preference.
+    """
     filename = weights_filename(row)
     listed = [url for mirror in mirrors for url in mirror_addresses(mirror, row.sha256, filename)]
     return [*listed, *(url for url in row.urls if not url.startswith(_PACKAGE))]
@@ -254,7 +268,11 @@ def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
 
 
 def is_offline(asked: bool = False) -> bool:
-    """Return whether no socket may be opened: asked for, or ``ZOO_OFFLINE`` is set, but to 0."""
+    """Return whether no socket may be opened: asked for, or ``ZOO_OFFLINE`` is set, but to 0.
+
+    Args:
+        asked: Whether the caller asked for offline mode.
+    """
     return asked or os.environ.get("ZOO_OFFLINE", "0") not in ("", "0")
 
 

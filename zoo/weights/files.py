@@ -75,6 +75,9 @@ def find_weights_file(found: Found) -> Path:
 def weights_row(found: Found) -> WeightsRow:
     """Return the row of a find, which is to be one of weights.
 
+    Args:
+        found: A row and its plugin.
+
     Raises:
         DownloadError: It is of another kind.
     """
@@ -86,7 +89,11 @@ def weights_row(found: Found) -> WeightsRow:
 
 
 def local_files(found: Found) -> Iterator[Path]:
-    """Yield where a row's file lies on this machine, not verified: its package, the cache."""
+    """Yield where a row's file lies on this machine, not verified: its package, the cache.
+
+    Args:
+        found: A row of weights and its plugin.
+    """
     row = weights_row(found)
     for url in row.urls:
         if url.startswith(_PACKAGE):
@@ -123,6 +130,11 @@ def first_that_holds(
 ) -> tuple[Path | None, HashMismatchError | None]:
     """Return the first file whose bytes hold, and what is wrong with the last one before it.
 
+    Args:
+        paths: Files to check, in order.
+        sha256: Expected digest, 64 hex digits.
+        size_bytes: Expected size; None skips that check.
+
     Raises:
         DownloadError: One cannot be read.
     """
@@ -140,6 +152,10 @@ def first_that_holds(
 def verify_file(path: Path, row: WeightsRow) -> None:
     """Raise unless the file has the row's size and sha256.
 
+    Args:
+        path: The file to check.
+        row: A row of weights.
+
     Raises:
         HashMismatchError: It has another; the file is left as it is.
         DownloadError: It cannot be read.
@@ -149,6 +165,11 @@ def verify_file(path: Path, row: WeightsRow) -> None:
 
 def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
     """Raise unless a file has this sha256, and this size where one is given.
+
+    Args:
+        path: The file to check.
+        sha256: Expected digest, 64 hex digits.
+        size_bytes: Expected size; None skips that check.
 
     Raises:
         HashMismatchError: It has another; the file is left as it is.

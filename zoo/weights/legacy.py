@@ -35,7 +35,11 @@ _DIGITS = re.compile(r"[0-9a-f]{8}")
 
 
 def legacy_rows(catalog: Catalog) -> tuple[list[Found], list[PluginError]]:
-    """Return the rows of every legacy index, and the errors of those that cannot be read."""
+    """Return the rows of every legacy index, and the errors of those that cannot be read.
+
+    Args:
+        catalog: The plugins to search.
+    """
     rows: list[Found] = []
     errors: list[PluginError] = []
     for record, index in catalog.legacy_indexes():
@@ -48,6 +52,10 @@ def legacy_rows(catalog: Catalog) -> tuple[list[Found], list[PluginError]]:
 
 def find_legacy(catalog: Catalog, name: str) -> Found | None:
     """Return the legacy row of a ``Name`` or ``plugin.Name``, or None.
+
+    Args:
+        catalog: The plugins to search.
+        name: ``Name`` or ``plugin.Name``.
 
     Raises:
         ConflictError: Two plugins have an index with that name, for other bytes.

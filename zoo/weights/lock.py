@@ -86,7 +86,13 @@ def own_lock_file() -> Path:
 
 
 def pin_of(pins: Mapping[str, Pin], name: str, plugin: str) -> Pin | None:
-    """Return the pin of a name if it is that of the plugin's own row, else None."""
+    """Return the pin of a name if it is that of the plugin's own row, else None.
+
+    Args:
+        pins: Name -> pin.
+        name: Name of the weights, without the plugin.
+        plugin: Plugin whose row is looked up.
+    """
     pin = pins.get(name)
     return pin if pin is not None and pin.plugin == plugin else None
 
@@ -119,6 +125,10 @@ def read_pins(path: Path | None = None) -> dict[str, Pin]:
 
 def add_pins(pins: Iterable[Pin], path: Path | None = None) -> Path:
     """Add pins to the lock, which is replaced whole, while no other process writes it.
+
+    Args:
+        pins: Pins to add.
+        path: The lock file; None for the default one.
 
     Returns:
         The file.

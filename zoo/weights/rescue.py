@@ -70,7 +70,11 @@ class LegacyIndex:
                     self._by_name.setdefault(name, []).append(found)
 
     def expects(self, name: str) -> bool:
-        """Return whether a file's name promises that it is in the index."""
+        """Return whether a file's name promises that it is in the index.
+
+        Args:
+            name: Name of the file, without its folder.
+        """
         digits = _DIGITS.search(name)
         return name in self._by_name or (digits is not None and digits[1] in self._by_digits)
 
@@ -106,6 +110,9 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
     Folders are walked without following links to other folders; what cannot be read inside of
     one is told of, and the rest is walked.
+
+    Args:
+        paths: Files and folders to search.
 
     Raises:
         DownloadError: A path does not exist, or cannot be read.

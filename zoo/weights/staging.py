@@ -65,12 +65,19 @@ def find_staged() -> tuple[Path, ...]:
 
 
 def is_held(folder: Path) -> bool:
-    """Return whether a living process works in a staging folder, as far as can be told."""
+    """Return whether a living process works in a staging folder, as far as can be told.
+
+    Args:
+        folder: A staging folder.
+    """
     return files.is_held(_lock_of(folder))
 
 
 def remove_staged(folder: Path) -> bool:
     """Remove a staging folder that no living process holds, and return whether it is gone.
+
+    Args:
+        folder: A staging folder.
 
     Raises:
         OSError: It cannot be removed, as in a cache that is shared read-only.

@@ -82,6 +82,11 @@ def find_rle_fault(rle: Rle, height_px: int, width_px: int) -> str | None:
     """Return what keeps run lengths from being a mask of this size, or None.
 
     pycocotools does not look: counts that do not add up give it pixels from beside the mask.
+
+    Args:
+        rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.
+        height_px: Height of the image.
+        width_px: Width of the image.
     """
     size, counts = rle.get("size"), rle.get("counts")
     if size != [height_px, width_px]:
@@ -185,7 +190,12 @@ def _encode_roi(mask: MaskInRoi, window: Window) -> Rle:
 
 
 def shift_polygons(polygons: Polygons, window: Window) -> Polygons:
-    """Return polygons in px of a window, rounded to 0.01 px where they are moved."""
+    """Return polygons in px of a window, rounded to 0.01 px where they are moved.
+
+    Args:
+        polygons: Rings as flat lists ``x1, y1, x2, y2, ...`` in px of the scene.
+        window: The window, in px of the scene.
+    """
     offset = (window.left_px, window.top_px)
     if offset == (0, 0):
         return polygons
@@ -196,12 +206,20 @@ def shift_polygons(polygons: Polygons, window: Window) -> Polygons:
 
 
 def area_of(rle: Rle) -> int:
-    """Return how many pixels a mask has."""
+    """Return how many pixels a mask has.
+
+    Args:
+        rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.
+    """
     return int(load_pycocotools().area(rle))
 
 
 def box_of(rle: Rle) -> Box:
-    """Return the box that a mask fills, xyxy in px; all 0 of an empty one."""
+    """Return the box that a mask fills, xyxy in px; all 0 of an empty one.
+
+    Args:
+        rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.
+    """
     left, top, width, height = (int(side) for side in load_pycocotools().toBbox(rle))
     return left, top, left + width, top + height
 
@@ -221,7 +239,11 @@ def box_of_segmentation(segmentation: Segmentation) -> Box | None:
 
 
 def to_json(rle: Rle) -> Rle:
-    """Return run lengths with text in place of bytes."""
+    """Return run lengths with text in place of bytes.
+
+    Args:
+        rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.
+    """
     counts = rle["counts"]
     text = counts.decode("ascii") if isinstance(counts, bytes) else counts
     return {"size": [int(side) for side in rle["size"]], "counts": text}

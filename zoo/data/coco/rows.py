@@ -83,7 +83,11 @@ class CocoRows:
             raise
 
     def lacks(self, key: object) -> bool:
-        """Return whether ``key`` is the id of a row that cannot be used, which is named already."""
+        """Return whether ``key`` is the id of a row that cannot be used, which is named already.
+
+        Args:
+            key: An id that another row refers to.
+        """
         if type(key) is float and key.is_integer():
             key = int(key)
         return repr(key) in self._bad_ids and key not in self.found
@@ -107,6 +111,11 @@ def join_faults(faults: Sequence[tuple[str, str]], rows: str) -> Iterator[str]:
 def read_whole(row: Mapping[str, Any], key: str, least: int | None = None) -> int:
     """Return a whole number of a row.
 
+    Args:
+        row: A row of a COCO JSON.
+        key: Key of the number.
+        least: Smallest allowed value; None for any.
+
     Raises:
         FaultError: It is missing, none, or less than ``least``.
     """
@@ -123,6 +132,10 @@ def read_whole(row: Mapping[str, Any], key: str, least: int | None = None) -> in
 def read_text(row: Mapping[str, Any], key: str) -> str:
     """Return a text of a row that is more than spaces.
 
+    Args:
+        row: A row of a COCO JSON.
+        key: Key of the text.
+
     Raises:
         FaultError: It is missing, or no such text.
     """
@@ -134,12 +147,21 @@ def read_text(row: Mapping[str, Any], key: str) -> str:
 
 
 def show_value(row: Mapping[str, Any], key: str) -> str:
-    """Return a value as a message shows it, ``missing`` where there is none."""
+    """Return a value as a message shows it, ``missing`` where there is none.
+
+    Args:
+        row: A row of a COCO JSON.
+        key: Key of the value.
+    """
     return spell_json(row[key]) if key in row else "missing"
 
 
 def spell_json(value: object) -> str:
-    """Return the beginning of a value, its words as JSON has them."""
+    """Return the beginning of a value, its words as JSON has them.
+
+    Args:
+        value: Any JSON value.
+    """
     if value is None or isinstance(value, bool):
         return _JSON_WORDS[value]
     return f"{value!r:.{_MOST_LETTERS}}"

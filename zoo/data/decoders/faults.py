@@ -39,12 +39,23 @@ def undecodable(where: str, fault: str, hint: str = _REPLACE) -> DataError:
 
 
 def truncated(kind: str, size_bytes: int) -> str:
-    """Return the fault of a file that ends too early."""
+    """Return the fault of a file that ends too early.
+
+    Args:
+        kind: Format of the file, such as ``PNG``.
+        size_bytes: Size of the file.
+    """
     return f"found a truncated {kind} of {size_bytes} bytes, expected a complete one"
 
 
 def check_size(where: str, kind: str, width_px: int, height_px: int) -> None:
     """Refuse a picture without pixels, or with more of them than memory should be asked for.
+
+    Args:
+        where: How error messages name the file.
+        kind: Format of the file, such as ``PNG``.
+        width_px: Width that its header states.
+        height_px: Height that its header states.
 
     Raises:
         DataError: It has none, or more than ``MOST_PX``.

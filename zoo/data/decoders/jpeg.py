@@ -41,6 +41,10 @@ _MOST_SCANNED_PX = 2**33
 def read_jpeg(data: bytes, where: str) -> Header:
     """Return what a JPEG says of itself, up to its first scan.
 
+    Args:
+        data: All bytes of the file.
+        where: How error messages name the file.
+
     Raises:
         DataError: It has no whole header or no end, other than 8 bits, or is too large.
     """

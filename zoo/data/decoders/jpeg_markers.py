@@ -28,6 +28,9 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
     The last is the end marker, without content. A decoder must find the same ones: else a size
     that was checked here is not the size that it makes room for.
+
+    Args:
+        data: All bytes of the file.
     """
     at = 2
     while found := _MARKER.search(data, at):

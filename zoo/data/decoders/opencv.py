@@ -33,6 +33,10 @@ def load_cv2() -> Any:
 def decode_by_opencv(data: bytes, where: str) -> NDArray[Any]:
     """Return ``(H, W)`` grey or ``(H, W, 3)`` RGB, as stored, not turned.
 
+    Args:
+        data: All bytes of the file.
+        where: How error messages name the file.
+
     Raises:
         DataError: OpenCV refuses the file.
     """

@@ -40,6 +40,10 @@ _PILLOW_ERRORS = (
 def read_bmp(data: bytes, where: str) -> Header:
     """Return what a BMP says of itself.
 
+    Args:
+        data: All bytes of the file.
+        where: How error messages name the file.
+
     Raises:
         DataError: Its header is damaged, of a kind that nobody writes, or of too large a picture.
     """

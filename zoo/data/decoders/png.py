@@ -29,6 +29,10 @@ _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 def read_png(data: bytes, where: str) -> Header:
     """Return what a PNG says of itself; every chunk is checked, up to the end chunk.
 
+    Args:
+        data: All bytes of the file.
+        where: How error messages name the file.
+
     Raises:
         DataError: A chunk is missing, wrong or incomplete, or the picture is too large.
     """
@@ -67,7 +71,12 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def find_chunk(data: bytes, kind: bytes) -> bytes | None:
-    """Return the content of the first chunk of a kind, of a PNG that :func:`read_png` let pass."""
+    """Return the content of the first chunk of a kind, of a PNG that :func:`read_png` let pass.
+
+    Args:
+        data: All bytes of the file.
+        kind: Four bytes, such as ``b"PLTE"``.
+    """
     return next((data[start:end] for found, start, end in _chunks(data) if found == kind), None)
 
 

@@ -32,6 +32,9 @@ class Bands:
 def parse_bands(text: str | None) -> tuple[int, int, int] | None:
     """Return three numbers of bands, from 1, of ``3,2,1``; None of None and of ``""``.
 
+    Args:
+        text: Three numbers with commas between them.
+
     Raises:
         DataError: It is anything else.
     """
@@ -48,7 +51,11 @@ def parse_bands(text: str | None) -> tuple[int, int, int] | None:
 
 
 def band_options(bands: tuple[int, int, int] | None) -> dict[str, list[int]]:
-    """Return the choice by name for ``dataset.json``; without one, nothing, as in older ones."""
+    """Return the choice by name for ``dataset.json``; without one, nothing, as in older ones.
+
+    Args:
+        bands: Numbers of the red, green and blue band, from 1; None if none were chosen.
+    """
     return {} if bands is None else {"bands": list(bands)}
 
 

@@ -70,6 +70,10 @@ class TiffDirectory:
     def integers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """Return the values of a tag.
 
+        Args:
+            tag: Number of the tag.
+            default: Values if the tag is missing.
+
         Raises:
             ValueError: They lie outside the file, or are no integers, or are very many.
         """
@@ -81,20 +85,37 @@ class TiffDirectory:
         return struct.unpack_from(code, self.data, entry.start)
 
     def integer(self, tag: int, default: int) -> int:
-        """Return the first value of a tag; see :meth:`integers`."""
+        """Return the first value of a tag; see :meth:`integers`.
+
+        Args:
+            tag: Number of the tag.
+            default: Value if the tag is missing.
+        """
         return (self.integers(tag) or (default,))[0]
 
     def has_shorts(self, tag: int, count: int) -> bool:
-        """Return whether a tag has ``count`` values of 16 bits; one lies in the entry itself."""
+        """Return whether a tag has ``count`` values of 16 bits; one lies in the entry itself.
+
+        Args:
+            tag: Number of the tag.
+            count: Expected number of values.
+        """
         entry = self.entries.get(tag)
         return entry is not None and (entry.kind, entry.count) == (_SHORT, count)
 
     def text(self, tag: int) -> str:
-        """Return a tag as text, ``""`` if it is not there; see :meth:`integers`."""
+        """Return a tag as text, ``""`` if it is not there; see :meth:`integers`.
+
+        Args:
+            tag: Number of the tag.
+        """
         return bytes(value & 255 for value in self.integers(tag)).split(b"\0")[0].decode("latin-1")
 
     def array(self, tag: int) -> NDArray[np.uint64]:
         """Return all values of a tag, however many: offsets and lengths of strips.
+
+        Args:
+            tag: Number of the tag.
 
         Raises:
             ValueError: They lie outside the file, or are no integers.
@@ -119,6 +140,9 @@ class TiffDirectory:
 
 def read_directories(data: Buffer) -> Iterator[TiffDirectory]:
     """Yield the directories of a TIFF, one a page, in their order.
+
+    Args:
+        data: The whole file.
 
     Raises:
         ValueError: One lies outside the file, or there are more of them, or of tags in one, than

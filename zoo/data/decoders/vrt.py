@@ -50,7 +50,11 @@ _SOURCES = {
 
 
 def is_vrt(start: bytes) -> bool:
-    """Return whether a file that starts so is a VRT."""
+    """Return whether a file that starts so is a VRT.
+
+    Args:
+        start: First bytes of the file.
+    """
     return _START.match(start) is not None
 
 

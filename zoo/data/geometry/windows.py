@@ -165,7 +165,13 @@ def tile_starts(length_px: int, tile_px: int, overlap_px: int) -> list[int]:
 
 
 def tile_windows(width_px: int, height_px: int, tiling: Tiling) -> Iterator[Window]:
-    """Yield the tiles of a scene, row by row; a scene smaller than a tile is one window."""
+    """Yield the tiles of a scene, row by row; a scene smaller than a tile is one window.
+
+    Args:
+        width_px: Width of the scene.
+        height_px: Height of the scene.
+        tiling: Size and overlap of the tiles.
+    """
     width, height = min(width_px, tiling.tile_px), min(height_px, tiling.tile_px)
     for top in tile_starts(height_px, tiling.tile_px, tiling.overlap_px):
         for left in tile_starts(width_px, tiling.tile_px, tiling.overlap_px):

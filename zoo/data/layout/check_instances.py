@@ -34,6 +34,9 @@ def check_annotations(prepared: Prepared) -> Iterator[str]:
 
     Its bytes must be those that were prepared. Where they are not, it is read, and what does not
     hold together with ``dataset.json`` is named too.
+
+    Args:
+        prepared: A prepared folder of the task ``instance``.
     """
     for split, sha256 in prepared.annotations.items():
         path = prepared.annotations_path(split)
@@ -79,7 +82,12 @@ def _compare(prepared: Prepared, split: str, content: CocoFile) -> Iterator[str]
 
 
 def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
-    """Yield what is wrong with one image: that it decodes, its size, its digest."""
+    """Yield what is wrong with one image: that it decodes, its size, its digest.
+
+    Args:
+        prepared: A prepared folder.
+        row: The image's row in ``dataset.json``.
+    """
     path = prepared.image_path(row.stem, row.suffix)
     name = path.relative_to(prepared.root).as_posix()
     try:

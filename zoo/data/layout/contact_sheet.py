@@ -79,6 +79,10 @@ def choose_files(prepared: Prepared, count: int) -> list[PreparedFile]:
     """Return ``count`` files spread over the splits by their sizes, one of each at least.
 
     Of instance data, those that show an instance, where a split has any.
+
+    Args:
+        prepared: A prepared folder.
+        count: Number of files, 1 or more.
     """
     files = {row.stem: row for row in prepared.files}
     filled = [_worth_showing(split.stems, files) for split in prepared.splits.values()]

@@ -36,7 +36,11 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,199}"
 
 
 def is_prepared(root: Path) -> bool:
-    """Is there a ``dataset.json`` in the folder?"""
+    """Is there a ``dataset.json`` in the folder?
+
+    Args:
+        root: Any path.
+    """
     return os.path.isfile(Path(root) / "dataset.json")
 
 

@@ -80,6 +80,18 @@ def make_plan(
 ) -> Plan[AnyItem]:
     """Return the plan of a run, or say why it cannot be carried out.
 
+    Args:
+        dataset: Name, licence and labels of the data set.
+        items: The pairs or scenes to prepare.
+        classes: Class names, in the order of their ids.
+        palette: One RGB colour per class, each value in 0..255.
+        labels: ``true`` or ``derived``.
+        options: Options of the run, as ``dataset.json`` stores them.
+        shares: Shares of train, val and test for items without a given split.
+        salt: Text that seeds the assignment to splits.
+        most_classes: Largest allowed number of classes.
+        synthetic: Who generated the data; None for real data.
+
     Raises:
         DataError: No items, a stem twice or unfit for a list of stems, too many classes, colours
             that do not match the classes, or a split that would stay empty.
@@ -115,7 +127,11 @@ def make_plan(
 
 
 def is_stem(text: str) -> bool:
-    """Tell whether a text may be the stem of a prepared file."""
+    """Tell whether a text may be the stem of a prepared file.
+
+    Args:
+        text: A file name without its suffix.
+    """
     return _find_fault(text) is None
 
 

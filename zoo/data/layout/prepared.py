@@ -242,19 +242,36 @@ class Prepared:
         return self.dataset.type
 
     def image_path(self, stem: str, suffix: str = ".png") -> Path:
-        """Return where the image of a stem lies; whole scenes may be ``.jpg``."""
+        """Return where the image of a stem lies; whole scenes may be ``.jpg``.
+
+        Args:
+            stem: File name without folder and suffix.
+            suffix: ``.png`` or ``.jpg``.
+        """
         return self.root / "images" / f"{stem}{suffix}"
 
     def mask_path(self, stem: str) -> Path:
-        """Return where the mask of a stem lies."""
+        """Return where the mask of a stem lies.
+
+        Args:
+            stem: File name without folder and suffix.
+        """
         return self.root / "masks" / f"{stem}.png"
 
     def split_path(self, split: str) -> Path:
-        """Return where the list of a split lies."""
+        """Return where the list of a split lies.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+        """
         return self.root / "splits" / f"{split}.txt"
 
     def annotations_path(self, split: str) -> Path:
-        """Return where the COCO JSON of a split lies."""
+        """Return where the COCO JSON of a split lies.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+        """
         return self.root / "annotations" / f"{split}.json"
 
     def to_dict(self) -> dict[str, Any]:
@@ -280,14 +297,22 @@ class Prepared:
 
 
 def digest_of_content(content: Mapping[str, Any]) -> str:
-    """Return the sha256 of what ``dataset.json`` holds, but for its own ``digest``."""
+    """Return the sha256 of what ``dataset.json`` holds, but for its own ``digest``.
+
+    Args:
+        content: The content of ``dataset.json``.
+    """
     kept = {key: value for key, value in content.items() if key != "digest"}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def splits_of(files: Sequence[PreparedFile]) -> dict[str, Split]:
-    """Return the three splits that the files' rows say, empty ones too."""
+    """Return the three splits that the files' rows say, empty ones too.
+
+    Args:
+        files: Rows of ``dataset.json``.
+    """
     splits = {}
     for name in SPLITS:
         mine = [file for file in files if file.split == name]
@@ -297,7 +322,11 @@ def splits_of(files: Sequence[PreparedFile]) -> dict[str, Split]:
 
 
 def files_of(prepared: Prepared) -> dict[str, set[str]]:
-    """Return the names that each folder of a prepared one must hold, and no others."""
+    """Return the names that each folder of a prepared one must hold, and no others.
+
+    Args:
+        prepared: A prepared folder.
+    """
     names = {"images": {row.image_name for row in prepared.files}}
     if prepared.task == "instance":
         return names | {"annotations": {f"{split}.json" for split in prepared.annotations}}

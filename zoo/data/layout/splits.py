@@ -49,6 +49,9 @@ class Shares:
 def parse_shares(text: str) -> Shares:
     """Return the shares that ``text`` states, as in ``0.8,0.1,0.1``.
 
+    Args:
+        text: Shares of train, val and test, separated by commas.
+
     Raises:
         DataError: Not three numbers in ``[0, 1]`` that sum to 1.
 
@@ -133,6 +136,10 @@ def _advise(places: dict[str, float]) -> str:
 
 
 def digest_of(stems: Iterable[str]) -> str:
-    """Return the sha256 of the sorted stems, one a line: it names a split in a publication."""
+    """Return the sha256 of the sorted stems, one a line: it names a split in a publication.
+
+    Args:
+        stems: Stems of the split, in any order.
+    """
     text = "".join(f"{stem}\n" for stem in sorted(stems))
     return hashlib.sha256(text.encode()).hexdigest()

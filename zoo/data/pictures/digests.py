@@ -14,7 +14,11 @@ __all__ = ["digest_bytes", "digest_pixels", "digest_sources"]
 
 
 def digest_bytes(data: bytes) -> str:
-    """Return the sha256 in hex digits."""
+    """Return the sha256 in hex digits.
+
+    Args:
+        data: Any bytes.
+    """
     return hashlib.sha256(data).hexdigest()
 
 
@@ -29,6 +33,10 @@ def digest_pixels(image: Image) -> str:
 
 
 def digest_sources(contents: Sequence[bytes]) -> str:
-    """Return one sha256 for the files of a pair, image first."""
+    """Return one sha256 for the files of a pair, image first.
+
+    Args:
+        contents: Bytes of each file.
+    """
     parts = b"".join(hashlib.sha256(content).digest() for content in contents)
     return hashlib.sha256(parts).hexdigest()

@@ -22,7 +22,11 @@ _EXPORT = "export it as one of these."
 
 
 def kind_of(start: bytes) -> str | None:
-    """Return the kind of a picture by the first 1024 bytes of its file, None of anything else."""
+    """Return the kind of a picture by the first 1024 bytes of its file, None of anything else.
+
+    Args:
+        start: At least the first 1024 bytes, or all of a smaller file.
+    """
     if start.startswith(PNG_START):
         return "PNG"
     if start.startswith(JPEG_START):

@@ -35,7 +35,12 @@ class LegendEntry(NamedTuple):
 
 
 def legend_text_px(height_px: int, width_px: int) -> int:
-    """Return the size of text that goes with a picture of a size."""
+    """Return the size of text that goes with a picture of a size.
+
+    Args:
+        height_px: Height of the picture.
+        width_px: Width of the picture.
+    """
     side_px = math.sqrt(height_px * width_px)
     return max(_TEXT_MIN_PX, min(_TEXT_MAX_PX, round(side_px / _TEXT_PER_SIDE)))
 

@@ -72,19 +72,34 @@ def draw_text(
 
 
 def text_width(text: str, size_px: int = _SIZE_PX) -> int:
-    """Return how wide a line is when drawn, in px."""
+    """Return how wide a line is when drawn, in px.
+
+    Args:
+        text: One line.
+        size_px: Font size.
+    """
     lengths: list[float] = [font.getlength(run) for run, font in _runs(text, size_px)]
     return math.ceil(sum(lengths))
 
 
 def text_height(size_px: int = _SIZE_PX) -> int:
-    """Return how far capital letters and digits reach above the baseline, in px."""
+    """Return how far capital letters and digits reach above the baseline, in px.
+
+    Args:
+        size_px: Font size.
+    """
     top: float = _font(_first_font(), size_px).getbbox("H0", anchor="ls")[1]
     return math.ceil(-top)
 
 
 def fit_text(text: str, width_px: int, size_px: int = _SIZE_PX) -> str:
-    """Return ``text``, its middle left out if it is wider than ``width_px`` when drawn."""
+    """Return ``text``, its middle left out if it is wider than ``width_px`` when drawn.
+
+    Args:
+        text: One line.
+        width_px: Largest allowed width.
+        size_px: Font size.
+    """
     if text_width(text, size_px) <= width_px:
         return text
     text = _without_middle(text, min(len(text), _MOST_CHARACTERS))

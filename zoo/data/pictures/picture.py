@@ -48,7 +48,11 @@ class Picture:
         return to_uint8(self.pixels, limits)
 
     def turned(self, orientation: int) -> Picture:
-        """Return it as it is seen; see :func:`zoo.data.pictures.turning.turn_upright`."""
+        """Return it as it is seen; see :func:`zoo.data.pictures.turning.turn_upright`.
+
+        Args:
+            orientation: EXIF orientation, 1..8.
+        """
         if orientation == 1:
             return self
         there = None if self.is_there is None else turn_upright(self.is_there, orientation)
@@ -56,7 +60,12 @@ class Picture:
 
 
 def tell_once(name: str, notes: Iterable[str]) -> None:
-    """Log each note that no earlier call of this process has logged, with the file it is of."""
+    """Log each note that no earlier call of this process has logged, with the file it is of.
+
+    Args:
+        name: Name of the file.
+        notes: What to log about it.
+    """
     for note in notes:
         if note not in _TOLD:
             _TOLD.add(note)

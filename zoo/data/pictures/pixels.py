@@ -98,6 +98,9 @@ def count_labels(labels: Image) -> NDArray[np.int64]:
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """Return width and height from ``512x384`` or ``256`` (a square), None from ``""`` or None.
 
+    Args:
+        text: Sides in px.
+
     Raises:
         DataError: Neither of these, or a side that is not in 1..65535.
     """
@@ -132,7 +135,12 @@ def fit_size(
 
 
 def resize_image(image: Image, size: tuple[int, int]) -> Image:
-    """Return ``image`` at ``size`` (width, height): by area, or linearly where it grows."""
+    """Return ``image`` at ``size`` (width, height): by area, or linearly where it grows.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` uint8.
+        size: Width and height in px.
+    """
     cv2 = load_cv2()
     height_px, width_px = image.shape[:2]
     if (width_px, height_px) == size:
@@ -144,7 +152,12 @@ def resize_image(image: Image, size: tuple[int, int]) -> Image:
 
 
 def resize_mask(labels: Image, size: tuple[int, int]) -> Image:
-    """Return ``labels`` at ``size`` (width, height), each pixel the label nearest to its centre."""
+    """Return ``labels`` at ``size`` (width, height), each pixel the label nearest to its centre.
+
+    Args:
+        labels: ``(H, W)`` label ids.
+        size: Width and height in px.
+    """
     cv2 = load_cv2()
     height_px, width_px = labels.shape[:2]
     if (width_px, height_px) == size:

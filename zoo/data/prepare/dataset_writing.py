@@ -27,7 +27,12 @@ class Twin(NamedTuple):
 
 
 def note_twins(report: Report, pictures: Iterable[Twin]) -> None:
-    """Note equal pictures in two splits: what was trained on must not be tested on."""
+    """Note equal pictures in two splits: what was trained on must not be tested on.
+
+    Args:
+        report: Report of the run; notes are added to it.
+        pictures: Every prepared image, with its digest and split.
+    """
     first: dict[str, Twin] = {}
     for picture in pictures:
         twin = first.setdefault(picture.sha256, picture)

@@ -27,6 +27,9 @@ _REAL = "no plugin's sample"
 def find_earlier(out: Path) -> Prepared | None:
     """Return what was prepared at ``out``, None if nothing is there.
 
+    Args:
+        out: Output folder of the run.
+
     Raises:
         DataError: There is something else, or a prepared folder that lacks files.
     """
@@ -51,6 +54,9 @@ def find_earlier(out: Path) -> Prepared | None:
 
 def read_report(root: Path) -> Report:
     """Return the report of a prepared folder.
+
+    Args:
+        root: A prepared folder.
 
     Raises:
         DataError: ``report.json`` is missing or damaged.

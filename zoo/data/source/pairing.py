@@ -184,7 +184,11 @@ def _no_pairs(
 
 
 def spell_endings(endings: Endings) -> str:
-    """Return the options that state endings, as a shell takes them."""
+    """Return the options that state endings, as a shell takes them.
+
+    Args:
+        endings: Endings of image and mask files.
+    """
     stated = {"--image-suffix": endings.image, "--mask-suffix": endings.mask}
     return " ".join(f"{option}={shlex.quote(text)}" for option, text in stated.items() if text)
 

@@ -36,6 +36,9 @@ def read_file(path: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES) -> 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading, without a buffer; never wait for a writer, as a pipe would.
 
+    Args:
+        path: The file; links are followed.
+
     Raises:
         DataError: It cannot be opened, or is not a regular file.
     """

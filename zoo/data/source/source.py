@@ -112,7 +112,11 @@ class Source(ABC):
 
     @abstractmethod
     def where(self, path: str) -> str:
-        """Return how an error message names ``path``."""
+        """Return how an error message names ``path``.
+
+        Args:
+            path: Path inside the source, with ``/``.
+        """
 
 
 def _is_junk(path: str) -> bool:
@@ -147,11 +151,19 @@ class FolderSource(Source):
                     yield SourceFile(path, status_of_file.st_size)
 
     def read(self, path: str) -> bytes:
-        """Return the bytes of one file; see :meth:`Source.read`."""
+        """Return the bytes of one file; see :meth:`Source.read`.
+
+        Args:
+            path: Path inside the source, with ``/``.
+        """
         return read_file(self.path / path)
 
     def where(self, path: str) -> str:
-        """Return the file's path."""
+        """Return the file's path.
+
+        Args:
+            path: Path inside the source, with ``/``.
+        """
         return str(self.path / path)
 
     def synthetic(self) -> Synthetic | None:
@@ -181,7 +193,11 @@ class ZipSource(Source):
             yield SourceFile(path, entry.file_size)
 
     def read(self, path: str) -> bytes:
-        """Return the bytes of one entry; see :meth:`Source.read`."""
+        """Return the bytes of one entry; see :meth:`Source.read`.
+
+        Args:
+            path: Path inside the source, with ``/``.
+        """
         entry = self._entries.get(entry_path(path))
         if entry is None:
             message = f"cannot read {path!r}: no such entry in the archive."
@@ -196,7 +212,11 @@ class ZipSource(Source):
             raise _unreadable(self.where(path), error) from error
 
     def where(self, path: str) -> str:
-        """Return the archive's path and the entry's name."""
+        """Return the archive's path and the entry's name.
+
+        Args:
+            path: Path inside the source, with ``/``.
+        """
         return f"{self.path}!{path}"
 
 

@@ -20,6 +20,9 @@ def compose(text: str) -> str:
 
     macOS splits accents and umlauts from their letters, other systems do not: both spellings look
     alike, and mean one name.
+
+    Args:
+        text: A name or path.
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 

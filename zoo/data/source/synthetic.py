@@ -57,7 +57,11 @@ class Synthetic:
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Synthetic:
-        """Return what ``to_dict`` gave; raises `DocumentError`."""
+        """Return what ``to_dict`` gave; raises `DocumentError`.
+
+        Args:
+            fields: The object, as read from JSON.
+        """
         found = cls(
             plugin=fields.text("plugin"),
             version=fields.text("version"),
@@ -69,13 +73,22 @@ class Synthetic:
 
 
 def mark_sample(folder: Path, synthetic: Synthetic) -> None:
-    """Leave the mark in a raw folder that a plugin drew."""
+    """Leave the mark in a raw folder that a plugin drew.
+
+    Args:
+        folder: The raw folder.
+        synthetic: Which plugin generated the data.
+    """
     text = json.dumps({"schema": _SCHEMA, **synthetic.to_dict()}, indent=2, ensure_ascii=False)
     write_file(folder / MARK_NAME, f"{text}\n".encode())
 
 
 def read_mark(data: bytes, where: str) -> Synthetic:
     """Return what a mark says.
+
+    Args:
+        data: Content of the mark file.
+        where: How error messages name the file.
 
     Raises:
         DataError: It is no such mark.

@@ -55,12 +55,19 @@ _UNPACK = "unpack it yourself, check its content, and give the folder."
 
 
 def entry_path(name: str) -> str:
-    """Return an entry's name with ``/`` between parts and no empty or ``.`` parts."""
+    """Return an entry's name with ``/`` between parts and no empty or ``.`` parts.
+
+    Args:
+        name: Name of the entry in the archive.
+    """
     return PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
     """Return a zip, open, whose list of entries can be read; its entries are not checked yet.
+
+    Args:
+        path: The zip file.
 
     Raises:
         DataError: It is no zip, or one whose list is damaged or far too long.
@@ -85,6 +92,9 @@ def directory_bytes(stream: BinaryIO) -> int:
     """Return how long an archive says its list of entries is; 0 where it does not say.
 
     ``zipfile`` reads the whole list at once, and takes some twenty times its size in memory.
+
+    Args:
+        stream: The zip file, open for reading in binary mode.
     """
     size_bytes = stream.seek(0, io.SEEK_END)
     start = max(0, size_bytes - 2**16 - 42)  # the longest comment, and both records before it

@@ -91,27 +91,48 @@ def mirror_addresses(mirror: str, sha256: str, filename: str) -> tuple[str, str]
 
     ``MIRROR/<sha256>/<filename>``, as a cache folder and `zoo rescue` lay files out, then
     ``MIRROR/<filename>``, as a copy of a publisher's folder has it.
+
+    Args:
+        mirror: Base address without a trailing slash.
+        sha256: Digest of the file, 64 hex digits.
+        filename: Name of the file on mirrors.
     """
     return f"{mirror}/{sha256}/{filename}", f"{mirror}/{filename}"
 
 
 def is_local(address: str) -> bool:
-    """Return whether an address is read from disk, without a socket."""
+    """Return whether an address is read from disk, without a socket.
+
+    Args:
+        address: A URL.
+    """
     return address[:5].lower() == "file:"
 
 
 def is_of_this_machine(address: str) -> bool:
-    """Return whether a file address names no other host, whose file it would be."""
+    """Return whether a file address names no other host, whose file it would be.
+
+    Args:
+        address: A ``file:`` URL.
+    """
     return urlsplit(address).netloc.lower() in ("", "localhost")
 
 
 def local_path(address: str) -> Path:
-    """Return the file that a file address of this machine names."""
+    """Return the file that a file address of this machine names.
+
+    Args:
+        address: A ``file:`` URL without a remote host.
+    """
     return Path(url2pathname(urlsplit(address).path))
 
 
 def shown_address(address: str) -> str:
-    """Return an address as messages show it: without a user's name, password or token."""
+    """Return an address as messages show it: without a user's name, password or token.
+
+    Args:
+        address: A URL, possibly invalid.
+    """
     try:
         parts = urlsplit(address)
     except ValueError:  # it is none, and may hold a password all the same

@@ -90,7 +90,11 @@ class Part:
             self.remove()
 
     def restart(self, origin: Origin | None = None) -> None:
-        """Throw away what was received, and note where the next bytes come from."""
+        """Throw away what was received, and note where the next bytes come from.
+
+        Args:
+            origin: Source of the next bytes; None if it is not known.
+        """
         with self._writing():
             note_path(self.target).unlink(missing_ok=True)
             self._file.seek(0)
@@ -101,7 +105,11 @@ class Part:
         self._digest = hashlib.sha256()
 
     def append(self, data: bytes) -> None:
-        """Add the next bytes."""
+        """Add the next bytes.
+
+        Args:
+            data: Bytes that follow those already received.
+        """
         with self._writing():
             rest = memoryview(data)
             while rest:
@@ -186,7 +194,11 @@ def _clear_foreign(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk, so that a rename outlives a power cut."""
+    """Have the folder's entries on disk, so that a rename outlives a power cut.
+
+    Args:
+        folder: An existing folder.
+    """
     if os.name == "nt":
         return  # folders cannot be opened there, and NTFS journals renames
     descriptor = os.open(folder, os.O_RDONLY)

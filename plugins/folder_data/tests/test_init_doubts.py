@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +89,31 @@ def test_init_when_names_begin_alike_in_subfolders_then_what_is_proposed_fits(
     draft = write_classes(tmp_path)
 
     assert not any("--group-by" in line for line in draft.lines)
+
+
+class _FullDisk(io.StringIO):
+    """A file that takes nothing, as the disk is full."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_init_when_the_disk_is_full_then_no_part_of_the_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty file would be taken for the user's own, and would not be overwritten."""
+    raw = write_masks(tmp_path / "raw", [np.eye(9, dtype=np.uint8)])
+    real = Path.open
+
+    def open_(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if path.name == "classes.toml" and mode == "x":
+            real(path, mode).close()
+            return _FullDisk()
+        return real(path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", open_)
+    with pytest.raises(DataError, match="No space left on device"):
+        write_classes(raw)
+    monkeypatch.undo()
+
+    assert write_classes(raw).path.read_text().count("[[class]]") == 2

@@ -95,7 +95,8 @@ def _spell_row(survey: Survey, guess: Guess, group: Group, name: str) -> str:
     else:
         key = f"values = {_spell_values(group.span)}"
     part = f"{group.share:.1%} of the pixels, in {group.masks} of {survey.seen} masks"
-    return f"[[class]]\nname = {json.dumps(name, ensure_ascii=False)}\n{key}  # {part}"
+    spelt = json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")  # as TOML wants it
+    return f"[[class]]\nname = {spelt}\n{key}  # {part}"
 
 
 def _spell_values(span: tuple[int, int]) -> str:

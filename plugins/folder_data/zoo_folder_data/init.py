@@ -168,12 +168,18 @@ def _is_there(path: Path) -> DataError:
 
 
 def _write(path: Path, draft: ClassesDraft) -> None:
+    is_begun = is_whole = False
     try:
         with path.open("x", encoding="utf-8") as file:
+            is_begun = True
             file.write(draft.text)
+        is_whole = True
     except FileExistsError as error:
         raise _is_there(path) from error
     except OSError as error:
         message = f"cannot write {path.name!r}: {error.strerror or error}."
         hint = "name a place that can be written with --classes."
         raise DataError(message, path=path, hint=hint) from error
+    finally:
+        if is_begun and not is_whole:  # a part of it would be taken for the user's file
+            path.unlink(missing_ok=True)

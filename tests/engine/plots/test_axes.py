@@ -469,3 +469,29 @@ def test_counts_of_many_scenes_name_the_one_that_is_furthest_off(
 
     axes = panels(figure)["counts, image by image"]
     assert [text.get_text() for text in axes.texts] == ["site_017"]
+
+
+@pytest.mark.parametrize("decades", [2, 5, 9, 14, 30])
+def test_loss_axis_has_ticks_however_many_decades_it_spans(
+    tmp_path: Path, draw: Callable[..., Figure], decades: int
+) -> None:
+    """A run that burst is read by its numbers too."""
+    losses = (1.0, 10.0**decades, 0.7, 0.5)
+
+    figure = draw(write_log(tmp_path / "run", {}, losses=losses))
+
+    axes = panels(figure)["training loss"]
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    assert 2 <= len(ticks) <= 12
+
+
+def test_loss_that_is_never_finite_has_an_axis_without_numbers(
+    tmp_path: Path, draw: Callable[..., Figure]
+) -> None:
+    """What matplotlib makes up around 0 was not measured."""
+    figure = draw(write_log(tmp_path / "run", {}, losses=(math.nan, math.inf, math.nan)))
+
+    axes = panels(figure)["training loss"]
+    assert list(axes.get_yticks()) == []
+    assert axes.get_ylabel() == "no finite value"

@@ -43,6 +43,8 @@ def fit_values(axes: Axes, values: Sequence[float], *, is_share: bool = False) -
     """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
+        axes.set_yticks([])
+        axes.set_ylabel("no finite value")
         return
     low, high = min(finite), max(finite)
     pad = _PAD_SHARE * (high - low)
@@ -83,7 +85,11 @@ def fit_losses(axes: Axes, values: Sequence[float]) -> None:
         axes.set_yscale("log")
         axes.set_ylim(min(finite) / 1.2, 1.2 * max(finite))
         axes.set_ylabel("logarithmic")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        decades = math.log10(max(finite)) - math.log10(min(finite))
+        # Ticks between the powers of ten of many decades are more than matplotlib draws.
+        axes.yaxis.set_major_locator(
+            LogLocator(subs=(1, 2, 5) if decades <= _LOG_DECADES else (1,))
+        )
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the index of upstream's checkpoints from the installed mmdet and mmsegmentation.
+"""Write the index of the checkpoints of the installed mmdet and mmsegmentation.
 
     python plugins/openmmlab_index/generate.py [--out FILE] [--check]
 
-Reads ``.mim/model-index.yml`` of both packages and the metafiles that it imports: facts alone, no
-text. Equal wheels give equal bytes; ``--check`` writes nothing and exits 1 where the file differs.
+Reads ``.mim/model-index.yml`` of both packages and the metafiles that it imports; takes facts, no
+texts. The output is reproducible. ``--check`` writes nothing and exits with 1 if the file differs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLUMNS = (
     "sha256_prefix",
     "note",
 )
-# Upstream's words for tasks -> ours, the first of a model's being the one it is listed under.
+# Upstream's names of tasks -> ours; a model is listed under the first of its tasks.
 TASKS = {
     "Semantic Segmentation": "semantic",
     "Instance Segmentation": "instance",
@@ -50,7 +50,7 @@ TASKS = {
     "Depth Estimation": "depth",
 }
 MEMORY = ("Training Memory (GB)", "Memory (GB)")
-# Config names of upstream's index that its wheel spells otherwise.
+# Config names in upstream's index that its wheel spells differently.
 RESPELLED = {
     "configs/deeplabv3plus/ddeeplabv3plus_r101-d16-mg124_4xb2-40k_cityscapes-512x1024.py": (
         "configs/deeplabv3plus/deeplabv3plus_r101-d16-mg124_4xb2-40k_cityscapes-512x1024.py"
@@ -85,8 +85,12 @@ class Row:
 
 
 def read_rows(package: str) -> Iterator[Row]:
-    """Yield a package's rows, in the order of its index."""
-    import yaml  # mmengine brings it; zoo itself reads no YAML
+    """Yield a package's rows, in the order of its index.
+
+    Args:
+        package: Name of the installed package, ``mmdet`` or ``mmseg``.
+    """
+    import yaml  # installed with mmengine; zoo itself reads no YAML
 
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -103,7 +107,14 @@ def read_rows(package: str) -> Iterator[Row]:
 
 
 def rows_of(package: str, root: Path, folder: str, model: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield a row for each file of a model; trackers have several."""
+    """Yield a row for each file of a model; trackers have several.
+
+    Args:
+        package: Name of the package.
+        root: Its folder ``.mim``.
+        folder: Folder of the metafile, relative to ``root``.
+        model: Entry of the metafile.
+    """
     results = model["Results"] if isinstance(model["Results"], list) else [model["Results"]]
     tasks = {TASKS[result["Task"]] for result in results}
     ordered = tuple(task for task in dict.fromkeys(TASKS.values()) if task in tasks)
@@ -138,10 +149,19 @@ def rows_of(package: str, root: Path, folder: str, model: Mapping[str, Any]) -> 
 
 
 def config_of(package: str, root: Path, folder: str, stated: str) -> tuple[str | None, list[str]]:
-    """Return a config as zoo names it, ``mmseg::unet/x.py``, and what had to be mended.
+    """Return zoo's name of a config, ``mmseg::unet/x.py``, and notes on what was corrected.
 
-    The index names 12 configs as addresses (``gn%2Bws``), two without their folder, three of
-    folders that moved and three misspelled.
+    The index writes 12 configs as URLs (``gn%2Bws``), two without their folder, three with a
+    folder that has moved, and three misspelled.
+
+    Args:
+        package: Name of the package.
+        root: Its folder ``.mim``.
+        folder: Folder of the metafile, relative to ``root``.
+        stated: The config in the metafile.
+
+    Returns:
+        The name, or None if the wheel has no such config; and the notes.
     """
     candidates = [stated, unquote(stated), f"{folder}/{stated}", RESPELLED.get(stated, stated)]
     candidates += [f"{folder}/{Path(stated).name}"]
@@ -153,7 +173,12 @@ def config_of(package: str, root: Path, folder: str, stated: str) -> tuple[str |
 
 
 def datasets_of(results: list[Mapping[str, Any]], config: str) -> tuple[list[str], list[str]]:
-    """Return the data set of each result; 12 of HRNet's rows have a heading in its place."""
+    """Return the data set of each result, and notes; 12 of HRNet's rows have a heading instead.
+
+    Args:
+        results: ``Results`` of a model in the metafile.
+        config: Name of its config.
+    """
     names, notes = [], []
     for result in results:
         name = str(result["Dataset"])
@@ -168,7 +193,11 @@ def datasets_of(results: list[Mapping[str, Any]], config: str) -> tuple[list[str
 
 
 def url_notes(url: str) -> list[str]:
-    """Return what is wrong with an address."""
+    """Return notes on what is wrong with a URL.
+
+    Args:
+        url: URL of a checkpoint.
+    """
     notes = []
     host = urlsplit(url).hostname or ""
     if host not in (HOST, *OTHER_HOSTS):
@@ -179,7 +208,11 @@ def url_notes(url: str) -> list[str]:
 
 
 def unique(rows: list[Row]) -> list[Row]:
-    """Drop repeated rows, and tell files of one name apart by their digits."""
+    """Drop repeated rows, and add the hash digits to the names of files that share a name.
+
+    Args:
+        rows: All rows, in order.
+    """
     kept = list({(row.name, row.url): row for row in rows}.values())
     counts = Counter(row.name for row in kept)
     told = [
@@ -196,7 +229,7 @@ def unique(rows: list[Row]) -> list[Row]:
 
 
 def index_text() -> str:
-    """Return the index: one row a line, so that a new release shows as a readable difference."""
+    """Return the index, one row per line, so that a new release is a readable diff."""
     rows = unique([row for package in PACKAGES for row in read_rows(package)])
     head = {
         "format": 1,
@@ -212,7 +245,7 @@ def index_text() -> str:
 
 
 def main() -> int:
-    """Write or compare the file."""
+    """Write the file, or compare it with ``--check``."""
     parser = argparse.ArgumentParser(description=__doc__)
     default = Path(__file__).parent / "zoo_openmmlab_index" / "openmmlab.json"
     parser.add_argument("--out", type=Path, default=default)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The formula: one minus soft Dice or Tversky, of sums that weigh every pixel."""
+"""The formula: one minus soft Dice or Tversky, from weighted sums over pixels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["ACTIVATIONS", "soft_dice_loss"]
 
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 
-# Smaller denominators count as this many pixels: a class that nobody sees scores 0, not 0 / 0.
+# Lower bound of denominators, in pixels: a class absent from both sides scores 0, not 0 / 0.
 _LEAST_PX = 1e-6
 
-# A smaller loss counts as this under a power: below 1, that has no slope at 0.
+# Lower bound of the loss under a power: a power below 1 has no finite slope at 0.
 _LEAST_LOSS = 1e-6
 
 
@@ -38,10 +38,10 @@ def soft_dice_loss(
 ) -> Tensor:
     """Return one minus soft Dice, averaged over the classes.
 
-    Sums run over the batch, or over each image and then averaged (``per_image``). A class absent
-    from both sides scores by ``smooth_px`` alone; pixels equal to ``ignore_index`` count nowhere,
-    neither above nor below the fraction. With class weights the mean is that of weight times loss,
-    not divided by the sum of the weights. Of no image at all the loss is 0.
+    Sums run over the batch, or over each image and are then averaged (``per_image``). A class
+    absent from both sides scores by ``smooth_px`` alone. Pixels equal to ``ignore_index`` are
+    excluded from numerator and denominator. With class weights, the result is the mean of weight
+    times loss, not divided by the sum of the weights. The loss of an empty batch is 0.
 
     With ``TP = sum(p t)``, ``FP = sum(p) - TP`` and ``FN = sum(t) - TP`` a class scores
     ``(2 TP + smooth_px) / (2 TP + 2 alpha FP + 2 beta FN + smooth_px)``.
@@ -51,23 +51,23 @@ def soft_dice_loss(
         target: ``(N, *S)`` integers, ids in ``[0, C)`` or ``ignore_index`` (with one channel:
             0 or 1); or ``(N, C, *S)``, one-hot or soft, where a pixel is ignored if any of its
             channels holds ``ignore_index``, or if ``ignore_index`` is a class, its channel is set.
-        activation: ``softmax`` over C, ``sigmoid`` of each channel, or ``none`` where ``logits``
-            are probabilities already.
+        activation: ``softmax`` over C, ``sigmoid`` of each channel, or ``none`` if ``logits`` are
+            already probabilities.
         squared: Whether probabilities and targets are squared in ``sum(p)`` and ``sum(t)``
             (V-Net); ``alpha`` and ``beta`` must then be equal.
-        per_image: Whether each image has a Dice of its own.
-        smooth_px: Added above and below the fraction, in pixels, ``>= 0``.
-        alpha: Weight of false positives, ``>= 0``; other than 0.5, the score is Tversky's.
+        per_image: Whether to compute Dice per image.
+        smooth_px: Added to numerator and denominator, in pixels, ``>= 0``.
+        alpha: Weight of false positives, ``>= 0``; values other than 0.5 give the Tversky score.
         beta: Weight of false negatives, ``>= 0``.
-        gamma: Power of the loss, ``> 0``; other than 1, it is focal Tversky.
-        generalised: Whether the classes share one fraction, in which each weighs by
-            ``(pixels of the rarest / its own pixels) ** 2`` (generalised Dice; an absent class
-            weighs 1), instead of having one each.
+        gamma: Power of the loss, ``> 0``; values other than 1 give focal Tversky.
+        generalised: Whether the classes share one fraction instead of one each, in which a class
+            has the weight ``(pixels of the rarest / its own pixels) ** 2`` (generalised Dice; an
+            absent class has weight 1).
         class_weight: ``(C,)`` float, ``>= 0``; with ``generalised``, factors of those weights.
-        pixel_weight: ``(N, *S)`` float, ``>= 0``, multiplies every pixel's part in every sum.
-        ignore_index: Id left out of every sum, or None to keep all.
-        check_target: Whether to refuse targets out of range, at the price of one or two device
-            synchronisations a call on a GPU. Unchecked, such ids belong to no class.
+        pixel_weight: ``(N, *S)`` float, ``>= 0``, factor of every pixel in every sum.
+        ignore_index: Id excluded from every sum, or None to keep all.
+        check_target: Whether to refuse targets out of range; costs one or two device
+            synchronisations per call on a GPU. Without the check, such ids belong to no class.
 
     Returns:
         ``()`` of the logits' dtype, float32 for half precisions, in ``[0, 1]`` up to rounding
@@ -75,15 +75,15 @@ def soft_dice_loss(
 
     Raises:
         DataError: ``target`` holds an id that is neither a class nor ``ignore_index``, or a share
-            outside ``[0, 1]``; value and image are named.
-        ValueError: Shapes that do not fit, softmax over one channel, an unknown activation, a
-            target or pixel weight that wants a gradient.
+            outside ``[0, 1]``; the message names value and image.
+        ValueError: The shapes do not match, softmax has one channel, the activation is unknown,
+            or a target or pixel weight requires a gradient.
 
     Source:
-        Milletari et al. 2016, arXiv:1606.04797; there with squares in the denominator. Tversky:
+        Milletari et al. 2016, arXiv:1606.04797, with squares in the denominator. Tversky:
         Salehi et al. 2017, arXiv:1706.05721. Focal: Abraham and Khan 2018, arXiv:1810.07842, whose
-        power is ``1 / gamma``. Generalised: Sudre et al. 2017, arXiv:1707.03237, whose weights are
-        ours times one number, so that ``smooth_px`` stays in pixels.
+        power is ``1 / gamma``. Generalised: Sudre et al. 2017, arXiv:1707.03237; our weights are
+        theirs up to a constant factor, so that ``smooth_px`` stays in pixels.
 
     Example:
         >>> import torch
@@ -98,8 +98,8 @@ def soft_dice_loss(
     overlap, predicted, actual = sum_over_pixels(logits, target, pixel_weight, settings)
     if not per_image:
         overlap, predicted, actual = (part.sum(0) for part in (overlap, predicted, actual))
-    # Twice alpha FP + beta FN. The loss is the same number as 1 - (2 TP + smooth) / (...), but
-    # a small one keeps its digits.
+    # Twice alpha FP + beta FN. The loss equals 1 - (2 TP + smooth) / (...), but this form does
+    # not lose digits when the loss is small.
     wrong = 2 * (alpha * (predicted - overlap) + beta * (actual - overlap))
     weight = None if class_weight is None else class_weight.to(wrong)
     if generalised:
@@ -114,7 +114,7 @@ def soft_dice_loss(
 
 
 def _volume_weight(actual: Tensor) -> Tensor:
-    """Return ``(least / pixels) ** 2`` of each class, where least is that of the rarest there."""
+    """Return ``(least / pixels) ** 2`` of each class; least is the count of the rarest present."""
     least = actual.masked_fill(actual <= 0, torch.inf).amin(-1, keepdim=True)
     return (least / torch.maximum(actual, least)).nan_to_num(nan=1.0).square()
 

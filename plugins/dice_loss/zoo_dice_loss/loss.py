@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loss as configs build it: ``dict(type='zoo.dice_loss.DiceLoss')``."""
+"""The loss that configs build with ``dict(type='zoo.dice_loss.DiceLoss')``."""
 
 from __future__ import annotations
 
@@ -21,39 +21,42 @@ __all__ = ["DiceLoss"]
 class DiceLoss(nn.Module):
     """One minus soft Dice, for the heads of mmseg and the mask heads of mmdet.
 
-    The formula and its conventions are those of ``soft_dice_loss``. The id of ignored pixels is
-    the head's (``ignore_index`` of its config, 255 by default). To combine it with others, put it
-    in the list of a head's ``loss_decode``.
+    ``soft_dice_loss`` defines the formula and its conventions. The head passes the id of ignored
+    pixels (``ignore_index`` of its config, 255 by default). To combine this loss with others, add
+    it to the list ``loss_decode`` of a head.
 
     Args:
-        use_sigmoid: Sigmoid of each channel in place of softmax over the channels; needed by
-            heads with one channel. None is softmax, and sigmoid with ``use_mask``.
+        use_sigmoid: Sigmoid of each channel instead of softmax over the channels; required by
+            heads with one channel. None means softmax, or sigmoid with ``use_mask``.
         squared: Whether probabilities and targets are squared in the denominator (V-Net).
-        per_image: Whether each image has a Dice of its own; else one Dice over the batch.
-        smooth_px: Added above and below the fraction, in pixels, ``>= 0``.
+        per_image: Whether to compute Dice per image; otherwise one Dice over the batch.
+        smooth_px: Added to numerator and denominator, in pixels, ``>= 0``.
         alpha: Weight of false positives, ``>= 0`` (Tversky).
         beta: Weight of false negatives, ``>= 0`` (Tversky).
         gamma: Power of the loss, ``> 0`` (focal Tversky).
-        generalised: Whether the classes share one fraction, the rare ones weighing more
-            (generalised Dice).
-        class_weight: One weight ``>= 0`` for each class; 0 leaves a class out of the sum. The
-            mean is that of weight times loss, not divided by the sum of the weights.
-        use_mask: For mmdet's mask heads, which call ``loss(pred, target, labels)``: each RoI's
-            Dice on the channel of its own class, by sigmoid, averaged over the RoIs. In messages
+        generalised: Whether the classes share one fraction in which rare classes have a higher
+            weight (generalised Dice).
+        class_weight: One weight ``>= 0`` per class; 0 excludes a class. The loss is the mean of
+            weight times loss, not divided by the sum of the weights.
+        use_mask: For mmdet's mask heads, which call ``loss(pred, target, labels)``: Dice of each
+            RoI on the channel of its class, with sigmoid, averaged over the RoIs. In messages,
             an image is then an RoI.
-        ce_weight: With ``use_mask``, factor ``>= 0`` of those channels' binary cross-entropy,
-            averaged over pixels and added to Dice: a mask head has room for one loss.
-        check_target: Whether to refuse targets out of range: a synchronisation or two on a GPU.
+        ce_weight: With ``use_mask``, factor ``>= 0`` of the binary cross-entropy of those
+            channels, averaged over pixels and added to Dice, because a mask head accepts only
+            one loss.
+        check_target: Whether to refuse targets out of range; costs one or two synchronisations
+            per call on a GPU.
         loss_weight: Factor of the result.
-        loss_name: Name in the logs; without ``loss`` in it, mmengine logs but does not train it.
+        loss_name: Name in the logs. If it does not contain ``loss``, mmengine logs the value but
+            does not train with it.
 
     Raises:
-        ConfigError: A negative or non-finite number, or settings that exclude each other:
-            ``use_mask`` with softmax, class weights or ``generalised``; ``ce_weight`` without it;
-            ``squared`` with ``alpha`` and ``beta`` that differ.
+        ConfigError: A number is negative or not finite, or settings exclude each other:
+            ``use_mask`` with softmax, class weights or ``generalised``; ``ce_weight`` without
+            ``use_mask``; ``squared`` with different ``alpha`` and ``beta``.
 
     Source:
-        Milletari et al. 2016, arXiv:1606.04797; of the options, ``soft_dice_loss`` names theirs.
+        Milletari et al. 2016, arXiv:1606.04797; for the options, see ``soft_dice_loss``.
 
     Example:
         >>> import torch
@@ -115,7 +118,7 @@ class DiceLoss(nn.Module):
         self.loss_weight = loss_weight
         self.loss_name = loss_name
         weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
-        # A buffer, so that it moves with the model; it is the config's, so no checkpoint keeps it.
+        # A buffer, so that it moves with the model; the config defines it, so no checkpoint does.
         self.register_buffer("class_weight", weight, persistent=False)
 
     def forward(
@@ -128,20 +131,20 @@ class DiceLoss(nn.Module):
         """Return the weighted loss.
 
         Args:
-            logits: ``(N, C, H, W)`` float, scores; of K RoIs with ``use_mask``.
+            logits: ``(N, C, H, W)`` float, scores; ``(K, C, H, W)`` of K RoIs with ``use_mask``.
             target: ``(N, H, W)`` ids, or ``(N, C, H, W)`` one-hot; ``(K, H, W)`` 0 or 1 with
                 ``use_mask``.
             weight: ``(N, H, W)`` pixel weights, or None; ``(K,)`` class ids with ``use_mask``.
-            ignore_index: Id left out of every sum, or None; not used with ``use_mask``.
+            ignore_index: Id excluded from every sum, or None; not used with ``use_mask``.
 
         Returns:
             ``()`` float.
 
         Raises:
-            ConfigError: The number of class weights is not that of the channels.
-            DataError: ``target`` holds an id that is neither a class nor ``ignore_index``, or a
-                class id of an RoI is out of range; value and image (RoI) are named.
-            ValueError: Shapes that do not fit, or softmax over one channel.
+            ConfigError: The number of class weights differs from the number of channels.
+            DataError: ``target`` holds an id that is neither a class nor ``ignore_index``, or the
+                class id of an RoI is out of range; the message names value and image (RoI).
+            ValueError: The shapes do not match, or softmax has one channel.
         """
         if self.use_mask:
             # mmdet passes (pred, target, labels) by position.
@@ -171,7 +174,7 @@ class DiceLoss(nn.Module):
             check_target=self.check_target,
         )
         if self.ce_weight and len(logits):
-            # In float32: sums of float16 overflow.
+            # In float32, because sums in float16 overflow.
             scores = logits.to(loss.dtype)
             entropy = functional.binary_cross_entropy_with_logits(scores, target.to(scores))
             loss = loss + self.ce_weight * entropy
@@ -190,7 +193,7 @@ class DiceLoss(nn.Module):
 def _pick_masks(
     logits: Tensor, target: Tensor, labels: Tensor | None, *, check: bool
 ) -> tuple[Tensor, Tensor]:
-    """Return each RoI's channel of its own class, and its target, both ``(K, 1, H, W)``."""
+    """Return for each RoI the channel of its class and its target, both ``(K, 1, H, W)``."""
     if labels is None or labels.shape != logits.shape[:1] or target.shape[1:] != logits.shape[2:]:
         found = None if labels is None else tuple(labels.shape)
         message = (

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sums of Dice over pixels, block by block, with a gradient that keeps nothing but the logits.
+"""The sums of Dice over pixels, block by block; the backward pass keeps only the logits.
 
-A block of pixels fits into the processor's cache, so what is made on the way to its sums never
-reaches main memory. The backward pass makes the chances again, which is cheaper than having kept
-them, and writes the gradient once.
+A block of pixels fits into the processor's cache, so intermediate results never reach main memory.
+The backward pass computes the probabilities again, which is cheaper than storing them, and writes
+the gradient once.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from .targets import read_dense, read_ids
 
 __all__ = ["SumSettings", "sum_over_pixels"]
 
-# Values in a block. On a CPU one tensor of a block is 2 MiB, or twice that where threads share it;
-# elsewhere a launch costs more than memory does, and most batches are one block.
+# Values per block. On a CPU, one tensor of a block is 2 MiB, or twice that if threads share it.
+# On other devices, a kernel launch costs more than memory, and most batches are one block.
 _CPU_BLOCK = 2**19
 _DEVICE_BLOCK = 2**26
 
-# The softmax of two classes, worked out in one channel: that of the foreground.
+# Softmax of two classes, computed in one channel, the foreground.
 _PAIR = "pair"
 
 
 class SumSettings(NamedTuple):
-    """What decides the sums besides the tensors; see ``soft_dice_loss``.
+    """The settings of the sums; see ``soft_dice_loss``.
 
     Args:
         activation: ``softmax``, ``sigmoid`` or ``none``.
-        squared: Whether chances and targets are squared where they stand alone.
-        ignore_index: Id left out of every sum, or None.
+        squared: Whether to square probabilities and targets in the sums over one of them alone.
+        ignore_index: Id excluded from every sum, or None.
         check_target: Whether to refuse targets out of range.
     """
 
@@ -54,17 +54,17 @@ def sum_over_pixels(
         logits: ``(N, C, *S)`` float, differentiable once.
         target: ``(N, *S)`` integers or ``(N, C, *S)``.
         weight: ``(N, *S)`` float, or None.
-        settings: The rest.
+        settings: The settings.
 
     Returns:
-        Three ``(N, C)``, of the logits' dtype, float32 for half precisions.
+        Three ``(N, C)`` tensors of the logits' dtype, float32 for half precisions.
 
     Raises:
-        DataError: A target out of range.
+        DataError: A target is out of range.
     """
     has_ids = target.shape != logits.shape
     is_two = has_ids and logits.shape[1] == 2 and settings.activation == "softmax"
-    # What is not the foreground is the background only where ids were checked.
+    # Only checked ids guarantee that all pixels outside the foreground are background.
     if is_two and settings.check_target and not settings.squared:
         settings = settings._replace(activation=_PAIR)
     overlap, predicted, actual, counted = _Sums.apply(
@@ -84,7 +84,7 @@ def _sums_of_both(
     """Return the sums of background and foreground from the foreground's.
 
     Args:
-        hits: Sums of ``w (p - t) t``: what is missed, negative.
+        hits: Sums of ``w (p - t) t``, the missed part, negative.
         surplus: Sums of ``w (p - t)``.
         true: Sums of ``w t``.
         counted: Sums of ``w``.
@@ -98,8 +98,8 @@ def _sums_of_both(
 class _Sums(torch.autograd.Function):
     """``(N, C)`` sums of ``(N, C, P)`` logits, ``(N[, C], P)`` targets and ``(N, P)`` weights.
 
-    Of a pair, ``(N, 1)``: the foreground's, of ``p - t`` in place of ``p``. Where it is nearly
-    everywhere, the background's sums would drown in the rounding of those of ``p``.
+    For a pair, ``(N, 1)`` sums of the foreground, over ``p - t`` instead of ``p``: if nearly all
+    pixels are foreground, rounding in the sums of ``p`` would exceed the background's sums.
     """
 
     @staticmethod
@@ -121,7 +121,7 @@ class _Sums(torch.autograd.Function):
             sums[2, block.images] += _sum_product(block.spare, true, again[1], weights)
             sums[3, block.images] += true.shape[2] if weights is None else weights.sum(2)
             ignored |= weights is not None
-        # What was checked needs no second check, and where nothing was ignored, no second search.
+        # Checked targets need no second check; without ignored pixels, no second search.
         ignore_index = settings.ignore_index if ignored else None
         ctx.settings = settings._replace(check_target=False, ignore_index=ignore_index)
         overlap, predicted, actual, counted = sums
@@ -170,10 +170,9 @@ class _Block(NamedTuple):
 def _blocks(
     logits: Tensor, target: Tensor, weight: Tensor | None, channels: int
 ) -> Iterator[_Block]:
-    """Yield several small images, or parts of a large one, to work on in so many channels.
+    """Yield blocks of several small images or of a part of a large one, with working channels.
 
-    All blocks work in the same memory: fresh memory would cost more than the arithmetic, since
-    the system has to map every page of it.
+    All blocks share the same memory: mapping fresh pages would cost more than the arithmetic.
     """
     count, _, length = logits.shape
     size = _DEVICE_BLOCK
@@ -198,7 +197,7 @@ def _blocks(
 
 
 def _read(block: _Block, settings: SumSettings) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return ``(n, C, p)`` chances, targets, and ``(n, 1, p)`` weights or None."""
+    """Return ``(n, C, p)`` probabilities and targets, and ``(n, 1, p)`` weights or None."""
     chances = _activate(block.logits, settings.activation, block.chances)
     read = read_dense if block.target.ndim == chances.ndim else read_ids
     keep = read(
@@ -222,15 +221,15 @@ def _activate(scores: Tensor, activation: str, into: Tensor) -> Tensor:
     if activation == "sigmoid":
         return torch.sigmoid(scores, out=into)
     if activation == _PAIR:
-        # Softmax of two is the sigmoid of their difference.
+        # The softmax of two scores is the sigmoid of their difference.
         return torch.sub(scores[:, 1:], scores[:, :1], out=into).sigmoid_()
-    # Several times faster on a CPU than softmax(1), which is slow on an axis other than the last.
+    # On a CPU, several times faster than softmax(1), which is slow on all axes but the last.
     torch.sub(scores, scores.amax(1, keepdim=True), out=into).exp_()
     return into.mul_(into.sum(1, keepdim=True).reciprocal_())
 
 
 def _sum_product(spare: Tensor, first: Tensor, *others: Tensor | None) -> Tensor:
-    """Return the sums over pixels of the product of what is not None."""
+    """Return the sums over pixels of the product of all factors that are not None."""
     product = first
     for other in others:
         if other is not None:
@@ -241,7 +240,7 @@ def _sum_product(spare: Tensor, first: Tensor, *others: Tensor | None) -> Tensor
 def _write_gradient(
     of_chances: Tensor, chances: Tensor, activation: str, spare: Tensor, into: Tensor
 ) -> None:
-    """Write the gradient of the logits, given that of the chances, which is overwritten."""
+    """Write the gradient of the logits from that of the probabilities, which it overwrites."""
     if activation == "none":
         into.copy_(of_chances)
     elif activation == "softmax":

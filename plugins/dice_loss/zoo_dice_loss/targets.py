@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A block of targets: ids to one-hot, ignored pixels, and values out of range."""
+"""Read a block of targets: one-hot form, ignored pixels, and the check of the range."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from zoo.errors import DataError
 
 __all__ = ["read_dense", "read_ids"]
 
-# Shares of a soft target may leave [0, 1] by this much: they were resized, or are bfloat16.
+# Tolerance of soft targets outside [0, 1], for resized targets and for bfloat16.
 _SHARE_SLACK = 1e-2
 
 
 def read_ids(
     target: Tensor, into: Tensor, ignore_index: int | None, *, first: int, check: bool
 ) -> Tensor | None:
-    """Write the one-hot form of ids, and return which pixels count.
+    """Write the one-hot form of ids and return a mask of the pixels that count.
 
     Args:
         target: ``(n, p)`` integers; with one channel, 0 or 1.
         into: ``(n, C, p)`` float, overwritten.
         ignore_index: Id of the pixels that do not count, or None.
-        first: Place of the block's first image in the batch, for messages.
+        first: Index of the block's first image in the batch, for messages.
         check: Whether to refuse ids out of range.
 
     Returns:
         ``(n, p)`` bool, or None where every pixel counts.
 
     Raises:
-        DataError: An id that is neither a class nor ``ignore_index``.
+        DataError: An id is neither a class nor ``ignore_index``.
     """
     channels = into.shape[1]
     classes = max(channels, 2)
-    # Floats compare several times faster on a CPU than 64-bit integers do.
+    # On a CPU, comparing floats is several times faster than comparing 64-bit integers.
     ids = into[:, 0].copy_(target) if channels == 1 else target.to(into.dtype)
     low, high = _range(ids, known=check)
     keep = None
@@ -46,7 +46,7 @@ def read_ids(
         bad = (ids < 0) | (ids >= classes)
         wanted = f"an id from 0 to {classes - 1}"
         _refuse_any(bad if keep is None else bad & keep, target, first, wanted, ignore_index)
-    # One channel is the foreground, whose id is 1: of nothing but 0 and 1 it has the form already.
+    # One channel is the foreground with id 1: ids 0 and 1 already are its one-hot form.
     if channels == 1 and check and keep is None:
         return None
     names = torch.arange(classes - channels, classes, device=ids.device, dtype=ids.dtype)
@@ -57,21 +57,21 @@ def read_ids(
 def read_dense(
     target: Tensor, into: Tensor, ignore_index: int | None, *, first: int, check: bool
 ) -> Tensor | None:
-    """Write one-hot or soft targets as floats, and return which pixels count.
+    """Write one-hot or soft targets as floats and return a mask of the pixels that count.
 
     Args:
         target: ``(n, C, p)``, shares from 0 to 1.
         into: ``(n, C, p)`` float, overwritten.
-        ignore_index: A pixel does not count if one of its channels holds this, or, if it is a
-            class, if that channel is set.
-        first: Place of the block's first image in the batch, for messages.
+        ignore_index: A pixel does not count if one of its channels holds this value or, if the
+            value is a class, if that channel is set.
+        first: Index of the block's first image in the batch, for messages.
         check: Whether to refuse shares out of range.
 
     Returns:
         ``(n, p)`` bool, or None where every pixel counts.
 
     Raises:
-        DataError: A share outside [0, 1] that is not ``ignore_index``.
+        DataError: A share is outside [0, 1] and is not ``ignore_index``.
     """
     classes = into.shape[1]
     low, high = _range(into.copy_(target), known=check)
@@ -82,7 +82,7 @@ def read_dense(
         keep = (into != ignore_index).all(1)
         into.masked_fill_(~keep.unsqueeze(1), 0)
     least, most = -_SHARE_SLACK, 1 + _SHARE_SLACK
-    # Written so that NaN does not pass.
+    # This form of the comparison also refuses NaN.
     if check and not (least <= low and high <= most):
         bad = ~((into >= least) & (into <= most))
         _refuse_any(bad, target, first, "a share from 0 to 1", ignore_index)
@@ -90,7 +90,7 @@ def read_dense(
 
 
 def _range(values: Tensor, *, known: bool) -> tuple[float, float]:
-    """Return the least and the largest value; without limits where that is not to be known."""
+    """Return the smallest and the largest value, or infinite bounds if ``known`` is false."""
     if not known:
         return -math.inf, math.inf
     if not values.numel():

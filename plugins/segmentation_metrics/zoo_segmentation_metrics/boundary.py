@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far apart the borders of prediction and mask lie: Hausdorff 95 and surface Dice."""
+"""Distances between the borders of prediction and mask: Hausdorff 95 and surface Dice."""
 
 from __future__ import annotations
 
@@ -23,49 +23,48 @@ UNITS = ("auto", "px", "mm")
 class BoundaryMetric(BaseMetric):
     """The 95th percentile of the Hausdorff distance, and the normalised surface Dice.
 
-    A class's border in an image is those of its pixels that have a neighbour above, below, left
-    or right outside of it, or beyond the image. Of each border pixel of the one side the distance
-    to the nearest border pixel of the other is taken, from centre to centre.
+    The border of a class consists of its pixels that have a neighbour above, below, left or right
+    outside the class or outside the image. Distances run from each border pixel of one side to
+    the nearest border pixel of the other side, between pixel centres.
 
-    * ``hd95_<unit>_<class>``: the greater of the two 95th percentiles of those distances, from
+    * ``hd95_<unit>_<class>``: the larger of the two 95th percentiles of those distances, from
       prediction to mask and from mask to prediction; 0 is best.
     * ``nsd_<tolerance><unit>_<class>``: the share of the border pixels of both sides whose
       distance is within the tolerance; 1 is best.
 
-    Both are worked out image by image by MONAI, at the images' own resolution, and averaged over
-    the images; ``mean_hd95_<unit>`` and ``mean_nsd_<tolerance><unit>`` are the means of those
-    over the classes.
+    MONAI computes both per image, at the image's own resolution. The values are means over the
+    images; ``mean_hd95_<unit>`` and ``mean_nsd_<tolerance><unit>`` are means over the classes.
 
-    An image where a class is absent from both sides has no value and is left out. Absent from one
-    side only, its surface Dice is 0 and its distance the diagonal of the image, the worst that
-    there is: left out, it would make the mean better the more objects are missed. Pixels equal to
-    ``ignore_index`` in the mask belong to no class on either side. A class that no image has is
-    NaN, and left out of the means over classes.
+    If a class is absent from both sides of an image, the image is excluded for that class. If it
+    is absent from one side only, its surface Dice is 0 and its distance is the diagonal of the
+    image, the worst possible value: excluding such images would improve the mean with every missed
+    object. Pixels equal to ``ignore_index`` in the mask belong to no class on either side. A class
+    that is in no image is NaN and excluded from the means over classes.
 
     Args:
         classes: Classes to report, by name; None for all, background included.
         ignore_index: Id of pixels that belong to no class, or None.
-        unit: ``px``; ``mm``, for which every image must state ``spacing_mm``, the distances from
-            row to row and from column to column, in its metainfo; or ``auto``: mm for the images
-            that do, px for the others, each under names of its own.
-        tolerance_px: Of the surface Dice in pixels.
-        tolerance_mm: Of the surface Dice in mm.
+        unit: ``px``; ``mm``, which requires ``spacing_mm`` (distance between rows, between
+            columns) in the metainfo of every image; or ``auto``: mm for images with a spacing and
+            px for the others, under separate names.
+        tolerance_px: Tolerance of the surface Dice in pixels.
+        tolerance_mm: Tolerance of the surface Dice in mm.
         collect_device: ``cpu`` or ``gpu``: how processes exchange the values of their images.
-        prefix: Put before each name, with a slash; None for nothing.
+        prefix: Prefix of each name, followed by a slash; None for no prefix.
 
     Raises:
-        ConfigError: MONAI is missing; the unit or a tolerance is not among these; ``classes``
-            names one that the data set lacks, or two names become one.
-        DataError: A prediction or a mask holds an id that is no class, or they differ in size; or
+        ConfigError: MONAI is missing, the unit is unknown, a tolerance is out of range,
+            ``classes`` names a class that the data set lacks, or two names become equal.
+        DataError: A prediction or a mask holds an id that is not a class, their sizes differ, or
             an image lacks a spacing in mm.
 
     Source:
         Huttenlocher et al. 1993, doi:10.1109/34.232073; Nikolov et al. 2018, arXiv:1809.04430,
-        but with border pixels counted instead of lengths, as MONAI does. Absent classes: Maier-Hein
+        counting border pixels instead of lengths, as MONAI does. Absent classes: Maier-Hein
         et al. 2024 (Metrics reloaded), doi:10.1038/s41592-023-02151-z.
     """
 
-    # Empty rather than None, which mmengine warns about.
+    # Empty, because mmengine warns about None.
     default_prefix = ""
 
     def __init__(
@@ -99,12 +98,13 @@ class BoundaryMetric(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: Dicts with ``pred_sem_seg.data`` and ``gt_sem_seg.data``, ``(1, H, W)``
-                ids, ``img_path``, and ``spacing_mm`` where it is known.
+                ids, ``img_path``, and ``spacing_mm`` if known.
 
         Raises:
-            ConfigError: ``classes`` names one that the data set lacks, or two names become one.
-            DataError: An id that is no class, sizes that differ, or a spacing that is none, or
-                missing where mm are asked for.
+            ConfigError: ``classes`` names a class that the data set lacks, or two names become
+                equal.
+            DataError: An id is not a class, sizes differ, or a spacing is invalid, or missing with
+                ``unit="mm"``.
         """
         keys, ids = self._keys()
         classes = len(read_classes(self.dataset_meta, "BoundaryMetric"))
@@ -125,10 +125,11 @@ class BoundaryMetric(BaseMetric):
             results: ``file``, ``unit`` and ``values`` of each image, in the data set's order.
 
         Returns:
-            The values by name, pixels before mm, those of classes in the order of their ids.
+            The values by name, pixels before mm, classes in the order of their ids.
 
         Raises:
-            ConfigError: ``classes`` names one that the data set lacks, or two names become one.
+            ConfigError: ``classes`` names a class that the data set lacks, or two names become
+                equal.
         """
         self._per_image = [
             {
@@ -149,8 +150,8 @@ class BoundaryMetric(BaseMetric):
         """Return ``file`` and ``values`` of each image of the last ``evaluate``.
 
         Returns:
-            One dict an image, in the data set's order; a class absent from both sides is left
-            out. Empty before the first ``evaluate``, and on processes other than the main one.
+            One dict per image, in the data set's order, without classes absent from both sides.
+            Empty before the first ``evaluate``, and on processes other than the main one.
         """
         return self._per_image
 
@@ -207,15 +208,15 @@ def _measure(
     if not predicted.any() or not actual.any():
         height_px, width_px = actual.shape
         return math.hypot(height_px * spacing[0], width_px * spacing[1]), 0.0
-    # One search serves both values, where compute_hausdorff_distance and compute_surface_dice
-    # would make one each.
+    # One search for both values; compute_hausdorff_distance and compute_surface_dice would run
+    # one each.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # MONAI uses what it has itself deprecated
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI calls its own deprecated functions
         _, distances, _ = _load_monai().get_edge_surface_distance(
             predicted.cpu(), actual.cpu(), spacing=spacing, symmetric=True
         )
     there, back = (part.numpy() for part in distances)
-    # In the distances' own precision: three rows of 0.1 mm are within 0.3 mm.
+    # In the precision of the distances, so that three rows of 0.1 mm are within 0.3 mm.
     limit = np.float32(tolerance)
     within = np.count_nonzero(there <= limit) + np.count_nonzero(back <= limit)
     hd95 = max(np.percentile(there, 95), np.percentile(back, 95))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What metrics of classes share: which they report, under which names, and of which pixels."""
+"""Shared by the metrics of classes: reported classes, their names, and the pixels that count."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def read_classes(meta: Mapping[str, Any] | None, metric: str) -> Sequence[str]:
     """Return the class names of a data set's metainfo, in the order of their ids.
 
     Args:
-        meta: The metainfo, if there is any.
+        meta: The metainfo, or None.
         metric: The metric's name, for the message.
 
     Raises:
-        ConfigError: It names no classes.
+        ConfigError: The metainfo names no classes.
     """
     classes: Sequence[str] | None = (meta or {}).get("classes")
     if classes is None:
@@ -35,15 +35,15 @@ def read_classes(meta: Mapping[str, Any] | None, metric: str) -> Sequence[str]:
 def name_classes(
     known: Sequence[str], wanted: Sequence[str] | None, metric: str
 ) -> tuple[list[str], list[int]]:
-    """Return the reported classes, as they stand in names of values, and their ids.
+    """Return the reported classes, as spelled in the names of values, and their ids.
 
     Args:
         known: All classes.
-        wanted: Those to report, None for all.
+        wanted: Classes to report, None for all.
         metric: The metric's name, for the message.
 
     Raises:
-        ConfigError: ``wanted`` names one that is not known, or two names become one.
+        ConfigError: ``wanted`` names an unknown class, or two names become equal.
     """
     wanted = known if wanted is None else wanted
     for name in wanted:
@@ -68,18 +68,18 @@ def read_labels(
     Args:
         sample: With ``pred_sem_seg.data`` and ``gt_sem_seg.data``, ``(1, H, W)``, and
             ``img_path``.
-        classes: How many there are.
-        ignore_index: Id in masks of the pixels that do not count, or None.
+        classes: Number of classes.
+        ignore_index: Id in masks of pixels that do not count, or None.
 
     Returns:
-        The file, and three of ``(H, W)``: two int64, one bool.
+        The file, and three ``(H, W)`` tensors: two int64, one bool.
 
     Raises:
-        DataError: The two differ in size, or hold an id that is no class where pixels count.
+        DataError: The sizes differ, or a pixel that counts has an id that is not a class.
     """
     file = str(sample.get("img_path", ""))
     mask = sample["gt_sem_seg"]["data"].squeeze(0)
-    # mmseg gives the ids of a head with one channel as floats.
+    # For a head with one channel, mmseg returns the ids as floats.
     predicted = sample["pred_sem_seg"]["data"].squeeze(0).to(mask.device, torch.int64)
     if predicted.shape != mask.shape:
         message = (
@@ -104,7 +104,11 @@ def read_labels(
 
 
 def mean_of(values: Iterable[float]) -> float:
-    """Return the mean without NaN; NaN of nothing."""
+    """Return the mean of the values that are not NaN, or NaN if there are none.
+
+    Args:
+        values: Numbers or NaN.
+    """
     numbers = np.fromiter(values, np.float64)
     present = numbers[~np.isnan(numbers)]
     return float(present.mean()) if len(present) else float("nan")

@@ -17,35 +17,35 @@ __all__ = ["DiceMetric"]
 
 
 class DiceMetric(BaseMetric):
-    """Dice and IoU in two ways that are named apart.
+    """Dice and IoU, averaged over images and pooled over pixels.
 
-    * ``dice_<class>``, ``iou_<class>``: the mean over images of each image's own value. An image
-      where the class is absent from both sides has no value and is left out of the mean; absent
-      from one side only, it counts as 0.
-    * ``pooled_dice_<class>``, ``pooled_iou_<class>``: of the pixels of all images taken together,
-      so that large images and large objects weigh more.
-    * ``mean_dice``, ``mean_iou``, ``pooled_mean_dice``, ``pooled_mean_iou``: the mean of those
-      over the classes. ``pooled_mean_dice`` is mmseg's mDice and ``pooled_mean_iou`` its mIoU.
+    * ``dice_<class>``, ``iou_<class>``: the mean of the values of each image. If the class is
+      absent from both sides of an image, the image is excluded; if it is absent from one side
+      only, the value is 0.
+    * ``pooled_dice_<class>``, ``pooled_iou_<class>``: over the pixels of all images together, so
+      large images and large objects have more weight.
+    * ``mean_dice``, ``mean_iou``, ``pooled_mean_dice``, ``pooled_mean_iou``: the means over the
+      classes. ``pooled_mean_dice`` is mmseg's mDice and ``pooled_mean_iou`` its mIoU.
 
-    All lie in ``[0, 1]``; mmseg's are in percent. A class that no image has on either side is NaN
-    and left out of the means over classes. Pixels equal to ``ignore_index`` count nowhere. White
-    space and slashes of a class's name become ``_``.
+    All values are in ``[0, 1]``; mmseg's are in percent. A class that is in no image, on either
+    side, is NaN and excluded from the means over classes. Pixels equal to ``ignore_index`` are
+    excluded. White space and slashes in class names become ``_``.
 
     Args:
         classes: Classes to report, by name; None for all, background included.
-        ignore_index: Id of pixels that count nowhere, or None.
+        ignore_index: Id of excluded pixels, or None.
         collect_device: ``cpu`` or ``gpu``: how processes exchange the counts of their images.
-        prefix: Put before each name, with a slash; None for nothing.
+        prefix: Prefix of each name, followed by a slash; None for no prefix.
 
     Raises:
-        ConfigError: ``classes`` names one that the data set lacks, or two names become one.
-        DataError: A mask or a prediction holds an id that is no class, or their sizes differ.
+        ConfigError: ``classes`` names a class that the data set lacks, or two names become equal.
+        DataError: A mask or a prediction holds an id that is not a class, or their sizes differ.
 
     Source:
         Dice 1945, doi:10.2307/1932409; Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x.
     """
 
-    # Empty rather than None, which mmengine warns about.
+    # Empty, because mmengine warns about None.
     default_prefix = ""
 
     def __init__(
@@ -69,7 +69,7 @@ class DiceMetric(BaseMetric):
                 ids, and ``img_path``.
 
         Raises:
-            DataError: An id that is no class, or sizes that differ.
+            DataError: An id is not a class, or sizes differ.
         """
         count = len(self._all_classes())
         for sample in data_samples:
@@ -78,16 +78,17 @@ class DiceMetric(BaseMetric):
             self.results.append({"file": file, "counts": counts})
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Return the values over all images; keep those of each image.
+        """Return the values over all images; store those of each image.
 
         Args:
             results: ``file`` and ``counts`` ``(3, C)`` of each image, in the data set's order.
 
         Returns:
-            The values by name, those of classes in the order of their ids.
+            The values by name, classes in the order of their ids.
 
         Raises:
-            ConfigError: ``classes`` names one that the data set lacks, or two names become one.
+            ConfigError: ``classes`` names a class that the data set lacks, or two names become
+                equal.
         """
         keys, ids = name_classes(self._all_classes(), self.classes, "DiceMetric")
         counts = np.array([result["counts"] for result in results], dtype=np.int64)
@@ -107,9 +108,9 @@ class DiceMetric(BaseMetric):
         """Return ``file`` and ``values`` of each image of the last ``evaluate``.
 
         Returns:
-            One dict an image, in the data set's order. ``values`` holds ``dice_<class>`` and
-            ``iou_<class>``; a class absent from both sides is left out. Empty before the first
-            ``evaluate``, and on processes other than the main one.
+            One dict per image, in the data set's order. ``values`` holds ``dice_<class>`` and
+            ``iou_<class>``, without classes absent from both sides. Empty before the first
+            ``evaluate`` and on processes other than the main one.
         """
         return self._per_image
 
@@ -118,7 +119,7 @@ class DiceMetric(BaseMetric):
 
 
 def _count_pixels(predicted: torch.Tensor, mask: torch.Tensor, classes: int) -> NDArray[np.int64]:
-    """Return ``(3, C)`` counts: of pixels that agree, of predicted and of true pixels."""
+    """Return ``(3, C)`` counts of matching, predicted and true pixels."""
     rows = [
         torch.bincount(ids, minlength=classes) for ids in (mask[mask == predicted], predicted, mask)
     ]

@@ -18,30 +18,30 @@ _Matrix = NDArray[np.float64]
 
 
 class RandomAffine(BaseTransform):
-    """Move image and labels by one random affine map about the centre, and resize them.
+    """Transform image and labels by one random affine map about the centre, and resize them.
 
-    To be used after ``LoadAnnotations``. Labels are sampled once, where the centres of the new
-    pixels lie, so they stay on the image: OpenCV's nearest-neighbour *resize*, which ``Resize``
-    uses for labels, moves them by up to half a pixel of the larger grid. An image that is made
-    smaller is averaged over the area first, so that nothing aliases.
+    Use it after ``LoadAnnotations``. Labels are sampled once, at the centres of the new pixels, so
+    they stay aligned with the image: OpenCV's nearest-neighbour *resize*, which ``Resize`` uses for
+    labels, shifts them by up to half a pixel of the larger grid. When an image shrinks, it is
+    area-averaged first to avoid aliasing.
 
     Args:
-        size: ``(width, height)`` in px of the result, which the unmoved image fills (its aspect
-            is not kept); None keeps the image's own size.
+        size: ``(width, height)`` of the result in px; the image fills it, without keeping its
+            aspect ratio. None keeps the image's own size.
         degree: Largest rotation to either side, in degrees.
-        scale: Least and largest zoom, drawn evenly in its logarithm.
-        aspect: Largest factor, ``>= 1``, by which width is stretched against height or the
-            reverse, drawn evenly in its logarithm.
+        scale: Smallest and largest zoom, drawn log-uniformly.
+        aspect: Largest stretch, ``>= 1``, of width against height or the reverse, drawn
+            log-uniformly.
         shift: Largest shift to each side, as a share of the result's width and height.
-        prob: Chance that the image is moved at all; it is resized in any case.
-        pad_val: Value of image pixels that come in from outside.
-        seg_pad_val: Label of pixels that come in from outside; 255 is ignored by losses.
+        prob: Probability of the transform; the image is always resized.
+        pad_val: Value of image pixels from outside the image.
+        seg_pad_val: Label of pixels from outside the image; losses ignore 255.
 
     Keys read:
         ``img`` ``(H, W)`` or ``(H, W, C)``, and each ``(H, W)`` map named in ``seg_fields``.
 
     Keys changed:
-        those, ``img_shape``; ``scale_factor`` ``(width, height)`` of the resize is added.
+        the same, and ``img_shape``; adds ``scale_factor`` ``(width, height)`` of the resize.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -77,7 +77,11 @@ class RandomAffine(BaseTransform):
         self.seg_pad_val = seg_pad_val
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return ``results`` with image and label maps moved together."""
+        """Return ``results`` with image and label maps transformed together.
+
+        Args:
+            results: Dict with the keys read.
+        """
         image = results["img"]
         height_px, width_px = image.shape[:2]
         size = self.size or (width_px, height_px)
@@ -117,7 +121,7 @@ class RandomAffine(BaseTransform):
 
 
 def _resizing(before: tuple[int, int], after: tuple[int, int]) -> _Matrix:
-    """Return the map of pixel indices that a resize is: pixel k covers [k, k + 1)."""
+    """Return the map of pixel indices of a resize, where pixel k covers [k, k + 1)."""
     factors = np.array(after) / np.array(before)
     matrix = np.diag([*factors, 1.0])
     matrix[:2, 2] = (factors - 1) / 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The check of a transform's arguments."""
+"""Check the arguments of a transform."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ __all__ = ["check_argument"]
 
 def check_argument(owner: str, name: str, value: object, holds: bool, expected: str) -> None:
     """Refuse an argument for which ``holds`` is false.
+
+    Args:
+        owner: Name of the transform.
+        name: Name of the argument.
+        value: Its value.
+        holds: Whether the value is valid.
+        expected: What is valid, for the message.
 
     Raises:
         ConfigError: Names the transform, the argument, its value and what was expected.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``RandomInstanceCrop``: a rotated, zoomed and flipped window of an image, with its instances."""
+"""``RandomInstanceCrop``: crop a rotated, zoomed and flipped window with its instances."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ _Points = NDArray[np.float64]
 
 
 class RandomInstanceCrop(BaseTransform):
-    """Cut a window of fixed size out of a turned, zoomed and flipped image, in one resampling.
+    """Crop a window of fixed size from a rotated, zoomed and flipped image, in one resampling.
 
-    To be used after ``LoadInstanceAnnotations`` or mmdet's ``LoadAnnotations``. Outlines are moved
-    as numbers, holes too, clipped at the window's edges, and **boxes are drawn anew around what is
-    left of them**: the box of a turned box is too large for anything round. Without masks there is
-    only the box to turn.
+    Use it after ``LoadInstanceAnnotations`` or mmdet's ``LoadAnnotations``. The coordinates of
+    outlines, including holes, are transformed and clipped at the window's edges, and **boxes are
+    computed anew from the clipped outlines**: the bounding box of a rotated box is too large for
+    round objects. Without masks, the box itself is rotated.
 
-    Where a box reaches beyond its outline by at most a pixel a side, that is how its annotators
-    count (from the first pixel of a thing to the one after its last). The difference stays, scaled
-    and not turned, so that what is learned is what is judged: at 40 px it is 5 % of the IoU.
+    If a box exceeds its outline by at most a pixel per side, this is the annotators' convention
+    (from the first pixel of an object to the one after its last). The margin is scaled and kept, so
+    that training and evaluation use the same boxes: at 40 px it is 5 % of the IoU.
 
     Args:
-        size: ``(width, height)`` of the window in px; what lies outside the image is ``pad_val``.
-        degree: Largest rotation to either side, in degrees; 180 for images from above.
-        scale: Least and largest zoom, drawn evenly in its logarithm; below 0.5 it would alias.
-        flip: Chance that left and right change places; with ``degree=180`` this gives all eight
-            orientations of a square.
-        on_instance: Chance that the window is laid around a random instance (anywhere inside
-            it); else it lies anywhere on the image.
-        min_visible: Share of an instance's area that must be inside, else it is dropped. Of a
-            crowd, or what else is ignored, any part stays: it is not background either.
-        min_size: Least width and height in px of a box that is kept.
-        pad_val: Value of image pixels that come in from outside.
-        seg_pad_val: Label of pixels that come in from outside, where there are label maps.
+        size: ``(width, height)`` of the window in px; pixels outside the image are ``pad_val``.
+        degree: Largest rotation to either side, in degrees; 180 for aerial images.
+        scale: Smallest and largest zoom, drawn log-uniformly; values below 0.5 would alias.
+        flip: Probability of a horizontal flip; with ``degree=180``, all eight orientations of a
+            square occur.
+        on_instance: Probability that the window contains a random instance, at a random place in
+            the window; otherwise its place on the image is random.
+        min_visible: Share of an instance's area that must be inside, or it is dropped. Any part of
+            a crowd or another ignored instance is kept, because it is not background.
+        min_size: Smallest width and height in px of a box that is kept.
+        pad_val: Value of image pixels from outside the image.
+        seg_pad_val: Label of pixels from outside the image, for label maps.
 
     Keys read:
         ``img`` ``(H, W, C)``; each ``(H, W)`` map named in ``seg_fields``; ``gt_masks``
         (``PolygonMasks`` or ``BitmapMasks``), ``gt_bboxes``, ``gt_bboxes_labels``,
-        ``gt_ignore_flags`` where they are.
+        ``gt_ignore_flags``, if present.
 
     Keys changed:
-        those, and ``img_shape``. A window may come out with no instance.
+        the same, and ``img_shape``. A window may contain no instance.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -94,7 +94,11 @@ class RandomInstanceCrop(BaseTransform):
         self.seg_pad_val = seg_pad_val
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return ``results`` with the image cut and its instances moved and clipped."""
+        """Return ``results`` with the image cropped and its instances transformed and clipped.
+
+        Args:
+            results: Dict with the keys read.
+        """
         matrix = self._draw(results)
         results["img"] = _warp(results["img"], matrix, self.size, cv2.INTER_LINEAR, self.pad_val)
         results["img_shape"] = (self.size[1], self.size[0])
@@ -137,7 +141,7 @@ class RandomInstanceCrop(BaseTransform):
     def _move_outlines(
         self, results: dict[str, Any], matrix: _Matrix
     ) -> tuple[Sequence[NDArray[np.floating]], list[int]]:
-        """Move polygons, or the boxes themselves; return the new boxes and who is left."""
+        """Transform polygons, or boxes without masks; return the new boxes and the kept indices."""
         masks, old_boxes = results.get("gt_masks"), results["gt_bboxes"].tensor.numpy()
         zoom = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
         coefficients = [*matrix[:2, :2].ravel(), *matrix[:2, 2]]
@@ -163,7 +167,7 @@ class RandomInstanceCrop(BaseTransform):
     def _move_bitmaps(
         self, results: dict[str, Any], matrix: _Matrix
     ) -> tuple[Sequence[NDArray[np.floating]], list[int]]:
-        """Move masks of pixels; return the new boxes and who is left."""
+        """Transform pixel masks; return the new boxes and the kept indices."""
         masks, zoom = results["gt_masks"], abs(np.linalg.det(matrix[:2, :2]))
         moved, kept, least = [], [], self._least_visible(results)
         for index, mask in enumerate(masks.masks):
@@ -198,7 +202,7 @@ class RandomInstanceCrop(BaseTransform):
 
 
 def _margins(box: _Points, bounds: Sequence[float]) -> _Points:
-    """Return how far a box reaches beyond an outline, ltrb; nothing if by more than a pixel."""
+    """Return how far a box exceeds an outline, ltrb; zeros if by more than a pixel."""
     margins = (np.asarray(bounds) - box) * (1, 1, -1, -1)
     return margins if np.abs(margins).max() <= 1 else np.zeros(4)
 

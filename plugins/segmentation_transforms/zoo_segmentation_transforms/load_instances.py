@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``LoadInstanceAnnotations``: all that COCO allows for a mask, as outlines."""
+"""``LoadInstanceAnnotations``: load every mask format of COCO as outlines."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ __all__ = ["LoadInstanceAnnotations"]
 
 
 class LoadInstanceAnnotations(LoadAnnotations):
-    """Load boxes, classes and masks of instances; no mask is left out, however it is spelled.
+    """Load boxes, classes and masks of instances, in every mask format.
 
-    In place of mmdet's ``LoadAnnotations``, which with ``poly2mask=False`` marks every instance as
-    ignored whose mask is not polygons, and with ``poly2mask=True`` holds a picture for each.
+    Use it instead of mmdet's ``LoadAnnotations``, which marks every instance without polygons as
+    ignored if ``poly2mask=False``, and stores a bitmap per instance if ``poly2mask=True``.
 
     Polygons stay as they are. Run lengths (compact, as text or bytes, or as a list of numbers)
-    become the outlines of their pixels, which hold the same pixels exactly, holes included. An
-    instance without a mask, or whose mask has no area, has its box for one. So all of an image's
-    instances are outlines, which turn, grow and are cut without loss, at the memory of their
-    corners.
+    become the outlines of their pixels, which cover exactly the same pixels, including holes. For
+    an instance without a mask, or with a mask without area, the mask is its box. As all instances
+    are outlines, they can be rotated, scaled and clipped without loss, and they need little memory.
 
     Args:
-        with_mask: Whether masks are loaded too.
-        box_type: Of mmdet: ``hbox``, or None for plain arrays.
+        with_mask: Whether to load masks.
+        box_type: Box type of mmdet: ``hbox``, or None for plain arrays.
 
     Keys read:
         ``ori_shape``, ``instances``: dicts with ``bbox`` (xyxy px), ``bbox_label``,
-        ``ignore_flag`` (1 of a crowd), and ``mask`` where there is one.
+        ``ignore_flag`` (1 for a crowd), and an optional ``mask``.
 
     Keys added:
         ``gt_bboxes``, ``gt_bboxes_labels``, ``gt_ignore_flags``, ``gt_masks`` (``PolygonMasks``).
 
     Raises:
-        DataError: Run lengths are not those of a mask of the image's size; names the image.
+        DataError: Run lengths do not fit the size of the image; the message names the image.
     """
 
     def __init__(self, with_mask: bool = True, box_type: str = "hbox") -> None:

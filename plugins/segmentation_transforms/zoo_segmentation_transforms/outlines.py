@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks of pixels as outlines along the edges of their pixels, holes included."""
+"""Convert pixel masks to outlines along the edges of their pixels, including holes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _RIGHT, _DOWN, _LEFT, _UP = (1, 0), (0, 1), (-1, 0), (0, -1)
 
 
 def outline_pixels(pixels: NDArray[Any]) -> list[NDArray[np.float64]]:
-    """Return the outlines of a mask, one for each part that hangs together by pixels' sides.
+    """Return the outlines of a mask, one for each 4-connected part.
 
-    They run along the pixels' edges, so they hold the same pixels exactly. A hole is a part of the
-    ring around it (:func:`join_rings`), as mmdet and COCO know polygons without holes alone.
+    They run along the pixels' edges, so they cover exactly the same pixels. A hole is part of the
+    ring around it (:func:`join_rings`), because polygons in mmdet and COCO cannot have holes.
 
     Args:
         pixels: ``(h, w)``, nonzero inside.
 
     Returns:
-        ``x0, y0, x1, y1, ...`` of each in px, where pixel k is ``[k, k + 1)``.
+        ``x0, y0, x1, y1, ...`` of each part in px, where pixel k is ``[k, k + 1)``.
     """
     filled = (np.asarray(pixels) != 0).astype(np.uint8)
     _, parts = cv2.connectedComponents(filled, connectivity=4)
@@ -37,7 +37,7 @@ def outline_pixels(pixels: NDArray[Any]) -> list[NDArray[np.float64]]:
     for ring in _trace(filled):
         part = int(parts[_pixel_beside(ring[-1], ring[0])])
         points = np.array(ring, np.float64)
-        if _area(points) > 0:  # the other way round, it is a hole
+        if _area(points) > 0:  # holes run the other way round
             exteriors[part] = points
         else:
             holes[part].append(points)
@@ -49,11 +49,11 @@ def join_rings(
 ) -> NDArray[np.float64]:
     """Return one ring of an outline and its holes, flat: ``x0, y0, x1, y1, ...``.
 
-    The way from the outline to each hole is walked twice, there and back. By the even-odd rule, by
-    which pycocotools and :func:`shape_of` fill, such a ring is the outline without its holes.
+    The ring visits each hole by a bridge, once in each direction. Under the even-odd rule, which
+    pycocotools and :func:`shape_of` use, the ring covers the outline without its holes.
 
     Args:
-        exterior: ``(n, 2)``, its first point not repeated.
+        exterior: ``(n, 2)``, without repeating its first point.
         holes: ``(n, 2)`` each.
     """
     parts, start = [exterior], exterior[:1]
@@ -65,9 +65,12 @@ def join_rings(
 
 
 def shape_of(polygons: Sequence[NDArray[Any]]) -> Any:
-    """Return one shapely geometry of an instance's ``x0, y0, x1, y1, ...``, healed if need be.
+    """Return one valid shapely geometry of an instance's polygons.
 
-    Each polygon is filled by the even-odd rule, and the instance is the union of them.
+    Each polygon is filled by the even-odd rule; the instance is their union.
+
+    Args:
+        polygons: ``x0, y0, x1, y1, ...`` of each, in px.
     """
     return shapely.union_all([_fill(np.asarray(p, np.float64).reshape(-1, 2)) for p in polygons])
 
@@ -81,7 +84,7 @@ def _fill(points: NDArray[np.float64]) -> Any:
 
 
 def _loops(points: NDArray[np.float64]) -> Iterator[list[tuple[float, float]]]:
-    """Yield a ring as loops that visit no point twice."""
+    """Split a ring into loops that visit no point twice."""
     way: list[tuple[float, float]] = []
     places: dict[tuple[float, float], int] = {}
     for x, y in points.tolist():
@@ -101,7 +104,11 @@ def _loops(points: NDArray[np.float64]) -> Iterator[list[tuple[float, float]]]:
 
 
 def flatten_shape(shape: Any) -> list[NDArray[np.float64]]:
-    """Return ``x0, y0, x1, y1, ...`` of each polygon in a shapely geometry, its holes in it."""
+    """Return ``x0, y0, x1, y1, ...`` of each polygon in a shapely geometry, with joined holes.
+
+    Args:
+        shape: Any geometry; parts that are not polygons are dropped.
+    """
     found = []
     for part in shapely.get_parts(shape):
         if part.area > 0:
@@ -111,13 +118,13 @@ def flatten_shape(shape: Any) -> list[NDArray[np.float64]]:
 
 
 def _pixel_beside(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
-    """Return row and column of the pixel at the right hand of a line's first step."""
+    """Return row and column of the pixel to the right of a line's first step."""
     (x, y), (to_x, to_y) = one, other
     return (y if to_x > x or to_y > y else y - 1), (x if to_x > x or to_y < y else x - 1)
 
 
 def _trace(filled: NDArray[np.uint8]) -> list[_Ring]:
-    """Return the corners of every closed line between inside and outside, inside at the right."""
+    """Return the corners of every closed line along the mask, with the inside on the right."""
     ways = _ways(filled)
     rings = []
     while ways:
@@ -127,7 +134,7 @@ def _trace(filled: NDArray[np.uint8]) -> list[_Ring]:
 
 
 def _walk(ways: dict[tuple[int, int], list[tuple[int, int]]], start: tuple[int, int]) -> _Ring:
-    """Return the corners of the line that begins at a point, whose steps are taken out."""
+    """Return the corners of the line that starts at a point, and remove its steps."""
     here, ring = start, []
     first = way = ways[start][0]
     while True:
@@ -136,7 +143,7 @@ def _walk(ways: dict[tuple[int, int], list[tuple[int, int]]], start: tuple[int, 
             del ways[here]
         here = (here[0] + way[0], here[1] + way[1])
         choices = [*ways.get(here, ()), *([first] if here == start else [])]
-        # Where two pixels touch at a corner, turn right: they are parts of their own.
+        # Where two pixels touch at a corner, turn right, as they are separate parts.
         turns = ((-way[1], way[0]), way, (way[1], -way[0]))
         turn = next(step for step in turns if step in choices)
         if turn != way:
@@ -147,7 +154,7 @@ def _walk(ways: dict[tuple[int, int], list[tuple[int, int]]], start: tuple[int, 
 
 
 def _ways(filled: NDArray[np.uint8]) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """Return from each corner the sides of a pixel that lead on, the pixel at the right hand."""
+    """Return the pixel edges that start at each corner, with the pixel on the right."""
     padded = np.pad(filled, 1).astype(np.int8)
     ways: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     across, along = np.diff(padded, axis=0)[:, 1:-1], np.diff(padded, axis=1)[1:-1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stop a run whose loss or weights are no longer finite, before they reach a checkpoint."""
+"""Stop a run when its loss or weights are not finite, before they reach a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _NAMED_IMAGES = 8
 
 
 class StopOnNonFiniteLoss(Hook):
-    """Stop on a loss that is NaN or infinite, naming the step, the loss and the images.
+    """Stop on a NaN or infinite loss, and report the step, the loss and the images.
 
-    The optimizer has stepped by the time a hook sees a loss, so the weights in memory may be
-    broken already; this hook runs before mmengine's ``CheckpointHook`` and raises, so no
-    checkpoint is made of them and none is deleted in their favour. A step can also break the
-    weights under a finite loss (a gradient that is not finite, another process's loss): weights
-    are checked where they are about to be kept, that is at the end of every epoch, before every
-    validation, and before each checkpoint that is written between two steps.
+    The optimizer has stepped before a hook sees the loss, so the weights in memory may already be
+    invalid. This hook raises before mmengine's ``CheckpointHook`` runs, so it saves no such weights
+    and deletes no checkpoint for them. A step can also break the weights with a finite loss (a
+    gradient that is not finite, or the loss of another process). Weights are therefore checked
+    before they are saved: at the end of every epoch, before every validation, and before each
+    checkpoint between two steps.
 
-    One number is read in each step, the total loss, after mmengine has read it for its log: the
-    device has nothing left to wait for. A gradient that overflows under mixed precision is the
-    scaler's to handle (it skips the step); only the loss and the weights are looked at.
+    Each step reads one number, the total loss, after mmengine has read it for its log, so there is
+    no additional synchronisation. The gradient scaler handles gradients that overflow in mixed
+    precision by skipping the step; this hook checks only the loss and the weights.
 
     Raises:
-        TrainingError: The loss, or a weight, is not finite.
+        TrainingError: The loss or a weight is not finite.
     """
 
-    # After mmengine's RuntimeInfoHook, which reads the losses, and before all that save or draw.
+    # After mmengine's RuntimeInfoHook, which reads the losses; before hooks that save or draw.
     priority = "VERY_HIGH"
 
     def after_train_iter(
@@ -45,19 +45,19 @@ class StopOnNonFiniteLoss(Hook):
         data_batch: Any = None,
         outputs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Check the loss, and the weights where this step's are about to be saved.
+        """Check the loss, and the weights if they are saved after this step.
 
         Args:
             runner: The runner.
             batch_idx: Number of the batch in its epoch.
-            data_batch: What the loader gave: a dict with ``data_samples``.
+            data_batch: Batch of the loader, a dict with ``data_samples``.
             outputs: ``loss`` and each part of it, ``()`` tensors or floats.
 
         Raises:
-            TrainingError: The loss, or a weight that is about to be saved, is not finite.
+            TrainingError: The loss, or a weight that would be saved, is not finite.
         """
         losses = {name: value for name, value in (outputs or {}).items() if "loss" in name}
-        # mmengine's total adds up every part, so one number tells of them all.
+        # mmengine's total includes every part, so one number is enough.
         total = {"loss": losses["loss"]} if "loss" in losses else losses
         if not all(math.isfinite(_number(value)) for value in total.values()):
             raise _loss_error(runner, losses, data_batch)
@@ -65,11 +65,19 @@ class StopOnNonFiniteLoss(Hook):
             _check_weights(runner, step=runner.iter + 1)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Check the weights, which a checkpoint of this epoch would hold."""
+        """Check the weights, which a checkpoint of this epoch would contain.
+
+        Args:
+            runner: The runner.
+        """
         _check_weights(runner, step=runner.iter)
 
     def before_val(self, runner: Any) -> None:
-        """Check the weights, which a best checkpoint would hold, if this run trains them."""
+        """Check the weights, which a best checkpoint would contain, if this run trains them.
+
+        Args:
+            runner: The runner.
+        """
         if runner.iter > 0:
             _check_weights(runner, step=runner.iter)
 
@@ -132,7 +140,7 @@ def _name_images(data_batch: Any) -> str | None:
 
 
 def _flatten(samples: Any) -> Iterator[Any]:
-    """Yield the samples of a list, or of the dict of lists that several branches give."""
+    """Yield the samples of a list, or of the dict of lists of a multi-branch batch."""
     if isinstance(samples, Mapping) and "img_path" not in samples:
         samples = list(samples.values())
     if isinstance(samples, (list, tuple)):

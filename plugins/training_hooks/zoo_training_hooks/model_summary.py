@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model consists of: a table of its layers, their outputs and what trains."""
+"""Summarise a model: a table of its layers, their outputs and their trained parameters."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ FILE = "model_summary.txt"
 
 
 class ModelSummary(Hook):
-    """Log a table of the model when training begins, and write one of every layer.
+    """Log a table of the model when training begins, and write a table of every layer.
 
-    A row is a layer, indented as it lies in the model: its class, the shape of its output, its
-    parameters, and how many of them train; with a ``StagedTraining`` in the run, how many train in
-    each stage. A parameter that several layers share counts in each, and once in the layers above.
-    Shapes are those of the first training step, ``(N, C, H, W)``: noted by forward hooks that
-    return nothing and then leave, so that training is the same with the hook and without it. A
-    layer that ran several times shows its first output, and how often (``x5``); one that the step
-    did not call as a module has no shape, as heads whose ``loss`` does the work.
+    Each row is a layer, indented by its depth in the model: its class, output shape, number of
+    parameters, and number of trained parameters; with ``StagedTraining``, the number trained in
+    each stage. A parameter shared by several layers counts in each of them, and once in the layers
+    above. Shapes are those of the first training step, ``(N, C, H, W)``. Temporary forward hooks
+    record them, so the hook does not change training. A layer that ran several times shows its
+    first output and the number of calls (``x5``). A layer that the step did not call as a module,
+    such as a head that computes in ``loss``, has no shape.
 
-    The log has the layers with parameters down to ``depth``; ``model_summary.txt`` in the work dir
-    has every layer. It is replaced when a run is resumed; where it cannot be written, the log says
-    so and the run goes on.
+    The log shows layers with parameters down to ``depth``; ``model_summary.txt`` in the work dir
+    shows every layer. A resumed run replaces the file. If it cannot be written, the log says so and
+    the run continues.
 
     Args:
-        depth: Levels below the model that the log shows, from 1 on.
+        depth: Number of levels below the model in the log, ``>= 1``.
     """
 
     # After StagedTraining, whose stages are columns.
@@ -52,7 +52,11 @@ class ModelSummary(Hook):
         self._shapes: OutputShapes | None = None
 
     def before_train(self, runner: Any) -> None:
-        """Begin to note shapes; a model that is compiled is left alone, and shows none."""
+        """Start recording shapes, except for compiled models.
+
+        Args:
+            runner: The runner.
+        """
         if is_main_process():
             is_compiled = bool(runner.cfg.get("compile"))
             self._shapes = OutputShapes(unwrap(runner.model), notes=not is_compiled)
@@ -60,7 +64,14 @@ class ModelSummary(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """After the first step of the run, write the summary."""
+        """Write the summary after the first step of the run.
+
+        Args:
+            runner: The runner.
+            batch_idx: Not used.
+            data_batch: Not used.
+            outputs: Not used.
+        """
         if self._shapes is None:
             return
         shapes, self._shapes = self._shapes, None
@@ -82,7 +93,7 @@ def _tables(runner: Any, shapes: OutputShapes, depth: int) -> tuple[str, str]:
     first, *others = [
         (name, _cells(name, module, shapes, columns)) for name, module in model.named_modules()
     ]
-    rows = [*others, first]  # the whole model is the sum, below all others
+    rows = [*others, first]  # the whole model comes last, as the sum
     counted = [(name, cells) for name, cells in rows if cells[3]]
     shown = [cells for name, cells in counted if name.count(".") < depth]
     return (
@@ -92,7 +103,7 @@ def _tables(runner: Any, shapes: OutputShapes, depth: int) -> tuple[str, str]:
 
 
 def _columns(runner: Any, model: nn.Module) -> dict[str, Callable[[str], bool]]:
-    """Return for each column of what trains its title, and whether a parameter counts there."""
+    """Return the title of each column of trained parameters, and a test of who counts there."""
     for hook in runner.hooks:
         if isinstance(hook, StagedTraining):
             return {f"in {stage.name}": partial(hook.trains, stage) for stage in hook.planned}
@@ -116,12 +127,12 @@ def _cells(
 
 
 def _size(parameter: Any) -> int:
-    # A lazy layer that the step did not reach has no size yet.
+    # A lazy layer that the step did not call has no size yet.
     return 0 if is_lazy(parameter) else int(parameter.numel())
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there."""
+    """Write a temporary file and move it into place."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         staged.write_text(text, encoding="utf-8")

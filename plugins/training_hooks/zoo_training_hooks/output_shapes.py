@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shapes of what each layer gives, noted while a model does its own work."""
+"""Record the output shape of each layer while a model runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST = 256
 
 
 class OutputShapes:
-    """The output shapes of the layers inside a model, from now until it is closed.
+    """The output shapes of the layers inside a model, recorded until ``close``.
 
-    Tensors are found inside lists, tuples, dicts and dataclasses, whatever a layer gives; nothing
-    of an output is changed or kept, but its shapes.
+    Finds tensors inside lists, tuples, dicts and dataclasses. Outputs are not changed, and only
+    their shapes are stored.
 
     Args:
-        model: The model; what it gives as a whole, such as losses, is not noted.
-        notes: False to note nothing.
+        model: The model; its own output, such as losses, is not recorded.
+        notes: False to record nothing.
     """
 
     def __init__(self, model: nn.Module, *, notes: bool = True) -> None:
@@ -40,13 +40,17 @@ class OutputShapes:
         ]
 
     def close(self) -> None:
-        """Take the hooks off the model."""
+        """Remove the hooks from the model."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
 
     def text(self, module: nn.Module) -> str:
-        """Return a layer's first output as ``(2, 8, 16, 16), (2, 8, 8, 8) x3``, or nothing."""
+        """Return a layer's first output as ``(2, 8, 16, 16), (2, 8, 8, 8) x3``, or ``""``.
+
+        Args:
+            module: A layer of the model.
+        """
         shapes = self._first.get(module)
         if not shapes:
             return ""
@@ -66,7 +70,7 @@ def _shapes(value: Any, depth: int) -> Iterator[tuple[int, ...]]:
         if not value.is_nested:
             yield tuple(value.shape)
         return
-    if depth == 0:  # an output may hold itself
+    if depth == 0:  # an output may contain itself
         return
     parts: Any = ()
     if isinstance(value, Mapping):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random numbers of one's own, without moving those of training."""
+"""Use separate random numbers without changing the state of those of training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["forked_random_numbers"]
 
 @contextmanager
 def forked_random_numbers(seed: int) -> Iterator[None]:
-    """Seed Python's, NumPy's and torch's generators, and put all back at the end.
+    """Seed the generators of Python, NumPy and torch, and restore their states at the end.
 
-    The generators of every CUDA device are among them.
+    This includes the generators of every CUDA device.
 
     Args:
-        seed: What the block begins with, from 0 to 2**32 - 1.
+        seed: Seed of the block, from 0 to 2**32 - 1.
     """
     python, numpy = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()

@@ -25,38 +25,38 @@ from zoo_training_hooks.unwrapping import unwrap
 
 __all__ = ["StagedTraining"]
 
-_RATE = "staged_training_lr"  # what the rates were last set for; kept in checkpoints
+_RATE = "staged_training_lr"  # the rate set last; saved in checkpoints
 
 
 class StagedTraining(Hook):
-    """Train other parameters at another rate in each stage of a run.
+    """Train different parameters at a different rate in each stage of a run.
 
-    A stage is ``dict(name=..., train=[patterns], until=..., lr=...)``. A parameter trains where
-    a pattern matches its whole name as a shell matches file names (``"roi_head.*"``, ``"*"``).
-    ``until`` is the stage's last epoch; in a loop by iterations, its last iteration. What the
-    config itself freezes (``frozen_stages``, ``requires_grad=False``) stays frozen in every stage.
+    A stage is ``dict(name=..., train=[patterns], until=..., lr=...)``. A parameter trains if a
+    shell-style pattern matches its whole name (``"roi_head.*"``, ``"*"``). ``until`` is the last
+    epoch of the stage, or its last iteration in an iteration-based loop. Parameters that the config
+    itself freezes (``frozen_stages``, ``requires_grad=False``) stay frozen in every stage.
 
-    The optimizer is built before the hook freezes anything, so it holds the parameters of all
-    stages; one without a gradient is neither moved nor decayed by it, and gradient clipping and
-    gradient scalers pass it over. At a stage's begin the rate of each group is multiplied by the
-    ratio of the stage's ``lr`` to the rate before: multipliers of groups stay, and schedulers
-    scale the stage's rate as they would the optimizer's. Norm layers that a stage does not train
-    keep their running statistics, too. A resumed run goes on in the stage it was in.
+    The optimizer is built before the hook freezes anything, so it contains the parameters of all
+    stages. It does not update or decay parameters without a gradient, and gradient clipping and
+    gradient scalers skip them. At the start of a stage, the rate of each group is multiplied by the
+    ratio of the stage's ``lr`` to the previous rate: group multipliers stay, and schedulers scale
+    the stage's rate as they would the optimizer's. Norm layers that a stage does not train also
+    keep their running statistics. A resumed run continues in its stage.
 
     Args:
-        stages: In their order, the last at least as long as the run. Without ``lr``, the rate
-            is the optimizer's own.
+        stages: The stages in order; the last ends with the run or later. Without ``lr``, a stage
+            uses the optimizer's rate.
 
     Raises:
         ConfigError: When training begins: stages overlap or end before the run, a pattern matches
-            nothing, the warm-up lasts for the whole run, or the optimizer cannot train what a
-            stage names.
+            nothing, the warm-up lasts for the whole run, or the optimizer cannot train the
+            parameters of a stage.
 
     Source:
         Matterport's Mask R-CNN, ``train_shapes`` and ``train(layers=...)``: heads, then all.
     """
 
-    # Before mmengine's RuntimeInfoHook, which notes the learning rate of a step.
+    # Before mmengine's RuntimeInfoHook, which records the learning rate of a step.
     priority = "HIGHEST"
 
     def __init__(self, stages: Sequence[Mapping[str, Any]]) -> None:
@@ -69,18 +69,26 @@ class StagedTraining(Hook):
 
     @property
     def planned(self) -> tuple[Stage, ...]:
-        """The stages, from the time that training begins."""
+        """The stages, available once training begins."""
         return self._stages
 
     def trains(self, stage: Stage, parameter: str) -> bool:
-        """Return whether a parameter trains in a stage, also by the config's own freezing."""
+        """Return whether a parameter trains in a stage, considering the config's own freezing.
+
+        Args:
+            stage: One of the stages.
+            parameter: Name of the parameter.
+        """
         return parameter in self._free and stage.trains(parameter)
 
     def before_train(self, runner: Any) -> None:
         """Check the stages against model, optimizer and loop, and log what each trains.
 
+        Args:
+            runner: The runner.
+
         Raises:
-            ConfigError: They do not hold.
+            ConfigError: The stages are invalid for this run.
         """
         self._stages = parse_stages(self._rows)
         loop = runner.train_loop
@@ -89,7 +97,7 @@ class StagedTraining(Hook):
         check_coverage(self._stages, steps, self._unit)
         model = unwrap(runner.model)
         if self._stage is None:
-            # Some backbones freeze their stages only when they are told to train.
+            # Some backbones freeze their stages only in train().
             model.train()
             self._free = frozenset(name for name, p in model.named_parameters() if p.requires_grad)
         names = [name for name, _ in model.named_parameters()]
@@ -109,16 +117,26 @@ class StagedTraining(Hook):
             runner.logger.warning(text)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Enter the next stage where it begins, and keep frozen norm layers as they are."""
+        """Enter the next stage at its start, and keep frozen norm layers unchanged.
+
+        Args:
+            runner: The runner.
+            batch_idx: Not used.
+            data_batch: Not used.
+        """
         position = runner.epoch if self._unit == "epoch" else runner.iter
         stage = stage_at(self._stages, position)
         if stage is not self._stage:
             self._enter(runner, stage)
         for module in self._still:
-            module.training = False  # the loop has just told the whole model to train
+            module.training = False  # the loop has just called train() on the whole model
 
     def forget_rates(self, runner: Any) -> None:
-        """Set the stage's rate anew: the schedule was gone through from its begin on."""
+        """Apply the stage's rate again, after schedulers were replayed from the start.
+
+        Args:
+            runner: The runner.
+        """
         runner.message_hub.runtime_info.pop(_RATE, None)
 
     def _enter(self, runner: Any, stage: Stage) -> None:
@@ -184,7 +202,7 @@ class StagedTraining(Hook):
 
 
 def _find_warm_ups(runner: Any) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last iteration of each scheduler that raises the rate."""
+    """Yield the first and last iteration of each scheduler that raises the rate."""
     schedulers = runner.param_schedulers or []
     if isinstance(schedulers, dict):
         schedulers = [one for several in schedulers.values() for one in several]
@@ -196,7 +214,7 @@ def _find_warm_ups(runner: Any) -> Iterator[tuple[int, int]]:
 
 
 def _set_rate(runner: Any, stage: Stage) -> float:
-    """Bring every group's rate from what it was set for to the stage's, and return that."""
+    """Scale every group's rate from the previous base rate to the stage's, and return that."""
     base = float(runner.optim_wrapper.optimizer.defaults["lr"])
     rate = base if stage.lr is None else stage.lr
     before = runner.message_hub.runtime_info.get(_RATE, base)

@@ -30,10 +30,10 @@ class Stage:
     """One stage.
 
     Attributes:
-        name: What the log calls it.
-        train: Patterns of parameter names, as a shell matches file names.
-        until: The last epoch, or iteration, of the stage, counted from 1.
-        lr: Learning rate; None for that of the optimizer.
+        name: Name in the log.
+        train: Shell-style patterns of parameter names.
+        until: Last epoch or iteration of the stage, counted from 1.
+        lr: Learning rate; None for the optimizer's.
     """
 
     name: str
@@ -42,19 +42,23 @@ class Stage:
     lr: float | None = None
 
     def trains(self, parameter: str) -> bool:
-        """Return whether a parameter of that name is meant by a pattern."""
+        """Return whether a pattern matches a parameter.
+
+        Args:
+            parameter: Name of the parameter.
+        """
         return any(fnmatchcase(parameter, pattern) for pattern in self.train)
 
 
 def parse_stages(rows: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
-    """Return the stages of a config, each ending after the one before.
+    """Return the stages of a config, each ending after the previous one.
 
     Args:
-        rows: Dicts with ``name``, ``train``, ``until`` and, if wanted, ``lr``.
+        rows: Dicts with ``name``, ``train``, ``until`` and, optionally, ``lr``.
 
     Raises:
-        ConfigError: A row lacks a key, has one that is not known or a value that cannot be, or
-            two stages overlap.
+        ConfigError: A row lacks a key, has an unknown key or an invalid value, or two stages
+            overlap.
     """
     if not isinstance(rows, (list, tuple)) or not rows:
         raise _error(None, f"found {rows!r}, expected a list of stages")
@@ -103,8 +107,8 @@ def check_coverage(stages: Sequence[Stage], steps: int, unit: str) -> None:
     """Raise unless the stages last as long as the run.
 
     Args:
-        stages: In their order.
-        steps: Epochs, or iterations, of the run.
+        stages: The stages in order.
+        steps: Number of epochs or iterations of the run.
         unit: ``epoch`` or ``iteration``.
 
     Raises:
@@ -122,13 +126,13 @@ def check_coverage(stages: Sequence[Stage], steps: int, unit: str) -> None:
 def stages_in_warm_up(
     stages: Sequence[Stage], ends: Sequence[int], warm_ups: Sequence[tuple[int, int]]
 ) -> list[str]:
-    """Return the names of stages that end within a warm-up, and so never train at their rates.
+    """Return the names of stages that end within a warm-up and never reach their rates.
 
-    A warm-up reaches the rate with its last iteration.
+    A warm-up reaches the rate in its last iteration.
 
     Args:
-        stages: In their order.
-        ends: The last iteration of each, in this run.
+        stages: The stages in order.
+        ends: Last iteration of each stage in this run.
         warm_ups: First and last iteration of each scheduler that raises the rate.
 
     Raises:
@@ -149,15 +153,15 @@ def stages_in_warm_up(
 
 
 def check_patterns(stages: Sequence[Stage], names: Sequence[str], free: Sequence[str]) -> None:
-    """Raise unless every pattern means a parameter, and every stage has one to train.
+    """Raise unless every pattern matches a parameter and every stage has one to train.
 
     Args:
-        stages: In their order.
-        names: All parameters of the model.
-        free: Those that the config itself does not freeze.
+        stages: The stages in order.
+        names: Names of all parameters of the model.
+        free: Names of those that the config itself does not freeze.
 
     Raises:
-        ConfigError: A pattern matches no parameter, or a stage nothing but frozen ones.
+        ConfigError: A pattern matches no parameter, or a stage matches only frozen ones.
     """
     tops = list(dict.fromkeys(name.partition(".")[0] for name in names))
     for number, stage in enumerate(stages):
@@ -173,7 +177,11 @@ def check_patterns(stages: Sequence[Stage], names: Sequence[str], free: Sequence
 
 
 def stage_at(stages: Sequence[Stage], position: int) -> Stage:
-    """Return the stage that the epoch, or iteration, after ``position`` of them belongs to.
+    """Return the stage of the next epoch or iteration, after ``position`` of them.
+
+    Args:
+        stages: The stages in order.
+        position: Number of finished epochs or iterations, from 0.
 
     Example:
         >>> stages = [Stage("heads", ("*",), until=6), Stage("all", ("*",), until=12)]

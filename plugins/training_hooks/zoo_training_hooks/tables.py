@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables as text, for the log of a run."""
+"""Format tables as text for the log of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["format_table"]
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Return rows in columns that line up, a line below the head.
+    """Return rows in aligned columns, with a line below the head.
 
     Args:
-        head: A title for each column.
-        rows: As many cells each.
-        left: How many columns, from the first on, begin at the left; numbers end at the right.
+        head: Title of each column.
+        rows: Cells of each row, one per column.
+        left: Number of left-aligned columns, from the first; the others are right-aligned.
 
     Example:
         >>> print(format_table(["module", "n"], [["neck", "12"]]))

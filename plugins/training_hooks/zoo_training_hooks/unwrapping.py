@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model itself, where several devices train it inside a wrapper."""
+"""Get the model out of the wrapper that trains it on several devices."""
 
 from __future__ import annotations
 
@@ -11,5 +11,9 @@ __all__ = ["unwrap"]
 
 
 def unwrap(model: Any) -> Any:
-    """Return the model that a data parallel wrapper holds, or what is no wrapper itself."""
+    """Return the model inside a data parallel wrapper, or the model itself.
+
+    Args:
+        model: A model or a wrapper.
+    """
     return model.module if is_model_wrapper(model) else model

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loss on validation images, part by part, beside the metrics and without touching training."""
+"""Measure the loss on validation images, part by part, without affecting training."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ _KEY = "val_loss_dataloader"
 
 
 class ValidationLoss(Hook):
-    """Measure the training loss on validation images whenever the metrics are measured.
+    """Measure the training loss on validation images in every validation.
 
-    The images come from ``val_loss_dataloader``, a key of the config beside ``val_dataloader``:
-    labels are loaded before images are resized, so that they change with them (the pipelines that
-    OpenMMLab validates with load them afterwards), and nothing is augmented. Each part of the
-    loss is averaged over the images and becomes a metric of validation, ``val/`` before its name,
-    the weighted sum as ``val/loss``: in the log ``val/loss``, ``val/loss_mask`` and so on, and for
-    ``CheckpointHook(save_best="val/loss", rule="less")``.
+    The images come from ``val_loss_dataloader``, a config key beside ``val_dataloader``. Its
+    pipeline must load labels before resizing, so that they are resized with the images (OpenMMLab's
+    validation pipelines load them afterwards), and must not augment. Each part of the loss is
+    averaged over the images and becomes a validation metric with the prefix ``val/``; the weighted
+    sum is ``val/loss``. They appear in the log as ``val/loss``, ``val/loss_mask`` and so on, and
+    work with ``CheckpointHook(save_best="val/loss", rule="less")``.
 
-    The model is in evaluation mode, so norm layers use their running statistics and nothing is
-    dropped out, and there are no gradients. Random numbers, such as those that choose regions,
-    begin with ``seed`` each time, so that values can be compared; afterwards the generators and
-    the model's buffers are as before. Training is the same with the hook and without it.
+    The model is in evaluation mode without gradients: norm layers use their running statistics, and
+    dropout is off. Random numbers, such as those that sample regions, start from ``seed`` each
+    time, so that values are comparable; afterwards the generators and the model's buffers are
+    restored. The hook does not change training.
 
-    Where an ``EMAHook`` validates averaged weights, their loss is measured.
+    If an ``EMAHook`` validates averaged weights, the loss is that of the averaged weights.
 
     Args:
-        dataloader: In place of the config's ``val_loss_dataloader``.
-        seed: Of the random numbers in each measurement.
-        required: Whether a run without such a loader, or without validation, is refused; else
+        dataloader: Replaces the config's ``val_loss_dataloader``.
+        seed: Seed of the random numbers in each measurement.
+        required: Whether to refuse a run without such a loader or without validation; otherwise
             it trains, and the log says that the loss is not measured.
 
     Raises:
-        ConfigError: When training begins: the loss cannot be measured though it is required, its
-            labels are loaded after resizing, or ``save_best`` would keep the highest loss, or asks
-            for one that is not measured or has another name.
-        DataError: The loader gives no images, or a file of it does not exist.
+        ConfigError: When training begins: the loss is required but cannot be measured, labels are
+            loaded after resizing, or ``save_best`` would keep the highest loss or names a loss
+            that is not measured.
+        DataError: The loader has no images, or one of its files does not exist.
     """
 
-    # Before EMAHook puts the weights of training back, and before logging and save_best.
+    # Before EMAHook restores the training weights, and before logging and save_best.
     priority = "ABOVE_NORMAL"
 
     def __init__(
@@ -70,8 +70,11 @@ class ValidationLoss(Hook):
     def before_train(self, runner: Any) -> None:
         """Check the configuration and build the loader.
 
+        Args:
+            runner: The runner.
+
         Raises:
-            ConfigError: It does not hold.
+            ConfigError: The configuration is invalid.
             DataError: There are no images, or files are missing.
         """
         config = runner.cfg.get(_KEY) if self._given is None else self._given
@@ -85,7 +88,7 @@ class ValidationLoss(Hook):
             self._loader = _build(config, self._seed)
 
     def _lack(self, runner: Any) -> str | None:
-        """Return why the loss is not measured, or None where it is; raise where it has to be."""
+        """Return why the loss is not measured, or None; raise if it is required."""
         if self._given is None and _KEY not in runner.cfg:
             lack, where = f"the config has no {_KEY}", _KEY
             hint = "add one like val_dataloader, with labels loaded before Resize."
@@ -102,11 +105,11 @@ class ValidationLoss(Hook):
         return lack
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Measure, and put the values among the metrics and into the log.
+        """Measure the losses, and add them to the metrics and the log.
 
         Args:
             runner: The runner.
-            metrics: Name -> value of this validation; the losses are added.
+            metrics: Name -> value of this validation; the losses are added in place.
         """
         if self._loader is None or metrics is None:
             return
@@ -116,10 +119,10 @@ class ValidationLoss(Hook):
         with forked_random_numbers(seed), _undisturbed(model), precision:
             means = _mean_losses(model, self._loader)
         for name, value in means.items():
-            # Told apart from the losses of training in every place that the log is written to.
+            # A name different from the training losses in every log.
             key = f"val/{name}"
             metrics[key] = value
-            # mmengine takes "val/" away, and logs the mean of all values of what is called a loss.
+            # mmengine removes "val/" and logs the mean of all values of a name with "loss".
             runner.message_hub.log_scalars.pop(f"val/{key}", None)
             runner.message_hub.update_scalar(f"val/{key}", value)
 
@@ -130,10 +133,10 @@ def _build(config: Mapping[str, Any], seed: int) -> Any:
     try:
         loader = Runner.build_dataloader(dict(config), seed=seed)
     except (AssertionError, FileNotFoundError) as error:
-        # mmseg asserts that its list of images is there.
+        # mmseg asserts that its list of images exists.
         reason, found = error, f"its data set cannot be built: {str(error).rstrip('.')}"
     except ValueError as error:
-        # How mmengine fails to store the list of no images.
+        # The error of mmengine when it stores an empty list of images.
         if "need at least one array" not in str(error):
             raise
         reason = error
@@ -151,7 +154,7 @@ def _build(config: Mapping[str, Any], seed: int) -> Any:
 
 @contextmanager
 def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode, and afterwards back, its buffers too."""
+    """Put a model into evaluation mode; restore its mode and buffers afterwards."""
     modes = {module: module.training for module in model.modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     preprocessor = getattr(model, "data_preprocessor", None)
@@ -176,7 +179,7 @@ def _mean_losses(model: Any, loader: Any) -> dict[str, float]:
     sums: dict[str, float] = {}
     images = 0
     for batch in loader:
-        # As in training: labels are padded with their images.
+        # In training mode, so that labels are padded with their images.
         data = model.data_preprocessor(batch, True)
         count = len(data["inputs"])
         _, parts = model.parse_losses(model(**data, mode="loss"))
@@ -195,13 +198,13 @@ def _over_processes(sums: Mapping[str, float], images: int) -> dict[str, float]:
 
 
 def _check_pipeline(config: Mapping[str, Any]) -> None:
-    """Raise where labels are loaded after the image was resized, or not at all."""
+    """Raise if labels are loaded after resizing, or not at all."""
     dataset = config.get("dataset")
     while isinstance(dataset, Mapping) and isinstance(dataset.get("dataset"), Mapping):
         dataset = dataset["dataset"]
     pipeline = dataset.get("pipeline") if isinstance(dataset, Mapping) else None
     if not pipeline:
-        return  # a data set that makes its images itself
+        return  # a data set that generates its images
     kinds = [str(step.get("type")).rpartition(".")[2] for step in pipeline]
     loads = [
         place
@@ -220,11 +223,11 @@ def _check_pipeline(config: Mapping[str, Any]) -> None:
 
 
 def _check_rules(runner: Any, lack: str | None) -> None:
-    """Raise where save_best asks for a loss that is not measured, or would keep the highest.
+    """Raise if save_best names a loss that is not measured, or would keep the highest.
 
     Args:
         runner: The runner.
-        lack: Why the loss is not measured, or None where it is.
+        lack: Why the loss is not measured, or None.
     """
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook) or not hook.save_best:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a folder of one's own is arranged: where images and masks seem to lie, and how to say so."""
+"""Guess where the images and masks of a folder are, and which options say so."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from zoo_folder_data.naming import IMAGE_WORDS, MASK_WORDS, split_words
 __all__ = ["Arrangement", "guess_arrangement"]
 
 _MOST_FOLDERS = 12
-_LEAST_SHARE = 0.5  # of the images, that must have a mask
+_LEAST_SHARE = 0.5  # smallest share of the images with a mask
 
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Where images and masks seem to lie.
+    """The guessed places of images and masks.
 
     Args:
-        images: Folder in the source, ``.`` for its top.
-        masks: As above.
-        image_suffix: Ending of the images' names.
-        mask_suffix: Ending of the masks' names.
-        count: How many pairs there are.
+        images: Folder of the images in the source, ``.`` for its top.
+        masks: Folder of the masks, in the same form.
+        image_suffix: Suffix of the images' names, before the extension.
+        mask_suffix: Suffix of the masks' names, before the extension.
+        count: Number of pairs.
     """
 
     images: str
@@ -38,7 +38,7 @@ class Arrangement:
     count: int
 
     def to_options(self) -> dict[str, str]:
-        """Return the options of prepare that say so, without those that it has by itself."""
+        """Return the options of prepare for this arrangement, without those equal to defaults."""
         options = {
             "--images": "" if self.images == "images" else self.images,
             "--masks": "" if self.masks == "masks" else self.masks,
@@ -48,19 +48,19 @@ class Arrangement:
         return {option: value for option, value in options.items() if value}
 
     def spell(self) -> str:
-        """Return the options as a shell takes them."""
+        """Return the options quoted for a shell."""
         words = (f"{option} {shlex.quote(value)}" for option, value in self.to_options().items())
         return " ".join(words)
 
 
 def guess_arrangement(source: Source) -> Arrangement | None:
-    """Return where the images and masks of a source seem to lie, or None.
+    """Guess where the images and masks of a source are, or return None.
 
-    Two folders hold files of equal names, or of names that differ in an ending; or one folder holds
-    both, and masks have an ending that says so.
+    Either two folders hold files with equal names, or with names that differ in a suffix; or one
+    folder holds both, and masks have a suffix that says so.
 
     Args:
-        source: Is listed; no file is opened.
+        source: The source; its files are listed, not opened.
     """
     folders: dict[str, list[SourceFile]] = defaultdict(list)
     for file in source.files():
@@ -87,7 +87,7 @@ def _in_two(folders: Mapping[str, Sequence[SourceFile]]) -> Iterator[Arrangement
 
 def _best_endings(images: Sequence[str], masks: Sequence[str]) -> Endings | None:
     equal = len(set(images) & set(masks))
-    # A mask without the ending is paired too.
+    # Masks without the suffix are paired too.
     found = [
         each if each.image else replace(each, count=each.count + equal)
         for each in find_endings(images, masks)
@@ -98,7 +98,7 @@ def _best_endings(images: Sequence[str], masks: Sequence[str]) -> Endings | None
 
 
 def _looks_like_masks(folder: str, files: Sequence[SourceFile]) -> tuple[int, int, float]:
-    """Return a key that is larger for masks: by the folder's name, the files' kind and size."""
+    """Return a key that is larger for masks, from folder name, file type and file size."""
     names = [*split_words(PurePosixPath(folder).name), *split_words(files[0].stem)]
     by_name = any(word in MASK_WORDS for word in names) - any(word in IMAGE_WORDS for word in names)
     is_lossless = files[0].suffix not in (".jpg", ".jpeg", ".jp2")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of classes from a list in the folder, as annotation tools and data sets leave it.
+"""Read class names from a list in the folder, as annotation tools and data sets write it.
 
 ::
 
     background:0,0,0::            CVAT's labelmap.txt
-    name,r,g,b                    class_dict.csv: a heading, then one line a class
+    name,r,g,b                    class_dict.csv: a header, then one line per class
     64 128 64   Animal            CamVid's label_colors.txt
     0,background                  id and name, or name and id
-    background                    a name a line, in the order of the ids
+    background                    one name per line, in the order of the ids
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class ClassNames:
     """Names by packed colour, by mask value, or in the order of the classes.
 
     Args:
-        by_color: Of lines with three numbers.
-        by_value: Of lines with one.
-        in_order: Of lines without a number.
+        by_color: Names from lines with three numbers, by packed colour.
+        by_value: Names from lines with one number, by mask value.
+        in_order: Names from lines without a number.
     """
 
     by_color: Mapping[int, str] = field(default_factory=dict)
@@ -52,7 +52,12 @@ class ClassNames:
     in_order: Sequence[str] = ()
 
     def find(self, groups: Sequence[Group], *, by_color: bool) -> list[str] | None:
-        """Return a name for each class, None where the list does not name all of them."""
+        """Return a name for each class, or None if the list does not name all of them.
+
+        Args:
+            groups: The classes.
+            by_color: Whether the keys of the classes are packed colours.
+        """
         known = self.by_color if by_color else self.by_value or dict(enumerate(self.in_order))
         names = [known.get(group.key, "") for group in groups]
         if not all(names) and not by_color and len(self.in_order) == len(groups):
@@ -61,10 +66,10 @@ class ClassNames:
 
 
 def find_class_names(source: Source) -> list[tuple[str, ClassNames]]:
-    """Return the lists of classes that a source seems to have, by their paths.
+    """Return the lists of classes found in a source, with their paths.
 
     Args:
-        source: Is listed; small text files are read whose names speak of classes or labels.
+        source: The source; reads small text files whose names mention classes or labels.
     """
     lists = [
         file.path
@@ -79,7 +84,10 @@ def find_class_names(source: Source) -> list[tuple[str, ClassNames]]:
 
 
 def parse_class_names(text: str) -> ClassNames:
-    r"""Return the names that a list of classes holds; lines that fit no form are passed over.
+    r"""Return the names in a list of classes; skip lines in an unknown form.
+
+    Args:
+        text: Content of the file.
 
     Example:
         >>> parse_class_names("name,r,g,b\nroad,128,64,128").by_color

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file that says which classes there are and how masks spell them.
+"""Read ``classes.toml``, which lists the classes and their values or colours in masks.
 
 ::
 
-    ignore = [255]            # optional: mask values, or colours, that count nowhere
+    ignore = [255]            # optional: mask values, or colours, to ignore
 
     [[class]]
     name = "background"
     value = 0                 # or several: value = [0, 7]
-    color = "#000000"         # how it is drawn; chosen if left out
+    color = "#000000"         # drawing colour; chosen if omitted
 
     [[class]]
     name = "road"
     values = "1-9, 20"        # or ranges, and limits such as ">=128"
 
-Ids are given in the order of the file. If no class has a ``value`` or ``values``, masks are colour
-pictures and ``color`` is what they hold; it may be a list then, and the first is drawn.
+Ids follow the order of the file. If no class has a ``value`` or ``values``, masks are colour images
+and ``color`` is the colour in the mask; it may be a list, of which the first is used for drawing.
 
-A mask that holds anything else is refused, unless ``unlisted`` says ``"ignore"`` (such pixels count
-nowhere) or ``"nearest"`` (they are of the class whose value or colour is nearest).
+A mask with any other value is refused, unless ``unlisted`` is ``"ignore"`` (such pixels are
+ignored) or ``"nearest"`` (they get the class with the nearest value or colour).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ UNLISTED = ("refuse", "ignore", "nearest")
 """What may be done with pixels that no class lists, the first unless the file says otherwise."""
 _FIELDS = {"name", "value", "values", "color"}
 
-# Okabe and Ito 2008, "Color Universal Design": told apart by readers of any colour vision.
+# Okabe and Ito 2008, "Color Universal Design": distinguishable with any colour vision.
 _COLORS: tuple[Color, ...] = (
     (230, 159, 0),
     (86, 180, 233),
@@ -67,14 +67,14 @@ _COLORS: tuple[Color, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class ClassList:
-    """The classes of a data set, and what of a mask means which.
+    """The classes of a data set, and the mask values of each.
 
     Args:
-        names: In the order of their ids.
-        palette: RGB in which each is drawn.
+        names: Names in the order of their ids.
+        palette: RGB drawing colour of each class.
         spans: Each range of mask values, or of packed colours (``r << 16 | g << 8 | b``), with its
-            id, 255 for those to be ignored; sorted, without overlap.
-        by_color: Masks are colour pictures.
+            id, 255 for ignored ones; sorted, without overlap.
+        by_color: Whether masks are colour images.
         unlisted: One of `UNLISTED`.
     """
 
@@ -90,11 +90,19 @@ class ClassList:
         return {key: index for (low, high), index in self.spans for key in range(low, high + 1)}
 
     def spell(self, key: int) -> str:
-        """Return a mask value or a packed colour as the file of classes spells it."""
+        """Return a mask value or a packed colour as ``classes.toml`` spells it.
+
+        Args:
+            key: The value or packed colour.
+        """
         return format_color(unpack_color(key)) if self.by_color else str(key)
 
     def spell_span(self, span: Span) -> str:
-        """Return a range as the file of classes spells it."""
+        """Return a range as ``classes.toml`` spells it.
+
+        Args:
+            span: First and last value, inclusive.
+        """
         return self.spell(span[0]) if self.by_color else spell_span(span)
 
     def to_options(self) -> dict[str, Any]:
@@ -103,22 +111,38 @@ class ClassList:
 
 
 def format_color(color: Color) -> str:
-    """Return ``#rrggbb``."""
+    """Return ``#rrggbb``.
+
+    Args:
+        color: RGB, 0 to 255.
+    """
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def pack_color(color: Color) -> int:
-    """Return the three channels in one number."""
+    """Return the three channels packed into one number, ``r << 16 | g << 8 | b``.
+
+    Args:
+        color: RGB, 0 to 255.
+    """
     return color[0] << 16 | color[1] << 8 | color[2]
 
 
 def unpack_color(key: int) -> Color:
-    """Return the channels of :func:`pack_color`."""
+    """Return the RGB channels of a packed colour, the inverse of :func:`pack_color`.
+
+    Args:
+        key: Packed colour.
+    """
     return key >> 16, key >> 8 & 255, key & 255
 
 
 def choose_color(index: int) -> Color:
-    """Return a colour for class ``index``: black, then seven told apart, dimmed round by round."""
+    """Return a colour for a class: black, then seven distinct colours, darker in each round.
+
+    Args:
+        index: Id of the class.
+    """
     if index == 0:
         return (0, 0, 0)
     times, place = divmod(index - 1, len(_COLORS))
@@ -128,15 +152,15 @@ def choose_color(index: int) -> Color:
 
 
 def parse_classes(text: str, where: str) -> ClassList:
-    """Return the classes that ``text`` lists.
+    """Parse the classes in a ``classes.toml``.
 
     Args:
-        text: TOML, as the module describes it.
+        text: TOML; see the module docstring.
         where: Name of the file, for messages.
 
     Raises:
-        DataError: It is no TOML, a key is unknown, missing or of the wrong type, values are
-            given for some classes only, or two classes share a name, a value or a mask colour.
+        DataError: The text is not TOML; a key is unknown, missing or of the wrong type; only some
+            classes have values; or two classes share a name, a value or a mask colour.
     """
     try:
         content = parse_toml(text.encode("utf-8", "surrogatepass"), _LIMITS)
@@ -147,7 +171,7 @@ def parse_classes(text: str, where: str) -> ClassList:
 
 
 class _Parser:
-    """Holds the file's name while its parts are read.
+    """Parser that keeps the file's name for messages.
 
     Args:
         where: Name of the file.
@@ -191,11 +215,11 @@ class _Parser:
     def check_overlaps(
         self, taken: list[tuple[Span, str, int]], by_color: bool
     ) -> tuple[tuple[Span, int], ...]:
-        """Return the ranges in rising order; a value that is given twice is refused."""
+        """Return the ranges in ascending order; refuse values that occur twice."""
         rising = sorted(taken, key=lambda each: each[0])
         for (before, first, id_), (span, second, other) in pairwise(rising):
             if span[0] <= before[1]:
-                # The one that the file gives first is named first.
+                # Name the one that is first in the file first.
                 owners = (first, second) if id_ <= other else (second, first)
                 both = (span[0], min(before[1], span[1]))
                 spelt = format_color(unpack_color(span[0])) if by_color else spell_span(both)
@@ -226,7 +250,7 @@ class _Parser:
         return name.strip()
 
     def read_row(self, row: Mapping[str, Any], owner: str, by_color: bool) -> list[Span]:
-        """Return what of a mask means one class."""
+        """Return the ranges of mask values of one class."""
         if "value" in row and "values" in row:
             self.fail(f"{owner} has a value and values", "write all of them under values.")
         field = "color" if by_color else "values" if "values" in row else "value"

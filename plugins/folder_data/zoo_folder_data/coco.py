@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a COCO JSON of one's own to scenes: which file, which images, what of each instance."""
+"""Read a COCO JSON into scenes: find the file, the images, and a mask for each instance."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _LEAST_IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class CocoScenes:
-    """What a COCO JSON and its images hold.
+    """The content of a COCO JSON and its images.
 
     Args:
-        scenes: One an image that is there.
+        scenes: One scene per image.
         classes: Names of the categories, in the order of their ids.
-        derived: How many masks were made from boxes.
+        derived: Number of masks made from boxes.
     """
 
     scenes: tuple[Scene, ...]
@@ -60,11 +60,11 @@ def find_coco(source: Source, name: str) -> str:
     """Return the path of the COCO JSON in a source.
 
     Args:
-        source: Is listed.
-        name: Its path, or ``""`` for the only JSON that there is.
+        source: The source to list.
+        name: Path of the JSON, or ``""`` for the only one in the source.
 
     Raises:
-        DataError: There is none, or several and none is named.
+        DataError: The source has no JSON, or has several and ``name`` is empty.
     """
     found = [file.path for file in source.files() if file.suffix == ".json"]
     if name:
@@ -96,23 +96,23 @@ def read_scenes(
 ) -> CocoScenes:
     """Return the scenes of a COCO JSON, with a mask for every instance.
 
-    A ``file_name`` is looked for below the folder ``images``, beside the JSON and at the top of the
-    source, and at last by its name alone, if one file has it; see
+    A ``file_name`` is searched below the folder ``images``, beside the JSON, at the top of the
+    source, and finally by its name alone, if exactly one file has it; see
     :func:`zoo_folder_data.coco_images.find_images`.
 
     Args:
-        source: Is listed.
-        path: Of the JSON in the source.
-        content: What it says.
-        report: Is told of images that no JSON names, and of what is done to annotations.
+        source: The source to list.
+        path: Path of the JSON in the source.
+        content: Content of the JSON.
+        report: Receives images that the JSON does not name, and changes to annotations.
         images: Folder of the images.
-        masks: ``ellipse`` or ``box``: what stands for an instance that has only a box.
-        crowds: ``regions``: what has ``iscrowd`` 1 is a region of objects that nobody told apart;
-            ``instances``: it is one object, as tools mean it that write every RLE so.
+        masks: ``ellipse`` or ``box``: mask of an instance that has only a box.
+        crowds: Meaning of ``iscrowd`` 1. ``regions``: a region of objects that were not annotated
+            separately; ``instances``: one object, for tools that set it for every RLE.
         group_by: See :func:`zoo_folder_data.layout.find_pairs`.
 
     Raises:
-        DataError: An image is missing or named by a URL, an expression does not fit, no image or
+        DataError: An image is missing or named by a URL, ``group_by`` does not match, no image or
             no category is listed, or every object is a crowd.
     """
     _check_content(source, path, content, crowds)
@@ -144,7 +144,7 @@ def read_scenes(
 
 
 def _check_content(source: Source, path: str, content: CocoFile, crowds: str) -> None:
-    """Raise where there is nothing to learn from, whatever the images look like."""
+    """Raise if the JSON has nothing to learn from."""
     name, where = PurePosixPath(path).name, source.where(path)
     if not content.images:
         message = f"cannot use {name!r}: it lists no images."
@@ -166,7 +166,7 @@ def _check_content(source: Source, path: str, content: CocoFile, crowds: str) ->
 
 
 class _InstanceMaker:
-    """Turns annotations into instances, and counts the masks that it made."""
+    """Convert annotations to instances, and count the masks made from boxes."""
 
     def __init__(
         self, path: str, order: Mapping[int, int], masks: str, crowds: str, report: Report
@@ -181,7 +181,7 @@ class _InstanceMaker:
     def make_all(
         self, image: CocoImage, annotations: Sequence[CocoAnnotation]
     ) -> tuple[Instance, ...]:
-        """Return the instances of one image; drop what has no area, note what is said twice."""
+        """Return the instances of one image; drop those without area, report duplicates."""
         kept = []
         seen: dict[tuple[int, Box | None], list[object]] = {}
         for annotation in annotations:
@@ -203,7 +203,7 @@ class _InstanceMaker:
     def _make(
         self, image: CocoImage, annotation: CocoAnnotation, tight: Box, name: str
     ) -> Instance:
-        """Return the instance, with a mask and a box that fits it."""
+        """Return the instance with a mask and a matching box."""
         segmentation, box, repair = annotation.segmentation, annotation.box or tight, ""
         if segmentation is None:
             self.derived += 1
@@ -223,9 +223,9 @@ def _has_area(box: Box) -> bool:
 
 
 def _fits(box: Box, tight: Box, image: CocoImage) -> bool:
-    """Return whether a box is that of its mask, or of what the image shows of it.
+    """Return whether a box is that of its mask, or of the part of the mask inside the image.
 
-    A mask that the image does not show has none: it is dropped for that, whatever its box.
+    Masks outside the image have no box; they are dropped for another reason.
     """
     x1, y1, x2, y2 = tight
     seen = (max(x1, 0), max(y1, 0), min(x2, image.width_px), min(y2, image.height_px))

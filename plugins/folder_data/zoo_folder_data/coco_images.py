@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the images lie that a COCO JSON lists, whatever system wrote their names."""
+"""Find the images of a COCO JSON, whatever system wrote their names."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image that is there.
+    """An image that was found.
 
     Args:
-        path: In the source.
-        key: As the JSON names it, with ``/`` between parts and without its suffix. An absolute
-            name has folders of another machine: the key is its path below the folder of images.
-        said: Where that differs, the whole absolute name without its suffix: it may tell the group.
+        path: Path in the source.
+        key: Name in the JSON, with ``/`` between parts and without extension. For an absolute name
+            with folders of another machine, the path below the folder of images.
+        said: For an absolute name, the whole name without extension: it may contain the group.
     """
 
     path: str
@@ -39,18 +39,18 @@ def find_images(
 ) -> dict[int, FoundImage]:
     r"""Return the images by their ids.
 
-    A ``\`` separates parts as ``/`` does, unless there is a file of that very name; a drive, a
-    root and leading ``..`` are left out of the key. Names are equal whichever form of Unicode
-    they have. Of an absolute name, as many of its last parts count as lead to a file.
+    ``\`` separates parts like ``/``, unless a file has exactly that name. The key omits a drive, a
+    root and leading ``..``. Names are compared independently of their Unicode form. For an absolute
+    name, the longest trailing path that leads to a file is used.
 
     Args:
-        source: Is listed.
-        path: Of the JSON in the source.
-        images: As it lists them.
-        folder: In which they are looked for first.
+        source: The source to list.
+        path: Path of the JSON in the source.
+        images: Images in the JSON.
+        folder: Folder to search first.
 
     Raises:
-        DataError: An image is missing, or named by a URL; two names lead to one file.
+        DataError: An image is missing or named by a URL, or two names lead to the same file.
     """
     where = source.where(path)
     _check_paths([image.file_name for image in images], where, folder)
@@ -68,11 +68,11 @@ def find_images(
 
 
 def _check_paths(names: Sequence[str], where: str, folder: str) -> None:
-    """Refuse what is the address of an image rather than its path."""
+    """Refuse URLs in place of paths."""
     urls = [name for name in names if _URL.match(name)]
     fault = "found"
     if not urls:
-        # As Label Studio names what it serves itself: /data/local-files/?d=images/a.png.
+        # Label Studio's form for files that it serves: /data/local-files/?d=images/a.png.
         urls = [name for name in names if "?" in name and _is_absolute(name)]
         fault = "found '?' in"
     if urls:
@@ -83,7 +83,7 @@ def _check_paths(names: Sequence[str], where: str, folder: str) -> None:
 
 
 def _name_missing(missing: Sequence[str], unused: Sequence[str], folder: str) -> tuple[str, str]:
-    """Return names that were not found, each with the nearest file, and what to do."""
+    """Return names that were not found, each with the most similar file, and a hint."""
     near = {name: find_near(name, unused) for name in missing[:_MOST_NAMED]}
     named = ", ".join(
         f"{name!r}" + (f" (the nearest file is {found!r})" if found else "")
@@ -107,7 +107,7 @@ def _check_unique(images: Sequence[CocoImage], found: Mapping[int, FoundImage], 
 
 
 class _Search:
-    """What a source holds, by path and by name."""
+    """Index of a source by path and by name."""
 
     def __init__(self, source: Source, path: str, folder: str) -> None:
         self._known = {file.path for file in source.files()}
@@ -124,7 +124,7 @@ class _Search:
             self._folders.append(parent / folder)
 
     def find(self, file_name: str) -> FoundImage | None:
-        """Return the file of a name: by its path, else by its last part if one file has it."""
+        """Return the file of a name, by its path, or by its last part if that is unique."""
         spelling = PurePosixPath(file_name)
         for spelling in _spellings(file_name):
             place = self._look_up(spelling)
@@ -136,7 +136,7 @@ class _Search:
         return FoundImage(alone[0], _key_of(spelling)) if len(alone) == 1 else None
 
     def _look_up(self, spelling: PurePosixPath) -> str | None:
-        """Return the file of a relative path, of this very spelling or else of an equal one."""
+        """Return the file of a relative path, with the same or an equivalent spelling."""
         for base in self._bases:
             place = posixpath.normpath(base / spelling)
             if place in self._known:
@@ -147,7 +147,7 @@ class _Search:
         return None
 
     def _find_absolute(self, spelling: PurePosixPath) -> FoundImage | None:
-        """Return the file that the most of the last parts of a path lead to."""
+        """Return the file with the longest matching trailing path."""
         parts = spelling.parts
         tails = (self._look_up(PurePosixPath(*parts[start:])) for start in range(len(parts)))
         place = next((place for place in tails if place is not None), None)
@@ -159,13 +159,13 @@ class _Search:
         return FoundImage(place, self._below(place), _key_of(spelling))
 
     def _below(self, place: str) -> str:
-        """Return a path below the folder of images, or below the source, without its suffix."""
+        """Return a path below the folder of images, or below the source, without extension."""
         path = PurePosixPath(place)
         base = next((base for base in self._folders if path.is_relative_to(base)), None)
         return _key_of(path if base is None else path.relative_to(base))
 
     def list_unused(self, used: Set[str]) -> list[str]:
-        """Return the pictures that no name led to."""
+        """Return the images that no name led to."""
         return [path for path in self._pictures if path not in used]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A prepared folder of one's own data as an mmsegmentation data set."""
+"""Load a prepared folder of your own data as an mmsegmentation data set."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ class FolderDataset(BaseSegDataset):
 
     Files:
         ``images/<stem>.png`` (8-bit, grey or RGB), ``masks/<stem>.png`` (8-bit, ids of the
-        classes, 255 is ignored), ``splits/{train,val,test}.txt`` (one stem a line),
+        classes, 255 is ignored), ``splits/{train,val,test}.txt`` (one stem per line),
         ``dataset.json``.
 
     Classes:
-        As the data says: names and colours come from ``dataset.json`` unless ``metainfo`` gives
-        others (``--data`` gives the same ones).
+        From the data: names and colours come from ``dataset.json`` unless ``metainfo`` gives
+        others (``--data`` passes the same ones).
 
     Units:
         Pixels.
 
     Splits:
-        By the groups that ``--group-by`` told (each image its own, if it was not given), through
-        a stable hash, with the shares given to ``prepare``.
+        By the groups of ``--group-by`` (without it, each image is a group), through a stable
+        hash, with the shares given to ``prepare``.
 
     Licence:
         Code Apache-2.0; the data is the user's own.
 
     Args:
         data_root: The prepared folder.
-        ann_file: List of stems below it.
-        data_prefix: Folders of images and masks below it.
-        img_suffix: Ending of images.
-        seg_map_suffix: Ending of masks.
+        ann_file: List of stems, relative to ``data_root``.
+        data_prefix: Folders of images and masks, relative to ``data_root``.
+        img_suffix: Suffix of images.
+        seg_map_suffix: Suffix of masks.
         reduce_zero_label: False, because ids count from 0.
-        metainfo: Names and colours, in place of those of the folder.
-        **kwargs: Of ``mmseg.datasets.BaseSegDataset``, as ``pipeline``.
+        metainfo: Names and colours instead of those of the folder.
+        **kwargs: Arguments of ``mmseg.datasets.BaseSegDataset``, such as ``pipeline``.
 
     Raises:
-        DataError: ``data_root`` is no prepared folder, or lacks a file.
+        DataError: ``data_root`` is not a prepared folder or lacks a file.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class FolderDataset(BaseSegDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return one row an image, with its paths.
+        """Return one row per image, with its paths.
 
         Raises:
             DataError: A folder or the list of stems is missing.

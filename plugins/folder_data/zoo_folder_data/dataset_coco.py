@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A prepared folder of one's own instances as an mmdetection data set."""
+"""Load a prepared folder of your own instances as an mmdetection data set."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ class CocoFolderDataset(CocoDataset):
         ``dataset.json``.
 
     Classes:
-        As the data says: names and colours come from ``dataset.json`` unless ``metainfo`` gives
-        others (``--data`` gives the same ones).
+        From the data: names and colours come from ``dataset.json`` unless ``metainfo`` gives
+        others (``--data`` passes the same ones).
 
     Units:
         Pixels; boxes are xyxy, half-open.
 
     Splits:
-        By the groups that ``--group-by`` told (each image its own, if it was not given), through
-        a stable hash, with the shares given to ``prepare``.
+        By the groups of ``--group-by`` (without it, each image is a group), through a stable
+        hash, with the shares given to ``prepare``.
 
     Licence:
         Code Apache-2.0; the data is the user's own.
 
     Args:
         data_root: The prepared folder.
-        ann_file: COCO JSON below it.
-        data_prefix: Folder of the images below it.
-        metainfo: Names and colours, in place of those of the folder.
-        **kwargs: Of ``mmdet.datasets.CocoDataset``, as ``pipeline``.
+        ann_file: COCO JSON, relative to ``data_root``.
+        data_prefix: Folder of the images, relative to ``data_root``.
+        metainfo: Names and colours instead of those of the folder.
+        **kwargs: Arguments of ``mmdet.datasets.CocoDataset``, such as ``pipeline``.
 
     Raises:
-        DataError: ``data_root`` is no prepared folder, or lacks a file.
+        DataError: ``data_root`` is not a prepared folder or lacks a file.
     """
 
-    # Not the 80 classes of COCO, which the class above names: the data says its own.
+    # Not the 80 COCO classes of the base class: the classes come from the data.
     METAINFO: dict[str, Any] = {}  # noqa: RUF012  mmdet declares it so
 
     def __init__(
@@ -73,7 +73,7 @@ class CocoFolderDataset(CocoDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return one row an image, with its path and its instances.
+        """Return one row per image, with its path and instances.
 
         Raises:
             DataError: The COCO JSON or the folder of images is missing.

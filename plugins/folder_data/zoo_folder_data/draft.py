@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of a ``classes.toml`` that fits what masks hold, with what its user looks at."""
+"""Draft a ``classes.toml`` that fits the masks, with notes on what to check."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MANY = 12  # values that may number objects rather than classes
 
 @dataclass(frozen=True, slots=True)
 class ClassesDraft:
-    """A file of classes that seems to fit.
+    """A draft of ``classes.toml``.
 
     Args:
-        text: TOML, with what was found in comments.
-        rows: The same without them.
-        names: Of the classes.
-        found: What the masks hold, in a sentence.
-        edit: What to look at.
+        text: TOML with the findings in comments.
+        rows: TOML without the comments.
+        names: Names of the classes.
+        found: Content of the masks, in a sentence.
+        edit: What to check.
     """
 
     text: str
@@ -40,12 +40,12 @@ class ClassesDraft:
 def draft_classes(
     survey: Survey, places: Iterable[str], lists: Sequence[tuple[str, ClassNames]] = ()
 ) -> ClassesDraft | None:
-    """Return a file of classes for masks, or None where they look like no masks.
+    """Draft a ``classes.toml`` for masks, or return None if the files do not look like masks.
 
     Args:
-        survey: Of the masks.
+        survey: Survey of the masks.
         places: See :func:`zoo_folder_data.naming.name_classes`.
-        lists: Lists of classes that may name them, by their paths.
+        lists: Paths and contents of lists with class names.
     """
     guess = guess_classes(survey)
     if guess is None:
@@ -68,7 +68,7 @@ def draft_classes(
 def _name(
     survey: Survey, guess: Guess, places: Iterable[str], lists: Sequence[tuple[str, ClassNames]]
 ) -> tuple[str, tuple[str, ...]]:
-    """Return the names of the classes, and the list that has them all, if one does."""
+    """Return the names of the classes, and the list that contains them all, if any."""
     for path, listed in lists:
         found = listed.find(guess.groups, by_color=survey.by_color)
         if found is not None:
@@ -78,7 +78,7 @@ def _name(
 
 
 def _tops(survey: Survey, guess: Guess) -> list[str]:
-    """Return the keys that come before the classes."""
+    """Return the top-level keys, which precede the classes."""
     if guess.is_blurred and survey.by_color:
         return ['unlisted = "nearest"  # a colour that no class lists is of the nearest class']
     if guess.ignored:
@@ -110,7 +110,7 @@ def _invented(survey: Survey, guess: Guess) -> str:
 
 
 def _describe(survey: Survey, guess: Guess) -> str:
-    """Return what masks hold: values, colours, and how much between them."""
+    """Describe the content of masks: values or colours, and the share between them."""
     what = "colours" if survey.by_color else "values"
     keys = [survey.spell(group.key) for group in guess.groups if survey.pixels[group.key]]
     what = what if len(keys) != 1 else what.removesuffix("s")
@@ -128,7 +128,7 @@ def _describe(survey: Survey, guess: Guess) -> str:
 
 
 def _advise(survey: Survey, guess: Guess, names: Sequence[str], path: str) -> Iterable[str]:
-    """Yield what the user looks at before the next command."""
+    """Yield what to check before the next command."""
     if len(survey.pixels) == 1:
         yield f"No mask shows two classes: the row of {_invented(survey, guess)} is made up."
     if path:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what masks hold to the classes that they seem to mean, for a file that the user edits.
+"""Guess the classes from the values in masks, for a file that the user edits.
 
-Masks whose every value fills regions are taken as they are. Blurred ones, as anti-aliasing and JPEG
-leave them, hold a few values that fill regions (*peaks*) and many between or around them that do
-not: two peaks are parted in the middle; of three or more, what lies between them is ignored,
-because a blend of the first and the last looks like the one in the middle. A few values that fill
-no region and lie between no others are thin lines of classes, not blends.
+If every value fills regions, each value is a class. Masks blurred by anti-aliasing or JPEG hold a
+few values that fill regions (*peaks*) and many values between or around them that do not. Two peaks
+are split in the middle. With three or more, values between peaks are ignored, because a blend of
+the first and the last looks like the one in the middle. A few values that fill no region and are
+not between others are classes of thin lines, not blends.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from zoo_folder_data.value_ranges import MOST_VALUE, Span
 __all__ = ["Group", "Guess", "count_regions", "guess_classes"]
 
 _VOID = 255
-_MOST_LABEL = 63  # ids of label maps are small numbers; grey pictures of classes are not
+_MOST_LABEL = 63  # label maps have small ids; grey images of classes do not
 _MOST_CLASSES = 254
-# What the generated masks of the tests leave at edges has no inner pixels, regions have 20 % and
-# more; lines of three pixels have a third.
+# In the generated masks of the tests, edges have no inner pixels and regions have 20 % or more;
+# lines three pixels wide have a third.
 _LEAST_INNER = 0.05
 _LEAST_PEAK_SHARE = 0.9
 _MOST_THIN_SHARE = 0.5
-_MOST_THIN = 24  # values that fill no region: more are no classes
+_MOST_THIN = 24  # largest number of values without a region that count as classes
 _LEAST_END = 0.01
-_NEAR = 24  # of 255: further apart than what JPEG adds to a region
+_NEAR = 24  # of 255: more than the noise that JPEG adds to a region
 _LEAST_BLENDS = 8
-_LEAST_BETWEEN = 0.5  # of the pixels of a few values that are taken for blends
+_LEAST_BETWEEN = 0.5  # smallest share of blends among the pixels of a few values
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What of the masks one class is made of.
+    """The mask values of one class.
 
     Args:
-        key: The value or packed colour that fills its regions.
-        span: All values that it takes; ``(key, key)`` of a colour.
-        share: Of all pixels.
-        masks: How many masks hold the key.
+        key: Value or packed colour that fills its regions.
+        span: Range of all its values; ``(key, key)`` for a colour.
+        share: Share of all pixels.
+        masks: Number of masks that hold the key.
     """
 
     key: int
@@ -57,13 +57,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """The classes that masks seem to mean.
+    """The guessed classes of masks.
 
     Args:
-        groups: In the order of their keys; the darkest is taken as the background.
-        ignored: Values that count nowhere.
-        is_blurred: They hold values that no region has.
-        blurred_share: Of all pixels, those with such a value.
+        groups: Classes in the order of their keys; the darkest is the background.
+        ignored: Ignored values.
+        is_blurred: Whether masks hold values that fill no region.
+        blurred_share: Share of all pixels with such a value.
     """
 
     groups: tuple[Group, ...]
@@ -73,10 +73,10 @@ class Guess:
 
 
 def guess_classes(survey: Survey) -> Guess | None:
-    """Return the classes that masks seem to mean, or None where they look like no masks.
+    """Guess the classes of masks, or return None if the files do not look like masks.
 
     Args:
-        survey: Of the masks; it holds one at least.
+        survey: Survey of at least one mask.
     """
     coarse = survey.coarse if len(survey.pixels) > _MOST_CLASSES else None
     judged = coarse or survey
@@ -97,7 +97,7 @@ def count_regions(survey: Survey) -> int:
     """Return how many values or colours fill regions.
 
     Args:
-        survey: Of the masks.
+        survey: Survey of the masks.
     """
     return sum(_is_solid(survey, key, count) for key, count in survey.pixels.items())
 
@@ -114,7 +114,7 @@ def _is_solid(survey: Survey, key: int, count: int) -> bool:
 
 
 def _scale(survey: Survey) -> float:
-    """Return by what 8-bit distances grow where the values are of 16 bits."""
+    """Return the factor of 8-bit distances for the masks' bit depth."""
     return 1.0 if survey.by_color else max(1.0, max(survey.pixels) / 255)
 
 
@@ -130,18 +130,18 @@ def _distances(survey: Survey, key: int, others: Sequence[int]) -> NDArray[np.fl
 
 
 def _find_peaks(survey: Survey, solid: Sequence[int], least: int) -> list[int]:
-    """Return the values that fill most, each ``least`` or more from those before it."""
+    """Return the most frequent values, each at least ``least`` from the previous ones."""
     peaks: list[int] = []
     for key in sorted(solid, key=lambda key: (-survey.inner[key], key)):
         if not peaks or _distances(survey, key, peaks).min() >= least:
             peaks.append(key)
-    if len(peaks) == 1 and not survey.by_color:  # thin lines, as of vessels, have no inner pixels
+    if len(peaks) == 1 and not survey.by_color:  # thin lines, such as vessels, have no inner pixels
         peaks += _find_end(survey, peaks[0])
     return peaks
 
 
 def _find_end(survey: Survey, peak: int) -> list[int]:
-    """Return the grey value furthest from a peak, but for a few pixels; none if all are near."""
+    """Return the grey value furthest from a peak, ignoring rare ones; none if all are near."""
     keys = sorted(survey.pixels, key=lambda key: -abs(key - peak))
     far = [key for key in keys if abs(key - peak) >= 2 * _NEAR * _scale(survey)]
     counts = np.cumsum([survey.pixels[key] for key in far])
@@ -155,8 +155,8 @@ def _is_blurred(
     inner = survey.inner.total()
     if len(peaks) < 2 or not thin or thin_px > _MOST_THIN_SHARE * survey.total_px or not inner:
         return False
-    # Of colours, what JPEG spread around a peak counts with it; of grey values it does not, as the
-    # ids of a label map lie close together.
+    # Colours that JPEG spread around a peak count with the peak; grey values do not, because the
+    # ids of a label map are close together.
     counted = [
         key
         for key in survey.inner
@@ -170,7 +170,7 @@ def _is_blurred(
 
 
 def _surround(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool:
-    """Return whether grey values lie between the peaks, or close to each side of a gap."""
+    """Return whether grey values are between the peaks or close to each side of a gap."""
     own = set(peaks)
     near = _NEAR * _scale(survey)
     between: list[int] = []
@@ -187,7 +187,7 @@ def _surround(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool
 
 
 def _lie_between(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool:
-    """Return whether most thin pixels have a blend of two peaks' colours, nearly."""
+    """Return whether most thin pixels nearly have a blend of two peaks' colours."""
     points = _points(survey, thin)
     nearest = np.full(len(thin), np.inf)
     for first, second in combinations(_points(survey, peaks), 2):
@@ -213,7 +213,7 @@ def _part(survey: Survey, peaks: Sequence[int], share: float) -> Guess:
 
 
 def _cut(peaks: Sequence[int], most: int) -> tuple[list[Span], list[Span]]:
-    """Return the ranges of the peaks, from 0 to the most, and those between that are ignored."""
+    """Return the ranges of the peaks, from 0 to ``most``, and the ignored ranges between them."""
     lows, highs = [0], list[int]()
     ignored: list[Span] = []
     for low, high in pairwise(peaks):
@@ -226,7 +226,7 @@ def _cut(peaks: Sequence[int], most: int) -> tuple[list[Span], list[Span]]:
 
 
 def _take_all(survey: Survey) -> Guess:
-    """Return a class for each value or colour; the background is added if it is in no mask."""
+    """Return a class for each value or colour; add the background if no mask holds it."""
     keys = sorted(survey.pixels)
     others = [key for key in keys if key != _VOID]
     ignored: tuple[Span, ...] = ()
@@ -249,7 +249,7 @@ def _group(survey: Survey, key: int, span: Span) -> Group:
 
 
 def _share_by_nearest(survey: Survey, groups: Sequence[Group]) -> tuple[Group, ...]:
-    """Return the groups with the shares that they have if each colour goes to the nearest."""
+    """Return the groups with the shares that result if each colour goes to the nearest group."""
     keys = list(survey.pixels)
     counts = np.array([survey.pixels[key] for key in keys])
     away = np.stack([_distances(survey, group.key, keys) for group in groups])

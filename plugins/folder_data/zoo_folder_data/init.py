@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo data prepare folder_data --init``: a ``classes.toml`` to edit, from what masks hold."""
+"""``zoo data prepare folder_data --init``: draft a ``classes.toml`` from the masks."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ def write_classes(
     group_by: str = "",
     **_: Any,
 ) -> Draft:
-    """Write a file of classes that fits the masks of a source, to be edited.
+    """Write a ``classes.toml`` that fits the masks of a source, for the user to edit.
 
-    Where images and masks are not found by the options, they are looked for; the options that
+    If the options do not lead to images and masks, they are searched for, and the options that
     ``prepare`` then needs are returned.
 
     Args:
         source: Folder or .zip that holds images and masks.
-        progress: Called with masks done and in all.
+        progress: Called with the number of masks done and in total.
         classes: File to write; None for ``classes.toml`` beside the two folders, or beside the zip.
         images: Folder of the images.
         masks: Folder of the masks.
         image_suffix: See :func:`zoo_folder_data.layout.find_pairs`.
         mask_suffix: As above.
-        group_by: As above; where it is empty and names begin alike, it is proposed.
+        group_by: As above; proposed if it is empty and names have common prefixes.
 
     Returns:
-        The file, what was found, and the options.
+        The file, the findings, and the options.
 
     Raises:
-        DataError: The file is there already or cannot be written, images and masks are not found,
-            or the masks look like none.
+        DataError: The file exists or cannot be written, images and masks are not found, or the
+            masks do not look like masks.
     """
     given = {
         "--images": images,
@@ -83,8 +83,8 @@ def write_classes(
 
 
 def _tell_groups(pairs: Sequence[Pair], group_by: str) -> Iterator[str]:
-    """Yield how to keep images in one split whose names begin alike, where several do."""
-    # Without --group-by, a pair's group is the path that the expression is searched in.
+    """Yield how to keep images with a common prefix in one split, if there are any."""
+    # Without --group-by, the group of a pair is the path in which the expression is searched.
     starts = [match[1] for pair in pairs if (match := _START.match(pair.group))]
     groups = set(starts)
     if not group_by and len(starts) == len(pairs) and 1 < len(groups) <= len(pairs) / 2:
@@ -95,7 +95,7 @@ def _tell_groups(pairs: Sequence[Pair], group_by: str) -> Iterator[str]:
 
 
 def _find_pairs(source: Source, given: dict[str, str]) -> tuple[Layout, list[Pair], dict[str, str]]:
-    """Return where images and masks are, as options or names say, and the options still missing."""
+    """Return where images and masks are, by options or by names, and the missing options."""
     try:
         return *_pair(source, given), {}
     except DataError as error:
@@ -122,14 +122,20 @@ def _pair(source: Source, options: dict[str, str]) -> tuple[Layout, list[Pair]]:
 
 
 def _place(source: Source, layout: Layout) -> Path:
-    """Return where the file belongs; nothing is written into a zip."""
+    """Return the path of the file; beside a zip, not inside it."""
     if source.path.is_file():
         return source.path.parent / CLASSES_FILE
     return source.path / layout.classes
 
 
 def places_of_names(source: Source, layout: Layout, mask_suffix: str) -> list[str]:
-    """Return what may tell what the masks show, best first."""
+    """Return names that may say what the masks show, best first.
+
+    Args:
+        source: The source.
+        layout: Layout of the source.
+        mask_suffix: Suffix of the masks' names.
+    """
     folders = [layout.masks, layout.root, source.path.resolve().stem]
     return [mask_suffix, *(PurePosixPath(folder).name for folder in folders)]
 
@@ -138,9 +144,9 @@ def no_masks(source: Source, layout: Layout, survey: Survey) -> DataError:
     """Return the error for masks whose values fill no regions, or are too many for classes.
 
     Args:
-        source: Is named.
-        layout: Of the source.
-        survey: Of the masks.
+        source: The source, for the message.
+        layout: Layout of the source.
+        survey: Survey of the masks.
     """
     regions, most = count_regions(survey), IGNORE_INDEX - 1
     if regions > most and not survey.by_color:

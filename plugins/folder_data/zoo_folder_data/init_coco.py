@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo data prepare folder_data --task instance --init``: what a COCO JSON says of its classes.
+"""``zoo data prepare folder_data --task instance --init``: describe the classes of a COCO JSON.
 
-There is no file to write: the categories of the JSON are the classes.
+It writes no file: the categories of the JSON are the classes.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ def describe_classes(
     crowds: str = "regions",
     **_: Any,
 ) -> Draft:
-    """Return the classes of a COCO JSON with their objects, and the options that it needs.
+    """Return the classes of a COCO JSON, their numbers of objects, and the required options.
 
     Args:
         source: Folder or .zip that holds the JSON.
-        progress: Not called: one file is read.
+        progress: Not called, as there is one file.
         annotations: Path of the JSON in the source; empty for the only one.
-        crowds: As of :func:`zoo_folder_data.prepare_coco.prepare`.
+        crowds: See :func:`zoo_folder_data.prepare_coco.prepare`.
 
     Returns:
-        No path: nothing is written.
+        The findings, without a path.
 
     Raises:
-        DataError: There is no JSON, or several and none is named, or it breaks its format.
+        DataError: The source has no JSON, or several without ``annotations``, or the JSON is
+            invalid.
     """
     with open_source(source) as opened:
         path = find_coco(opened, annotations)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in a source the images, the masks and the file of classes are, and who belongs to whom."""
+"""Find the images, the masks and ``classes.toml`` in a source, and pair them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLASSES_FILE = "classes.toml"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The two folders of a source, and the one that holds both.
+    """The two folders of a source, and their common folder.
 
     Args:
         root: Path in the source, ``""`` for its top.
@@ -34,7 +34,7 @@ class Layout:
 
     @property
     def classes(self) -> str:
-        """Where the file of classes is looked for."""
+        """Path where ``classes.toml`` is searched."""
         return _join(self.root, CLASSES_FILE)
 
 
@@ -47,12 +47,12 @@ def find_layout(source: Source, images: str, masks: str) -> Layout:
     """Return the folders called ``images`` and ``masks``, at the top or in one folder below.
 
     Args:
-        source: Is listed.
-        images: Name, or path of several parts; ``.`` for the folder of the masks' folder.
-        masks: As above.
+        source: The source to list.
+        images: Name or path; ``.`` for the parent of the masks' folder.
+        masks: Name or path; ``.`` for the parent of the images' folder.
 
     Raises:
-        DataError: There are no such two folders beside each other, or several times.
+        DataError: The two folders are not beside each other, or exist more than once.
     """
     folders = {""}
     for file in source.files():
@@ -100,7 +100,7 @@ def _no_folders(source: Source, folders: set[str], images: str, masks: str) -> D
 
 
 def _above(source: Source) -> str:
-    """Return the folder that holds the source, as the user spells it."""
+    """Return the parent folder of the source, as the user spells it."""
     path = source.path
     return str(path.parent if path.name else path.resolve().parent)
 
@@ -116,20 +116,21 @@ def find_pairs(
 ) -> list[Pair]:
     """Return the pairs of a source, each with its group.
 
-    Files are paired by their paths below the two folders, without suffixes; below each other
-    they may lie as deep as they like. ``a/b.png`` becomes the stem ``a__b``.
+    Files are paired by their paths below the two folders, without suffixes; subfolders may have
+    any depth. ``a/b.png`` becomes the stem ``a__b``.
 
     Args:
-        source: Is listed.
-        layout: Of the source.
-        report: Is told what has no partner.
-        image_suffix: What images carry before ``.png``; files without it are dropped.
-        mask_suffix: What masks may carry.
-        group_by: Regular expression, searched in the path that pairs share; its first group, or
-            all that it matched, names the patient or scene. Empty: each image is its own.
+        source: The source to list.
+        layout: Layout of the source.
+        report: Receives the files without a partner.
+        image_suffix: Suffix of images before ``.png``; files without it are dropped.
+        mask_suffix: Suffix that masks may have.
+        group_by: Regular expression, searched in the common path of a pair; its first group, or
+            the whole match, names the patient or scene. If empty, each image is a group.
 
     Raises:
-        DataError: No pairs, a stem twice, or an expression that does not fit every path.
+        DataError: There are no pairs, a stem occurs twice, or the expression does not match every
+            path.
     """
     pattern = compile_group(group_by)
     images, masks = _collect(source, layout, report, image_suffix, mask_suffix)
@@ -174,7 +175,7 @@ def _collect(
 
 
 def _below(files: Sequence[SourceFile], folder: str, other: str) -> list[tuple[str, SourceFile]]:
-    """Return the files in a folder by path without suffix, less those in the other one in it."""
+    """Return the files in a folder by path without suffix, except those in the other folder."""
     base, barred = PurePosixPath(folder), PurePosixPath(other)
     inner = barred != base and barred.is_relative_to(base)
     found = []
@@ -186,10 +187,13 @@ def _below(files: Sequence[SourceFile], folder: str, other: str) -> list[tuple[s
 
 
 def compile_group(group_by: str) -> re.Pattern[str] | None:
-    """Return the expression of ``--group-by``, None for ``""``.
+    """Return the compiled expression of ``--group-by``, or None for ``""``.
+
+    Args:
+        group_by: Regular expression.
 
     Raises:
-        DataError: It is no regular expression.
+        DataError: It is not a regular expression.
     """
     if not group_by:
         return None
@@ -204,17 +208,17 @@ def compile_group(group_by: str) -> re.Pattern[str] | None:
 
 
 def find_group(pattern: re.Pattern[str] | None, key: str, where: str) -> str:
-    """Return what the expression finds in a path, or the path itself where there is none.
+    """Return the match of the expression in a path, or the path itself without an expression.
 
-    Both are in composed form (NFC), so that one patient's name is one group on every system.
+    Both are in composed form (NFC), so that a patient's name is the same group on every system.
 
     Args:
-        pattern: Of :func:`compile_group`; its first group counts, or all that it matches.
+        pattern: Result of :func:`compile_group`; its first group counts, or the whole match.
         key: Path without suffix.
         where: The image, for messages.
 
     Raises:
-        DataError: It finds nothing.
+        DataError: The expression does not match.
     """
     if pattern is None:
         return key

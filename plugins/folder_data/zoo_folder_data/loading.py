@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads an image the way ``prepare`` does, so that a model meets what it was trained on."""
+"""Read an image as ``prepare`` does, so that a model sees what it was trained on."""
 
 from __future__ import annotations
 
@@ -18,25 +18,29 @@ __all__ = ["LoadImage"]
 
 
 class LoadImage(BaseTransform):
-    """Load an image of 8 or 16 bits, grey or colour, as three channels of 8 bits.
+    """Load an 8-bit or 16-bit image, grey or colour, as three 8-bit channels.
 
-    The first step of a pipeline, in place of ``LoadImageFromFile``. Samples of 16 bits are
-    stretched by ``zoo.data.to_uint8``, as in ``prepare``; mmcv's loader would cut their lower
-    byte off. On 8-bit images both loaders give the same.
+    The first step of a pipeline, instead of ``LoadImageFromFile``. 16-bit samples are stretched by
+    ``zoo.data.to_uint8``, as in ``prepare``; mmcv's loader would drop their lower byte. Both
+    loaders return the same for 8-bit images.
 
     Keys read:
-        ``img_path``; ``bands`` where ``zoo predict --bands`` chose those of a TIFF.
+        ``img_path``; ``bands`` if ``zoo predict --bands`` chose the bands of a TIFF.
 
     Keys added:
         ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and ``ori_shape`` ``(H, W)``, and, for the
         JSON of ``zoo predict``, ``bits_per_sample`` (8 or 16) and ``channels`` (1 or 3).
 
     Raises:
-        DataError: The file cannot be read, or is no whole picture.
+        DataError: The file cannot be read or is not a complete image.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return ``results`` with the picture."""
+        """Return ``results`` with the image.
+
+        Args:
+            results: Dict with the keys read.
+        """
         picture = read_picture(results["img_path"], bands=results.get("bands"))
         results = self.load_pixels(results, picture.to_uint8())
         results["bits_per_sample"] = 8 * picture.pixels.dtype.itemsize
@@ -45,10 +49,10 @@ class LoadImage(BaseTransform):
     def load_pixels(
         self, results: dict[str, Any], pixels: NDArray[np.uint8 | np.uint16]
     ) -> dict[str, Any]:
-        """Return ``results`` with a picture that was read already.
+        """Return ``results`` with an image that is already read.
 
         Args:
-            results: What is known of it.
+            results: Dict of the image.
             pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
         """
         is_grey = pixels.ndim == 2

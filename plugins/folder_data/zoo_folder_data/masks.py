@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the values or colours of a mask to the ids of its classes, as the file of classes says."""
+"""Convert the values or colours of masks to class ids, as ``classes.toml`` says."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NEAREST = "pixels that no class lists got the nearest class"
 
 
 class MaskEncoder:
-    """Turns decoded masks into ids; holds nothing but a table, so threads may share it.
+    """Convert decoded masks to ids; threads may share it, as it only holds a table.
 
     Args:
-        classes: What values or colours mean.
+        classes: The classes and their values or colours.
     """
 
     def __init__(self, classes: ClassList) -> None:
@@ -37,14 +37,15 @@ class MaskEncoder:
             self._table[low : high + 1] = index
 
     def __call__(self, masks: list[Mask], pair: Pair) -> tuple[NDArray[np.uint8], list[str]]:
-        """Return ``(H, W)`` uint8 ids, 255 where ignored, and what was repaired.
+        """Return ``(H, W)`` uint8 ids, 255 for ignored pixels, and a list of repairs.
 
         Args:
-            masks: The one mask of the pair, ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
-            pair: Names the file.
+            masks: The mask of the pair, ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
+            pair: The pair, for messages.
 
         Raises:
-            DataError: The mask holds what no class lists, or colours where values are listed.
+            DataError: The mask holds a value or colour that no class lists, or colours while the
+                classes list values.
         """
         name = pair.masks[0]
         keys, repairs = self._read_keys(masks[0], name)
@@ -63,7 +64,7 @@ class MaskEncoder:
         return ids.astype(np.uint8), repairs
 
     def _find_nearest(self, keys: NDArray[np.int64]) -> NDArray[np.int16]:
-        """Return the id of the value or colour nearest to each, of two equally near the lower."""
+        """Return the id of the nearest value or colour; of two equally near, the lower."""
         ends = [(end, index) for span, index in self.classes.spans for end in span]
         known, ids = (np.array(column, np.int64) for column in zip(*ends, strict=True))
         split = _split_colors if self.classes.by_color else _as_column
@@ -107,7 +108,7 @@ class MaskEncoder:
         return DataError(message, hint=hint)
 
     def _find_gaps(self, keys: NDArray[np.int64]) -> list[Span]:
-        """Return what lies between the ranges of a file that has ranges, where masks hold it."""
+        """Return the gaps between the ranges of ``classes.toml`` that masks have values in."""
         spans = [span for span, _ in self.classes.spans]
         if self.classes.by_color or all(low == high for low, high in spans):
             return []
@@ -117,7 +118,7 @@ class MaskEncoder:
         return [gap for gap in gaps if ((keys >= gap[0]) & (keys <= gap[1])).any()]
 
     def _hint_on_blur(self) -> str:
-        """Return what helps where a mask holds many values: they were not drawn, but blurred."""
+        """Return a hint for masks with many values, which are blurred rather than drawn."""
         if self.classes.by_color:
             return (
                 "export the masks without anti-aliasing and JPEG, or put "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for classes, which masks do not tell: from folders and from the endings of files."""
+"""Guess names of classes from the names of folders and the suffixes of files."""
 
 from __future__ import annotations
 
@@ -56,6 +56,9 @@ _COLORS = {
 def split_words(text: str) -> list[str]:
     """Return the words of a name, in lower case.
 
+    Args:
+        text: Name of a file or folder.
+
     Example:
         >>> split_words("RetinaVessels_2-mask")
         ['retina', 'vessels', 'mask']
@@ -65,13 +68,13 @@ def split_words(text: str) -> list[str]:
 
 
 def name_classes(keys: Sequence[int], places: Iterable[str], *, by_color: bool) -> list[str]:
-    """Return a name for each class, to be edited; the first is called background if it is dark.
+    """Return a name for each class, to be edited; the first is ``background`` if it is dark.
 
     Args:
-        keys: The value or packed colour of each class, rising.
-        places: What may tell the name of the one class besides the background, best first: the
-            masks' ending, their folder, the folder of all.
-        by_color: The keys are colours.
+        keys: Value or packed colour of each class, ascending.
+        places: Sources of the name of a single class besides the background, best first: the
+            masks' suffix, their folder, the top folder.
+        by_color: Whether the keys are colours.
     """
     if len(keys) == 2:
         return [BACKGROUND, find_subject(places) or _FOREGROUND]
@@ -79,14 +82,14 @@ def name_classes(keys: Sequence[int], places: Iterable[str], *, by_color: bool) 
     named = [name or f"class_{index}" for index, name in enumerate(names)]
     if keys[0] == 0:
         named[0] = BACKGROUND
-    # Two colours may be near one name.
+    # Two colours may get the same name.
     return [
         name if named.count(name) == 1 else f"class_{index}" for index, name in enumerate(named)
     ]
 
 
 def _name_color(color: int) -> str | None:
-    """Return the name of a packed colour, or of one that differs little."""
+    """Return the name of a packed colour or of a similar one."""
     near = {
         max(abs((color >> shift & 255) - (known >> shift & 255)) for shift in (16, 8, 0)): name
         for known, name in reversed(_COLORS.items())
@@ -95,7 +98,10 @@ def _name_color(color: int) -> str | None:
 
 
 def find_subject(places: Iterable[str]) -> str | None:
-    """Return what masks show, from the first of several names that says more than "masks".
+    """Return the subject of masks, from the first name that says more than "masks".
+
+    Args:
+        places: Names of suffixes and folders, best first.
 
     Example:
         >>> find_subject(["_mask", "masks", "data/polyp_dataset"])

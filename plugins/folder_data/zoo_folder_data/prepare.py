@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From two folders of one's own to a prepared folder."""
+"""Prepare a folder of images and a folder of masks."""
 
 from __future__ import annotations
 
@@ -56,24 +56,23 @@ def prepare(
 
     Args:
         source: Folder or .zip that holds the two folders and ``classes.toml``.
-        out: Folder to write; equal input finds it unchanged.
-        shares: Of train, val and test.
-        progress: Called with pairs done and in all.
-        classes: A file of classes in place of the source's own.
+        out: Folder to write; equal input leaves it unchanged.
+        shares: Shares of train, val and test.
+        progress: Called with the number of pairs done and in total.
+        classes: A ``classes.toml`` instead of the source's own.
         images: Folder of the images.
         masks: Folder of the masks.
         image_suffix: See :func:`zoo_folder_data.layout.find_pairs`.
         mask_suffix: As above.
         group_by: As above.
-        size: ``"256"`` or ``"512x384"`` (width x height); None keeps every image's own.
+        size: ``"256"`` or ``"512x384"`` (width x height) in px; None keeps the size of each image.
         keep_aspect: Fit into ``size`` instead of filling it.
-        bands: ``"3,2,1"``: those of a TIFF that are red, green and blue, where it does not name
-            them.
+        bands: Red, green and blue bands of a TIFF that does not name them, such as ``"3,2,1"``.
 
     Raises:
-        DataError: Folders or classes are missing, one class alone is listed, nothing pairs, a
-            file is damaged, sizes differ, a mask holds what no class lists, or a split would be
-            empty.
+        DataError: Folders or classes are missing, only one class is listed, there are no pairs, a
+            file is damaged, sizes differ, a mask holds a value that no class lists, or a split
+            would be empty.
     """
     check_places(source, out)
     report = Report()
@@ -113,7 +112,7 @@ def prepare(
 
 
 def _check_several(listed: ClassList, where: Path) -> None:
-    """Raise for a class alone: softmax over one channel is 1, whatever the image shows."""
+    """Raise for a single class: softmax over one channel is always 1."""
     if len(listed.names) == 1:
         message = (
             f"cannot separate {listed.names[0]!r} from anything else: found one class, expected "
@@ -149,7 +148,7 @@ def _read_classes(
 def _no_classes(
     source: Source, layout: Layout, pairs: Sequence[Pair], mask_suffix: str
 ) -> DataError:
-    """Return the error for a missing file, with one to begin with that fits some of the masks."""
+    """Return the error for a missing file, with a draft that fits some of the masks."""
     survey = survey_source(source, pairs, most=_SURVEYED)
     draft = draft_classes(
         survey, places_of_names(source, layout, mask_suffix), find_class_names(source)

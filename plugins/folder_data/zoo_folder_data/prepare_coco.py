@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a COCO JSON of one's own and its images to a prepared folder."""
+"""Prepare a COCO JSON and its images."""
 
 from __future__ import annotations
 
@@ -48,34 +48,33 @@ def prepare(
 ) -> Report:
     """Write the images of a COCO JSON and their instances as a prepared folder.
 
-    Categories become classes in the order of their ids. Instances that have a box alone get a
-    mask made from it, and the folder says that its labels are derived.
+    Categories become classes in the order of their ids. Instances that have only a box get a mask
+    made from it, and the prepared folder states that its labels are derived.
 
     Args:
         source: Folder or .zip that holds the JSON and the images.
-        out: Folder to write; equal input finds it unchanged.
-        shares: Of train, val and test.
-        progress: Called with images done and in all.
-        annotations: Path of the JSON in the source; empty for the only one that there is.
+        out: Folder to write; equal input leaves it unchanged.
+        shares: Shares of train, val and test.
+        progress: Called with the number of images done and in total.
+        annotations: Path of the JSON in the source; empty for the only one.
         images: Folder of the images.
         masks: ``ellipse`` or ``box``, for instances without a mask.
-        crowds: ``regions`` or ``instances``: what objects of ``iscrowd`` 1 are.
+        crowds: ``regions`` or ``instances``: meaning of ``iscrowd`` 1.
         group_by: See :func:`zoo_folder_data.layout.find_pairs`.
         layout: ``whole`` images, overlapping ``tiles``, or ``chips`` of one instance each.
-        tile_size: Side of tiles or chips in px; None for 512 of tiles and 128 of chips.
-        overlap: Of tiles, in px; at least the largest box.
-        min_visible: Of an instance that a tile's edge cuts, the share that must remain.
-        bands: ``"3,2,1"``: those of a TIFF that are red, green and blue, where it does not name
-            them.
+        tile_size: Side of tiles or chips in px; None for 512 (tiles) or 128 (chips).
+        overlap: Overlap of tiles in px; at least the largest box.
+        min_visible: Share of an instance that must remain where a tile's edge cuts it.
+        bands: Red, green and blue bands of a TIFF that does not name them, such as ``"3,2,1"``.
 
     Raises:
-        DataError: The JSON is missing or breaks its format, an image is missing, damaged or of
-            another size, the overlap is too small, or a split would be empty.
+        DataError: The JSON is missing or invalid, an image is missing, damaged or of another size,
+            the overlap is too small, or a split would be empty.
     """
     check_places(source, out)
     tiling = parse_tiling(layout, tile_size, overlap, min_visible)
     report = Report()
-    polygon_from_box((0, 0, 1, 1), masks)  # refuses what masks cannot be, before anything is read
+    polygon_from_box((0, 0, 1, 1), masks)  # refuses an invalid ``masks`` before reading
     if crowds not in CROWDS:
         message = f"cannot treat crowds as {crowds!r}: expected one of {', '.join(CROWDS)}."
         raise DataError(message, where="--crowds", hint=f"write --crowds {CROWDS[1]}.")

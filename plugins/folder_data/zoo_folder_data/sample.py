@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded synthetic set in the raw layout: made-up land seen from above, in four classes."""
+"""Generate a seeded synthetic data set in the raw layout: aerial views in four classes."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def write_sample(
 ) -> None:
     """Write ``images/``, ``masks/`` and ``classes.toml``.
 
-    Images are JPEG, masks RGB PNG with the ending ``_mask``, and names are
-    ``flight03_tile1``: four tiles of a flight share its light and colours, so
+    Images are JPEG, masks are RGB PNG with the suffix ``_mask``, and names are
+    ``flight03_tile1``: four tiles of a flight share light and colours, so
     ``--group-by '^flight[0-9]+'`` keeps them together. One image has no mask, one mask is empty.
 
     Args:
-        out: Folder to write into; it is new or empty.
+        out: Folder to write into, new or empty.
         seed: Equal seeds give equal bytes under equal versions of NumPy and OpenCV.
-        count: How many pairs, 48 unless given.
-        progress: Called with images done and in all.
+        count: Number of pairs; None for 48.
+        progress: Called with the number of images done and in total.
     """
     number = _COUNT if count is None else count
     for index in range(number + 1):
@@ -102,7 +102,7 @@ def _smooth_noise(rng: Rng, cells: int) -> NDArray[np.float32]:
 
 
 def _draw_light(rng: Rng, labels: Labels, scene: Rng) -> NDArray[np.uint8]:
-    """Return an RGB picture: colours and light of the flight, texture and noise of the tile."""
+    """Return an RGB image: colours and light of the flight, texture and noise of the tile."""
     base = np.array([(96, 122, 62), (128, 124, 120), (150, 96, 80), (46, 74, 96)], np.float32)
     base += scene.normal(0, 9, base.shape).astype(np.float32)
     sun, gain = scene.uniform(-4, 4, 2), scene.uniform(0.75, 1.25)

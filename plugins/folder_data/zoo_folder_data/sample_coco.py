@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded synthetic set as COCO JSON: made-up coins on a table, in two classes."""
+"""Generate a seeded synthetic data set as COCO JSON: coins on a table, in two classes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def write_sample(
     """Write ``images/*.png`` and ``annotations.json`` with polygons.
 
     Coins are round and tokens have six corners. Names are ``purse03_shot1``: two images of a
-    purse lie on one table, so ``--group-by '^purse[0-9]+'`` keeps them together.
+    purse show the same table, so ``--group-by '^purse[0-9]+'`` keeps them together.
 
     Args:
-        out: Folder to write into; it is new or empty.
+        out: Folder to write into, new or empty.
         seed: Equal seeds give equal bytes under equal versions of NumPy and OpenCV.
-        count: How many images, 24 unless given.
-        progress: Called with images done and in all.
+        count: Number of images; None for 24.
+        progress: Called with the number of images done and in total.
     """
     number = _COUNT if count is None else count
     content: dict[str, list[dict[str, Any]]] = {

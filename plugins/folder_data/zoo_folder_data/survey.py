@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What masks hold, counted: each value or colour, how much of it, and whether it fills regions.
+"""Count the values or colours of masks, and whether each fills regions.
 
-A pixel is *inner* if all of its eight neighbours have its value. Classes have inner pixels; what
-anti-aliasing and JPEG leave at the edges of regions has next to none, and tells a blurred mask from
-one of many classes. A grey pixel lies *between* if it has a darker and a lighter neighbour, as
-blends of two classes have; thin lines of a class have not.
+A pixel is *inner* if all of its eight neighbours have its value. Classes have inner pixels; blends
+from anti-aliasing and JPEG at the edges of regions have almost none, which distinguishes a blurred
+mask from a mask of many classes. A grey pixel is *between* if it has a darker and a lighter
+neighbour, like blends of two classes and unlike thin lines of a class.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ __all__ = ["Mask", "Survey", "deep_colors", "pack_colors", "survey_masks", "surv
 
 Mask = NDArray[np.uint8 | np.uint16]
 
-_NOISE = 24  # of 255 in a channel: what JPEG adds inside a region
+_NOISE = 24  # of 255 per channel: noise of JPEG inside a region
 _MOST_MASKS, _MOST_PX = 2000, 400_000_000
 
 
 def pack_colors(mask: Mask) -> NDArray[np.uint32]:
-    """Return ``(H, W)`` packed colours of a ``(H, W, 3)`` RGB or ``(H, W)`` grey 8-bit mask."""
+    """Return ``(H, W)`` packed colours of an 8-bit mask.
+
+    Args:
+        mask: ``(H, W, 3)`` RGB or ``(H, W)`` grey.
+    """
     if mask.ndim == 2:
         return mask.astype(np.uint32) * np.uint32(0x010101)
     red, green, blue = (mask[..., channel].astype(np.uint32) for channel in range(3))
@@ -42,15 +46,15 @@ class Survey:
     """Counts over masks.
 
     Args:
-        seen: How many masks were looked at.
-        total: How many there are.
-        by_color: A mask is coloured, so all count by packed colours.
-        pixels: Of each value or packed colour.
-        inner: How many of them are inner.
-        masks: How many masks hold it.
-        between: How many of the pixels lie between, of grey masks.
-        coarse: The same of colours rounded to 16 levels a channel, where masks are coloured; there
-            inner pixels differ little from their neighbours, as JPEG leaves hardly two equal.
+        seen: Number of masks counted.
+        total: Number of all masks.
+        by_color: Whether a mask is coloured, so that all count by packed colours.
+        pixels: Number of pixels of each value or packed colour.
+        inner: Number of inner pixels of each.
+        masks: Number of masks that hold each.
+        between: Number of pixels between, for grey masks.
+        coarse: The same for colours rounded to 16 levels per channel, for coloured masks; here,
+            inner pixels may differ slightly from their neighbours, because of JPEG noise.
     """
 
     seen: int = 0
@@ -64,15 +68,23 @@ class Survey:
 
     @property
     def total_px(self) -> int:
-        """Pixels of all masks that were looked at."""
+        """Number of pixels of all counted masks."""
         return self.pixels.total()
 
     def spell(self, key: int) -> str:
-        """Return a value or colour as a file of classes spells it."""
+        """Return a value or colour as ``classes.toml`` spells it.
+
+        Args:
+            key: Value or packed colour.
+        """
         return format_color(unpack_color(key)) if self.by_color else str(key)
 
     def add(self, mask: Mask) -> None:
-        """Count one mask, ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16."""
+        """Count one mask.
+
+        Args:
+            mask: ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
+        """
         grey = _as_grey(mask)
         if grey is None and not self.by_color:
             self._count_by_color()
@@ -94,7 +106,7 @@ class Survey:
         _add(self.inner, keys[inner])
 
     def _count_by_color(self) -> None:
-        """Turn grey values into colours: an empty mask among colour masks is black."""
+        """Convert grey values to colours: an empty mask among colour masks is black."""
         self.by_color = True
         self.coarse = Survey(by_color=True)
         for name in ("pixels", "inner", "masks"):
@@ -105,7 +117,7 @@ class Survey:
 
 
 def _add(counter: Counter[int], keys: NDArray[np.generic]) -> list[int]:
-    """Count keys, and return which there are."""
+    """Count keys, and return the distinct ones."""
     values, counts = np.unique(keys, return_counts=True)
     counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
     found: list[int] = values.tolist()
@@ -120,14 +132,14 @@ def _coarsen(keys: NDArray[np.generic]) -> NDArray[np.int64]:
 
 
 def _as_grey(mask: Mask) -> Mask | None:
-    """Return ``(H, W)``, or None of a mask that has colours."""
+    """Return ``(H, W)``, or None for a mask with colours."""
     if mask.ndim == 2:
         return mask
     return mask[..., 0] if (mask == mask[..., :1]).all() else None
 
 
 def _find_inner(values: NDArray[np.generic], most: int = 0) -> NDArray[np.bool_]:
-    """Return which pixels differ by ``most`` at most from their eight neighbours, ``(H, W)``."""
+    """Return which pixels differ from their eight neighbours by at most ``most``, ``(H, W)``."""
     wide = values.astype(np.int32)  # packed colours take 24 bits
     wide = wide[..., None] if wide.ndim == 2 else wide
     inner = np.zeros(wide.shape[:2], bool)
@@ -144,17 +156,17 @@ def _find_inner(values: NDArray[np.generic], most: int = 0) -> NDArray[np.bool_]
 
 
 def _find_between(values: Mask) -> NDArray[np.bool_]:
-    """Return which pixels have a darker and a lighter one of their eight neighbours, ``(H, W)``."""
+    """Return which pixels have a darker and a lighter neighbour among the eight, ``(H, W)``."""
     around = np.ones((3, 3), np.uint8)
     darkest, lightest = cv2.erode(values, around), cv2.dilate(values, around)
     return np.asarray((darkest < values) & (values < lightest))
 
 
 def survey_masks(masks: Sequence[Mask]) -> list[str]:
-    """Return what masks hold, spelt as a file of classes spells it, the most frequent first.
+    """Return the values or colours of masks as ``classes.toml`` spells them, most frequent first.
 
     Args:
-        masks: If one of them is coloured, all count by colour.
+        masks: Masks; if one is coloured, all count by colour.
     """
     survey = Survey(total=len(masks))
     for mask in masks:
@@ -166,7 +178,7 @@ def deep_colors(name: str, where: str | None = None) -> DataError:
     """Return the error for a mask of 16-bit colours.
 
     Args:
-        name: Of the mask.
+        name: Name of the mask.
         where: The file, if the message needs it.
     """
     message = f"cannot read the mask {name!r}: found 16-bit colours, expected 8-bit."
@@ -180,13 +192,13 @@ def survey_source(
     most: int = _MOST_MASKS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Survey:
-    """Return what the masks of a source hold.
+    """Count the values or colours in the masks of a source.
 
     Args:
-        source: Where they lie.
-        pairs: Whose masks are meant.
-        most: How many are looked at, spread evenly over the pairs; fewer where they are large.
-        progress: Called with masks done and in all.
+        source: The source of the masks.
+        pairs: Pairs of images and masks.
+        most: Largest number of masks to read, spread evenly over the pairs; fewer large ones.
+        progress: Called with the number of masks done and in total.
 
     Raises:
         DataError: A mask cannot be read, or has 16-bit colours.

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values of masks as a file of classes spells them: ``7``, ``"128-255"``, ``"<128"``, ``">=128"``.
+"""Parse mask values in ``classes.toml``: ``7``, ``"128-255"``, ``"<128"``, ``">=128"``.
 
-Grey values that anti-aliasing or JPEG leave between two classes are many, so a class takes a range
-of them.
+Anti-aliasing and JPEG produce many grey values between two classes, so a class can have a range.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ Span = tuple[int, int]
 
 
 def parse_spans(given: object) -> list[Span] | None:
-    """Return the ranges that ``values = ...`` spells, in its order, or None if it spells none.
+    """Return the ranges of ``values = ...`` in order, or None if it is invalid.
 
     Args:
-        given: A whole number; a text of ranges and limits with commas between them; or a list of
-            both.
+        given: An integer, a text of comma-separated ranges and limits, or a list of both.
 
     Example:
         >>> parse_spans([7, "10-20, 30"])
@@ -63,7 +61,10 @@ def _parse_text(text: str) -> Span | None:
 
 
 def spell_span(span: Span) -> str:
-    """Return a range as a file of classes spells it: ``7`` or ``10-20``.
+    """Return a range as ``classes.toml`` spells it: ``7`` or ``10-20``.
+
+    Args:
+        span: First and last value, inclusive.
 
     Example:
         >>> spell_span((7, 7)), spell_span((10, 20))
@@ -74,7 +75,10 @@ def spell_span(span: Span) -> str:
 
 
 def join_spans(values: Sequence[int]) -> list[Span]:
-    """Return rising values as ranges of neighbours.
+    """Return ascending values as ranges of consecutive values.
+
+    Args:
+        values: Ascending integers.
 
     Example:
         >>> join_spans([1, 2, 3, 7])

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a config to a run: train, test, predict, and checkpoints read without running code."""
+"""Engine: train, test and predict with a config, and read checkpoints without running code."""
 
 __all__: list[str] = []

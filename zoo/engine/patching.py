@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes of other packages, exchanged for a while and always put back."""
+"""Replace attributes of other packages for a while, and always restore them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From raw data to a prepared folder by the data set's name: what ``zoo data prepare`` runs."""
+"""Turn raw data into a prepared folder, by the data set's name: what ``zoo data prepare`` runs."""
 
 from __future__ import annotations
 

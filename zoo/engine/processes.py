@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several processes without CUDA: what mmengine's launcher asks of a GPU, done by gloo."""
+"""Run several processes without CUDA: gloo replaces what mmengine's launcher does on GPUs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The random numbers of a run, kept in its checkpoints so that resuming goes on with the same.
+"""Keep a run's random state in its checkpoints, so that resuming continues with the same numbers.
 
-mmengine stores none. What is restored is the main process: workers of a DataLoader are seeded anew
-by mmengine whenever they start, which is the same after resuming unless ``persistent_workers`` is
-on. Runs on several devices keep mmengine's behaviour.
+mmengine stores none. Only the main process is restored: mmengine seeds the workers of a DataLoader
+anew whenever they start, which is the same after resuming unless ``persistent_workers`` is on. Runs
+on several devices keep mmengine's behaviour.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``rescue``: adopt old OpenMMLab checkpoints that lie on this disk."""
+"""``rescue``: adopt old OpenMMLab checkpoints found on this disk."""
 
 from __future__ import annotations
 

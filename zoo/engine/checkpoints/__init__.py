@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights as values: files read without running code, compared with a model, written."""
+"""Checkpoints: read files without running code, compare them with a model, and write them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints as values: weights and what is known about them."""
+"""Checkpoints as values: the weights and their metadata."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether checkpoint, data set and config name the same classes in the same order."""
+"""Check that checkpoint, data set and config name the same classes in the same order."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From upstream's ``.pth`` to one ``.safetensors``: equal tensors, and what the file says of them.
+"""Convert an upstream ``.pth`` to one ``.safetensors`` with equal tensors and a description.
 
-The optimizer, the schedule, the log and the config text stay behind. Equal input gives equal bytes,
-so a digest that one user pinned is the digest that another gets.
+The optimizer, the schedule, the log and the config text are left out. Equal input gives equal
+bytes, so a digest that one user pinned is the digest that another gets.
 """
 
 from __future__ import annotations

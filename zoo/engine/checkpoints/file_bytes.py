@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the bytes of a ``.pth`` are those that were written, before anything of it is read.
+"""Check that the bytes of a ``.pth`` are those that were written, before reading anything from it.
 
-`torch.save` writes a zip that stores a CRC-32 of each record, and torch's reader does not look at
-it: a bit that flipped on a disk is a weight of another value, and nothing is said.
+`torch.save` writes a zip that stores a CRC-32 of each record, but torch's reader ignores it: a bit
+that flipped on a disk silently changes a weight.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether weights, config and data belong together, asked before any work begins."""
+"""Check that weights, config and data belong together, before any work begins."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which checkpoint of a work dir to take: the one rule, for all that read a run."""
+"""Choose the checkpoint of a work dir: one rule for everything that reads a run."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large the values of a pickle are once all that is shared in them is written out.
+"""Compute how large the values of a pickle are once everything shared in them is written out.
 
-Forty tuples, each of the one before twice, are 200 bytes; to hash them or to show them takes years,
-and nothing can interrupt it. So the opcodes are read first, and nothing is made of them. Neither
-torch nor fickling, which finds code in pickles, looks at sizes.
+Forty nested tuples, each containing the previous one twice, take 200 bytes; hashing or printing
+them takes years and cannot be interrupted. So the opcodes are read first, without building
+anything. Neither torch nor fickling, which finds code in pickles, checks sizes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inert stand-ins for what mmengine's checkpoints pickle beside tensors.
 
-torch's restricted unpickler calls whatever its list of safe globals holds, with arguments that the
+torch's restricted unpickler calls everything on its list of safe globals, with arguments that the
 file chooses. mmengine's checkpoints need ``builtins.getattr`` (each ``HistoryBuffer`` pickles its
-four statistics through it) and NumPy's arrays, scalars and dtypes; the real ones are not safe to
-call so: ``getattr`` reaches anything, and ``numpy.dtype.__setstate__`` accepts forged flags with
-which plain bytes are read as object pointers. So the names are bound to the classes below, which
-only keep what they are given after checking it; `restored` then builds the real objects.
+four statistics through it) and NumPy's arrays, scalars and dtypes. Calling the real ones is not
+safe: ``getattr`` reaches anything, and ``numpy.dtype.__setstate__`` accepts forged flags that make
+NumPy read plain bytes as object pointers. So the names are bound to the classes below, which only
+check and keep their arguments; `restored` then builds the real objects.
 """
 
 from __future__ import annotations

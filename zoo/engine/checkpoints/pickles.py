@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`.pth` files, read without running anything that they ask for.
+"""Read `.pth` files without running anything that they ask for.
 
-The names that a refused file asks for are walked here: `get_unsafe_globals_in_checkpoint` of torch
-reads neither the older form nor TorchScript, gives them in no order, and takes for safe whatever
-other code has marked so.
+This module itself finds the names that a refused file asks for, because torch's
+`get_unsafe_globals_in_checkpoint` reads neither the older format nor TorchScript, returns names in
+no fixed order, and treats as safe whatever other code has marked so.
 """
 
 from __future__ import annotations

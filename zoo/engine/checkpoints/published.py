@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published form: one ``.safetensors`` file that holds the weights and the model's record."""
+"""The published format: one ``.safetensors`` file that holds the weights and the model's record."""
 
 from __future__ import annotations
 

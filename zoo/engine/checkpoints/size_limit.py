@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model no larger than the weights that come with it, whatever its record asks for."""
+"""Limit a model to the size of the weights that come with it, whatever its record asks for."""
 
 from __future__ import annotations
 

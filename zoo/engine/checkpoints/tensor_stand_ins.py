@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What torch's own names in a checkpoint run: functions that give plain tensors, and no more.
+"""Replacements for the torch names in a checkpoint: functions that return plain tensors, no more.
 
-torch's list of safe names holds classes and functions that do as a file says: they set any
-attribute of a tensor (``numel``, ``detach``), take any codec, reserve any size, or make a subclass.
-Here each name is bound to a function that looks at its arguments and drops the rest: hooks, state,
-subclasses, ``requires_grad``.
+torch's list of safe names contains classes and functions that do what a file says: they set any
+attribute of a tensor (``numel``, ``detach``), accept any codec, reserve any size, or create a
+subclass. Here each name is bound to a function that checks its arguments and drops the rest: hooks,
+state, subclasses, ``requires_grad``.
 """
 
 from __future__ import annotations

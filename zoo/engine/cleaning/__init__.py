@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label maps after prediction: small parts dropped, holes filled."""
+"""Postprocess label maps: drop small parts, fill holes."""
 
 from __future__ import annotations
 

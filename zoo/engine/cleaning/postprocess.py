@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done to a label map after prediction: what a config or a record states, and applying it.
+"""Postprocessing of a label map: parse what a config or a record states, and apply it.
 
-A config says ``postprocess = dict(keep_largest=dict(lung=2), fill_holes=["lung"])``; one number
-and True stand for all classes but the background. A record always names the classes.
+A config says ``postprocess = dict(keep_largest=dict(lung=2), fill_holes=["lung"])``; a single
+number and True apply to all classes but the background. A record always names the classes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a user typed to a config that can be built."""
+"""Turn what a user typed into a config that can be built."""
 
 from __future__ import annotations
 

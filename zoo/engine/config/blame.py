@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which part of a config an exception is about, told by where it was raised.
+"""Find the part of a config that caused an exception, from where it was raised.
 
 mmengine builds part by part and names neither key nor file when one is refused. A traceback holds
-the objects at work: the part that was being built, the module that was at its forward pass.
+the objects at work: the part being built, or the module in its forward pass.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What upstream raises while a config is put to work -> one error with its key and cause."""
+"""Turn what upstream raises while a config is used into one error with its key and cause."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--data DIR``: a prepared folder decides what is read and how many classes heads have."""
+"""``--data DIR``: a prepared folder sets the data to read and the heads' number of classes."""
 
 from __future__ import annotations
 

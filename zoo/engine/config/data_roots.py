@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the prepared folder that a config reads is there; if not, ``--data`` gives one."""
+"""Check that the prepared folder that a config reads exists; ``--data`` can replace it."""
 
 from __future__ import annotations
 

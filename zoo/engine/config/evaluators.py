@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics of a config's evaluators, and the COCO JSON that some of them compare with."""
+"""The metrics of a config's evaluators, and the COCO JSON that some of them use as ground truth."""
 
 from __future__ import annotations
 

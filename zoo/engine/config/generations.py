@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configs of the generation before mmengine (mmseg 0.x, mmdet 2.x), told apart by their keys."""
+"""Recognize configs from before mmengine (mmseg 0.x, mmdet 2.x) by their keys."""
 
 from __future__ import annotations
 

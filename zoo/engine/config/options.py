@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenMMLab's ``--cfg-options``: ``key=value`` pairs laid over a config."""
+"""OpenMMLab's ``--cfg-options``: ``key=value`` pairs that override a config."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a config that others ask for: its data sets, its heads, what they count."""
+"""The parts of a config that other modules need: data sets, heads, numbers of classes."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights that a config wants from the internet, mapped to files that the user has.
+"""Map the weights that a config takes from the internet to files that the user has.
 
 Upstream configs start from ``torchvision://resnet50`` (needs torchvision), ``open-mmlab://...``
-(a host that is gone) or a plain address. None of these is fetched: the user names a file, a folder
-of files (torch's own cache is one), an address with its digest, or none. ``user://resnet50`` in a
-config of one's own says which weights would fit, and no more. A plugin's initializer may bring
-weights itself, as its manifest says; none leaves those out too.
+(a host that no longer exists) or a plain URL. None of these is fetched: the user names a file, a
+folder of files (such as torch's own cache), a URL with its digest, or none. ``user://resnet50`` in
+a user's own config only says which weights would fit. A plugin's initializer may bring weights
+itself, as its manifest says; none leaves those out too.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An address of pretrained weights as a user types it: ``https://host/vgg16.pth#sha256=...``."""
+"""The URL of pretrained weights as a user types it: ``https://host/vgg16.pth#sha256=...``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``read_config``: from what a user typed to a config that can be built."""
+"""``read_config``: turn what a user typed into a config that can be built."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walking a config: every dict in it, with the dotted key that leads there."""
+"""Walk a config: every dict in it, with its dotted key."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types that a config names and no registry has, found before anything is built.
+"""Find the types that a config names and no registry has, before anything is built.
 
-mmengine builds part by part, so that a typo in a hook shows after the data was read, as a KeyError
-that names neither the place nor what was meant.
+mmengine builds part by part, so a typo in a hook only shows after the data was read, as a KeyError
+that names neither the place nor the intended type.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values of a config that can be told to be wrong by themselves, before anything is built."""
+"""Find values of a config that are wrong by themselves, before anything is built."""
 
 from __future__ import annotations
 

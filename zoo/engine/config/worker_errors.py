@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that cross from a DataLoader's worker, given their own words again.
+"""Restore the original message of errors raised in a DataLoader's worker.
 
-torch turns what a worker raises into one text with the worker's traceback in it, and raises the
-same class with it; a class that wants more than a text becomes a bare ``RuntimeError``.
+torch puts the worker's traceback into the message and raises the same class with it; a class that
+needs more than a message becomes a bare ``RuntimeError``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a name or a path to a parsed config; strangers' files are named before they run."""
+"""Find a config by name or path and parse it; configs from outside are reported before they run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``_base_ = ["zoo::NAME"]``: a config of any plugin as the base of another, wherever that lies."""
+"""``_base_ = ["zoo::NAME"]``: a config of any plugin, wherever it is, as the base of another."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a path, a catalog name or ``package::path`` to a parsed config; nothing is installed."""
+"""Find and parse a config by path, catalog name or ``package::path``; nothing is installed."""
 
 from __future__ import annotations
 

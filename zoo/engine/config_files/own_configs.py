@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which configs this user's own training wrote: their digests, noted outside of every work dir.
+"""Record which configs this user's own training wrote: their digests, kept outside every work dir.
 
-A work dir may come from anybody, and so may all that it says of itself. The note lies in the
-user's folder of state, not in the cache, which may be shared with others.
+A work dir may come from anybody, and so may everything it says about itself. The digests are in the
+user's state folder, not in the cache, which may be shared with others.
 """
 
 from __future__ import annotations

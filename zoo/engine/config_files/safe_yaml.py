@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML read as data: no tag of Python's is followed, and no small file becomes a huge tree."""
+"""Read YAML as data: Python tags are refused, and a small file cannot become a huge tree."""
 
 from __future__ import annotations
 

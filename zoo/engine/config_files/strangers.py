@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which configs are strangers', and the line that says so before one is read.
+"""Which configs come from outside, and the line that says so before one is read.
 
-A config of any suffix is code: a ``.py`` is run, and one in JSON or YAML names what is imported and
+A config of any suffix is code: a ``.py`` is run; a JSON or YAML config names what is imported and
 called when it is built, and may have a ``.py`` among its bases.
 """
 

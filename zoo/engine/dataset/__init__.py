@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run's data is: its classes, its digests, and what it was trained on before."""
+"""The data of a run: its classes, its digests, and what the model was trained on before."""
 
 from __future__ import annotations
 

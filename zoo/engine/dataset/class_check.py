@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether heads, data set and checkpoint of a run speak of the same classes."""
+"""Check that the heads, data set and checkpoint of a run have the same classes."""
 
 from __future__ import annotations
 

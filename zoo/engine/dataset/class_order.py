@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a config's classes stand in the order of its COCO JSON, by which mmdet gives them ids.
+"""Check that a config lists its classes in the order of its COCO JSON, from which mmdet takes ids.
 
-mmdet takes the JSON's categories that the config names, in the JSON's order, and counts them from
-0. So a config in another order, or with a misspelt name, calls each object by another's name, and
-nothing fails.
+mmdet takes the JSON's categories that the config names, in the JSON's order, and numbers them from
+0. So with another order or a misspelt name in the config, objects get the names of other classes,
+and nothing fails.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run's data is called, how it was split, and under which licence: facts, never typed in."""
+"""The name, split and licence of a run's data: facts that are read, never typed in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All data that a run was ever trained on: a list in its checkpoints that only grows.
 
-A run may go on with other data, if its user says so, or begin with the weights of another run. Its
-weights have seen the images of all of them, whatever the config says in the end.
+A run may continue with other data, if its user says so, or start from the weights of another run.
+Its weights have seen the images of all of them, whatever the config says in the end.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the instances of a COCO JSON reach the loss: counted in the file and behind the pipeline.
+"""Check that the instances of a COCO JSON reach the loss: count them before and after the pipeline.
 
-mmdet leaves instances out without a word: those whose mask a loading transform cannot hold become
-ignored ones, those of area 0 are passed over. Training then runs with losses of 0.
+mmdet drops instances silently: those whose mask a loading transform cannot represent become
+ignored, and those of area 0 are skipped. Training then runs with losses of 0.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Of OpenMMLab, only the modules that a model needs."""
+"""Import only the modules of OpenMMLab that a model needs."""
 
 from __future__ import annotations
 

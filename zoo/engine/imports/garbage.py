@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``uncollected``: no search for garbage while modules are imported."""
+"""``uncollected``: switch off garbage collection while modules are imported."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages of OpenMMLab's whose ``__init__`` runs when something needs all of it.
+"""Lazy OpenMMLab packages, whose ``__init__`` runs only when something needs all of it.
 
 Those ``__init__`` modules import whole families of models to offer their names. Inside
 `lazy_packages` they are not run: a package resolves a name by the one import statement of its
-``__init__`` that binds it. Outside the block nothing is lazy: such a package is imported anew, by
-running its ``__init__`` in the module that is there, so that whoever imports it finds it
-complete, and the modules that were imported meanwhile stay the same.
+``__init__`` that binds it. Outside the block nothing is lazy: importing such a package runs its
+``__init__`` in the existing module, so that every importer finds it complete, and the modules
+imported meanwhile stay the same.
 """
 
 from __future__ import annotations

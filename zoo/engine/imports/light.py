@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``light_imports``: of OpenMMLab, only the modules that a model needs.
+"""``light_imports``: import only the modules of OpenMMLab that a model needs.
 
 A registry of OpenMMLab imports its whole package before it looks up a name: all of mmseg and
-mmdet, and with them matplotlib, scipy, sympy and most of torch.distributed, for one network. Its
-own modules, and what they import, are less than half of that.
+mmdet, and with them matplotlib, scipy, sympy and most of torch.distributed, for one network. The
+network's own modules, with their imports, are less than half of that.
 
 Inside the block a registry imports the module that registers the name, by the map of
 `zoo.engine.imports.type_modules`, and packages are lazy (`zoo.engine.imports.lazy_packages`). The

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which module of OpenMMLab's registers which type, for exactly the sources that are installed.
+"""Which OpenMMLab module registers which type, for exactly the installed sources.
 
-The map is data, ``type_modules.json``, which ``tools/type_modules.py`` writes. It holds for the
-files that it was made of: a clone with models of one's own has other files, and no map.
+The map is data, ``type_modules.json``, which ``tools/type_modules.py`` writes. It is valid only for
+the files it was made from: a clone with a user's own models has other files, and no map.
 """
 
 from __future__ import annotations

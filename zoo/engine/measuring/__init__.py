@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of a checkpoint on a split, image by image."""
+"""Measure a checkpoint on a split, image by image."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test of label maps as ``zoo predict`` leaves them: after the stated postprocessing."""
+"""Test label maps as ``zoo predict`` outputs them: after the stated postprocessing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One tested image: what the model said and what is true, as arrays, drawn beside each other."""
+"""One tested image: prediction and ground truth as arrays, drawn side by side."""
 
 from __future__ import annotations
 

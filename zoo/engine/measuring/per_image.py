@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The values of any metric, image by image.
+"""Compute any metric image by image.
 
-mmengine's metrics collect what an image adds in ``results`` and compute at the end. Computing from
-one image's part alone gives that image's value, of any metric and without its help.
+mmengine's metrics collect the contribution of each image in ``results`` and compute at the end.
+Computing from the part of one image gives that image's value, for any metric and without its help.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: PT028 - named as the command, it is no test
-"""``test``: the metrics of a checkpoint on one split, and each image's own values."""
+"""``test``: measure a checkpoint on one split, as a whole and image by image."""
 
 from __future__ import annotations
 

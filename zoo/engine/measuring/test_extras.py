@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What OpenMMLab's test script can do beside measuring: augment the test, and show it."""
+"""What OpenMMLab's test script can do beside measuring: test-time augmentation and display."""
 
 from __future__ import annotations
 

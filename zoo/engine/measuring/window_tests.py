@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test that sees images as ``zoo predict`` does: through the windows that the config states."""
+"""Test images as ``zoo predict`` processes them: through the windows that the config states."""
 
 from __future__ import annotations
 

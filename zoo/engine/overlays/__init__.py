@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results drawn over their pictures."""
+"""Draw results over their images."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instances beside the true ones: truth, prediction, right, missed and false, and a score."""
+"""Compare instances with the truth: truth, prediction, matched, missed and false, and a score."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instances drawn over their picture: mask or box, class and score, and a legend below."""
+"""Draw instances over their image: mask or box, class and score, and a legend below."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A label map beside the true one: truth, prediction, their difference, and a score."""
+"""Compare a label map with the ground truth: truth, prediction, difference, and a score."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label maps drawn over their pictures: translucent fill, contour, and a legend below."""
+"""Draw label maps over their images: translucent fill, contour, and a legend below."""
 
 from __future__ import annotations
 

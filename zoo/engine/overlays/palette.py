@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colours and the names of classes, as pictures show them."""
+"""The colours and names of classes in pictures."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of one image side by side, with a heading, titles and a legend."""
+"""Panels of one image side by side, with a heading, titles and a legend."""
 
 from __future__ import annotations
 

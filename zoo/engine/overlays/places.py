@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the labels of objects stand: beside them, on no other label, on few other objects."""
+"""Place the labels of objects: beside them, on no other label, on few other objects."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an overlay is drawn: fill, contour or both, and what its legend says of the whole."""
+"""Drawing styles of an overlay (fill, contour or both), and what its legend says of the whole."""
 
 from __future__ import annotations
 

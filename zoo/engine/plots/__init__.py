@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs as pictures."""
+"""Plot runs."""
 
 from __future__ import annotations
 

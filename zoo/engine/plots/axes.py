@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Axes that do not mislead: where they begin, whether they are logarithmic, how ticks are written.
 
-An axis of values that cannot be negative begins at 0. Where that would make all curves one flat
+An axis of values that cannot be negative begins at 0. Where that would flatten all curves into one
 line it begins later, which its label and a break at its foot show.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts as a panel of a plot: found against true, an image a dot, with the line of agreement."""
+"""A panel of counts: found against true, one dot per image, with the line of agreement."""
 
 from __future__ import annotations
 

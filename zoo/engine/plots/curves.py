@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs as panels of a plot: the leading metric, losses, other metrics, rates, the best step."""
+"""The curve panels of a plot: leading metric, losses, other metrics, rates, best step."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of validation as panels of a plot, the one that chooses the checkpoint first."""
+"""The validation metrics of a plot as panels, the one that chooses the checkpoint first."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What curves are called in a plot, which belong together, and which of them are the same."""
+"""Name the curves of a plot: which belong together, and which are the same."""
 
 from __future__ import annotations
 

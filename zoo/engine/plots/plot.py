@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs as pictures: losses, validation metrics, learning rates, and values image by image."""
+"""Plot runs: losses, validation metrics, learning rates, and values image by image."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runs of a plot: what each is called, which colour it has, and where its steps lie."""
+"""The runs of a plot: their names, their colours, and where their steps are."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values image by image, as panels of a plot."""
+"""Panels of values image by image."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the panels of a plot share: colours, dashes, and legends that hide no curve."""
+"""What the panels of a plot share: colours, dashes, and legends that cover no curve."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model and an image: a typed result."""
+"""Predict one image with a model, as a typed result."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Areas in units of the world, where an image says how large its pixels are."""
+"""Areas in physical units, for images that state their pixel size."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One batch of one image through a model, its failures told as what they are."""
+"""Run a batch of one image through a model, with clear errors."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller hands over for an image: a path, an array, or what Python has for pictures."""
+"""The images that a caller can pass: a path, an array, or Python's picture objects."""
 
 from __future__ import annotations
 

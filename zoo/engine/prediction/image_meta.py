@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a result keeps of an image's own meta: plain values, and few."""
+"""The part of an image's metadata that a result keeps: few, plain values."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image file -> what the model takes, through the config's own test pipeline."""
+"""Read an image file into the model's input, through the config's own test pipeline."""
 
 from __future__ import annotations
 

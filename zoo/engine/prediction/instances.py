@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instances of one image or scene: through the model window by window, and put together."""
+"""Instances of one image or scene: predicted window by window, then merged."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``open_model``: from what a user calls a model to one that predicts."""
+"""``open_model``: turn what a user calls a model into one that predicts."""
 
 from __future__ import annotations
 

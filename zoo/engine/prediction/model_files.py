@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a user calls a model to its files: found once, and weights hashed once."""
+"""Find the files of a model from what a user calls it; they are found once and hashed once."""
 
 from __future__ import annotations
 

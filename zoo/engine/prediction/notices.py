@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What plugins want everybody to know who sees a result of their models: ``notice`` lines."""
+"""``notice`` lines: what plugins want everyone who sees a result of their models to know."""
 
 from __future__ import annotations
 

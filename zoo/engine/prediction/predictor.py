@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model that is called with an image and gives a typed result."""
+"""A model that is called with an image and returns a typed result."""
 
 from __future__ import annotations
 

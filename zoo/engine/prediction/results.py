@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model says of one image, as typed values: labels, or instances."""
+"""Predictions for one image as typed values: labels, or instances."""
 
 from __future__ import annotations
 

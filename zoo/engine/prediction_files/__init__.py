@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model and many images: files for people and programs."""
+"""Predict many images and write files for people and programs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A batch of predictions on its way: what is done, what failed, and the JSON that says so."""
+"""A running batch of predictions: what is done, what failed, and the JSON that reports it."""
 
 from __future__ import annotations
 

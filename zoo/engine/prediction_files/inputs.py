@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user points at: files, folders and globs -> images, each with its own output name."""
+"""Find the images that files, folders and globs name; each gets its own output name."""
 
 from __future__ import annotations
 

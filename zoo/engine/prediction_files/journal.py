@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a batch of predictions has done so far: a line for each image, so that it can go on.
+"""The journal of a batch of predictions: one line for each finished image, so that it can resume.
 
-The journal lies hidden beside the results while a batch runs. A line is added when all files of
-its image are there, so that a kill costs no more than the image that was being predicted. Each line
-begins with its own checksum: one that does not hold is as if it were not there.
+While a batch runs, the journal is a hidden file beside the results. A line is added once all files
+of its image exist, so a kill costs at most the image being predicted. Each line begins with its own
+checksum; a line that fails it is ignored.
 """
 
 from __future__ import annotations

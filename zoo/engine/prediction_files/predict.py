@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model and images -> files for people and programs, and one JSON that lists them."""
+"""Predict images and write files for people and programs, with one JSON that lists them."""
 
 from __future__ import annotations
 

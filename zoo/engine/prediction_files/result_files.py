@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that each image's result becomes, by the model's task."""
+"""The output files of each image, by the model's task."""
 
 from __future__ import annotations
 

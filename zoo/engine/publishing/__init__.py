@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a run to one file, its card and its row."""
+"""Publish a run: one file, its card and its row."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model cards: what a published file is, in Markdown, from its own record alone."""
+"""Model cards: describe a published file in Markdown, from its own record alone."""
 
 from __future__ import annotations
 

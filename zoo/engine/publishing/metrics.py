@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numbers that may be published of a checkpoint: those that a run or a test wrote down."""
+"""The numbers that may be published for a checkpoint: those that a run or a test wrote."""
 
 from __future__ import annotations
 

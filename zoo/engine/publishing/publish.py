@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a run's checkpoint to a published file, and the manifest row that offers it."""
+"""Turn a run's checkpoint into a published file and the manifest row that offers it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a published model may take of the machine for one image: pixels, windows, memory, time.
+"""Limits on what a published model may use for one image: pixels, windows, memory, time.
 
-Parameters are bounded by the weights that come with them, see
-`zoo.engine.checkpoints.size_limit`, and the list bounds each number of a record. What they make of
-an image together is bounded here, by the image. A model that is opened by its config has no budget:
-it is its user's own.
+Parameters are limited by the weights that come with them (see
+`zoo.engine.checkpoints.size_limit`), and the list limits each number of a record. This module
+limits what they use together, by image. A model opened from its config has no budget: it is the
+user's own.
 """
 
 from __future__ import annotations

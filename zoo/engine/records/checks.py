@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a record from elsewhere may be built: a config as data is still code to mmengine.
+"""Check that a record from elsewhere may be built: to mmengine, even a config that is data is code.
 
-``dict(type='subprocess.Popen')`` builds; ``init_cfg`` loads files; and some of upstream evaluates
+``dict(type='subprocess.Popen')`` builds; ``init_cfg`` loads files; and parts of upstream evaluate
 strings (mmcv's ``batched_nms`` its ``type``, mmdet's camera motion its ``warp_mode``). So a record
-is plain first (keys, words, sizes), and then all of it is on the positive list
+must be plain (keys, words, sizes), and everything in it must be on the positive list
 (`zoo.engine.records.forms`).
 """
 

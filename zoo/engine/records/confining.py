@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types from registries alone, while a model of a stranger's record is built or run.
+"""Take types from registries only, while a model from an outside record is built or run.
 
-mmengine takes a name that no registry has for an import path (``get_object_from_string``), and it
-imports ``<scope>.registry`` for whatever stands before a dot. A string that reaches a registry
-is code then, wherever in upstream it comes from.
+mmengine treats a name that no registry has as an import path (``get_object_from_string``), and it
+imports ``<scope>.registry`` for whatever precedes a dot. So a string that reaches a registry is
+code, wherever in upstream it comes from.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether every type of a record is on the positive list, and every parameter within its form."""
+"""Check that every type of a record is on the positive list, with parameters of allowed form."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's record: all that is needed to build it, feed it and judge it, as plain values."""
+"""A model's record: everything needed to build it, feed it and judge it, as plain values."""
 
 from __future__ import annotations
 

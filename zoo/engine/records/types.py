@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The positive list: types that a record may name, and what each may be given.
+"""The positive list: the types that a record may name, and the allowed parameters of each.
 
 The list is data, ``record_types.json``, which ``tools/record_types.py`` writes. A plugin's manifest
-adds its own types, by the table ``record`` of their rows.
+adds its own types with the ``record`` table of their rows.
 """
 
 from __future__ import annotations

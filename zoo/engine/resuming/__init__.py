@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run stops at any moment and continues as if it had not."""
+"""Stop a run at any moment and resume it as if it had not stopped."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C during training: the step that runs is finished, a checkpoint is saved, then it stops."""
+"""Handle Ctrl-C during training: finish the current step, save a checkpoint, then stop."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several processes of one run that stop before the same step, whichever of them is told to."""
+"""Stop several processes of one run before the same step, whichever of them gets the signal."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start from weights that fit in part: what is taken, and what stays as it was."""
+"""Start from weights that fit in part: report what is loaded and what keeps its initial values."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in its run a checkpoint was written, so that resuming goes on with the same batch.
+"""The position in its run at which a checkpoint was written, so that resuming uses the same batch.
 
-mmengine keeps epoch and iteration. What is kept beside them: the random state, how many batches of
-the epoch were done, and whether a validation was due. Data loaders are read again up to the place,
-since their workers cannot be put there otherwise.
+mmengine keeps epoch and iteration. zoo adds the random state, the number of finished batches of the
+epoch, and whether a validation was due. Data loaders are read again up to that position, because
+their workers cannot jump to it.
 """
 
 from __future__ import annotations

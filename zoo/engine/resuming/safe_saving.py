@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints that are whole or absent, whenever a run is stopped."""
+"""Write checkpoints that are complete or absent, whenever a run is stopped."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learning rates of a resumed run whose schedule was changed: those that the new one has there.
+"""Use the learning rates of the new schedule when a run is resumed with a changed one.
 
-mmengine loads the state of a scheduler over its settings, so that a longer run would go on with
-the rates of the shorter one. What the config says at the start of a run is kept in its
-checkpoints; where it says something else on resuming, the new schedule is gone through up to the
-step that was reached.
+mmengine loads the state of a scheduler over its settings, so a longer run would continue with the
+rates of the shorter one. Checkpoints keep what the config said at the start of the run; if it says
+something else on resuming, the new schedule is advanced to the step that was reached.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data workers that outlive a Ctrl-C, which a terminal sends to them too.
+"""Let data workers survive a Ctrl-C, which a terminal sends to them too.
 
-A worker that dies of it takes the run along: the loader misses it, in whatever words.
+A worker that dies of it ends the run: the loader misses it, with varying messages.
 """
 
 from __future__ import annotations

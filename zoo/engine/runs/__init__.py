@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training on mmengine's Runner."""
+"""Train on mmengine's Runner."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many steps an epoch has: the images that the training data set keeps, by the batch."""
+"""The number of steps of an epoch: the images that the training data set keeps, by batch size."""
 
 from __future__ import annotations
 

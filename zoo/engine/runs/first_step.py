@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a run has done its first step: until then, what fails is the config's fault."""
+"""Whether a run has done its first step: until then, a failure is the config's fault."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another length for a run: everything that counts along with it keeps its share of the whole.
+"""Change the length of a run: everything that depends on it keeps its share of the whole.
 
-A warm-up over the first 4 % stays one over the first 4 %, a rate that falls at half time falls at
-half time, and a run that was validated six times is. Numbers are rounded, and are at least 1.
+A warm-up over the first 4 % stays one over the first 4 %, a rate that drops halfway still does, and
+the number of validations stays the same. Numbers are rounded, and are at least 1.
 """
 
 from __future__ import annotations

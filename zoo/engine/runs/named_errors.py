@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images a training step was given, for the messages of losses, which see only tensors."""
+"""The images that a training step received, for the messages of losses, which only see tensors."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--epochs``, ``--max-steps``, ``--batch-size`` and ``--lr``: the four that every user sets.
+"""``--epochs``, ``--max-steps``, ``--batch-size`` and ``--lr``: the four options every user sets.
 
-The length of a run goes into everything that counts along with it, see `zoo.engine.runs.length`.
+The length of a run affects everything that depends on it, see `zoo.engine.runs.length`.
 """
 
 from __future__ import annotations

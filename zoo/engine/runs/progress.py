@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a run is, on the one progress bar.
+"""Show the progress of a run on one progress bar.
 
-A training step pays nothing for it: the loops are watched from a thread that reads their own
-counters, and only loops without a counter (validation and test) get one.
+It costs a training step nothing: a thread reads the loops' own counters, and only loops without a
+counter (validation and test) get one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A terminal without mmengine's log, all of which goes to the file in the work dir, as ever.
+"""Keep mmengine's log off the terminal; all of it still goes to the file in the work dir.
 
-What stays are warnings, what a user's or a plugin's code prints or logs on one line, and zoo's own
-messages. Upstream's environment, config, hooks, tables and notes on its own future do not.
+The terminal shows warnings, what a user's or a plugin's code prints or logs on one line, and zoo's
+own messages. It does not show upstream's environment, config, hooks, tables and deprecation notes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user wants to know of a run: a few lines before it, one with each validation."""
+"""What a user needs to know about a run: a few lines before it, one with each validation."""
 
 from __future__ import annotations
 

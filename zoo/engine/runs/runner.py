@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A config -> mmengine's Runner, apart from other runs of the process."""
+"""Build mmengine's Runner from a config, isolated from other runs of the process."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warm-ups that are longer than a run, in which its learning rate would never be reached."""
+"""Find warm-ups that are longer than the run, which would never reach the learning rate."""
 
 from __future__ import annotations
 

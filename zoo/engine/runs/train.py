@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``train``: mmengine's Runner, with everything checked that can be before the first step."""
+"""``train``: run mmengine's Runner after checking everything that can be checked before it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures in memory and rasters on disk, window by window, and what windows share."""
+"""Images in memory and rasters on disk, read window by window, and merging what windows share."""
 
 from __future__ import annotations
 

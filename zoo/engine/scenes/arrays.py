@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays that stand for pictures, and what to do about those that do not."""
+"""Arrays as images, and hints for those that are not."""
 
 from __future__ import annotations
 

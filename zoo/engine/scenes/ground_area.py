@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Areas on the ground: on the ellipsoid, whatever the projection does to them."""
+"""Areas on the ground: measured on the ellipsoid, independent of the projection."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instances of an image with coordinates: their outlines there, and their areas on the ground."""
+"""Instances of an image with coordinates: their outlines and their areas on the ground."""
 
 from __future__ import annotations
 

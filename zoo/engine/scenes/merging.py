@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What overlapping windows of one scene found -> each instance once."""
+"""Merge what overlapping windows of one scene found, so that each instance counts once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes, read window by window: pictures in memory, and large or georeferenced TIFFs on disk."""
+"""Scenes, read window by window: images in memory, and large or georeferenced TIFFs on disk."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which regions of a scene share pixels, and how many."""
+"""Find which regions of a scene share pixels, and how many."""
 
 from __future__ import annotations
 

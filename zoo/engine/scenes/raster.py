@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are more than a picture: coordinates, missing data, or more pixels than fit."""
+"""Files that are more than a picture: coordinates, missing data, or too large for memory."""
 
 from __future__ import annotations
 

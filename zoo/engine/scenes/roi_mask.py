@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks of instances in the boxes that they fill: their size does not grow with the scene."""
+"""Instance masks stored in their bounding boxes: their size does not grow with the scene."""
 
 from __future__ import annotations
 

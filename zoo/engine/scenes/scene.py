@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a scene is: a picture of any size, read window by window, and where it lies."""
+"""A scene: an image of any size, read window by window, and its location."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run leaves in its work dir, read back."""
+"""Read what a run leaves in its work dir."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which step of a run was its best: the one whose checkpoint it kept, else that of its metric."""
+"""Find the best step of a run: the one whose checkpoint it kept, else the best by its metric."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run at a time in a work dir, by a lock of the kernel that ends with the process."""
+"""Allow one run at a time in a work dir, with a kernel lock that ends with the process."""
 
 from __future__ import annotations
 

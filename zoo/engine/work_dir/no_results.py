@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COCO's -1 is no result: there was no object of that kind to find, and nothing was measured."""
+"""COCO's -1 means no result: there was no object of that kind, so nothing was measured."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run left behind, put together for publishing."""
+"""Collect what a run left behind, for publishing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run wrote down: the scalars of a work dir, and the per-image values of a test."""
+"""Read the scalars of a work dir and the per-image values of a test."""
 
 from __future__ import annotations
 

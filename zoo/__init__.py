@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plugin-based model zoo registry for image segmentation on OpenMMLab.
 
-Importing zoo costs nothing but the standard library. It makes ``mmcv._ext`` importable where no
-compiled mmcv is installed; the names below are imported when they are first used.
+Importing zoo imports only the standard library. If no compiled mmcv is installed, it makes
+``mmcv._ext`` importable. The names below are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Provides ``mmcv._ext`` from :mod:`zoo.ops` where no compiled mmcv is installed.
 
-mmcv reaches all its kernels through that one module. Only the standard library is imported here,
-because ``import zoo`` runs it; torch comes in when mmcv asks for the module.
+mmcv accesses all its kernels through that one module. This module imports only the standard
+library, because ``import zoo`` runs it. torch is imported when mmcv imports ``mmcv._ext``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every plugin that can be found, what is wrong with it, and what its names mean.
+"""The catalog: every plugin that zoo finds, its errors, and lookups of its names.
 
-Nothing of a plugin is imported. A broken plugin is a record with its error, and using any of its
-names raises that error; the others are not touched by it.
+The catalog does not import plugins. It keeps a broken plugin as a record with its error. Using any
+name of that plugin raises the error; other plugins are not affected.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ Row: TypeAlias = Contribution | ConfigRow | WeightsRow | LegacyRow
 
 @dataclass(frozen=True, slots=True)
 class PluginRecord:
-    """One plugin as it was found.
+    """One plugin that zoo found.
 
     Attributes:
-        name: Its name, or a guess from its package where the manifest cannot be read.
+        name: The plugin's name, guessed from its package if the manifest cannot be read.
         manifest: Its manifest, or None.
         path: The manifest's file, or None.
         source: ``entry point``, ``ZOO_PLUGIN_PATH`` or ``checkout``.
-        error: Why it cannot be used, or None.
+        error: Why the plugin cannot be used, or None.
     """
 
     name: str
@@ -57,19 +57,19 @@ class PluginRecord:
 
     @property
     def version(self) -> str | None:
-        """Return the plugin's version, or None where the manifest cannot be read."""
+        """Return the plugin's version, or None if the manifest cannot be read."""
         return None if self.manifest is None else self.manifest.version
 
     @property
     def is_importable(self) -> bool:
-        """Return whether its package is installed, rather than dropped into a folder."""
+        """Return whether its package is installed rather than found in a folder."""
         return self.source == "entry point"
 
     def checked(self) -> Manifest:
         """Return the manifest of a plugin that can be used.
 
         Raises:
-            PluginError: It cannot; a copy of ``error``.
+            PluginError: The plugin cannot be used; this is a copy of ``error``.
         """
         if self.error is not None:
             raise copy(self.error)
@@ -79,22 +79,22 @@ class PluginRecord:
         return self.manifest
 
     def file(self, relative: str) -> Path:
-        """Return a file of the package by the path that the manifest gives.
+        """Return the full path of a file in the package.
 
         Args:
-            relative: With ``/`` between its parts.
+            relative: Path from the manifest, with ``/`` as separator.
         """
         return self.checked().folder / relative
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A name, found: the plugin, and the row of its manifest.
+    """The result of a lookup: a plugin and a row of its manifest.
 
     Attributes:
         record: The plugin.
-        row: The row; its ``kind`` says what it is.
-        error: Why this row cannot be used though its plugin can, or None.
+        row: The row; its ``kind`` is the type of contribution.
+        error: Why this row cannot be used although its plugin can, or None.
     """
 
     record: PluginRecord
@@ -107,7 +107,7 @@ class Found:
         return f"zoo.{self.record.name}.{self.row.name}"
 
     def is_called(self, name: str) -> bool:
-        """Tell whether a name is ``Name`` or ``plugin.Name`` of this row.
+        """Return whether a name refers to this row, as ``Name`` or ``plugin.Name``.
 
         Args:
             name: What a user wrote.
@@ -116,14 +116,14 @@ class Found:
 
 
 class Catalog:
-    """The plugins, and the lookups of their names.
+    """The plugins, with lookups by name.
 
-    A name is ``Name``, where only one plugin has it, or ``plugin.Name``. All lookups raise
-    ``UnknownNameError`` with near names, ``ConflictError`` where the short name is not
-    enough, or the error of the plugin that has the name.
+    A name is ``plugin.Name``, or ``Name`` if only one plugin has it. All lookups raise
+    ``UnknownNameError`` with similar names, ``ConflictError`` if the short name is ambiguous, or
+    the error of the plugin that has the name.
 
     Args:
-        plugins: The records, one a plugin, and two of one name only where both have an error.
+        plugins: One record per plugin. Two records may share a name only if both have an error.
     """
 
     def __init__(self, plugins: tuple[PluginRecord, ...]) -> None:
@@ -131,10 +131,10 @@ class Catalog:
 
     @classmethod
     def of_folders(cls, *folders: str | os.PathLike[str]) -> Catalog:
-        """Return a catalog of the plugins in some folders alone, apart from that of this process.
+        """Return a catalog of only the plugins in some folders, independent of the process catalog.
 
         Args:
-            folders: Each as one of ``ZOO_PLUGIN_PATH``: a folder that holds plugins.
+            folders: Folders that contain plugins, as in ``ZOO_PLUGIN_PATH``.
         """
         places = [place for folder in folders for place in candidates_in(Path(folder))]
         return cls(_mark_conflicts([_read_record(place) for place in places]))
@@ -143,7 +143,7 @@ class Catalog:
         """Return a plugin that can be used, by name.
 
         Args:
-            name: With or without ``zoo.`` before it.
+            name: Name of the plugin, with or without the prefix ``zoo.``.
         """
         check_name("plugin", name)
         name = self.bare(name)
@@ -157,10 +157,10 @@ class Catalog:
         return records[0]
 
     def rows(self, kind: str | None = None) -> Iterator[Found]:
-        """Yield the rows of one kind, or of all, of every plugin that can be used.
+        """Yield the rows of one kind, or of all kinds, of every usable plugin.
 
-        Weights come last: rows of one name and one sha256 are one row, and those of one name with
-        other bytes are marked with an error.
+        Weights come last. Rows with the same name and sha256 are yielded once. Rows with the same
+        name but another sha256 carry an error.
 
         Args:
             kind: Key of ``zoo.manifest.kinds.KINDS``, ``config`` or ``weights``; None for all.
@@ -178,7 +178,7 @@ class Catalog:
             yield from (replace(found, error=error) for found in kept)
 
     def legacy_indexes(self) -> Iterator[tuple[PluginRecord, LegacyIndexRow]]:
-        """Yield the indexes of upstream's old weights, with their plugins."""
+        """Yield each plugin's indexes of legacy upstream weights."""
         for record in self.plugins:
             if record.error is None and record.manifest is not None:
                 for row in record.manifest.legacy_indexes:
@@ -202,7 +202,7 @@ class Catalog:
         return self.find("config", name)
 
     def find_weights(self, name: str) -> Found:
-        """Return a ``[[weights]]`` row; two rows of one name and one sha256 are one.
+        """Return a ``[[weights]]`` row; rows with the same name and sha256 count as one.
 
         Args:
             name: ``Name``, or ``plugin.Name``.
@@ -210,7 +210,7 @@ class Catalog:
         return self.find("weights", name)
 
     def find_dataset(self, name: str, task: str | None = None) -> Found:
-        """Return a ``[[dataset]]`` row by its name, or by the plugin that has it alone.
+        """Return a ``[[dataset]]`` row by its name, or by a plugin with a single data set.
 
         Args:
             name: ``Name``, ``plugin.Name`` or ``plugin``.
@@ -235,7 +235,7 @@ class Catalog:
         raise UnknownNameError(message, kind="dataset", name=name, near=names, hint=hint)
 
     def registered(self, registry: str, name: str) -> Found:
-        """Return the row that a config means by ``zoo.<name>`` in one mmengine registry.
+        """Return the row that ``zoo.<name>`` refers to in one mmengine registry.
 
         Args:
             registry: Attribute of ``mmengine.registry``, such as ``"MODELS"``.
@@ -245,7 +245,7 @@ class Catalog:
         return self._find(" or ".join(kinds), name, lambda row: row.kind in kinds)
 
     def check_named(self, name: str) -> None:
-        """Raise the error of a plugin that cannot be used, if it alone has a row of this name.
+        """Raise the error of a broken plugin if only that plugin has a row of this name.
 
         Args:
             name: ``Name``, or ``plugin.Name``.
@@ -257,7 +257,7 @@ class Catalog:
         self._check_usable(name.partition(".")[0])
 
     def bare(self, name: str) -> str:
-        """Return a name without the ``zoo.`` that configs write before it.
+        """Return a name without the prefix ``zoo.`` that configs use.
 
         Args:
             name: What a config or a user wrote.
@@ -288,7 +288,7 @@ class Catalog:
         raise self._unknown(kind, name, fitting)
 
     def _check_usable(self, plugin: str) -> None:
-        """Raise the error of the plugin that a dotted name begins with, if it has one."""
+        """Raise the error of the plugin that a dotted name starts with, if it has one."""
         for record in self.plugins:
             if record.name == plugin:
                 record.checked()
@@ -304,7 +304,7 @@ class Catalog:
             names = [f"{found.record.name}.{found.row.name}" for found in usable]
             near = near_names(name, names)
         names = [found.row.name for found in usable]
-        if kind == "dataset":  # is also found by its plugin
+        if kind == "dataset":  # also found by the name of its plugin
             names += [found.record.name for found in usable]
         near = near or near_names(rest or name, names)
         message = f"no {kind} named {name!r}."
@@ -313,7 +313,7 @@ class Catalog:
 
 
 def _collapse_weights(usable: list[Found]) -> list[Found]:
-    """Keep the first of rows whose digests are equal: the same bytes are the same weights."""
+    """Keep the first of the rows with equal digests: equal bytes are the same weights."""
     digests = {found.row.sha256 for found in usable if isinstance(found.row, WeightsRow)}
     return usable[:1] if len(digests) == 1 else usable
 
@@ -330,9 +330,9 @@ _CACHE: dict[tuple[str | None, ...], Catalog] = {}
 
 
 def read_catalog() -> Catalog:
-    """Return the catalog of this process and environment, read once.
+    """Return the catalog of this process and environment; it is read once.
 
-    ``ZOO_PLUGINS=a,b`` keeps only the plugins of those names, and none if it is empty.
+    ``ZOO_PLUGINS=a,b`` keeps only the plugins with those names; an empty value keeps none.
     """
     script = sys.argv[0] if sys.argv else None
     key = (os.environ.get("ZOO_PLUGIN_PATH"), os.environ.get("ZOO_PLUGINS"), script)
@@ -342,7 +342,7 @@ def read_catalog() -> Catalog:
 
 
 def forget_catalog() -> None:
-    """Read the catalog anew at its next use; for tests and for code that installs plugins."""
+    """Read the catalog again on next use, for tests and code that installs plugins."""
     _CACHE.clear()
 
 
@@ -377,7 +377,7 @@ def _read_record(candidate: Candidate) -> PluginRecord:
 
 
 def _mark_conflicts(records: list[PluginRecord]) -> tuple[PluginRecord, ...]:
-    """Return one record a plugin; those that differ under one name all get the same error."""
+    """Return one record per plugin; different plugins with the same name share one error."""
     groups: dict[str, list[PluginRecord]] = {}
     for record in records:
         groups.setdefault(record.name, []).append(record)
@@ -392,7 +392,7 @@ def _mark_conflicts(records: list[PluginRecord]) -> tuple[PluginRecord, ...]:
 
 
 def _collapse_equal(group: list[PluginRecord]) -> list[PluginRecord]:
-    """Drop what is the same file or has the same bytes; importable ones come first and stay."""
+    """Drop duplicates (same file or same bytes), and prefer importable records."""
     if len(group) == 1:
         return group
     kept: list[PluginRecord] = []
@@ -402,7 +402,7 @@ def _collapse_equal(group: list[PluginRecord]) -> list[PluginRecord]:
         if record.path is not None:
             marks.add(os.path.realpath(record.path))
         if record.path is not None and record.manifest is not None:
-            with contextlib.suppress(OSError, DocumentError):  # it went away meanwhile
+            with contextlib.suppress(OSError, DocumentError):  # it was removed meanwhile
                 marks.add(read_file(record.path, LIMITS.size_bytes))
         if not marks & seen:
             kept.append(record)

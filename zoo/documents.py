@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one reader of TOML and JSON that others wrote: it ends, within limits, or says why not.
+"""Read TOML and JSON from untrusted sources, within limits.
 
-Only regular files are opened, and no more of one is read than its limit. What was parsed holds
-no integer beyond its limit, no character NUL, no key twice in one table, and is nested no deeper
-than its limit; numbers are finite unless the caller takes others.
+The reader opens only regular files and reads no more than the size limit. It refuses integers
+beyond the limit, NUL characters, duplicate keys in a table, and nesting beyond the limit. Numbers
+are finite unless the caller accepts others.
 
-What is wrong is a `DocumentError`, or the ``OSError`` of a file that cannot be opened. Callers
-make of both the error that names their file.
+A problem raises `DocumentError`, or ``OSError`` if the file cannot be opened. Callers convert both
+to an error that names their file.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class DocumentError(ValueError):
-    """What of a document is not as it must be, as a clause: ``it is not JSON: ...``."""
+    """A document breaks a rule; the message is a clause such as ``it is not JSON: ...``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a document is read.
+    """The limits of a document.
 
     Attributes:
-        size_bytes: Of the file.
-        values: Tables, lists, numbers, texts, ... in it, counted before they are made.
-        depth: Tables and lists in one another.
+        size_bytes: Size of the file.
+        values: Number of tables, lists, numbers and texts, estimated before parsing.
+        depth: Nesting of tables and lists.
         is_finite: Whether infinity and NaN are refused.
-        bits: Of an integer, with its sign.
+        bits: Size of an integer, including its sign.
     """
 
     size_bytes: int = 2**20
@@ -64,7 +64,7 @@ class Limits:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error of reading says, as a clause without a full stop.
+    """Return the message of a read error, as a clause without a full stop.
 
     Args:
         error: An ``OSError`` or a `DocumentError`.
@@ -74,24 +74,24 @@ def reason_of(error: Exception) -> str:
 
 
 def read_file(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """Return the bytes of a regular file; anything else is refused before it is opened.
+    """Return the bytes of a regular file; refuse anything else before opening it.
 
     Args:
-        path: The file; a link to one is followed.
-        most_bytes: What it may hold.
+        path: The file; links are followed.
+        most_bytes: Largest allowed size.
 
     Raises:
-        OSError: There is none, or it cannot be opened.
-        DocumentError: It is not a regular file, or holds more.
+        OSError: The file does not exist or cannot be opened.
+        DocumentError: It is not a regular file, or is too large.
     """
     _check_status(_status_of(path), most_bytes)
-    # A pipe that took the file's place meanwhile must not be waited for.
+    # Do not wait for a pipe that has replaced the file in the meantime.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         _check_status(status, most_bytes)
-        # A file that grows meanwhile is read to the limit at most.
+        # Read a file that grows in the meantime only up to the limit.
         data = stream.read(min(most_bytes, max(status.st_size, 2**20)) + 1)
     if len(data) > most_bytes:
         raise _too_large(len(data), most_bytes)
@@ -120,13 +120,13 @@ def _too_large(found: int, most: int) -> DocumentError:
 
 
 def read_text(data: bytes) -> str:
-    """Return UTF-8 as text, without the mark that some editors begin a file with.
+    """Return UTF-8 as text, without the byte order mark that some editors write.
 
     Args:
         data: The whole file.
 
     Raises:
-        DocumentError: It is no UTF-8, or holds a NUL.
+        DocumentError: It is not UTF-8, or contains a NUL.
     """
     if data[:2] in _UTF16:
         message = "it is UTF-16 text, expected UTF-8"
@@ -146,7 +146,7 @@ def read_toml(path: str | os.PathLike[str], limits: Limits) -> dict[str, Any]:
 
     Args:
         path: A regular file.
-        limits: What it may hold at most.
+        limits: Limits of the document.
     """
     return parse_toml(read_file(path, limits.size_bytes), limits)
 
@@ -156,20 +156,20 @@ def read_json(path: str | os.PathLike[str], limits: Limits) -> Any:
 
     Args:
         path: A regular file.
-        limits: What it may hold at most.
+        limits: Limits of the document.
     """
     return parse_json(read_file(path, limits.size_bytes), limits)
 
 
 def parse_toml(data: bytes, limits: Limits) -> dict[str, Any]:
-    """Return what a TOML document says.
+    """Return the content of a TOML document.
 
     Args:
         data: The whole document, UTF-8.
-        limits: What it may hold at most.
+        limits: Limits of the document.
 
     Raises:
-        DocumentError: It is none, or goes beyond a limit.
+        DocumentError: It is not valid, or exceeds a limit.
     """
     import tomllib
 
@@ -182,21 +182,21 @@ def parse_toml(data: bytes, limits: Limits) -> dict[str, Any]:
         raise DocumentError(message) from error
     except RecursionError as error:
         raise _too_deep(limits) from error
-    except (ValueError, OverflowError) as error:  # a number of too many digits
+    except (ValueError, OverflowError) as error:  # a number with too many digits
         raise _no_integer(limits) from error
     _check_values(values, limits)
     return values
 
 
 def parse_json(data: bytes, limits: Limits) -> Any:
-    """Return what a JSON document says.
+    """Return the content of a JSON document.
 
     Args:
         data: The whole document, UTF-8.
-        limits: What it may hold at most.
+        limits: Limits of the document.
 
     Raises:
-        DocumentError: It is none, or goes beyond a limit.
+        DocumentError: It is not valid, or exceeds a limit.
     """
     import json  # here: a listing without --legacy does not need it
 
@@ -210,7 +210,7 @@ def parse_json(data: bytes, limits: Limits) -> Any:
         raise _too_deep(limits) from error
     except DocumentError:
         raise
-    except ValueError as error:  # an integer of too many digits
+    except ValueError as error:  # an integer with too many digits
         raise _no_integer(limits) from error
     _check_values(values, limits)
     return values
@@ -219,7 +219,7 @@ def parse_json(data: bytes, limits: Limits) -> Any:
 def _sized_text(data: bytes, limits: Limits) -> str:
     if len(data) > limits.size_bytes:
         raise _too_large(len(data), limits.size_bytes)
-    # Never fewer than there are, and far quicker than making them; texts may hold such bytes too.
+    # An upper bound (texts may contain these bytes too) that is much faster than parsing.
     values = data.count(b",") + data.count(b"[") + data.count(b"{") + data.count(b"=")
     if values > limits.values:
         message = f"it holds about {values:,} values, expected at most {limits.values:,}"
@@ -228,11 +228,11 @@ def _sized_text(data: bytes, limits: Limits) -> str:
 
 
 def _check_dotted_keys(text: str, limits: Limits) -> None:
-    """Refuse a key of very many parts: ``tomllib`` takes the square of their number."""
+    """Refuse a key with very many parts: ``tomllib`` needs time quadratic in their number."""
     import re
 
     part = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-    # Begun only where a key can begin: from every quote within a text, this too would be a square.
+    # Match only where a key can start: matching from every quote in a text would be quadratic too.
     many = rf"(?:\A|(?<=[\s\[{{,])){part}(?:[ \t]*+\.[ \t]*+{part}){{{limits.depth}}}"
     if re.search(many, text):
         raise _too_deep(limits)

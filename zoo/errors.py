@@ -14,13 +14,12 @@
     ├── DataError                     .path .image   a source, image or folder that does not hold
     ├── CheckpointError               .path   weights that cannot be read or do not fit
     │   └── UnsafeCheckpointError     .global_name   a pickle that asks for more than tensors
-    ├── UnsupportedOpError            .op   an mmcv op without a stand-in
+    ├── UnsupportedOpError            .op   an mmcv op that zoo does not implement
     ├── TrainingError                 a run that cannot continue, a loss that is not finite
     └── DownloadError
         └── HashMismatchError         .expected .actual
 
-The text of each is one message in three parts: what could not be done, where, and a ``HINT:``
-with one thing to do.
+Each message has three parts: what failed, where, and a ``HINT:`` with one thing to do.
 """
 
 from __future__ import annotations
@@ -50,12 +49,13 @@ __all__ = [
 
 
 class ZooError(Exception):
-    """Base of all errors of zoo: what happened, where, and one thing to do.
+    """Base class of all zoo errors: what happened, where, and one thing to do.
 
     Args:
-        message: What could not be done: found, expected. Lower-case start, full stop at the end.
-        where: The file, key or address that is at fault.
-        hint: One thing to do about it.
+        message: What failed, what was found and what was expected. Starts in lower case and ends
+           with a full stop.
+        where: The file, key or address that caused it.
+        hint: One thing to do.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ZooError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        # What a message names comes from outside: it must not move the cursor, nor forge a line.
+        # Names in a message come from outside. They must not move the cursor or fake a line.
         lines = [printable(self.message, keep="\n")]
         if self.where:
             lines.append(f"where: {printable(self.where)}")
@@ -88,7 +88,7 @@ def _rebuild(cls: type[ZooError], state: dict[str, object]) -> ZooError:
 
 
 class PluginError(ZooError):
-    """A plugin cannot be used; the others can."""
+    """A plugin cannot be used; other plugins are not affected."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class ManifestError(PluginError):
 
 
 class ConflictError(PluginError):
-    """Two plugins, or two contributions, claim one name."""
+    """Two plugins or two contributions have the same name."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class ConflictError(PluginError):
 
 
 class IncompatibleError(PluginError):
-    """A plugin needs another zoo api, or distributions that are not installed."""
+    """A plugin needs another zoo API, or distributions that are not installed."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class LoadError(PluginError):
 
 
 class UnknownNameError(ZooError, LookupError):
-    """No such dataset, model, config, weights, plugin, ...; near names are offered."""
+    """No dataset, model, config, weights, plugin, ... has that name; lists similar names."""
 
     def __init__(
         self,
@@ -197,15 +197,15 @@ class _PathError(ZooError):
 
 
 class DataError(_PathError):
-    """A source, an image or a prepared folder does not hold what it must.
+    """A source, an image or a prepared folder does not contain what it must.
 
     Args:
-        message: As of every error.
-        path: The file.
-        where: Another place than ``path``.
-        hint: As of every error.
-        image: The image's place in the batch, counted from 0, where that is all that is known of
-            it, as in losses; `zoo train` puts its file in ``where``.
+        message: See :class:`ZooError`.
+        path: The file at fault.
+        where: A location to show in place of ``path``.
+        hint: See :class:`ZooError`.
+        image: Index of the image in the batch, from 0, if nothing else is known, as in losses;
+           `zoo train` fills in its file as ``where``.
     """
 
     def __init__(
@@ -222,11 +222,11 @@ class DataError(_PathError):
 
 
 class CheckpointError(_PathError):
-    """Weights cannot be read, or do not fit the model."""
+    """Weights cannot be read or do not fit the model."""
 
 
 class UnsafeCheckpointError(CheckpointError):
-    """A pickle asks for a global that zoo does not allow; nothing of it was run."""
+    """A pickle refers to a global that zoo does not allow; zoo did not run any of it."""
 
     def __init__(
         self,
@@ -241,7 +241,7 @@ class UnsafeCheckpointError(CheckpointError):
 
 
 class UnsupportedOpError(ZooError):
-    """An mmcv op that has no stand-in in plain torch."""
+    """An mmcv op that zoo does not implement in plain torch."""
 
     def __init__(self, message: str, *, op: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -249,15 +249,15 @@ class UnsupportedOpError(ZooError):
 
 
 class TrainingError(ZooError):
-    """A run that cannot continue or start: a loss that is not finite, a work dir of another run."""
+    """A run cannot start or continue: a loss is not finite, or the work dir is another run's."""
 
 
 class DownloadError(ZooError):
-    """Bytes could not be fetched."""
+    """A file could not be downloaded."""
 
 
 class HashMismatchError(DownloadError):
-    """A file's sha256 is not the one that its row promises."""
+    """The sha256 of a file differs from the one in its row."""
 
     def __init__(
         self,

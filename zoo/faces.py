@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that a package gives and imports when they are first used.
+"""Package attributes that are imported on first use.
 
-Written here, not taken from ``lazy_loader``: ``import zoo`` costs the standard library alone, and
-that one imports ``ast`` and ``inspect``, or wants a stub beside each package.
+This replaces ``lazy_loader``, which imports ``ast`` and ``inspect`` or needs a stub file for each
+package; ``import zoo`` must stay cheap.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ __all__ = ["lazy_names"]
 def lazy_names(
     package: str, homes: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package whose names are imported when used.
+    """Return ``__getattr__`` and ``__dir__`` for a package that imports its names on first use.
 
-    Type checkers read the imports under ``if TYPE_CHECKING``; a test holds the two to each other.
+    Type checkers read the imports under ``if TYPE_CHECKING``; a test checks that both agree.
 
     Args:
-        package: Its ``__name__``.
-        homes: Module -> the names that it holds.
+        package: ``__name__`` of the package.
+        homes: Module -> the names that it defines.
 
     Source:
         PEP 562.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One object of a JSON document, taken key by key, so that every mistake names its key."""
+"""Read a JSON object key by key, so that every error names its key."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Fields:
-    """The keys of one object; each is taken once, and what is left over is an error.
+    """The keys of one object. Each key is read once; an unread key is an error.
 
-    Every method raises `DocumentError`: a key is missing, or its value is not the wanted one.
+    Every method raises `DocumentError` if a key is missing or its value is not as expected.
 
     Args:
-        values: What the document holds in its place, of any type.
-        label: How messages call it, such as ``files row 3``; empty for the document itself.
+        values: The value in the document, of any type.
+        label: Name in messages, such as ``files row 3``; empty for the document itself.
     """
 
     def __init__(self, values: Any, label: str = "") -> None:
@@ -35,11 +35,11 @@ class Fields:
         self._taken: set[str] = set()
 
     def fail(self, key: str, wanted: str) -> Never:
-        """Raise the error that says what a key holds and what it must.
+        """Raise an error with the value of a key and what was expected.
 
         Args:
-            key: Of the object.
-            wanted: What its value must be, as ``a text``.
+            key: Key of the object.
+            wanted: The expected value, such as ``a text``.
         """
         message = f"{self._name(key)} is {shown(self.values[key])}, expected {wanted}"
         raise DocumentError(message)
@@ -48,7 +48,7 @@ class Fields:
         """Return a value of any type.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
         """
         if key not in self.values:
             message = f"{self.label or 'it'} lacks the key {key!r}"
@@ -57,10 +57,10 @@ class Fields:
         return self.values[key]
 
     def string(self, key: str) -> str:
-        """Return any text, the empty one too.
+        """Return any text, including an empty one.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
         """
         value = self.take(key)
         if not isinstance(value, str):
@@ -68,12 +68,12 @@ class Fields:
         return value
 
     def text(self, key: str, *, pattern: str | None = None, wanted: str = "some text") -> str:
-        """Return a text that is not blank and, if given, matches a pattern fully.
+        """Return a text that is not blank and, if a pattern is given, matches it fully.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
             pattern: A regular expression.
-            wanted: What the pattern means, for the message.
+            wanted: Description of the pattern for the message.
         """
         value = self.take(key)
         fits = isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS and not value.isspace()
@@ -85,7 +85,7 @@ class Fields:
         """Return one of a few texts.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
             choices: The texts that are allowed.
         """
         value = self.take(key)
@@ -97,7 +97,7 @@ class Fields:
         """Return a sha256, 64 hex digits in lower case.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
         """
         value = self.take(key)
         if not isinstance(value, str) or _DIGEST.fullmatch(value) is None:
@@ -105,11 +105,11 @@ class Fields:
         return value
 
     def whole(self, key: str, least: int = 0) -> int:
-        """Return an integer that is not below the least.
+        """Return an integer of at least ``least``.
 
         Args:
-            key: Of the object.
-            least: The lowest number that is allowed.
+            key: Key of the object.
+            least: Smallest allowed value.
         """
         value = self.take(key)
         if type(value) is not int or value < least:
@@ -117,10 +117,10 @@ class Fields:
         return value
 
     def table(self, key: str) -> dict[str, Any]:
-        """Return an object, whatever it holds.
+        """Return an object with any content.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
         """
         value = self.take(key)
         if not isinstance(value, dict):
@@ -128,10 +128,10 @@ class Fields:
         return value
 
     def items(self, key: str) -> list[Any]:
-        """Return a list, whatever it holds.
+        """Return a list with any content.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
         """
         value = self.take(key)
         if not isinstance(value, list):
@@ -142,7 +142,7 @@ class Fields:
         """Return a list of texts, none of them blank.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
         """
         values = self.items(key)
         if not all(isinstance(value, str) and value and not value.isspace() for value in values):
@@ -150,17 +150,17 @@ class Fields:
         return tuple(values)
 
     def rows(self, key: str) -> list[Fields]:
-        """Return the objects of a list, each with its number in its label.
+        """Return the objects of a list; each label contains the row number.
 
         Args:
-            key: Of the object.
+            key: Key of the object.
         """
         name = self._name(key)
         items = enumerate(self.items(key), start=1)
         return [Fields(value, f"{name} row {number}") for number, value in items]
 
     def done(self) -> None:
-        """Check that no key is left over."""
+        """Check that every key was read."""
         unknown = self.values.keys() - self._taken
         if unknown:
             message = f"{self.label or 'it'} has the unknown key {shown(min(unknown))}"

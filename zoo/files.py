@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files as wholes: written entirely or not at all, locked, their digests, ``~`` in their paths.
+"""File helpers: atomic writes, locks, digests, and ``~`` in paths.
 
-Locks are filelock's: each ends with its process, whatever that forked. A file that only exists is
-never taken for a lock: what a killed process leaves locks nobody out.
+Locks use filelock. Each lock ends with its process, even if the process forked. The mere existence
+of a lock file does not lock anything, so a killed process never blocks others.
 
-Written here, not taken from ``atomicwrites`` or ``safer``, which are no longer maintained or do
-not flush to the disk. TOML and JSON are read by :mod:`zoo.documents`.
+Atomic writes do not use ``atomicwrites`` or ``safer``, which are unmaintained or do not flush to
+disk. :mod:`zoo.documents` reads TOML and JSON.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def _placed(path: Path, staged: Path) -> Iterator[None]:
-    """Move what the block writes to ``staged`` into place if it ends well, else remove it."""
+    """Move ``staged`` into place if the block succeeds, else remove it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
         staged.replace(path)
     finally:
-        with suppress(OSError):  # it was moved, or its folder never came to be
+        with suppress(OSError):  # it was moved, or its folder was never created
             staged.unlink()
 
 
@@ -56,16 +56,16 @@ def _placed(path: Path, staged: Path) -> Iterator[None]:
 def open_whole(
     path: Path, staged: Path, mode: str = "wb", *, is_durable: bool = True
 ) -> Iterator[IO[Any]]:
-    """Open ``path`` for writing; it appears, or is replaced, only when all was written.
+    """Open ``path`` for writing; create or replace it only after everything was written.
 
     Args:
-        path: The file to write; its folder is made.
-        staged: Where the bytes go until then, in the same folder; removed if the writing fails.
+        path: The file to write; its folder is created.
+        staged: Temporary file in the same folder; removed if writing fails.
         mode: ``"wb"`` or ``"w"`` (UTF-8).
-        is_durable: Whether the bytes are on the disk before the file appears, which takes some ms.
+        is_durable: Whether to flush to disk before the file appears, which takes a few ms.
 
     Raises:
-        OSError: The file cannot be written, as on a full disk; it holds what it held before.
+        OSError: The file cannot be written, for example on a full disk; it is left unchanged.
     """
     encoding = None if "b" in mode else "utf-8"
     with _placed(path, staged), staged.open(mode, encoding=encoding) as stream:
@@ -79,7 +79,7 @@ def open_whole(
 
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":
-        return  # elsewhere a folder cannot be opened
+        return  # other systems cannot open a folder
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -89,17 +89,17 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a checkpoint for writing; it appears, or is replaced, only when all is on the disk.
+    """Open a checkpoint for writing; create or replace it only after everything is on disk.
 
-    The bytes go to ``.NAME.part`` in the same folder, which the next try overwrites. Whatever stops
-    the writing, even a kill, ``path`` holds what it held before.
+    The bytes go to ``.NAME.part`` in the same folder, which the next attempt overwrites. If writing
+    stops for any reason, even a kill, ``path`` is left unchanged.
 
     Args:
-        path: The file to write; its folder is made.
+        path: The file to write; its folder is created.
         mode: ``"wb"`` or ``"w"`` (UTF-8).
 
     Raises:
-        CheckpointError: The file cannot be written, as on a full disk.
+        CheckpointError: The file cannot be written, for example on a full disk.
     """
     target = Path(path)
     try:
@@ -113,19 +113,19 @@ def open_atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a result; it appears, or is replaced, only when all was written.
+    """Write a result file; create or replace it only after everything was written.
 
     Args:
-        path: The file to write; its folder is made.
-        data: All of it.
+        path: The file to write; its folder is created.
+        data: The whole content.
 
     Raises:
-        DataError: The folder or the file cannot be written, as on a full disk.
+        DataError: The folder or the file cannot be written, for example on a full disk.
     """
-    # Two processes may write the same file, such as two plots of one run.
+    # Two processes may write the same file, for example two plots of one run.
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if path.exists() and not path.is_file():  # a device would be gone afterwards
+        if path.exists() and not path.is_file():  # replacing a device would remove it
             message = f"cannot write {path.name!r}: found a folder or a device, expected a file."
             raise DataError(message, path=path, hint="choose another file with --out.")
         with _placed(path, staged):
@@ -139,14 +139,14 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write one file of a folder that itself appears whole, and the folders that it lies in.
+    """Write one file of a folder that is created atomically, and its parent folders.
 
     Args:
         path: The file to write.
-        data: All of it.
+        data: The whole content.
 
     Raises:
-        DataError: The disk is full, or the place cannot be written.
+        DataError: The disk is full, or the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,11 +156,11 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> DataError:
-    """Return the error of a place that cannot be written, for want of space or of rights.
+    """Return the error for a path that cannot be written, for lack of space or permission.
 
     Args:
-        path: What was to be written.
-        error: What the system says.
+        path: The file or folder to write.
+        error: The error of the operating system.
     """
     message = f"cannot write {path.name!r}: {error.strerror or error}."
     hint = "give another --out."
@@ -170,7 +170,7 @@ def unwritable(path: Path, error: OSError) -> DataError:
 
 
 def is_disk_full(error: DataError) -> bool:
-    """Return whether `unwritable` made ``error`` for want of space.
+    """Return whether an error from `unwritable` is due to a full disk.
 
     Args:
         error: As `unwritable` returns it.
@@ -187,35 +187,35 @@ def digest_of_file(path: Path) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    import hashlib  # here: a listing needs no digest, and OpenSSL takes a while to load
+    import hashlib  # imported here: a listing needs no digest, and OpenSSL loads slowly
 
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
-    """Return a path as a user writes it, its ``~`` or ``~user`` replaced by that folder.
+    """Return a path with ``~`` or ``~user`` expanded.
 
-    Where no such user or home is known, the path stays as it is: a file may be called that.
+    If the user or the home folder is unknown, the path is unchanged: a file may have that name.
 
     Args:
-        path: As a user writes it.
+        path: A path from a user.
     """
     return Path(os.path.expanduser(path))
 
 
 def try_lock(path: Path) -> BaseFileLock | None:
-    """Return a lock that is taken, or None if another process, or another call, holds it.
+    """Acquire and return a lock, or return None if another process or call holds it.
 
     Args:
-        path: The lock's file, made if it is missing; its ``release`` leaves the file.
+        path: The lock file, created if missing; ``release`` does not remove it.
 
     Raises:
-        OSError: The file cannot be made, or its file system has no locks (`has_no_locks`).
+        OSError: The file cannot be created, or its file system has no locks (`has_no_locks`).
     """
     from filelock import FileLock, Timeout
 
-    # Without the fallback to a file that only exists, which outlives a killed process.
+    # No fallback to a lock by mere existence of a file, which outlives a killed process.
     lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
@@ -225,7 +225,7 @@ def try_lock(path: Path) -> BaseFileLock | None:
 
 
 def has_no_locks(error: OSError) -> bool:
-    """Return whether a lock failed because its file system has none, as some network ones.
+    """Return whether a lock failed because the file system, such as a network one, has none.
 
     Args:
         error: What `try_lock` raised.
@@ -234,10 +234,10 @@ def has_no_locks(error: OSError) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a living process holds a lock; True where that cannot be told.
+    """Return whether a live process holds a lock; True if that cannot be determined.
 
     Args:
-        path: The lock's file.
+        path: The lock file.
     """
     if not path.exists():
         return False

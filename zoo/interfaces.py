@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each kind of contribution is called with, and what it must give back.
+"""The interface of each kind of contribution: its arguments and return values.
 
-These are Protocols: a plugin's class fits by having the methods, whatever it inherits from. In
-practice most inherit from an mmengine, mmseg or mmdet class, which brings them along; what is
-written here is what the engine and OpenMMLab's heads, loops and runners rely on.
-``zoo.testing.PluginConformance`` checks it. Shapes follow ``docs/glossary.md``: N images,
+These are Protocols: a plugin's class conforms if it has the methods, whatever its base class. In
+practice most classes inherit the methods from an mmengine, mmseg or mmdet class. The Protocols
+list what the engine and the heads, loops and runners of OpenMMLab rely on, and
+``zoo.testing.PluginConformance`` checks them. Shapes follow ``docs/glossary.md``: N images,
 C classes, H and W pixels, K instances.
 """
 
@@ -47,58 +47,58 @@ Progress = Callable[[int, int], None]
 
 
 class Buildable(Protocol):
-    """Anything that a config builds by ``type=`` with the other keys as keyword arguments."""
+    """Anything that a config builds by ``type=``; its other keys are keyword arguments."""
 
     def __call__(self, **kwargs: Any) -> Any:
-        """Return the instance, or a function's value."""
+        """Return the instance, or the result of a function."""
 
 
 class Dataset(Protocol):
-    """Images with labels, as mmengine's ``BaseDataset`` lays it down.
+    """Images with labels; follows mmengine's ``BaseDataset``.
 
-    Built with ``data_root``, ``ann_file``, ``data_prefix``, ``pipeline``, ``metainfo`` and
-    ``test_mode`` as keywords; with ``--data DIR`` the engine sets the first three and
+    Built with the keywords ``data_root``, ``ann_file``, ``data_prefix``, ``pipeline``,
+    ``metainfo`` and ``test_mode``. With ``--data DIR`` the engine sets the first three and
     ``metainfo`` from ``DIR/dataset.json``:
 
-    * semantic: ``ann_file="splits/<split>.txt"`` (stems, one a line),
+    * semantic: ``ann_file="splits/<split>.txt"`` (stems, one per line),
       ``data_prefix=dict(img_path="images", seg_map_path="masks")``, files
       ``<stem>.png``. Each item holds ``inputs``, a uint8 tensor ``(3, H, W)``, and
       ``data_samples``, a mmseg ``SegDataSample`` whose ``gt_sem_seg.data`` is ``(1, H, W)`` int64
-      of ids in ``[0, C)`` or 255, which counts nowhere.
+      with ids in ``[0, C)``, or 255 for ignored pixels.
     * instance: ``ann_file`` is COCO JSON. ``data_samples`` is a mmdet ``DetDataSample`` whose
       ``gt_instances`` has ``bboxes`` ``(K, 4)`` xyxy in px, half-open, ``labels`` ``(K,)`` int64
       and ``masks``.
 
-    An item's ``data_samples.metainfo`` holds at least ``img_path``, ``ori_shape`` and
-    ``img_shape``. The object must pickle: loader workers are spawned, and build nothing anew.
+    The ``data_samples.metainfo`` of an item holds at least ``img_path``, ``ori_shape`` and
+    ``img_shape``. The object must be picklable: loader workers are spawned and unpickle it.
     """
 
     @property
     def metainfo(self) -> Mapping[str, Any]:
-        """``classes``, in the order of ids, and ``palette``, one ``[r, g, b]`` a class."""
+        """``classes``, in the order of ids, and ``palette``, one ``[r, g, b]`` per class."""
 
     def __len__(self) -> int:
         """Return the number of images."""
 
     def __getitem__(self, index: int) -> Any:
-        """Return one item, gone through the pipeline."""
+        """Return one item after the pipeline."""
 
     def get_data_info(self, index: int) -> Mapping[str, Any]:
-        """Return what the pipeline starts from: ``img_path``, ``seg_map_path``, ...
+        """Return the input of the pipeline: ``img_path``, ``seg_map_path``, ...
 
         Args:
-            index: Of the image, from 0.
+            index: Index of the image, from 0.
         """
 
     def full_init(self) -> None:
-        """Read the annotations; called once, before the first item."""
+        """Read the annotations; called once before the first item."""
 
 
 class Loss(Protocol):
-    """A loss as mmseg's decode heads call it: ``loss(pred, target, weight=..., ignore_index=...)``.
+    """A loss for mmseg decode heads: ``loss(pred, target, weight=..., ignore_index=...)``.
 
-    A head holds one loss or a list of them. Each is called with the same arguments; values of
-    equal ``loss_name`` are added up. Only values whose name contains ``loss`` are trained on.
+    A head has one loss or a list of losses, all called with the same arguments. Values with the
+    same ``loss_name`` are summed. Only values whose name contains ``loss`` are optimized.
     """
 
     @property
@@ -115,44 +115,44 @@ class Loss(Protocol):
         """Return a loss of shape ``()``, finite and differentiable in ``pred``.
 
         Args:
-            pred: ``(N, C, H, W)`` float logits, already at the size of the target. Under
-                mixed precision they are float16 or bfloat16.
-            target: ``(N, H, W)`` int64, ids in ``[0, C)`` or ``ignore_index``. All of it may be
-                ignored, and classes may be absent: the value stays finite.
-            weight: ``(N, H, W)`` float of the head's pixel sampler, or None without one.
-            ignore_index: Id of pixels that count nowhere; passed by keyword.
+            pred: ``(N, C, H, W)`` float logits at the size of the target; float16 or bfloat16 with
+               mixed precision.
+            target: ``(N, H, W)`` int64 with ids in ``[0, C)`` or ``ignore_index``. The loss must be
+               finite even if all pixels are ignored or classes are absent.
+            weight: ``(N, H, W)`` float weights from the head's pixel sampler, or None without one.
+            ignore_index: Id of ignored pixels; passed by keyword.
         """
 
 
 class MaskLoss(Protocol):
-    """A loss as mmdet's mask heads call it: ``loss(pred, target, labels)``, by position.
+    """A loss for mmdet mask heads: ``loss(pred, target, labels)``, by position.
 
-    The head builds one module, not a list, and logs what it returns as ``loss_mask``; it never
-    passes ``weight`` or ``ignore_index``, and does not call it when an image has no instance.
+    The head builds one module, not a list, and logs its value as ``loss_mask``. It never passes
+    ``weight`` or ``ignore_index``, and does not call the loss without instances.
     """
 
     def __call__(self, pred: Tensor, target: Tensor, labels: Tensor) -> Tensor:
         """Return a loss of shape ``()`` or ``(1,)``, differentiable in ``pred``.
 
         Args:
-            pred: ``(K, C, h, w)`` float logits, one plane a class.
+            pred: ``(K, C, h, w)`` float logits, one plane per class.
             target: ``(K, h, w)`` float, 1 inside the instance and 0 outside.
-            labels: ``(K,)`` int64: which plane of each instance counts. A class-agnostic head
-                has C = 1 and passes zeros.
+            labels: ``(K,)`` int64, the plane to use for each instance. A class-agnostic head has
+               C = 1 and passes zeros.
         """
 
 
 class Hook(Protocol):
-    """Code that a run calls at its points; a subclass of mmengine's ``Hook``, built once a run.
+    """Code that a run calls at fixed points; a subclass of mmengine's ``Hook``, built once per run.
 
-    The order within a training run: ``before_run``, (``after_load_checkpoint``,)
+    Order of calls in a training run: ``before_run``, (``after_load_checkpoint``,)
     ``before_train``, then per epoch ``before_train_epoch``, per step ``before_train_iter`` and
     ``after_train_iter``, ``after_train_epoch``; validation runs between epochs, or between steps of
     an iteration-based loop, as ``before_val``, ``before_val_epoch``, ``before_val_iter``,
-    ``after_val_iter``, ``after_val_epoch``, ``after_val``; at last ``after_train`` and
+    ``after_val_iter``, ``after_val_epoch``, ``after_val``; finally ``after_train`` and
     ``after_run``. A test run has the same points with ``test``. An iteration-based loop calls
-    ``before_train_epoch`` and ``after_train_epoch`` once. Hooks of one point run in the order of
-    their ``priority``. A hook that raises ends the run, and the checkpoints written so far stay.
+    ``before_train_epoch`` and ``after_train_epoch`` once. At each point, hooks run in the order of
+    their ``priority``. An exception in a hook ends the run; existing checkpoints are kept.
     """
 
     priority: str | int
@@ -165,7 +165,7 @@ class Hook(Protocol):
         """
 
     def before_train(self, runner: Any) -> None:
-        """Run once before training, model, optimizer and loader being there.
+        """Run once before training; model, optimizer and loader are built.
 
         Args:
             runner: The run.
@@ -174,12 +174,12 @@ class Hook(Protocol):
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Mapping[str, Any] | None = None
     ) -> None:
-        """Run before a step; ``data_batch`` holds ``inputs`` and ``data_samples`` as collated.
+        """Run before a step.
 
         Args:
             runner: The run.
-            batch_idx: Of the step in its epoch, from 0.
-            data_batch: As collated.
+            batch_idx: Index of the step in its epoch, from 0.
+            data_batch: Collated ``inputs`` and ``data_samples``.
         """
 
     def after_train_iter(
@@ -189,15 +189,15 @@ class Hook(Protocol):
         data_batch: Mapping[str, Any] | None = None,
         outputs: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Run after a step's optimizer update; ``outputs`` holds ``loss`` and each part of it.
+        """Run after the optimizer update of a step.
 
-        Reading a value of a tensor here waits for the device: do so only at the intervals needed.
+        Reading a tensor value here waits for the device, so do it only at the necessary intervals.
 
         Args:
             runner: The run.
-            batch_idx: Of the step in its epoch, from 0.
-            data_batch: As collated.
-            outputs: Scalars.
+            batch_idx: Index of the step in its epoch, from 0.
+            data_batch: Collated ``inputs`` and ``data_samples``.
+            outputs: Scalar ``loss`` and each of its parts.
         """
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
@@ -209,15 +209,15 @@ class Hook(Protocol):
         """
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Run before a checkpoint is written; what is put in must be tensors and plain values.
+        """Run before a checkpoint is written; add only tensors and plain values.
 
         Args:
             runner: The run.
-            checkpoint: What is about to be written; changed in place.
+            checkpoint: Content of the checkpoint; changed in place.
         """
 
     def after_run(self, runner: Any) -> None:
-        """Run at the very end of a run that did not fail.
+        """Run at the end of a successful run.
 
         Args:
             runner: The run.
@@ -227,20 +227,20 @@ class Hook(Protocol):
 class Transform(Protocol):
     """One step of a data pipeline, usually a subclass of mmcv's ``BaseTransform``.
 
-    ``results`` holds, as far as earlier steps put it there: ``img`` ``(H, W, 3)`` or ``(H, W)``
+    ``results`` holds what earlier steps have added: ``img`` ``(H, W, 3)`` or ``(H, W)``
     array in BGR order, ``img_path``, ``img_shape`` and ``ori_shape`` as ``(H, W)``,
     ``gt_seg_map`` ``(H, W)`` uint8, ``gt_bboxes`` ``(K, 4)``, ``gt_bboxes_labels`` ``(K,)``,
-    ``gt_masks``, and ``seg_fields``, the keys that geometric steps must move along with the image.
-    Test pipelines run without labels too: missing ones are left alone. A random transform draws
-    from ``numpy.random`` or ``random``, which the loader seeds in each worker. It must pickle.
+    ``gt_masks``, and ``seg_fields``, the keys that geometric steps must transform with the image.
+    Test pipelines also run without labels; skip missing ones. A random transform draws from
+    ``numpy.random`` or ``random``, which the loader seeds in each worker. It must be picklable.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the results, changed in place or not; None drops this image for another one."""
+        """Return the results, changed in place or not; None replaces this image by another."""
 
 
 class ImageValues(TypedDict):
-    """Values of one image: ``file`` is its path as the data set gives it (``img_path``)."""
+    """Values of one image: ``file`` is its path in the data set (``img_path``)."""
 
     file: str
     values: dict[str, float]
@@ -253,68 +253,68 @@ class Metric(Protocol):
     """``classes`` and ``palette`` of the data set; set by the runner before the first batch."""
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Take in one batch of predictions, as dicts; called under ``torch.no_grad``.
+        """Add one batch of predictions, as dicts; called under ``torch.no_grad``.
 
         Args:
-            data_batch: As collated.
-            data_samples: One for each image of the batch.
+            data_batch: Collated ``inputs`` and ``data_samples``.
+            data_samples: One per image of the batch.
         """
 
     def evaluate(self, size: int) -> Mapping[str, float]:
-        """Return the values over the ``size`` images taken in, and forget them.
+        """Return the values over all added images, and clear them.
 
         Args:
-            size: Images of the split.
+            size: Number of images in the split.
         """
 
 
 class PerImageMetric(Metric, Protocol):
-    """A metric that also tells its values image by image.
+    """A metric that also reports values per image.
 
-    ``zoo test --out FILE.json`` keeps them and ``zoo plot`` draws them.
+    ``zoo test --out FILE.json`` saves them and ``zoo plot`` draws them.
     """
 
     def per_image_values(self) -> list[ImageValues]:
-        """Return the values of the images of the last ``evaluate``, in the order of the data set.
+        """Return the values of each image of the last ``evaluate``, in the order of the data set.
 
-        A value that an image does not have (the class is absent from both sides) is left out of
-        ``values`` rather than NaN.
+        If an image has no value (the class is in neither prediction nor label), ``values`` omits it
+        rather than hold NaN.
         """
 
 
 class Evaluator(Protocol):
-    """A group of metrics, as mmengine's ``Evaluator``."""
+    """A group of metrics; follows mmengine's ``Evaluator``."""
 
     def process(self, data_samples: Sequence[Any], data_batch: Any | None = None) -> None:
-        """Hand one batch to every metric.
+        """Pass one batch to every metric.
 
         Args:
-            data_samples: One for each image of the batch.
-            data_batch: As collated.
+            data_samples: One per image of the batch.
+            data_batch: Collated ``inputs`` and ``data_samples``.
         """
 
     def evaluate(self, size: int) -> Mapping[str, float]:
         """Return the values of all metrics.
 
         Args:
-            size: Images of the split.
+            size: Number of images in the split.
         """
 
 
 class Sampler(Protocol):
-    """The order of a data set's indices, built with ``dataset`` and, by mmengine, ``seed``."""
+    """The order of indices of a data set; built with ``dataset`` and, by mmengine, ``seed``."""
 
     def __iter__(self) -> Iterator[int]:
-        """Yield indices, of this process alone where there are several."""
+        """Yield indices; with several processes, only those of this process."""
 
     def __len__(self) -> int:
-        """Return how many are yielded; endless samplers give the data set's length."""
+        """Return the number of indices; an endless sampler returns the length of the data set."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the number of the epoch, so that shuffling differs and yet repeats.
+        """Set the epoch, so that shuffling differs between epochs but is reproducible.
 
         Args:
-            epoch: From 0.
+            epoch: Number of the epoch, from 0.
         """
 
 
@@ -322,58 +322,58 @@ class Loop(Protocol):
     """A training, validation or test loop, built with ``runner`` and ``dataloader``."""
 
     def run(self) -> Any:
-        """Run all of it, calling the runner's hooks at their points."""
+        """Run the whole loop and call the runner's hooks."""
 
 
 class Optimizer(Protocol):
     """A torch optimizer, built with ``params``."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Change the parameters by their gradients.
+        """Update the parameters from their gradients.
 
         Args:
-            closure: Computes the loss anew; most optimizers take none.
+            closure: Recomputes the loss; most optimizers need none.
         """
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the gradients.
+        """Clear the gradients.
 
         Args:
-            set_to_none: Whether gradients are None afterwards, rather than 0.
+            set_to_none: Whether to set gradients to None rather than 0.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state; tensors and plain values only, so that it loads without pickle."""
+        """Return the state, only tensors and plain values, so that it loads without pickle."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state back.
+        """Restore the state.
 
         Args:
-            state_dict: As ``state_dict`` returned it.
+            state_dict: A state from ``state_dict``.
         """
 
 
 class OptimWrapperConstructor(Protocol):
-    """Makes an optimizer wrapper; built with ``optim_wrapper_cfg`` and ``paramwise_cfg``."""
+    """Creates an optimizer wrapper; built with ``optim_wrapper_cfg`` and ``paramwise_cfg``."""
 
     def __call__(self, model: Any) -> Any:
-        """Return the wrapper around an optimizer of the model's parameters."""
+        """Return the wrapper of an optimizer for the model's parameters."""
 
 
 class ParamScheduler(Protocol):
     """A schedule of one parameter of an optimizer, such as mmengine's ``_ParamScheduler``."""
 
     def step(self) -> None:
-        """Go on by one epoch or step, as ``by_epoch`` says."""
+        """Advance by one epoch or one step, depending on ``by_epoch``."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state; tensors and plain values only."""
+        """Return the state, only tensors and plain values."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state back.
+        """Restore the state.
 
         Args:
-            state_dict: As ``state_dict`` returned it.
+            state_dict: A state from ``state_dict``.
         """
 
 
@@ -382,12 +382,12 @@ class Module(Protocol):
 
     A whole model's ``forward(inputs, data_samples, mode)`` returns a dict of losses for
     ``mode="loss"``, a list of data samples with predictions for ``"predict"``, and tensors for
-    ``"tensor"``. A part is called as its place demands: a backbone takes ``(N, 3, H, W)`` and
-    returns a tuple of feature maps, a head takes that tuple.
+    ``"tensor"``. The call of a part depends on its role: a backbone takes ``(N, 3, H, W)`` and
+    returns a tuple of feature maps; a head takes that tuple.
     """
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what the module makes of its inputs."""
+        """Return the output of the module."""
 
     def state_dict(self) -> Mapping[str, Any]:
         """Return parameters and buffers."""
@@ -405,21 +405,21 @@ class PrepareTarget(Protocol):
         progress: Progress | None = None,
         **options: Any,
     ) -> Report:
-        """Write the prepared folder and return the report that lies in it too.
+        """Write the prepared folder and return its report.
 
-        Deterministic and idempotent: again with the same arguments, nothing is written and the
-        report says so. The source is never changed. ``out`` appears whole or not at all.
+        Deterministic and idempotent: a second call with the same arguments writes nothing, and the
+        report says so. The source is never changed. ``out`` is created completely or not at all.
 
         Args:
             source: Folder or .zip in the raw layout.
-            out: Folder to write; it holds ``images/``, ``masks/``, ``splits/``,
-                ``dataset.json`` and ``report.json`` afterwards.
-            shares: Of train, val and test.
+            out: Folder to write. It then contains ``images/``, ``masks/``, ``splits/``,
+               ``dataset.json`` and ``report.json``.
+            shares: Shares of train, val and test.
             progress: Called as files are done.
-            options: One keyword for each ``[[dataset.option]]``, dashes as underscores.
+            options: One keyword per ``[[dataset.option]]``, with underscores for dashes.
 
         Raises:
-            DataError: The source does not hold what it must; nothing is left at ``out``.
+            DataError: The source does not contain what it must; nothing is left at ``out``.
         """
 
 
@@ -427,16 +427,16 @@ class InitTarget(Protocol):
     """The function behind ``zoo data prepare --init``: a file to edit before ``prepare``."""
 
     def __call__(self, source: Path, *, progress: Progress | None = None, **options: Any) -> Draft:
-        """Write one new file, such as a list of classes, and return what it says.
+        """Write one new file, such as a list of classes, and return a summary of it.
 
         Args:
-            source: Folder or .zip in the raw layout, or what the user takes for it.
+            source: Folder or .zip, ideally in the raw layout.
             progress: Called as files are done.
-            options: Those of the prepare target.
+            options: Options of the prepare target.
 
         Raises:
-            DataError: The file is there already, or the source is none that it can guess from;
-                nothing is written.
+            DataError: The file already exists, or the source does not allow a guess; nothing is
+               written.
         """
 
 
@@ -453,11 +453,11 @@ class SampleTarget(Protocol):
     ) -> None:
         """Write files that the prepare target accepts as a source.
 
-        A target that has the keyword ``size_px`` as well gets the ``--size`` of the command.
+        If the target also has the keyword ``size_px``, it receives ``--size`` of the command.
 
         Args:
-            out: Folder to write into; it is new or empty.
+            out: Output folder, new or empty.
             seed: Equal seeds give equal bytes.
-            count: How many images; None for the plugin's own choice.
+            count: Number of images; None for the plugin's default.
             progress: Called as files are done.
         """

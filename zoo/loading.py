@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``package.module:Name`` -> object: the only module that imports plugins' code."""
+"""Load ``package.module:Name``. Only this module imports code of plugins."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ __all__ = ["load_contribution", "load_target"]
 
 
 def load_contribution(kind: str, name: str) -> object:
-    """Return the class or function of a contribution, imported.
+    """Import and return the class or function of a contribution.
 
     Args:
         kind: Key of ``zoo.manifest.kinds.KINDS``.
         name: ``Name`` or ``plugin.Name``.
 
     Raises:
-        UnknownNameError: There is no such kind, or none of that name.
-        PluginError: Its plugin cannot be used, or importing it fails (``LoadError``).
+        UnknownNameError: No kind has that name, or no contribution of that kind does.
+        PluginError: The plugin cannot be used, or importing it fails (``LoadError``).
     """
     check_name("kind", kind)
     if kind not in KINDS:
@@ -44,16 +44,16 @@ def load_contribution(kind: str, name: str) -> object:
 
 
 def load_target(source: Found | PluginRecord, target: str | None = None) -> object:
-    """Return what a target names, imported from the folder that its manifest lies in.
+    """Import and return a target from the folder that contains its manifest.
 
     Args:
-        source: The row, or the plugin.
-        target: ``package.module:Name`` of that plugin; by default the row's own target.
+        source: The row or the plugin.
+        target: ``package.module:Name`` in that plugin; by default the target of the row.
 
     Raises:
-        LoadError: Importing fails, or the name is not there; the cause is chained.
+        LoadError: Importing fails, or the module lacks the name; the cause is chained.
         IncompatibleError: Distributions that the manifest requires are missing.
-        ConflictError: Another package of the same name is imported instead.
+        ConflictError: Another package of the same name was imported instead.
         PluginError: The plugin cannot be used at all.
     """
     record = source.record if isinstance(source, Found) else source
@@ -72,7 +72,7 @@ def load_target(source: Found | PluginRecord, target: str | None = None) -> obje
     with _running_foreign_code(target, label, manifest):
         module = importlib.import_module(module_name)
     _check_folder(module, target, manifest)
-    with _running_foreign_code(target, label, manifest):  # of a module's own __getattr__
+    with _running_foreign_code(target, label, manifest):  # a module may define __getattr__
         try:
             return getattr(module, name)
         except AttributeError as error:
@@ -89,7 +89,7 @@ def _check_requirements_once(requires: tuple[str, ...], plugin: str, manifest: P
 
 
 def _append_to_path(folder: Path) -> None:
-    # At the end: a dropped plugin must not shadow an installed package.
+    # At the end: a plugin from a folder must not shadow an installed package.
     text = str(folder.resolve())
     if text not in sys.path:
         sys.path.append(text)
@@ -98,7 +98,7 @@ def _append_to_path(folder: Path) -> None:
 
 @contextmanager
 def _running_foreign_code(target: str, label: str, manifest: Manifest) -> Iterator[None]:
-    """Turn whatever a plugin's code raises into a LoadError, ``sys.exit`` too; Ctrl-C goes on."""
+    """Convert any exception of a plugin, even ``SystemExit``, to LoadError; re-raise Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
@@ -138,7 +138,7 @@ def _hint_for(error: BaseException, manifest: Manifest) -> str:
 
 
 def _check_folder(module: ModuleType, target: str, manifest: Manifest) -> None:
-    """Check that what was imported is what the manifest describes, not a namesake."""
+    """Check that the imported module belongs to the manifest and is not a namesake."""
     package = sys.modules[module.__name__.partition(".")[0]]
     folder = manifest.folder.resolve()
     places = [os.path.realpath(place) for place in getattr(package, "__path__", ())]

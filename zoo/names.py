@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How names are spelled, and which ones look like another."""
+"""Spelling of names, and search for similar names."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["PLUGIN_NAME", "hint_near", "near_names"]
 
-_MOST_CHARACTERS = 200  # comparing takes the square of the length, and nobody types more
+_MOST_CHARACTERS = 200  # comparing takes time quadratic in the length
 
 PLUGIN_NAME = r"[a-z][a-z0-9_]*"
 """Pattern of a plugin's name: it is a folder, a part of a package's name and of dotted types."""
 
 
 def near_names(name: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Return at most 5 of the names that look like one, nearest first; case is ignored.
+    """Return up to 5 similar names, most similar first, ignoring case.
 
     Args:
-        name: What was asked for.
-        names: What there is.
+        name: The unknown name.
+        names: The known names.
 
     Returns:
-        The near ones as they are spelled, never the very name; empty if none is near.
+        Similar names in their original spelling, without ``name`` itself; empty if there are none.
 
     Example:
         >>> near_names("DiceLos", ["DiceLoss", "FocalLoss"])
@@ -41,11 +41,11 @@ def near_names(name: str, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def hint_near(near: Sequence[str], otherwise: str) -> str:
-    """Return the hint that offers near names, or another one where there are none.
+    """Return a hint with similar names, or another hint if there are none.
 
     Args:
-        near: Names that look like the one that was not found.
-        otherwise: A hint for when there are none.
+        near: Similar names.
+        otherwise: The hint if ``near`` is empty.
 
     Example:
         >>> hint_near(["unet_lung_xray"], "zoo list shows all.")

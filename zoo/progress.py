@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a piece of work is: tqdm's bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a task: a tqdm bar on a terminal, an occasional plain line elsewhere."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any, Literal, TextIO
 
 __all__ = ["ProgressBar", "State", "clock"]
 
-_QUIET_S = 2.0  # what is done before that shows nothing
-_LINE_S = 15.0  # between two lines where there is no terminal
+_QUIET_S = 2.0  # shorter tasks show nothing
+_LINE_S = 15.0  # between two lines without a terminal
 _DRAWN_S = 0.1  # between two drawings on a terminal
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a piece of work is.
+    """Progress of a task.
 
     Attributes:
-        label: What is being done, e.g. ``train``.
-        done: Steps, or bytes, that are done.
-        total: Of them in all; 0 where that is not known.
-        note: What to say of it, e.g. the loss.
+        label: The task, such as ``train``.
+        done: Steps or bytes done.
+        total: Steps or bytes in total; 0 if unknown.
+        note: Extra text, such as the loss.
     """
 
     label: str
@@ -35,13 +35,13 @@ class State:
 
 
 class ProgressBar:
-    """Shows states on a stream: tqdm's bar on a terminal, else a line every 15 seconds.
+    """Shows progress on a stream: a tqdm bar on a terminal, else a line every 15 seconds.
 
     Args:
-        stream: Where to write; default ``sys.stderr``.
+        stream: Output stream; default ``sys.stderr``.
         quiet_s: Seconds from now before anything is shown.
-        line_s: Seconds between lines where the stream is no terminal.
-        unit: What is counted.
+        line_s: Seconds between lines if the stream is not a terminal.
+        unit: Unit of the counts.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class ProgressBar:
         self._shown_s = -math.inf
 
     def show(self, state: State) -> None:
-        """Show a state; cheap when it is not yet time to.
+        """Show a state if it is time to; cheap otherwise.
 
         Args:
-            state: How far the work is.
+            state: The current progress.
         """
         now_s = time.monotonic()
         if state.label != self._label:
@@ -79,7 +79,7 @@ class ProgressBar:
         if now_s - self._shown_s < (_DRAWN_S if self._is_terminal else self._line_s):
             return
         self._shown_s = now_s
-        with suppress(OSError):  # no work ends because its progress cannot be shown
+        with suppress(OSError):  # failing to show progress must not end the task
             if self._is_terminal:
                 self._draw(state)
             else:
@@ -87,7 +87,7 @@ class ProgressBar:
                 self._stream.flush()
 
     def close(self) -> None:
-        """Take the bar off the terminal; the next state draws it again."""
+        """Remove the bar from the terminal; the next state draws it again."""
         if self._bar is not None:
             with suppress(OSError):
                 self._bar.close()
@@ -107,7 +107,7 @@ class ProgressBar:
                 unit="B" if self._unit == "bytes" else "it",
                 unit_scale=self._unit == "bytes",
             )
-            # The rate counts from when the work began, not from when the bar appeared.
+            # Count the rate from the start of the task, not from when the bar appeared.
             self._bar.start_t -= time.monotonic() - self._started_s
         self._bar.n = state.done
         self._bar.set_postfix_str(state.note, refresh=False)
@@ -118,7 +118,7 @@ class ProgressBar:
         text = f"{state.label}: {self._amount(state)}{f', {state.note}' if state.note else ''}"
         if rate > 0:
             text += f", {rate / 1e6:.1f} MB/s" if self._unit == "bytes" else f", {rate:.1f}/s"
-            # A run that is resumed beyond its end is at it.
+            # A run resumed beyond its end has nothing left.
             left_s = max(state.total - state.done, 0) / rate
             text += f", {clock(left_s)} left" if state.total else ""
         return text + "\n"
@@ -131,7 +131,7 @@ class ProgressBar:
 
 
 def clock(seconds: float) -> str:
-    """Return seconds as a clock shows them.
+    """Format seconds as ``M:SS`` or ``H:MM:SS``.
 
     Args:
         seconds: 0 or more.

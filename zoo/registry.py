@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bridge to mmengine: ``type='zoo.<plugin>.<Name>'`` builds from every registry.
 
-mmengine fixes this module's name: for the scope ``zoo`` it imports ``zoo.registry`` and hides an
-ImportError of it, so that nothing but mmengine and zoo is imported here. Each of mmengine's root
-registries gets one child of scope ``zoo`` that is empty until a name is asked for: the
-catalog says which plugin has it, and that one target is imported.
+mmengine dictates the name of this module: for the scope ``zoo`` it imports ``zoo.registry`` and
+hides an ImportError, so this module imports only mmengine and zoo. Each root registry of mmengine
+gets one child with the scope ``zoo``. The child is empty until a name is requested; it then looks
+up the plugin in the catalog and imports only that target.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ SCOPE = "zoo"
 
 
 class ZooRegistry(Registry):  # type: ignore[misc]
-    """The child of one mmengine root registry that serves the plugins' names.
+    """The child of one mmengine root registry; resolves names of plugins.
 
     Args:
-        attribute: Name of the root in ``mmengine.registry``, such as ``"MODELS"``.
-        parent: That root.
+        attribute: Name of the root registry in ``mmengine.registry``, such as ``"MODELS"``.
+        parent: The root registry.
     """
 
     def __init__(self, attribute: str, parent: Registry) -> None:
@@ -36,21 +36,21 @@ class ZooRegistry(Registry):  # type: ignore[misc]
         self.attribute = attribute
 
     def get(self, key: str) -> Any:
-        """Return the class or function of a name, imported if it is not yet.
+        """Return the class or function of a name; import it if necessary.
 
         Args:
-            key: ``Name`` or ``plugin.Name``, with or without ``zoo.`` before it.
+            key: ``Name`` or ``plugin.Name``, with or without the prefix ``zoo.``.
 
         Raises:
-            UnknownNameError: No plugin has it; near names are offered.
-            LoadError: It has, and importing it fails: the real exception is chained.
-            PluginError: Its plugin cannot be used.
+            UnknownNameError: No plugin has that name; similar names are listed.
+            LoadError: Importing it fails; the real exception is chained.
+            PluginError: The plugin cannot be used.
         """
         name = key.removeprefix(f"{SCOPE}.")
         try:
             found = read_catalog().registered(self.attribute, name)
         except UnknownNameError:
-            # Whoever makes zoo the default scope means upstream's names by all others.
+            # With zoo as the default scope, all other names are upstream's.
             if key != name or not _is_default_scope():
                 raise
             return super().get(key)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Text from outside as a terminal may show it: printable, on one line, and not too long.
+r"""Make text from outside safe for a terminal: printable, on one line, and not too long.
 
-A class name, a file name or a summary may hold what moves the cursor, ends the line or turns the
-order of the letters round. Such characters are shown as Python spells them (``\x1b``, ``\n``).
+A class name, a file name or a summary may contain characters that move the cursor, end the line or
+reverse the text direction. They are shown as Python escapes (``\x1b``, ``\n``).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _MOST_CHARACTERS = 80
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Return a text in which what is not printable is escaped.
+    r"""Return a text with unprintable characters escaped.
 
     Args:
-        text: From anywhere.
-        keep: Characters that stay as they are, such as the newlines of a text of several lines.
+        text: Any text.
+        keep: Characters not to escape, such as newlines in a text of several lines.
 
     Example:
         >>> printable("cell\x1b[2J")
@@ -36,7 +36,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 class _Shown(reprlib.Repr):
-    """``repr`` that is short whatever the value, and spells dates as TOML does."""
+    """A short ``repr`` for any value; dates are written as in TOML."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,10 +48,10 @@ class _Shown(reprlib.Repr):
 
 
 def shown(value: object) -> str:
-    """Return a value as an error's message shows it: like ``repr``, and never long.
+    """Return a value for an error message: like ``repr``, but never long.
 
     Args:
-        value: Anything, from anywhere.
+        value: Any value.
 
     Example:
         >>> shown(["a", "b"])
@@ -61,7 +61,7 @@ def shown(value: object) -> str:
 
 
 def log_printably() -> None:
-    """Escape what is not printable in every message that is logged from here on, by anyone."""
+    """Escape unprintable characters in all log messages from now on, from any logger."""
     import logging
 
     class Record(logging.LogRecord):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The version of zoo, for what lies below the package's face."""
+"""The version of zoo, for internal modules."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lung fields in chest radiographs: a data set, how to prepare it, and a synthetic twin of it."""
+"""Lung fields in chest radiographs: prepare, a data set, and a synthetic sample."""
 
 import zoo  # noqa: F401  (installs the stand-in for mmcv._ext, also in spawned workers)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outlines of a made-up chest: lungs, torso, bones and vessels as polygons in pixels.
+"""The outlines of a synthetic chest: lungs, torso, bones and vessels as polygons in pixels.
 
-Everything is drawn in a *chest frame* ``(s, v)`` and moved to pixels by one affine map. ``s`` is
+Everything is drawn in a *chest frame* ``(s, v)`` and mapped to pixels by one affine map. ``s`` is
 the signed distance from the midline in half-widths of the rib cage, negative on the patient's
-right, which is the left of the picture. ``v`` runs down from the top of the lungs (0) to the top
+right, which is on the left of the image. ``v`` runs down from the top of the lungs (0) to the top
 of the right dome of the diaphragm (1). The shapes follow textbook radiographic anatomy; nothing
 is traced from, or fitted to, any real image.
 """
@@ -62,10 +62,10 @@ TRUNK = ((1.25, 0.60), (1.17, 0.74), (1.15, 0.98), (1.16, 1.30), (1.12, 1.70), (
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The numbers that make one patient differ from the next, in the chest frame's units.
+    """The parameters of a patient, in units of the chest frame.
 
-    Width and height of the rib cage are shares of the picture; the others move outlines away
-    from a usual place, ``breasts`` is their size (0: none to be seen).
+    Width and height of the rib cage are shares of the image; the others shift outlines from
+    their usual place. ``breasts`` is their size (0: not visible).
     """
 
     width: float
@@ -90,7 +90,11 @@ class Frame:
     angle_rad: float
 
     def place(self, points: Points) -> Points:
-        """Return ``(P, 2)`` chest points as pixels, x then y."""
+        """Return chest points as pixels, x then y.
+
+        Args:
+            points: ``(P, 2)`` in the chest frame.
+        """
         x = points[:, 0] * self.half_width_px
         y = (points[:, 1] - 0.6) * self.height_px
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
@@ -125,14 +129,14 @@ class Chest:
 
 
 def draw_chest(patient: Rng, pose: Rng, size_px: int) -> Chest:
-    """Return a random chest: the body from ``patient``, how it stands from ``pose``.
+    """Return a random chest, with a body from ``patient`` and a pose from ``pose``.
 
     Two exposures of one patient share the state of ``patient`` and differ in ``pose``.
 
     Args:
-        patient: Decides the shapes.
-        pose: Decides place, scale and tilt.
-        size_px: Height and width of the square picture.
+        patient: Generator of the shapes.
+        pose: Generator of place, scale and tilt.
+        size_px: Height and width of the square image.
     """
     body = _draw_body(patient)
     half_width = body.width * pose.normal(1.0, 0.03) * size_px
@@ -224,7 +228,7 @@ def _torso(body: Body) -> Points:
 
 
 def _abdomen(lungs: tuple[Lung, Lung]) -> Points:
-    """Return all that lies under the two domes, down to beyond the picture."""
+    """Return the area under the two domes, down to below the image."""
     right, left = (smooth_curve(dome) for dome, _ in lungs)
     middle = np.array([(0.0, max(right[-1, 1], left[-1, 1]) + 0.05)])
     wall = np.array([(1.10, 1.45), (1.14, 2.6), (-1.14, 2.6), (-1.10, 1.45)])

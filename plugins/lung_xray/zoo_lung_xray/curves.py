@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Smooth curves through a few points, of which every outline of the sample is made."""
+"""Smooth curves through a few points, used for every outline of the sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ Rng = np.random.Generator
 
 
 def shift(points: Points, s: float, v: float) -> Points:
-    """Return ``(P, 2)`` points moved by ``(s, v)``."""
+    """Return points shifted by ``(s, v)``.
+
+    Args:
+        points: ``(P, 2)`` in the chest frame.
+        s: Shift to the patient's left, in half-widths of the rib cage.
+        v: Shift downwards, in heights of the lungs.
+    """
     moved: Points = points + np.array((s, v))
     return moved
 
@@ -25,7 +31,7 @@ def smooth_curve(points: Points, *, closed: bool = False, steps: int = 10) -> Po
     Args:
         points: ``(P, 2)`` with P >= 2.
         closed: Join the last point to the first.
-        steps: Samples for each span between two points.
+        steps: Samples per span between two points.
 
     Returns:
         ``(P * steps, 2)`` if closed, else ``((P - 1) * steps + 1, 2)``.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prepared chest radiographs as an mmsegmentation data set."""
+"""Load prepared chest radiographs as an mmsegmentation data set."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class LungXrayDataset(BaseSegDataset):
     """Frontal chest radiographs with one label for both lungs.
 
     Files:
-        What ``zoo data prepare lung_xray`` writes: ``images/<stem>.png`` (8-bit grey or RGB),
-        ``masks/<stem>.png`` (8-bit, class ids), ``splits/{train,val,test}.txt`` (one stem a line).
+        Written by ``zoo data prepare lung_xray``: ``images/<stem>.png`` (8-bit grey or RGB),
+        ``masks/<stem>.png`` (8-bit, class ids), ``splits/{train,val,test}.txt`` (one stem per
+        line).
 
     Classes:
         ==  ==========  =============
@@ -30,18 +31,18 @@ class LungXrayDataset(BaseSegDataset):
         1   lung        0, 158, 115
         ==  ==========  =============
 
-        Lung is the visible lung field: without the heart, the mediastinum and what lies behind
-        the diaphragm. 255 would be ignored; ``prepare`` writes none.
+        Lung is the visible lung field, without the heart, the mediastinum and the part behind
+        the diaphragm. 255 is ignored; ``prepare`` does not write it.
 
     Units:
-        Pixels. The published pictures carry no spacing, and those of 512x512 have lost their
-        aspect ratio, so an area in pixels is no area of a patient. Pictures that ``prepare`` made
-        of DICOM have ``spacing_mm``, the distance of their own pixels from row to row and from
-        column to column, in their rows; list it in ``meta_keys`` to pass it on to metrics.
+        Pixels. The published images have no spacing, and those of 512x512 have lost their aspect
+        ratio, so an area in pixels is not a physical area. Rows of images that ``prepare`` made
+        from DICOM have ``spacing_mm``, the distance between the rows and between the columns of
+        the prepared image; list it in ``meta_keys`` to pass it to metrics.
 
     Splits:
-        By patient through a stable hash, train, val and test with the shares given to
-        ``prepare`` (0.8, 0.1, 0.1). Known repeats of one patient stay together.
+        By patient through a stable hash, with the shares of train, val and test given to
+        ``prepare`` (0.8, 0.1, 0.1). Known repeat images of a patient stay in one split.
 
     Licence:
         Code Apache-2.0. The data is the user's own copy; see ``DATA_LICENSE.md``.
@@ -54,11 +55,12 @@ class LungXrayDataset(BaseSegDataset):
         arXiv:1803.01199.
 
     Args:
-        img_suffix: Ending of pictures.
-        seg_map_suffix: Ending of masks.
+        img_suffix: Suffix of images.
+        seg_map_suffix: Suffix of masks.
         reduce_zero_label: False, because the background is a class.
-        data_prefix: Folders of pictures and masks under ``data_root``.
-        **kwargs: Of ``mmseg.datasets.BaseSegDataset``: ``data_root``, ``ann_file``, ``pipeline``.
+        data_prefix: Folders of images and masks, relative to ``data_root``.
+        **kwargs: Arguments of ``mmseg.datasets.BaseSegDataset``: ``data_root``, ``ann_file``,
+            ``pipeline``.
     """
 
     METAINFO: dict[str, Any] = {  # noqa: RUF012  mmseg declares it so
@@ -83,7 +85,7 @@ class LungXrayDataset(BaseSegDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return one row an image, with its paths.
+        """Return one row per image, with its paths.
 
         Raises:
             DataError: A folder or the list of stems is missing, or ``dataset.json`` is damaged.
@@ -103,7 +105,7 @@ class LungXrayDataset(BaseSegDataset):
 
 
 def _read_spacings(root: str | None) -> dict[str, tuple[float, float]]:
-    """Return the spacing of each prepared picture that has one, in mm, after resizing."""
+    """Return the spacing after resizing, in mm, of each prepared image that has one."""
     if not root or not Path(root, "dataset.json").is_file():
         return {}
     found = ((file.stem, file.spacing_mm) for file in read_prepared(Path(root)).files)

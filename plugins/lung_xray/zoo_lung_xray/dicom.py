@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A DICOM file -> an 8-bit radiograph and the few facts that a model's user needs of it.
+"""Read a DICOM file as an 8-bit radiograph, with a few facts about it.
 
-Only the elements of ``_NEEDED`` are ever taken from a file: names, dates and what else says who
-the patient is are not read, so no message, report or JSON can hold them. The patient's ID is read
-to keep one patient's pictures in one split, and leaves this module as five digits of its hash.
+Only the elements in ``_NEEDED`` are read. Names, dates and other identifying elements are not read,
+so no message, report or JSON can contain them. The patient's ID is read to keep the images of a
+patient in one split; outside this module, only five digits of its hash are used.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ __all__ = [
 ]
 
 SUFFIXES = (".dcm", ".dicom")
-# The extra dicom of pyproject.toml: pydicom, and what it decodes compressed pixels with.
+# The extra dicom of pyproject.toml: pydicom and its decoders of compressed pixels.
 _EXTRA = '"pydicom>=3,<4" "pillow>=10" "pylibjpeg>=2" "pylibjpeg-openjpeg>=2.4" "pylibjpeg-rle>=2"'
-# Files that scanners and archives write: no suffix, or a number as the last part of a UID.
+# Names that scanners and archives write: no suffix, or a number, the last part of a UID.
 _BARE_SUFFIX = re.compile(r"|\.\d+|\.ima")
 MARK_BYTES = 132  # PS3.10, 7.1: a preamble of 128 bytes, then DICM
-# PS3.3: what the pixels are (C.7.6.3), what their values mean (C.11.1, C.11.2), how far apart
-# they lie (10.7.1), which kind of object this is (C.12.1), whose (C.7.1.1).
+# PS3.3: format of the pixels (C.7.6.3), meaning of their values (C.11.1, C.11.2), spacing
+# (10.7.1), kind of object (C.12.1), patient (C.7.1.1).
 _NEEDED = [
     "SOPClassUID",
     "PatientID",
@@ -91,7 +91,7 @@ _NUMBERS = (
     "WindowWidth",
 )
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
-# What pydicom and its decoders raise on files that are not what they say.
+# Errors of pydicom and its decoders for invalid files.
 _FAULTS = (
     ArithmeticError,
     AttributeError,
@@ -110,16 +110,15 @@ _FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class DicomFacts:
-    """What is kept of a DICOM file beside its pixels.
+    """The facts of a DICOM file besides its pixels.
 
     Args:
-        bits_per_sample: Bits that are used of each stored value.
-        spacing_mm: How far apart the pixels lie from row to row and from column to column; None
-            if the file does not say.
-        spacing_from: ``PixelSpacing``, or ``ImagerPixelSpacing`` (on the detector, so too large
-            for the patient by the magnification), or None.
-        patient: Equal for files of one patient ID, empty without one; the ID itself cannot be
-            told from it.
+        bits_per_sample: Bits used of each stored value.
+        spacing_mm: Distance between rows and between columns; None if the file does not say.
+        spacing_from: ``PixelSpacing``, ``ImagerPixelSpacing`` (at the detector, so larger than in
+            the patient by the magnification), or None.
+        patient: Equal for files with the same patient ID, empty without one; does not reveal the
+            ID.
         rule: How stored values become 8 bits, a sentence for the report.
     """
 
@@ -131,36 +130,44 @@ class DicomFacts:
 
 
 def is_dicom_name(name: str) -> bool:
-    """Return whether a name ends in ``.dcm`` or ``.dicom``."""
+    """Return whether a name ends in ``.dcm`` or ``.dicom``.
+
+    Args:
+        name: Name of the file.
+    """
     return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def is_candidate(name: str) -> bool:
-    """Return whether a file may be DICOM by its name: what it begins with must tell."""
+    """Return whether a file may be DICOM by its name, so that its first bytes must decide.
+
+    Args:
+        name: Name of the file.
+    """
     suffix = PurePosixPath(name).suffix.lower()
     return _BARE_SUFFIX.fullmatch(suffix) is not None and name != "DICOMDIR"
 
 
 def is_dicom(name: str, head: bytes) -> bool:
-    """Return whether a file is taken for DICOM.
+    """Return whether a file is read as DICOM.
 
     Args:
-        name: Its name.
-        head: At least its first ``MARK_BYTES``.
+        name: Name of the file.
+        head: Its first bytes, at least ``MARK_BYTES``.
     """
     marked = head[MARK_BYTES - 4 : MARK_BYTES] == b"DICM"
     return is_dicom_name(name) or (is_candidate(name) and marked)
 
 
 def read_facts(data: bytes, where: str) -> DicomFacts:
-    """Return what the header of a DICOM file says.
+    """Return the facts in the header of a DICOM file.
 
     Args:
         data: The whole file.
         where: The file's name for messages.
 
     Raises:
-        DataError: pydicom is missing, or the file is no single grey image.
+        DataError: pydicom is missing, or the file is not a single grey image.
     """
     with _explaining(data, where):
         dataset, left_out = _parse(data)
@@ -168,11 +175,11 @@ def read_facts(data: bytes, where: str) -> DicomFacts:
 
 
 def read_dicom(data: bytes, where: str) -> tuple[NDArray[np.uint8], DicomFacts]:
-    """Return the picture of a DICOM file as people look at it, and what its header says.
+    """Return the image of a DICOM file as viewers display it, and the facts in its header.
 
-    Stored values go through rescale or modality table, then through the VOI table or else the
-    first window, and become 0 to 255; ``zoo_lung_xray.dicom_grey`` has the rule. MONOCHROME1 is
-    inverted, so that air is dark in every picture.
+    Stored values pass through rescale or the modality table, then through the VOI table or else the
+    first window, and become 0 to 255; see ``zoo_lung_xray.dicom_grey``. MONOCHROME1 is inverted, so
+    that air is dark in every image.
 
     Args:
         data: The whole file.
@@ -196,21 +203,21 @@ def load_pydicom() -> Any:
     """Return the module ``pydicom``.
 
     Raises:
-        DataError: It is not installed; the message has the line that installs it.
+        DataError: It is not installed; the message contains the command to install it.
     """
     try:
         import pydicom
     except ImportError as error:
         message = f"cannot read DICOM files: {error}."
         raise DataError(message, hint=f"pip install {_EXTRA}.") from error
-    # Its warnings quote what a file holds; what matters of them is an error here.
+    # Its warnings quote the content of files; the relevant ones are errors here.
     warnings.filterwarnings("ignore", module=r"pydicom\b")
     return pydicom
 
 
 @contextmanager
 def _explaining(data: bytes, where: str) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into one error that names it."""
+    """Convert every failure of a file into one error that names it."""
     errors = load_pydicom().errors
     name = where.replace("!", "/").rsplit("/", 1)[-1]
     try:
@@ -229,7 +236,7 @@ def _explaining(data: bytes, where: str) -> Iterator[None]:
 
 
 def _parse(data: bytes) -> tuple[Any, tuple[str, ...]]:
-    """Return the elements that count, and which tables say nothing and were left out."""
+    """Return the needed elements, and the kinds of tables removed as empty."""
     dataset = load_pydicom().dcmread(io.BytesIO(data), specific_tags=_NEEDED)
     _check_image(dataset)
     return dataset, tidy_tables(dataset)
@@ -262,7 +269,7 @@ def _check_image(dataset: Any) -> None:
 
 
 def _check_numbers(dataset: Any) -> None:
-    """Raise for an element that must be there and is not, or whose text is no number."""
+    """Raise for a required element that is missing, or for text that is not a number."""
     for keyword in _NUMBERS:
         try:
             value = dataset.get(keyword)
@@ -279,16 +286,16 @@ def _check_numbers(dataset: Any) -> None:
 
 
 def _parts_of(value: Any) -> list[Any]:
-    """Return the values of an element: none where it is missing or empty."""
+    """Return the values of an element; none if it is missing or empty."""
     if value is None or value == "":
         return []
     return list(value) if hasattr(value, "__len__") and not isinstance(value, str) else [value]
 
 
 def _check_pixels(dataset: Any) -> None:
-    """Raise for too many pixels, and for bits elsewhere than the standard has them, PS3.5, 8.1.1.
+    """Raise for too many pixels, and for bits at places other than in PS3.5, 8.1.1.
 
-    A few bytes of run lengths may state gigabytes.
+    A few bytes of run lengths may decode to gigabytes.
     """
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     if not 0 < rows * columns <= MOST_PX:
@@ -310,14 +317,14 @@ def _decode(dataset: Any) -> NDArray[Any]:
     try:
         stored: NDArray[Any] = dataset.pixel_array
     except (NotImplementedError, RuntimeError) as error:
-        # pydicom says both of a syntax that it has no decoder for and of pixels that none decodes.
+        # pydicom raises this for a syntax without a decoder and for pixels that none can decode.
         fault = f"found pixels stored as {name_uid(syntax)!r}, which no installed decoder supports"
         hint = (
             "if it is intact, pip install python-gdcm, or store it uncompressed (gdcmconv --raw)."
         )
         raise Refusal(fault, hint) from error
     except BaseException as error:
-        # Decoders in Rust panic over damaged pixels, and a panic is no Exception.
+        # Decoders in Rust panic on damaged pixels, and a panic is not an Exception.
         if type(error).__name__ != "PanicException":
             raise
         fault = f"found damaged pixels, stored as {name_uid(syntax)!r}"
@@ -331,8 +338,8 @@ def _decode(dataset: Any) -> NDArray[Any]:
 def _facts(dataset: Any, left_out: tuple[str, ...]) -> DicomFacts:
     spacing, spacing_from = _spacing(dataset)
     patient = str(dataset.get("PatientID") or "").strip()
-    # Many IDs share five digits, so that nobody finds the ID by hashing all there can be. Two
-    # patients who share them stay in one split, which does no harm.
+    # Many IDs share five digits, so hashing all possible IDs does not reveal the ID. Two patients
+    # with equal digits stay in one split, which does no harm.
     digest = hashlib.sha256(patient.encode("utf-8", "surrogateescape")).hexdigest()[:5]
     return DicomFacts(
         bits_per_sample=int(dataset.BitsStored),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stored values of a DICOM image -> 8 bits of grey.
+"""Convert the stored values of a DICOM image to 8-bit grey.
 
 1. The modality table, or rescale slope and intercept.
-2. The VOI table if there is one, its least and largest entry becoming 0 and 255; else the first
-   window, of whichever function (linear, linear exact, sigmoid), its lower and upper end becoming
-   0 and 255; else samples of up to 8 bits as they are, and of more bits by the rule of 16-bit
-   pictures, ``zoo.data.to_uint8``, in which padding does not count.
+2. The VOI table, if present: its smallest and largest entry become 0 and 255. Otherwise the first
+   window, with any function (linear, linear exact, sigmoid): its lower and upper end become 0 and
+   255. Otherwise samples of up to 8 bits stay, and samples of more bits follow the rule of 16-bit
+   images, ``zoo.data.to_uint8``, which ignores padding.
 3. MONOCHROME1, where small values are bright, is inverted.
 
 Source: DICOM PS3.3, C.7.5.1.1.2 (padding), C.7.6.3.1.2, C.11.1 and C.11.2.
@@ -32,11 +32,11 @@ _TABLE, _WINDOW, _KEPT, _STRETCHED = (
 
 
 def describe_rule(dataset: Any, left_out: Sequence[str] = ()) -> str:
-    """Return how a DICOM image becomes 8 bits, in words that are equal for equal treatment.
+    """Describe how a DICOM image becomes 8 bits, with equal words for equal treatment.
 
     Args:
-        dataset: What the file says, its tables tidied.
-        left_out: Kinds of tables that it has without entries.
+        dataset: Elements of the file, after `tidy_tables`.
+        left_out: Kinds of tables without entries.
     """
     rule = _rule(dataset)
     padded = ", its padding left out" if rule == _STRETCHED and _padding(dataset) else ""
@@ -46,20 +46,20 @@ def describe_rule(dataset: Any, left_out: Sequence[str] = ()) -> str:
 
 
 def to_grey(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
-    """Return an image as people look at it; see the module for the rule.
+    """Return an image as viewers display it; see the module docstring for the rule.
 
     Args:
         stored: ``(H, W)`` integers of at most 16 bits.
-        dataset: What the file says of them, its tables tidied.
+        dataset: Elements of the file, after `tidy_tables`.
 
     Returns:
         ``(H, W)`` uint8.
 
     Raises:
-        ValueError: A window that the standard does not allow.
+        ValueError: The standard does not allow the window.
     """
     low, high = int(stored.min()), int(stored.max())
-    # Each value that occurs is worked out once, not for every pixel.
+    # Compute each possible value once, not every pixel.
     table = _grey_of(np.arange(low, high + 1), dataset)
     shown = table[stored.astype(np.int32) - low]
     grey: NDArray[np.uint8] = to_uint8(shown, _limits(shown, stored, dataset))
@@ -67,7 +67,7 @@ def to_grey(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
 
 
 def _limits(shown: NDArray[Any], stored: NDArray[Any], dataset: Any) -> tuple[int, int] | None:
-    """Return the limits of a stretch that leaves padding out, None where there is none."""
+    """Return the limits of a stretch that ignores padding, or None without padding."""
     padding = _padding(dataset)
     if padding is None or shown.dtype == np.uint8:
         return None
@@ -76,12 +76,12 @@ def _limits(shown: NDArray[Any], stored: NDArray[Any], dataset: Any) -> tuple[in
 
 
 def _padding(dataset: Any) -> tuple[int, int] | None:
-    """Return the least and the largest stored value of padding, or None."""
+    """Return the smallest and the largest stored value of padding, or None."""
     ends = [dataset.get(f"PixelPadding{what}") for what in ("Value", "RangeLimit")]
     if not isinstance(ends[0], int):
         return None
     ends = [end for end in ends if isinstance(end, int)]
-    # Some devices state a negative value as an unsigned one, and the other way round.
+    # Some devices write a negative value as an unsigned one, or the reverse.
     span = 2**dataset.BitsAllocated
     if dataset.get("PixelRepresentation"):
         ends = [end - span if end >= span // 2 else end for end in ends]
@@ -105,7 +105,7 @@ def _rule(dataset: Any) -> str:
 
 
 def _rescale(dataset: Any) -> tuple[float, float]:
-    """Return slope and intercept; what is missing or empty changes nothing."""
+    """Return slope and intercept, 1 and 0 if missing or empty."""
     slope, intercept = (dataset.get(f"Rescale{what}") for what in ("Slope", "Intercept"))
     return 1 if slope is None else slope, 0 if intercept is None else intercept
 
@@ -130,8 +130,8 @@ def _look_up(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
 
     item = dataset.VOILUTSequence[0]
     count, first, _ = item.LUTDescriptor
-    # pydicom 3.0 counts the places of a table with entries of 8 bits in 8 bits, and goes wrong
-    # from the 257th on.
+    # pydicom 3.0 uses 8-bit indices for tables with 8-bit entries, which is wrong from the 257th
+    # entry on.
     item.LUTDescriptor = [count, first, 16]
     places = np.arange(first, first + (count or 2**16))
     entries = apply_voi(places, dataset).astype(np.float64)
@@ -143,10 +143,10 @@ def _window(values: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
     from pydicom.pixels.processing import apply_windowing
 
     centre, width = (_first(dataset[key].value) for key in ("WindowCenter", "WindowWidth"))
-    # Beyond the window on either side; pydicom scales by what the image could hold, and this
-    # tells to what.
+    # Values outside the window on either side, to measure the output range: pydicom scales by the
+    # possible range of the image.
     ends = [centre - 100 * width, centre + 100 * width]
-    with np.errstate(over="ignore"):  # far out, a sigmoid's exponential is infinite and it is 0
+    with np.errstate(over="ignore"):  # far out, a sigmoid overflows to 0
         shown = apply_windowing(np.concatenate([values, ends]), dataset)
     return _spread(shown[:-2], shown[-2], shown[-1])
 
@@ -156,13 +156,13 @@ def _first(value: Any) -> float:
 
 
 def _spread(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Return values as 0 at ``low`` to 255 at ``high``, rounded."""
+    """Map ``low`` to 0 and ``high`` to 255, rounded."""
     share = (values - low) / (high - low if high != low else 1)
     return np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
 
 
 def _to_uint16(values: NDArray[Any]) -> NDArray[np.uint16]:
-    """Return values as 16 bits for ``to_uint8``, which asks only how they lie to each other."""
+    """Return values as 16 bits for ``to_uint8``, which depends only on their relative distances."""
     above = values - values.min()
     if above.max() > 65535 or not np.array_equal(above, np.rint(above)):
         above = above * (65535 / above.max())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A DICOM file that is refused: for what it is, or in pydicom's words, never in Python's."""
+"""Refuse a DICOM file, with our own or pydicom's words, never with Python's."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _COLOURS = {
 
 
 class Refusal(Exception):
-    """A file that is understood, and no radiograph, or none that can be shown.
+    """A readable file that is not a radiograph, or cannot be displayed.
 
     Args:
-        fault: What was found, and what was expected.
-        hint: One thing to do.
+        fault: What was found and what was expected.
+        hint: How to fix it.
     """
 
     def __init__(self, fault: str, hint: str = INTACT) -> None:
@@ -37,9 +37,12 @@ class Refusal(Exception):
 
 
 def name_uid(uid: Any) -> str:
-    """Return the name of a UID, or the UID; of a damaged one neither.
+    """Return the name of a UID, or the UID itself; hide damaged ones.
 
-    A wrong length lets an element swallow those behind it, and the patient's are among them.
+    With a wrong length, an element swallows the following ones, including the patient's.
+
+    Args:
+        uid: A UID of the file.
     """
     if not uid:
         return "no kind stated"
@@ -47,24 +50,31 @@ def name_uid(uid: Any) -> str:
 
 
 def name_colours(stated: Any) -> str:
-    """Return what DICOM calls the meaning of the samples, and no other text; see `name_uid`."""
+    """Return DICOM's name of a photometric interpretation, and no other text; see `name_uid`.
+
+    Args:
+        stated: The element of the file.
+    """
     if not stated:
         return "none stated"
     return str(stated) if str(stated) in _COLOURS else "a name that DICOM does not have"
 
 
 def words_of(error: BaseException) -> str:
-    """Return the first line of what pydicom says of a file, or ``""``.
+    """Return the first line of pydicom's message about a file, or ``""``.
 
-    What Python says of pydicom's code (``'NoneType' object is not subscriptable``) helps nobody:
-    only what pydicom raises itself counts.
+    Errors of Python in pydicom's code (``'NoneType' object is not subscriptable``) do not help
+    users, so only errors that pydicom raises itself count.
+
+    Args:
+        error: The error caught.
     """
     frames = traceback.extract_tb(error.__traceback__)
     is_told = bool(frames) and "pydicom" in PurePath(frames[-1].filename).parts
     if not is_told or not (frames[-1].line or "").startswith("raise"):
         return ""
-    # What stands in quotes is of the file: a term of the standard, or in a damaged one what a
-    # wrong length made of the elements behind it, and the patient's are among them.
+    # Quoted parts come from the file: terms of the standard or, after a wrong length in a damaged
+    # file, following elements, which may be the patient's.
     words = (str(error).strip().splitlines() or [""])[0]
     is_plain = not re.search(r"['\"\\]", _TERM.sub("", words))
     return (words if is_plain else _WITH_QUOTES.sub("", words)).strip().rstrip(".")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A raw release whose DICOM files are read as pictures, like any others."""
+"""A source whose DICOM files are read as images."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ __all__ = ["DicomFile", "XraySource"]
 
 @dataclass(frozen=True, slots=True)
 class DicomFile(SourceFile):
-    """A DICOM file: by its suffix a picture, and named in full where it has none of its own."""
+    """A DICOM file, with an image suffix and the full name as stem if it has no DICOM suffix."""
 
     @property
     def stem(self) -> str:
-        """The name, without ``.dcm`` or ``.dicom``; the last part of a UID stays."""
+        """The name without ``.dcm`` or ``.dicom``; the last part of a UID stays."""
         path = PurePosixPath(self.path)
         return path.stem if is_dicom_name(self.path) else path.name
 
     @property
     def suffix(self) -> str:
-        """What :meth:`XraySource.read` gives: ``.bmp``."""
+        """The format that :meth:`XraySource.read` returns, ``.bmp``."""
         return ".bmp"
 
 
 class XraySource(Source):
-    """Another source with its DICOM files read as 8-bit pictures by ``zoo_lung_xray.dicom``.
+    """A source with its DICOM files read as 8-bit images by ``zoo_lung_xray.dicom``.
 
-    Their bytes are those of an uncompressed BMP, so that a digest of them is one of the pixels:
-    what else a DICOM file says does not change it.
+    Their bytes are those of an uncompressed BMP, so that their digest depends only on the pixels,
+    not on other elements of the DICOM file.
 
     Args:
         source: An open source.
@@ -58,7 +58,7 @@ class XraySource(Source):
         self._source = source
 
     def synthetic(self) -> Synthetic | None:
-        """Return who drew the data; the mark is a hidden file, which is not listed here."""
+        """Return the generator of synthetic data; its mark is a hidden file, not listed here."""
         return self._source.synthetic()
 
     def _list(self) -> Iterator[SourceFile]:
@@ -73,7 +73,11 @@ class XraySource(Source):
         return self._source.read(file.path)
 
     def read(self, path: str) -> bytes:
-        """Return the bytes of one file, those of a BMP for DICOM; see ``zoo.data.Source.read``."""
+        """Return the bytes of a file, of a BMP for DICOM; see ``zoo.data.Source.read``.
+
+        Args:
+            path: Path in the source.
+        """
         data = self._source.read(path)
         if path not in self._dicoms:
             return data
@@ -81,18 +85,22 @@ class XraySource(Source):
         return bytes(cv2.imencode(".bmp", grey)[1])
 
     def where(self, path: str) -> str:
-        """Return how an error message names ``path``."""
+        """Return the name of a file in messages.
+
+        Args:
+            path: Path in the source.
+        """
         return self._source.where(path)
 
     def describe(self, pairs: Iterable[Pair], report: Report) -> list[Pair]:
-        """Return the pairs with what their DICOM headers say: spacing, and whose they are.
+        """Return the pairs with spacing and patient from their DICOM headers.
 
-        Where the name of a file tells no patient, a patient ID does, unless all files have the
-        same one, as anonymised files may.
+        The patient ID is used if the file name does not identify a patient, unless all files have
+        the same ID, as anonymised files may.
 
         Args:
-            pairs: Of files of this source.
-            report: Is told how each DICOM file becomes 8 bits.
+            pairs: Pairs of files of this source.
+            report: Receives how each DICOM file becomes 8 bits.
 
         Raises:
             DataError: pydicom is missing.
@@ -116,13 +124,13 @@ class XraySource(Source):
         ]
 
     def _facts(self, pair: Pair) -> DicomFacts | None:
-        """Return the facts of a pair's picture, None if it is no DICOM file, or a bad one."""
+        """Return the facts of a pair's image, or None if it is not a valid DICOM file."""
         if pair.image not in self._dicoms:
             return None
         try:
             return read_facts(self._source.read(pair.image), self.where(pair.image))
         except DataError:
-            return None  # reading its pixels fails too, and names all such files in one message
+            return None  # reading its pixels also fails, with one message for all such files
 
     @cached_property
     def _dicoms(self) -> frozenset[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The modality and VOI tables of a DICOM file, in a form that pydicom applies.
+"""Convert the modality and VOI tables of a DICOM file to a form that pydicom can apply.
 
 Source: DICOM PS3.3, C.11.1.1 and C.11.2.1.1.
 """
@@ -19,16 +19,16 @@ _PARTS = ("LUTDescriptor", "LUTData")
 
 
 def tidy_tables(dataset: Any) -> tuple[str, ...]:
-    """Leave the first table of each kind that has entries, and return the kinds left out.
+    """Keep the first table of each kind with entries, and return the kinds removed as empty.
 
-    Some devices write a table without its descriptor or its entries beside a valid window or
-    rescale: such a table says nothing.
+    Some devices write a table without descriptor or entries beside a valid window or rescale; such
+    a table is ignored.
 
     Args:
-        dataset: Is changed.
+        dataset: Elements of the file, changed in place.
 
     Raises:
-        Refusal: A table's descriptor is none, or it has other entries than that says.
+        Refusal: A table's descriptor is invalid, or its entries do not match the descriptor.
     """
     left_out = []
     for keyword, name in TABLES.items():
@@ -52,7 +52,7 @@ def _tidy(item: Any, name: str) -> None:
     count, first, bits = _read_descriptor(item.LUTDescriptor, name)
     entries = item.LUTData
     if isinstance(entries, bytes):
-        # Entries of 8 bits stand in 8 bits each, and an odd number of them is padded.
+        # 8-bit entries take 8 bits each, with padding after an odd number of them.
         if len(entries) == count + count % 2:
             entries = np.frombuffer(entries, np.uint8)[:count].astype("<u2").tobytes()
         found = len(entries) // 2
@@ -70,7 +70,7 @@ def _read_descriptor(descriptor: Any, name: str) -> tuple[int, int, int]:
     """Return the number of entries, the value of the first, and the bits of each."""
     parts = list(descriptor) if hasattr(descriptor, "__len__") else [descriptor]
     if len(parts) != 3 or not all(isinstance(part, int) for part in parts):
-        # Text in their place may be another element's, and the patient's.
+        # Text in their place may belong to another element, such as the patient's name.
         shown = f"{parts!r:.40}" if all(isinstance(part, int) for part in parts) else "no numbers"
         fault = f"found a {name} described by {shown}, expected three whole numbers"
         raise Refusal(fault)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known without reading a picture: classes, and what file names say of patients."""
+"""Facts known without reading an image: classes, and patients from file names."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = [
     "read_stem",
 ]
 
-VERSION = "0.1.0"  # of the plugin; prepared folders state it
+VERSION = "0.1.0"  # version of the plugin, stated in prepared folders
 CLASSES = ("background", "lung")
 PALETTE = ((0, 0, 0), (0, 158, 115))
 
 SOURCE_SETS = {"MCUCXR": "montgomery", "CHNCXR": "shenzhen"}
 
-# Montgomery numbers of one patient each, of which the first names the patient.
-# Source: repeats reported for the set; its file names do not tell.
+# Montgomery numbers of the same patient; the first one names the patient.
+# Source: repeats reported for the set; its file names do not show them.
 REPEAT_PATIENTS = ((113, 117), (162, 166, 170))
 
 STEM = re.compile(r"(?P<prefix>MCUCXR|CHNCXR)_(?P<number>\d{4,})_(?P<finding>[01])")
@@ -31,12 +31,12 @@ STEM = re.compile(r"(?P<prefix>MCUCXR|CHNCXR)_(?P<number>\d{4,})_(?P<finding>[01
 
 @dataclass(frozen=True, slots=True)
 class StemFacts:
-    """What one file name says.
+    """Facts in a file name.
 
     Attributes:
-        patient: Name of the patient; every file of one patient has the same.
-        source_set: ``montgomery``, ``shenzhen``, or ``other`` for a foreign name.
-        tuberculosis: The reader's finding, or None for a foreign name.
+        patient: Name of the patient, equal for all files of a patient.
+        source_set: ``montgomery``, ``shenzhen``, or ``other`` for other names.
+        tuberculosis: The reader's finding, or None for other names.
     """
 
     patient: str
@@ -45,10 +45,13 @@ class StemFacts:
 
 
 def read_stem(stem: str) -> StemFacts:
-    """Return what a stem like ``MCUCXR_0113_1`` says; a foreign stem is its own patient.
+    """Return the facts in a stem like ``MCUCXR_0113_1``; other stems are their own patient.
 
-    The number counts patients, except that some patients of Montgomery came more than once:
-    see ``REPEAT_PATIENTS``.
+    Each number is a patient, except for repeat images of some Montgomery patients; see
+    ``REPEAT_PATIENTS``.
+
+    Args:
+        stem: File name without suffix.
     """
     match = STEM.fullmatch(stem)
     if match is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the folders of a raw release, and pairs its pictures with their masks."""
+"""Find the folders of a raw release, and pair its images with their masks."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ LEFT, RIGHT = "ManualMask/leftMask", "ManualMask/rightMask"
 
 
 def find_pairs(source: Source, report: Report, *, mask_suffix: str, source_set: str) -> list[Pair]:
-    """Return the pictures that have masks, with patient and facts; report the others.
+    """Return the images that have masks, with patient and facts; report the others.
 
-    Two layouts are known, at the top of the source or in any folder of it:
+    Two layouts are supported, at the top of the source or in any folder of it:
     ``CXR_png`` + ``masks`` (+ ``test``), the public set, and ``CXR_png`` +
-    ``ManualMask/{leftMask,rightMask}``, Montgomery's own release; ``CXR_png`` may be called
-    ``CXR_dcm`` as well. A second copy of the same layout, as the public archive holds, is left
-    alone.
+    ``ManualMask/{leftMask,rightMask}``, Montgomery's own release; ``CXR_png`` may also be
+    ``CXR_dcm``. A second copy of the same layout, as in the public archive, is ignored.
 
     Args:
         source: An open source.
-        report: Gets a line for every file that is left out.
-        mask_suffix: Ending that mask names may carry.
-        source_set: ``all``, or the one set to keep.
+        report: Receives a line for every file that is not used.
+        mask_suffix: Suffix that mask names may have.
+        source_set: ``all``, or the set to keep.
 
     Raises:
-        DataError: No layout, two layouts that differ, no pairs, or one stem twice.
+        DataError: The source has no known layout, two different layouts, no pairs, or a stem
+            twice.
     """
     folders = _group_by_folder(source.files())
     root = _find_root(source, folders, report)
@@ -108,7 +108,7 @@ def _contents(
 def _keep(
     files: Sequence[SourceFile], source_set: str, mask_suffix: str, report: Report
 ) -> list[SourceFile]:
-    """Return the files of one source set; the number of the others goes into the report."""
+    """Return the files of one source set; report the number of the others."""
     if source_set == "all":
         return list(files)
     kept = [
@@ -129,7 +129,7 @@ def _drop_unlabelled(
     report: Report,
     mask_suffix: str,
 ) -> list[SourceFile]:
-    """Return the images but for those that the set itself calls unlabelled: they lie in test."""
+    """Return the images except the unlabelled ones, which the set keeps in test."""
     labelled = {_plain(mask.stem, mask_suffix) for mask in masks} | {mask.stem for mask in masks}
     announced = {file.stem for file in test} - labelled
     present = {file.stem for file in images}
@@ -152,7 +152,7 @@ def _pair_sides(
     report: Report,
     mask_suffix: str,
 ) -> list[Pair]:
-    """Return pairs with a left and a right mask each; with one of the two a picture is left out."""
+    """Return pairs with a left and a right mask; drop images with only one of the two."""
     found: dict[str, dict[str, str]] = {}
     for side, masks in sides.items():
         where = source.where(str(root / side))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads an X-ray file the way ``prepare`` does, so that a model meets what it was trained on."""
+"""Read an X-ray file as ``prepare`` does, so that a model sees what it was trained on."""
 
 from __future__ import annotations
 
@@ -21,29 +21,33 @@ __all__ = ["LoadXray"]
 
 
 class LoadXray(BaseTransform):
-    """Load a radiograph of 8 or 16 bits, grey or colour, as three channels of 8 bits.
+    """Load an 8-bit or 16-bit radiograph, grey or colour, as three 8-bit channels.
 
-    The first step of a pipeline, in place of ``LoadImageFromFile``. Samples of 16 bits are
-    stretched by ``zoo.data.to_uint8``, as in ``prepare``; those of 8 bits stay. Grey is repeated
-    in three channels, colour is put in the order BGR, as mmcv's loader does, so on a prepared
-    picture both loaders give the same. DICOM is read by ``zoo_lung_xray.dicom``.
+    The first step of a pipeline, instead of ``LoadImageFromFile``. 16-bit samples are stretched by
+    ``zoo.data.to_uint8``, as in ``prepare``; 8-bit samples stay. As in mmcv's loader, grey is
+    repeated in three channels and colour is BGR, so both loaders return the same for prepared
+    images. ``zoo_lung_xray.dicom`` reads DICOM.
 
     Keys read:
-        ``img_path``; ``bands`` where ``zoo predict --bands`` chose those of a TIFF.
+        ``img_path``; ``bands`` if ``zoo predict --bands`` chose the bands of a TIFF.
 
     Keys added:
-        ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and ``ori_shape`` ``(H, W)``; and about
-        the file, for the JSON of ``zoo predict``: ``bits_per_sample`` (8 or 16, of DICOM those
-        in use), ``channels`` (1 or 3), ``source_set`` (``montgomery``, ``shenzhen`` or
-        ``other``, from its name), and of DICOM that states it ``spacing_mm`` (from row to row,
-        from column to column) with ``spacing_from``, the element that said so.
+        ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and ``ori_shape`` ``(H, W)``; and, for the
+        JSON of ``zoo predict``, ``bits_per_sample`` (8 or 16; for DICOM, the bits in use),
+        ``channels`` (1 or 3), ``source_set`` (``montgomery``, ``shenzhen`` or ``other``, from the
+        name), and for DICOM with a spacing ``spacing_mm`` (between rows, between columns) and
+        ``spacing_from``, the element that states it.
 
     Raises:
-        DataError: The file cannot be read, or is no whole picture.
+        DataError: The file cannot be read or is not a complete image.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return ``results`` with the picture."""
+        """Return ``results`` with the image.
+
+        Args:
+            results: Dict with the keys read.
+        """
         path = Path(results["img_path"])
         data = read_file(path)
         if is_dicom(path.name, data):
@@ -62,10 +66,10 @@ class LoadXray(BaseTransform):
     def load_pixels(
         self, results: dict[str, Any], pixels: NDArray[np.uint8 | np.uint16]
     ) -> dict[str, Any]:
-        """Return ``results`` with a picture that was read already.
+        """Return ``results`` with an image that is already read.
 
         Args:
-            results: With ``img_path``, where it came from.
+            results: Dict with ``img_path``, the origin of the image.
             pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
         """
         is_grey = pixels.ndim == 2
@@ -79,10 +83,10 @@ class LoadXray(BaseTransform):
 
     @staticmethod
     def reads(path: Path) -> bool:
-        """Return whether a file is DICOM, by its suffix or by what it begins with.
+        """Return whether a file is DICOM, by its suffix or its first bytes.
 
         Args:
-            path: A file in a folder that ``zoo predict`` is given.
+            path: A file in a folder given to ``zoo predict``.
         """
         if is_dicom_name(path.name):
             return True

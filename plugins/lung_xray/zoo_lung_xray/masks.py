@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rule that turns any mask of lungs into labels 0 and 1.
+"""Convert any mask of lungs to labels 0 and 1.
 
-1. A colour mask counts by its brightest channel (its colours are told apart in step 2).
-2. A mask of 3 to 8 grey levels, or colours, that each fill more than 1 % of the pixels is refused:
-   it is a label map, and taking one half of it for lung would be a guess. Levels along an
-   interpolated edge are many and rare, so they do not count.
-3. No value above 1: the values are the labels. Two values in all: the brighter is lung.
-4. Otherwise lung is what lies above half of the range: above 127.5 if no value exceeds 255, above
-   32767.5 if one does (a 16-bit file that holds 8-bit values counts as 8-bit).
-5. No lung in the result, though a grey level above 0 fills more than 1 % of the pixels: refused,
-   because a dark mask is more likely than an empty one. An empty mask is kept and reported.
+1. A colour mask becomes grey by its brightest channel (step 2 uses its colours).
+2. A mask with 3 to 8 grey levels or colours that each fill more than 1 % of the pixels is refused:
+   it is a label map, and any choice of lung would be a guess. The many rare levels along an
+   interpolated edge do not count.
+3. If no value is above 1, the values are the labels. With two values, the brighter one is lung.
+4. Otherwise lung is above half of the range: above 127.5 if no value exceeds 255, else above
+   32767.5 (a 16-bit file with 8-bit values counts as 8-bit).
+5. If the result has no lung, but a grey level above 0 fills more than 1 % of the pixels, the mask
+   is refused, because a dark mask is more likely than an empty one. An empty mask is kept and
+   reported.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ FEWEST_LEVELS, MOST_LEVELS = 3, 8
 
 
 def binarize_mask(mask: NDArray[np.uint8 | np.uint16]) -> tuple[NDArray[np.uint8], str]:
-    """Return the labels of one mask, and how they were read.
+    """Return the labels of a mask, and how they were read.
 
     Args:
         mask: ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
@@ -38,7 +39,7 @@ def binarize_mask(mask: NDArray[np.uint8 | np.uint16]) -> tuple[NDArray[np.uint8
         exactly 0 and 1.
 
     Raises:
-        DataError: The mask is a label map, or dark everywhere; see the module for the rule.
+        DataError: The mask is a label map or dark everywhere; see the module docstring.
     """
     _check_levels(mask)
     grey = mask if mask.ndim == 2 else mask.max(axis=2)
@@ -60,10 +61,10 @@ def binarize_mask(mask: NDArray[np.uint8 | np.uint16]) -> tuple[NDArray[np.uint8
 def unite_masks(
     masks: Sequence[NDArray[np.uint8 | np.uint16]],
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return the union of the lungs of several masks of one picture, and what was done.
+    """Return the union of the lungs in several masks of an image, and how they were read.
 
     Args:
-        masks: At least one; each is read by ``binarize_mask``; all of one height and width.
+        masks: One mask or more of equal height and width, each read by ``binarize_mask``.
 
     Returns:
         ``(H, W)`` uint8 of 0 and 1, and sentences for the report.

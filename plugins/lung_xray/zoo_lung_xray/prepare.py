@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a raw release of chest X-rays to a prepared folder."""
+"""Prepare a raw release of chest X-rays."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ def prepare(
 
     Args:
         source: Folder or .zip of the public set or of Montgomery's own release.
-        out: Folder to write; equal input finds it unchanged.
-        shares: Of train, val and test.
-        progress: Called with pictures done and in all.
-        size: ``"256"`` or ``"512x384"`` (width x height); None keeps every picture's own.
+        out: Folder to write; equal input leaves it unchanged.
+        shares: Shares of train, val and test.
+        progress: Called with the number of images done and in total.
+        size: ``"256"`` or ``"512x384"`` (width x height) in px; None keeps the size of each image.
         keep_aspect: Fit into ``size`` instead of filling it.
-        mask_suffix: Ending that masks may carry and images do not.
+        mask_suffix: Suffix that masks may have and images do not.
         source_set: ``all``, ``montgomery`` or ``shenzhen``.
 
     Raises:
-        DataError: The source is not one of the layouts, a file is damaged, sizes differ, a mask
-            is no lung mask, or a split would be empty.
+        DataError: The source has no known layout, a file is damaged, sizes differ, a mask is not a
+            lung mask, or a split would be empty.
     """
     report = Report()
     with open_source(source) as opened:

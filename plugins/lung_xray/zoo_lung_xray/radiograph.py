@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From outlines to a radiograph: add up what absorbs, expose the film, add what spoils it.
+"""Render a radiograph from outlines: sum the absorption, expose the film, add artefacts.
 
 Absorption is in units of the thickest soft tissue of the chest: 1.0 in the mediastinum, less at
 the edges of the body, less by the air in the lungs, more by bone. The film's curve turns it into
 grey: much absorption is bright. Exposure, contrast, gamma, blur, noise, collimation and markers
-differ from picture to picture, and between the two hospitals that the sample imitates.
+differ between images and between the two hospitals that the sample imitates.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SUBPIXEL_BITS = 4
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How one picture was taken; see the module for the units."""
+    """The exposure settings of an image; see the module docstring for the units."""
 
     level: float
     width: float
@@ -43,7 +43,12 @@ class Exposure:
 
 
 def draw_exposure(rng: Rng, style: str) -> Exposure:
-    """Return random settings of a hospital: ``montgomery`` films are harder than ``shenzhen``."""
+    """Return random settings of a hospital: ``montgomery`` films are harder than ``shenzhen``.
+
+    Args:
+        rng: Random generator.
+        style: ``montgomery`` or ``shenzhen``.
+    """
     hard = style == "montgomery"
     return Exposure(
         level=rng.normal(0.62 if hard else 0.52, 0.05),
@@ -63,8 +68,11 @@ def draw_exposure(rng: Rng, style: str) -> Exposure:
 def render_mask(chest: Chest) -> NDArray[np.uint8]:
     """Return the lungs as ``(size, size)`` uint8, 255 inside, grey along the edge.
 
-    Drawn at one and a half times the size and shrunk, so the edge holds the grey levels of
-    interpolation that published masks have; the outline is where they pass one half.
+    The mask is drawn at 1.5 times the size and shrunk, so its edge has the interpolated grey levels
+    of published masks; the outline is at one half.
+
+    Args:
+        chest: Outlines in pixels.
     """
     large = chest.size_px * 3 // 2
     canvas = np.zeros((large, large), np.uint8)
@@ -76,13 +84,13 @@ def render_mask(chest: Chest) -> NDArray[np.uint8]:
 def render_radiograph(
     chest: Chest, exposure: Exposure, rng: Rng, *, opacities: int
 ) -> NDArray[np.uint8]:
-    """Return the picture as ``(size, size)`` uint8 grey.
+    """Return the image as ``(size, size)`` uint8 grey.
 
     Args:
-        chest: What is in it.
-        exposure: How it was taken.
-        rng: Decides noise, opacities, borders and markers.
-        opacities: How many spots of disease lie in the lungs.
+        chest: Outlines in pixels.
+        exposure: Exposure settings.
+        rng: Random generator of noise, opacities, borders and markers.
+        opacities: Number of opacities in the lungs.
     """
     absorption = _soft_tissue(chest, rng)
     lungs = _air(chest)
@@ -110,7 +118,7 @@ def _layer(chest: Chest, polygons: Iterable[Points], blur_px: float = 0.0) -> Im
 
 
 def _soften(image: Image, sigma_px: float) -> Image:
-    """Return a Gaussian blur; a wide one is done on a smaller picture, which is far faster."""
+    """Return a Gaussian blur; wide ones use a smaller image, which is much faster."""
     if sigma_px < 0.2:
         return image
     shrink = max(1, int(sigma_px // 3))
@@ -143,7 +151,7 @@ def _tubes(chest: Chest, lines: Iterable[Line], rim: float) -> Image:
 
 
 def _thickness(region: Image, depth_px: float) -> Image:
-    """Return how thick a round body is: 0 at its edge, 1 from ``depth_px`` inwards."""
+    """Return the thickness of a round body: 0 at its edge, 1 from ``depth_px`` inwards."""
     distance = cv2.distanceTransform((region > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     inward = np.clip(1 - distance / depth_px, 0, 1)
     return np.asarray(np.sqrt(1 - inward * inward), np.float32)

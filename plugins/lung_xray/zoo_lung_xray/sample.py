@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded synthetic chest X-ray set in the layout and with the file names of the public one.
+"""Generate a seeded synthetic chest X-ray set with the layout and file names of the public set.
 
-It stands in for real data in demonstrations and tests: it goes through the same ``prepare``. Its
-pictures look like chests, but no model trained on them knows anything about patients.
+It replaces real data in demonstrations and tests, and uses the same ``prepare``. Its images look
+like chests, but models trained on them know nothing about patients.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from zoo_lung_xray.radiograph import draw_exposure, render_mask, render_radiogra
 __all__ = ["write_sample"]
 
 DEFAULT_COUNT = 60
-UNLABELLED = 3  # pictures without a mask, in CXR_png and again in test
+UNLABELLED = 3  # images without a mask, in CXR_png and also in test
 MONTGOMERY_SHARE = 0.45
 ROOT = "Lung Segmentation"
 
-# Streams of random numbers: each picture has its own, so that a longer set begins with a shorter.
+# Random streams: each image has its own, so that a larger set begins with a smaller one.
 FINDINGS, BODY, POSE, EXPOSURE, PICTURE = range(5)
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One picture of the set, and whether it has a mask."""
+    """An image of the set, and whether it has a mask."""
 
     stem: str
     has_mask: bool = True
@@ -48,19 +48,19 @@ def write_sample(
 ) -> None:
     """Write ``Lung Segmentation/{CXR_png,masks,test}`` with synthetic radiographs under ``out``.
 
-    Shenzhen-like pictures (``CHNCXR_####_#.png``, 8-bit grey) have masks named ``..._mask.png``,
-    Montgomery-like ones (``MCUCXR_####_#.png``) have masks of their own name. The last digit is
-    1 where the lungs hold opacities. Masks carry the grey levels of interpolation along their
-    edges. Sets of ten pairs or more hold five exposures of two repeat patients. Three pictures
-    have no mask, and lie in ``test`` too; one mask has no picture. Equal arguments give equal
-    bytes under equal versions of NumPy and OpenCV.
+    Shenzhen-like images (``CHNCXR_####_#.png``, 8-bit grey) have masks named ``..._mask.png``;
+    Montgomery-like images (``MCUCXR_####_#.png``) have masks with the same name. The last digit is
+    1 if the lungs have opacities. Masks have interpolated grey levels along their edges. Sets of
+    ten pairs or more have five exposures of two repeat patients. Three images have no mask, and
+    are also in ``test``; one mask has no image. Equal arguments give equal bytes with equal
+    versions of NumPy and OpenCV.
 
     Args:
-        out: Folder to make; it must not exist, or be empty.
-        seed: Any integer >= 0; another seed gives other patients.
-        count: Pairs of picture and mask, >= 1; 60 if not given.
-        size_px: Height and width of every picture, >= 64.
-        progress: Called with pictures done and in all.
+        out: Folder to create; it must not exist or be empty.
+        seed: Integer >= 0; another seed gives other patients.
+        count: Number of pairs of image and mask, >= 1; None for 60.
+        size_px: Height and width of every image, >= 64.
+        progress: Called with the number of images done and in total.
 
     Raises:
         DataError: ``count``, ``seed`` or ``size_px`` is too small, or ``out`` cannot be written.
@@ -85,7 +85,7 @@ def write_sample(
 
 
 def _items(count: int, seed: int) -> Iterator[_Item]:
-    """Yield the pictures: repeat patients first among Montgomery's, unlabelled last."""
+    """Yield the images: repeat patients first among Montgomery's, unlabelled last."""
     montgomery = int(count * MONTGOMERY_SHARE)
     repeats = [number for patient in REPEAT_PATIENTS for number in patient]
     fresh = (number for number in range(1, 10_000) if number not in repeats)

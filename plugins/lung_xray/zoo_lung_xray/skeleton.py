@@ -31,7 +31,11 @@ SCAPULA = (
 
 
 def draw_vertebrae(rng: Rng) -> list[Points]:
-    """Return the vertebrae from the neck to the loins, along a slightly bent spine."""
+    """Return the vertebrae from the neck to the loins, along a slightly bent spine.
+
+    Args:
+        rng: Random generator.
+    """
     bodies = []
     bend, pitch = rng.normal(0, 0.02), 0.135
     for number in range(-5, 14):
@@ -46,7 +50,11 @@ def draw_vertebrae(rng: Rng) -> list[Points]:
 
 
 def draw_scapulae(rng: Rng) -> list[Points]:
-    """Return both shoulder blades, more or less turned out of the lungs."""
+    """Return both shoulder blades, rotated out of the lungs to a random degree.
+
+    Args:
+        rng: Random generator.
+    """
     blade = np.array(SCAPULA)
     out = rng.uniform(-0.06, 0.22)
     outlines = []
@@ -57,12 +65,12 @@ def draw_scapulae(rng: Rng) -> list[Points]:
 
 
 def draw_ribs(rng: Rng, tilt: float, *, behind: bool) -> list[Line]:
-    """Return the ribs of both sides: behind, from the spine to the wall; before, from there on.
+    """Return the ribs of both sides: posterior, from the spine to the wall, or anterior.
 
     Args:
-        rng: Decides small irregularities.
-        tilt: How much steeper than usual they fall.
-        behind: The eleven pairs of the back, or the eight that come round to the front.
+        rng: Random generator of small irregularities.
+        tilt: Additional slope.
+        behind: True for the eleven posterior pairs, False for the eight anterior pairs.
     """
     ribs = []
     for number in range(11 if behind else 8):
@@ -78,7 +86,11 @@ def draw_ribs(rng: Rng, tilt: float, *, behind: bool) -> list[Line]:
 
 
 def draw_clavicles(rng: Rng) -> list[Line]:
-    """Return both collar bones, as high as this patient's shoulders hang."""
+    """Return both collar bones, at the height of the patient's shoulders.
+
+    Args:
+        rng: Random generator.
+    """
     lift, lines = rng.normal(0.0, 0.04), []
     for side in (-1, 1):
         line = np.array(
@@ -90,7 +102,12 @@ def draw_clavicles(rng: Rng) -> list[Line]:
 
 
 def draw_arms(rng: Rng, spread: float) -> list[Line]:
-    """Return both upper arm bones with their heads; ``spread`` is how far the arms are out."""
+    """Return both upper arm bones with their heads.
+
+    Args:
+        rng: Random generator.
+        spread: How far the arms are out.
+    """
     lines = []
     for side in (-1, 1):
         reach = spread + rng.normal(0, 0.03)

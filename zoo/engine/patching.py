@@ -20,7 +20,7 @@ def exchanged(owner: Any, **values: Any) -> Iterator[None]:
 
     Args:
         owner: A class or a module.
-        values: Attribute -> what it is inside the block.
+        values: Attribute -> its value inside the block.
 
     Example:
         >>> class Greeter:

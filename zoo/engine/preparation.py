@@ -44,24 +44,24 @@ def prepare(
     """Turn raw data into a folder to train on; the same as ``zoo data prepare``.
 
     Args:
-        dataset: A data set or its plugin, as ``"folder_data"``; of a plugin with several the first,
-            unless ``task`` says which.
+        dataset: A data set or its plugin, such as ``"folder_data"``. A plugin with several means
+            the first, unless ``task`` chooses another.
         source: Folder or .zip with the raw data. It is never changed.
-        out: Output folder. It appears whole or not at all; if it holds the same already,
+        out: Output folder. It appears complete or not at all; if it already holds the same,
             nothing is written and the report is ``unchanged``.
         task: ``"semantic"`` or ``"instance"``.
-        shares: Of train, val and test, as ``(0.8, 0.1, 0.1)`` or ``"0.8,0.1,0.1"``; None for the
-            data set's own.
-        progress: Called with files done and files in all.
-        options: Those of the data set, with underscores: ``mask_suffix="_mask"``. `zoo data prepare
-            NAME --help` lists them.
+        shares: Shares of train, val and test, as ``(0.8, 0.1, 0.1)`` or ``"0.8,0.1,0.1"``; None for
+            the data set's own.
+        progress: Called with the number of files done and the total.
+        options: Options of the data set, with underscores: ``mask_suffix="_mask"``.
+            `zoo data prepare NAME --help` lists them.
 
     Returns:
-        Counts, splits, pixels or instances of each class, and what was dropped, repaired or noted;
-        ``out/report.json`` holds the same.
+        Counts, splits, pixels or instances of each class, and what was dropped, repaired or noted.
+        ``out/report.json`` contains the same.
 
     Raises:
-        UnknownNameError: There is no such data set or task.
+        UnknownNameError: No data set or task has that name.
         PluginError: The plugin cannot be used.
         DataError: An option is unknown or of the wrong type, or the source or ``out`` does not fit.
 
@@ -80,14 +80,14 @@ def prepare(
 
 
 def find_dataset(name: str, task: str | None) -> Found:
-    """Return a data set; of a plugin with several, the first unless ``task`` says which.
+    """Return a data set; for a plugin with several, the first, unless ``task`` chooses another.
 
     Args:
         name: ``Name``, ``plugin.Name`` or ``plugin``.
         task: ``semantic`` or ``instance``, None for any.
 
     Raises:
-        UnknownNameError: There is no such data set; if it is a folder, the hint prepares it.
+        UnknownNameError: No data set has that name; for a folder, the hint says how to prepare it.
     """
     from zoo.catalog import read_catalog
 
@@ -101,7 +101,7 @@ def find_dataset(name: str, task: str | None) -> Found:
         return catalog.find_dataset(name, task=task)
     except UnknownNameError as error:
         own = [found for found in catalog.rows("dataset") if _takes_own_data(found.row)]
-        if own and os.path.exists(name):  # False too for what can be no path
+        if own and os.path.exists(name):  # also False for what cannot be a path
             command = f"zoo data prepare {own[0].record.name} --source {shlex.quote(name)}"
             error.hint = f"{name!r} is a folder or file; for your own images, run {command}."
         raise
@@ -137,7 +137,7 @@ def load_dataset_target(found: Found, name: str, what: str) -> Any:
 
 
 def bind_options(found: Found, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every option of a data set, with the defaults of those that are not given.
+    """Return every option of a data set, with defaults for those that are not given.
 
     Args:
         found: The data set.

@@ -13,11 +13,11 @@ __all__ = ["join_processes", "unwrap_model"]
 
 
 def join_processes(config: Config) -> None:
-    """Join the processes that torchrun started, where none of them has a GPU.
+    """Join the processes that torchrun started, if none of them has a GPU.
 
-    mmengine picks a CUDA device for each of them without asking. So the group is made before the
-    Runner is, which then finds it, and the model is wrapped without a device's number. With CUDA,
-    with another launcher or with a backend of the config's own choice nothing is changed.
+    mmengine picks a CUDA device for each of them unconditionally. So the group is created before
+    the Runner, which then finds it, and the model is wrapped without a device number. Nothing is
+    changed with CUDA, with another launcher, or if the config chooses a backend.
 
     Args:
         config: Its ``launcher`` and ``env_cfg`` are read; ``model_wrapper_cfg`` is set.

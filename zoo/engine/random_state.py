@@ -44,7 +44,7 @@ def set_random_state(state: dict[str, Any], *, torch_only: bool = False) -> None
         torch_only: Leave Python's and NumPy's generators as they are.
 
     Raises:
-        CheckpointError: ``state`` is no such thing.
+        CheckpointError: ``state`` is not such a state.
     """
     try:
         _set(state, torch_only)
@@ -79,5 +79,5 @@ def kept_random_state() -> Iterator[None]:
 
 
 def training_random_state() -> dict[str, Any]:
-    """Return the state that training goes on with: within `kept_random_state`, the kept one."""
+    """Return the state that training continues with: within `kept_random_state`, the kept one."""
     return _KEPT[0] if _KEPT else random_state()

@@ -28,17 +28,17 @@ __all__ = ["Rescued", "rescue"]
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What became of one file.
+    """The result for one file.
 
     Attributes:
         path: The file; never changed.
         state: ``adopted``, ``kept`` (it was adopted before), ``found`` (a dry run), ``unmatched``,
             ``damaged`` or ``refused``.
-        names: The legacy names that it is.
+        names: The legacy names that list this file.
         size_bytes: Its size.
-        converted_bytes: That of the ``.safetensors``, or None.
-        sha256: Of the ``.safetensors``, or None.
-        dropped: What was left behind of the checkpoint, such as ``optimizer``.
+        converted_bytes: Size of the ``.safetensors``, or None.
+        sha256: Digest of the ``.safetensors``, or None.
+        dropped: Parts of the checkpoint that were left out, such as ``optimizer``.
         reason: Why nothing was adopted, or None.
     """
 
@@ -60,29 +60,29 @@ def rescue(
     dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Rescued]:
-    """Adopt what the index knows of the files in these places; yields each as it is done.
+    """Adopt the files in these places that the index lists; yields each once it is done.
 
     A match is converted to ``.safetensors`` (equal tensors; optimizer, schedule, log and config
     text left out), put into the cache, and pinned with all 64 digits in `zoo.lock`: from then on
-    its name works as any other. The sources are only read. Files that are no checkpoints by
-    name and content are not mentioned.
+    its name works like any other. The sources are only read. Files that are not checkpoints by
+    name and content are skipped silently.
 
     Args:
-        paths: Files, and folders that are walked.
+        paths: Files, and folders to walk.
         index: The legacy rows.
-        mirror_out: A folder for copies as ``ZOO_MIRRORS`` asks for them, and a ``zoo.lock`` of
-            them; None for none.
+        mirror_out: A folder for copies in the layout of ``ZOO_MIRRORS``, with a ``zoo.lock``
+            of them; None for none.
         dry_run: Whether to match only, and write nothing.
-        progress: Called with how many files were looked at, and of how many.
+        progress: Called with the number of files checked and the total.
 
     Raises:
         DownloadError: A path does not exist or is a pipe or a device, or lock, cache or mirror
-            cannot be used, as on a full disk; what was adopted before is kept.
+            cannot be used, for example on a full disk; what was already adopted is kept.
     """
     for path in paths:
         _check_kind(path)
     files = find_files(paths)
-    read_pins()  # a lock that cannot be read is told before any work
+    read_pins()  # report an unreadable lock before any work
     for number, path in enumerate(files, 1):
         old = read_old_file(path, index)
         if old is not None:
@@ -92,7 +92,7 @@ def rescue(
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse what is neither a file nor a folder: reading a pipe would wait for ever."""
+    """Refuse what is neither a file nor a folder: reading a pipe could block forever."""
     if path.exists() and not path.is_file() and not path.is_dir():
         message = f"cannot rescue from {str(path)!r}: found a pipe or a device, "
         message += "expected a file or a folder."
@@ -112,7 +112,7 @@ def _rescued(old: OldFile, mirror_out: Path | None, *, dry_run: bool) -> Rescued
 
 
 def _kept(old: OldFile, mirror_out: Path | None) -> Rescued | None:
-    """Return the result of an earlier rescue, if all that it wrote is still there."""
+    """Return the result of an earlier rescue, if everything it wrote still exists."""
     pins = read_pins()
     known = [pins.get(found.row.name) for found in old.rows]
     if any(pin is None or pin.source_sha256 != old.sha256 for pin in known):
@@ -174,7 +174,7 @@ def _pins(old: OldFile, converted: Converted) -> list[Pin]:
 
 @contextmanager
 def _stopping_at(folder: Path) -> Iterator[None]:
-    """Let an error of writing into a folder stop all; others are of the file that is read."""
+    """Let an error of writing into a folder stop everything; others concern the file being read."""
     try:
         yield
     except CheckpointError as error:
@@ -188,9 +188,9 @@ def _stopping_at(folder: Path) -> Iterator[None]:
 
 
 def _write_mirror(folder: Path, source: Path, pins: Sequence[Pin]) -> None:
-    """Lay the file out as mirrors are asked for it, under each name, and pin it there too.
+    """Write the file in a mirror's layout, under each name, and pin it there too.
 
-    A copy that is there and whose bytes do not hold makes way for a new one.
+    An existing copy whose bytes do not match is replaced.
     """
     for pin in pins:
         target = folder / pin.sha256 / f"{pin.name}.safetensors"

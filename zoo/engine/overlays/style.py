@@ -20,7 +20,7 @@ class OverlayStyle:
 
     Args:
         kind: ``contour``, ``fill`` or ``both``.
-        opacity: Of the fill, in ``[0, 1]``.
+        opacity: Opacity of the fill, in ``[0, 1]``.
 
     Raises:
         ConfigError: Another kind, or an opacity that is out of range.

@@ -11,11 +11,11 @@ __all__ = ["area_text", "pixel_area_mm2"]
 
 
 def pixel_area_mm2(meta: Mapping[str, Any]) -> float | None:
-    """Return the area of one pixel in mm^2, None where the image does not say its spacing.
+    """Return the area of one pixel in mm^2, or None if the image does not state its spacing.
 
     Args:
-        meta: What is known of the image; ``spacing_mm`` is the distance from row to row and from
-            column to column.
+        meta: The image's metadata; ``spacing_mm`` is the distance between rows and between
+            columns.
     """
     match meta.get("spacing_mm"):
         case [int() | float() as row_mm, int() | float() as column_mm]:
@@ -25,7 +25,7 @@ def pixel_area_mm2(meta: Mapping[str, Any]) -> float | None:
 
 
 def area_text(area: float, unit: str) -> str:
-    """Return an area in four digits, or whole units of a larger one: ``31,250 mm²``.
+    """Return an area with four digits, or in whole units if it is larger: ``31,250 mm²``.
 
     Args:
         area: In ``unit``.

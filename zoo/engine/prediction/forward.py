@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["predict_sample"]
 
-# Whatever a config asks for that its model cannot do, a stranger's record included.
+# Whatever a config asks for that its model cannot do, including a record from outside.
 _FAILURES = (
     ArithmeticError,
     AssertionError,
@@ -29,16 +29,16 @@ _FAILURES = (
 
 
 def predict_sample(model: LoadedModel, batch: dict[str, list[Any]], where: str) -> Any:
-    """Return the data sample that a model makes of one image.
+    """Return the data sample that a model predicts for one image.
 
     Args:
-        model: In evaluation mode.
-        batch: What :class:`zoo.engine.prediction.image_reader.ImageReader` gives.
+        model: A model in evaluation mode.
+        batch: A batch of :class:`zoo.engine.prediction.image_reader.ImageReader`.
         where: The image, for the message.
 
     Raises:
-        DataError: The model fails on it, as where the memory is full.
-        CheckpointError: It is a published model that takes more than its budget.
+        DataError: The model fails on it, for example because memory is full.
+        CheckpointError: It is a published model that exceeds its budget.
     """
     import torch
 
@@ -58,7 +58,7 @@ def _watched(model: LoadedModel, batch: dict[str, list[Any]]) -> AbstractContext
 
 
 def _is_full(error: Exception) -> bool:
-    """Return whether memory was refused, the host's too: torch has no type of its own for that."""
+    """Return whether memory ran out, also on the host, for which torch has no exception type."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):

@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 __all__ = ["describe", "take_image"]
 
 _EXPECTED = "expected a path, an array, a tensor, a PIL image, or the bytes of an image file"
-# Modes of PIL whose samples are those of a picture; of the others PIL makes RGB, without blending.
+# Modes of PIL whose samples are used as they are; PIL converts others to RGB, without blending.
 _PLAIN_MODES = {"L", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I;16N"}
 _NUMBER_MODES = {"I", "F"}
 
 
 def take_image(image: Any, *, bands: BandChoice = None) -> tuple[str | NDArray[Any], bool]:
-    """Return an image as a path or an array, and whether a picture of another kind was given.
+    """Return an image as a path or an array, and whether it was given as another kind of picture.
 
     Args:
         image: A path; an array; a tensor of torch, ``(H, W, C)`` or ``(C, H, W)``, uint8 or uint16;
             an image of PIL; the bytes of a picture's file, or an open file.
-        bands: Of bytes, see :func:`zoo.data.pictures.decoding.decode_picture`.
+        bands: For bytes, see :func:`zoo.data.pictures.decoding.decode_picture`.
 
     Returns:
-        A path or an array as it is; of all else a picture, ``(H, W)`` or ``(H, W, 3)`` RGB.
+        A path or an array unchanged; anything else as a picture, ``(H, W)`` or ``(H, W, 3)`` RGB.
 
     Raises:
-        DataError: It is none of these, or no picture.
+        DataError: It is none of these, or not a picture.
     """
     if isinstance(image, (str, os.PathLike)):
         return _take_path(image), False
@@ -62,12 +62,12 @@ def take_image(image: Any, *, bands: BandChoice = None) -> tuple[str | NDArray[A
 
 def _decode(data: bytes, where: str, bands: BandChoice) -> NDArray[Any]:
     picture = decode_picture(data, where, bands=bands)
-    # An array cannot say which of its pixels are missing, and they count in no stretch.
+    # An array cannot say which of its pixels are missing, and missing ones must not be stretched.
     return picture.pixels if picture.is_there is None else picture.to_uint8()
 
 
 def describe(value: Any) -> str:
-    """Return what a value is, in the words of a message.
+    """Return a description of a value for a message.
 
     Args:
         value: Anything.
@@ -80,7 +80,7 @@ def describe(value: Any) -> str:
 
 
 def _is_of(module: str, name: str, value: object) -> bool:
-    """Return whether a value is of a class, whose module is not imported for it."""
+    """Return whether a value is of a class, without importing the class's module."""
     found = sys.modules.get(module)
     return found is not None and isinstance(value, getattr(found, name))
 
@@ -94,7 +94,7 @@ def _take_path(image: str | os.PathLike[str]) -> str:
 
 
 def _convert(image: Any) -> NDArray[Any] | None:
-    """Return what another library's array gives, None for anything else, and where it refuses."""
+    """Return another library's array as NumPy's; None for anything else, or if it refuses."""
     if not hasattr(image, "__array__"):
         return None
     try:
@@ -119,7 +119,7 @@ def _take_tensor(tensor: Tensor) -> NDArray[Any]:
 
 
 def _hint_layout(tensor: Tensor) -> str | None:
-    """Return what to do about the shape of a tensor, or None where it is that of a picture."""
+    """Return how to fix the shape of a tensor, or None if it is that of a picture."""
     import torch
 
     if tensor.device.type == "meta" or tensor.is_complex():
@@ -138,7 +138,7 @@ def _hint_layout(tensor: Tensor) -> str | None:
 
 
 def _hint_type(tensor: Tensor) -> str:
-    """Return what to do about a tensor of another type."""
+    """Return how to fix the type of a tensor."""
     import torch
 
     if tensor.dtype is torch.bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 __all__ = ["meta_so_far", "plain_meta"]
 
-# What every OpenMMLab pipeline packs about its own resizing; the rest is the reader's to tell.
+# What every OpenMMLab pipeline packs about its own resizing; the rest comes from the reader.
 _PIPELINE_KEYS = frozenset(
     {
         "bands",
@@ -40,10 +40,10 @@ _MAX_META_VALUES = 64
 
 
 def meta_so_far(results: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what is known of an image as soon as its pixels are there, else None.
+    """Return what is known of an image once its pixels are loaded, else None.
 
     Args:
-        results: The dict that a pipeline fills; shapes are set in it where a loader left them out.
+        results: The dict that a pipeline fills; shapes are set in it if a loader left them out.
     """
     if not isinstance(results.get("img"), np.ndarray):
         return None
@@ -54,13 +54,13 @@ def meta_so_far(results: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def plain_meta(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a plugin's transform noted of an image, as JSON takes it.
+    """Return the metadata that a plugin's transform set for an image, as JSON values.
 
     Args:
         values: The ``metainfo`` of a data sample.
 
     Returns:
-        Without what every pipeline notes of its own resizing, and without large arrays.
+        Values without what every pipeline sets about its own resizing, and without large arrays.
     """
     meta = {}
     for key, value in values.items():
@@ -73,7 +73,7 @@ def plain_meta(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON takes it, or None for what it has no place for."""
+    """Return a value as JSON takes it, or None if JSON cannot represent it."""
     if isinstance(value, np.generic) or (
         isinstance(value, np.ndarray) and value.size <= _MAX_META_VALUES
     ):

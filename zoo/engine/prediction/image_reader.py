@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageReader", "ReadImage"]
 
-# What decoders raise on files that are not what they take them for; PIL knows SyntaxErrors.
+# What decoders raise on files of another format than expected; PIL raises SyntaxErrors too.
 _READER_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -46,12 +46,12 @@ _READER_ERRORS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadImage:
-    """One image, read.
+    """One image as read.
 
     Args:
-        batch: What ``model.test_step`` takes, a batch of one.
+        batch: The input of ``model.test_step``, a batch of one.
         shown: ``(H, W)`` or ``(H, W, 3)`` RGB uint8, for people to look at.
-        meta: What the reader said of the image, as plain JSON values.
+        meta: What the reader states about the image, as plain JSON values.
     """
 
     batch: dict[str, list[Any]]
@@ -62,17 +62,17 @@ class ReadImage:
 class ImageReader:
     """Reads images through a config's test pipeline, without its annotations.
 
-    The first transforms load: where that is mmcv's own ``LoadImageFromFile``, pictures are read
-    by :func:`zoo.data.read_picture`, as ``zoo data prepare`` reads them, unless the config takes
-    them ``unchanged``; then they are only checked to be whole. A plugin's loading
-    transform gets the path and is trusted with it; if it has a method ``reads(path) -> bool``,
-    that says which files of other suffixes are images to it, and if it has a method
-    ``load_pixels(results, pixels) -> results``, arrays go through that as pictures.
+    The first transforms load. If that is mmcv's own ``LoadImageFromFile``, pictures are read by
+    :func:`zoo.data.read_picture`, as in ``zoo data prepare``, unless the config reads them
+    ``unchanged``; then they are only checked to be complete. A plugin's loading transform gets
+    the path and reads it by itself. Its optional method ``reads(path) -> bool`` says which files
+    of other suffixes are images to it; with a method ``load_pixels(results, pixels) -> results``
+    it also accepts arrays as pictures.
 
     Args:
         config: A resolved config; its default scope is set.
-        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them;
-            a plugin's loading transform finds them under ``bands``.
+        bands: The bands of a TIFF that are red, green and blue, counted from 1, if it does not name
+            them; a plugin's loading transform finds them under ``bands``.
 
     Raises:
         ConfigError: It has no test pipeline, or one that loads no image.
@@ -100,16 +100,16 @@ class ImageReader:
 
     @property
     def takes_pixels(self) -> bool:
-        """Whether 8-bit grey or RGB pixels stand for a file: mmcv's own loader reads it so."""
+        """Whether 8-bit grey or RGB pixels can replace a file, as with mmcv's own loader."""
         return self._is_stock and self._loader.color_type != "unchanged"
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether pictures without a file are taken: by mmcv's own loader, or ``load_pixels``."""
+        """Whether pictures without a file are accepted, by mmcv's loader or ``load_pixels``."""
         return self._is_stock or hasattr(self._loader, "load_pixels")
 
     def reads(self, path: Path) -> bool:
-        """Return whether the loading transform itself calls a file an image.
+        """Return whether the loading transform itself says that a file is an image.
 
         Args:
             path: A file; it is not opened unless the transform does.
@@ -123,12 +123,12 @@ class ImageReader:
         """Return one image as the model takes it.
 
         Args:
-            image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit. Of a
-                plugin's loading transform without ``load_pixels`` it is what that would have read.
-            where: What messages call it: of a part of a scene, the scene's file.
+            image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit. For a
+                plugin's loading transform without ``load_pixels``, what that would have read.
+            where: Its name in messages: for a part of a scene, the scene's file.
 
         Raises:
-            DataError: The file cannot be read, is not whole, or the pipeline fails on it.
+            DataError: The file cannot be read, is incomplete, or the pipeline fails on it.
         """
         if where is None:
             where = "an array" if isinstance(image, np.ndarray) else os.fspath(image)
@@ -148,7 +148,7 @@ class ImageReader:
         return self._run(steps, results, where)
 
     def _take_array(self, image: NDArray[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        """Return a step that has an array in place of what the loading transform would read."""
+        """Return a step that uses an array instead of what the loading transform would read."""
         load_pixels = getattr(self._loader, "load_pixels", None)
         if load_pixels is not None:
             picture = as_picture(image)
@@ -202,10 +202,10 @@ class ImageReader:
         return done
 
     def _decode(self, path: str | os.PathLike[str]) -> NDArray[Any] | None:
-        """Return a file's pixels, or None of those that the loader itself has to make grey."""
+        """Return a file's pixels, or None if the loader itself must convert them to grey."""
         is_upright = not self._loader.color_type.endswith("ignore_orientation")
         picture = read_picture(path, bands=self._bands, upright=is_upright)
-        # Codecs make grey of colours by rules of their own, and training met OpenCV's.
+        # Codecs convert colours to grey by different rules, and training used OpenCV's.
         is_color = picture.pixels.ndim == 3 and not picture.is_deep
         if is_color and self._loader.color_type.startswith("grayscale"):
             with open_file(path) as stream:
@@ -235,7 +235,7 @@ class ImageReader:
 
         image = loaded[..., 0] if loaded.ndim == 3 and loaded.shape[2] < 3 else loaded
         if image.ndim == 3:
-            # OpenMMLab reads BGR; of more channels the first three stand for the image.
+            # OpenMMLab reads BGR; of more channels the first three are shown.
             image = np.ascontiguousarray(image[..., 2::-1])
         if self._is_stock and image.dtype == np.float32:
             image = np.clip(image, 0, 255).astype(np.uint8)
@@ -247,7 +247,7 @@ class ImageReader:
 
 
 def _loads_annotations(step: Any) -> bool:
-    """Return whether a step reads masks: by its name, or as a child of mmcv's own."""
+    """Return whether a step reads masks: by its name, or as a subclass of mmcv's own."""
     from mmcv.transforms import LoadAnnotations
     from mmengine.registry import TRANSFORMS
 

@@ -36,22 +36,22 @@ def predict_scene(
     score_thr: float,
     where: str,
 ) -> InstanceResult:
-    """Return the instances of a scene, seen through overlapping windows.
+    """Return the instances of a scene, predicted in overlapping windows.
 
-    Memory goes with the window and with what was found, not with the scene: each mask is kept in
-    the box that it fills. Windows without data are passed over.
+    Memory grows with the window and the number of instances, not with the scene: each mask is
+    stored in its bounding box. Windows without data are skipped.
 
     Args:
-        model: Of the task ``instance``.
-        reader: Of the model's config.
-        scene: Opened.
-        tiling: How the scene is cut; None to see it as a whole.
-        score_thr: Instances below it are left out, in ``[0, 1]``.
+        model: A model of the task ``instance``.
+        reader: The reader of the model's config.
+        scene: An open scene.
+        tiling: How the scene is cut into windows; None to predict it as a whole.
+        score_thr: Least score of an instance, in ``[0, 1]``.
         where: The image, for messages.
 
     Raises:
         DataError: The scene cannot be read, or the model fails on it.
-        ConfigError: The model gives no instances, or classes that it does not name.
+        ConfigError: The model returns no instances, or classes that it does not name.
     """
     width_px, height_px = scene.width_px, scene.height_px
     whole = [Window(0, 0, width_px, height_px)]
@@ -88,15 +88,15 @@ def predict_image(
     """Return the instances of an image that the config's own loading transform reads whole.
 
     Args:
-        model: Of the task ``instance``.
-        reader: Of the model's config.
+        model: A model of the task ``instance``.
+        reader: The reader of the model's config.
         image: A path or an array, as that transform takes it.
-        score_thr: Instances below it are left out, in ``[0, 1]``.
+        score_thr: Least score of an instance, in ``[0, 1]``.
         where: The image, for messages.
 
     Raises:
         DataError: The image cannot be read, or the model fails on it.
-        ConfigError: The model gives no instances, or classes that it does not name.
+        ConfigError: The model returns no instances, or classes that it does not name.
     """
     read = reader.read(image)
     height_px, width_px = read.batch["data_samples"][0].metainfo["ori_shape"][:2]
@@ -118,7 +118,7 @@ def predict_image(
 
 
 def _least(score_thr: float) -> float:
-    """Return the least score that a result needs, for its counts too."""
+    """Return the least score that a result needs, including for its counts."""
     return min(score_thr, THRESHOLDS[0])
 
 
@@ -143,9 +143,9 @@ def _detections(
         if masks is not None:
             mask = RoiMask.cut(masks[index], window.left_px, window.top_px)
             if mask is None:
-                continue  # a box whose mask has not one pixel shows nothing
+                continue  # the mask of this box is empty
             if box[0] >= box[2] or box[1] >= box[3]:
-                box = mask.box  # SOLO gives masks, and boxes of zeros
+                box = mask.box  # SOLO returns masks, and boxes of zeros
         yield Detection((box[0], box[1], box[2], box[3]), score, label, mask)
 
 

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 MAX_CLASSES = 255
-# Sizes that cannot be, packages that are not there.
+# Impossible sizes, missing packages.
 _BUILD_FAILURES = (ArithmeticError, IndexError, MemoryError, RuntimeError)
 
 
@@ -49,16 +49,17 @@ class LoadedModel:
     """A model with its weights, ready to predict.
 
     Attributes:
-        name: What it is called: its weights' name, its work dir's or its checkpoint's.
+        name: The name of its weights, its work dir or its checkpoint.
         module: The model in evaluation mode; ``test_step`` takes a batch.
-        config: The resolved config that it was built from.
+        config: The resolved config from which it was built.
         task: ``semantic`` or ``instance``.
         classes: The name of each id.
         palette: The RGB colour of each id.
-        checkpoint: The file that its weights come from.
-        is_published: Whether its config is the record of a published file, which may be anybody's.
-        notice: What everybody who sees a result should read, or None.
-        sha256: Of ``checkpoint``, where it was verified as the model's files were found.
+        checkpoint: The file of its weights.
+        is_published: Whether its config is the record of a published file, which anyone may have
+            written.
+        notice: What everyone who sees a result should read, or None.
+        sha256: Digest of ``checkpoint``, if it was verified when the model's files were found.
     """
 
     name: str
@@ -73,14 +74,14 @@ class LoadedModel:
     sha256: str | None = None
 
     def confined(self) -> AbstractContextManager[None]:
-        """Return the block in which one image is predicted, under the rules for a record.
+        """Return a context in which to predict one image under the rules for a record.
 
-        Its types come from registries alone, and it has a budget.
+        Types come from registries only, and the prediction has a budget.
         """
         return _confined() if self.is_published else nullcontext()
 
     def identity(self) -> dict[str, str | None]:
-        """Return what a result says of the model that made it, the weights' sha256 included."""
+        """Return what a result states about its model, including the sha256 of the weights."""
         filename = self.config.filename
         return {
             "name": self.name,
@@ -98,12 +99,12 @@ def _confined() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What a model is put together from."""
+    """The parts that a model is built from."""
 
     files: ModelFiles
     config: Config
     checkpoint: Checkpoint
-    task: str | None  # where something other than the config states it
+    task: str | None  # if something other than the config states it
     notices: tuple[str | None, ...] = ()  # besides those of the plugins that the config names
 
     @property
@@ -112,23 +113,23 @@ class _Parts:
 
     @property
     def is_published(self) -> bool:
-        """Whether its config is a record, which may be anybody's."""
+        """Whether its config is a record, which anyone may have written."""
         return self.files.config is None
 
 
 def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
-    """Return the model that a name, a file, a work dir or ``CONFIG,CHECKPOINT`` stands for.
+    """Open the model of a name, a file, a work dir or ``CONFIG,CHECKPOINT``.
 
-    A config is Python, and reading it runs it: open a work dir or a CONFIG only of people you
-    trust. Weights are read without running anything in them, and a published file holds no code.
+    A config is Python, and reading it runs it: open a work dir or a CONFIG only from people you
+    trust. Weights are read without running anything in them, and a published file has no code.
 
     Args:
         spec: What `zoo.engine.prediction.model_files.find_model_files` takes, or what it found.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA if available, else the CPU.
 
     Raises:
-        UnknownNameError: There are no weights and no config of that name.
-        DownloadError: Weights cannot be fetched, or are not the promised ones.
+        UnknownNameError: No weights and no config have that name.
+        DownloadError: Weights cannot be downloaded, or do not match their digest.
         CheckpointError: The weights cannot be read, or do not fit the config.
         ConfigError: The config cannot be built, is of no task that zoo predicts, or the device
             does not exist.
@@ -157,13 +158,13 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
 
 
 def choose_device(name: object) -> Device:
-    """Return the device of a name, ``auto`` being CUDA where there is one, else the CPU.
+    """Return the device of a name; ``auto`` is CUDA if available, else the CPU.
 
     Args:
         name: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, or a `torch.device`.
 
     Raises:
-        ConfigError: There is no such device here.
+        ConfigError: This machine has no such device.
     """
     import torch
 
@@ -185,7 +186,7 @@ def choose_device(name: object) -> Device:
 def _read_parts(files: ModelFiles) -> _Parts:
     if files.config is None:
         return _read_published(files)
-    # A checkpoint that cannot be read is said so before its config runs.
+    # Report an unreadable checkpoint before its config runs.
     checkpoint = load_checkpoint(files.checkpoint)
     config = read_config(files.config, pretrained="none")
     return _Parts(files, config, checkpoint, files.task, (files.notice,))
@@ -227,12 +228,12 @@ def _build_untrained(parts: _Parts) -> nn.Module:
     from mmengine.registry import MODELS, init_default_scope
 
     init_default_scope(parts.config.get("default_scope", "mmseg"))
-    if not parts.is_published:  # a record's types are on the list; here they would be imported
+    if not parts.is_published:  # a record's types are on the list; this would import them
         check_type_names(parts.config)
     where = parts.checkpoint.path
     held = parts.checkpoint.state_dict if parts.is_published else None
     with explaining(parts.config, where), warnings.catch_warnings(), no_larger_than(held, where):
-        # Advice from OpenMMLab on how the config might have been written.
+        # OpenMMLab's advice on how to write the config.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(seg|det|engine|cv)\.")
         try:
             module: nn.Module = MODELS.build(parts.config.model)
@@ -258,11 +259,11 @@ def _build(parts: _Parts, classes: int, task: str) -> nn.Module:
 
 
 def _counted_classes(parts: _Parts, module: nn.Module, task: str) -> list[int]:
-    """Return how many classes each head tells apart, as far as it says."""
+    """Return the number of classes of each head that states it."""
     if task == "semantic":
         head: Any = getattr(module, "decode_head", None)
         channels = getattr(head, "out_channels", 1)
-        # One channel and a threshold is how mmseg writes two classes.
+        # mmseg represents two classes by one channel and a threshold.
         return [] if channels == 1 else [channels]
     if not COUNT_OTHERWISE.isdisjoint(parts.config.model):
         return []

@@ -21,18 +21,18 @@ _FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKP
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """The files that a model is put together from.
+    """The files that a model is built from.
 
     Attributes:
-        name: What it is called: its weights' name, its work dir's or its checkpoint's.
+        name: The name of its weights, its work dir or its checkpoint.
         checkpoint: The file of its weights.
-        config: The file or the name of its config; None where the weights' file has a record.
-        sha256: Of ``checkpoint``, where it was verified; None where nobody states it.
-        task: ``semantic`` or ``instance``, where something other than the config states it.
-        is_upstream: Whether it is a checkpoint of OpenMMLab's, whose data set may name its classes
-            otherwise today.
+        config: The file or the name of its config; None if the weights' file has a record.
+        sha256: Digest of ``checkpoint``, if it was verified; None if nothing states it.
+        task: ``semantic`` or ``instance``, if something other than the config states it.
+        is_upstream: Whether it is an OpenMMLab checkpoint, whose data set may name its classes
+            differently today.
         trained_with: The name of the config that its row states.
-        notice: What the plugin that offers it wants read by all who see a result.
+        notice: What everyone who sees a result should read, by the plugin that offers it.
     """
 
     name: str
@@ -48,22 +48,22 @@ class ModelFiles:
 def find_model_files(
     spec: str, *, progress: Callable[[int, int], None] | None = None
 ) -> ModelFiles:
-    """Return the files of a model; weights by name are fetched if they are not here, and verified.
+    """Find the files of a model; weights given by name are downloaded if necessary, and verified.
 
-    Of a work dir the best checkpoint is taken (``best_*.pth``, that of the latest step), else the
-    last one, each only if its bytes hold, and the config that the run wrote there. Nothing is read
-    but for its digest, and no config runs.
+    A work dir means the config that the run wrote there and the best checkpoint (``best_*.pth``,
+    the one of the latest step), else the last one; corrupted ones are skipped. Files are only
+    hashed, and no config runs.
 
     Args:
         spec: A weights name, a published ``.safetensors``, a work dir, or ``CONFIG,CHECKPOINT``.
-        progress: Called with the bytes that are there, and those of the whole file.
+        progress: Called with the bytes present and the size of the whole file.
 
     Raises:
         UnknownNameError: No weights have that name; near names are offered.
         HashMismatchError: The file of the weights is damaged.
-        DownloadError: They cannot be fetched.
+        DownloadError: They cannot be downloaded.
         ManifestError: The row of the weights contradicts their file.
-        CheckpointError: No such file or folder, or one that is no model.
+        CheckpointError: The file or folder does not exist, or is not a model.
     """
     path = expand_home(spec)
     if os.path.isdir(path):
@@ -80,7 +80,7 @@ def find_model_files(
 
 
 def is_weights_name(spec: str) -> bool:
-    """Return whether a model is called by a weights name, rather than by a file or a folder.
+    """Return whether a model is given by a weights name, rather than by a file or a folder.
 
     Args:
         spec: What a user calls a model.

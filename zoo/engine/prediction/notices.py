@@ -33,7 +33,7 @@ def notices_of_config(config: Any) -> list[str]:
 
 
 def join_notices(notices: Iterable[str | None]) -> str | None:
-    """Return notices as one text, each once; None where there is none.
+    """Return notices as one text, each once; None if there are none.
 
     Args:
         notices: Texts, or None for those that have none.

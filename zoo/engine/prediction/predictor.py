@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
     from torch import Tensor
-    from typing_extensions import TypeVar  # a type checker has it; zoo needs it for nothing else
+    from typing_extensions import TypeVar  # only type checkers need it
 
     AnyResult = SemanticResult | InstanceResult
-    # The default makes a bare ``Predictor`` one whose task is not known.
+    # The default: a bare ``Predictor`` is one of unknown task.
     Result = TypeVar("Result", bound=AnyResult, default=AnyResult, covariant=True)
     GivenImage = str | os.PathLike[str] | NDArray[Any] | Tensor | Image | bytes | BinaryIO
 
@@ -52,23 +52,23 @@ SCORE_THR = 0.5
 class Predictor(Generic[Result]):
     """Predicts one image at a time.
 
-    A ``Predictor[SemanticResult]`` gives labels, a ``Predictor[InstanceResult]`` instances; a bare
-    ``Predictor`` either, told apart by ``result.task``.
+    A ``Predictor[SemanticResult]`` returns labels, a ``Predictor[InstanceResult]`` instances, and a
+    bare ``Predictor`` either; ``result.task`` says which.
 
-    An instance model sees a scene through overlapping windows where its config states
+    An instance model processes a scene in overlapping windows if its config states
     ``tiling = dict(tile_px=512, overlap_px=128)``, in px of the image; else as a whole. The
-    overlap should be as large as what is looked for.
+    overlap should be as large as the objects.
 
     Args:
         model: An opened model, or what `zoo.engine.prediction.model.open_model` takes.
-        device: Where an unopened model runs.
-        score_thr: Of an instance model, the least score, in ``[0, 1]``.
-        tiling: In place of the config's: windows, None for whole images.
-        bands: Of a raster, those that are red, green and blue, from 1, where it does not name
-            them: ``(3, 2, 1)`` of blue, green, red and infrared.
-        postprocess: In place of the config's or the record's, of a semantic model: for example
-            ``{"keep_largest": {"lung": 2}, "fill_holes": ["lung"]}``; None for labels as the
-            network gives them.
+        device: The device for a model that is not open yet.
+        score_thr: Least score of an instance model's results, in ``[0, 1]``.
+        tiling: Windows instead of the config's; None for whole images.
+        bands: The bands of a raster that are red, green and blue, counted from 1, if it does not
+            name them: ``(3, 2, 1)`` for blue, green, red and infrared.
+        postprocess: Postprocessing of a semantic model instead of the config's or the record's, for
+            example ``{"keep_largest": {"lung": 2}, "fill_holes": ["lung"]}``; None for the
+            network's own labels.
 
     Raises:
         ConfigError: The threshold or the config's tiling is out of range, or ``tiling`` is given
@@ -110,26 +110,26 @@ class Predictor(Generic[Result]):
 
     @property
     def bands(self) -> tuple[int, int, int] | None:
-        """Those of a raster that are red, green and blue, where they were given."""
+        """The bands of a raster that are red, green and blue, if they were given."""
         return self._bands
 
     @property
     def reads(self) -> Callable[[Path], bool]:
-        """What tells that a file is an image to the config's own loading transform."""
+        """Returns whether the config's own loading transform reads a file as an image."""
         return self._reader.reads
 
     def __call__(self, image: GivenImage) -> Result:
-        """Return what the model says of one image.
+        """Predict one image.
 
         Args:
-            image: A path; an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit (where a
-                plugin's own transform loads and takes no pictures, what it would have read); a
-                tensor of such, its channels first or last; an image of PIL, turned as its EXIF
-                says; the bytes of a picture's file, or that file, open.
+            image: A path; an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit (for a
+                plugin's own loading transform that accepts no pictures, what it would have
+                read); a tensor of the same, with channels first or last; a PIL image, which is
+                rotated by its EXIF; the bytes of a picture's file, or the open file.
 
         Raises:
             DataError: The image cannot be read, or the model fails on it.
-            ConfigError: The model gives no result of its task, or classes that it does not name.
+            ConfigError: The model returns no result of its task, or classes that it does not name.
         """
         taken, is_picture = take_image(image, bands=self._bands)
         if is_picture and not self._reader.takes_pictures:
@@ -161,7 +161,7 @@ class Predictor(Generic[Result]):
             )
 
     def _check_windows(self, scene: Scene, where: str) -> None:
-        """Refuse more windows of a record's own choice than a published model has a budget for."""
+        """Refuse a record's windows if they exceed the budget of a published model."""
         budget, tiling = current_budget(), self.tiling
         if budget is None or tiling is None:
             return
@@ -183,7 +183,7 @@ class Predictor(Generic[Result]):
 
 
 def _as_spec(model: object) -> str:
-    """Return the text that a model is called by."""
+    """Return the text by which a model is opened."""
     spec = os.fspath(model) if isinstance(model, os.PathLike) else model
     if isinstance(spec, str) and spec and "\0" not in spec:
         return spec
@@ -227,24 +227,24 @@ def load(
     score_thr: float = SCORE_THR,
     postprocess: Mapping[str, Any] | Literal["config"] | None = "config",
 ) -> Predictor:
-    """Return a predictor: call it with a path or an array, and it gives a typed result.
+    """Return a predictor: call it with a path or an array, and it returns a typed result.
 
-    Weights that are not on this machine yet are fetched and verified first, as by
+    Weights that are not on this machine yet are downloaded and verified first, as by
     :func:`zoo.download`; nothing in them is run.
 
     Args:
-        name: A weights name, as :func:`zoo.list_weights` has it; or what
+        name: A weights name of :func:`zoo.list_weights`; or what
             `zoo.engine.prediction.model.open_model` takes: a published file, a work dir, or
             ``CONFIG,CHECKPOINT``. The last two run their config. A path is a file or a work dir.
         task: ``semantic`` or ``instance``: what the model must predict, so that a type checker
-            knows what the predictor returns. None takes either.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA where there is one.
+            knows what the predictor returns. None accepts either.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA if available, else the CPU.
         score_thr: Of an instance model, the least score, in ``[0, 1]``.
-        postprocess: In place of what the model states, as for `Predictor`; None for nothing.
+        postprocess: Postprocessing instead of the model's, as for `Predictor`; None for none.
 
     Raises:
-        UnknownNameError: There are no weights of that name.
-        DownloadError: They cannot be fetched, or are not the promised ones.
+        UnknownNameError: No weights have that name.
+        DownloadError: They cannot be downloaded, or do not match their digest.
         CheckpointError: They cannot be read, or do not fit the config.
         ConfigError: The config cannot be built, is of no task that zoo predicts or of another
             than ``task``, or the device does not exist.

@@ -32,20 +32,20 @@ __all__ = ["InstanceResult", "SemanticResult"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SemanticResult:
-    """What a semantic model says of one image.
+    """A semantic model's prediction for one image.
 
     Args:
         labels: ``(H, W)`` class ids at the image's own resolution.
         classes: The name of each id.
         palette: The RGB colour of each id.
-        areas_px: Pixels of each class, zeros too.
-        meta: What the config's loading transform said of the image, as plain JSON values.
-        shown: ``(H, W)`` or ``(H, W, 3)`` RGB, the image as people look at it.
-        notice: What everybody who sees a result of this model should know, or None.
-        georeference: Where the image lies, if it says so.
+        areas_px: Number of pixels of each class, including zeros.
+        meta: What the config's loading transform states about the image, as plain JSON values.
+        shown: ``(H, W)`` or ``(H, W, 3)`` RGB, the image for people to look at.
+        notice: What everyone who sees a result of this model should know, or None.
+        georeference: Location of the image, if it states one.
 
     Attributes:
-        task: ``semantic``, by which a type checker tells the two results apart.
+        task: ``semantic``, from which a type checker distinguishes the two results.
     """
 
     task: ClassVar[Literal["semantic"]] = "semantic"
@@ -60,16 +60,16 @@ class SemanticResult:
     georeference: Georeference | None = None
 
     def overlay(self, *, style: str = "both", opacity: float = 0.35) -> NDArray[np.uint8]:
-        """Return the image with its labels painted over it and a legend strip below, RGB.
+        """Return the image with its labels drawn over it and a legend below, RGB.
 
-        An image of more than 20 megapixels is shown smaller, which the legend says.
+        An image of more than 20 megapixels is scaled down, and the legend says so.
 
         Args:
             style: ``contour``, ``fill`` or ``both``.
-            opacity: Of the fill, in ``[0, 1]``.
+            opacity: Opacity of the fill, in ``[0, 1]``.
 
         Raises:
-            ConfigError: Another style, or an opacity that is out of range.
+            ConfigError: The style is unknown, or the opacity is out of range.
         """
         areas, unit = self.areas_mm2, "mm²"
         if areas is None:
@@ -87,7 +87,7 @@ class SemanticResult:
 
     @property
     def areas_mm2(self) -> dict[str, float] | None:
-        """The areas in mm^2, if ``meta`` says ``spacing_mm`` (row, column), else None."""
+        """The areas in mm^2 if ``meta`` has ``spacing_mm`` (row, column), else None."""
         area_mm2 = pixel_area_mm2(self.meta)
         if area_mm2 is None:
             return None
@@ -95,7 +95,7 @@ class SemanticResult:
 
     @property
     def areas_m2(self) -> dict[str, float] | None:
-        """The areas on the ground in m^2, None of an image without coordinates.
+        """The areas on the ground in m^2, or None for an image without coordinates.
 
         Measured on the ellipsoid; needs the extra ``geo``.
         """
@@ -112,28 +112,28 @@ class SemanticResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InstanceResult:
-    """What an instance model says of one image, best score first.
+    """An instance model's prediction for one image, best score first.
 
     Args:
         boxes: ``(K, 4)`` float32, xyxy in px of the image.
         scores: ``(K,)`` float32, in ``[0, 1]``.
         class_ids: ``(K,)`` int64.
-        masks: K masks, each in the box that it fills; None from a model that gives boxes only.
+        masks: K masks, each stored in its bounding box; None from a model that predicts boxes only.
         classes: The name of each id.
         palette: The RGB colour of each id.
-        counts_at: How many instances each threshold on the score would keep, from 0.1 to 0.9.
+        counts_at: Number of instances that each score threshold would keep, from 0.1 to 0.9.
         score_thr: The threshold that was applied.
-        height_px: Of the image.
-        width_px: Of the image.
-        windows: How many windows of the image the model saw.
-        meta: What the config's loading transform said of the image, as plain JSON values.
-        shown: ``(h, w)`` or ``(h, w, 3)`` RGB, the image as people look at it; smaller than the
-            image where that has more than 20 megapixels or 8192 px a side.
-        georeference: Where the image lies, if it says so.
-        notice: What everybody who sees a result of this model should know, or None.
+        height_px: Height of the image.
+        width_px: Width of the image.
+        windows: Number of windows of the image that the model processed.
+        meta: What the config's loading transform states about the image, as plain JSON values.
+        shown: ``(h, w)`` or ``(h, w, 3)`` RGB, the image for people to look at; scaled down if the
+            image has more than 20 megapixels or 8192 px on a side.
+        georeference: Location of the image, if it states one.
+        notice: What everyone who sees a result of this model should know, or None.
 
     Attributes:
-        task: ``instance``, by which a type checker tells the two results apart.
+        task: ``instance``, from which a type checker distinguishes the two results.
     """
 
     task: ClassVar[Literal["instance"]] = "instance"
@@ -155,18 +155,18 @@ class InstanceResult:
     notice: str | None = None
 
     def __len__(self) -> int:
-        """Return how many instances there are."""
+        """Return the number of instances."""
         return len(self.scores)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many instances of each class there are, zeros too."""
+        """The number of instances of each class, including zeros."""
         counts = np.bincount(self.class_ids, minlength=len(self.classes))
         return {name: int(counts[index]) for index, name in enumerate(self.classes)}
 
     @property
     def areas_px(self) -> NDArray[np.int64]:
-        """``(K,)`` the pixels of each mask, or of each box where there are no masks."""
+        """``(K,)`` the pixels of each mask, or of each box if there are no masks."""
         if self.masks is not None:
             return np.array([mask.area_px for mask in self.masks], np.int64)
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
@@ -177,10 +177,10 @@ class InstanceResult:
         """Return the mask of one instance at the image's size, ``(H, W)``.
 
         Args:
-            index: Of the instance, from 0, best score first.
+            index: Index of the instance, from 0, best score first.
 
         Raises:
-            ValueError: The model gives no masks.
+            ValueError: The model predicts no masks.
         """
         filled = np.zeros((self.height_px, self.width_px), bool)
         mask = self._masks()[index]
@@ -192,10 +192,10 @@ class InstanceResult:
         """Return the mask of one instance as compact RLE, ``size`` and ``counts`` as text.
 
         Args:
-            index: Of the instance, from 0, best score first.
+            index: Index of the instance, from 0, best score first.
 
         Raises:
-            ValueError: The model gives no masks.
+            ValueError: The model predicts no masks.
         """
         return to_json(self._masks()[index].to_rle(self.height_px, self.width_px))
 
@@ -207,7 +207,7 @@ class InstanceResult:
 
     @property
     def areas_m2(self) -> list[float | None] | None:
-        """The area of each on the ground in m^2, None of an image without coordinates.
+        """The area of each on the ground in m^2, or None for an image without coordinates.
 
         Measured on the ellipsoid; needs the extra ``geo``.
         """
@@ -224,10 +224,10 @@ class InstanceResult:
 
         Args:
             style: ``contour``, ``fill`` or ``both``.
-            opacity: Of the fill, in ``[0, 1]``.
+            opacity: Opacity of the fill, in ``[0, 1]``.
 
         Raises:
-            ConfigError: Another style, or an opacity that is out of range.
+            ConfigError: The style is unknown, or the opacity is out of range.
         """
         return draw_instances(
             self.shown,
@@ -244,7 +244,7 @@ class InstanceResult:
         )
 
     def _area_texts(self) -> dict[str, str]:
-        """Return what a legend says of the area of each class, where pixels have a size."""
+        """Return the legend's text on the area of each class, if the size of a pixel is known."""
         area_mm2, areas_m2 = pixel_area_mm2(self.meta), self.areas_m2
         if area_mm2 is not None:
             areas, unit = (self.areas_px * area_mm2).tolist(), "mm²"

@@ -36,15 +36,15 @@ def predict_labels(
     """Return the labels of an image.
 
     Args:
-        model: Of the task ``semantic``.
-        reader: Of the model's config.
+        model: A model of the task ``semantic``.
+        reader: The reader of the model's config.
         image: A path or an array, as the reader takes it.
         where: The image, for messages.
-        postprocess: What is done to the labels.
+        postprocess: Postprocessing of the labels.
 
     Raises:
         DataError: The image cannot be read, or the model fails on it.
-        ConfigError: The model gives no label map at the image's resolution, or ids that have no
+        ConfigError: The model returns no label map at the image's resolution, or ids without a
             class.
     """
     read = reader.read(image)
@@ -60,7 +60,7 @@ def predict_labels(
         areas_px=areas,
         meta=read.meta,
         shown=read.shown,
-        # What a plugin's own transform loads need not be the pixels of the file.
+        # A plugin's own transform may load something else than the pixels of the file.
         georeference=find_georeference(image) if reader.takes_pixels else None,
         notice=model.notice,
     )

@@ -27,8 +27,8 @@ __all__ = ["JSON_NAME", "Batch", "Failure", "InterruptedBatchError"]
 _LIMITS = Limits(size_bytes=2**29, values=50_000_000)
 
 JSON_NAME = "predictions.json"
-_EVERY_S = 2.0  # between two writings of the JSON, at least
-_LEAST_SHARE = 20  # and at least as many times as long as the last one took
+_EVERY_S = 2.0  # least time between two writes of the JSON
+_LEAST_SHARE = 20  # and at least this many times the duration of the last write
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Failure:
 
 
 class InterruptedBatchError(KeyboardInterrupt):
-    """The user stopped a batch; what was done is on the disk.
+    """The user stopped a batch; finished results are on disk.
 
     Args:
         count: Images that are done.
         total: Images in all.
         path: The JSON.
-        signal_number: What stopped it.
+        signal_number: The signal that stopped it.
     """
 
     is_resumable = True
@@ -58,13 +58,13 @@ class InterruptedBatchError(KeyboardInterrupt):
 
 
 class Batch:
-    """The images of a batch that are done or failed.
+    """The finished and failed images of a batch.
 
     Args:
-        head: The keys of the JSON that are the same from begin to end.
-        images: All of them.
-        files: What writes the results.
-        journal: What remembers them.
+        head: The keys of the JSON that stay the same throughout.
+        images: All images of the batch.
+        files: Writes the results.
+        journal: Records finished images.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Batch:
 
     @property
     def count(self) -> int:
-        """How many images are done."""
+        """The number of finished images."""
         return len(self._entries)
 
     @property
@@ -91,18 +91,18 @@ class Batch:
         return list(self._failures.values())
 
     def has(self, image: InputImage) -> bool:
-        """Tell whether an image is done.
+        """Return whether an image is done.
 
         Args:
-            image: One of those that were asked for.
+            image: One of the batch's images.
         """
         return image.path.as_posix() in self._entries
 
     def resume(self) -> None:
-        """Take what an interrupted batch did.
+        """Load the results of an interrupted batch.
 
         Raises:
-            DataError: It was another batch, or an image has changed since.
+            DataError: It is another batch, or an image has changed since.
         """
         kept = self._journal.read()
         if not kept and self._is_complete():
@@ -114,7 +114,7 @@ class Batch:
             self._journal.begin(list(kept.values()))
 
     def _is_complete(self) -> bool:
-        """Take a batch that was done to its end, whose journal is gone, if it still holds."""
+        """Load a finished batch, whose journal is removed, if it is still valid."""
         try:
             written_ns = self._path.stat().st_mtime_ns
             document = read_json(self._path, _LIMITS)
@@ -136,14 +136,14 @@ class Batch:
         """Write the files of an image and note that it is done.
 
         Args:
-            image: One of those that were asked for.
-            result: What the model says of it.
+            image: One of the batch's images.
+            result: The model's prediction.
 
         Raises:
-            DataError: They cannot be written, as on a full disk.
+            DataError: They cannot be written, for example on a full disk.
         """
         if not self._entries:
-            # From here on the folder is being changed, so what older JSONs say would be wrong.
+            # From here on the folder changes, so older JSONs would be wrong.
             self._write(is_complete=False)
             self._next_s = 0.0
         entry, shared = self._files.write(image, result)
@@ -162,10 +162,10 @@ class Batch:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Leave a JSON of what was done, however the block ends.
+        """Write a JSON of what was done, however the block ends.
 
         Raises:
-            InterruptedBatchError: It was stopped by the user.
+            InterruptedBatchError: The user stopped it.
         """
         is_new = not self._entries
         try:

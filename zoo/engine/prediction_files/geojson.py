@@ -15,15 +15,15 @@ __all__ = ["geojson_text"]
 
 
 def geojson_text(result: InstanceResult) -> str:
-    """Return a FeatureCollection, a polygon along the pixels' edges for each instance.
+    """Return a FeatureCollection with a polygon along the pixel edges for each instance.
 
-    Coordinates are those of the image's own reference system, which the member ``crs`` names, as
-    in GeoJSON of 2008 and as GDAL and QGIS read it; RFC 7946 knows longitude and latitude alone.
-    A model without masks gives boxes. ``area_m2`` is the outline's area on the ellipsoid, as
+    Coordinates are in the image's own reference system, which the member ``crs`` names, as in
+    GeoJSON of 2008 and as GDAL and QGIS read it; RFC 7946 allows only longitude and latitude.
+    Without masks, boxes are written. ``area_m2`` is the outline's area on the ellipsoid, as
     :mod:`zoo.engine.scenes.ground_area` measures it.
 
     Args:
-        result: Of an image with a georeference.
+        result: The result for an image with a georeference.
 
     Raises:
         ValueError: It has none.

@@ -25,8 +25,8 @@ class InputImage:
     """One image to predict.
 
     Args:
-        path: Where it lies, spelled as the user did.
-        name: The beginning of its outputs' names, unlike any other input's.
+        path: Its path, as the user wrote it.
+        name: The start of its outputs' names, unique among the inputs.
     """
 
     path: Path
@@ -41,20 +41,20 @@ def find_inputs(
 ) -> tuple[InputImage, ...]:
     """Return the images that files, folders and globs name, each once, in the order given.
 
-    A file is taken whatever its suffix. A folder gives the images that lie directly in it,
-    sorted, without hidden ones; a warning tells of others in its subfolders. A glob (``**``
-    descends) gives the images that match; if its last part ends in a suffix of its own, as
-    ``*.dcm`` does, it gives every file that matches.
+    A file is accepted whatever its suffix. A folder means the images directly in it, sorted,
+    without hidden ones; a warning reports others in its subfolders. A glob (``**`` descends)
+    means the images that match; if its last part ends in a suffix, such as ``*.dcm``, it means
+    every file that matches.
     An image's output name is its stem; equal stems get as much of their folders, then of their
-    suffix, as tells them apart: ``a/x.png`` and ``b/x.png`` become ``a_x`` and ``b_x``.
+    suffix, as distinguishes them: ``a/x.png`` and ``b/x.png`` become ``a_x`` and ``b_x``.
 
     Args:
         specs: Paths and patterns.
-        suffixes: What counts as an image in a folder, lower case, with the dot.
-        reads: Asked of files with other suffixes, whether they are images all the same.
+        suffixes: Suffixes of images in a folder, lower case, with the dot.
+        reads: Called with files of other suffixes; returns whether they are images too.
 
     Raises:
-        DataError: Something does not exist, a folder holds no image, or a glob matches none.
+        DataError: A path does not exist, a folder contains no image, or a glob matches none.
     """
     known = frozenset(suffix.lower() for suffix in suffixes)
     found: dict[str, Path] = {}
@@ -100,7 +100,7 @@ def _hint_below(folder: Path) -> str:
 
 
 def _first_below(folder: Path, suffixes: frozenset[str], reads: _Reads) -> Path | None:
-    """Return an image in a subfolder, if there is one."""
+    """Return an image in a subfolder, if any."""
     for root, subfolders, files in os.walk(folder):
         if "predictions.json" in files and Path(root) != folder:
             subfolders.clear()  # what `zoo predict` wrote
@@ -130,17 +130,17 @@ def _glob_images(pattern: str, suffixes: frozenset[str], reads: _Reads) -> list[
 
 
 def _is_image(path: Path, suffixes: frozenset[str], reads: _Reads) -> bool:
-    # "._x.png" is what macOS leaves beside x.png on foreign disks.
+    # macOS leaves "._x.png" beside x.png on other file systems.
     if path.name.startswith(".") or path.is_dir():
         return False
     if path.suffix.lower() in suffixes:
         return True
-    # A pipe must not be asked what it holds: nobody may ever answer.
+    # Never read a pipe here: it may block forever.
     return reads is not None and path.is_file() and reads(path)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Return a name for each path, no two alike, also on disks that ignore case."""
+    """Return a unique name for each path, also on disks that ignore case."""
     groups: dict[str, list[int]] = {}
     for index, path in enumerate(paths):
         groups.setdefault(path.stem.casefold(), []).append(index)
@@ -150,7 +150,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
             spelled = _tell_apart([paths[index] for index in group])
             for index, name in zip(group, spelled, strict=True):
                 names[index] = name
-    # A lengthened name may be another file's own stem: own stems go first, the rest is numbered.
+    # A lengthened name may equal another file's stem: stems go first, the rest is numbered.
     taken: set[str] = set()
     for index in sorted(range(len(paths)), key=lambda i: names[i] != paths[i].stem):
         names[index] = _unused(names[index], taken)
@@ -159,7 +159,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _tell_apart(paths: Sequence[Path]) -> list[str]:
-    """Spell paths of one stem with the fewest folders, or folders and suffix, that differ."""
+    """Name paths with the same stem by the fewest folders, or folders and suffix, that differ."""
     folders = [Path(os.path.realpath(path)).parent.parts[1:] for path in paths]
     depths = range(1, max(len(parts) for parts in folders) + 1)
     names = [path.stem for path in paths]

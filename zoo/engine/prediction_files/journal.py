@@ -36,13 +36,13 @@ _FACTS = {"model": "model", "options": "options", "inputs": "inputs"}
 def batch_facts(
     predictor: Predictor, sha256: str, images: Sequence[InputImage], **options: Any
 ) -> dict[str, str]:
-    """Return the sha256 of each thing that makes a batch the one it is.
+    """Return the sha256 of everything that identifies a batch.
 
     Args:
-        predictor: What predicts.
-        sha256: Of its weights.
+        predictor: The predictor.
+        sha256: Digest of its weights.
         images: The inputs.
-        options: What else decides what is written, as plain values.
+        options: Everything else that affects the output, as plain values.
     """
     tiling = predictor.tiling
     how = {
@@ -61,11 +61,11 @@ def batch_facts(
 
 
 def has_files(folder: Path, entry: Mapping[str, Any]) -> bool:
-    """Tell whether the files of an image that its entry of the JSON names are there.
+    """Return whether the files that an image's entry in the JSON names exist.
 
     Args:
-        folder: Where results are written.
-        entry: Of ``predictions.json``.
+        folder: The folder of the results.
+        entry: The image's entry in ``predictions.json``.
     """
     names = [entry.get(key) for key in ("label", "overlay", "geojson")]
     return all((folder / str(name)).is_file() for name in names if name)
@@ -79,7 +79,7 @@ class Journal:
     """The journal of one batch.
 
     Args:
-        folder: Of the results.
+        folder: The folder of the results.
         facts: What `batch_facts` returned.
     """
 
@@ -89,13 +89,13 @@ class Journal:
         self._stream: BinaryIO | None = None
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Return the lines of an interrupted batch by the input's path, without those that changed.
+        """Return the lines of an interrupted batch by the input's path, without invalid ones.
 
-        An image whose results are gone is left out, to be predicted again. A last line that was
-        cut off by a kill is, too.
+        An image whose results are missing is left out, to be predicted again. So is a last line
+        that was cut off by a kill.
 
         Raises:
-            DataError: The batch was another one, or an image has changed since.
+            DataError: It is another batch, or an image has changed since.
         """
         if not self.path.is_file():
             return {}
@@ -106,10 +106,10 @@ class Journal:
         return {line["file"]: line for line in lines[1:] if self._holds(line)}
 
     def check(self, found: Mapping[str, Any]) -> None:
-        """Refuse to go on with a batch of another model, of other options or other inputs.
+        """Refuse to resume a batch of another model, other options or other inputs.
 
         Args:
-            found: The facts of the batch that is there.
+            found: The facts of the existing batch.
         """
         differs = [word for key, word in _FACTS.items() if found.get(key) != self._facts[key]]
         if differs:
@@ -119,7 +119,7 @@ class Journal:
             raise DataError(message, path=self.path.parent, hint=hint)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        with suppress(OSError, DocumentError):  # what is no journal goes on from nothing
+        with suppress(OSError, DocumentError):  # if it is not a journal, start from nothing
             for line in read_file(self.path, _LIMITS.size_bytes).splitlines(keepends=True):
                 checksum, _, text = line.partition(b" ")
                 if checksum == _checksum(text):
@@ -128,7 +128,7 @@ class Journal:
                         yield row
 
     def _holds(self, line: Mapping[str, Any]) -> bool:
-        """Tell whether an image is done; refuse one whose pixels are others now."""
+        """Return whether an image is done; refuse one whose pixels have changed."""
         if not has_files(self.path.parent, line["entry"]):
             return False
         path = Path(line["file"])
@@ -143,10 +143,10 @@ class Journal:
         return True
 
     def begin(self, kept: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Begin the file anew, with the lines of what is done already.
+        """Start the file anew, with the lines of finished images.
 
         Args:
-            kept: Lines of images that are done already.
+            kept: Lines of finished images.
 
         Raises:
             DataError: It cannot be written.
@@ -164,12 +164,12 @@ class Journal:
         """Add the line of an image whose files are written.
 
         Args:
-            image: One of those that were asked for.
+            image: One of the batch's images.
             entry: Of ``predictions.json``.
-            shared: What the files of the whole batch need of it.
+            shared: What the files of the whole batch need from it.
 
         Raises:
-            DataError: It cannot be written, as on a full disk.
+            DataError: It cannot be written, for example on a full disk.
         """
         if self._stream is None:
             self.begin()
@@ -189,10 +189,10 @@ class Journal:
             raise self._unwritable(error) from error
 
     def close(self, *, is_done: bool) -> None:
-        """Close the file; remove it where nothing is left to do.
+        """Close the file; remove it if nothing is left to do.
 
         Args:
-            is_done: Whether every image was tried.
+            is_done: Whether every image was processed.
         """
         if self._stream is not None:
             self._stream.close()

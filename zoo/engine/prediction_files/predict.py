@@ -28,12 +28,12 @@ _LOG = logging.getLogger("zoo")
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a call of :func:`predict` wrote.
+    """The output of a call of :func:`predict`.
 
     Args:
         path: The JSON.
-        count: How many images were predicted.
-        failures: Those that were not.
+        count: Number of predicted images.
+        failures: The images that failed.
     """
 
     path: Path
@@ -61,31 +61,31 @@ def predict(
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
-    """Predict images and write what was found, overlay PNGs and ``predictions.json``.
+    """Predict images and write the results, overlay PNGs and ``predictions.json``.
 
     A bad image does not stop the others: it is listed under ``failures``. Each file appears
-    whole, replacing what was there. The JSON is written now and then from the first image on, and
-    says whether it is complete; everything that it lists is there. Labels, areas and boxes are in
-    pixels of the image itself.
+    complete and replaces an existing one. The JSON is updated from the first image on and says
+    whether it is complete; everything that it lists exists. Labels, areas and boxes are in pixels
+    of the image itself.
 
     Args:
-        model: A predictor, an opened model, or what :func:`open_model` takes.
+        model: A predictor, an open model, or what :func:`open_model` takes.
         inputs: Files, folders and globs; see `zoo.engine.prediction_files.inputs.find_inputs`.
         out: Output folder.
         labels: Whether to write ``<name>_label.png`` of a semantic model.
         overlays: Whether to write ``<name>_overlay.png``.
         overlay_style: ``contour``, ``fill`` or ``both``.
-        overlay_opacity: Of the fill, in ``[0, 1]``.
-        resume: Whether to go on with a batch of the same model, options and inputs that was
+        overlay_opacity: Opacity of the fill, in ``[0, 1]``.
+        resume: Whether to continue a batch of the same model, options and inputs that was
             stopped, or in which images failed.
-        progress: Called after each image with how many are done, and of how many.
+        progress: Called after each image with the number done and the total.
 
     Raises:
-        ConfigError: The overlay's style or opacity is none.
+        ConfigError: The overlay's style or opacity is invalid.
         DataError: An input does not exist, an output would overwrite an input, the folder
-            cannot be written, the batch that is resumed is another one, or not one image could
-            be predicted (nothing is written then).
-        InterruptedBatchError: It was stopped; what was done is listed, and can be resumed.
+            cannot be written, the batch to resume is another one, or no image could
+            be predicted (then nothing is written).
+        InterruptedBatchError: It was stopped; finished images are listed, and it can be resumed.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     folder = Path(out)
@@ -111,13 +111,13 @@ def predict(
 
 
 def _predict_one(predictor: Predictor, image: InputImage, batch: Batch) -> None:
-    """Predict an image into a batch; what is wrong with this one does not stop the others."""
+    """Predict an image into a batch; its errors do not stop the others."""
     try:
         result = predictor(image.path)
     except DataError as error:
         batch.fail(Failure(image.path, error))
     except ZooError:
-        raise  # it is of the model
+        raise  # the model is at fault
     except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
         _LOG.debug("%s fails", image.path, exc_info=True)
         batch.fail(Failure(image.path, _unforeseen(image, error)))
@@ -129,7 +129,7 @@ def _add(batch: Batch, image: InputImage, result: Any) -> None:
     try:
         batch.add(image, result)
     except ZooError:
-        raise  # the disk is full: as it would be for every later image
+        raise  # the disk is full, for every later image too
     except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
         _LOG.debug("the results of %s cannot be written", image.path, exc_info=True)
         batch.fail(Failure(image.path, _unforeseen(image, error)))
@@ -145,7 +145,7 @@ def _unforeseen(image: InputImage, error: Exception) -> DataError:
 
 
 def _suffixes(model: LoadedModel) -> frozenset[str]:
-    """Return what counts as an image in a folder: the usual ones and the data set's own."""
+    """Return the suffixes of images in a folder: the usual ones and the data set's own."""
     own = find_test_dataset(model.config).get("img_suffix")
     return IMAGE_SUFFIXES | {own.lower()} if isinstance(own, str) and own else IMAGE_SUFFIXES
 

@@ -25,29 +25,29 @@ _LOG = logging.getLogger("zoo")
 
 
 class ResultFiles(Protocol):
-    """Writes what a model of one task says."""
+    """Writes the results of a model of one task."""
 
     @property
     def shared_paths(self) -> Sequence[Path]:
         """The files that all images share."""
 
     def paths(self, image: InputImage) -> Sequence[Path]:
-        """Return the files that an image may get.
+        """Return the files that may be written for an image.
 
         Args:
-            image: One of those that were asked for.
+            image: One of the batch's images.
         """
 
     def write(self, image: InputImage, result: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Write an image's files; return its entry of the JSON, and what the shared files need.
+        """Write an image's files; return its entry in the JSON, and what the shared files need.
 
         Args:
-            image: One of those that were asked for.
-            result: What the model says of it.
+            image: One of the batch's images.
+            result: The model's prediction.
         """
 
     def take_again(self, shared: Mapping[str, Any]) -> None:
-        """Take what the shared files need of an image that was done before.
+        """Load what the shared files need from an image that was finished before.
 
         Args:
             shared: As `write` returned it, read back from the journal.
@@ -60,13 +60,13 @@ class ResultFiles(Protocol):
 def files_of(
     model: LoadedModel, folder: Path, *, labels: bool, overlays: OverlayStyle | None
 ) -> ResultFiles:
-    """Return what writes a model's results.
+    """Return the writer of a model's results.
 
     Args:
         model: Its task decides.
-        folder: To write into.
+        folder: The output folder.
         labels: Whether a semantic model's label PNGs are written.
-        overlays: How overlay PNGs are drawn, None to write none.
+        overlays: Style of the overlay PNGs; None to write none.
     """
     if model.task == "semantic":
         return _SemanticFiles(folder, labels=labels, overlays=overlays)
@@ -121,7 +121,7 @@ class _SemanticFiles:
 
 
 class _InstanceFiles:
-    """An overlay for each image, GeoJSON where it says where it lies, and one COCO JSON for all."""
+    """An overlay for each image, GeoJSON if it has coordinates, and one COCO JSON for all."""
 
     def __init__(self, folder: Path, model: LoadedModel, *, overlays: OverlayStyle | None) -> None:
         self._folder = folder
@@ -195,7 +195,7 @@ class _InstanceFiles:
         return {"coco": COCO_NAME}
 
     def _can_write_geojson(self, path: Path) -> bool:
-        """Return whether shapely is there; what was found is not lost for want of it."""
+        """Return whether shapely is installed; without it, the other results are still written."""
         try:
             import shapely  # noqa: F401
         except ImportError as error:
@@ -205,7 +205,7 @@ class _InstanceFiles:
         return True
 
     def _take(self, image: InputImage, result: InstanceResult) -> list[dict[str, Any]]:
-        """Return an image's COCO annotations, noted for the file too."""
+        """Return an image's COCO annotations, and keep them for the file."""
         image_id, first = _next_id(self._images), _next_id(self._annotations)
         size = {"width": result.width_px, "height": result.height_px}
         self._images.append({"id": image_id, "file_name": image.path.as_posix(), **size})

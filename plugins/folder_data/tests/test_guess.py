@@ -218,3 +218,46 @@ def test_guess_when_a_small_mask_was_halved_then_its_few_greys_are_blends() -> N
 
     assert found is not None
     assert [group.key for group in found.groups] == [0, 255]
+
+
+@pytest.mark.parametrize("values", [(0, 10, 255), (0, 100, 120, 255), (0, 245, 255)])
+@pytest.mark.parametrize("side", [0.15, 0.3])
+def test_guess_when_blurred_classes_have_close_values_then_none_is_lost(
+    values: tuple[int, ...], side: float
+) -> None:
+    """A region of 10 beside one of 0 is a class, though noise may look as close."""
+    rng = np.random.default_rng(0)
+    masks = []
+    for _ in range(4):
+        fine = np.zeros((SIDE * FINE, SIDE * FINE), np.uint8)
+        for value in values[1:]:
+            cv2.circle(fine, point(rng, 0.2), int(side / 2 * len(fine)), value, -1)
+        masks.append(cv2.resize(fine, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+
+    found = guess(masks)
+
+    assert found is not None
+    assert found.is_blurred
+    assert [group.key for group in found.groups] == list(values)
+
+
+@pytest.mark.parametrize("quality", [30, 60, 80, 85, 90, 95, 98])
+@pytest.mark.parametrize("values", [(0, 255), (0, 128, 255), (30, 200)])
+def test_guess_when_sharp_masks_are_jpegs_then_their_noise_is_no_class(
+    values: tuple[int, ...], quality: int
+) -> None:
+    """Whatever the quality, of which each leaves other greys beside and between the classes."""
+    rng = np.random.default_rng(0)
+    masks = []
+    for _ in range(5):
+        mask = np.full((300, 400), values[0], np.uint8)
+        for value in values[1:] * 2:
+            x, y, radius = (int(each) for each in rng.uniform(0.1, 1, 3) * (400, 300, 40))
+            cv2.circle(mask, (x, y), radius, value, -1)
+        data = cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        masks.append(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
+
+    found = guess(masks)
+
+    assert found is not None
+    assert [group.key for group in found.groups] == pytest.approx(values, abs=6)

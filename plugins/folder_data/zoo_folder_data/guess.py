@@ -34,6 +34,8 @@ _MOST_THIN_SHARE = 0.5
 _MOST_THIN = 24  # largest number of values without a region that count as classes
 _LEAST_END = 0.01
 _NEAR = 24  # of 255: more than the noise that JPEG adds to a region
+_CLOSE = 8  # of 255: more than most of the noise that JPEG leaves in a region
+_LEAST_REGION, _LEAST_CLOSE = 0.25, 0.001
 _LEAST_BLENDS = 8
 _LEAST_BETWEEN = 0.5  # smallest share of blends among the pixels of a few values
 
@@ -83,9 +85,10 @@ def guess_classes(survey: Survey) -> Guess | None:
     solid = [key for key, count in judged.pixels.items() if _is_solid(judged, key, count)]
     thin = sorted(judged.pixels.keys() - set(solid))
     peaks = _find_peaks(judged, solid, 2 * _NEAR if coarse else _NEAR)
-    if _is_blurred(judged, solid, thin, peaks):
+    close = _find_close(judged, solid, peaks)
+    if _is_blurred(judged, solid, thin, peaks, close):
         share = sum(judged.pixels[key] for key in thin) / judged.total_px
-        own = [_find_own_color(survey, key) for key in peaks] if coarse else peaks
+        own = [_find_own_color(survey, key) for key in peaks] if coarse else [*peaks, *close]
         return _part(survey, sorted(own), share)
     fills_none = len(thin) > _MOST_THIN and len(thin) > _MOST_THIN_SHARE * len(judged.pixels)
     if len(survey.pixels) > _MOST_CLASSES or fills_none:
@@ -140,6 +143,19 @@ def _find_peaks(survey: Survey, solid: Sequence[int], least: int) -> list[int]:
     return peaks
 
 
+def _find_close(survey: Survey, solid: Sequence[int], peaks: Sequence[int]) -> list[int]:
+    """Return the grey values beside peaks that fill regions of their own, as noise does not."""
+    found: list[int] = []
+    if survey.by_color or len(peaks) < 2:
+        return found
+    for key in sorted(solid, key=lambda key: (-survey.inner[key], key)):
+        is_apart = _distances(survey, key, [*peaks, *found]).min() >= _CLOSE
+        is_region = survey.inner[key] >= _LEAST_REGION * survey.pixels[key]
+        if is_apart and is_region and survey.inner[key] >= _LEAST_CLOSE * survey.inner.total():
+            found.append(key)
+    return found
+
+
 def _find_end(survey: Survey, peak: int) -> list[int]:
     """Return the grey value furthest from a peak, ignoring rare ones; none if all are near."""
     keys = sorted(survey.pixels, key=lambda key: -abs(key - peak))
@@ -149,7 +165,11 @@ def _find_end(survey: Survey, peak: int) -> list[int]:
 
 
 def _is_blurred(
-    survey: Survey, solid: Sequence[int], thin: Sequence[int], peaks: Sequence[int]
+    survey: Survey,
+    solid: Sequence[int],
+    thin: Sequence[int],
+    peaks: Sequence[int],
+    close: Sequence[int],
 ) -> bool:
     thin_px = sum(survey.pixels[key] for key in thin)
     inner = survey.inner.total()
@@ -160,7 +180,9 @@ def _is_blurred(
     counted = [
         key
         for key in survey.inner
-        if key in peaks or (survey.by_color and _distances(survey, key, peaks).min() < 2 * _NEAR)
+        if key in peaks
+        or key in close
+        or (survey.by_color and _distances(survey, key, peaks).min() < 2 * _NEAR)
     ]
     if sum(survey.inner[key] for key in counted) < _LEAST_PEAK_SHARE * inner:
         return False
@@ -183,7 +205,8 @@ def _surround(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool
         return has_both
     lying = sum(survey.between[key] for key in between)
     are_lines = lying < _LEAST_BETWEEN * sum(survey.pixels[key] for key in between)
-    return len(between) > _LEAST_BLENDS or not are_lines
+    # JPEG leaves more values than that, most of them close to a peak.
+    return len(set(thin) - own) > _LEAST_BLENDS or not are_lines
 
 
 def _lie_between(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> bool:

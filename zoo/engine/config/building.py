@@ -51,7 +51,7 @@ def explaining(
 
     Raises:
         ConfigError: Arguments that a class refuses, parts or packages that are missing.
-        UnknownNameError: A type that no registry has.
+        UnknownNameError: No registry has a type of that name.
         DataError: Files of a data set that are not there.
     """
     tree = copy.deepcopy(config._cfg_dict)

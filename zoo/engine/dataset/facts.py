@@ -51,7 +51,7 @@ def labels_of(config: Mapping[str, Any], split: str) -> str:
         config: The whole config.
         split: ``train``, ``val`` or ``test``; a prepared folder's splits are all of one kind.
     """
-    # A config without a test part is tested as it is validated.
+    # A config without a test part is tested like it is validated.
     loader = config.get(f"{split}_dataloader") or config.get("val_dataloader")
     return "true" if loader is None else str(facts_of_loader(loader).get("labels", "true"))
 

@@ -23,12 +23,12 @@ __all__ = ["choose_postprocess", "cleaning_labels"]
 def choose_postprocess(
     config: Config, checkpoint: str | Path, classes: Sequence[str]
 ) -> Postprocess:
-    """Return what is done to label maps: as the config states, else as the published file does.
+    """Return the postprocessing of label maps that the config states, else the published file.
 
     Args:
-        config: Of the test.
-        checkpoint: What is tested.
-        classes: Of the data, by id.
+        config: Config of the test.
+        checkpoint: The checkpoint to test.
+        classes: Classes of the data, by id.
 
     Raises:
         ConfigError: The model cannot have it.
@@ -42,14 +42,14 @@ def choose_postprocess(
 
 @contextlib.contextmanager
 def cleaning_labels(model: Any, postprocess: Postprocess, classes: Sequence[str]) -> Iterator[None]:
-    """Have a model's ``test_step`` give label maps after the postprocessing.
+    """Make a model's ``test_step`` return postprocessed label maps.
 
-    What the network says of each class (``seg_logits``) is not changed.
+    The network's scores of each class (``seg_logits``) are not changed.
 
     Args:
-        model: In no wrapper; as before afterwards.
-        postprocess: Where it does nothing, nothing is changed.
-        classes: Of the data, by id.
+        model: Not in a wrapper; restored afterwards.
+        postprocess: If it does nothing, nothing is changed.
+        classes: Classes of the data, by id.
     """
     if not postprocess:
         yield

@@ -28,11 +28,11 @@ __all__ = ["Comparer"]
 
 
 class Comparer:
-    """Draws what a test says of each image.
+    """Draws the test result of each image.
 
     Args:
-        config: Its test pipeline, without augmentation, reads the images.
-        metainfo: Of the data set: classes and, if it has one, palette.
+        config: Its test pipeline reads the images, without augmentation.
+        metainfo: Meta of the data set: classes and, if it has one, palette.
         task: ``semantic`` or ``instance``.
     """
 
@@ -48,7 +48,7 @@ class Comparer:
 
     @property
     def score_name(self) -> str:
-        """What the scores are."""
+        """The name of the scores."""
         if self._task == "semantic":
             return "mean Dice of the classes that occur, without the background"
         return f"F1 at IoU 0.5, of instances with a score of {SCORE_THR:g} or more"
@@ -60,7 +60,7 @@ class Comparer:
             sample: A data sample of mmseg or mmdet.
 
         Raises:
-            ConfigError: The test pipeline does not tell it.
+            ConfigError: The test pipeline does not keep it.
         """
         path = sample.metainfo.get("img_path")
         if path is None:
@@ -73,7 +73,7 @@ class Comparer:
         """Return the picture of one image, RGB, and its score.
 
         Args:
-            sample: What the model gave, as OpenMMLab's metrics take it.
+            sample: The model's prediction, as OpenMMLab's metrics take it.
             info: The data set's row of the image.
         """
         file = self.file_of(sample)
@@ -118,7 +118,7 @@ def _without_result(sample: Any) -> ConfigError:
 
 
 def _labels(sample: Any, key: str) -> NDArray[np.uint8] | None:
-    """Return ``(H, W)`` ids; what is no id of 8 bits counts as unknown."""
+    """Return ``(H, W)`` ids; values that are not 8-bit ids count as unknown."""
     if key not in sample:
         return None
     ids = np.asarray(sample.get(key).data.squeeze(0).cpu())

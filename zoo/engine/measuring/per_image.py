@@ -24,15 +24,15 @@ __all__ = ["PerImageValues", "keeping_per_image"]
 
 _LOG = logging.getLogger("zoo")
 
-# What a metric raises that is not defined on one image, as a rank correlation is not.
+# What a metric raises if it is not defined on one image, such as a rank correlation.
 _UNDEFINED = (ArithmeticError, AssertionError, LookupError, ValueError)
 
 
 class PerImageValues:
-    """Collects values by image, in the order in which the images came.
+    """Collects values by image, in the order of the images.
 
     Args:
-        evaluator: Whose metrics are asked.
+        evaluator: The evaluator whose metrics are computed.
     """
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -40,10 +40,10 @@ class PerImageValues:
         self._rows: dict[str, dict[str, float]] = {}
 
     def add(self, data_samples: Sequence[Any], data_batch: Any) -> None:
-        """Let every metric take in a batch, image by image, and keep each image's values.
+        """Pass a batch to every metric, image by image, and keep each image's values.
 
         Args:
-            data_samples: Predictions as dicts, one an image.
+            data_samples: Predictions as dicts, one per image.
             data_batch: The batch that they were made from.
         """
         for index, sample in enumerate(data_samples):
@@ -57,9 +57,9 @@ class PerImageValues:
                     row.update(_values_of(metric, metric.results[before:]))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return ``{"file", "values"}`` of each image; asks metrics that tell theirs themselves.
+        """Return ``{"file", "values"}`` of each image; metrics may report their own values.
 
-        To be called after the evaluator has evaluated.
+        Call this after the evaluator has evaluated.
         """
         for metric in self._metrics:
             if hasattr(metric, "per_image_values"):
@@ -72,10 +72,10 @@ class PerImageValues:
 
 @contextlib.contextmanager
 def keeping_per_image(evaluator: Evaluator) -> Iterator[PerImageValues]:
-    """Have an evaluator's batches go through the object that is yielded.
+    """Pass an evaluator's batches through the yielded object.
 
     Args:
-        evaluator: Of a test loop; as before afterwards.
+        evaluator: The evaluator of a test loop; restored afterwards.
     """
     kept = PerImageValues(evaluator)
 
@@ -94,7 +94,7 @@ def _as_dict(sample: Any) -> Any:
 
 
 def _one_of(batch: Any, index: int, size: int) -> Any:
-    """Return a batch of the one image, where the batch is a dict of lists as mmengine collates."""
+    """Return a batch of the one image, if the batch is a dict of lists as mmengine collates it."""
     if not isinstance(batch, Mapping):
         return batch
     return {
@@ -136,7 +136,7 @@ def _scalars(values: Mapping[str, Any], prefix: str | None) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the tables and warnings away that a metric prints for each computation."""
+    """Hide the tables and warnings that a metric prints for each computation."""
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
@@ -156,8 +156,8 @@ def _refuse(record: logging.LogRecord) -> bool:
 def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of all processes, an image's values united.
 
-    Padding repeats an image in two processes, and a metric that tells its values itself does so
-    in the main process alone.
+    Padding repeats an image in two processes, and a metric that reports its own values does so
+    only in the main process.
     """
     from mmengine.dist import all_gather_object, get_world_size
 

@@ -29,9 +29,9 @@ class TestPictures(Hook):
     """Draws every image of a test into a folder; `rank` then puts the worst first.
 
     Args:
-        folder: Made if missing; pictures of an earlier test that its index lists are removed.
-        comparer: What draws one image.
-        dataset: Whose images are tested; gives each picture a name of its own.
+        folder: Created if missing; pictures of an earlier test that its index lists are removed.
+        comparer: Draws one image.
+        dataset: The tested data set, from which each picture gets a unique name.
     """
 
     def __init__(self, folder: Path, comparer: Comparer, dataset: Any) -> None:
@@ -50,9 +50,9 @@ class TestPictures(Hook):
 
         Args:
             runner: The run.
-            batch_idx: Of the batch, from 0.
-            data_batch: What the model was given.
-            outputs: Data samples with what it predicted.
+            batch_idx: Index of the batch, from 0.
+            data_batch: The model's input.
+            outputs: Data samples with its predictions.
         """
         dataset = runner.test_loop.dataloader.dataset
         for sample in outputs or ():
@@ -65,7 +65,7 @@ class TestPictures(Hook):
             self._rows[file] = {"picture": f"{name}.png", "file": file, "score": score}
 
     def rank(self) -> None:
-        """Number the pictures of all processes, the lowest score first, and write the index."""
+        """Number the pictures of all processes, lowest score first, and write the index."""
         rows = self._rows
         if get_world_size() > 1:
             parts: list[dict[str, dict[str, Any]]] = all_gather_object(self._rows)
@@ -89,7 +89,7 @@ def _worst_first(row: Mapping[str, Any]) -> tuple[float, str]:
 
 
 def _places(dataset: Any) -> dict[str, int]:
-    """Return where each image stands in the data set, by its path."""
+    """Return the index of each image in the data set, by its path."""
     if not hasattr(dataset, "get_data_info"):
         return {}
     paths = (dataset.get_data_info(index).get("img_path") for index in range(len(dataset)))
@@ -116,7 +116,7 @@ def _names(files: list[str]) -> dict[str, str]:
 
 
 def _remove_listed(folder: Path) -> None:
-    """Remove the pictures of an earlier test, which would stand among the new ones."""
+    """Remove the pictures of an earlier test, which would mix with the new ones."""
     try:
         document = read_json(folder / INDEX_NAME, _LIMITS)
     except (OSError, DocumentError):

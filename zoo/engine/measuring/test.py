@@ -47,7 +47,7 @@ __all__ = ["SCHEMA", "measured_split", "test"]
 
 SCHEMA = "zoo.test/1"
 _SPLITS = ("train", "val", "test")
-# What only training needs, and would be built, or would have to be there, all the same.
+# What only training needs, but would still be built or have to exist.
 _TRAINING = (
     "train_dataloader",
     "train_cfg",
@@ -77,28 +77,28 @@ def test(
 ) -> dict[str, float]:
     """Return the metrics of a checkpoint on one split of a config's data.
 
-    Validation and test are measured as the config has them, training images through the test
-    pipeline; a config without a test part is measured as it is validated, and that is said.
-    Instances are found as ``zoo predict`` finds them, through windows where the config states
-    them; validation while training is of whole images.
+    Validation and test are measured as the config states, training images through the test
+    pipeline; a config without a test part is measured as it is validated, with a notice.
+    Instances are predicted as by ``zoo predict``, through windows if the config states them;
+    validation during training uses whole images.
     mmengine's log goes to the folder ``test`` in the work dir, so that the config and the curves
-    of training stay as they are.
+    of training are kept.
 
     Args:
         config: As `read_config` returns it; not changed.
         checkpoint: A ``.pth`` of training, or a published ``.safetensors``.
         split: ``train``, ``val`` or ``test``.
         out: A JSON file for the metrics and each image's values (schema ``zoo.test/1``); written
-            whole or not at all.
+            completely or not at all.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         tta: Whether to test with the config's test-time augmentation.
-        tiles: True to see images through the config's windows, False as a whole; None for what
+        tiles: True to process images through the config's windows, False as a whole; None for what
             ``zoo predict`` does.
-        cfg_options: What was laid over the config, as ``key=value``, for ``out`` to tell.
-        show_dir: A folder for a picture of each image, prediction beside truth; their names begin
-            with a number, the image of the lowest score first, and ``index.json`` lists them.
+        cfg_options: The ``key=value`` options that were applied to the config, for ``out``.
+        show_dir: A folder for a picture of each image, prediction beside truth; the names begin
+            with a number, lowest score first, and ``index.json`` lists them.
         hooks: Further hooks of the runner, called last.
-        postprocess: Whether label maps are cleaned as the config, else the published file,
+        postprocess: Whether to apply the postprocessing that the config, else the published file,
             states.
 
     Returns:
@@ -107,7 +107,7 @@ def test(
     Raises:
         ConfigError: The config has no such split, or cannot be built.
         CheckpointError: The weights cannot be read, or do not fit model or classes.
-        DataError: The data is not there, or is empty.
+        DataError: The data is missing or empty.
     """
     from zoo.engine.resuming.safe_loading import safe_loading
 
@@ -162,7 +162,7 @@ def _check_images(runner: Runner, config: Config, split: str) -> None:
 
 @contextlib.contextmanager
 def _drawing(runner: Runner, config: Config, folder: str | Path | None) -> Iterator[None]:
-    """Draw what is tested, by the pipeline of a config that is not augmented."""
+    """Draw the tested images, with the pipeline of a config without augmentation."""
     if folder is None:
         yield
         return
@@ -195,7 +195,7 @@ def _postprocess(runner: Runner, config: Config, *, wanted: bool) -> Postprocess
 
 
 def _way(cleaned: Postprocess, cfg_options: Sequence[str]) -> dict[str, Any]:
-    """Return what else was done to what the config says, as plain values."""
+    """Return how the test deviates from the config, as plain values."""
     from zoo.engine.work_dir.run_facts import without_places
 
     after = {"postprocess": str(cleaned)} if cleaned else {}
@@ -203,7 +203,7 @@ def _way(cleaned: Postprocess, cfg_options: Sequence[str]) -> dict[str, Any]:
 
 
 def _windows(config: Config, tiling: Tiling | None) -> dict[str, Any]:
-    """Return how instances were looked for, as plain values; nothing of label maps."""
+    """Return how instances were predicted, as plain values; empty for label maps."""
     if tiling is not None:
         return {"tiling": {"tile_px": tiling.tile_px, "overlap_px": tiling.overlap_px}}
     return {"tiling": None} if family_of(config) == "instance" else {}
@@ -217,7 +217,7 @@ def _check(config: Config) -> None:
 
 
 def measured_split(config: Config, split: str) -> str:
-    """Return the split that is measured: ``val`` where a config is to be tested and has no test.
+    """Return the split to measure: ``val`` for ``test`` if the config has no test part.
 
     Args:
         config: The whole config.
@@ -233,7 +233,7 @@ def _config_for(config: Config, split: str) -> Config:
     if split not in _SPLITS:
         message = f"no split {split!r}: expected one of {', '.join(_SPLITS)}."
         raise ConfigError(message, where="--split")
-    # A config without a test part is tested as it is validated.
+    # A config without a test part is tested like it is validated.
     for part in ("dataloader", "evaluator", "cfg"):
         source = config.get(f"val_{part}") if split == "val" else None
         if source is not None or config.get(f"test_{part}") is None:
@@ -298,7 +298,7 @@ def _document(
 
 
 def _inside(file: str, root: str) -> str:
-    """Return a file's path within the data set's root, or as it is where it lies elsewhere."""
+    """Return a file's path relative to the data set's root, or unchanged if it is elsewhere."""
     path = Path(file)
     if root and path.is_relative_to(root):
         return path.relative_to(root).as_posix()

@@ -37,7 +37,7 @@ def use_test_time_augmentation(config: Config) -> None:
 
 
 def show_while_testing(config: Config, *, wait_s: float = 2.0) -> None:
-    """Have a config's visualisation hook open a window for every image, in place.
+    """Make a config's visualisation hook open a window for every image, in place.
 
     Args:
         config: A config whose ``default_hooks`` has a visualisation hook.

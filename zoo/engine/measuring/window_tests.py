@@ -25,15 +25,15 @@ __all__ = ["choose_windows", "seeing_windows", "seen_text"]
 
 
 def choose_windows(config: Config, tiles: bool | None, *, tta: bool = False) -> Tiling | None:
-    """Return the windows through which a config's test sees images, None for whole ones.
+    """Return the windows through which a config's test processes images; None for whole images.
 
     Args:
-        config: Its test data set is the one that is measured.
+        config: A config whose test data set is the one to measure.
         tiles: True for windows, False for whole images, None for what ``zoo predict`` does.
-        tta: Whether the test is augmented, which is of whole images.
+        tta: Whether the test is augmented, which uses whole images.
 
     Raises:
-        ConfigError: Windows are asked for and the config states none, or cannot be tested so.
+        ConfigError: Windows are asked for, but the config states none or cannot be tested so.
     """
     if tiles is False:
         return None
@@ -56,7 +56,7 @@ def choose_windows(config: Config, tiles: bool | None, *, tta: bool = False) -> 
 
 
 def seen_text(config: Config, tiles: bool | None, *, tta: bool = False) -> str:
-    """Return in words how a config's test sees images, empty of a model of label maps.
+    """Describe how a config's test processes images; empty for a semantic model.
 
     Args:
         config: As for `choose_windows`.
@@ -77,13 +77,13 @@ def seeing_windows(
     *,
     dense: bool = False,
 ) -> Iterator[None]:
-    """Have a model's ``test_step`` predict each image of a batch as ``zoo predict`` does.
+    """Make a model's ``test_step`` predict each image of a batch as ``zoo predict`` does.
 
     Args:
-        model: In no wrapper; as before afterwards.
+        model: Not in a wrapper; restored afterwards.
         config: Its test pipeline reads the windows.
-        classes: Of the data set, by id.
-        tiling: How images are cut; None changes nothing.
+        classes: Classes of the data set, by id.
+        tiling: How images are cut into windows; None changes nothing.
         dense: Whether masks are arrays of the image's size, as OpenMMLab draws them, rather than
             run lengths.
     """
@@ -116,7 +116,7 @@ def seeing_windows(
 
 
 class _Original:
-    """A model whose own ``test_step`` is called, though the model has another by now."""
+    """Calls a model's original ``test_step``, although it has been replaced."""
 
     def __init__(self, model: Any) -> None:
         self.test_step = model.test_step

@@ -32,7 +32,7 @@ def card_text(published: Published) -> str:
         ["## How it was made", "", *_origin(provenance)],
         ["## Row for a manifest", "", "```toml", *published.manifest_row().splitlines(), "```"],
     ]
-    # Names that others gave must neither end a line nor turn its letters round.
+    # Names from outside must neither end a line nor reverse its letters.
     return "\n\n".join("\n".join(map(printable, section)) for section in sections) + "\n"
 
 

@@ -32,7 +32,7 @@ _HINT = "measure this one: zoo test CONFIG CHECKPOINT --out FILE.json."
 _MEASURING = frozenset(
     f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")
 )
-# Of a data loader, what cannot change a number but by rounding.
+# Keys of a data loader that cannot change a result except by rounding.
 _LOADING = frozenset(
     {"batch_size", "num_workers", "persistent_workers", "pin_memory", "prefetch_factor"}
 )
@@ -45,17 +45,17 @@ _SEEN = {"test": ("train", "val"), "val": ("train",)}
 
 
 def find_test_files(work_dir: Path, sha256: str) -> list[Path]:
-    """Return what ``zoo test --out`` wrote into a work dir of the checkpoint with this digest.
+    """Return the files of ``zoo test --out`` in a work dir for the checkpoint with this digest.
 
     Args:
         work_dir: The run's folder.
-        sha256: Of the checkpoint, 64 hex digits.
+        sha256: Digest of the checkpoint, 64 hex digits.
     """
     found = []
     for path in sorted(work_dir.glob("*.json")):
         try:
             document = read_json(path, LIMITS)
-        except (OSError, DocumentError):  # another's JSON
+        except (OSError, DocumentError):  # some other JSON
             continue
         keys = ("schema", "checkpoint_sha256")
         if isinstance(document, dict) and [document.get(key) for key in keys] == [SCHEMA, sha256]:
@@ -64,19 +64,19 @@ def find_test_files(work_dir: Path, sha256: str) -> list[Path]:
 
 
 def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list[dict[str, Any]]:
-    """Return the metric rows of what ``zoo test --out`` wrote.
+    """Return the metric rows of a file of ``zoo test --out``.
 
     Args:
         path: The JSON.
-        sha256: Of the checkpoint that is published: a number of another one is refused.
-        run: What trained it, to tell its images from those that were measured; None for unknown.
+        sha256: Digest of the checkpoint to publish: results of another one are refused.
+        run: The run that trained it, to compare its images with the measured ones; None if unknown.
 
     Returns:
         Rows of name, value, dataset, split, labels, protocol, images and images_sha256 (of their
-        list); values that are no result, as NaN and COCO's -1, are left out.
+        list); values that are no result, such as NaN and COCO's -1, are left out.
 
     Raises:
-        CheckpointError: It is no such file, is of another checkpoint, holds no number, or one
+        CheckpointError: It is not such a file, is of another checkpoint, has no number, or one
             that is not of the whole split, or of images that the run has seen.
     """
     document = _read_document(path)
@@ -120,12 +120,12 @@ def _read_document(path: Path) -> dict[str, Any]:
 
 
 def _files(document: Mapping[str, Any]) -> list[str]:
-    """Return the images of a file that does not count them, as older ones do not."""
+    """Return the images of an older file, which does not count them."""
     return [str(row["file"]) for row in document.get("per_image") or ()]
 
 
 def _check_options(path: Path, document: Mapping[str, Any]) -> None:
-    """Refuse options that decide what is measured, and how."""
+    """Refuse options that affect what is measured, and how."""
     for option in document.get("cfg_options") or ():
         part, *rest = str(option).partition("=")[0].split(".")
         if part in _MEASURING and not (part.endswith("loader") and set(rest[:1]) & _LOADING):
@@ -135,9 +135,9 @@ def _check_options(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _check_whole(path: Path, document: Mapping[str, Any], images: Mapping[str, Any]) -> None:
-    """Refuse images that are not those of the split that they are called."""
+    """Refuse images that are not those of the stated split."""
     split, splits = str(document.get("split")), document["data"].get("splits") or {}
-    # Training may leave images out by a rule of its config, and proves nothing anyway.
+    # Training may skip images by a rule of its config, and proves nothing anyway.
     if not images["count"] or split == "train" or split not in splits:
         return
     if images["digest"] == splits[split]["digest"]:
@@ -158,7 +158,7 @@ def _check_whole(path: Path, document: Mapping[str, Any], images: Mapping[str, A
 def _place(
     path: Path, document: Mapping[str, Any], images: Mapping[str, Any], run: RunFacts
 ) -> str:
-    """Return what a protocol says of data that is not the run's; refuse images that it has seen."""
+    """Return the protocol's text on data that is not the run's; refuse images that it has seen."""
     split, data = str(document.get("split")), document["data"]
     own = run.data.get("digest") or run.data.get("name")
     is_own = (data.get("digest") or data.get("name")) == own
@@ -195,7 +195,7 @@ def _way(document: Mapping[str, Any]) -> str:
 
 def _images_text(images: Mapping[str, Any]) -> str:
     count = int(images["count"])
-    if not count:  # an older file without values by image
+    if not count:  # an older file without per-image values
         return ""
     return f", {count} image{'s' * (count > 1)}, sha256 of their list {images['digest'][:12]}"
 
@@ -207,17 +207,17 @@ def validation_rows(
     data: Mapping[str, Any],
     run: RunFacts | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the rows of the validation at the step that a checkpoint was written, if any.
+    """Return the rows of the validation at the step of a checkpoint, if any.
 
     Args:
         work_dir: The run's folder.
         checkpoint: The one to publish.
-        config: The run's.
+        config: The run's config.
         data: Facts of the data, as `facts_of_folder` returns them.
-        run: What the run left behind; None where it is not known.
+        run: Facts of the run; None if unknown.
 
     Raises:
-        CheckpointError: Images of the validation were trained on before, with other data.
+        CheckpointError: The run trained on images of the validation before, with other data.
     """
     if run is not None:
         _check_validation(work_dir, run)

@@ -40,19 +40,19 @@ _KEPT_META = ("epoch", "iter", "seed", "mmengine_version")
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a publisher states of the weights; a checkpoint does not know it.
+    """What a publisher states about the weights, because a checkpoint does not contain it.
 
     Attributes:
         name: Name of the weights.
-        config_name: Name of the config that they were trained with.
+        config_name: Name of the config with which they were trained.
         task: ``semantic`` or ``instance``.
         licence: Licence of the weights.
-        data_licence: Of the data they were trained on.
-        labels: ``true``, ``derived`` where masks were drawn from something else, or ``synthetic``
-            where a plugin drew pictures and labels.
+        data_licence: Licence of the data they were trained on.
+        labels: ``true``, ``derived`` if masks were made from something else, or ``synthetic``
+            if a plugin drew pictures and labels.
         metrics: Rows of name, value, dataset, split, labels, protocol.
-        provenance: More plain facts, such as the digests of the splits.
-        urls: Where the file will be; by default inside the package that brings the row.
+        provenance: Further plain facts, such as the digests of the splits.
+        urls: Where the file will be; by default in the package that has the row.
     """
 
     name: str
@@ -69,12 +69,12 @@ class ModelCard:
 def publish(config: Config, checkpoint: str | Path, out: str | Path, card: ModelCard) -> Published:
     """Write ``OUT/NAME.safetensors``, its card ``NAME.md`` and its row ``NAME.toml``.
 
-    The model is built from the record that was written and compared with the weights, so that
-    what is published can be opened. Equal input gives equal files.
+    The model is built from the written record and compared with the weights, so that the published
+    file can be opened. Equal input gives equal files.
 
     Args:
         config: The resolved training config.
-        checkpoint: What training wrote; its classes and colours go into the record.
+        checkpoint: A training checkpoint; its classes and colours go into the record.
         out: Folder for the file.
         card: What the publisher states.
 
@@ -106,7 +106,7 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
     )
     path = write_published(Path(out) / f"{card.name}.safetensors", weights.state_dict, record)
     written, state_dict = read_published(path)
-    with registries_alone():  # as whoever opens the file does
+    with registries_alone():  # like everyone who opens the file
         check_fits(_build(written.config["model"], written.scope), state_dict, path)
     published = Published(path, digest_of_file(path), path.stat().st_size, written, urls)
     replace_file(path.with_suffix(".md"), card_text(published).encode())
@@ -115,7 +115,7 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
 
 
 def _check_row(card: ModelCard, urls: Sequence[str]) -> None:
-    """Refuse what a manifest would, before anything is written, and addresses with a password."""
+    """Refuse URLs with a password and what a manifest would refuse, before anything is written."""
     for url in urls:
         _check_public(url)
     values = {
@@ -127,7 +127,7 @@ def _check_row(card: ModelCard, urls: Sequence[str]) -> None:
         "licence": card.licence,
         "data_licence": card.data_licence,
         "metrics": [{key: row[key] for key in METRIC_KEYS} for row in card.metrics],
-        # Not known yet, and right by themselves.
+        # Not known yet, and valid by themselves.
         "sha256": "0" * 64,
         "size_bytes": 1,
         "parameters": 1,

@@ -25,7 +25,7 @@ class Published:
         path: The file.
         sha256: Its digest.
         size_bytes: Its size.
-        record: What it says of itself.
+        record: Its record.
         urls: Where it will be, for the manifest's row.
     """
 
@@ -36,7 +36,7 @@ class Published:
     urls: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return where the files are, and what the row says, as plain values."""
+        """Return the paths of the files and the values of the row, as plain values."""
         record = self.record
         return {
             "name": record.name,

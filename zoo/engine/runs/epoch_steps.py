@@ -21,20 +21,20 @@ __all__ = ["count_epoch_steps"]
 def count_epoch_steps(config: Config, scope: str, *, processes: int = 1) -> int:
     """Return the steps of one pass over a config's training data, which is built for it.
 
-    The data set counts as it trains: what its filters drop does not count, and what a
-    ``RepeatDataset`` repeats counts again.
+    The data set counts as used in training: without what its filters drop, and with what a
+    ``RepeatDataset`` repeats.
 
     Args:
-        config: The whole config, as it will train.
+        config: The whole config for training.
         scope: The default scope of its types.
-        processes: How many train together; each takes batches of its own.
+        processes: Number of processes that train together; each has its own batches.
 
     Returns:
         Steps, at least 1; the last one may hold fewer images.
 
     Raises:
         ConfigError: It has no training data, or names a type that no registry has.
-        DataError: The data is not there, or has no images.
+        DataError: The data is missing, or has no images.
     """
     from mmengine.registry import DATASETS, init_default_scope
 

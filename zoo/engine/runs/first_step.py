@@ -11,7 +11,7 @@ __all__ = ["FirstStep"]
 
 
 class FirstStep(Hook):
-    """Notes that a training step was done.
+    """Records that a training step was done.
 
     Attributes:
         is_done: Whether one was.
@@ -27,8 +27,8 @@ class FirstStep(Hook):
 
         Args:
             runner: The run.
-            batch_idx: Of the step in its epoch.
-            data_batch: What the step was given.
+            batch_idx: Index of the step in its epoch.
+            data_batch: The input of the step.
             outputs: Its losses.
         """
         self.is_done = True

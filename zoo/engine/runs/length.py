@@ -24,20 +24,20 @@ __all__ = ["Length", "length_of", "set_length"]
 Unit = Literal["epoch", "iteration"]
 _LOOPS: dict[str, Unit] = {"EpochBasedTrainLoop": "epoch", "IterBasedTrainLoop": "iteration"}
 _ENDS: dict[Unit, str] = {"epoch": "max_epochs", "iteration": "max_iters"}
-# A warm-up of a single step is none: mmengine's schedulers set their last value in their last step.
+# A warm-up of one step has no effect: mmengine's schedulers set their last value in the last step.
 _LEAST = 2
-# In hooks: what counts in the unit of the run, in epochs and in iterations.
+# Keys of hooks that count in the unit of the run, in epochs, and in iterations.
 _EPOCHS_OF_HOOKS = ("switch_epoch", "num_last_epochs", "begin_epoch", "start_epoch", "stop_epoch")
 _STEPS_OF_HOOKS = ("begin_iter", "start_iter")
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How long a run is.
+    """The length of a run.
 
     Attributes:
-        unit: What its training loop counts.
-        count: How many of them.
+        unit: The unit that its training loop counts.
+        count: Number of units.
     """
 
     unit: Unit
@@ -46,12 +46,12 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """From positions in the old run to those in the new one.
+    """Maps positions in the old run to positions in the new one.
 
     Attributes:
-        old: Of the config.
-        new: In the unit that the new loop counts.
-        per_epoch: Steps of an epoch; only where ``old`` counts epochs and ``new`` iterations.
+        old: Length in the config.
+        new: New length, in the unit that the new loop counts.
+        per_epoch: Steps of an epoch; only if ``old`` counts epochs and ``new`` iterations.
     """
 
     old: Length
@@ -60,16 +60,16 @@ class _Scale:
 
     @property
     def is_converted(self) -> bool:
-        """Whether the run counts in another unit than before."""
+        """Whether the run counts in a different unit than before."""
         return self.old.unit != self.new.unit
 
     def place(self, position: float, unit: Unit, least: int = 1) -> int:
-        """Return where the share of the run that lies before a position ends in the new run.
+        """Return the position in the new run at the same share of the run.
 
         Args:
-            position: In ``unit``; 0 stays 0.
-            unit: What is counted there, in the old run.
-            least: The least that any other position becomes, as far as the run goes.
+            position: Position in the old run, in ``unit``; 0 stays 0.
+            unit: The unit of ``position``.
+            least: Least result for any other position, up to the end of the run.
         """
         if position <= 0:
             return int(position)
@@ -85,7 +85,7 @@ def length_of(config: Config, option: str) -> Length:
 
     Args:
         config: The whole config.
-        option: What asks, for the message.
+        option: The option that needs it, for the message.
 
     Raises:
         ConfigError: Its training loop is neither of mmengine's two, or has no end.
@@ -109,17 +109,17 @@ def length_of(config: Config, option: str) -> Length:
 def set_length(
     config: Config, old: Length, wanted: Length, *, per_epoch: int | None = None
 ) -> Length:
-    """Give a config another length in place, with schedules, intervals and stages to match.
+    """Change the length of a config in place, with matching schedules, intervals and stages.
 
-    A loop that counts iterations stays one: epochs are turned into steps. A loop that counts
-    epochs can end within one only as a loop by iterations, which it becomes for a number of steps.
-    Epochs in an epoch loop, like steps in a loop by iterations, change no unit.
+    A loop that counts iterations stays one: epochs are converted to steps. A loop that counts
+    epochs becomes one that counts iterations for a number of steps, because only that can end
+    within an epoch. Otherwise the unit stays the same.
 
     Args:
         config: The whole config.
-        old: What `length_of` says of it.
+        old: Its length, from `length_of`.
         wanted: The new length.
-        per_epoch: Steps of an epoch; needed where the units differ.
+        per_epoch: Steps of an epoch; needed if the units differ.
 
     Returns:
         The new length in the unit of the loop.
@@ -153,7 +153,7 @@ def _scale_loop(config: Config, scale: _Scale) -> None:
         else:
             loop.by_epoch = scale.new.unit == "epoch"
     loop[_ENDS[scale.new.unit]] = scale.new.count
-    # mmengine's own default is 1, an epoch or 1,000 steps.
+    # mmengine's own default is 1: one epoch or 1,000 steps.
     default = 1 if unit == "epoch" else 1000
     loop.val_interval = _interval(loop.get("val_interval", default), unit, scale)
     if "val_begin" in loop:
@@ -189,7 +189,7 @@ def _scale_scheduler(node: dict[str, Any], scale: _Scale) -> None:
 
 
 def _scale_span(node: dict[str, Any], unit: Unit, scale: _Scale) -> None:
-    """Move begin and end of a scheduler, and a period that is as long as it."""
+    """Move begin and end of a scheduler, and a period of the same length."""
     begin, end, period = node.get("begin", 0), node.get("end"), node.get("T_max")
     has_end = isinstance(end, (int, float)) and math.isfinite(end)
     if begin:
@@ -203,7 +203,7 @@ def _scale_span(node: dict[str, Any], unit: Unit, scale: _Scale) -> None:
 
 
 def _ratio(unit: Unit, scale: _Scale) -> float:
-    """Return how many of the new run's units one of the old run's is."""
+    """Return the number of new units in one old unit."""
     steps = scale.per_epoch if scale.is_converted and unit == "iteration" else 1
     return scale.new.count / (scale.old.count * steps)
 
@@ -240,7 +240,7 @@ def _has_end(row: object) -> bool:
 
 
 def _scale_stages(rows: list[Any], place: Callable[[int], int]) -> None:
-    """Move the ends of stages; each keeps one epoch or step at least, and their order."""
+    """Move the ends of stages; each keeps at least one epoch or step, in the same order."""
     before = 0
     for row in rows:
         row["until"] = before = max(place(row["until"]), before + 1)
@@ -256,7 +256,7 @@ def _counts_epochs(kind: str, key: str) -> ConfigError:
 
 
 def _count_iterations(config: Config) -> None:
-    """Let what reports of a run count iterations, as its loop does now."""
+    """Make hooks that report on a run count iterations, as its loop does now."""
     if config.get("log_processor"):
         config.log_processor.by_epoch = False
     else:
@@ -264,7 +264,7 @@ def _count_iterations(config: Config) -> None:
     hooks = config.get("default_hooks") or {}
     if hooks.get("logger"):
         hooks["logger"]["log_metric_by_epoch"] = False
-    if "checkpoint" not in hooks:  # mmengine's own saves each epoch, and here there are none
+    if "checkpoint" not in hooks:  # mmengine's default saves each epoch, and this loop has none
         interval = config.train_cfg.val_interval
         hooks["checkpoint"] = {"type": "CheckpointHook", "by_epoch": False, "interval": interval}
     config.default_hooks = hooks

@@ -19,12 +19,12 @@ __all__ = ["naming_images"]
 
 @contextlib.contextmanager
 def naming_images(runner: Runner) -> Iterator[None]:
-    """Add the image's file to a ``DataError`` that says no more than its place in the batch.
+    """Add the image's file to a ``DataError`` that only states its position in the batch.
 
-    Where it does not say that either, all files of the batch are added, in its order.
+    If it does not state that either, all files of the batch are added, in order.
 
     Args:
-        runner: It trains inside the block.
+        runner: The runner that trains inside the block.
 
     Raises:
         DataError: What the block raised.
@@ -46,7 +46,7 @@ def _name_at(files: Sequence[str], place: int | None) -> str:
 
 
 class _LastBatch(Hook):
-    """Keeps the paths of the batch that is being trained on, and none between two steps."""
+    """Keeps the paths of the current training batch, and none between two steps."""
 
     def __init__(self) -> None:
         self.files: list[str] = []

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunOptions", "set_run_options"]
 
-# What each option says too, so that --cfg-options must not say it again.
+# The keys that each option sets, so that --cfg-options must not set them too.
 _KEYS = {
     "epochs": ("train_cfg.max_epochs", "train_cfg.max_iters", "train_cfg.type"),
     "max_steps": ("train_cfg.max_epochs", "train_cfg.max_iters", "train_cfg.type"),
@@ -31,20 +31,20 @@ _KEYS = {
     "lr": ("optim_wrapper.optimizer.lr",),
 }
 _WHOLE, _RATE = "a whole number from 1 on", "a number above 0"
-# Rates that are absolute, in schedulers of the learning rate and in stages of hooks.
+# Absolute rates, in schedulers of the learning rate and in stages of hooks.
 _RATES = ("eta_min", "eta_max", "lr")
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How long a run lasts, and in which steps; None leaves what the config says.
+    """The length and steps of a run; None keeps the config's value.
 
     Attributes:
         epochs: Passes over the training images.
-        max_steps: Optimizer's iterations, in place of epochs.
-        batch_size: Images in a step, of one process.
+        max_steps: Iterations of the optimizer, instead of epochs.
+        batch_size: Images per step and process.
         lr: Learning rate of the optimizer.
-        processes: How many train together.
+        processes: Number of processes that train together.
     """
 
     epochs: int | None = None
@@ -54,7 +54,7 @@ class RunOptions:
     processes: int = 1
 
     def words(self) -> list[str]:
-        """Return the options of the command line that say the same."""
+        """Return the equivalent command-line options."""
         names = [field.name for field in fields(self) if field.name != "processes"]
         given = [(name, getattr(self, name)) for name in names if getattr(self, name) is not None]
         return [word for name, value in given for word in (_option(name), str(value))]
@@ -66,15 +66,15 @@ def set_run_options(
     """Set a config's length, batch size and learning rate in place.
 
     Args:
-        run: What to set.
-        config: The whole config, its data bound.
-        cfg_options: What will be laid over the config afterwards, and wins; it may not say what
-            ``run`` says.
+        run: The options to set.
+        config: The whole config, with its data set.
+        cfg_options: Applied to the config afterwards, and wins; it must not set what ``run``
+            sets.
         scope: The default scope of its types.
 
     Raises:
-        ConfigError: A value that cannot be, two that contradict each other, or a config of another
-            shape than they need.
+        ConfigError: A value is impossible, two contradict each other, or the config does not have
+            the form that they need.
         DataError: The training data, whose images must be counted, cannot be read.
     """
     _check(run, cfg_options)
@@ -122,7 +122,7 @@ def _said(keys: Iterable[str], cfg_options: Mapping[str, Any]) -> str | None:
 def _set_batch_size(config: Config, size: int) -> None:
     loader = config.get("train_dataloader")
     if not loader:
-        return  # training refuses it with its own message
+        return  # training refuses this with its own message
     for part in ("sampler", "batch_sampler"):
         if "batch_size" in (loader.get(part) or {}):
             key = f"train_dataloader.{part}.batch_size"

@@ -28,12 +28,12 @@ _RECENT = 20  # steps whose mean loss is shown
 def recent_loss(runner: Runner) -> float | None:
     """Return the mean loss of a runner's last steps, or None before the first of them.
 
-    mmengine keeps the losses of every step by itself; they are only read here, from any thread.
+    Only reads the losses that mmengine keeps itself, from any thread.
 
     Args:
         runner: A runner, of any kind.
     """
-    hub = getattr(runner, "message_hub", None)  # a runner of another kind may have none
+    hub = getattr(runner, "message_hub", None)  # another kind of runner may have none
     kept = None if hub is None else hub.log_scalars.get("train/loss")
     if kept is None:
         return None
@@ -43,15 +43,15 @@ def recent_loss(runner: Runner) -> float | None:
 
 @contextmanager
 def watch_runner(runner: Runner, bar: ProgressBar | None = None) -> Iterator[None]:
-    """Show where a runner is while the block runs: training, validation or test.
+    """Show the progress of a runner while the block runs: training, validation or test.
 
-    A thread looks at the train loop's own counter a few times a second; nothing is added to a
+    A thread reads the train loop's own counter a few times a second; nothing is added to a
     training step. Validation and test loops have no counter, so each of their steps is counted.
     Only the main process shows anything. mmengine's console log goes above the bar.
 
     Args:
         runner: Its loops may be built inside the block.
-        bar: Where to show it; by default a bar on stderr.
+        bar: The bar to use; by default one on stderr.
     """
     from mmengine.dist import is_main_process
 
@@ -105,7 +105,7 @@ class _LoopReader:
         self._counted: dict[str, _Counted] = {}
 
     def read(self) -> State | None:
-        """Return the state of the loop that runs now, or None before any does."""
+        """Return the state of the running loop, or None before any runs."""
         for name, label in (("_test_loop", "test"), ("_val_loop", "validate")):
             state = self._count(name, label)
             if state is not None:

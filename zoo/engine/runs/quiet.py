@@ -23,7 +23,7 @@ __all__ = ["quiet_console", "write_line"]
 
 _UPSTREAM = frozenset({"mmengine", "mmcv", "mmseg", "mmdet", "torch", "torchvision", "pycocotools"})
 _OF_TOMORROW = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
-# Upstream's warnings that no user can do anything about.
+# Upstream's warnings that a user cannot act on.
 _NOISE = ("deprecat", "is the alias of", "prefix is not set in metric class")
 _ZOO = logging.getLogger("zoo")
 
@@ -36,15 +36,15 @@ def write_line(text: str) -> None:
     """
     from tqdm import tqdm
 
-    with suppress(OSError):  # no work ends because its progress cannot be shown
+    with suppress(OSError):  # a failure to show progress must not end the work
         tqdm.write(text, file=sys.stderr)
 
 
 @contextmanager
 def quiet_console() -> Iterator[None]:
-    """Keep mmengine's log off the terminal while the block runs; its file holds all of it.
+    """Keep mmengine's log off the terminal while the block runs; its file has all of it.
 
-    A Runner must be built inside the block. What goes to stdout inside it goes to stderr.
+    The Runner must be built inside the block. Inside it, stdout is redirected to stderr.
     """
     from mmengine.runner import Runner
 
@@ -62,7 +62,7 @@ def quiet_console() -> Iterator[None]:
 
 
 class _FileLog:
-    """The run's log without its console; what comes before there is one waits for it."""
+    """The run's log without its console; text that comes before it is open is buffered."""
 
     def __init__(self) -> None:
         self._logger: logging.Logger | None = None
@@ -70,14 +70,14 @@ class _FileLog:
         self._added: list[logging.Handler] = []
 
     def write(self, text: str) -> None:
-        """Write a text to the log's file alone."""
+        """Write a text to the log's file only."""
         if self._logger is None:
             self._waiting.append(text)
         else:
             self._logger.info(text, extra={"is_for_file": True})
 
     def open(self, logger: logging.Logger) -> None:
-        """Take a run's log; zoo's own warnings go into its file too from now on."""
+        """Use a run's log; from now on, zoo's own warnings also go into its file."""
         self._logger = logger
         waiting, self._waiting = self._waiting, []
         for text in waiting:
@@ -89,14 +89,14 @@ class _FileLog:
             _ZOO.addHandler(handler)
 
     def close(self) -> None:
-        """Let zoo's warnings go where they went before."""
+        """Restore the destination of zoo's warnings."""
         for handler in self._added:
             _ZOO.removeHandler(handler)
         self._added = []
 
 
 class _Console(logging.Handler):
-    """Shows on the main process's stderr what a user must see of a log."""
+    """Shows the part of a log that a user must see on the main process's stderr."""
 
     def __init__(self, level: int, *, is_zoo: bool = False) -> None:
         super().__init__(level)
@@ -141,7 +141,7 @@ def _quieted(original: Callable[..., Any], log: _FileLog) -> Callable[..., Any]:
 
 
 class _Routed:
-    """A stdout whose lines go to the log's file where upstream prints them, else to stderr."""
+    """A stdout that sends lines printed by upstream to the log's file, and others to stderr."""
 
     def __init__(self, stream: TextIO, log: _FileLog) -> None:
         self._stream, self._log = stream, log
@@ -151,7 +151,7 @@ class _Routed:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write where the caller's text belongs."""
+        """Write a text to the destination for its caller."""
         caller = str(sys._getframe(1).f_globals.get("__name__", ""))
         if caller.partition(".")[0] not in _UPSTREAM:
             return self._stream.write(text)
@@ -177,13 +177,13 @@ def _showing(log: _FileLog) -> Callable[..., None]:
 
 
 def _is_of_loading(filename: str) -> bool:
-    """Return whether torch warns of its data loader, as of more workers than there are cores."""
+    """Return whether the warning is of torch's data loader, such as on more workers than cores."""
     return os.path.join("torch", "utils", "data") in filename
 
 
 @lru_cache(maxsize=1024)
 def _package_of(filename: str) -> str:
-    """Return the top package that a file is of, installed or in a checkout, or its own name."""
+    """Return the top-level package of a file, installed or in a checkout, or its own name."""
     path = Path(filename)
     folder, name = path.parent, path.name
     while (folder / "__init__.py").is_file():

@@ -36,11 +36,11 @@ class RunReport(Hook):
     """Prints data, model and plan before the first step, and the result of each validation.
 
     Attributes:
-        steps: Iterations that were done when the run ended, those before a resume among them.
-        metrics: What the last validation measured.
+        steps: Iterations when the run ended, including those before a resume.
+        metrics: Results of the last validation.
 
     Args:
-        say: What takes a line; called on the main process alone.
+        say: Called with each line, on the main process only.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -53,7 +53,7 @@ class RunReport(Hook):
         self.metrics: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Tell what will be trained, how, and where.
+        """Report what will be trained, how, and where.
 
         Args:
             runner: The runner that calls the hook.
@@ -61,7 +61,7 @@ class RunReport(Hook):
         self._introduce(runner)
 
     def before_val(self, runner: Runner) -> None:
-        """Tell it before a validation that a resumed run begins with.
+        """Report the same before a validation with which a resumed run begins.
 
         Args:
             runner: The runner that calls the hook.
@@ -69,7 +69,7 @@ class RunReport(Hook):
         self._introduce(runner)
 
     def before_test(self, runner: Runner) -> None:
-        """Tell what will be measured.
+        """Report what will be measured.
 
         Args:
             runner: The runner that calls the hook.
@@ -80,7 +80,7 @@ class RunReport(Hook):
         self._tell_common(runner, loader.dataset)
 
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
-        """Tell what a validation measured, and whether it was the best.
+        """Report the results of a validation, and whether it was the best.
 
         Args:
             runner: The runner that calls the hook.
@@ -101,7 +101,7 @@ class RunReport(Hook):
         self._tell(f"{text}; {label}: {shown}" if shown else text)
 
     def after_train(self, runner: Runner) -> None:
-        """Tell how long it took.
+        """Report the duration.
 
         Args:
             runner: The runner that calls the hook.
@@ -142,10 +142,10 @@ class RunReport(Hook):
 
 @contextmanager
 def showing_run(*, verbose: bool) -> Iterator[RunReport]:
-    """Let a run show what matters, or mmengine's whole log, on stderr; the file has it either way.
+    """Let a run show the essentials, or mmengine's whole log, on stderr; the file always has it.
 
     Args:
-        verbose: Whether to show all of it.
+        verbose: Whether to show the whole log.
 
     Yields:
         The hook that the run needs.
@@ -155,7 +155,7 @@ def showing_run(*, verbose: bool) -> Iterator[RunReport]:
 
 
 def _keep_to_itself(_: str) -> None:
-    """Show nothing: the log that is shown has it."""
+    """Show nothing: the log on the terminal has it."""
 
 
 def _name(runner: Runner) -> str:
@@ -174,7 +174,7 @@ def _device(runner: Runner) -> str:
 
 
 def _place(runner: Runner, split: str) -> str:
-    """Return where a split's data lies, or nothing where its config does not say."""
+    """Return the folder of a split's data, or nothing if its config does not state it."""
     loader = runner.cfg.get(f"{split}_dataloader") or {}
     dataset = loader.get("dataset")
     if not isinstance(dataset, Mapping):
@@ -211,7 +211,7 @@ def _start(runner: Runner) -> str:
 
 
 def _model(model: nn.Module) -> str:
-    # Of a detector in two stages the heads lie one deeper.
+    # In a two-stage detector the heads are one level deeper.
     owners = [model, getattr(model, "roi_head", None), getattr(model, "detector", None)]
     parts = [getattr(owner, name, None) for owner in owners for name in _PARTS]
     names = list(dict.fromkeys(type(part).__name__ for part in parts if part is not None))
@@ -228,7 +228,7 @@ def _at(runner: Runner) -> str:
 
 
 def _metrics_text(metrics: Mapping[str, Any], keys: list[str]) -> str:
-    """Return a few metrics in words: those that choose the checkpoint, then the log's first."""
+    """Return a few metrics as text: those that choose the checkpoint, then the log's first."""
     first = [name for name in metrics if name in keys]
     names = [*first, *(name for name in metrics if name not in first)]
     more = ", ..." if len(names) > _MOST_METRICS else ""

@@ -20,7 +20,7 @@ _RUNS = itertools.count()
 
 
 def build_runner(config: Config) -> Runner:
-    """Return a Runner for a config, of its ``runner_type`` if it names one.
+    """Return a Runner for a config, of the type ``runner_type`` if the config has it.
 
     Args:
         config: As `read_config` returns it.
@@ -43,7 +43,7 @@ def build_runner(config: Config) -> Runner:
 
 
 def _set_apart(config: Config, run: int) -> None:
-    """Name what mmengine keeps by name, so that a second run in a process does not share it."""
+    """Give unique names to what mmengine keeps by name, so that runs do not share it."""
     if not run:
         return
     if config.get("experiment_name") is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["fit_warm_ups"]
 
 _LOG = logging.getLogger("zoo")
-# Of a run that is shorter than its warm-up, what it warms up for.
+# Share of a run that is warmed up, if the run is shorter than its warm-up.
 _SHARE = 0.1
 # mmengine's schedulers end with what they set in their last step; one of a single step sets the
 # factor at its start, and leaves it there.
@@ -33,14 +33,14 @@ _RISING = {
 
 
 def fit_warm_ups(runner: Runner) -> None:
-    """Shorten each warm-up that would last longer than the run, and say so on the log.
+    """Shorten each warm-up that would last longer than the run, and log it.
 
-    What is written for 90,000 steps, and tried for 100, would else end while its rate is a
-    thirtieth of what the config says. A run of two steps has no warm-up. Called once the training
-    loop is built and before the schedulers are.
+    Otherwise a config for 90,000 steps, tried for 100, would end at a thirtieth of its learning
+    rate. A run of two steps has no warm-up. Call this after the training loop is built and before
+    the schedulers are.
 
     Args:
-        runner: Its schedulers' configs are exchanged.
+        runner: The runner whose schedulers' configs are replaced.
 
     Raises:
         ConfigError: A warm-up counts epochs in a run that counts iterations: it would never end.
@@ -68,7 +68,7 @@ def fit_warm_ups(runner: Runner) -> None:
 
 
 def _follow(configs: Any, warm_up: Mapping[str, Any], end: float, cut: float) -> None:
-    """Let what begins where a warm-up ended begin where it ends now."""
+    """Move what began at the end of a warm-up to its new end."""
     by_epoch = warm_up.get("by_epoch", True)
     for _, node in iterate_dicts(configs):
         if node.get("begin") == end and node.get("by_epoch", True) == by_epoch:
@@ -78,7 +78,7 @@ def _follow(configs: Any, warm_up: Mapping[str, Any], end: float, cut: float) ->
 def _flatten(warm_up: dict[str, Any]) -> None:
     """Turn a warm-up into a scheduler that changes nothing.
 
-    It stays in its place: checkpoints hold the state of each by its number.
+    It keeps its position: checkpoints store the state of each by its index.
     """
     ending = next(ending for ending in _ENDINGS if warm_up["type"].endswith(ending))
     kept = {name: warm_up[name] for name in ("by_epoch", "param_name") if name in warm_up}
@@ -89,7 +89,7 @@ def _flatten(warm_up: dict[str, Any]) -> None:
 def _is_warm_up(node: Mapping[str, Any]) -> bool:
     kind = node["type"].rpartition(".")[2]
     if not all(isinstance(node.get(name, 0), (int, float)) for name in ("begin", "end")):
-        return False  # refused with its key when it is built
+        return False  # building it refuses it with its key
     for ending in _ENDINGS:
         row = _RISING.get(kind.removesuffix(ending)) if kind.endswith(ending) else None
         if row is not None:
@@ -101,7 +101,7 @@ def _is_warm_up(node: Mapping[str, Any]) -> bool:
 
 
 def _length(runner: Runner, node: Mapping[str, Any], key: str) -> tuple[float, str]:
-    """Return the run's length in what a scheduler counts, and what that is."""
+    """Return the run's length in the unit that a scheduler counts, and that unit."""
     from mmengine.runner import EpochBasedTrainLoop
 
     loop: Any = runner.train_loop

@@ -58,32 +58,32 @@ def train(
 ) -> Path:
     """Train a config and return its work dir.
 
-    Types, classes and weights are checked first, then mmengine's Runner does the rest; no hook of
-    a single step is added, so that one costs what it costs with the bare Runner. The first Ctrl-C
-    finishes the step and saves a checkpoint.
+    Types, classes and weights are checked first, then mmengine's Runner does the rest. No per-step
+    hook is added, so a step costs the same as with the bare Runner. The first Ctrl-C finishes the
+    step and saves a checkpoint.
 
     Args:
         config: As `read_config` returns it; not changed.
-        resume: ``"auto"`` for the last checkpoint in the work dir (a fresh start where there is
+        resume: ``"auto"`` for the last checkpoint in the work dir (a fresh start if there is
             none), or a checkpoint; None keeps what the config says.
         amp: Train with automatic mixed precision; needs a GPU.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-        transfer: Whether ``load_from`` may be of other classes, though they are as many. Layers
-            whose shapes differ start anew in any case, and are listed in the log.
-        other_data: Whether a run may go on with other data than that of its checkpoint.
+        transfer: Whether ``load_from`` may have other classes of the same number. Layers whose
+            shapes differ are always initialized anew, and are listed in the log.
+        other_data: Whether a run may continue with other data than that of its checkpoint.
         hooks: Further hooks of the runner, called last.
 
     Returns:
         The work dir, with checkpoints, log and resolved config.
 
     Raises:
-        UnknownNameError: A type that no registry has.
+        UnknownNameError: No registry has a type of that name.
         ConfigError: The config cannot be built, or contradicts its data.
-        DataError: The data is not there, is empty, or is not that of the checkpoint.
+        DataError: The data is missing, empty, or not that of the checkpoint.
         CheckpointError: What to start from cannot be read, or does not fit.
         TrainingError: Nothing is resumed, and the work dir holds checkpoints of another run; or
             another run is training there.
-        InterruptedRunError: Stopped by Ctrl-C, after saving.
+        InterruptedRunError: Ctrl-C stopped it, after saving.
     """
     config = copy.deepcopy(config)
     config.launcher = launcher
@@ -103,7 +103,7 @@ def _history(config: Config, *, other_data: bool) -> tuple[DataUse, ...]:
     """Return all data that the run will have been trained on.
 
     Raises:
-        DataError: It is resumed with other data, and may not be.
+        DataError: It is resumed with other data, which is not allowed.
     """
     start, resumes = config.get("load_from"), bool(config.get("resume"))
     if start is None or Path(start).suffix == ".safetensors" or not Path(start).is_file():
@@ -145,14 +145,14 @@ def _run(config: Config, history: Sequence[DataUse], hooks: Sequence[Hook]) -> P
 
 
 def _check_labels(runner: Runner) -> None:
-    """Count the objects of a COCO JSON, in it and behind the pipeline, before the first step."""
+    """Count the objects of a COCO JSON before and after the pipeline, before the first step."""
     dataset = runner.train_loop.dataloader.dataset
     for count in check_instance_labels(dataset, "train_dataloader.dataset"):
         runner.logger.info("labels: %s", count.text())
 
 
 def _check(config: Config, *, amp: bool) -> None:
-    """Check all that can be without a look at work dir and weights; ``amp`` is set in it."""
+    """Check everything that needs neither work dir nor weights; set ``amp`` in the config."""
     check_shape(config._cfg_dict)
     _check_parts(config)
     check_counts(config)
@@ -164,7 +164,7 @@ def _check(config: Config, *, amp: bool) -> None:
 
 @contextlib.contextmanager
 def _explaining_start(runner: Runner, config: Config) -> Iterator[None]:
-    """Explain what fails up to the first step; later, all but a batch that is too small."""
+    """Explain failures up to the first step; later, only a batch that is too small."""
     step = FirstStep()
     runner.register_hook(step, priority="LOWEST")
     with explaining(config, doing="do the first step", until=lambda: step.is_done):
@@ -228,7 +228,7 @@ def _set_start(config: Config, resume: str | Path | None) -> None:
 
 
 def _check_unused(work_dir: str) -> None:
-    """Refuse a work dir whose best checkpoint would later pass for that of this run."""
+    """Refuse a work dir whose best checkpoint would later be taken for this run's."""
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
     from zoo.engine.checkpoints.kept import find_best_checkpoint
 
@@ -245,7 +245,7 @@ def _check_unused(work_dir: str) -> None:
 
 
 def _note_configs(runner: Runner) -> None:
-    """Note what the runner has just written into the work dir as this user's own."""
+    """Record the config that the runner has just written into the work dir as this user's own."""
     from mmengine.dist import is_main_process
 
     if is_main_process():
@@ -254,7 +254,7 @@ def _note_configs(runner: Runner) -> None:
 
 
 def _build_loops(runner: Runner, config: Config) -> None:
-    """Build data sets and optimizer now, where their errors can still be told from the run's."""
+    """Build data sets and optimizer now, so that their errors are distinct from the run's."""
     with explaining(config):
         loops: list[Any] = [runner.train_loop, runner.val_loop]
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)

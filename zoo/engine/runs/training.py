@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingResult", "train"]
 
-# What each launcher says of how many processes it started.
+# Where each launcher states the number of processes.
 _COUNTS = {"pytorch": "WORLD_SIZE", "slurm": "SLURM_NTASKS", "mpi": "OMPI_COMM_WORLD_SIZE"}
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a run left.
+    """The result of a run.
 
     Attributes:
         work_dir: Its folder: checkpoints, log and resolved config.
-        best_checkpoint: The best by validation, or None where none was chosen.
-        last_checkpoint: The one written last, or None where none was written.
+        best_checkpoint: The best by validation, or None if none was chosen.
+        last_checkpoint: The one written last, or None if none was written.
         metrics: Validation values of the best checkpoint, else of the last validation, by name;
-            empty where nothing was validated.
-        steps: Iterations of the whole run, those before a resume among them.
-        seconds: How long this call took.
+            empty if nothing was validated.
+        steps: Iterations of the whole run, including those before a resume.
+        seconds: Duration of this call, in s.
     """
 
     work_dir: Path
@@ -74,38 +74,38 @@ def train(
     verbose: bool = False,
     fetch: Callable[[str, str], Path] | None = None,
 ) -> TrainingResult:
-    """Train a config, as ``zoo train`` does, and return what it left.
+    """Train a config, as ``zoo train`` does, and return the result.
 
-    With another length, the schedule of the config is stretched or shortened as a whole; see
+    With another length, the whole schedule of the config is stretched or shortened; see
     :mod:`zoo.engine.runs.length`.
 
     Args:
         config: A file, a name of ``zoo config list``, or ``mmseg::folder/file.py``.
         data: A folder that ``zoo data prepare`` wrote.
-        epochs: Passes over the training images, in place of the config's length.
-        max_steps: Iterations, in place of the config's length.
-        batch_size: Images in a training step, of each process.
+        epochs: Passes over the training images, instead of the config's length.
+        max_steps: Iterations, instead of the config's length.
+        batch_size: Images per training step and process.
         lr: Learning rate.
-        work_dir: Where the run goes; default ``work_dirs/<config name>``.
-        cfg_options: Dotted key -> value, or ``key=value`` strings, laid over the config.
-        pretrained: A weights file, a folder, an address with its digest, or ``"none"``.
+        work_dir: Output folder; default ``work_dirs/<config name>``.
+        cfg_options: Dotted key -> value, or ``key=value`` strings, to override the config.
+        pretrained: A weights file, a folder, a URL with its digest, or ``"none"``.
         resume: True for the last checkpoint of the work dir, or a checkpoint.
-        other_data: Whether a run may go on with other data than that of its checkpoint.
+        other_data: Whether a run may continue with other data than that of its checkpoint.
         amp: Train with automatic mixed precision; needs a GPU.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-        verbose: Show mmengine's whole log on stderr, in place of a few lines; its file has it.
-        fetch: What fetches ``pretrained`` where it is an address; default
+        verbose: Show mmengine's whole log on stderr, instead of a few lines; its file has it.
+        fetch: Downloads ``pretrained`` if it is a URL; default
             :func:`zoo.weights.fetch_address`.
 
     Returns:
         Work dir, checkpoints, metrics, steps and seconds.
 
     Raises:
-        UnknownNameError: There is no such config, or a type that no registry has.
+        UnknownNameError: No config has that name, or no registry has a type that it names.
         ConfigError: The config cannot be read or built, or options contradict each other.
-        DataError: The data is not there, is empty, or is not that of the checkpoint.
+        DataError: The data is missing, empty, or not that of the checkpoint.
         CheckpointError: What to start from cannot be read, or does not fit.
-        TrainingError: The work dir holds checkpoints of another run, or another run trains there.
+        TrainingError: The work dir has checkpoints of another run, or another run trains there.
     """
     from mmengine.dist import barrier
 
@@ -159,7 +159,7 @@ def _result(folder: Path, report: RunReport, seconds: float) -> TrainingResult:
 
 
 def _metrics(folder: Path, report: RunReport) -> dict[str, float]:
-    """Return what the log says of the best step, or what the last validation said."""
+    """Return the log's values of the best step, or those of the last validation."""
     from zoo.engine.work_dir.scalars import read_run_log
 
     try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -149,6 +150,23 @@ def test_verbose_shows_what_the_file_has(place: Any, talking: Path, squares_data
     for line in log.read_text().splitlines():
         assert line.partition(" - mmengine - ")[2] in plain
     assert "training talking on" not in done.stderr
+
+
+def test_resumed_run_calls_best_only_what_beats_the_best_before(
+    quiet: subprocess.CompletedProcess[str], place: Any, talking: Path, squares_data: Path
+) -> None:
+    """The best of the steps before counts: a validation that is no better is not called so."""
+    assert quiet.returncode == 0, quiet.stderr[-3000:]
+    again = place.folder / "again"
+    shutil.copytree(place.folder / "run", again)
+    before = [path.name for path in again.glob("best_*.pth")]
+
+    words = ("--data", squares_data, "--work-dir", "again", "--resume", "--max-steps", "7")
+    done = place("train", talking, *words, "--lr", "1e-12")
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    is_beaten = [path.name for path in again.glob("best_*.pth")] != before
+    assert ("the best so far" in done.stderr) is is_beaten, done.stderr
 
 
 @pytest.mark.parametrize("verbose", [False, True])

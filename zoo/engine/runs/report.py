@@ -89,7 +89,7 @@ class RunReport(Hook):
         """
         metrics = metrics or {}
         self.metrics = {name: float(metrics[name]) for name in metrics if _is_number(metrics[name])}
-        keeper = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+        keeper = _keeper(runner)
         keys = list(getattr(keeper, "key_indicators", None) or [])
         best = getattr(keeper, "best_ckpt_path", None)
         is_best = best is not None and best != self._kept
@@ -115,6 +115,7 @@ class RunReport(Hook):
             return
         self._is_introduced = True
         self._started_s, self._first = time.monotonic(), runner.iter
+        self._kept = getattr(_keeper(runner), "best_ckpt_path", None)  # of a run that is resumed
         train, val = runner.train_loop.dataloader.dataset, None
         if runner.val_loop is not None:
             val = runner.val_loop.dataloader.dataset
@@ -156,6 +157,10 @@ def showing_run(*, verbose: bool) -> Iterator[RunReport]:
 
 def _keep_to_itself(_: str) -> None:
     """Show nothing: the log on the terminal has it."""
+
+
+def _keeper(runner: Runner) -> CheckpointHook | None:
+    return next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
 
 
 def _name(runner: Runner) -> str:

@@ -131,7 +131,7 @@ sys.addaudithook(_see)
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["predict", "info", "publish", "test", "verify"])
 def test_command_on_a_hostile_file_runs_nothing(tmp_path: Path, command: str) -> None:
-    """Every command that takes weights ends with one message, and without an event."""
+    """Every command that takes weights ends without an event, and all but info with a message."""
     from safetensors.torch import save_file
     from torch import zeros
 
@@ -161,7 +161,8 @@ def test_command_on_a_hostile_file_runs_nothing(tmp_path: Path, command: str) ->
         check=False,
     )
 
-    assert done.returncode in (1, 2), done
+    # What info prints of a record is read as text: nothing is built, and nothing is refused.
+    assert done.returncode in ((0,) if command == "info" else (1, 2)), done
     assert not log.exists(), log.read_text()
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "canary").exists()

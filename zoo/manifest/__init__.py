@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Manifests: where they lie, what they may say, and the rows that they become."""
+"""Plugin manifests: discovery, rules and rows."""
 
 from __future__ import annotations
 

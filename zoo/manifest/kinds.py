@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plugin may contribute: one table, kind -> mmengine root registry -> Protocol.
+"""The kinds of contributions: a table of kind, mmengine root registry and Protocol.
 
-A new kind is a new row here: the manifest then takes ``[[<kind>]]`` tables, the catalog finds
-them, the bridge serves them to mmengine, and the conformance kit checks them.
+To add a kind, add a row here. The manifest then accepts ``[[<kind>]]`` tables, the catalog finds
+them, the registry serves them to mmengine, and the conformance kit checks them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Kind:
     """One kind of contribution.
 
     Attributes:
-        name: The manifest's table, ``[[name]]``.
-        registry: Attribute of ``mmengine.registry`` that configs build it from.
-        protocol: Class in ``zoo.interfaces`` that the target must satisfy.
-        summary: What it is, for listings.
+        name: Name of the manifest table, ``[[name]]``.
+        registry: Attribute of ``mmengine.registry`` that configs build from.
+        protocol: Class in ``zoo.interfaces`` that the target must implement.
+        summary: Description for listings.
     """
 
     name: str
@@ -67,13 +67,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ROWS}
 
 
 def kinds_of_registry(registry: str) -> tuple[str, ...]:
-    """Return the kinds that are built from one mmengine root registry.
+    """Return the kinds that one mmengine root registry builds.
 
     Args:
         registry: Attribute of ``mmengine.registry``, such as ``"MODELS"``.
 
     Returns:
-        Names of kinds in the table's order; empty for a registry without a row.
+        Names of kinds in the order of the table; empty for a registry without kinds.
 
     Example:
         >>> kinds_of_registry("MODELS")

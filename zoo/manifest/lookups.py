@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every lookup of a name shares: the name is a text, and a listing shows which there are."""
+"""Helpers for lookups: check that a name is a text, and hint at a listing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LISTINGS = {
 
 
 def hint_listing(kind: str) -> str:
-    """Return the hint that names the listing of a kind.
+    """Return the hint that points to the listing of a kind.
 
     Args:
         kind: ``weights``, ``config``, ``loss``, ...
@@ -25,14 +25,14 @@ def hint_listing(kind: str) -> str:
 
 
 def check_name(kind: str, name: object) -> None:
-    """Raise unless a name is a text: from Python, callers may pass anything.
+    """Raise an error unless a name is a text: Python callers may pass anything.
 
     Args:
-        kind: What is looked up: ``weights``, ``config``, ``loss``, ...
-        name: What the caller passed.
+        kind: The kind to look up: ``weights``, ``config``, ``loss``, ...
+        name: The name from the caller.
 
     Raises:
-        UnknownNameError: It is something else.
+        UnknownNameError: The name is not a text.
     """
     if isinstance(name, str):
         return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model's record may give a parameter: kinds of values, each within bounds.
+"""Forms: the values that a model's record may set a parameter to, with bounds.
 
-A form is data, in the core's ``record_types.json`` and in a plugin's manifest alike::
+A form is data, both in ``record_types.json`` of zoo and in the manifest of a plugin::
 
     {"none": true, "int": [0, 64]}
     {"words": ["nearest", "bilinear"]}
@@ -10,8 +10,8 @@ A form is data, in the core's ``record_types.json`` and in a plugin's manifest a
     {"type": ["losses"]}
     {"name": true}
 
-Each key allows one kind of value more. No text is free: a name is an identifier in lower case,
-for keys of an image's own facts, which nothing resolves.
+Each key allows another kind of value. There is no free text: a name is a lower-case identifier for
+keys of image metadata, and nothing resolves it.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ _KEYS = frozenset(
 
 
 class FormError(ValueError):
-    """A form that is none; the message says what was found and expected."""
+    """A form is invalid; the message states what was found and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The values that one parameter may have; every attribute allows some.
+    """The allowed values of one parameter; each attribute allows some.
 
     Attributes:
-        is_none: Whether None.
-        is_bool: Whether true and false.
-        whole: Bounds of whole numbers, both included.
-        number: Bounds of numbers, whole ones too.
-        words: The texts.
-        is_name: Whether any identifier in lower case.
-        items: What a list or tuple may hold.
-        most: How many of them.
-        table: What a table without a type may hold, by key.
-        families: Of which `FAMILIES` a table with a type may be.
+        is_none: Whether None is allowed.
+        is_bool: Whether true and false are allowed.
+        whole: Inclusive bounds of integers.
+        number: Inclusive bounds of numbers, integers included.
+        words: Allowed texts.
+        is_name: Whether any lower-case identifier is allowed.
+        items: Form of the items of a list or tuple.
+        most: Largest number of items.
+        table: Forms of the keys of a table without a type.
+        families: Allowed `FAMILIES` of a table with a type.
     """
 
     is_none: bool = False
@@ -81,7 +81,7 @@ class Form:
     families: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return what is allowed, in words."""
+        """Return a description of the allowed values."""
         return " or ".join(self._kinds()) or "nothing"
 
     def _kinds(self) -> Iterator[str]:
@@ -108,12 +108,12 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Where a value leaves its form.
+    """A value that does not match its form.
 
     Attributes:
         key: The dotted key.
-        value: What stands there.
-        wanted: What would be right, or None where the key itself is unknown.
+        value: The value found.
+        wanted: The expected value, or None if the key itself is unknown.
     """
 
     key: str
@@ -125,13 +125,13 @@ OnType: TypeAlias = Callable[[Mapping[str, Any], str, Form], Iterator[Misfit]]
 
 
 def find_misfits(value: Any, form: Form, key: str, on_type: OnType) -> Iterator[Misfit]:
-    """Yield where a value leaves its form.
+    """Yield each part of a value that does not match its form.
 
     Args:
-        value: Plain: JSON's values and tuples.
-        form: Of the parameter.
-        key: The dotted key of the value.
-        on_type: Judges a table with a type: its value, its key, the form it stands for.
+        value: JSON values and tuples.
+        form: Form of the parameter.
+        key: Dotted key of the value.
+        on_type: Checks a table with a type; called with its value, key and form.
     """
     if isinstance(value, Mapping):
         yield from _misfits_of_table(value, form, key, on_type)
@@ -148,7 +148,7 @@ def find_misfits(value: Any, form: Form, key: str, on_type: OnType) -> Iterator[
 def _misfits_of_table(
     value: Mapping[str, Any], form: Form, key: str, on_type: OnType
 ) -> Iterator[Misfit]:
-    # Some of upstream's tables have a key `type` that no registry reads: nms, RoI layers.
+    # Some upstream tables have a key `type` that no registry reads: nms, RoI layers.
     is_plain = form.table is not None and ("type" not in value or _names_itself(value, form))
     if not is_plain and "type" in value and form.families:
         yield from on_type(value, key, form)
@@ -186,7 +186,7 @@ def _fits(value: Any, form: Form) -> bool:
 
 
 def parse_forms(values: Any, where: str) -> Mapping[str, Form]:
-    """Return the forms of a type's parameters, by name; raises `FormError`.
+    """Return the forms of the parameters of a type, by name; raises `FormError`.
 
     Args:
         values: Parameter name -> data of its form.
@@ -202,7 +202,7 @@ def parse_forms(values: Any, where: str) -> Mapping[str, Form]:
 
 
 def parse_form(values: Any, where: str, depth: int = 0) -> Form:
-    """Return a form from its data; raises `FormError` that names ``where``.
+    """Parse a form; raises `FormError`, which names ``where``.
 
     Args:
         values: The form as a table, such as ``{"int": [0, 8]}``.

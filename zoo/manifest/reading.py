@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo_plugin.toml`` -> ``Manifest``: every rule of the manifest, and no import of the plugin.
+"""Read ``zoo_plugin.toml`` into a ``Manifest`` and check it, without importing the plugin.
 
-The manifest is the only truth about a plugin: what it is called, what it contributes, where its
-files lie. Unknown keys are errors, so that a typo is seen; paths and targets stay inside the
-plugin's own package.
+The manifest is the only source of a plugin's name, contributions and file locations. Unknown keys
+are errors, so that typos are found. Paths and targets must be inside the plugin's own package.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ LIMITS = Limits(size_bytes=2**20, values=100_000, depth=16, is_finite=False)
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Return the manifest in a file, checked.
+    """Read and check a manifest.
 
-    Requirements are only read as text: `zoo.manifest.requirements` says whether they are met.
+    Requirements are only read as text; `zoo.manifest.requirements` checks whether they are met.
 
     Args:
         path: A ``zoo_plugin.toml`` in the folder of its package.
 
     Raises:
-        ManifestError: The file cannot be read, or breaks a rule; the message names the key.
-        IncompatibleError: It was written for another api number.
+        ManifestError: The file cannot be read or breaks a rule; the message names the key.
+        IncompatibleError: It was written for another API number.
     """
     guess = path.parent.name.removeprefix("zoo_")
     values = _read_toml(path, guess)
@@ -93,7 +92,7 @@ def _read_header(values: dict[str, Any], path: Path, guess: str) -> dict[str, An
     )
     name = table.text("name", pattern=PLUGIN_NAME, wanted="lower case letters, digits and _")
     table.plugin = name
-    # A newer contract may have keys that are unknown here: the number is checked before them.
+    # A newer contract may have unknown keys, so check its number first.
     api: int = table.take("api", int)
     check_api(api, plugin=name, manifest=path)
     header = {
@@ -106,7 +105,7 @@ def _read_header(values: dict[str, Any], path: Path, guess: str) -> dict[str, An
         "notice": table.optional_text("notice"),
     }
     table.done()
-    # configs/ of a checkout is the one folder that has not its package's name.
+    # configs/ of a checkout is the only folder that is not named like its package.
     if path.parent.name not in (f"zoo_{name}", name):
         table.fail(
             f"its package is called {path.parent.name!r}, expected 'zoo_{name}'.",

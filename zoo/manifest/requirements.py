@@ -43,10 +43,10 @@ BUILDS = (
 
 
 def check_api(api: int, *, plugin: str, manifest: Path) -> None:
-    """Check that a manifest was written for this zoo's contract.
+    """Check that a manifest was written for the contract of this zoo.
 
     Args:
-        api: The manifest's number.
+        api: API number of the manifest.
         plugin: Name of the plugin.
         manifest: Its file.
 
@@ -68,15 +68,15 @@ def check_api(api: int, *, plugin: str, manifest: Path) -> None:
 
 
 def read_requirement(text: str, *, plugin: str, manifest: Path) -> Requirement:
-    """Return a PEP 508 requirement, read.
+    """Parse a PEP 508 requirement.
 
     Args:
-        text: Such as ``"mmsegmentation>=1.2,<2"``.
+        text: A requirement such as ``"mmsegmentation>=1.2,<2"``.
         plugin: Name of the plugin.
         manifest: Its file.
 
     Raises:
-        ManifestError: It is none.
+        ManifestError: It is not a valid requirement.
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -97,16 +97,16 @@ def _no_requirement(text: str, found: str, plugin: str, manifest: Path) -> Manif
 
 
 def _is_for_here(requirement: Requirement) -> bool:
-    """Return whether a requirement's marker holds here; ValueError or KeyError if it is none."""
+    """Return whether the marker holds here; ValueError or KeyError if it is invalid."""
     return requirement.marker is None or requirement.marker.evaluate()
 
 
 def find_builds(distribution: str, *, alone: bool = False) -> list[tuple[str, str]]:
-    """Return name and version of every installed build of a distribution, itself first.
+    """Return name and version of every installed build of a distribution, the original first.
 
     Args:
-        distribution: Name as in a requirement, in any spelling that pip takes.
-        alone: Whether to leave out its equivalents in `BUILDS`.
+        distribution: Name as in a requirement, in any spelling that pip accepts.
+        alone: Whether to exclude its equivalents in `BUILDS`.
 
     Example:
         >>> find_builds("Packaging")[0][0]
@@ -132,7 +132,7 @@ def find_installed(distribution: str) -> tuple[str, str] | None:
     """Return name and version of an installed distribution or of a known equivalent.
 
     Args:
-        distribution: Name as in a requirement, in any spelling that pip takes.
+        distribution: Name as in a requirement, in any spelling that pip accepts.
 
     Returns:
         ``(name, version)``, or None if neither it nor an equivalent is installed.
@@ -145,11 +145,11 @@ def find_installed(distribution: str) -> tuple[str, str] | None:
 
 
 def is_fitting(requirement: Requirement, version: str) -> bool:
-    """Return whether a version is one that a requirement takes; one that cannot be read is not.
+    """Return whether a version satisfies a requirement; an invalid version does not.
 
     Args:
-        requirement: As `read_requirement` returns it.
-        version: Of what is installed; a pre-release will do.
+        requirement: A requirement from `read_requirement`.
+        version: Installed version; pre-releases are accepted.
     """
     from packaging.version import InvalidVersion
 
@@ -160,7 +160,7 @@ def is_fitting(requirement: Requirement, version: str) -> bool:
 
 
 def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) -> None:
-    """Check that every required distribution is installed in a fitting version.
+    """Check that every required distribution is installed in a suitable version.
 
     A requirement whose environment marker does not hold here is skipped.
 
@@ -170,7 +170,7 @@ def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) 
         manifest: Its file.
 
     Raises:
-        IncompatibleError: Some are missing or do not fit; one pip line mends all of them.
+        IncompatibleError: Some are missing or unsuitable; the hint is one pip command for all.
         ManifestError: A requirement cannot be read.
     """
     unmet: list[tuple[str, str | None]] = []
@@ -179,7 +179,7 @@ def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) 
         try:
             if not _is_for_here(requirement):
                 continue
-        except (ValueError, KeyError) as error:  # as of python_version ~= 'x'
+        except (ValueError, KeyError) as error:  # for example python_version ~= 'x'
             raise _no_requirement(text, str(error), plugin, manifest) from error
         wanted = text.partition(";")[0].strip()
         found = find_installed(requirement.name)
@@ -189,7 +189,7 @@ def check_requirements(requires: Sequence[str], *, plugin: str, manifest: Path) 
             unmet.append((wanted, f"{found[0]} {found[1]}"))
     if not unmet:
         return
-    unmet.sort(key=lambda each: each[1] is None)  # what contradicts tells more than what is absent
+    unmet.sort(key=lambda each: each[1] is None)  # unsuitable versions before missing ones
     parts = [f"{text} ({found or 'not installed'})" for text, found in unmet]
     message = f"cannot use plugin {plugin!r}: it requires {', '.join(parts)}."
     pip_line = " ".join(f'"{text}"' for text, _ in unmet)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of a manifest as plain, frozen values; `zoo.manifest.reading` reads and checks them."""
+"""The rows of a manifest as frozen values; `zoo.manifest.reading` reads and checks them."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class Contribution:
         name: Name within the plugin; configs write ``zoo.<plugin>.<name>``.
         target: ``package.module:Name`` inside the plugin's own package.
         summary: One line, or None.
-        record: What a published model's record may give its parameters, by name; None where the
-            manifest does not say.
-        record_like: A type of OpenMMLab's whose parameters a record may give besides, or None.
+        record: Values that the record of a published model may set, by parameter; None if the
+           manifest does not state them.
+        record_like: An OpenMMLab type whose parameters a record may also set, or None.
     """
 
     kind: str
@@ -62,15 +62,15 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One ``[[dataset.option]]`` row: an option of ``zoo data prepare`` for that data set.
+    """One ``[[dataset.option]]`` row: an option of ``zoo data prepare`` for the data set.
 
     Attributes:
-        name: Lower case with dashes; the prepare target gets it with underscores.
+        name: Lower case with dashes; the prepare target receives it with underscores.
         type: ``str``, ``int``, ``float``, ``bool``, ``path`` or ``choice``.
-        default: Value of that type (a tuple of them if ``multiple``), or None for "not given".
+        default: Value of that type (a tuple if ``multiple``), or None if not given.
         help: One line.
-        choices: Allowed values of a ``choice``, else empty.
-        multiple: Whether it may be given more than once.
+        choices: Allowed values of a ``choice``; empty for other types.
+        multiple: Whether the option may be repeated.
     """
 
     name: str
@@ -88,13 +88,13 @@ class DatasetRow(Contribution):
     Attributes:
         task: ``semantic`` or ``instance``.
         classes: Class names in the order of their ids, or ``"from data"``.
-        labels: ``true``, or ``derived`` where masks were made from something else.
-        shares: Of train, val and test, where the user gives none: ``0.9,0.1,0``; or None.
-        licence: Licence of the data, or where it is written.
+        labels: ``true``, or ``derived`` if masks were made from something else.
+        shares: Default shares of train, val and test, such as ``0.9,0.1,0``; or None.
+        licence: Licence of the data, or where to find it.
         prepare: Target of the prepare function, or None.
-        init: Target of the function that writes a file for the user to edit before, or None.
+        init: Target of the function that writes a file to edit before preparing, or None.
         sample: Target of the function that writes a synthetic raw data set, or None.
-        options: Options of prepare.
+        options: Options of the prepare function.
     """
 
     task: str = ""
@@ -113,8 +113,8 @@ class InitializerRow(Contribution):
     """A ``[[weight_initializer]]`` row.
 
     Attributes:
-        pretrained: Whether it fills in weights that were learned elsewhere, so that
-            ``--pretrained none`` leaves it out; False for random ones.
+        pretrained: Whether it loads pretrained weights, so that ``--pretrained none`` skips it;
+           False for random initialization.
     """
 
     pretrained: bool = False
@@ -132,7 +132,7 @@ class ConfigRow:
 
 @dataclass(frozen=True, slots=True)
 class MetricValue:
-    """One measured value of a weights row, with what it was measured on."""
+    """One measured value of a weights row, and the data it was measured on."""
 
     name: str
     value: float
@@ -144,21 +144,21 @@ class MetricValue:
 
 @dataclass(frozen=True, slots=True)
 class WeightsRow:
-    """A ``[[weights]]`` row: everything that is needed to fetch, verify and judge weights.
+    """A ``[[weights]]`` row: the facts needed to download, verify and choose weights.
 
     Attributes:
         name: Name within the plugin.
         task: ``semantic`` or ``instance``.
-        config: Name of the config they were trained with.
-        urls: In order of preference; ``https:`` or ``package:<path inside the package>``. A row of
-            a manifest has one at least, an old checkpoint that was adopted has none.
+        config: Name of the config used for training.
+        urls: ``https:`` or ``package:<path inside the package>``, in order of preference. A row of
+           a manifest has at least one; an adopted legacy checkpoint has none.
         sha256: 64 hex digits, lower case.
         size_bytes: Size of the file.
         format: ``safetensors`` or ``pth``.
         licence: Licence of the weights.
-        data_licence: Of the data they were trained on.
-        parameters: Number of parameters, buffers not counted.
-        metrics: What they reach.
+        data_licence: Licence of the training data.
+        parameters: Number of parameters, without buffers.
+        metrics: Measured values.
     """
 
     kind: ClassVar[str] = "weights"
@@ -177,7 +177,7 @@ class WeightsRow:
 
 @dataclass(frozen=True, slots=True)
 class LegacyIndexRow:
-    """A ``[[legacy_index]]`` row: a file inside the package that lists upstream's old weights."""
+    """A ``[[legacy_index]]`` row: a file in the package that lists legacy upstream weights."""
 
     kind: ClassVar[str] = "legacy_index"
     file: str
@@ -186,7 +186,7 @@ class LegacyIndexRow:
 
 @dataclass(frozen=True, slots=True)
 class LegacyMetric:
-    """One value that upstream states; with which split and protocol, its index does not say."""
+    """One value that upstream states; its index does not say which split and protocol."""
 
     name: str
     value: float
@@ -195,22 +195,22 @@ class LegacyMetric:
 
 @dataclass(frozen=True, slots=True)
 class LegacyRow:
-    """A row of a legacy index: a checkpoint that upstream published, on a host that is gone.
+    """A row of a legacy index: a checkpoint that upstream published on a host now offline.
 
     Attributes:
         name: Name within the plugin.
-        task: ``semantic``, ``instance``, or one of upstream's others (``detection``, ...).
-        tasks: All that it was measured at.
-        config: Name of its config, such as ``mmseg::unet/x.py``, or None where none is known.
-        architecture: What upstream calls its method and parts.
-        datasets: What it was measured on.
-        metrics: What upstream states of it.
-        memory_gb: GPU memory of its training, or None.
-        url: Where it was.
-        sha256_prefix: 8 hex digits that its sha256 begins with, or None where it has none.
-        note: What is wrong with upstream's facts, or None.
-        licence: What is known of the licence of the weights.
-        data_licence: What is known of that of the data.
+        task: ``semantic``, ``instance``, or another upstream task (``detection``, ...).
+        tasks: All tasks it was measured on.
+        config: Name of its config, such as ``mmseg::unet/x.py``, or None if unknown.
+        architecture: Upstream's names of its method and parts.
+        datasets: Data sets it was measured on.
+        metrics: Values that upstream states.
+        memory_gb: GPU memory for training, or None.
+        url: Former address.
+        sha256_prefix: First 8 hex digits of its sha256, or None if unknown.
+        note: What is wrong in upstream's facts, or None.
+        licence: Licence of the weights, as far as known.
+        data_licence: Licence of the data, as far as known.
     """
 
     kind: ClassVar[str] = "legacy"
@@ -230,25 +230,25 @@ class LegacyRow:
 
     @property
     def file_name(self) -> str:
-        """Return the name that upstream gave the file."""
+        """Return the upstream name of the file."""
         return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One ``zoo_plugin.toml``, read and checked.
+    """One checked ``zoo_plugin.toml``.
 
     Attributes:
         path: The file.
-        plugin: The plugin's name; its package is ``zoo_<plugin>``.
-        version: As in the plugin's pyproject.toml.
+        plugin: Name of the plugin; its package is ``zoo_<plugin>``.
+        version: Version, as in the plugin's pyproject.toml.
         api: Number of the manifest contract.
         summary: One line.
-        license: Licence of the code, an SPDX expression.
+        license: Licence of the code, as an SPDX expression.
         homepage: Address, or None.
-        notice: A sentence that overlays of its models carry, such as a limit of their use; or None.
+        notice: A sentence shown on overlays of its models, such as a limit of use; or None.
         requires: PEP 508 requirements on other distributions.
-        contributions: Rows of every kind of ``zoo.manifest.kinds``, data sets as ``DatasetRow``.
+        contributions: Rows of every kind in ``zoo.manifest.kinds``; data sets as ``DatasetRow``.
         configs: ``[[config]]`` rows.
         weights: ``[[weights]]`` rows.
         legacy_indexes: ``[[legacy_index]]`` rows.
@@ -275,7 +275,7 @@ class Manifest:
 
     @property
     def folder(self) -> Path:
-        """Return the package's folder, which every path in the manifest is relative to."""
+        """Return the folder of the package; all paths in the manifest are relative to it."""
         return self.path.parent
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading one TOML table key by key, so that every mistake names its key."""
+"""Read a TOML table key by key, so that every error names its key."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _KNOWN_KEYS = "docs/manifest.md lists the known keys."
 
 
 class Table:
-    """One table of a manifest; each key is taken once, and what is left over is an error.
+    """One table of a manifest. Each key is read once; an unread key is an error.
 
     Args:
-        values: The table as ``tomllib`` read it.
-        label: How messages call it, such as ``[[dataset]] 'LungXrayDataset'``.
+        values: The table from ``tomllib``.
+        label: Name in messages, such as ``[[dataset]] 'LungXrayDataset'``.
         path: The manifest.
-        plugin: Name of the plugin, or of its package where the name is not known yet.
+        plugin: Name of the plugin, or of its package if the name is not known yet.
     """
 
     def __init__(self, values: dict[str, Any], *, label: str, path: Path, plugin: str) -> None:
@@ -58,7 +58,7 @@ class Table:
         raise ManifestError(message, plugin=self.plugin, manifest=self.path, hint=hint)
 
     def take(self, key: str, types: type | tuple[type, ...], *, required: bool = True) -> Any:
-        """Return the value of a key, of the wanted type, or None if it is absent.
+        """Return the value of a key, or None if the key is missing and not required.
 
         Args:
             key: Name of the key in the table.
@@ -66,7 +66,7 @@ class Table:
             required: Whether a missing key is an error.
 
         Raises:
-            ManifestError: It is missing though required, or of another type.
+            ManifestError: A required key is missing, or the value has another type.
         """
         self._known.append(key)
         wanted = types if isinstance(types, tuple) else (types,)
@@ -78,7 +78,7 @@ class Table:
                 hint=f"add {key} = ... to {self.label}.",
             )
         value = self.values[key]
-        # A bool is an int to Python, not to TOML.
+        # A bool is an int in Python, but not in TOML.
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             self.fail(
                 f"{self.label} {key} is {shown(value)}, expected {_TOML_NAMES[wanted[-1]]}.",
@@ -93,7 +93,7 @@ class Table:
         pattern: str | None = None,
         wanted: str | None = None,
     ) -> str:
-        """Return a string that is not empty and, if given, matches a pattern fully.
+        """Return a string that is not blank and, if a pattern is given, matches it fully.
 
         Args:
             key: Name of the key in the table.
@@ -111,7 +111,7 @@ class Table:
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """Return a string that is not empty, or None if the key is absent.
+        """Return a string that is not blank, or None if the key is missing.
 
         Args:
             key: Name of the key in the table.
@@ -122,7 +122,7 @@ class Table:
         return None
 
     def choice(self, key: str, choices: Sequence[str], *, default: str | None = None) -> str:
-        """Return one of the choices; the default stands where the key is absent.
+        """Return one of the choices, or the default if the key is missing.
 
         Args:
             key: Name of the key in the table.
@@ -141,7 +141,7 @@ class Table:
         return value
 
     def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
-        """Return a list of strings, none of them empty or twice; an absent one is empty.
+        """Return unique strings that are not empty; an empty tuple if the key is missing.
 
         Args:
             key: Name of the key in the table.
@@ -174,7 +174,7 @@ class Table:
 
         Args:
             values: The texts.
-            found: What to say of one that is, with ``{}`` for it.
+            found: Message for a repeated text, with ``{}`` in its place.
         """
         for value, times in Counter(values).items():
             if times > 1:
@@ -190,7 +190,7 @@ class Table:
             )
 
     def count(self, key: str) -> int:
-        """Return an integer above 0.
+        """Return a positive integer.
 
         Args:
             key: Name of the key in the table.
@@ -204,11 +204,11 @@ class Table:
         return value
 
     def tables(self, key: str, label: str | None = None) -> list[Table]:
-        """Return the rows of an array of tables; an absent one is empty.
+        """Return the rows of an array of tables; an empty list if the key is missing.
 
         Args:
-            key: The array's key.
-            label: How messages call it, by default ``[[key]]``; each row adds its name or number.
+            key: Key of the array.
+            label: Name in messages, by default ``[[key]]``; each row adds its name or number.
         """
         label = label or f"[[{key}]]"
         found = []
@@ -224,10 +224,10 @@ class Table:
         return found
 
     def done(self) -> None:
-        """Check that no key is left over.
+        """Check that every key was read.
 
         Raises:
-            ManifestError: One is; the near name of a known key is offered.
+            ManifestError: A key is unknown; a similar known key is suggested.
         """
         for key in self.values:
             if key not in self._known:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conformance kit: a plugin's author inherits, names the plugin, and is told what is off.
+"""The conformance kit: a test class for plugins that checks every rule of zoo.
 
 ::
 
@@ -8,7 +8,7 @@
     class TestConformance(PluginConformance):
         plugin = "my_thing"
 
-It needs pytest, and torch with OpenMMLab for all but the manifest's part.
+It needs pytest. All checks except those of the manifest also need torch and OpenMMLab.
 """
 
 import pytest

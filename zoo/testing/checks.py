@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a manifest and the code that it describes agree; each check raises what is off."""
+"""Checks that a manifest agrees with the code that it describes; a failed check raises."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Target(NamedTuple):
-    """What a row of a manifest names to be imported, and the Protocol that it has to fit."""
+    """A target in a row of a manifest, and the Protocol that it must implement."""
 
     row: Contribution
     target: str
@@ -39,13 +39,13 @@ class Target(NamedTuple):
 
 
 def check_pyproject(manifest: Manifest) -> None:
-    """Check that pyproject.toml, where the sources are at hand, says what the manifest says.
+    """Check that pyproject.toml agrees with the manifest.
 
     Args:
-        manifest: Of a plugin's folder; an installed plugin has no pyproject.toml and passes.
+        manifest: Manifest of the plugin; an installed plugin has no pyproject.toml and passes.
 
     Raises:
-        ManifestError: Version, distribution's name or entry point differ.
+        ManifestError: The version, the distribution name or the entry point differs.
     """
     path = manifest.folder.parent / "pyproject.toml"
     if not path.is_file():
@@ -77,14 +77,14 @@ _FUNCTIONS = ("PrepareTarget", "InitTarget", "SampleTarget")
 
 
 def check_targets(record: PluginRecord) -> None:
-    """Check that every target of a plugin can be imported and fits its kind's Protocol.
+    """Check that every target of a plugin can be imported and implements its Protocol.
 
     Args:
-        record: A plugin of the catalog.
+        record: A plugin from the catalog.
 
     Raises:
         LoadError: Importing a target fails.
-        ManifestError: A target lacks what the Protocol demands.
+        ManifestError: A target lacks a member of its Protocol.
         PluginError: The plugin cannot be used at all.
     """
     for target in targets_of(record.checked()):
@@ -92,15 +92,15 @@ def check_targets(record: PluginRecord) -> None:
 
 
 def check_target(record: PluginRecord, target: Target) -> None:
-    """Check that one target can be imported and fits its kind's Protocol.
+    """Check that one target can be imported and implements its Protocol.
 
     Args:
-        record: A plugin of the catalog.
-        target: One of its manifest.
+        record: A plugin from the catalog.
+        target: A target in its manifest.
 
     Raises:
         LoadError: Importing it fails.
-        ManifestError: It lacks what the Protocol demands.
+        ManifestError: It lacks a member of its Protocol.
         PluginError: The plugin cannot be used at all.
     """
     manifest, protocol = record.checked(), target.protocol
@@ -114,14 +114,14 @@ def check_target(record: PluginRecord, target: Target) -> None:
 
 
 def check_weights(record: PluginRecord) -> None:
-    """Check that rows of weights promise what their files are, as far as they are on this machine.
+    """Check that rows of weights agree with their files, if these are on this machine.
 
     Args:
-        record: A plugin of the catalog.
+        record: A plugin from the catalog.
 
     Raises:
-        DownloadError: A file that a row names inside the package is missing or another one.
-        ManifestError: A row says otherwise than the record in its file.
+        DownloadError: A file in the package is missing or differs from its row.
+        ManifestError: A row contradicts the record in its file.
         PluginError: The plugin cannot be used at all.
     """
     for row in record.checked().weights:
@@ -129,15 +129,15 @@ def check_weights(record: PluginRecord) -> None:
 
 
 def check_weights_row(record: PluginRecord, row: WeightsRow) -> None:
-    """Check that one row of weights promises what its file is, if that is on this machine.
+    """Check that one row of weights agrees with its file, if that is on this machine.
 
     Args:
-        record: A plugin of the catalog.
-        row: One of its manifest.
+        record: A plugin from the catalog.
+        row: A row of its manifest.
 
     Raises:
-        DownloadError: A file that the row names inside the package is missing or another one.
-        ManifestError: The row says otherwise than the record in its file.
+        DownloadError: The file in the package is missing or differs from the row.
+        ManifestError: The row contradicts the record in its file.
         PluginError: The plugin cannot be used at all.
     """
     found = Found(record, row)
@@ -147,19 +147,18 @@ def check_weights_row(record: PluginRecord, row: WeightsRow) -> None:
 
 
 def check_members(manifest: Manifest, target: str, found: object, protocol: str) -> None:
-    """Check that a class has what a Protocol of ``zoo.interfaces`` demands.
+    """Check that a class implements a Protocol of ``zoo.interfaces``.
 
-    Only methods are looked for: attributes that instances get in ``__init__`` are seen when
-    one is built.
+    Only methods are checked. Attributes set in ``__init__`` exist only on instances.
 
     Args:
-        manifest: Of the plugin.
+        manifest: Manifest of the plugin.
         target: Where the class was imported from, for the message.
         found: The class, or a function for ``Buildable``.
         protocol: Name of the Protocol.
 
     Raises:
-        ManifestError: A method is missing, or it cannot be called at all.
+        ManifestError: A method is missing, or the object is not callable.
     """
     if not callable(found):
         _fail(manifest, target, f"it is {found!r}", "a class or function")
@@ -171,7 +170,7 @@ def check_members(manifest: Manifest, target: str, found: object, protocol: str)
 
 
 def targets_of(manifest: Manifest) -> Iterator[Target]:
-    """Yield every target that a manifest names: of its contributions, and of its data sets.
+    """Yield every target in a manifest, including the extra targets of data sets.
 
     Args:
         manifest: Manifest of the plugin.
@@ -193,8 +192,8 @@ def _options(row: Contribution, protocol: str) -> tuple[Option, ...]:
 
 
 def _methods(protocol: str) -> list[str]:
-    """Return the methods that a Protocol and its bases write out."""
-    # typing puts these two on every Protocol.
+    """Return the methods that a Protocol and its bases define."""
+    # typing adds these two to every Protocol.
     added = ("__init__", "__subclasshook__")
     bases = getattr(interfaces, protocol).__mro__
     own = [vars(base).items() for base in bases if base.__module__ == interfaces.__name__]

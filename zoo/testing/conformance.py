@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The class that a plugin's conformance test inherits from."""
+"""The base class of a plugin's conformance test."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ __all__ = ["PluginConformance"]
 
 
 class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, TransformChecks):
-    """Checks that every plugin must pass; inherit, set ``plugin``, and pytest runs them.
+    """Checks that every plugin must pass. Subclass it, set ``plugin``, and run pytest.
 
-    Each rule is one test for each row that it is about, named by the row; rules without a row are
-    not collected. What cannot be guessed is given by the attributes below, and by overriding
+    Each rule is one test per row that it applies to, named after the row; rules without rows are
+    not collected. Provide what cannot be guessed with the attributes below, and by overriding
     ``make_fake_data``, ``make_results`` and ``make_predictions``.
 
     Attributes:
-        plugin: The plugin's name. Its package lies beside the folder of the test, or is
-            installed.
-        settings: Arguments to build contributions with, by name, each a list of variants; where a
-            name is missing it is built without any.
-        mask_settings: The same for losses that are meant for mmdet's mask heads.
-        sample_count: How many images the fake data has.
-        shares: How the fake data is split.
+        plugin: Name of the plugin. Its package is next to the folder of the test, or is
+           installed.
+        settings: Name of a contribution -> list of variants of its arguments; without an entry it
+           is built without arguments.
+        mask_settings: The same for losses of mmdet mask heads.
+        sample_count: Number of images in the fake data.
+        shares: Split of the fake data.
         prepare_options: Keywords for the prepare target, by name of the data set.
 
     Example:
@@ -63,14 +63,14 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
             if _is_of_the_kit(rule) and any(
                 not rows for rows in rows_of_rule(subject, rule).values()
             ):
-                # Not collected: a test of no row would pass, and show nothing.
+                # Not collected: a test without rows would pass and prove nothing.
                 setattr(cls, name, None)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make each rule of the kit a test for each of its rows, named by the row.
+        """Parametrize each rule of the kit with its rows.
 
         Args:
-            metafunc: Of a test, a rule or one that the author added.
+            metafunc: A rule of the kit, or a test that the author added.
         """
         if not _is_of_the_kit(metafunc.function):
             return
@@ -80,7 +80,7 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
 
     @pytest.fixture(autouse=True)
     def _in_the_catalog(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """Let the catalog find the plugin, also where it is neither installed nor dropped in."""
+        """Make the catalog find the plugin even if it is not installed."""
         if self.plugin not in [record.name for record in read_catalog().plugins]:
             folders = [str(self.manifest_path.parent.parent), os.environ.get("ZOO_PLUGIN_PATH")]
             monkeypatch.setenv("ZOO_PLUGIN_PATH", os.pathsep.join(filter(None, folders)))
@@ -94,7 +94,7 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         return _find_manifest(type(self))
 
     def record(self) -> PluginRecord:
-        """Return the plugin under test, found by this test rather than by the catalog."""
+        """Return the plugin under test, found by this test and not by the catalog."""
         manifest = read_manifest(self.manifest_path)
         return PluginRecord(self.plugin, manifest, self.manifest_path, "ZOO_PLUGIN_PATH")
 
@@ -102,7 +102,7 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         """Return the manifest's rows of one kind.
 
         Args:
-            kind: As ``loss`` or ``dataset``; see `zoo.manifest.kinds.KINDS`.
+            kind: A key of `zoo.manifest.kinds.KINDS`, such as ``loss``.
         """
         return [row for row in self.record().checked().contributions if row.kind == kind]
 
@@ -110,15 +110,15 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         """Return the full name that configs write.
 
         Args:
-            row: Of the plugin's manifest.
+            row: A row of the manifest.
         """
         return f"zoo.{self.plugin}.{row.name}"
 
     def variants_of(self, row: Contribution) -> list[dict[str, Any]]:
-        """Return configs that build a contribution, one for each of its settings.
+        """Return the configs that build a contribution, one per variant in ``settings``.
 
         Args:
-            row: Of the plugin's manifest.
+            row: A row of the manifest.
         """
         variants = self.settings.get(row.name) or [{}]
         return [{"type": self.type_of(row), **settings} for settings in variants]
@@ -134,7 +134,7 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         check_pyproject(read_manifest(self.manifest_path))
 
     def test_weights_rows_agree_with_their_files(self, each_weights: WeightsRow) -> None:
-        """A file that a row names inside the package is there, and says what the row says."""
+        """A file in the package exists and agrees with its row."""
         check_weights_row(self.record(), each_weights)
 
     def test_requirements_are_met(self) -> None:
@@ -146,11 +146,11 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         check_requirements(manifest.requires, plugin=self.plugin, manifest=manifest.path)
 
     def test_targets_fit_their_protocols(self, each_target: Target) -> None:
-        """Every target can be imported, and has what ``zoo.interfaces`` demands."""
+        """Every target can be imported and implements its Protocol in ``zoo.interfaces``."""
         check_target(self.record(), each_target)
 
     def test_package_when_imported_brings_zoo_and_nothing_heavy(self) -> None:
-        """Spawned workers import the package first: it installs zoo's finder, cheaply."""
+        """Spawned workers import the package first, so it must install zoo's finder cheaply."""
         package = self.record().checked().package
         code = (
             f"import sys; sys.path.append({str(self.manifest_path.parent.parent)!r}); "
@@ -162,7 +162,7 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
         assert run.stdout.split() == ["True", "False"], run.stderr
 
     def test_types_resolve_in_mmengine(self, each_contribution: Contribution) -> None:
-        """``zoo.<plugin>.<Name>`` gives the target itself, from mmengine's root registry."""
+        """``zoo.<plugin>.<Name>`` resolves to the target in mmengine's root registry."""
         root = pytest.importorskip("mmengine.registry")
         registry = getattr(root, KINDS[each_contribution.kind].registry)
 

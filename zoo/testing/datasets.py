@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets: raw -> prepared -> items of a spawned loader, on fake data."""
+"""Checks of data sets on fake data: raw, prepared, and loaded in spawned workers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _READING: dict[str, dict[str, Any]] = {
         ],
     },
 }
-# Raw and prepared folders by type, for the session: preparing is the slow part of these checks.
+# Raw and prepared folders by type, kept for the session because preparing is slow.
 _FOLDERS: dict[str, tuple[Path, Path]] = {}
 
 
@@ -45,13 +45,12 @@ class DatasetChecks(Subject):
     """Checks of ``[[dataset]]`` rows that have a prepare target."""
 
     def make_fake_data(self, row: DatasetRow, folder: Path) -> Path:
-        """Write a small raw data set and return the source that prepare is given.
+        """Write a small raw data set and return the source to prepare.
 
-        By default it is what the row's ``sample`` target writes; a data set without one overrides
-        this.
+        By default this calls the row's ``sample`` target; override it for a data set without one.
 
         Args:
-            row: The data set's row.
+            row: Row of the data set.
             folder: An empty folder to write into.
         """
         if row.sample is None:
@@ -64,7 +63,7 @@ class DatasetChecks(Subject):
     def test_sample_when_seeded_alike_is_equal_to_the_byte(
         self, each_sample: DatasetRow, tmp_path: Path
     ) -> None:
-        """A seed is a data set: equal seeds equal bytes, another seed other pictures."""
+        """Equal seeds give equal bytes, and another seed gives other images."""
         row = each_sample
         write_sample: Any = load_target(self.record(), row.sample)
         digests = []
@@ -79,7 +78,7 @@ class DatasetChecks(Subject):
     def test_prepare_writes_a_folder_that_holds(
         self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        """``zoo data check`` finds nothing, and the row's facts are those of dataset.json."""
+        """``zoo data check`` finds no problem, and the row agrees with dataset.json."""
         from zoo.data import check_prepared, read_prepared
 
         row = _usable(each_prepared)
@@ -88,7 +87,7 @@ class DatasetChecks(Subject):
 
         assert check_prepared(out) == []
         if (source / MARK_NAME).is_file():
-            # Else a model of it would be published as of real data.
+            # Otherwise its models would be published as trained on real data.
             assert prepared.synthetic is not None, "prepare drops the mark of a sample"
         assert prepared.type == self.type_of(row)
         assert (prepared.task, prepared.labels) == (row.task, row.labels)
@@ -99,7 +98,7 @@ class DatasetChecks(Subject):
     def test_prepare_when_run_again_changes_nothing(
         self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        """Neither the prepared folder nor the source, not even a time stamp."""
+        """Neither the prepared folder nor the source changes, not even a time stamp."""
         row = _usable(each_prepared)
         source, out = self._folders(row, tmp_path_factory)
         before = [_digests(source), _digests(out), _times(out)]
@@ -111,7 +110,7 @@ class DatasetChecks(Subject):
     def test_prepare_elsewhere_writes_equal_files(
         self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        """Preparing is a function of its source and options alone."""
+        """The result depends only on source and options."""
         row = _usable(each_prepared)
         source, out = self._folders(row, tmp_path_factory)
         other = tmp_path_factory.mktemp("again") / "prepared"
@@ -171,7 +170,7 @@ class DatasetChecks(Subject):
     def test_dataset_in_spawned_workers_yields_the_same(
         self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        """Workers that import everything anew load the items of the main process."""
+        """Spawned workers, which import everything again, load the same items."""
         from torch.utils.data import DataLoader
 
         row = _usable(each_prepared)
@@ -222,7 +221,7 @@ class DatasetChecks(Subject):
 
 
 def _usable(row: DatasetRow) -> DatasetRow:
-    """Return a row whose task's stack is installed, and skip where it is missing."""
+    """Return the row, or skip the test if the packages for its task are not installed."""
     pytest.importorskip(_SCOPES[row.task])
     return row
 

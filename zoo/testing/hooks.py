@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hooks, run by a real mmengine Runner over a network of four numbers."""
+"""Checks of hooks in a real mmengine Runner with a network of four parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HookChecks(Subject):
     """Checks of ``[[hook]]`` rows."""
 
     def test_hook_is_mmengines_with_a_priority(self, each_hook: dict[str, Any]) -> None:
-        """The runner takes only subclasses of its ``Hook``, and orders them by ``priority``."""
+        """The runner accepts only subclasses of ``Hook``, and orders them by ``priority``."""
         hook = _build(each_hook)
         from mmengine.hooks import Hook
         from mmengine.runner import get_priority
@@ -27,7 +27,7 @@ class HookChecks(Subject):
         assert 0 <= get_priority(hook.priority) <= 100, each_hook
 
     def test_hook_takes_the_arguments_of_each_point(self, each_hook: dict[str, Any]) -> None:
-        """An overridden method can be called with all that the runner passes to that point."""
+        """An overridden method accepts all arguments that the runner passes."""
         hook = _build(each_hook)
         from mmengine.hooks import Hook
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses, called as mmseg's decode heads and mmdet's mask heads call them."""
+"""Checks of losses, called like mmseg decode heads and mmdet mask heads call them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CLASSES = 3
 
 
 class LossChecks(Subject):
-    """Checks of ``[[loss]]`` rows; names with ``mask_settings`` are held to the mask heads."""
+    """Checks of ``[[loss]]`` rows; those in ``mask_settings`` are checked in mask heads."""
 
     def test_loss_in_mmseg_head_trains_beside_cross_entropy(
         self, each_head_loss: dict[str, Any]
     ) -> None:
-        """A head holds it in a list with another loss, and each gets an entry of the log."""
+        """In a head with two losses, each loss has its own entry in the log."""
         config = _of_mmseg(each_head_loss)
         head = _decode_head([_cross_entropy(), config])
         logits, samples = _logits(requires_grad=True), _samples()
@@ -52,7 +52,7 @@ class LossChecks(Subject):
     def test_loss_at_ignored_pixels_has_no_gradient_and_no_say(
         self, each_head_loss: dict[str, Any]
     ) -> None:
-        """``ignore_index`` masks pixels: what is predicted there changes nothing."""
+        """``ignore_index`` masks pixels: predictions there have no effect."""
         config = _of_mmseg(each_head_loss)
         loss, target = _build(config), _target()
         logits, changed = _logits(requires_grad=True), _logits()
@@ -69,7 +69,7 @@ class LossChecks(Subject):
     def test_loss_when_all_is_ignored_or_a_class_is_absent_stays_finite(
         self, each_head_loss: dict[str, Any]
     ) -> None:
-        """Crops without a labelled pixel and images of one class happen in every epoch."""
+        """Crops without labelled pixels and images with one class are common."""
         import torch
 
         config = _of_mmseg(each_head_loss)
@@ -84,7 +84,7 @@ class LossChecks(Subject):
             assert logits.grad.isfinite().all(), f"{config}, every pixel {fill}"
 
     def test_loss_when_in_bfloat16_stays_finite(self, each_head_loss: dict[str, Any]) -> None:
-        """Mixed precision passes logits of half the width, large ones too."""
+        """Mixed precision passes 16-bit logits, including large ones."""
         import torch
 
         config = _of_mmseg(each_head_loss)
@@ -108,7 +108,7 @@ class LossChecks(Subject):
     def test_loss_in_mmdet_mask_head_is_called_by_position(
         self, each_mask_loss: dict[str, Any]
     ) -> None:
-        """``loss(pred, target, labels)``, logged as ``loss_mask``; gradient in the own plane."""
+        """``loss(pred, target, labels)`` is logged as ``loss_mask``; one plane gets gradient."""
         import torch
 
         head = _mask_head(each_mask_loss)
@@ -125,7 +125,7 @@ class LossChecks(Subject):
 
 
 def _of_mmseg(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config that mmseg's heads are built from, and skip where mmseg is missing."""
+    """Return a config for mmseg heads, or skip the test if mmseg is missing."""
     pytest.importorskip("mmseg")
     return config
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics, fed as a test loop feeds them."""
+"""Checks of metrics, called like a test loop calls them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class MetricChecks(Subject):
     """Checks of ``[[metric]]`` rows; override ``make_predictions`` for another task."""
 
     def make_predictions(self, name: str) -> list[dict[str, Any]]:
-        """Return predictions of a few images as a metric's ``process`` gets them.
+        """Return predictions of a few images, as passed to ``process`` of a metric.
 
         Args:
-            name: Of the metric.
+            name: Name of the metric.
 
         Returns:
-            Dicts with ``img_path``, ``img_id`` and ``ori_shape``, and for either task:
+            Dicts with ``img_path``, ``img_id`` and ``ori_shape``, and by task:
 
-            * of mmseg's ``SegDataSample``: ``pred_sem_seg`` and ``gt_sem_seg`` with ``data``
-              ``(1, 6, 7)`` int64. The last of three classes is on neither side, and some pixels
-              are ignored (255).
-            * of mmdet's ``DetDataSample``: ``pred_instances`` and ``gt_instances`` with ``bboxes``
-              ``(K, 4)`` xyxy px, ``labels``, ``masks`` ``(K, 6, 7)`` bool and, predicted,
-              ``scores``. The last image has no instance, though one is found.
+            * as in mmseg's ``SegDataSample``: ``pred_sem_seg`` and ``gt_sem_seg`` with ``data``
+             ``(1, 6, 7)`` int64. The last of three classes is absent from both, and some
+             pixels are ignored (255).
+            * as in mmdet's ``DetDataSample``: ``pred_instances`` and ``gt_instances`` with
+             ``bboxes`` ``(K, 4)`` xyxy px, ``labels``, ``masks`` ``(K, 6, 7)`` bool and, for
+             predictions, ``scores``. The last image has no instance but one prediction.
         """
         import torch
 
@@ -61,7 +61,7 @@ class MetricChecks(Subject):
         return samples
 
     def test_metric_over_two_batches_gives_numbers(self, each_metric: dict[str, Any]) -> None:
-        """Values are numbers by name; a second evaluation starts anew and gives the same."""
+        """Values are numbers by name, and a second evaluation returns the same values."""
         metric = _build(each_metric)
 
         values = [self._evaluate(each_metric, metric) for _ in range(2)]
@@ -71,7 +71,7 @@ class MetricChecks(Subject):
         assert values[0] == pytest.approx(values[1], nan_ok=True), each_metric
 
     def test_metric_does_not_depend_on_the_batches(self, each_metric: dict[str, Any]) -> None:
-        """Batches are a matter of memory, not of the score."""
+        """The batch size does not change the score."""
         metric = _build(each_metric)
 
         apart, together = (
@@ -81,7 +81,7 @@ class MetricChecks(Subject):
         assert apart == pytest.approx(together, nan_ok=True), each_metric
 
     def test_metric_that_tells_images_apart_names_each(self, each_metric: dict[str, Any]) -> None:
-        """``per_image_values`` has one entry an image, in order: its path, and finite values."""
+        """``per_image_values`` has one entry per image, in order: path and finite values."""
         metric = _build(each_metric)
         if not hasattr(metric, "per_image_values"):
             pytest.skip(f"{each_metric['type']} has no per_image_values")
@@ -117,7 +117,7 @@ def _build(config: dict[str, Any]) -> Any:
 
 
 def _instances(boxes: Any) -> dict[str, Any]:
-    """Return things with these boxes, which their masks fill."""
+    """Return instances with these boxes and masks that fill them."""
     import torch
 
     masks = torch.zeros((len(boxes), 6, 7), dtype=torch.bool)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which rows of a plugin each rule is tested on: one test for a rule and a row.
+"""Select the rows of a plugin that each rule is tested on, one test per rule and row.
 
-A rule of the kit names its row by the name of an argument, such as ``each_hook``. What there is of
-that name in the manifest is listed here, before anything of the plugin is imported.
+A rule declares its rows by the name of an argument, such as ``each_hook``. This module lists the
+matching rows of the manifest before it imports the plugin.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from zoo.testing.subject import Subject
 
 __all__ = ["cases_of", "rows_of_rule"]
 
-# A name to show, and what the test gets.
+# A name to show, and the argument of the test.
 _Row = tuple[str, Any]
 
 
 def rows_of_rule(subject: Subject, rule: Callable[..., None]) -> dict[str, list[_Row]]:
-    """Return the argument of a rule that stands for a row, with ``(name, row)`` of each.
+    """Return the row argument of a rule, with ``(name, row)`` for each row.
 
     Args:
         subject: The plugin under test.
-        rule: A test of the kit; empty for one that is of the whole plugin.
+        rule: A test of the kit; the result is empty if it applies to the whole plugin.
     """
     names = [name for name in inspect.signature(rule).parameters if name in _LISTS]
     try:
         return {name: _numbered(list(_LISTS[name](subject))) for name in names}
     except ManifestError:
-        return {name: [] for name in names}  # test_manifest_holds tells
+        return {name: [] for name in names}  # test_manifest_holds reports it
 
 
 def cases_of(subject: Subject, rule: Callable[..., None]) -> list[tuple[str, dict[str, Any]]]:
-    """Return ``(name of the row, arguments)`` of each test that a rule is.
+    """Return ``(name of the row, arguments)`` for each test of a rule.
 
     Args:
         subject: The plugin under test.
-        rule: A test of the kit; one that is of the whole plugin has one case, without a name.
+        rule: A test of the kit; one for the whole plugin has a single case without a name.
     """
     rows = rows_of_rule(subject, rule)
     if not rows:
@@ -51,7 +51,7 @@ def cases_of(subject: Subject, rule: Callable[..., None]) -> list[tuple[str, dic
 
 
 def _numbered(rows: list[_Row]) -> list[_Row]:
-    """Return the rows, those of equal names numbered, as variants of one row are."""
+    """Return the rows, with numbers added to equal names (variants of one row)."""
     names = [name for name, _ in rows]
     return [
         (name if names.count(name) == 1 else f"{name}-{names[: place + 1].count(name)}", value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checks of each kind know of the plugin under test."""
+"""The plugin under test, as seen by the checks of each kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Subject"]
 
 
 class Subject:
-    """The attributes that an author sets, and the lookups that ``PluginConformance`` answers."""
+    """The attributes that an author sets, and lookups that ``PluginConformance`` implements."""
 
     plugin: ClassVar[str]
     settings: ClassVar[Mapping[str, Sequence[Mapping[str, Any]]]] = {}
@@ -36,7 +36,7 @@ class Subject:
         """Return the manifest's rows of one kind.
 
         Args:
-            kind: As ``loss`` or ``dataset``; see `zoo.manifest.kinds.KINDS`.
+            kind: A key of `zoo.manifest.kinds.KINDS`, such as ``loss``.
         """
         raise NotImplementedError
 
@@ -44,7 +44,7 @@ class Subject:
         """Return the full name that configs write.
 
         Args:
-            row: Of the plugin's manifest.
+            row: A row of the manifest.
         """
         raise NotImplementedError
 
@@ -52,6 +52,6 @@ class Subject:
         """Return configs that build a contribution.
 
         Args:
-            row: Of the plugin's manifest.
+            row: A row of the manifest.
         """
         raise NotImplementedError

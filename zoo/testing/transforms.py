@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms, called with what a mmseg pipeline hands on."""
+"""Checks of transforms with the results of an mmseg pipeline."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["TransformChecks"]
 
 
 class TransformChecks(Subject):
-    """Checks of ``[[transform]]`` rows; override ``make_results`` where more is needed."""
+    """Checks of ``[[transform]]`` rows; override ``make_results`` if more is needed."""
 
     def make_results(self, name: str, folder: Path) -> dict[str, Any]:
-        """Return what earlier steps of a pipeline put together, for one transform.
+        """Return the results of earlier pipeline steps, as input for one transform.
 
         Args:
-            name: Of the transform.
-            folder: Where the files lie that the paths name; they are written here.
+            name: Name of the transform.
+            folder: Folder to write the files to that the paths refer to.
 
         Returns:
             An image ``(24, 32, 3)`` uint8 and its labels ``(24, 32)`` uint8, as arrays and as
@@ -52,7 +52,7 @@ class TransformChecks(Subject):
     def test_transform_keeps_image_and_labels_together(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
-        """Equal sizes before and after; no label appears that was not there, but 255."""
+        """Image and labels have equal sizes, and no new label except 255 appears."""
         transform = _build(each_transform)
         before = self.make_results(_name(each_transform), tmp_path)
         if "gt_seg_map" not in before:
@@ -69,7 +69,7 @@ class TransformChecks(Subject):
     def test_transform_without_labels_leaves_them_alone(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
-        """Prediction runs the same pipeline on images that have none."""
+        """Prediction runs the same pipeline on images without labels."""
         transform = _build(each_transform)
         results = self.make_results(_name(each_transform), tmp_path)
         for key in ("gt_seg_map", "seg_map_path"):
@@ -83,7 +83,7 @@ class TransformChecks(Subject):
     def test_transform_when_pickled_still_works(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
-        """Spawned loader workers get it by pickle."""
+        """Spawned loader workers receive it by pickle."""
         copy = pickle.loads(pickle.dumps(_build(each_transform)))  # noqa: S301
 
         after = copy(self.make_results(_name(each_transform), tmp_path))

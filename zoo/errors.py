@@ -53,7 +53,7 @@ class ZooError(Exception):
 
     Args:
         message: What failed, what was found and what was expected. Starts in lower case and ends
-           with a full stop.
+            with a full stop.
         where: The file, key or address that caused it.
         hint: One thing to do.
     """
@@ -205,7 +205,7 @@ class DataError(_PathError):
         where: A location to show in place of ``path``.
         hint: See :class:`ZooError`.
         image: Index of the image in the batch, from 0, if nothing else is known, as in losses;
-           `zoo train` fills in its file as ``where``.
+            `zoo train` fills in its file as ``where``.
     """
 
     def __init__(

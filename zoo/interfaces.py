@@ -116,9 +116,9 @@ class Loss(Protocol):
 
         Args:
             pred: ``(N, C, H, W)`` float logits at the size of the target; float16 or bfloat16 with
-               mixed precision.
+                mixed precision.
             target: ``(N, H, W)`` int64 with ids in ``[0, C)`` or ``ignore_index``. The loss must be
-               finite even if all pixels are ignored or classes are absent.
+                finite even if all pixels are ignored or classes are absent.
             weight: ``(N, H, W)`` float weights from the head's pixel sampler, or None without one.
             ignore_index: Id of ignored pixels; passed by keyword.
         """
@@ -138,7 +138,7 @@ class MaskLoss(Protocol):
             pred: ``(K, C, h, w)`` float logits, one plane per class.
             target: ``(K, h, w)`` float, 1 inside the instance and 0 outside.
             labels: ``(K,)`` int64, the plane to use for each instance. A class-agnostic head has
-               C = 1 and passes zeros.
+                C = 1 and passes zeros.
         """
 
 
@@ -413,7 +413,7 @@ class PrepareTarget(Protocol):
         Args:
             source: Folder or .zip in the raw layout.
             out: Folder to write. It then contains ``images/``, ``masks/``, ``splits/``,
-               ``dataset.json`` and ``report.json``.
+                ``dataset.json`` and ``report.json``.
             shares: Shares of train, val and test.
             progress: Called as files are done.
             options: One keyword per ``[[dataset.option]]``, with underscores for dashes.
@@ -436,7 +436,7 @@ class InitTarget(Protocol):
 
         Raises:
             DataError: The file already exists, or the source does not allow a guess; nothing is
-               written.
+                written.
         """
 
 

@@ -48,7 +48,7 @@ class Contribution:
         target: ``package.module:Name`` inside the plugin's own package.
         summary: One line, or None.
         record: Values that the record of a published model may set, by parameter; None if the
-           manifest does not state them.
+            manifest does not state them.
         record_like: An OpenMMLab type whose parameters a record may also set, or None.
     """
 
@@ -114,7 +114,7 @@ class InitializerRow(Contribution):
 
     Attributes:
         pretrained: Whether it loads pretrained weights, so that ``--pretrained none`` skips it;
-           False for random initialization.
+            False for random initialization.
     """
 
     pretrained: bool = False
@@ -151,7 +151,7 @@ class WeightsRow:
         task: ``semantic`` or ``instance``.
         config: Name of the config used for training.
         urls: ``https:`` or ``package:<path inside the package>``, in order of preference. A row of
-           a manifest has at least one; an adopted legacy checkpoint has none.
+            a manifest has at least one; an adopted legacy checkpoint has none.
         sha256: 64 hex digits, lower case.
         size_bytes: Size of the file.
         format: ``safetensors`` or ``pth``.

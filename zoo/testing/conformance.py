@@ -39,9 +39,9 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
 
     Attributes:
         plugin: Name of the plugin. Its package is next to the folder of the test, or is
-           installed.
+            installed.
         settings: Name of a contribution -> list of variants of its arguments; without an entry it
-           is built without arguments.
+            is built without arguments.
         mask_settings: The same for losses of mmdet mask heads.
         sample_count: Number of images in the fake data.
         shares: Split of the fake data.

@@ -29,11 +29,11 @@ class MetricChecks(Subject):
             Dicts with ``img_path``, ``img_id`` and ``ori_shape``, and by task:
 
             * as in mmseg's ``SegDataSample``: ``pred_sem_seg`` and ``gt_sem_seg`` with ``data``
-             ``(1, 6, 7)`` int64. The last of three classes is absent from both, and some
-             pixels are ignored (255).
+              ``(1, 6, 7)`` int64. The last of three classes is absent from both, and some
+              pixels are ignored (255).
             * as in mmdet's ``DetDataSample``: ``pred_instances`` and ``gt_instances`` with
-             ``bboxes`` ``(K, 4)`` xyxy px, ``labels``, ``masks`` ``(K, 6, 7)`` bool and, for
-             predictions, ``scores``. The last image has no instance but one prediction.
+              ``bboxes`` ``(K, 4)`` xyxy px, ``labels``, ``masks`` ``(K, 6, 7)`` bool and, for
+              predictions, ``scores``. The last image has no instance but one prediction.
         """
         import torch
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights as files: where they are, how they get here, and whether their bytes are right.
+"""Files of weights: where they are, how to fetch them, and how to verify them.
 
-The names below are imported when they are first used: a listing needs none that can download.
-`zoo.weights.download.download` is not among them: its module has that name.
+The names below are imported on first use, because a listing needs none that download.
+`zoo.weights.download.download` is not exported here: its module has the same name.
 """
 
 from __future__ import annotations

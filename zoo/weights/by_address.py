@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file that the user names by its address and its digest, without a row that states its size."""
+"""Fetch a file by address and digest, without a row that states its size."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def fetch_address(
     patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Return the cache's file of a digest, verified, fetched from one address if it does not exist.
+    """Return the verified file with a digest from the cache; fetch it if it does not exist.
 
-    What is fetched from where is logged, and its size is asked for first. The file keeps the
-    ending that the address has, which tells its format.
+    The address and the size, which is requested first, are logged. The file keeps the suffix of
+    the address, which determines its format.
 
     Args:
         address: https, http or file.
-        sha256: What the file must have, 64 hex digits, lower case.
-        patience: How long to wait for what.
-        progress: Called with the bytes that are there, and those of the whole file.
+        sha256: Expected digest, 64 hex digits, lower case.
+        patience: Timeouts and number of attempts.
+        progress: Called with the bytes received and the total size in bytes.
 
     Raises:
-        HashMismatchError: The address gave other bytes, or the cache's do not hold.
-        DownloadError: It does not have the file or does not tell its size, no socket may be
-            opened, or the cache cannot be written.
+        HashMismatchError: The downloaded or the cached file has another digest.
+        DownloadError: The address does not have the file or does not report its size, zoo is
+            offline, or the cache cannot be written.
     """
     target = cache_folder() / sha256 / _filename(address)
     cached = _cached(target, sha256)
@@ -75,7 +75,7 @@ def fetch_address(
 
 
 def _cached(target: Path, sha256: str) -> Path | None:
-    """Return the cache's file of a digest, verified: the target, else one of another name."""
+    """Return the verified file with a digest from the cache, whatever its name."""
     files = sorted(cached_files(sha256), key=lambda path: path != target)
     path, damaged = first_that_holds(files, sha256)
     if damaged is not None:
@@ -106,6 +106,6 @@ def _measure_patiently(session: requests.Session, address: str, patience: Patien
 
 
 def _filename(address: str) -> str:
-    """Return the last part of an address as a plain file name, its ending kept."""
+    """Return the last part of an address as a plain file name with its suffix."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", address_filename(address))[-_NAME_LIMIT:].lstrip("._-")
     return "weights" if not plain or plain.endswith((".part", ".part.json")) else plain

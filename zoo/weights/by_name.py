@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a name to weights: a row of a manifest, or an old checkpoint that the user has adopted."""
+"""Find weights by name: a row of a manifest, or an adopted legacy checkpoint."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["find_weights"]
 
 
 def find_weights(name: str, catalog: Catalog | None = None) -> Found:
-    """Return the row of ``Name`` or ``plugin.Name`` that the weights can be fetched and held to.
+    """Return the row of ``Name`` or ``plugin.Name``, used to fetch and verify the weights.
 
-    A legacy name gives a row too, of the converted file, once `zoo.lock` pins its digest.
+    A legacy name also has a row, for the converted file, once `zoo.lock` pins its digest.
 
     Args:
-        name: Of a ``[[weights]]`` row, or of a row of a legacy index.
-        catalog: Where to look; by default that of this process.
+        name: Name of a ``[[weights]]`` row or of a row in a legacy index.
+        catalog: The plugins to search; by default the catalog of this process.
 
     Raises:
-        UnknownNameError: Nothing has that name; near ones are offered.
-        DownloadError: It is a legacy name, and no copy of the file was adopted.
-        PluginError: The plugin that has it cannot be used.
+        UnknownNameError: No weights have that name; similar names are listed.
+        DownloadError: It is a legacy name whose file was not adopted.
+        PluginError: Its plugin cannot be used.
     """
     check_name("weights", name)
     catalog = catalog or read_catalog()
@@ -40,7 +40,7 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
             raise _unknown(catalog, name, error) from error
     pin = read_pins().get(legacy.row.name)
     if pin is not None and pin.name == name and pin.plugin != legacy.record.name:
-        # Two plugins may list the same file: a name alone is then of the one that is pinned.
+        # Two plugins may list the same file; a short name then means the pinned one.
         legacy = find_legacy(catalog, f"{pin.plugin}.{name}") or legacy
     row = legacy.row
     if not isinstance(row, LegacyRow) or pin is None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of weights that were fetched or adopted, addressed by digest.
+"""The cache of fetched and adopted weights, addressed by digest.
 
-``<cache>/<sha256>/<filename>``: files of equal names never meet, and the folder is a mirror as it
-stands. A file has its final name only once its size and sha256 were checked, so reading needs no
-lock and no right to write.
+The path is ``<cache>/<sha256>/<filename>``, so files with equal names do not collide and the folder
+can serve as a mirror. A file gets its final name only after its size and sha256 were checked, so
+readers need neither a lock nor write permission.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _NOTE = ".part.json"
 
 @dataclass(frozen=True, slots=True)
 class CachedFile:
-    """One file of the cache.
+    """One file in the cache.
 
     Attributes:
-        sha256: What its bytes have, or will have once it is whole.
+        sha256: Digest of the complete file.
         path: The file.
-        size_bytes: Its size now.
-        is_part: Whether it is a download that was interrupted.
+        size_bytes: Current size.
+        is_part: Whether it is an interrupted download.
     """
 
     sha256: str
@@ -61,18 +61,18 @@ class CachedFile:
 
     @property
     def name(self) -> str:
-        """Return its final name."""
+        """Return the final name of the file."""
         return self.path.name.removesuffix(_PART) if self.is_part else self.path.name
 
 
 def cache_folder() -> Path:
-    """Return the folder in which weights are kept that no package brings; it may not exist.
+    """Return the folder for weights that no package contains; it may not exist.
 
-    It is ``weights`` in the folder that ``ZOO_CACHE`` names, else in ``zoo`` of the user's cache
+    It is ``weights`` in the folder ``ZOO_CACHE``, or by default in ``zoo`` in the user's cache
     folder.
 
     Raises:
-        DownloadError: It begins with ``~``, and no such home folder is known.
+        DownloadError: It starts with ``~``, and the home folder is unknown.
     """
     named = os.environ.get("ZOO_CACHE")
     if named:
@@ -81,7 +81,7 @@ def cache_folder() -> Path:
 
 
 def _user_cache_folder() -> Path:
-    if _SYSTEM == "linux":  # as platformdirs has it, which a listing need not import then
+    if _SYSTEM == "linux":  # same as platformdirs, without its import
         base = os.environ.get("XDG_CACHE_HOME", "")
         return Path(base if base.strip() else expand_home("~/.cache"), "zoo")
     from platformdirs import user_cache_path
@@ -90,10 +90,10 @@ def _user_cache_folder() -> Path:
 
 
 def cached_file(sha256: str) -> Path | None:
-    """Return the whole file of a digest in the cache, or None.
+    """Return the complete file with a digest in the cache, or None.
 
-    Its bytes were checked when it was put there, and are not read again here; see
-    `zoo.weights.find_weights_file` for a file that is verified now.
+    The file was verified when it was cached and is not read again; use
+    `zoo.weights.find_weights_file` to verify it now.
 
     Args:
         sha256: 64 hex digits, lower case.
@@ -102,9 +102,9 @@ def cached_file(sha256: str) -> Path | None:
 
 
 def cached_files(sha256: str) -> tuple[Path, ...]:
-    """Return every whole file of a digest in the cache, sorted by name; not verified.
+    """Return every complete file with a digest in the cache, sorted by name, not verified.
 
-    One file that two rows list may lie there under both names, and one of them be damaged.
+    If two rows list the same file, it may exist under both names, and one may be damaged.
 
     Args:
         sha256: 64 hex digits, lower case.
@@ -114,10 +114,10 @@ def cached_files(sha256: str) -> tuple[Path, ...]:
 
 
 def find_cached() -> tuple[CachedFile, ...]:
-    """Return every file of the cache, interrupted downloads too, sorted by digest.
+    """Return every file in the cache, including interrupted downloads, sorted by digest.
 
     Raises:
-        DownloadError: The folder is there and cannot be read.
+        DownloadError: The folder exists but cannot be read.
     """
     folder = cache_folder()
     try:
@@ -135,20 +135,20 @@ def _in_folder(folder: Path) -> Iterator[CachedFile]:
         if path.is_file() and not path.name.startswith(".") and not path.name.endswith(_NOTE):
             try:
                 size_bytes = path.stat().st_size
-            except FileNotFoundError:  # a part that was finished, or removed, meanwhile
+            except FileNotFoundError:  # a part that was finished or removed meanwhile
                 continue
             yield CachedFile(folder.name, path, size_bytes, path.name.endswith(_PART))
 
 
 def remove_cached(found: CachedFile) -> None:
-    """Remove a file of the cache, and its folder with it if nothing else is in there.
+    """Remove a file from the cache, and its folder if that is then empty.
 
     Args:
         found: The file, as `find_cached` returns it.
 
     Raises:
         DownloadError: Another process is fetching it.
-        OSError: It cannot be removed, as in a cache that is shared read-only.
+        OSError: It cannot be removed, for example in a read-only shared cache.
     """
     target = found.path.with_name(found.name)
     if not found.is_part:
@@ -160,7 +160,7 @@ def remove_cached(found: CachedFile) -> None:
         note_path(target).unlink(missing_ok=True)
     if not any(_in_folder(target.parent)):
         lock_path(target).unlink(missing_ok=True)
-        with suppress(OSError):  # something is in there that is not the cache's
+        with suppress(OSError):  # the folder contains other files
             target.parent.rmdir()
 
 
@@ -177,7 +177,7 @@ def _remove_part(target: Path) -> None:
 
 
 def part_path(target: Path) -> Path:
-    """Return where a file lies while it is fetched: beside its final name.
+    """Return the path of a file during download, next to its final path.
 
     Args:
         target: Final path of the file.
@@ -186,7 +186,7 @@ def part_path(target: Path) -> Path:
 
 
 def note_path(target: Path) -> Path:
-    """Return what lies beside an unfinished file, and says where its bytes come from.
+    """Return the path of the note that records the origin of an unfinished file.
 
     Args:
         target: Final path of the file.
@@ -195,7 +195,7 @@ def note_path(target: Path) -> Path:
 
 
 def lock_path(target: Path) -> Path:
-    """Return the lock that whoever fetches a file holds.
+    """Return the path of the lock that a process holds while it fetches a file.
 
     Args:
         target: Final path of the file.
@@ -204,22 +204,22 @@ def lock_path(target: Path) -> Path:
 
 
 def address_filename(address: str) -> str:
-    """Return the last part of an address's path, decoded; empty where there is none.
+    """Return the decoded last part of the path of an address, or an empty text.
 
     Args:
         address: A URL.
     """
     try:
         return PurePosixPath(unquote(urlsplit(address).path)).name
-    except ValueError:  # it is no address, as with a bracket that is not closed
+    except ValueError:  # not an address, for example an unclosed bracket
         return ""
 
 
 def weights_filename(row: WeightsRow) -> str:
-    """Return the name that the file of a row has on disk and on mirrors.
+    """Return the name of a row's file on disk and on mirrors.
 
-    It is the last part of the row's first address, if that is a plain name with the ending of
-    the row's format; else ``<name>.<format>``, as of an adopted old checkpoint.
+    It is the last part of the row's first address if that is a plain name with the suffix of the
+    row's format, else ``<name>.<format>``, for example for an adopted legacy checkpoint.
 
     Args:
         row: A row of weights.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights by name: what there is, and its file, fetched where it is not here yet."""
+"""List weights and download them by name."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ Progress = Callable[[int, int], None]
 
 
 def list_weights(*, task: str | None = None, plugin: str | None = None) -> tuple[WeightsRow, ...]:
-    """Return the weights that can be had, sorted by name; their files may not be here yet.
+    """Return the available weights, sorted by name; their files may not be downloaded yet.
 
     Args:
         task: ``semantic`` or ``instance``; None for both.
-        plugin: Only those of this plugin; None for all.
+        plugin: Name of a plugin; None for all plugins.
 
     Raises:
-        UnknownNameError: There is no such plugin or task.
+        UnknownNameError: No plugin or task has that name.
 
     Example:
         ``[weights.name for weights in zoo.list_weights(task="semantic")]``
@@ -90,20 +90,20 @@ def download(
     dest: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Return the verified file of weights, fetched if it is not on this machine.
+    """Return the verified file of weights; download it if it is not on this machine.
 
     Args:
-        name: ``name`` or ``plugin.name``, as `list_weights` has it.
-        mirrors: Addresses or folders to ask first; those of ``ZOO_MIRRORS`` come after them.
-        offline: Whether to open no socket, as ``ZOO_OFFLINE`` says too.
-        dest: A folder for the file; None for the package or the cache.
-        progress: Called with the bytes that are there, and those of the whole file.
+        name: ``name`` or ``plugin.name``, as in `list_weights`.
+        mirrors: Addresses or folders to try first, before those of ``ZOO_MIRRORS``.
+        offline: Whether to avoid network access; ``ZOO_OFFLINE`` has the same effect.
+        dest: Folder for the file; None for the package or the cache.
+        progress: Called with the bytes received and the total size in bytes.
 
     Raises:
-        UnknownNameError: There are no weights of that name.
-        HashMismatchError: What is there, or was given, is another file.
-        DownloadError: No address gave it, or it cannot be written.
-        ManifestError: The row says otherwise than the file.
+        UnknownNameError: No weights have that name.
+        HashMismatchError: The existing or the downloaded file has another digest.
+        DownloadError: No address provided the file, or it cannot be written.
+        ManifestError: The row contradicts the file.
     """
     found = find_weights(name)
     folder = None if dest is None else home_expanded(dest, "dest")
@@ -118,19 +118,19 @@ def fetch_weights(
     dest: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Return the verified file of a weights row: the package's, the cache's, or fetched.
+    """Return the verified file of a row from the package, the cache or a download.
 
     Args:
-        found: A row of kind ``weights``, as the catalog returns it.
-        mirrors: Addresses or folders to ask first; those of ``ZOO_MIRRORS`` come after them.
-        offline: Whether to open no socket, as ``ZOO_OFFLINE`` says too.
-        dest: A folder for the file, which is made; None for the package or the cache.
-        progress: Called with the bytes that are there, and those of the whole file.
+        found: A row of kind ``weights`` from the catalog.
+        mirrors: Addresses or folders to try first, before those of ``ZOO_MIRRORS``.
+        offline: Whether to avoid network access; ``ZOO_OFFLINE`` has the same effect.
+        dest: Folder for the file, created if missing; None for the package or the cache.
+        progress: Called with the bytes received and the total size in bytes.
 
     Raises:
-        HashMismatchError: ``dest`` has another file of that name, or an address gave other bytes.
-        DownloadError: No address gave it, or it cannot be written.
-        ManifestError: The row says otherwise than the file, which stays where it is.
+        HashMismatchError: The file in ``dest`` or the downloaded file has another digest.
+        DownloadError: No address provided the file, or it cannot be written.
+        ManifestError: The row contradicts the file, which is kept.
     """
     path = _fetch(found, mirrors, offline=offline, dest=dest, progress=progress)
     check_row(found, path)
@@ -147,7 +147,7 @@ def _fetch(
 ) -> Path:
     plan = plan_download(found, mirrors=mirrors, offline=offline, dest=dest)
     if dest is None and plan.here is not None:
-        _warn_of_damage(plan)  # as of a package's file, where the cache's is right
+        _warn_of_damage(plan)  # the package's file may be damaged while the cached one is fine
         return plan.here
     if dest is not None and plan.target.exists():
         check_file(plan.target, plan.sha256, plan.size_bytes)
@@ -157,23 +157,23 @@ def _fetch(
     if not addresses:
         raise _unobtainable(found, plan, offline=is_offline(offline))
     _warn_of_damage(plan)
-    # In the cache a file whose bytes do not hold makes way for the new one: else it were `here`.
+    # A damaged file in the cache is replaced; a good one would be `here`.
     mend, wanted = dest is None, (plan.sha256, plan.size_bytes)
     return fetch_file(plan.target, *wanted, addresses, progress=progress, mend=mend)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a download of weights comes to.
+    """The plan of a download.
 
     Attributes:
-        sha256: Of the file.
-        size_bytes: Of the file.
-        here: Where the package or the cache has it, verified; None if neither does.
-        damaged: Why a file that the package or the cache has is not it; None if none is such.
-        target: Where it would be written.
-        kept_bytes: What an interrupted run left of it.
-        addresses: Where it would be asked for, in this order.
+        sha256: Digest of the file.
+        size_bytes: Size of the file.
+        here: Verified file in the package or the cache, or None.
+        damaged: Error of a damaged file in the package or the cache, or None.
+        target: Path to write the file to.
+        kept_bytes: Bytes left by an interrupted run.
+        addresses: Addresses to try, in order.
     """
 
     sha256: str
@@ -192,7 +192,7 @@ def plan_download(
     offline: bool = False,
     dest: Path | None = None,
 ) -> Plan:
-    """Return what `fetch_weights` would do; nothing is written, and no socket opened.
+    """Return what `fetch_weights` would do, without writing anything or network access.
 
     Args:
         found: A row of weights and its plugin.
@@ -201,7 +201,7 @@ def plan_download(
         dest: Folder for the file; None for the cache.
 
     Raises:
-        DownloadError: A mirror is no address, or a file cannot be read.
+        DownloadError: A mirror is not an address, or a file cannot be read.
     """
     row = weights_row(found)
     target = (cache_folder() / row.sha256 if dest is None else dest) / weights_filename(row)
@@ -216,9 +216,9 @@ def plan_download(
 
 
 def foresee_asked(plan: Plan) -> tuple[tuple[str, ...], Path | None]:
-    """Return the addresses that would be asked, and the local file that would end the asking.
+    """Return the remote addresses to try, and the local file that would end the search.
 
-    Of addresses on this machine, those that lack the file count for nothing. No socket is opened.
+    Local addresses without the file are ignored. There is no network access.
 
     Args:
         plan: A plan from `plan_download`.
@@ -229,14 +229,14 @@ def foresee_asked(plan: Plan) -> tuple[tuple[str, ...], Path | None]:
             asked.append(address)
         elif is_of_this_machine(address):
             path = local_path(address)
-            with suppress(DownloadError, ValueError):  # none, another, or no path at all
+            with suppress(DownloadError, ValueError):  # missing, another file, or not a path
                 check_file(path, plan.sha256, plan.size_bytes)
                 return tuple(asked), path
     return tuple(asked), plan.here
 
 
 def weights_addresses(row: WeightsRow, mirrors: Sequence[str]) -> list[str]:
-    """Return the addresses of a row in the order in which they are asked: mirrors first.
+    """Return the addresses of a row in the order to try, mirrors first.
 
     Args:
         row: A row of weights.
@@ -248,19 +248,19 @@ def weights_addresses(row: WeightsRow, mirrors: Sequence[str]) -> list[str]:
 
 
 def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
-    """Copy a file into the cache, verified on the way, and return where it lies there.
+    """Copy a file into the cache, verify it, and return its new path.
 
-    It appears whole or not at all; ``source`` is only read. What the cache has is not copied
-    again.
+    The copy appears complete or not at all. ``source`` is not changed. A file that is already
+    cached is not copied again.
 
     Args:
-        source: The file.
-        sha256: What it must have, 64 hex digits, lower case.
-        size_bytes: How long it must be.
-        name: The file's name in the cache, with its ending.
+        source: The file to copy.
+        sha256: Expected digest, 64 hex digits, lower case.
+        size_bytes: Expected size.
+        name: File name in the cache, with suffix.
 
     Raises:
-        HashMismatchError: It is another file.
+        HashMismatchError: The file has another digest.
         DownloadError: It cannot be read, or the cache cannot be written.
     """
     target = cache_folder() / sha256 / name
@@ -268,7 +268,7 @@ def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
 
 
 def is_offline(asked: bool = False) -> bool:
-    """Return whether no socket may be opened: asked for, or ``ZOO_OFFLINE`` is set, but to 0.
+    """Return whether network access is off: by argument, or by ``ZOO_OFFLINE`` other than 0.
 
     Args:
         asked: Whether the caller asked for offline mode.
@@ -300,7 +300,7 @@ def _unobtainable(found: Found, plan: Plan, *, offline: bool) -> DownloadError:
     bad = plan.damaged
     message = f"cannot download {called}: the file here is damaged, and {barred}.\n"
     message += f"  {bad.message}"
-    if bad.actual not in bad.message:  # another size was enough
+    if bad.actual not in bad.message:  # a different size was sufficient
         message += f" Its sha256 should be {bad.expected}."
     digests = {"expected": bad.expected, "actual": bad.actual}
     return HashMismatchError(message, **digests, where=bad.where, hint=hint)

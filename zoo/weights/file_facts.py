@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file of weights says of itself: the record in its header, read without a tensor."""
+"""Facts of a weights file: the record in its header, read without loading tensors."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _KEYS = (
 
 
 def describe_file(path: Path, catalog: Catalog) -> dict[str, Any]:
-    """Return the facts of a file: its size and digest, the names it has here, and its record.
+    """Return the facts of a file: size, digest, names in the catalog, and record.
 
-    Nothing in the file is run. What the record says is the word of whoever made the file.
+    No code in the file is run. The record is only as reliable as the author of the file.
 
     Args:
-        path: A file of weights.
-        catalog: Whose rows may state the digest of the file.
+        path: A weights file.
+        catalog: Catalog whose rows may state the digest of the file.
 
     Raises:
         DownloadError: It cannot be read.
@@ -64,14 +64,14 @@ def describe_file(path: Path, catalog: Catalog) -> dict[str, Any]:
 
 
 def _ordered(metric: Any) -> Any:
-    """Return a metric with its name and value first, as a row of a manifest has them."""
+    """Return a metric with name and value first, as in a row of a manifest."""
     if not isinstance(metric, dict):
         return metric
     return {key: metric[key] for key in ("name", "value") if key in metric} | metric
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of a record, whose tuples are tables of one key, as plain JSON."""
+    """Return a value of a record as plain JSON; a record stores a tuple as a one-key table."""
     if isinstance(value, Mapping):
         if set(value) == {"$tuple"}:
             return _plain(value["$tuple"])

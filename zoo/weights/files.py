@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a ``[[weights]]`` row to a file on this disk whose size and sha256 were checked."""
+"""Find the local file of a ``[[weights]]`` row and verify its size and sha256."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the file of a weights row is, by its size alone: nothing is hashed.
+    """Location of the file of a row, judged by its size without hashing.
 
     Attributes:
         state: ``shipped`` in the package, ``cached``, ``damaged`` (of another size), ``to fetch``,
-            or ``missing`` where no address is known either.
+            or ``missing`` if no address is known.
         path: The file, or None.
     """
 
@@ -48,19 +48,18 @@ _PACKAGE = "package:"
 
 
 def find_weights_file(found: Found) -> Path:
-    """Return the file of a weights row, its size and sha256 verified.
+    """Return the file of a row after verifying its size and sha256.
 
-    A file inside the plugin's package comes first, then the cache's; of those whose bytes do not
-    hold before one that does, the log tells. Nothing is fetched, nothing is written and no lock is
-    taken, so a cache that is shared read-only will do.
+    A file in the plugin's package comes first, then the cache. Damaged files before a good one are
+    logged. Nothing is downloaded, written or locked, so a read-only shared cache works.
 
     Args:
-        found: A row of kind ``weights``, as the catalog returns it.
+        found: A row of kind ``weights`` from the catalog.
 
     Raises:
-        HashMismatchError: Files are there, and none is the promised one.
-        DownloadError: No file is there; says from where, and how to get it.
-        ManifestError: The row says otherwise than the file.
+        HashMismatchError: Files exist, but none has the right digest.
+        DownloadError: There is no file; the message states where to get it, and how.
+        ManifestError: The row contradicts the file.
     """
     row = weights_row(found)
     path, damaged = first_that_holds(local_files(found), row.sha256, row.size_bytes)
@@ -73,7 +72,7 @@ def find_weights_file(found: Found) -> Path:
 
 
 def weights_row(found: Found) -> WeightsRow:
-    """Return the row of a find, which is to be one of weights.
+    """Return the row of a lookup result if it is a row of weights.
 
     Args:
         found: A row and its plugin.
@@ -89,7 +88,7 @@ def weights_row(found: Found) -> WeightsRow:
 
 
 def local_files(found: Found) -> Iterator[Path]:
-    """Yield where a row's file lies on this machine, not verified: its package, the cache.
+    """Yield the local files of a row in its package and the cache, not verified.
 
     Args:
         found: A row of weights and its plugin.
@@ -104,10 +103,10 @@ def local_files(found: Found) -> Iterator[Path]:
 
 
 def find_place(found: Found) -> Place:
-    """Return where a row's file is on this machine; a cache that cannot be read holds none.
+    """Return the location of a row's file; an unreadable cache counts as empty.
 
     Args:
-        found: A row of kind ``weights``, as the catalog returns it.
+        found: A row of kind ``weights`` from the catalog.
     """
     row = weights_row(found)
     damaged = None
@@ -128,7 +127,7 @@ def find_place(found: Found) -> Place:
 def first_that_holds(
     paths: Iterable[Path], sha256: str, size_bytes: int | None = None
 ) -> tuple[Path | None, HashMismatchError | None]:
-    """Return the first file whose bytes hold, and what is wrong with the last one before it.
+    """Return the first intact file, and the error of the last damaged one before it.
 
     Args:
         paths: Files to check, in order.
@@ -136,7 +135,7 @@ def first_that_holds(
         size_bytes: Expected size; None skips that check.
 
     Raises:
-        DownloadError: One cannot be read.
+        DownloadError: A file cannot be read.
     """
     damaged = None
     for path in paths:
@@ -150,21 +149,21 @@ def first_that_holds(
 
 
 def verify_file(path: Path, row: WeightsRow) -> None:
-    """Raise unless the file has the row's size and sha256.
+    """Raise an error unless the file has the size and sha256 of the row.
 
     Args:
         path: The file to check.
         row: A row of weights.
 
     Raises:
-        HashMismatchError: It has another; the file is left as it is.
+        HashMismatchError: Size or digest differs; the file is not changed.
         DownloadError: It cannot be read.
     """
     check_file(path, row.sha256, row.size_bytes)
 
 
 def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
-    """Raise unless a file has this sha256, and this size where one is given.
+    """Raise an error unless a file has this sha256 and, if given, this size.
 
     Args:
         path: The file to check.
@@ -172,7 +171,7 @@ def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
         size_bytes: Expected size; None skips that check.
 
     Raises:
-        HashMismatchError: It has another; the file is left as it is.
+        HashMismatchError: Size or digest differs; the file is not changed.
         DownloadError: It cannot be read.
     """
     hint = "remove it (`zoo cache rm`, if it is in the cache) and download it again, or tell its "
@@ -194,10 +193,10 @@ def check_file(path: Path, sha256: str, size_bytes: int | None = None) -> None:
 
 
 def mirror_hint(row: WeightsRow) -> str:
-    """Return what to do where a package lacks its file: to install it again would change nothing.
+    """Return the hint for a package that lacks its file, which reinstalling would not fix.
 
     Args:
-        row: One whose only places are inside the package.
+        row: A row whose only addresses are inside the package.
     """
     place = f"where PLACE is a folder or an address that has {weights_filename(row)}"
     return f"zoo download {row.name} --mirror PLACE, {place}; ask the plugin's author for one."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places on this disk as users write them, with ``~`` for a home folder."""
+"""Paths from users, with ``~`` for a home folder."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["home_expanded", "state_folder"]
 
 
 def home_expanded(text: str | os.PathLike[str], where: str) -> Path:
-    """Return a path, its ``~`` or ``~user`` replaced by that folder.
+    """Return a path with ``~`` or ``~user`` expanded.
 
     Args:
-        text: What the user wrote.
-        where: Of what, as the name of a variable or an option.
+        text: Path from the user.
+        where: Name of the variable or option, for the message.
 
     Raises:
-        DownloadError: There is no such user, or no home folder; or it is no path.
+        DownloadError: The user or home folder is unknown, or it is not a path.
     """
     _check_path(text, where)
     path = expand_home(text)
@@ -34,7 +34,7 @@ def home_expanded(text: str | os.PathLike[str], where: str) -> Path:
 
 
 def _check_path(value: object, where: str) -> None:
-    """Raise where a caller from Python gives something else than a path."""
+    """Raise an error if a Python caller passes something other than a path."""
     if not isinstance(value, (str, os.PathLike)):
         message = f"cannot use the path {shown(value)}: expected a text or a path, "
         message += f"got {type(value).__name__}."
@@ -42,12 +42,12 @@ def _check_path(value: object, where: str) -> None:
 
 
 def state_folder() -> Path | None:
-    """Return the user's own folder for what zoo remembers, which may not be there yet.
+    """Return the user's folder for the state of zoo, which may not exist yet.
 
-    Unlike the cache, it is neither shared nor emptied. None where no home folder is known.
+    Unlike the cache, it is neither shared nor emptied. None if no home folder is known.
     """
     try:
-        if str(sys.platform).startswith("linux"):  # as platformdirs does, whose import takes 6 ms
+        if str(sys.platform).startswith("linux"):  # same as platformdirs, whose import takes 6 ms
             state = expand_home(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
             return state / "zoo" if state.is_absolute() else None
         from platformdirs import user_state_path

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The indexes of upstream's old checkpoints: read without a parser of YAML, looked up by name.
+"""Indexes of legacy upstream checkpoints, read without a YAML parser and searched by name.
 
 An index is one JSON file that a ``[[legacy_index]]`` row of a manifest names::
 
     {"format": 1, "sources": ["mmdet 3.3.0"], "licence": "...", "data_licence": "...",
      "columns": ["name", "task", ...], "rows": [[...], ...]}
 
-``docs/adr/0008-legacy-checkpoints-are-an-index.md`` says why.
+``docs/adr/0008-legacy-checkpoints-are-an-index.md`` explains the reasons.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DIGITS = re.compile(r"[0-9a-f]{8}")
 
 
 def legacy_rows(catalog: Catalog) -> tuple[list[Found], list[PluginError]]:
-    """Return the rows of every legacy index, and the errors of those that cannot be read.
+    """Return the rows of every legacy index, and the errors of unreadable ones.
 
     Args:
         catalog: The plugins to search.
@@ -58,7 +58,7 @@ def find_legacy(catalog: Catalog, name: str) -> Found | None:
         name: ``Name`` or ``plugin.Name``.
 
     Raises:
-        ConflictError: Two plugins have an index with that name, for other bytes.
+        ConflictError: Two plugins have that name in an index, with different files.
     """
     rows = legacy_rows(catalog)[0]
     plugin, dot, rest = name.partition(".")
@@ -75,11 +75,11 @@ def find_legacy(catalog: Catalog, name: str) -> Found | None:
 
 
 def with_unread(error: UnknownNameError, unread: Sequence[PluginError]) -> UnknownNameError:
-    """Return the error of an unknown name, which also tells of indexes that may have it.
+    """Return the error of an unknown name, extended by unreadable indexes that may have it.
 
     Args:
-        error: Says that nothing has the name.
-        unread: The errors of `legacy_rows`.
+        error: The error of the unknown name.
+        unread: Errors from `legacy_rows`.
     """
     if not unread:
         return error
@@ -96,14 +96,14 @@ _READ: dict[tuple[Path, int, int], tuple[LegacyRow, ...]] = {}
 
 
 def read_index(record: PluginRecord, file: str) -> tuple[LegacyRow, ...]:
-    """Return the rows of one index; read once in a process.
+    """Return the rows of one index; each process reads it once.
 
     Args:
-        record: The plugin whose package holds it.
+        record: The plugin whose package contains it.
         file: Path inside the package.
 
     Raises:
-        ManifestError: It cannot be read, is of another format, or a row breaks a rule.
+        ManifestError: It cannot be read, has another format, or a row breaks a rule.
     """
     path = record.file(file)
     try:
@@ -115,7 +115,7 @@ def read_index(record: PluginRecord, file: str) -> tuple[LegacyRow, ...]:
     except (OSError, ValueError) as error:
         message = f"cannot use the legacy index of plugin {record.name!r}: {reason_of(error)}."
         hint = "reinstall the plugin, or report it to its author."
-        if isinstance(error, FileNotFoundError):  # not in its wheel either
+        if isinstance(error, FileNotFoundError):  # missing from the wheel as well
             hint = "tell its author: the package lacks that file."
         raise ManifestError(message, plugin=record.name, where=path, hint=hint) from error
 
@@ -142,7 +142,7 @@ def _parse(document: Any) -> tuple[LegacyRow, ...]:
 
 
 def _check_cells(rows: list[Any]) -> None:
-    """Check column by column: a cell that occurs often is looked at once, which counts."""
+    """Check column by column, so that repeated cells are checked only once."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list) or len(row) != len(_COLUMNS):
             message = f"row {number} is no list of {len(_COLUMNS)}"

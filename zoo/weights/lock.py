@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo.lock``: the full digests of the legacy weights that this user has adopted.
+"""``zoo.lock``: the full digests of legacy weights that the user has adopted.
 
-Upstream's names carry 8 hex digits of a sha256, which are enough to find a file by and too few to
-prove one. Adopting pins all 64, of the published file and of what it was converted to; from then
-on the weights are held to them as those of any row.
+Upstream names contain 8 hex digits of a sha256, enough to find a file but too few to verify it.
+Adopting pins all 64 digits of the published and of the converted file. From then on the weights are
+verified like those of any row.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _HINT = "fix it, or move it away and run zoo rescue again."
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What one name stands for on this machine.
+    """The pinned file of one name.
 
     Attributes:
-        name: Of the legacy row.
-        plugin: Whose index lists it.
-        sha256: Of the converted file, 64 hex digits.
-        size_bytes: Of the converted file.
-        source_sha256: Of upstream's ``.pth`` that it was made from.
-        source_size_bytes: Of that file.
-        parameters: Number of values in floating-point tensors, buffers included.
+        name: Name of the legacy row.
+        plugin: Plugin whose index lists it.
+        sha256: Digest of the converted file, 64 hex digits.
+        size_bytes: Size of the converted file.
+        source_sha256: Digest of the upstream ``.pth``.
+        source_size_bytes: Size of the upstream ``.pth``.
+        parameters: Number of values in floating-point tensors, including buffers.
     """
 
     name: str
@@ -56,28 +56,28 @@ class Pin:
 
 
 def lock_file() -> Path:
-    """Return the ``zoo.lock`` in force, which may not be there yet.
+    """Return the path of the current ``zoo.lock``, which may not exist yet.
 
-    ``ZOO_LOCK`` names it, so that a team can share one; otherwise it is the user's own.
+    ``ZOO_LOCK`` sets it, so that a team can share one; by default it is the user's own.
 
     Raises:
-        DownloadError: It begins with ``~``, and no such home folder is known.
+        DownloadError: It starts with ``~``, and the home folder is unknown.
     """
     named = os.environ.get("ZOO_LOCK")
     return home_expanded(named, "ZOO_LOCK") if named else own_lock_file()
 
 
 def own_lock_file() -> Path:
-    """Return where the user's own ``zoo.lock`` is, or would be, whatever ``ZOO_LOCK`` says.
+    """Return the path of the user's own ``zoo.lock``, regardless of ``ZOO_LOCK``.
 
-    It lies in the user's folder of settings, not in the cache, which may be emptied or be
-    another's.
+    It is in the user's settings folder, not in the cache, which may be emptied or belong to
+    another user.
 
     Raises:
-        DownloadError: The folder begins with ``~``, and no such home folder is known.
+        DownloadError: The folder starts with ``~``, and the home folder is unknown.
     """
     system = str(sys.platform)
-    if system.startswith("linux"):  # as platformdirs does, whose import takes 6 ms
+    if system.startswith("linux"):  # same as platformdirs, whose import takes 6 ms
         settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
         return home_expanded(settings, "XDG_CONFIG_HOME") / "zoo" / LOCK_NAME
     from platformdirs import user_config_path
@@ -86,7 +86,7 @@ def own_lock_file() -> Path:
 
 
 def pin_of(pins: Mapping[str, Pin], name: str, plugin: str) -> Pin | None:
-    """Return the pin of a name if it is that of the plugin's own row, else None.
+    """Return the pin of a name if it belongs to the plugin, else None.
 
     Args:
         pins: Name -> pin.
@@ -98,13 +98,13 @@ def pin_of(pins: Mapping[str, Pin], name: str, plugin: str) -> Pin | None:
 
 
 def read_pins(path: Path | None = None) -> dict[str, Pin]:
-    """Return the pins by name; empty where there is no lock yet.
+    """Return the pins by name; empty if there is no lock file yet.
 
     Args:
-        path: A ``zoo.lock``; by default the user's.
+        path: A ``zoo.lock``; None for the default one.
 
     Raises:
-        DownloadError: It cannot be read, or is none.
+        DownloadError: It cannot be read, or is not a valid lock file.
     """
     file = path or lock_file()
     try:
@@ -124,17 +124,17 @@ def read_pins(path: Path | None = None) -> dict[str, Pin]:
 
 
 def add_pins(pins: Iterable[Pin], path: Path | None = None) -> Path:
-    """Add pins to the lock, which is replaced whole, while no other process writes it.
+    """Add pins to the lock file, replacing it atomically while no other process writes it.
 
     Args:
         pins: Pins to add.
         path: The lock file; None for the default one.
 
     Returns:
-        The file.
+        The lock file.
 
     Raises:
-        ConflictError: A name is pinned to other bytes already; nothing is added then.
+        ConflictError: A name is already pinned to another digest; nothing is added.
         DownloadError: The file cannot be read or written.
     """
     file = path or lock_file()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Old checkpoints on this disk: found by content, matched to legacy rows by digest."""
+"""Find legacy checkpoints on this disk and match them to legacy rows by digest."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ __all__ = ["LegacyIndex", "OldFile", "find_files", "read_old_file"]
 
 _LOG = logging.getLogger("zoo")
 _SUFFIXES = (".pth", ".pt", ".ckpt")
-# torch.save's older form begins with this number, pickled; its newer one is a zip of NAME/data.pkl.
+# The old format of torch.save starts with this pickled number; the new one is a zip archive.
 _OLDER_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _START_BYTES = 512
-_KEPT_BYTES = 2**30  # of any checkpoint; of one whose name promises a match, what fits
+_KEPT_BYTES = 2**30  # for any checkpoint; for one whose name matches, what fits in memory
 _DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
 
 
 @dataclass(frozen=True, slots=True)
 class OldFile:
-    """One file that was looked at.
+    """One examined file.
 
     Attributes:
         path: The file; it is only read.
-        size_bytes: Its size.
-        sha256: Of its bytes, or None where its beginning was enough.
-        rows: The legacy rows that it is, more than one where upstream lists a file twice.
-        reason: Why it is none, or None.
-        is_damaged: Whether its name promises other bytes than it has.
-        data: The bytes of one that matches, so that it is read once; None if they are too many.
+        size_bytes: Size of the file.
+        sha256: Digest, or None if the first bytes were enough to judge it.
+        rows: Matching legacy rows; several if upstream lists a file twice.
+        reason: Why it does not match, or None.
+        is_damaged: Whether its name implies another digest than it has.
+        data: Bytes of a matching file, so that it is read once; None if they are too many.
     """
 
     path: Path
@@ -51,11 +51,11 @@ class OldFile:
 
 
 class LegacyIndex:
-    """Legacy rows by digits and by file name.
+    """Legacy rows by digest prefix and by file name.
 
     Args:
-        rows: What `zoo.weights.legacy.legacy_rows` found.
-        accepted: Whole sha256 of files that may be matched by name where upstream gave no digits.
+        rows: Rows from `zoo.weights.legacy.legacy_rows`.
+        accepted: Full digests of files that may match by name if upstream states no digits.
     """
 
     def __init__(self, rows: Iterable[Found], accepted: Iterable[str] = ()) -> None:
@@ -70,7 +70,7 @@ class LegacyIndex:
                     self._by_name.setdefault(name, []).append(found)
 
     def expects(self, name: str) -> bool:
-        """Return whether a file's name promises that it is in the index.
+        """Return whether the name of a file implies that it is in the index.
 
         Args:
             name: Name of the file, without its folder.
@@ -79,11 +79,11 @@ class LegacyIndex:
         return name in self._by_name or (digits is not None and digits[1] in self._by_digits)
 
     def match(self, name: str, sha256: str) -> tuple[tuple[Found, ...], str | None, bool]:
-        """Return the rows of a file, or why it has none and whether it is damaged.
+        """Return the rows of a file, or why none match and whether it is damaged.
 
         Args:
-            name: The file's name.
-            sha256: Its digest.
+            name: Name of the file.
+            sha256: Digest of the file.
         """
         by_digits = self._by_digits.get(sha256[:8])
         if by_digits:
@@ -106,10 +106,10 @@ class LegacyIndex:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files in these places, each once however many names it has, sorted.
+    """Return the files in these paths, sorted, each once even if it has several names.
 
-    Folders are walked without following links to other folders; what cannot be read inside of
-    one is told of, and the rest is walked.
+    Folders are searched recursively without following links to other folders. Unreadable parts
+    are reported and skipped.
 
     Args:
         paths: Files and folders to search.
@@ -141,7 +141,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in names:
             file = Path(root, name)
             try:
-                is_file = file.is_file()  # neither a broken link nor a pipe
+                is_file = file.is_file()  # not a broken link or a pipe
             except OSError as error:
                 tell(error)
             else:
@@ -150,14 +150,14 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def read_old_file(path: Path, index: LegacyIndex) -> OldFile | None:
-    """Return what a file is; None for one that neither looks nor is called like a checkpoint.
+    """Examine a file; return None if neither content nor name is that of a checkpoint.
 
-    Of those only the first 512 bytes are read; a checkpoint is read once, to its end. Its bytes
-    are kept if they are not too many to be held beside the tensors that come of them.
+    Other files are read only up to 512 bytes; a checkpoint is read once, completely. Its bytes
+    are kept if they fit in memory together with its tensors.
 
     Args:
-        path: The file.
-        index: What there is to find.
+        path: The file to examine.
+        index: The legacy rows to match.
     """
     try:
         with path.open("rb") as stream:

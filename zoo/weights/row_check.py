@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a ``[[weights]]`` row says what its file says of itself; the file is the truth.
+"""Check that a ``[[weights]]`` row agrees with its file, which is authoritative.
 
-A published file holds a record: task, config, licences, parameters and metrics, under the digest
-that the row states. A row is text that anyone may edit. The record is plain JSON in the header of a
-``.safetensors``, so no tensor is read for it, and nothing heavy is imported.
+A published file contains a record of task, config, licences, parameters and metrics, protected by
+the digest in the row. Anyone may edit a row. The record is plain JSON in the header of a
+``.safetensors``, so reading it needs no tensors and no heavy imports.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEADER_LIMITS = Limits(size_bytes=8 * 2**20, values=2_000_000, depth=64)
 a model is one that is compared."""
 _RECORD_KEY = "zoo"
 _METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
-# Of a row -> of a record.
+# Key of a row -> key of a record.
 _KEYS = {
     "task": "task",
     "config": "trained_with",
@@ -47,12 +47,12 @@ _MOST_LISTED = 6
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that a row and its file do not agree on.
+    """One difference between a row and its file.
 
     Attributes:
-        key: Of the row.
-        row: What the row says, as a message shows it.
-        file: What the file says.
+        key: Key of the row.
+        row: Value in the row, formatted for a message.
+        file: Value in the file.
     """
 
     key: str
@@ -60,16 +60,16 @@ class Difference:
     file: str
 
     def __str__(self) -> str:
-        """Return both values in one line."""
+        """Return both values on one line."""
         return f"{self.key}: the row says {self.row}, the file {self.file}"
 
 
 def find_differences(row: WeightsRow, path: Path) -> tuple[Difference, ...]:
-    """Return what a row says otherwise than its file; nothing where the file holds no record.
+    """Return the differences between a row and its file; none if the file has no record.
 
     Args:
-        row: Of a manifest.
-        path: Its file on this disk; only the header is read.
+        row: Row of a manifest.
+        path: Local file of the row; only the header is read.
     """
     record = find_record(path)
     if record is None:
@@ -83,14 +83,14 @@ def find_differences(row: WeightsRow, path: Path) -> tuple[Difference, ...]:
 
 
 def check_row(found: Found, path: Path) -> None:
-    """Raise where a row of a manifest contradicts its file.
+    """Raise an error if a row of a manifest contradicts its file.
 
     Args:
-        found: The row, as the catalog returns it.
-        path: Its file, whose size and sha256 hold.
+        found: The row from the catalog.
+        path: File of the row, already verified.
 
     Raises:
-        ManifestError: They differ; names each field with both values.
+        ManifestError: They differ; the message names each field with both values.
     """
     row = found.row
     differences = find_differences(row, path) if isinstance(row, WeightsRow) else ()
@@ -110,7 +110,7 @@ def _metric_differences(row: WeightsRow, record: Mapping[str, Any]) -> list[Diff
     stated = Counter(tuple(getattr(one, key) for key in _METRIC_KEYS) for one in row.metrics)
     held = Counter(_metrics(record))
     added, missing = sorted(map(_text, stated - held)), sorted(map(_text, held - stated))
-    # The same metric side by side: a value that was changed is one difference and not two.
+    # Compare equal metrics side by side, so that a changed value is one difference.
     pairs: list[Difference] = []
     for one in added:
         other = next((each for each in missing if each.split()[0] == one.split()[0]), None)
@@ -122,7 +122,7 @@ def _metric_differences(row: WeightsRow, record: Mapping[str, Any]) -> list[Diff
 
 def _text(metric: tuple[Any, ...]) -> str:
     name, value, *rest = metric
-    # In full: two values may differ in their last digit alone.
+    # In full: two values may differ only in the last digit.
     number = repr(value) if isinstance(value, float) else shown(value)
     return f"{shown(name)} {number} ({', '.join(map(shown, rest))})"
 
@@ -133,11 +133,11 @@ def _metrics(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def record_list(record: Mapping[str, Any], key: str) -> list[Any]:
-    """Return a list of a record, which writes a tuple as a table; empty where there is no list.
+    """Return a list from a record, which stores a tuple as a table; empty if missing.
 
     Args:
-        record: As `find_record` returns it.
-        key: Such as ``classes``.
+        record: A record from `find_record`.
+        key: Key of the list, such as ``classes``.
     """
     values = record.get(key)
     if isinstance(values, dict):
@@ -146,17 +146,17 @@ def record_list(record: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a metric's value as a row has it: whole numbers are read as decimals there."""
+    """Return the value of a metric as in a row, where integers are read as floats."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     return value if isinstance(value, str) else shown(value)
 
 
 def find_record(path: Path) -> dict[str, Any] | None:
-    """Return the record in a file's header, or None where there is none that can be read.
+    """Return the record in the header of a file, or None if there is no readable one.
 
     Args:
-        path: A file that ``zoo publish`` wrote, perhaps; no tensor of it is read.
+        path: A file, possibly from ``zoo publish``; no tensors are read.
     """
     try:
         with path.open("rb") as stream:
@@ -169,6 +169,6 @@ def find_record(path: Path) -> dict[str, Any] | None:
         if not isinstance(text, str):
             return None
         record = parse_json(text.encode(errors="replace"), HEADER_LIMITS)
-    except (OSError, DocumentError):  # whoever opens the model says what
+    except (OSError, DocumentError):  # opening the model reports the error
         return None
     return record if isinstance(record, dict) else None

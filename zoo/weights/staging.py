@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of the cache for work that goes on: each is held by its process, or is left over."""
+"""Staging folders in the cache: each is locked by its process or is left over."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _LOCK = ".lock"
 
 @contextmanager
 def staging_folder() -> Iterator[Path]:
-    """Yield a folder on the cache's disk that is gone afterwards.
+    """Yield a temporary folder on the disk of the cache.
 
-    A process that is killed leaves it; the next removes what no living process holds.
+    A killed process leaves its folder; the next call removes folders without a live process.
 
     Raises:
         DownloadError: The cache cannot be written.
@@ -31,14 +31,14 @@ def staging_folder() -> Iterator[Path]:
     from filelock import FileLock
 
     for left in find_staged():
-        with suppress(OSError):  # another user's, in a cache that is shared
+        with suppress(OSError):  # another user's, in a shared cache
             remove_staged(left)
     cache = cache_folder()
     folder = cache / f"{_PREFIX}{secrets.token_hex(6)}"
     lock = FileLock(_lock_of(folder))
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        lock.acquire()  # before the folder is there, so that nobody takes it for left over
+        lock.acquire()  # before the folder exists, so that nobody considers it left over
         folder.mkdir()
     except OSError as error:
         lock.release()
@@ -55,17 +55,17 @@ def staging_folder() -> Iterator[Path]:
 
 
 def find_staged() -> tuple[Path, ...]:
-    """Return the staging folders of the cache, sorted; of some only the lock may be left."""
+    """Return the staging folders of the cache, sorted; for some only the lock may exist."""
     try:
         names = [path.name for path in cache_folder().iterdir()]
-    except OSError:  # not there, or not readable, which whoever lists the cache tells
+    except OSError:  # missing or unreadable; listing the cache reports it
         return ()
     found = {name.removesuffix(_LOCK) for name in names if name.startswith(_PREFIX)}
     return tuple(cache_folder() / name for name in sorted(found))
 
 
 def is_held(folder: Path) -> bool:
-    """Return whether a living process works in a staging folder, as far as can be told.
+    """Return whether a live process uses a staging folder; True if unknown.
 
     Args:
         folder: A staging folder.
@@ -74,13 +74,13 @@ def is_held(folder: Path) -> bool:
 
 
 def remove_staged(folder: Path) -> bool:
-    """Remove a staging folder that no living process holds, and return whether it is gone.
+    """Remove a staging folder without a live process; return whether it is gone.
 
     Args:
         folder: A staging folder.
 
     Raises:
-        OSError: It cannot be removed, as in a cache that is shared read-only.
+        OSError: It cannot be removed, for example in a read-only shared cache.
     """
     from filelock import FileLock, Timeout
 

@@ -73,13 +73,13 @@ def merge_windows(
     What a window shows whole goes before what its edge cuts:
 
     1. Of whole detections of one class with an IoU above 0.5 the best score stays, as it is; of a
-       better one whose window's edge is near another of them, the next.
+        better one whose window's edge is near another of them, the next.
     2. A cut one is a part of whole ones, and goes, if half of its pixels are theirs, or if it is
-       little more than what its window's edge leaves of one.
+        little more than what its window's edge leaves of one.
     3. The cut ones that are left are parts of instances that no window shows whole: they are
-       united where they agree, with their best score. What one window shows apart stays apart.
+        united where they agree, with their best score. What one window shows apart stays apart.
     4. Of these and the whole ones none is left that has an IoU above 0.5 with a better one, or
-       that lies in a larger one by half, unless a window shows both of them whole.
+        that lies in a larger one by half, unless a window shows both of them whole.
 
     So no two instances of one class share more than half of their union. A small instance in a
     large one stays, where the window that shows the large one whole told them apart. What a

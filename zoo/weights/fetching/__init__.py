@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file from the first address that gives it, whole and verified."""
+"""Fetch and verify one file from the first address that has it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a file may come from: the mirrors that a user names, then the addresses of its row."""
+"""The addresses of a file: the user's mirrors, then those of its row."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _WHERE = "--mirror or ZOO_MIRRORS"
 
 
 def user_mirrors(named: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the mirrors that the user names, in the order in which they are asked.
+    """Return the user's mirrors in the order to try.
 
     Those of the command line come first, then those of ``ZOO_MIRRORS``, separated by commas. A
-    mirror is an address (https, http or file) or a folder; what it serves is held to the digest
+    mirror is an address (https, http or file) or a folder. Its files are verified by the digest
     of the row, so it need not be trusted.
 
     Args:
-        named: What ``--mirror`` gave.
+        named: Values of ``--mirror``.
 
     Returns:
-        Base addresses without a slash at the end, each once; a folder as ``file:``.
+        Unique base addresses without a trailing slash; a folder as ``file:``.
 
     Raises:
-        DownloadError: One is neither an address nor a folder that exists.
+        DownloadError: A mirror is neither an address nor an existing folder.
     """
     listed = os.environ.get("ZOO_MIRRORS", "").split(",")
     texts = [text.strip() for text in (*_texts(named), *listed)]
@@ -48,8 +48,8 @@ def user_mirrors(named: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def _texts(named: object) -> list[str]:
-    """Return the mirrors that a caller names: one, or any number of them."""
-    if isinstance(named, (str, os.PathLike)):  # one alone is a sequence of letters otherwise
+    """Return the mirrors of a caller, who may pass one or several."""
+    if isinstance(named, (str, os.PathLike)):  # a single text is also a sequence of letters
         return [str(named)]
     if isinstance(named, Iterable):
         found = list(named)
@@ -63,7 +63,7 @@ def _base(text: str) -> str:
     try:
         is_address = "://" in text or is_local(text)
         base = _address(text) if is_address else _folder(text)
-    except (OSError, ValueError):  # as a bracket that is not closed, or a name that is too long
+    except (OSError, ValueError):  # such as an unclosed bracket, or a name that is too long
         base = None
     if base is None:
         message = f"cannot use the mirror {shown_address(text)!r}: expected https://..., "
@@ -87,10 +87,10 @@ def _folder(text: str) -> str | None:
 
 
 def mirror_addresses(mirror: str, sha256: str, filename: str) -> tuple[str, str]:
-    """Return the two places where a mirror may hold a file, in the order to ask.
+    """Return the two addresses of a file on a mirror, in the order to try.
 
-    ``MIRROR/<sha256>/<filename>``, as a cache folder and `zoo rescue` lay files out, then
-    ``MIRROR/<filename>``, as a copy of a publisher's folder has it.
+    First ``MIRROR/<sha256>/<filename>``, the layout of the cache and of `zoo rescue`, then
+    ``MIRROR/<filename>``, the layout of a copy of a publisher's folder.
 
     Args:
         mirror: Base address without a trailing slash.
@@ -101,7 +101,7 @@ def mirror_addresses(mirror: str, sha256: str, filename: str) -> tuple[str, str]
 
 
 def is_local(address: str) -> bool:
-    """Return whether an address is read from disk, without a socket.
+    """Return whether an address is a local file that needs no network access.
 
     Args:
         address: A URL.
@@ -110,7 +110,7 @@ def is_local(address: str) -> bool:
 
 
 def is_of_this_machine(address: str) -> bool:
-    """Return whether a file address names no other host, whose file it would be.
+    """Return whether a file address names no other host.
 
     Args:
         address: A ``file:`` URL.
@@ -128,13 +128,13 @@ def local_path(address: str) -> Path:
 
 
 def shown_address(address: str) -> str:
-    """Return an address as messages show it: without a user's name, password or token.
+    """Return an address for messages, without user name, password or token.
 
     Args:
         address: A URL, possibly invalid.
     """
     try:
         parts = urlsplit(address)
-    except ValueError:  # it is none, and may hold a password all the same
+    except ValueError:  # invalid, but may still contain a password
         return f"{address.partition('//')[0]}//..."
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file from the first address that gives it: tried again, gone on with, verified, placed."""
+"""Fetch a file from the first address that has it: retry, resume, verify, move into place."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["fetch_file"]
 
 _LOG = logging.getLogger("zoo")
-_LOOK_S = 0.5  # after so long a wait for another process is told of
-_PROGRESS_BYTES = 1 << 16  # by so much more than ever before, an address gets on
+_LOOK_S = 0.5  # a longer wait for another process is reported
+_PROGRESS_BYTES = 1 << 16  # this much more than before counts as progress
 _HINT = "set --mirror or ZOO_MIRRORS to a place that has it, or try later"
 
 Progress = Callable[[int, int], None]
@@ -44,29 +44,29 @@ def fetch_file(
     hint: str = _HINT,
     mend: bool = False,
 ) -> Path:
-    """Return ``target``, fetched from the first address that gives the promised bytes.
+    """Fetch ``target`` from the first address that has the expected bytes.
 
-    The bytes go into ``<target>.part``, which an interrupted run leaves and the next goes on
-    with, also from another address, since the digest decides. Of several processes that want one
-    target, one fetches and the others wait. Nothing is ever at ``target`` but the whole file.
+    The bytes go into ``<target>.part``. An interrupted run leaves it, and the next run resumes it,
+    even from another address, since the digest decides. If several processes need one target, one
+    fetches and the others wait. ``target`` only ever exists as the complete file.
 
     Args:
-        target: Where the file goes; a file that is there is taken to be the one wanted.
-        sha256: 64 hex digits, lower case.
-        size_bytes: Size of the file.
-        addresses: https, http or file, in the order in which to ask.
-        patience: How long to wait for what.
-        progress: Called with the bytes that are there, and those of the whole file.
-        hint: What to do where no address gave it, without a stop.
-        mend: Whether a file that is there is hashed first, and replaced if its bytes do not
-            hold; until the new one is whole it stays.
+        target: Path of the file; an existing file is assumed to be correct.
+        sha256: Expected digest, 64 hex digits, lower case.
+        size_bytes: Expected size.
+        addresses: https, http or file addresses, in the order to try.
+        patience: Timeouts and number of attempts.
+        progress: Called with the bytes received and the total size in bytes.
+        hint: What to do if no address has the file, without a full stop.
+        mend: Whether to verify an existing file and to replace it if it is damaged; it is kept
+            until the new one is complete.
 
     Raises:
-        HashMismatchError: An address gave other bytes, and no other gave the right ones.
-        DownloadError: No address gave them, or they cannot be written.
+        HashMismatchError: An address returned other bytes, and no other had the right ones.
+        DownloadError: No address has the file, or it cannot be written.
     """
     is_there = partial(_holds, target, sha256, size_bytes) if mend else target.is_file
-    if is_there():  # without a lock, as in a cache that is shared read-only
+    if is_there():  # without a lock, for read-only shared caches
         return target
     _make_folder(target.parent)
     with _alone(target):
@@ -82,7 +82,7 @@ def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
     except HashMismatchError:
         return False
     except DownloadError:
-        if target.is_file():  # and cannot be read, so it is not known to be damaged
+        if target.is_file():  # and cannot be read, so it may not be damaged
             raise
         return False
     return True
@@ -99,7 +99,7 @@ def _make_folder(folder: Path) -> None:
 
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """Hold the lock of a target; whoever leaves with the target there removes the lock."""
+    """Hold the lock of a target; remove the lock file if the target exists afterwards."""
     from filelock import FileLock, Timeout
 
     path = lock_path(target)
@@ -116,7 +116,7 @@ def _alone(target: Path) -> Iterator[None]:
         raise DownloadError(message, where=target.parent, hint=hint) from error
     try:
         yield
-        # Now the target is there and nobody writes it any more, so a second lock does no harm.
+        # The target exists and nobody writes it any more, so a second lock does no harm.
         with suppress(OSError):
             path.unlink(missing_ok=True)
     finally:
@@ -126,12 +126,12 @@ def _alone(target: Path) -> Iterator[None]:
 def _host(address: str) -> str:
     try:
         return urlsplit(address).netloc
-    except ValueError:  # no address; asking it gives the reason
+    except ValueError:  # not an address; the request reports the reason
         return ""
 
 
 class _Fetch:
-    """The tries of one file at all of its addresses."""
+    """The attempts to fetch one file from all of its addresses."""
 
     def __init__(
         self, part: Part, patience: Patience, progress: Progress | None, hint: str
@@ -142,9 +142,12 @@ class _Fetch:
         self._mismatch: HashMismatchError | None = None
 
     def run(self, addresses: Sequence[str]) -> Path:
-        """Return the finished file, or raise with the reason of each address.
+        """Return the finished file, or raise an error with the reason of each address.
 
-        A host that cannot be reached is left at once while there are others to ask.
+        Skips an unreachable host at once if there are other addresses.
+
+        Args:
+            addresses: Addresses to try, in order.
         """
         with open_session() as session:
             for index, address in enumerate(addresses):
@@ -166,7 +169,7 @@ class _Fetch:
     def _fetch(
         self, session: requests.Session, address: str, *, is_last: bool, is_second: bool = False
     ) -> Path:
-        """Return the finished file from one address; bytes of two answers get a second chance."""
+        """Return the finished file from one address; retry once if two responses were mixed."""
         is_mixed = self._receive(session, address, is_last=is_last)
         try:
             return self._part.finish()
@@ -178,14 +181,14 @@ class _Fetch:
         return self._fetch(session, address, is_last=is_last, is_second=True)
 
     def _receive(self, session: requests.Session, address: str, *, is_last: bool) -> bool:
-        """Try one address until the part is full, or there is no use in trying on.
+        """Try one address until the part is complete or further attempts are useless.
 
         Returns:
-            Whether some of the bytes are those of an earlier answer.
+            Whether some of the bytes came from an earlier response.
         """
         tries = 0
-        # Counted over all tries: a server that breaks off and then refuses the range makes the
-        # part grow and start over for ever, and yet never gets on.
+        # Counted over all attempts: with a server that breaks off and then refuses the range, the
+        # part would grow and restart forever without progress.
         before = furthest = self._part.received
         while self._part.received < self._part.size_bytes:
             before = self._part.received

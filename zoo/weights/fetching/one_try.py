@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One try at one address: the next bytes of a file, or the reason why there are none.
+"""One attempt at one address: the next bytes of a file, or the reason for failure.
 
-Whatever a server answers, the bytes are taken as they come, never decoded, and only if they can
-be those of the file: the right length, the right range, no web page, no weaker transport.
+The bytes are never decoded, and are accepted only if they can belong to the file: right length,
+right range, not a web page, no weaker transport.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = ["Patience", "Setback", "measure", "receive"]
 _BLOCK_BYTES = 1 << 20
 _REDIRECTS = 5
 _REASON_LIMIT = 300
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # what may be better in a moment
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # temporary failures
 _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410: "gone"}
 _PAGES = ("text/html", "application/xhtml")
-_SIZE = re.compile(r"[0-9]{1,18}")  # a number of thousands of digits is none
+_SIZE = re.compile(r"[0-9]{1,18}")  # limits the number of digits
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\")]+")
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -40,15 +40,15 @@ _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for what.
+    """Timeouts and number of attempts.
 
     Attributes:
-        tries: How often an address is tried without getting on.
-        first_wait_s: The wait after the first try; it doubles from try to try.
-        longest_wait_s: The longest wait, and the longest ``Retry-After`` that is obeyed.
-        connect_s: For a connection.
-        stall_s: For the whole head of an answer, then for the next bytes.
-        least_bytes_s: What must come in a second, averaged over ``stall_s``.
+        tries: Attempts per address without progress.
+        first_wait_s: Wait after the first attempt; doubles with each attempt.
+        longest_wait_s: Longest wait, and longest ``Retry-After`` to obey.
+        connect_s: Timeout of a connection.
+        stall_s: Timeout of the response header, then of the next bytes.
+        least_bytes_s: Least bytes per second, averaged over ``stall_s``.
     """
 
     tries: int = 5
@@ -60,14 +60,14 @@ class Patience:
 
 
 class Setback(Exception):
-    """Why an address did not give the rest of a file.
+    """Why an address did not deliver the rest of a file.
 
     Args:
-        reason: What it did, after which the sentence "the address ..." reads on.
-        again: Whether another try may help.
-        wait_s: How long the server asks to wait, or None.
-        is_unreachable: Whether no connection came about.
-        is_absent: Whether the address has no such file, as one of a mirror's two usually.
+        reason: Predicate of a sentence that starts with "the address ...".
+        again: Whether another attempt may help.
+        wait_s: Wait that the server requests, or None.
+        is_unreachable: Whether no connection was made.
+        is_absent: Whether the address lacks the file, as one of a mirror's two usually does.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Setback(Exception):
         is_unreachable: bool = False,
         is_absent: bool = False,
     ) -> None:
-        # A server's own words are in it: they are to fit a line, and not to steer a terminal.
+        # It contains text from the server, which must fit a line and not control the terminal.
         shown = "".join(one if one.isprintable() else "?" for one in reason)
         self.reason = shown if len(shown) <= _REASON_LIMIT else f"{shown[:_REASON_LIMIT]}..."
         super().__init__(self.reason)
@@ -94,17 +94,17 @@ def receive(
     patience: Patience,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Bring a part to its full size from one address.
+    """Complete a part from one address.
 
     Args:
-        session: What `open_session` returned.
+        session: A session from `open_session`.
         address: An https, http or file address.
-        part: Goes on where it stands.
-        patience: How long to wait.
-        progress: Called with the bytes that are there, and those of the whole file.
+        part: The part to resume.
+        patience: Timeouts.
+        progress: Called with the bytes received and the total size in bytes.
 
     Raises:
-        Setback: It gave less, or something else; what did come is in the part.
+        Setback: It delivered less or something else; the bytes received are in the part.
         DownloadError: The part cannot be written.
     """
     read = _read_local if is_local(address) else _read_remote
@@ -118,7 +118,7 @@ def receive(
             if progress is not None:
                 progress(part.received, part.size_bytes)
             if part.received == part.size_bytes:
-                return  # a trailer is not waited for
+                return  # do not wait for a trailer
     if part.received < part.size_bytes:
         reason = f"closed the connection after {part.received} of {part.size_bytes} bytes"
         raise Setback(reason=reason, again=True)
@@ -138,7 +138,7 @@ def _read_local(
 
 @contextmanager
 def _reading(address: str) -> Iterator[BinaryIO]:
-    """Yield the file of a file address, open for reading."""
+    """Open the file of a file address for reading."""
     if not is_of_this_machine(address):
         raise Setback(reason="names another host, expected file:/// and a path of this machine")
     try:
@@ -149,12 +149,12 @@ def _reading(address: str) -> Iterator[BinaryIO]:
         raise Setback(reason=reason, is_absent=True) from None
     except OSError as error:
         raise Setback(reason=f"cannot be read ({error.strerror or error})") from error
-    except ValueError as error:  # a zero byte, percent-encoded
+    except ValueError as error:  # a percent-encoded zero byte
         raise Setback(reason=f"cannot be read ({error})") from error
 
 
 def _open_regular(path: Path) -> BinaryIO:
-    """Open a file without waiting: a pipe has no writer, and a device no end."""
+    """Open a regular file without blocking; a pipe or a device would never end."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -188,17 +188,17 @@ def _read_remote(
 
 
 def measure(session: requests.Session, address: str, patience: Patience) -> int:
-    """Return how many bytes an address has, as it tells; none of them is read.
+    """Return the size in bytes that an address reports, without reading the content.
 
-    It is asked as for the file itself, since servers that refuse HEAD are many.
+    This sends the same request as for the file, because many servers refuse HEAD.
 
     Args:
-        session: What `open_session` returned.
+        session: A session from `open_session`.
         address: An https, http or file address.
-        patience: How long to wait.
+        patience: Timeouts.
 
     Raises:
-        Setback: It does not have the file, or does not tell.
+        Setback: It does not have the file, or does not report the size.
     """
     if is_local(address):
         with _reading(address) as stream:
@@ -217,7 +217,7 @@ def measure(session: requests.Session, address: str, patience: Patience) -> int:
 def _answer(
     session: requests.Session, address: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
-    """Return the answer to a request, or raise why there is none."""
+    """Return the response to a request, or raise the reason for failure."""
     import requests
     import urllib3
 
@@ -233,13 +233,13 @@ def _answer(
         verb = "hung up" if is_cut else "cannot be reached"
         reason = f"{verb} ({_root(error)})"
         raise Setback(reason=reason, again=True, is_unreachable=not is_cut) from error
-    # A bad address, also one that a redirect gives; a bundle of certificates that does not exist.
+    # An invalid address, possibly from a redirect, or a missing certificate bundle.
     except (*network, ValueError) as error:
         raise Setback(reason=f"cannot be requested ({_root(error)})") from error
 
 
 def _blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
-    """Yield what has come, as soon as it comes; a server that drips is one that stalls."""
+    """Yield bytes as soon as they arrive; a very slow server counts as stalled."""
     since_s, came_bytes = time.monotonic(), 0
     while data := raw.read1(_BLOCK_BYTES, decode_content=False):
         yield data
@@ -255,7 +255,7 @@ def _blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
 def _ask(
     session: requests.Session, address: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
-    """Return the answer to a request, redirects followed."""
+    """Return the response to a request, following redirects."""
     url, seen = address, [address]
     while True:
         response = session.get(
@@ -273,7 +273,7 @@ def _ask(
 
 
 def _redirected(url: str, location: str, seen: list[str]) -> str:
-    """Return where a redirect leads, if one may go there."""
+    """Return the target of a redirect if it is allowed."""
     following = urljoin(url, location)
     scheme, name = urlsplit(following).scheme, urlsplit(url).scheme
     if scheme not in ("https", "http") or (name == "https" and scheme != "https"):
@@ -287,7 +287,7 @@ def _redirected(url: str, location: str, seen: list[str]) -> str:
 
 
 def _check(response: requests.Response, address: str, part: Part, patience: Patience) -> None:
-    """Let an answer pass whose body goes on, or begins, what the part is to hold."""
+    """Accept a response only if its body continues or starts the file of the part."""
     status = response.status_code
     if status == 416:
         part.restart()
@@ -302,7 +302,7 @@ def _check(response: requests.Response, address: str, part: Part, patience: Pati
 
 
 def _check_status(response: requests.Response) -> None:
-    """Let an answer pass that seems to have the file."""
+    """Accept a response only if it seems to contain the file."""
     status = response.status_code
     if status in _PASSING:
         raise Setback(reason=f"answers {status}", again=True, wait_s=_asked_wait_s(response))
@@ -322,7 +322,7 @@ def _check_range(response: requests.Response, part: Part, origin: Origin) -> Non
     before = part.origin
     is_same = before is None or before.address != origin.address
     if before is not None and not is_same:
-        # Without a validator on either side nothing tells, and the digest decides in the end.
+        # Without a validator on both sides, the digest decides in the end.
         is_same = "" in (origin.validator, before.validator) or origin == before
     if not (is_next and is_whole and is_same):
         what = response.headers.get("Content-Range", "no range") if is_same else "another file"
@@ -333,7 +333,7 @@ def _check_range(response: requests.Response, part: Part, origin: Origin) -> Non
 
 def _check_length(response: requests.Response, wanted: int) -> None:
     told = response.headers.get("Content-Length", "")
-    # As texts: Python refuses to read a number of thousands of digits.
+    # As texts: Python refuses to parse numbers with thousands of digits.
     if told.isdecimal() and told.lstrip("0") != str(wanted):
         encoding = response.headers.get("Content-Encoding")
         note = f", encoded as {encoding}" if encoding else ""
@@ -341,16 +341,16 @@ def _check_length(response: requests.Response, wanted: int) -> None:
 
 
 def _validator(response: requests.Response) -> str:
-    """Return what a server knows these very bytes by again, or an empty text."""
+    """Return the validator by which a server identifies these bytes, or an empty text."""
     etag: str = response.headers.get("ETag", "")
-    if etag.startswith('"'):  # else a weak one, or none
+    if etag.startswith('"'):  # otherwise weak or missing
         return etag
     date: str = response.headers.get("Last-Modified", "")
     return date if _DATE.fullmatch(date) else ""
 
 
 def _asked_wait_s(response: requests.Response) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as a number or as a date."""
+    """Return the seconds in ``Retry-After``, given as a number or as a date."""
     from email.utils import parsedate_to_datetime
 
     asked = response.headers.get("Retry-After", "").strip()
@@ -363,7 +363,7 @@ def _asked_wait_s(response: requests.Response) -> float | None:
 
 
 def _was_cut(error: BaseException) -> bool:
-    """Return whether a connection had come about before it failed."""
+    """Return whether the error occurred after the connection was made."""
     import urllib3
 
     reasons = [*error.args, getattr(error.args[0], "reason", None) if error.args else None]
@@ -371,9 +371,9 @@ def _was_cut(error: BaseException) -> bool:
 
 
 def _root(error: BaseException) -> str:
-    """Return the words of the first error in a chain, without the layers' names around them.
+    """Return the message of the first error in a chain, without the names of layers.
 
-    Nor has it the address, which may hold a password or a token.
+    It also omits the address, which may contain a password or a token.
     """
     while (below := error.__cause__ or error.__context__) is not None:
         error = below

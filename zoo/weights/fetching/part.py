@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An unfinished file beside its final name: hashed as it grows, renamed only when it is right."""
+"""An unfinished file next to its final name, hashed as it grows and renamed once verified."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from zoo.weights.cache import note_path, part_path
 __all__ = ["Origin", "Part", "sync_folder"]
 
 _BLOCK_BYTES = 1 << 20
-# No link is followed, and Windows changes no line ends; each system lacks one of them.
+# Follow no links, and keep line ends on Windows; each system lacks one of these flags.
 _PLAINLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the bytes of an unfinished file began with.
+    """The origin of an unfinished file.
 
     Attributes:
-        address: Where they came from.
-        validator: The strong ETag that it gave them, else its Last-Modified, else empty.
+        address: Address of the bytes.
+        validator: Strong ETag from the server, else Last-Modified, else empty.
     """
 
     address: str
@@ -42,18 +42,18 @@ class Origin:
 
 
 class Part:
-    """The bytes received so far, kept between runs; used as a context.
+    """The bytes received so far, kept between runs; a context manager.
 
-    Entering hashes what an earlier run left. Leaving closes the file and keeps it; what was not
-    finished is gone on with another time.
+    Entering hashes what an earlier run left. Leaving closes and keeps the file, so that a later
+    run can resume it.
 
     Args:
-        target: The final path; its folder exists.
-        sha256: What the whole file must have.
-        size_bytes: How long it must be.
+        target: Final path; its folder exists.
+        sha256: Digest of the complete file.
+        size_bytes: Size of the complete file.
 
     Raises:
-        DownloadError: The disk has not the space for the rest, or cannot be written.
+        DownloadError: The disk lacks space for the rest, or cannot be written.
     """
 
     def __init__(self, target: Path, sha256: str, size_bytes: int) -> None:
@@ -68,7 +68,7 @@ class Part:
             for path in (self.path, note_path(self.target)):
                 _clear_foreign(path)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _PLAINLY, 0o666)
-            # Unbuffered: what came is in the file even if this process is killed now.
+            # Unbuffered: received bytes are in the file even if this process is killed.
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
             self._take_up()
@@ -84,13 +84,13 @@ class Part:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with suppress(OSError):  # a disk that is full has been reported by whoever wrote to it
+        with suppress(OSError):  # a full disk was reported on write
             self._file.close()
         if not self.received:
             self.remove()
 
     def restart(self, origin: Origin | None = None) -> None:
-        """Throw away what was received, and note where the next bytes come from.
+        """Discard the received bytes, and note the origin of the next ones.
 
         Args:
             origin: Source of the next bytes; None if it is not known.
@@ -105,7 +105,7 @@ class Part:
         self._digest = hashlib.sha256()
 
     def append(self, data: bytes) -> None:
-        """Add the next bytes.
+        """Append the next bytes.
 
         Args:
             data: Bytes that follow those already received.
@@ -118,10 +118,10 @@ class Part:
         self.received += len(data)
 
     def finish(self) -> Path:
-        """Move the whole file to its final name, once it is on disk and its digest holds.
+        """Verify the complete file, flush it to disk and move it to its final name.
 
         Raises:
-            HashMismatchError: It is another file; what was received is thrown away.
+            HashMismatchError: The digest differs; the received bytes are discarded.
             DownloadError: It cannot be written.
         """
         actual = self._digest.hexdigest()
@@ -139,13 +139,13 @@ class Part:
         return self.target
 
     def remove(self) -> None:
-        """Remove the unfinished file and what was noted of it."""
+        """Remove the unfinished file and its note."""
         for path in (self.path, note_path(self.target)):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _take_up(self) -> None:
-        """Hash what an earlier run left, and read where it came from."""
+        """Hash what an earlier run left, and read its origin."""
         if self._file.seek(0, os.SEEK_END) > self.size_bytes:
             self.restart()
             return
@@ -181,9 +181,9 @@ class Part:
 
 
 def _clear_foreign(path: Path) -> None:
-    """Remove what no run of ours left there: a link, a pipe, another name of a file elsewhere.
+    """Remove anything that zoo did not write: a link, a pipe, or a hard link.
 
-    To write to it would write to what it stands for; to read a pipe would wait for ever.
+    Writing to a link would change its target, and reading a pipe would block forever.
     """
     try:
         status = path.lstat()
@@ -194,13 +194,13 @@ def _clear_foreign(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk, so that a rename outlives a power cut.
+    """Flush the entries of a folder to disk, so that a rename survives a power failure.
 
     Args:
         folder: An existing folder.
     """
     if os.name == "nt":
-        return  # folders cannot be opened there, and NTFS journals renames
+        return  # Windows cannot open folders, and NTFS journals renames
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

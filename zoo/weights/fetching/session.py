@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session of requests whose timeout is for a whole answer's head, not for each of its bytes.
+"""A requests session whose timeout applies to the whole response header, not to each byte.
 
-Python's own bounds each `recv` alone, so a server that sends a byte now and then in its headers,
-in ``100 Continue`` after ``100 Continue`` or between two chunks would be listened to for ever.
+Python's timeout applies to each `recv`, so a server could keep a client waiting forever with
+occasional bytes in its headers, repeated ``100 Continue``, or bytes between two chunks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["open_session"]
 
 
 def open_session() -> requests.Session:
-    """Return a session that asks for bytes as they are, checks certificates and follows nothing.
+    """Return a session without decoding and redirects that checks certificates.
 
-    The head of an answer, and each `read1` of its body, must be done within the timeout.
+    The response header, and each `read1` of the body, must finish within the timeout.
 
-    Proxies and the bundle of certificates come from the environment, as for requests, and
-    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` too. Nothing turns the check off.
+    Proxies and the certificate bundle come from the environment, as in requests, and also from
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``. The check cannot be turned off.
     """
     import requests
 
@@ -39,7 +39,7 @@ def open_session() -> requests.Session:
     bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
     named = [os.environ[name] for name in bundles if os.environ.get(name)]
     session.verify = named[0] if named else True
-    # Else requests reads the body of a redirect to its end, though it is not to follow it.
+    # Otherwise requests reads the whole body of a redirect even if it does not follow it.
     session.get_redirect_target = lambda _: None
     for scheme in ("https://", "http://"):
         session.mount(scheme, _punctual_adapter())
@@ -65,7 +65,7 @@ def _punctual_adapter() -> Any:
 
 
 def _punctual_pools(manager: Any) -> dict[str, type]:
-    """Return the manager's pools by scheme, each with connections that give an `_Answer`."""
+    """Return the manager's pools by scheme, with connections that return an `_Answer`."""
     pools: dict[str, type] = {}
     for scheme, pool in manager.pool_classes_by_scheme.items():
         base = pool.ConnectionCls
@@ -75,7 +75,7 @@ def _punctual_pools(manager: Any) -> dict[str, type]:
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer whose head is due within the socket's timeout, and each `read1` as well."""
+    """A response whose header, and each `read1`, must finish within the socket's timeout."""
 
     def __init__(self, sock: socket.socket, *args: Any, **settings: Any) -> None:
         super().__init__(sock, *args, **settings)
@@ -89,7 +89,7 @@ class _Answer(http.client.HTTPResponse):
 
 
 class _PunctualStream(io.RawIOBase):
-    """The bytes of a socket, due within its timeout from the last restart of the clock."""
+    """The bytes of a socket, due within its timeout since the last restart of the clock."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._socket = raw, sock

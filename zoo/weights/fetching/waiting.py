@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wait between two tries at one address.
+"""The wait between two attempts at one address.
 
-Counted here: urllib3's ``Retry`` starts no new count when a download gets on between two tries, its
-first wait is 0 s, and it takes a ``Retry-After`` of a day for six hours and one of many digits for
-none, where an address that asks for so long is to be left for the next.
+This does not use ``Retry`` of urllib3: it does not reset its count when a download makes progress,
+its first wait is 0 s, it shortens a ``Retry-After`` of a day to six hours, and it ignores one with
+many digits. zoo moves on to the next address instead of waiting so long.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _LOG = logging.getLogger("zoo")
 
 
 def wait_for_next_try(setback: Setback, address: str, tries: int, patience: Patience) -> None:
-    """Sleep before an address is tried again, or raise where that has no use.
+    """Sleep before the next attempt at an address, or raise if an attempt is useless.
 
     Args:
-        setback: What the last try met.
-        address: For the log.
-        tries: How many there were without getting on.
-        patience: How many there may be, and how long to wait.
+        setback: Result of the last attempt.
+        address: Address, for the log.
+        tries: Number of attempts without progress.
+        patience: Number of attempts allowed, and how long to wait.
 
     Raises:
-        Setback: The one given, or that the server asks to wait for too long.
+        Setback: The given one, or one for a server that requests too long a wait.
     """
     if not setback.again or tries >= patience.tries:
         raise setback
@@ -47,6 +47,6 @@ def _wait_s(setback: Setback, tries: int, patience: Patience) -> float:
     if setback.wait_s is not None:
         return setback.wait_s
     longest_s = patience.first_wait_s * 2.0 ** (tries - 1)
-    # Those who were cut off together do not all come back together.
+    # Clients that were cut off together must not all return together.
     spread = random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
     return min(longest_s, patience.longest_wait_s) * spread

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_NO_ADDRESS = "has no address to ask"
+_NO_ADDRESS = "has no address to try"
 
 
 @click.command("download", cls=ZooCommand)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``EfficientNetLite0``: five maps of an image, for the heads of mmseg and the necks of mmdet."""
+"""``EfficientNetLite0``: a backbone with five maps, for heads of mmseg and necks of mmdet."""
 
 from __future__ import annotations
 
@@ -33,27 +33,26 @@ _BLOCK_COUNT = sum(row[0] for rows in _LEVELS for row in rows)
 class EfficientNetLite0(BaseModule):
     """EfficientNet-Lite0 without its classifier: maps at strides 2, 4, 8, 16 and 32.
 
-    The maps have 16, 24, 40, 112 and 320 channels, and sides of ``ceil(side / stride)``: any
-    image size will do. Each map is the sum of linear projections, with no activation and no
-    norm after it, and its scale differs from level to level; ``out_norm`` puts a batch norm on
-    each.
+    The maps have 16, 24, 40, 112 and 320 channels, and sides of ``ceil(side / stride)`` for any
+    image size. Each map is a sum of linear projections without activation or norm, and scales
+    differ between levels; ``out_norm`` adds a batch norm to each.
 
-    Started with ``init_cfg=dict(type="zoo.efficientnet_lite.ImageNetWeights")`` it wants RGB as
+    With ``init_cfg=dict(type="zoo.efficientnet_lite.ImageNetWeights")``, the input is RGB as
     ``(value - 127) / 128``: ``mean=[127.0] * 3, std=[128.0] * 3, bgr_to_rgb=True``.
 
     Args:
-        out_indices: Which of the five maps to return, 0 to 4. Levels above the last are not
-            built.
-        frozen_stages: What does not train, and keeps its batch statistics: -1 nothing, 0 the
+        out_indices: Indices of the maps to return, 0 to 4. Levels above the last are not built.
+        frozen_stages: Stages that do not train and keep their batch statistics: -1 none, 0 the
             stem, k the stem and the first k levels.
-        norm_eval: Keep the batch statistics of all levels; scales and shifts still train.
-        drop_path_rate: Chance that an image skips the last block in training; the blocks before
-            have linearly less, down to 0. The classifier was trained with 0.2.
-        out_norm: Normalise each map with a batch norm of its own (scale 1, shift 0 at first),
-            which neither ``norm_eval`` nor ``frozen_stages`` freezes.
-        with_cp: Keep only each block's input for the backward pass and compute the rest again:
-            less memory, about a third more time, and batch statistics updated twice a step.
-        init_cfg: mmengine's; by default Kaiming's normal initialisation.
+        norm_eval: Whether to keep the batch statistics of all levels; scales and shifts still
+            train.
+        drop_path_rate: Probability that an image skips the last block in training; it decreases
+            linearly to 0 at the first block. The classifier was trained with 0.2.
+        out_norm: Whether to normalise each map with a separate batch norm (initial scale 1, shift
+            0), which neither ``norm_eval`` nor ``frozen_stages`` freezes.
+        with_cp: Whether to recompute each block in the backward pass (checkpointing): less memory,
+            about a third more time, and two updates of batch statistics per step.
+        init_cfg: Initialisation of mmengine; Kaiming's normal distribution by default.
 
     Raises:
         ConfigError: An argument is out of its range.
@@ -99,7 +98,11 @@ class EfficientNetLite0(BaseModule):
         self._freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the chosen maps of ``(N, 3, H, W)``, each ``(N, C, ceil(H / s), ceil(W / s))``."""
+        """Return the maps of ``out_indices``, each ``(N, C, ceil(H / s), ceil(W / s))``.
+
+        Args:
+            x: ``(N, 3, H, W)``.
+        """
         x = self.stem(x)
         maps = []
         for index, level in enumerate(self.levels):
@@ -112,7 +115,11 @@ class EfficientNetLite0(BaseModule):
         return tuple(norm(x) for norm, x in zip(self.out_norms, maps, strict=True))
 
     def train(self, mode: bool = True) -> EfficientNetLite0:
-        """Set the mode of all but what is frozen, and return self."""
+        """Set the mode of all layers that are not frozen, and return self.
+
+        Args:
+            mode: True for training.
+        """
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:
@@ -124,7 +131,7 @@ class EfficientNetLite0(BaseModule):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Refuse the classifier's file: mmengine would skip every name of it with a warning."""
+        """Refuse the classifier's file, in which mmengine would skip every name with a warning."""
         if f"{prefix}_conv_stem.weight" in state_dict:
             message = "cannot load the classifier's weights into EfficientNetLite0: found names "
             message += "such as '_conv_stem.weight', expected 'stem.0.weight'."

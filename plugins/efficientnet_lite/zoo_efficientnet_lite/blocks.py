@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What EfficientNet-Lite is put together from."""
+"""The building blocks of EfficientNet-Lite."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["InvertedResidual", "SameConv2d", "make_norm"]
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution without bias, padded as TensorFlow's ``SAME``.
+    """A convolution without bias, with TensorFlow's ``SAME`` padding.
 
-    The output is ``ceil(size / stride)`` long, and an odd number of zeros has its larger half at
-    the bottom and right. ``padding=kernel // 2`` puts it at the top and left instead: at even
-    sizes and stride 2 all windows lie one pixel off.
+    The output has ``ceil(size / stride)`` px, and the larger half of an odd number of zeros is at
+    the bottom and right. ``padding=kernel // 2`` would put it at the top and left: at even sizes,
+    all windows of stride 2 would be off by one pixel.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         kernel_px: Side of the kernel, odd.
-        stride: Step of the windows.
-        groups: Groups of channels; ``in_channels`` for a depthwise convolution.
+        stride: Stride.
+        groups: Number of channel groups; ``in_channels`` for a depthwise convolution.
 
     Source:
         ``tf.nn`` documentation, "notes on padding".
@@ -44,7 +44,11 @@ class SameConv2d(nn.Conv2d):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(N, out, ceil(H / stride), ceil(W / stride))`` of ``(N, in, H, W)``."""
+        """Return ``(N, out, ceil(H / stride), ceil(W / stride))``.
+
+        Args:
+            x: ``(N, in, H, W)``.
+        """
         if self.stride[0] > 1:
             top, bottom = self._zeros(x.shape[-2])
             left, right = self._zeros(x.shape[-1])
@@ -52,7 +56,7 @@ class SameConv2d(nn.Conv2d):
         return super().forward(x)
 
     def _zeros(self, size_px: int) -> tuple[int, int]:
-        """Return how many zeros go before and after one axis."""
+        """Return the number of zeros before and after an axis."""
         kernel_px, stride = self.kernel_size[0], self.stride[0]
         windows = -(-size_px // stride)
         zeros = max((windows - 1) * stride + kernel_px - size_px, 0)
@@ -60,17 +64,17 @@ class SameConv2d(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Widen by a 1x1 convolution, filter each channel, and narrow without an activation.
+    """Expand by a 1x1 convolution, filter each channel, and project without activation.
 
-    The input is added where it has the output's shape.
+    The input is added if it has the output's shape.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         kernel_px: Side of the depthwise kernel, odd.
         stride: Step of the depthwise convolution.
-        expand_ratio: How many times wider it is inside; 1 leaves the first convolution out.
-        drop_rate: Chance, in training, that an image skips the block; only where the input is
+        expand_ratio: Expansion of the channels; 1 omits the first convolution.
+        drop_rate: Probability that an image skips the block in training; only if the input is
             added.
 
     Source:
@@ -105,14 +109,18 @@ class InvertedResidual(nn.Module):
         self.project = nn.Sequential(SameConv2d(width, out_channels, 1), make_norm(out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(N, out, ceil(H / stride), ceil(W / stride))`` of ``(N, in, H, W)``."""
+        """Return ``(N, out, ceil(H / stride), ceil(W / stride))``.
+
+        Args:
+            x: ``(N, in, H, W)``.
+        """
         y: Tensor = self.project(self.depthwise(self.expand(x)))
         if not self.has_shortcut:
             return y
         return x + self._dropped(y)
 
     def _dropped(self, y: Tensor) -> Tensor:
-        """Return zeros for some of the images, the others scaled so that the mean stays."""
+        """Set some of the images to zero and scale the others, so that the mean stays."""
         if not self.training or self.drop_rate == 0:
             return y
         kept = 1 - self.drop_rate
@@ -120,5 +128,9 @@ class InvertedResidual(nn.Module):
 
 
 def make_norm(channels: int) -> nn.BatchNorm2d:
-    """Return a batch norm with the constants of TensorFlow's EfficientNet (momentum 0.99)."""
+    """Return a batch norm with the constants of TensorFlow's EfficientNet (momentum 0.99).
+
+    Args:
+        channels: Number of channels.
+    """
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)

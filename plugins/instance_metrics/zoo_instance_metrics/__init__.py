@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COCO's AP of boxes and masks, by size too, and the errors of counts, for mmdet."""
+"""COCO's AP of boxes and masks, also by size, and count errors, for mmdet."""
 
-# So that the stand-in for mmcv._ext is there in spawned workers, which import this package first.
+# Spawned workers import this package first: importing zoo provides the substitute for mmcv._ext.
 import zoo as zoo

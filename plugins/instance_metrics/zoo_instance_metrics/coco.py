@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COCO's AP and AR with up to 1000 instances an image, and the errors of counts."""
+"""COCO's AP and AR with up to 1000 instances per image, and count errors."""
 
 from __future__ import annotations
 
@@ -25,39 +25,40 @@ _LOG = logging.getLogger("zoo")
 
 
 class CocoMetric(BaseMetric):
-    """Average precision and recall of boxes and masks as COCO has them, and errors of counts.
+    """COCO's average precision and recall of boxes and masks, and count errors.
 
     * ``bbox_mAP``, ``segm_mAP``: the mean over the classes and over the IoU thresholds 0.5, 0.55,
-      ... 0.95 of the average precision; ``_50``, ``_75``: at one threshold; ``_<size>``: of the
-      true instances whose area lies in that range.
-    * ``bbox_AR@1``, ``bbox_AR@100``, ``bbox_AR@1000``: the mean recall with so many predictions.
-    * ``count_error``, ``count_bias``, ``count_error_relative``: how far the number of predictions
-      with at least ``score_thr`` is from the number of true instances; mean over images.
+      ... 0.95 of the average precision; ``_50``, ``_75``: at one threshold; ``_<size>``: for true
+      instances with an area in that range.
+    * ``bbox_AR@1``, ``bbox_AR@100``, ``bbox_AR@1000``: the mean recall with that many predictions.
+    * ``count_error``, ``count_bias``, ``count_error_relative``: the difference between the number
+      of predictions with at least ``score_thr`` and the number of true instances, averaged over
+      images.
 
-    All of AP is with the last of ``max_dets``: mmdet's metric takes 100 predictions an image for
-    its headline and 1000 for the rest. Those that belong to a crowd count nowhere, as in COCO. The
-    images are those of the data set, even where ``ann_file`` has more. An AP for whose size there
-    is no true instance is left out (pycocotools: -1); where there is none at all, those over all
-    sizes are NaN, so that ``save_best`` finds its name.
+    Every AP uses the last value of ``max_dets``; mmdet's metric uses 100 predictions per image for
+    its main values and 1000 for the others. Predictions that match a crowd do not count, as in
+    COCO. Only images of the data set count, even if ``ann_file`` has more. The AP of a size without
+    true instances is omitted (pycocotools: -1). Without any true instance, the AP over all sizes is
+    NaN, so that ``save_best`` finds its name.
 
     Args:
-        ann_file: COCO JSON of the data set's images, or None: each data sample brings its own
-            ``gt_instances``.
+        ann_file: COCO JSON of the data set's images; None to use ``gt_instances`` of each data
+            sample.
         metric: ``bbox``, ``segm`` or both.
-        max_dets: How many predictions of a class and image count, best first; ascending.
-        sizes: Name -> (from, to), sides in px of squares of equal area, None for no end; both
-            ends included. None for COCO's ``s`` (below 32), ``m`` and ``l`` (above 96).
-        score_thr: From which score on a prediction is counted, and matched for F1.
+        max_dets: Limits of predictions per class and image, best first; ascending.
+        sizes: Name -> (from, to), sides in px of squares of equal area, inclusive, None for no
+            limit. None for COCO's ``s`` (below 32), ``m`` and ``l`` (above 96).
+        score_thr: Lowest score of predictions that count, also for F1.
         collect_device: ``cpu`` or ``gpu``: how processes exchange the instances of their images.
-        prefix: Put before each name, with a slash.
+        prefix: Prefix of each name, followed by a slash.
 
     Raises:
-        ConfigError: An option is none of these; the data set's classes are not those of the file.
-        DataError: The file is missing or is no COCO JSON, or has no such image; masks are missing
-            or of another size; a prediction's label is no class, or its numbers are not finite.
+        ConfigError: An option is invalid, or the data set's classes differ from those of the file.
+        DataError: The file is missing, is not a COCO JSON, or lacks an image; masks are missing or
+            of another size; a prediction's label is not a class, or its numbers are not finite.
 
     Source:
-        Lin et al. 2014, arXiv:1405.0312; the numbers are those of pycocotools 2.0.11.
+        Lin et al. 2014, arXiv:1405.0312; values equal those of pycocotools 2.0.11.
     """
 
     default_prefix = "coco"
@@ -87,18 +88,18 @@ class CocoMetric(BaseMetric):
         self._per_image: list[dict[str, Any]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
-        """Keep the predictions of one batch, masks as run lengths.
+        """Store the predictions of one batch, with masks as run lengths.
 
         Args:
             data_batch: Not used.
             data_samples: Dicts with ``pred_instances`` (``bboxes`` ``(K, 4)`` xyxy px, ``scores``
                 ``(K,)``, ``labels`` ``(K,)``, ``masks`` ``(K, H, W)`` bool or run lengths),
-                ``img_path``, ``ori_shape``; ``img_id`` with ``ann_file``, ``gt_instances``
-                without.
+                ``img_path``, ``ori_shape``; ``img_id`` with ``ann_file``, otherwise
+                ``gt_instances``.
 
         Raises:
-            ConfigError: The data set's classes are not those of the file.
-            DataError: The image is not in the file, or an instance cannot be used.
+            ConfigError: The data set's classes differ from those of the file.
+            DataError: The image is not in the file, or an instance is invalid.
         """
         classes = self._classes()
         if self._truth is not None:
@@ -119,13 +120,13 @@ class CocoMetric(BaseMetric):
             self.results.append(row)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Return the values over all images; keep those of each image.
+        """Return the values over all images; store those of each image.
 
         Args:
-            results: What ``process`` kept, in the data set's order.
+            results: Rows stored by ``process``, in the data set's order.
 
         Returns:
-            The values by name: of boxes, of masks, of counts.
+            The values by name: boxes, masks, counts.
 
         Raises:
             DataError: An image appears twice.
@@ -158,10 +159,10 @@ class CocoMetric(BaseMetric):
         """Return ``file`` and ``values`` of each image of the last ``evaluate``.
 
         Returns:
-            One dict an image, in the data set's order. ``values`` holds ``count_predicted``,
-            ``count_true``, ``count_error``, and ``bbox_F1_50``, ``segm_F1_50``, which an image
-            lacks that has no instance and in which none was found. Empty before the first
-            ``evaluate``, and on processes other than the main one.
+            One dict per image, in the data set's order. ``values`` holds ``count_predicted``,
+            ``count_true``, ``count_error``, and, unless the image has neither true nor predicted
+            instances, ``bbox_F1_50`` and ``segm_F1_50``. Empty before the first ``evaluate`` and
+            on processes other than the main one.
         """
         return self._per_image
 
@@ -196,7 +197,7 @@ class CocoMetric(BaseMetric):
         return images
 
     def _name(self, kind: str, found: Evaluation) -> dict[str, float]:
-        """Return AP, at the last limit, and AR under their names."""
+        """Return AP at the last limit, and AR, by name."""
         precision, recall = found.precision[..., -1], found.recall
         values = {
             f"{kind}_mAP": _mean(precision[..., 0]),
@@ -212,6 +213,6 @@ class CocoMetric(BaseMetric):
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """Return the mean of what exists, which is not -1; NaN of nothing."""
+    """Return the mean of the values other than -1, or NaN if there are none."""
     present = values[values > -1]
     return float(present.mean()) if len(present) else float("nan")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many instances an image has, how many were found in it, and how many of those are right."""
+"""Count true and predicted instances, and compute F1 of an image."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ _IOU = 0.5
 
 
 def count_instances(image: ImagePair, score_thr: float) -> tuple[int, int]:
-    """Return how many were found with at least the score, and how many there are but crowds."""
+    """Return the numbers of predictions and of true instances without crowds.
+
+    Args:
+        image: The image.
+        score_thr: Lowest score of predictions that count.
+    """
     predicted = int((image.predicted.scores >= score_thr).sum())
     return predicted, int((~image.true.is_crowd).sum())
 
 
 def count_errors(counts: Sequence[tuple[int, int]]) -> dict[str, float]:
-    """Return the errors of counts over all images.
+    """Return the count errors over all images.
 
     Args:
-        counts: Found and true number of each image.
+        counts: Predicted and true number of each image.
 
     Returns:
-        ``count_error``, the mean of absolute differences; ``count_bias``, of signed ones, above
-        0 where too many are found; ``count_error_relative``, of absolute ones divided by the
-        true number, over the images that have any, and left out where none has.
+        ``count_error``, the mean absolute difference; ``count_bias``, the mean signed difference,
+        positive for too many predictions; ``count_error_relative``, the mean absolute difference
+        divided by the true number, over images with instances, omitted if there are none.
     """
     if not counts:
         return {}
@@ -48,17 +53,17 @@ def count_errors(counts: Sequence[tuple[int, int]]) -> dict[str, float]:
 
 
 def f1_of_image(kind: str, image: ImagePair, found: Evaluation, score_thr: float) -> float | None:
-    """Return F1 at IoU 0.5 of the predictions with at least the score, or None of nothing.
+    """Return F1 at IoU 0.5, or None for an image without true and predicted instances.
 
-    Predictions and true instances are matched class by class as COCO does at IoU 0.5: best score
-    first, each takes the free instance that it overlaps most. One that is left over and overlaps
-    a crowd counts neither as right nor as wrong.
+    Predictions and true instances are matched per class as in COCO at IoU 0.5: best score first,
+    each prediction takes the free instance with the largest overlap. Unmatched predictions that
+    overlap a crowd count as neither right nor wrong.
 
     Args:
         kind: ``bbox`` or ``segm``.
-        image: Its two sides.
-        found: What ``evaluate`` gave for that kind.
-        score_thr: Least score.
+        image: The image.
+        found: Result of ``evaluate`` for that kind.
+        score_thr: Lowest score of predictions that count.
     """
     scores = image.predicted.scores_of(kind)
     right = wrong = missed = 0
@@ -77,13 +82,13 @@ def f1_of_image(kind: str, image: ImagePair, found: Evaluation, score_thr: float
 
 
 def _match(ious: NDArray[np.float64], is_crowd: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return how many predictions are right and how many wrong."""
+    """Return the numbers of right and wrong predictions."""
     is_free = ~is_crowd
     right = wrong = 0
     for row in ious:
         fits = np.flatnonzero(is_free & (row >= _IOU))
         if len(fits):
-            # Of equal ones the last, as pycocotools.
+            # The last of equal ones, as in pycocotools.
             is_free[fits[::-1][np.argmax(row[fits[::-1]])]] = False
             right += 1
         elif not (row[is_crowd] >= _IOU).any():

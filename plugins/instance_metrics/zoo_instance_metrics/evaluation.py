@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COCO's evaluation of boxes or masks by faster-coco-eval, in the numbers of pycocotools."""
+"""COCO's evaluation of boxes or masks by faster-coco-eval, equal to pycocotools."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["Evaluation", "ImagePair", "evaluate"]
 
 @dataclass(frozen=True, slots=True)
 class ImagePair:
-    """Both sides of an image.
+    """The true and predicted instances of an image.
 
     Attributes:
-        number: Its id: among equal scores those of lower ids come first.
-        file: Its path.
+        number: Id; among equal scores, lower ids come first.
+        file: Path.
         size: Height and width in px.
-        true: What is there.
-        predicted: What was found.
+        true: True instances.
+        predicted: Predicted instances.
     """
 
     number: int
@@ -38,13 +38,13 @@ class ImagePair:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Of T thresholds of IoU, R recalls, C classes, A ranges of area (the first is all), M limits.
+    """Results for T IoU thresholds, R recalls, C classes, A area ranges (first: all), M limits.
 
     Attributes:
-        precision: ``(T, R, C, A, M)``, -1 where there is no true instance.
-        recall: ``(T, C, A, M)``, the same.
-        ious: By id of the image and class: ``(D, K)`` of the best D predictions by K true ones,
-            best scores first; empty where a side is.
+        precision: ``(T, R, C, A, M)``, -1 without true instances.
+        recall: ``(T, C, A, M)``, -1 without true instances.
+        ious: By image id and class: ``(D, K)`` of the best D predictions and K true instances,
+            best scores first; empty if a side is empty.
     """
 
     precision: NDArray[np.float64]
@@ -63,10 +63,10 @@ def evaluate(
 
     Args:
         kind: ``bbox`` or ``segm``.
-        images: All of them.
-        classes: How many there are.
-        max_dets: How many predictions of a class and image count, ascending.
-        areas: Ranges of area in px^2, both ends included.
+        images: All images.
+        classes: Number of classes.
+        max_dets: Limits of predictions per class and image, ascending.
+        areas: Ranges of area in px^2, inclusive.
 
     Source:
         Lin et al. 2014, arXiv:1405.0312; pycocotools 2.0.11, ``COCOeval``.
@@ -122,7 +122,7 @@ def _rows(kind: str, number: int, instances: Instances) -> list[dict[str, Any]]:
 
 
 def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    # From 1: COCO's evaluation takes 0 for "not matched".
+    # From 1, because 0 means "not matched" in COCO's evaluation.
     for number, row in enumerate(rows, start=1):
         row["id"] = number
     return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The instances of one image, true or predicted, in the compact form that is kept of them."""
+"""The true or predicted instances of an image, in compact form."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Rle = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """K instances of one image, at its own resolution.
+    """K instances of an image, at its own resolution.
 
     Attributes:
         labels: ``(K,)`` int64, ids of classes.
-        boxes: ``(K, 4)`` float64: x, y, width and height in px, as COCO has them.
-        masks: K run lengths, or None where they are not needed.
+        boxes: ``(K, 4)`` float64: x, y, width and height in px, as in COCO.
+        masks: K run lengths, or None if not needed.
     """
 
     labels: NDArray[np.int64]
@@ -46,11 +46,11 @@ class Instances:
 
 @dataclass(frozen=True, slots=True)
 class TrueInstances(Instances):
-    """What is there.
+    """True instances.
 
     Attributes:
-        areas: ``(K,)`` float64 in px^2, by which COCO tells the size, of boxes too.
-        is_crowd: ``(K,)`` bool: many objects in one, which count nowhere.
+        areas: ``(K,)`` float64 in px^2, by which COCO sorts boxes and masks into sizes.
+        is_crowd: ``(K,)`` bool: groups of objects, which do not count.
     """
 
     areas: NDArray[np.float64]
@@ -59,29 +59,33 @@ class TrueInstances(Instances):
 
 @dataclass(frozen=True, slots=True)
 class Predictions(Instances):
-    """What was found.
+    """Predicted instances.
 
     Attributes:
-        scores: ``(K,)`` float64, by which boxes are ranked.
-        mask_scores: ``(K,)`` float64, by which masks are ranked.
+        scores: ``(K,)`` float64, which rank boxes.
+        mask_scores: ``(K,)`` float64, which rank masks.
     """
 
     scores: NDArray[np.float64]
     mask_scores: NDArray[np.float64]
 
     def scores_of(self, kind: str) -> NDArray[np.float64]:
-        """Return the scores by which ``bbox`` or ``segm`` are ranked."""
+        """Return the scores that rank boxes or masks.
+
+        Args:
+            kind: ``bbox`` or ``segm``.
+        """
         return self.mask_scores if kind == "segm" else self.scores
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What an image's instances are held to.
+    """The image properties that instances are checked against.
 
     Attributes:
-        file: Its path, for messages.
+        file: Path, for messages.
         size: Height and width in px.
-        classes: How many there are.
+        classes: Number of classes.
         with_masks: Whether masks are needed.
     """
 
@@ -92,33 +96,37 @@ class ImageFacts:
 
 
 def read_boxes(boxes: Any) -> NDArray[np.float64]:
-    """Return boxes xyxy in px, a tensor or mmdet's ``HorizontalBoxes``, as x, y, width, height."""
+    """Return boxes as x, y, width, height.
+
+    Args:
+        boxes: ``(K, 4)`` xyxy in px, a tensor or mmdet's ``HorizontalBoxes``.
+    """
     corners = np.asarray(_as_array(getattr(boxes, "tensor", boxes)), np.float64).reshape(-1, 4)
     return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
 
 
 def encode_masks(masks: Any, size: tuple[int, int], file: str) -> list[Rle]:
-    """Return masks of any of mmdet's forms as run lengths.
+    """Return masks in any form of mmdet as run lengths.
 
     Args:
         masks: A tensor or array ``(K, H, W)``; mmdet's ``BitmapMasks`` or ``PolygonMasks``; or a
             list of run lengths.
         size: Height and width of the image in px.
-        file: Of the image, for the message.
+        file: Path of the image, for the message.
 
     Raises:
-        DataError: The masks are of another size than the image.
+        DataError: The size of the masks differs from that of the image.
     """
     found = getattr(masks, "masks", masks)
     if isinstance(found, (list, tuple)):
-        # An empty list of polygons is one too; its size is that of mmdet's structure.
+        # For an empty list of polygons, the size is that of mmdet's structure.
         stated = (getattr(masks, "height", size[0]), getattr(masks, "width", size[1]))
         sizes = {tuple(one["size"]) for one in found if isinstance(one, Mapping)} or {stated}
         _check_size(sizes, size, file)
         return [one if isinstance(one, Mapping) else _draw(one, size) for one in found]
     array = _as_array(found)
     _check_size({array.shape[1:]} if len(array) else set(), size, file)
-    # One by one: all together in another order would be all of them once more.
+    # One by one, because converting the order of all at once would copy all of them.
     return [rle_tools.encode(np.asarray(one, np.uint8, order="F")) for one in array]
 
 
@@ -127,11 +135,11 @@ def check_labels(labels: NDArray[np.int64], what: str, image: ImageFacts) -> Non
 
     Args:
         labels: ``(K,)`` int64.
-        what: What has them, for the message.
-        image: That they are of.
+        what: Owner of the labels, for the message.
+        image: The image.
 
     Raises:
-        DataError: One is not.
+        DataError: A label is not the id of a class.
     """
     is_bad = (labels < 0) | (labels >= image.classes)
     if is_bad.any():
@@ -143,7 +151,11 @@ def check_labels(labels: NDArray[np.int64], what: str, image: ImageFacts) -> Non
 
 
 def areas_of(masks: Sequence[Rle]) -> NDArray[np.float64]:
-    """Return the areas of run lengths in px^2."""
+    """Return the areas of masks in px^2.
+
+    Args:
+        masks: Run lengths.
+    """
     return np.asarray(rle_tools.area(list(masks)), np.float64).reshape(len(masks))
 
 

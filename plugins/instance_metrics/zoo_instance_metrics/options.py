@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the metric, held to what they may be."""
+"""Check and convert the options of the metric."""
 
 from __future__ import annotations
 
@@ -32,10 +32,13 @@ COCO_SIZES: Mapping[str, tuple[float, float | None]] = {
 
 
 def read_kinds(metric: str | Sequence[str]) -> tuple[str, ...]:
-    """Return what is evaluated, ``bbox`` before ``segm``.
+    """Return the kinds to evaluate, ``bbox`` before ``segm``.
+
+    Args:
+        metric: ``bbox``, ``segm`` or both.
 
     Raises:
-        ConfigError: It is none of these, or nothing.
+        ConfigError: A kind is unknown, or there is none.
     """
     kinds = (metric,) if isinstance(metric, str) else tuple(metric)
     unknown = [kind for kind in kinds if kind not in KINDS]
@@ -47,10 +50,13 @@ def read_kinds(metric: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def read_max_dets(max_dets: Sequence[int]) -> tuple[int, ...]:
-    """Return how many predictions of a class and image count, ascending.
+    """Return the limits of predictions per class and image, ascending.
+
+    Args:
+        max_dets: The limits, integers >= 1, ascending.
 
     Raises:
-        ConfigError: They are no whole numbers of 1 or more, or do not ascend.
+        ConfigError: The limits are not integers >= 1, or do not ascend.
     """
     found = tuple(max_dets) if isinstance(max_dets, (list, tuple)) else (max_dets,)
     is_right = all(type(number) is int and number > 0 for number in found)
@@ -61,10 +67,13 @@ def read_max_dets(max_dets: Sequence[int]) -> tuple[int, ...]:
 
 
 def read_score(score_thr: float) -> float:
-    """Return the least score that counts.
+    """Return the lowest score that counts.
+
+    Args:
+        score_thr: The score, 0 to 1.
 
     Raises:
-        ConfigError: It is no number from 0 to 1.
+        ConfigError: It is not a number from 0 to 1.
     """
     if type(score_thr) not in (int, float) or not 0 <= score_thr <= 1:
         message = f"cannot use the score threshold {score_thr!r}: expected a number from 0 to 1."
@@ -73,14 +82,14 @@ def read_score(score_thr: float) -> float:
 
 
 def read_sizes(sizes: Any) -> dict[str, tuple[float, float]]:
-    """Return the range of areas of each size in px^2, both ends included as pycocotools has it.
+    """Return the range of areas of each size in px^2, inclusive as in pycocotools.
 
     Args:
-        sizes: Name -> from, to: sides in px of squares of equal area, None for no end. None for
+        sizes: Name -> from, to: sides in px of squares of equal area, None for no limit. None for
             COCO's.
 
     Raises:
-        ConfigError: A name cannot stand in a metric's name, or a range is none.
+        ConfigError: A name is not valid in a metric's name, or a range is invalid.
     """
     if not isinstance(sizes, (Mapping, type(None))):
         message = f"cannot use sizes {sizes!r}: expected names with a range in px each."
@@ -94,7 +103,7 @@ def read_sizes(sizes: Any) -> dict[str, tuple[float, float]]:
             message += "but not '50' or '75', which are thresholds."
             raise ConfigError(message, where="CocoMetric.sizes", hint="rename it.")
         areas[str(name)] = _read_range(name, sides)
-    # By size: a config that was written out and read again has its keys by the alphabet.
+    # Sorted by size, because a config written and read again has its keys in alphabetical order.
     return dict(sorted(areas.items(), key=lambda item: item[1]))
 
 

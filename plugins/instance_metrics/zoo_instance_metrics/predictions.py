@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predicted instances of mmdet's data samples."""
+"""Read predicted instances from mmdet's data samples."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["read_predictions"]
 
 
 def read_predictions(found: Mapping[str, Any], image: ImageFacts) -> Predictions:
-    """Return the predictions of one image, masks as run lengths.
+    """Return the predictions of an image, with masks as run lengths.
 
     Args:
         found: ``bboxes`` ``(K, 4)`` xyxy px, ``scores`` and ``labels`` ``(K,)``; ``masks``
-            ``(K, H, W)`` bool or run lengths; ``mask_scores`` ``(K,)`` where masks have their own.
-        image: What they are held to.
+            ``(K, H, W)`` bool or run lengths; ``mask_scores`` ``(K,)`` if masks have their own.
+        image: The image properties to check against.
 
     Raises:
-        DataError: A label is no class, a box or score is not finite, or masks are missing or of
-            another size.
+        DataError: A label is not a class, a box or score is not finite, or masks are missing or
+            of another size.
     """
     labels = np.asarray(found["labels"].cpu(), np.int64)
     boxes = read_boxes(found["bboxes"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""True instances: from a COCO JSON, or from the data samples themselves."""
+"""Read true instances from a COCO JSON or from the data samples."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class TrueImage:
     """An image of the file.
 
     Attributes:
-        file_name: As the file has it.
+        file_name: Name in the file.
         size: Height and width in px.
-        instances: Their labels are ids of categories.
+        instances: True instances; labels are ids of categories.
     """
 
     file_name: str
@@ -46,13 +46,13 @@ class TrueImage:
 
 @dataclass(frozen=True, slots=True)
 class TruthFile:
-    """What a COCO JSON says is there.
+    """The true instances in a COCO JSON.
 
     Attributes:
-        path: Where it lies.
+        path: Path of the file.
         categories: Names by id, in the order of the file, as mmdet numbers them.
-        images: By id.
-        is_derived: Whether its ``info`` says that masks were made from something weaker.
+        images: Images by id.
+        is_derived: Whether ``info`` says that masks were derived from weaker labels.
     """
 
     path: Path
@@ -61,13 +61,13 @@ class TruthFile:
     is_derived: bool
 
     def check_classes(self, classes: Sequence[str]) -> None:
-        """Check that mmdet numbers the categories as the classes stand.
+        """Check that mmdet numbers the categories in the order of the classes.
 
         Args:
-            classes: Of the data set's metainfo.
+            classes: Classes of the data set's metainfo.
 
         Raises:
-            ConfigError: A class is no category, or they stand in another order.
+            ConfigError: A class is not a category, or the order differs.
         """
         found = [name for name in self.categories.values() if name in classes]
         if found == list(classes):
@@ -84,14 +84,14 @@ class TruthFile:
         raise ConfigError(message, where=self.path, hint=hint)
 
     def image_of(self, sample: Mapping[str, Any], file: str) -> tuple[int, TrueImage]:
-        """Return the id and the row of the image that a data sample is of.
+        """Return the id and the image of a data sample.
 
         Args:
-            sample: With ``img_id``, and ``ori_shape`` where it is known.
-            file: Its path, or empty.
+            sample: Data sample with ``img_id``, and optionally ``ori_shape``.
+            file: Path of the image, or empty.
 
         Raises:
-            DataError: The file has no such image, or one of another name or size.
+            DataError: The file lacks the image, or has it with another name or size.
         """
         number = sample.get("img_id")
         image = self.images.get(number) if isinstance(number, int) else None
@@ -110,7 +110,12 @@ class TruthFile:
         raise DataError(message, path=file or self.path, hint=hint)
 
     def instances_of(self, number: int, classes: Sequence[str]) -> TrueInstances:
-        """Return an image's instances of the classes, with labels that count from 0."""
+        """Return an image's instances of the classes, with labels from 0.
+
+        Args:
+            number: Id of the image.
+            classes: Classes of the data set.
+        """
         ids = [key for key, name in self.categories.items() if name in classes]
         mine = self.images[number].instances
         kept = np.flatnonzero(np.isin(mine.labels, ids))
@@ -125,15 +130,15 @@ class TruthFile:
 
 
 def read_truth(path: str | Path, *, with_masks: bool) -> TruthFile:
-    """Return what a COCO JSON says, its masks as run lengths.
+    """Read a COCO JSON, with masks as run lengths.
 
     Args:
         path: The file.
         with_masks: Whether masks are needed.
 
     Raises:
-        DataError: There is no such file, it is no COCO JSON, or an instance lacks the mask that
-            is needed.
+        DataError: The file does not exist or is not a COCO JSON, or an instance lacks a required
+            mask.
     """
     path = Path(path)
     try:
@@ -142,7 +147,7 @@ def read_truth(path: str | Path, *, with_masks: bool) -> TruthFile:
         message = f"cannot evaluate: there is no COCO JSON {path.name!r}."
         hint = "give the evaluator's ann_file, or --data with a prepared folder."
         raise DataError(message, path=path, hint=hint) from error
-    read_coco(data, str(path))  # holds it to the format; area and boxes as written come from below
+    read_coco(data, str(path))  # checks the format; areas and boxes are read as written below
     content = json.loads(data.decode("utf-8-sig"))
     rows: dict[int, list[dict[str, Any]]] = {}
     for row in content["annotations"]:
@@ -160,16 +165,16 @@ def read_truth(path: str | Path, *, with_masks: bool) -> TruthFile:
 
 
 def read_sample(sample: Mapping[str, Any], image: ImageFacts) -> TrueInstances:
-    """Return the true instances that a data sample brings itself, those to ignore as crowds.
+    """Return the true instances in a data sample, with ignored ones as crowds.
 
     Args:
-        sample: With ``gt_instances`` at the image's own resolution (``bboxes``, ``labels``,
-            ``masks`` where needed), and ``ignored_instances`` where there are any.
-        image: What they are held to.
+        sample: Data sample with ``gt_instances`` at the image's own resolution (``bboxes``,
+            ``labels``, ``masks`` if needed), and optionally ``ignored_instances``.
+        image: The image properties to check against.
 
     Raises:
-        DataError: It brings no instances, no masks where they are needed, masks of another size,
-            or a label that is no class.
+        DataError: The sample lacks instances or required masks, masks have another size, or a label
+            is not a class.
     """
     parts = [sample.get("gt_instances"), sample.get("ignored_instances")]
     if parts[0] is None or "bboxes" not in parts[0]:

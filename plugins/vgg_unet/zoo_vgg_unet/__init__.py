@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The U-Net family as backbones for mmseg's heads."""
 
-# So that the stand-in for mmcv._ext is there in spawned workers, which import this package first.
+# Spawned workers import this package first: importing zoo provides the substitute for mmcv._ext.
 import zoo as zoo

@@ -18,12 +18,12 @@ __all__ = ["CroppedFCNHead", "TiledEncoderDecoder"]
 
 
 class CroppedFCNHead(FCNHead):
-    """mmseg's FCNHead, whose labels are cropped to the scores rather than scores stretched.
+    """mmseg's FCNHead, but labels are cropped to the scores instead of resizing the scores.
 
     Args:
-        stride: Pixels of the image for each of the scores: 1 on the finest map, 2 on the one
-            before it, and so on, for auxiliary heads.
-        **kwargs: Of mmseg's ``FCNHead``.
+        stride: Image pixels per score: 1 on the finest map, 2 on the next coarser one, and so on,
+            for auxiliary heads.
+        **kwargs: Arguments of mmseg's ``FCNHead``.
     """
 
     def __init__(self, *, stride: int = 1, **kwargs: Any) -> None:
@@ -33,14 +33,14 @@ class CroppedFCNHead(FCNHead):
     def loss_by_feat(
         self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses on the middle of the labels.
+        """Return the losses on the centre of the labels.
 
         Args:
             seg_logits: ``(N, C, h, w)``.
-            batch_data_samples: With ``gt_sem_seg`` of the image's size.
+            batch_data_samples: Data samples with ``gt_sem_seg`` of the image's size.
 
         Raises:
-            DataError: The labels are smaller than the scores, or do not lie around them evenly.
+            DataError: The labels are smaller than the scores, or their margin is odd.
         """
         size = (seg_logits.shape[-2] * self.stride, seg_logits.shape[-1] * self.stride)
         cropped = [
@@ -51,10 +51,14 @@ class CroppedFCNHead(FCNHead):
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict[str, Any]]) -> Tensor:
-        """Refuse to stretch scores that lack the image's margin.
+        """Refuse to resize scores that lack the image's margin.
+
+        Args:
+            seg_logits: Not used.
+            batch_img_metas: Not used.
 
         Raises:
-            ConfigError: Always; the segmentor puts the tiles together.
+            ConfigError: Always; the segmentor merges the tiles.
         """
         message = "cannot predict with CroppedFCNHead in another segmentor: its scores lack the "
         message += "image's margin, expected the model's type 'zoo.vgg_unet.TiledEncoderDecoder'."
@@ -62,18 +66,18 @@ class CroppedFCNHead(FCNHead):
 
 
 class TiledEncoderDecoder(EncoderDecoder):
-    """mmseg's EncoderDecoder, which predicts by mirroring the image and covering it with tiles.
+    """mmseg's EncoderDecoder with prediction in tiles of the mirror-padded image.
 
-    Training is as in ``EncoderDecoder``. ``test_cfg=dict(mode='whole', tile_px=572)`` states the
-    largest input at once; memory grows with it, the result does not change.
+    Training is that of ``EncoderDecoder``. ``test_cfg=dict(mode='whole', tile_px=572)`` sets the
+    largest input of the network; it affects memory, not the result.
 
     Args:
-        **kwargs: Of mmseg's ``EncoderDecoder``; the backbone is an ``OriginalUNet``, the head
-            a ``CroppedFCNHead``.
+        **kwargs: Arguments of mmseg's ``EncoderDecoder``; the backbone is an ``OriginalUNet``, the
+            head a ``CroppedFCNHead``.
 
     Raises:
-        ConfigError: A backbone that does not say its margin, a size of tiles that it does not
-            take, or mmseg's own sliding windows.
+        ConfigError: The backbone does not state its margin, does not accept the size of tiles, or
+            the config uses mmseg's sliding windows.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -89,7 +93,7 @@ class TiledEncoderDecoder(EncoderDecoder):
             message += "already."
             raise ConfigError(message, where="model.test_cfg.mode", hint="set mode='whole'.")
         tile_px = int(self.test_cfg.get("tile_px", 572))
-        # One step above the least input, whose outputs are too small to stand on the grid.
+        # One step above the smallest input, whose output is too small for the grid.
         least_px = self.backbone.least_px + self.backbone.stride_px
         over = tile_px - least_px
         if over < 0 or over % self.backbone.stride_px:

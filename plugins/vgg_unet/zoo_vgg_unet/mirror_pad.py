@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A margin for images that a valid-convolution network is trained on."""
+"""Add a margin to training images of a network with valid convolutions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["MirrorPad"]
 
 
 class MirrorPad(BaseTransform):
-    """Mirror image and labels outwards by a margin; the edge's own pixels are not repeated.
+    """Pad image and labels by mirroring, without repeating the edge pixels.
 
-    For training pipelines of ``OriginalUNet``, whose output lacks 92 px on each side: after it,
-    the labels' middle is the whole image. ``TiledEncoderDecoder`` mirrors by itself in prediction.
+    For training pipelines of ``OriginalUNet``, whose output lacks 92 px on each side: with the
+    margin, the output covers the whole image. ``TiledEncoderDecoder`` pads by itself in prediction.
 
     Args:
-        margin_px: What is added on each side.
+        margin_px: Width of the margin on each side.
 
     Keys read:
-        ``img``, and what ``seg_fields`` names.
+        ``img``, and the maps named in ``seg_fields``.
 
     Keys changed:
-        These, and ``img_shape``; ``pad_shape`` is set.
+        the same, and ``img_shape``; sets ``pad_shape``.
 
     Raises:
-        ConfigError: A negative margin.
+        ConfigError: The margin is negative.
     """
 
     def __init__(self, margin_px: int = 92) -> None:
@@ -39,7 +39,11 @@ class MirrorPad(BaseTransform):
         self.margin_px = margin_px
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return ``results`` with the margin."""
+        """Return ``results`` with the margin.
+
+        Args:
+            results: Dict with the keys read.
+        """
         for key in ("img", *results.get("seg_fields", [])):
             array = results[key]
             margin = [(self.margin_px, self.margin_px)] * 2 + [(0, 0)] * (array.ndim - 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The U-Net of 2015, whose convolutions see no pixel beyond the image's edge."""
+"""The original U-Net of 2015, with valid convolutions."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _INIT = (
 
 
 class OriginalUNet(BaseModule):
-    """The U-Net of 2015 as a backbone: valid convolutions, so the output is smaller.
+    """The U-Net of 2015 as a backbone, with valid convolutions and a smaller output.
 
     At depth 4 an image of 572 px gives 388: each side loses ``margin_px`` = 92 px. Sizes are
     ``188 + 16 k`` px. Train it with ``CroppedFCNHead``, on images with a margin
     (``MirrorPad``); ``TiledEncoderDecoder`` predicts images of any size.
 
     Args:
-        in_channels: Channels of the images; the paper's are 1.
-        base_channels: Channels of the first level, doubled at each level; the paper's are 64.
-        depth: How often the map is halved; the paper's is 4.
+        in_channels: Channels of the images; 1 in the paper.
+        base_channels: Channels of the first level, doubled at each level; 64 in the paper.
+        depth: Number of poolings; 4 in the paper.
         dropout: Share of values dropped at the two coarsest levels of the contracting path.
-        norm_cfg: A norm layer after each convolution, or None as in the paper.
-        init_cfg: mmengine's; by default the paper's.
+        norm_cfg: Norm layer after each convolution; None as in the paper.
+        init_cfg: Initialisation of mmengine; that of the paper by default.
 
     Attributes:
-        stride_px: By what steps the size of an image may grow, ``2 ** depth``.
-        margin_px: What the output lacks on each side.
-        least_px: The least side of an image.
+        stride_px: Step between valid image sizes, ``2 ** depth``.
+        margin_px: Margin that the output lacks on each side.
+        least_px: Smallest side of an image.
 
     Source:
-        Ronneberger, Fischer, Brox 2015, arXiv:1505.04597, figure 1 and section 3. Where dropout
-        stands is from the authors' released network.
+        Ronneberger, Fischer, Brox 2015, arXiv:1505.04597, figure 1 and section 3. The places of
+        dropout are from the authors' released network.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class OriginalUNet(BaseModule):
         self.pool = nn.MaxPool2d(2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the map of each level on the way up, coarsest first.
+        """Return the map of each level of the expanding path, coarsest first.
 
         Args:
             x: ``(N, in_channels, H, W)``.
@@ -83,7 +83,7 @@ class OriginalUNet(BaseModule):
             For 572x572 px, maps of 28, 52, 100, 196 and 388 px.
 
         Raises:
-            DataError: A size that does not halve evenly at each level.
+            DataError: The size is not divisible by two at each level.
         """
         self._check_size(x.shape[-2:])
         skips: list[Tensor] = []
@@ -123,14 +123,14 @@ def _two_convolutions(before: int, after: int, norm_cfg: Any, dropout: float) ->
 
 
 def crop_centre(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the middle of the last two axes.
+    """Return the centre of the last two axes.
 
     Args:
         x: ``(..., H, W)``.
-        size: Height and width of what is returned.
+        size: Height and width of the result.
 
     Raises:
-        DataError: ``x`` is smaller, or its middle lies between two pixels.
+        DataError: ``x`` is smaller, or the margin is odd.
     """
     over = [have - want for have, want in zip(x.shape[-2:], size, strict=True)]
     if any(px < 0 or px % 2 for px in over):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of VGG-16 from a file that the user names: torchvision's, timm's or Keras'.
+"""Load weights of VGG-16 from a file of torchvision, timm or Keras.
 
-Nothing is fetched. A pickle is read by zoo, which runs nothing of it; HDF5 holds no code.
+Nothing is downloaded. zoo reads pickles without running their code; HDF5 contains no code.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _REMOTE = re.compile(r"^[a-z0-9+-]+:(//|s3:)")
 _CLASSIFIER = ("classifier.", "pre_logits.", "head.")
 _LAYER = re.compile(r"features\.(\d+)\.")
 _KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
-# Not of the optimizer, whose moments stand under the layers' names too.
+# Not of the optimizer, whose moments use the layers' names too.
 _KERAS_LAYER = re.compile(r"(?!optimizer_weights/)(?:.*/)?(block\d+_conv\d+)(?:/.*)?")
-# What h5py raises on files that are not what they say.
+# Errors of h5py for invalid files.
 _FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -45,25 +45,24 @@ _FAULTS = (
     ValueError,
     struct.error,
 )
-# What torchvision's weights want of an image (RGB) and what Keras' want (RGB here; Keras takes
-# BGR and does not divide). Both from the two projects' own preprocessing, in grey levels.
+# Input normalisation of torchvision's weights (RGB) and of Keras' (RGB here; Keras uses BGR and
+# does not divide). Both from the projects' own preprocessing, in grey levels.
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _KERAS_MEAN = (123.68, 116.779, 103.939)
 
 
 def load_vgg16(encoder: VGG16Encoder, checkpoint: str | Path, *, prefix: str = "") -> None:
-    """Fill an encoder with the weights in a file; all of them or none.
+    """Load the weights in a file into an encoder, all or none.
 
     Args:
         encoder: A `VGG16Encoder`.
-        checkpoint: A file with keys as torchvision's (``.pth``, ``.safetensors``), or as Keras
-            wrote it (``.h5``); its classifier is left out, and so are blocks that ``encoder``
-            does not keep.
-        prefix: What the names in the file begin with, such as ``backbone.encoder.``.
+        checkpoint: A file with torchvision's keys (``.pth``, ``.safetensors``) or written by Keras
+            (``.h5``); its classifier and blocks that ``encoder`` does not have are ignored.
+        prefix: Prefix of the names in the file, such as ``backbone.encoder.``.
 
     Raises:
-        ConfigError: ``checkpoint`` is an address.
-        IncompatibleError: An ``.h5`` without h5py.
+        ConfigError: ``checkpoint`` is a URL.
+        IncompatibleError: The file is ``.h5`` and h5py is not installed.
         CheckpointError: The file cannot be read, or holds weights of another architecture.
     """
     if _REMOTE.match(str(checkpoint)):
@@ -95,12 +94,12 @@ def read_weights(path: Path, *, prefix: str = "") -> dict[str, Tensor]:
     """Return the tensors of a ``.pth`` or ``.safetensors`` file by name, on the CPU.
 
     Args:
-        path: The file; a dict of tensors, or one that holds it under ``state_dict``.
-        prefix: Only names that begin with it, without it; ``module.``, as DistributedDataParallel
-            puts before all names, is taken off first.
+        path: The file: a dict of tensors, or a dict with one under ``state_dict``.
+        prefix: Return only names with this prefix, and remove it. The prefix ``module.`` of
+            DistributedDataParallel is removed first.
 
     Raises:
-        CheckpointError: It cannot be read without running code, or holds no tensors.
+        CheckpointError: The file cannot be read without running code, or holds no tensors.
     """
     tensors = zoo.load_checkpoint(path).state_dict
     found = {
@@ -119,7 +118,7 @@ def _unreadable(path: Path, reason: str) -> CheckpointError:
 
 
 def _read_keras(path: Path) -> dict[str, dict[int, Tensor]]:
-    """Return each convolution's kernel ``(H, W, in, out)`` and bias, by layer and dimensions."""
+    """Return kernel ``(H, W, in, out)`` and bias of each convolution, by layer and dimensions."""
     try:
         import h5py
     except ImportError as error:
@@ -152,13 +151,13 @@ def from_keras(
 ) -> dict[str, Tensor]:
     """Return Keras' layers under this encoder's names.
 
-    The first convolution is turned to take what torchvision's takes: RGB, less the mean, over the
-    standard deviation; so one ``data_preprocessor`` serves both. At the very border, where the
-    padding is the mean, the two means' difference (under 0.5 grey levels) remains.
+    The first convolution is converted to torchvision's input, RGB minus the mean, divided by the
+    standard deviation, so that both use the same ``data_preprocessor``. At the border, where the
+    padding is the mean, the difference of the two means (under 0.5 grey levels) remains.
 
     Args:
-        layers: By name, ``block1_conv1``, ..., kernel ``(H, W, in, out)`` under 4 (its number
-            of dimensions) and bias ``(out,)`` under 1.
+        layers: By name (``block1_conv1``, ...) and number of dimensions: 4 for the kernel
+            ``(H, W, in, out)``, 1 for the bias ``(out,)``.
         encoder: A `VGG16Encoder`.
 
     Source:
@@ -186,7 +185,7 @@ def from_keras(
 
 
 def _keras_places(encoder: VGG16Encoder) -> dict[str, str]:
-    """Return the place of each convolution by Keras' name; blocks end at poolings."""
+    """Return our name of each convolution by Keras' name; blocks end at poolings."""
     places, block, number = {}, 1, 1
     for at, layer in enumerate(encoder.features):
         if isinstance(layer, nn.MaxPool2d):
@@ -198,15 +197,16 @@ def _keras_places(encoder: VGG16Encoder) -> dict[str, str]:
 
 
 def check_fits(module: nn.Module, found: Mapping[str, Tensor], where: str | Path) -> None:
-    """Raise unless ``found`` holds every weight of ``module``, in its shape, and no other.
+    """Raise unless ``found`` holds exactly the weights of ``module``, with their shapes.
 
     Args:
-        module: What is to be filled.
+        module: The module to load into.
         found: Tensors by name.
         where: Their file, for the message.
 
     Raises:
-        CheckpointError: Lists the first ten missing, unexpected and mis-shaped names of each kind.
+        CheckpointError: Names are missing, unexpected or have wrong shapes; the message lists the
+            first ten of each kind.
     """
     own = module.state_dict()
     kinds = {
@@ -232,7 +232,7 @@ def check_fits(module: nn.Module, found: Mapping[str, Tensor], where: str | Path
 
 
 def _hint(own: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Return which of VGG-16's two kinds of weights to give, or how to build for what there is."""
+    """Return which of VGG-16's two kinds of weights to use, or how to build for those found."""
     has_norm, is_normed = (
         any(name.endswith("running_mean") for name in names) for names in (own, found)
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image of any size through a network that only takes some, by mirror and tiles."""
+"""Run a network of fixed input sizes on images of any size, by mirroring and tiling."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Geometry", "mirror", "mirror_indices", "run_tiled"]
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Which sizes a valid-convolution network takes, in px.
+    """The input sizes of a network with valid convolutions, in px.
 
     Attributes:
-        margin_px: What the output lacks on each side of the input.
-        stride_px: Outputs are ``4 + k * stride_px`` large, and tiles may stand at multiples of it
-            without changing what any pixel sees: the poolings' grid.
-        tile_px: The largest input, whose output must be larger than ``stride_px``.
+        margin_px: Margin of the input that the output lacks on each side.
+        stride_px: Outputs have ``4 + k * stride_px`` px. Tiles at multiples of it are aligned to
+            the grid of the poolings, so each pixel sees the same input.
+        tile_px: Largest input; its output must be larger than ``stride_px``.
     """
 
     margin_px: int
@@ -28,7 +28,11 @@ class Geometry:
     tile_px: int
 
     def plan(self, length_px: int) -> tuple[int, list[int]]:
-        """Return the output's size and where the outputs of tiles begin, along one axis."""
+        """Return the size of a tile's output and the starts of the outputs, along one axis.
+
+        Args:
+            length_px: Size of the image along the axis.
+        """
         largest = self.tile_px - 2 * self.margin_px
         if length_px <= largest:
             steps = max(0, -(-(length_px - 4) // self.stride_px))
@@ -39,15 +43,15 @@ class Geometry:
 
 
 def run_tiled(image: Tensor, network: Callable[[Tensor], Tensor], geometry: Geometry) -> Tensor:
-    """Return what ``network`` makes of the whole image, mirrored at its edges.
+    """Return the network's output for the whole image, mirrored at its edges.
 
-    The same as one pass over the mirror-padded image: tiles stand on the poolings' grid, so a
-    pixel sees the same in each, and outputs that overlap agree.
+    The result equals one pass over the mirror-padded image: tiles are aligned to the poolings'
+    grid, so a pixel sees the same input in each tile, and overlapping outputs agree.
 
     Args:
         image: ``(N, C, H, W)``.
         network: ``(N, C, h, w)`` -> ``(N, K, h - 2 * margin, w - 2 * margin)``.
-        geometry: Of the network.
+        geometry: Input sizes of the network.
 
     Returns:
         ``(N, K, H, W)``.
@@ -73,13 +77,18 @@ def run_tiled(image: Tensor, network: Callable[[Tensor], Tensor], geometry: Geom
 
 
 def _kept(starts: list[int], tile_px: int, length_px: int) -> list[tuple[int, int]]:
-    """Return each start and how much of its tile's output is kept: up to the next."""
+    """Return each start and the length of the tile's output that is kept, up to the next start."""
     ends = [*starts[1:], min(starts[-1] + tile_px, length_px)]
     return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
 
 
 def mirror(x: Tensor, margin_px: int) -> Tensor:
-    """Return ``x``, ``(..., H, W)``, mirrored outwards; the edge's pixels are not repeated."""
+    """Return ``x`` padded by mirroring, without repeating the edge pixels.
+
+    Args:
+        x: ``(..., H, W)``.
+        margin_px: Width of the margin on each side.
+    """
     for axis in (-2, -1):
         places = mirror_indices(x.shape[axis], margin_px, margin_px)
         x = x.index_select(axis, places.to(x.device))
@@ -87,7 +96,12 @@ def mirror(x: Tensor, margin_px: int) -> Tensor:
 
 
 def mirror_indices(length: int, before: int, after: int) -> Tensor:
-    """Return ``(before + length + after,)`` indices that bounce at both ends as often as needed.
+    """Return ``(before + length + after,)`` indices, reflected at both ends as often as needed.
+
+    Args:
+        length: Length of the axis.
+        before: Number of indices before the start.
+        after: Number of indices after the end.
 
     Example:
         >>> mirror_indices(3, 2, 3).tolist()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An encoder with a decoder behind it, as a backbone for mmseg's heads."""
+"""An encoder with a U-Net decoder, as a backbone for mmseg's heads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo_vgg_unet.vgg import Pooled
 __all__ = ["EncoderDecoderUNet"]
 
 _PROBE_PX = 64
-# What modules that are no pyramid, or want images of one size, fail with.
+# Errors of modules that return no pyramid or require a fixed image size.
 _UNMEASURED = (
     ArithmeticError,
     AssertionError,
@@ -38,34 +38,35 @@ _INIT = (
 
 
 class EncoderDecoderUNet(BaseModule):
-    """A backbone made of any encoder and a U-Net's decoder.
+    """A backbone of any encoder and a U-Net decoder.
 
-    Each stage of the decoder makes the map as large as the encoder's next finer one, puts that
-    beside it (a skip), and convolves. Stages beyond the finest map go on without skips, to half
-    its stride each. Images of any size work: a map takes the size of its skip.
+    Each stage of the decoder enlarges the map to the size of the encoder's next finer map,
+    concatenates the two (a skip), and convolves. Stages beyond the finest map continue without
+    skips, each to half the stride. Images can have any size, as a map takes the size of its skip.
 
-    Parameters of the encoder begin with ``encoder.``, so ``paramwise_cfg`` reaches them by
+    Parameters of the encoder start with ``encoder.``, so ``paramwise_cfg`` selects them with
     ``custom_keys={'backbone.encoder': dict(lr_mult=0.1)}``.
 
     Args:
         encoder: Config of a module whose ``forward`` takes ``(N, C, H, W)`` and returns maps,
-            finest first: ``VGG16Encoder``, or a backbone of mmseg or of another plugin.
+            finest first: ``VGG16Encoder``, or a backbone of mmseg or another plugin.
         decoder_channels: Channels of each stage, coarsest first.
-        num_convs: Convolutions of a stage.
+        num_convs: Number of convolutions per stage.
         upsample: ``bilinear``, ``bicubic``, ``nearest``, ``deconv`` (transposed convolution) or
-            ``unpool`` (max-unpooling, which needs an encoder that keeps its poolings' indices).
-        skips: Whether the encoder's maps are put beside the decoder's.
-        bridge_channels: Channels of a convolution between encoder and decoder, or None for none.
-        in_channels: Channels of the encoder's maps, finest first, and
-        strides: their strides. Both are found by a look at the maps of an empty image where they
-            are not stated.
-        norm_cfg: Norm layer after each of the decoder's convolutions, or None for none.
-        act_cfg: Activation after that, or None for none.
-        init_cfg: mmengine's, for the decoder; by default Kaiming's normal distribution.
+            ``unpool`` (max-unpooling, which requires an encoder that returns pooling indices).
+        skips: Whether to concatenate the encoder's maps with the decoder's.
+        bridge_channels: Channels of a convolution between encoder and decoder, or None.
+        in_channels: Channels of the encoder's maps, finest first; None to measure them with an
+            empty image.
+        strides: Strides of the encoder's maps, finest first; None to measure them.
+        norm_cfg: Norm layer after each convolution of the decoder, or None.
+        act_cfg: Activation after the norm layer, or None.
+        init_cfg: Initialisation of mmengine for the decoder; Kaiming's normal distribution by
+            default.
 
     Raises:
-        ConfigError: An encoder that is no dict, an unknown up-sampling, unpooling with an encoder
-            that keeps no indices, or another number of stages than the encoder's maps allow.
+        ConfigError: The encoder is not a dict, the up-sampling is unknown, unpooling has an encoder
+            without pooling indices, or the number of stages does not fit the encoder's maps.
 
     Source:
         Ronneberger et al. 2015, arXiv:1505.04597; without skips and with unpooling, SegNet:
@@ -121,9 +122,9 @@ class EncoderDecoderUNet(BaseModule):
             before, stride_before = after, stride
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the encoder's coarsest map and one map a stage, coarsest first.
+        """Return the encoder's coarsest map and one map per stage, coarsest first.
 
-        As of mmseg's UNet, the last is the finest: heads take it by ``in_index=-1``.
+        As in mmseg's UNet, the last map is the finest; heads select it with ``in_index=-1``.
 
         Args:
             x: ``(N, C, H, W)``.
@@ -147,7 +148,7 @@ class EncoderDecoderUNet(BaseModule):
 
 
 class _Stage(nn.Module):
-    """Make the map larger, put the skip beside it, convolve."""
+    """Enlarge the map, concatenate the skip, and convolve."""
 
     def __init__(
         self, up: Upsampling, skip_channels: int, out_channels: int, num_convs: int, block: Any
@@ -169,7 +170,7 @@ class _Stage(nn.Module):
 
 
 def _measure(encoder: nn.Module) -> tuple[list[int], list[int]]:
-    """Return channels and strides of the maps that an empty image gives."""
+    """Return channels and strides of the encoder's maps, measured with an empty image."""
     channels = getattr(encoder, "in_channels", 3)
     was_training = encoder.training
     encoder.eval()
@@ -190,7 +191,7 @@ def _measure(encoder: nn.Module) -> tuple[list[int], list[int]]:
 
 
 def _stage_strides(strides: Sequence[int], stages: int) -> list[int]:
-    """Return the stride that each stage of the decoder comes to."""
+    """Return the output stride of each stage of the decoder."""
     if list(strides) != sorted(set(strides)):
         message = f"cannot build EncoderDecoderUNet: the encoder's maps have strides {[*strides]}, "
         message += "expected each to be coarser than the one before."

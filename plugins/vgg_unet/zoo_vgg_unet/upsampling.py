@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Five ways to make a map larger, under one call."""
+"""Five up-sampling methods with one interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Upsampling(nn.Module):
     """A layer called as ``layer(x, size, pooled)``.
 
     Attributes:
-        out_channels: Channels of what it returns.
+        out_channels: Channels of the output.
     """
 
     out_channels: int
@@ -30,8 +30,8 @@ class Upsampling(nn.Module):
 
         Args:
             x: The map.
-            size: ``(H, W)`` that is wanted, ``H >= h`` and ``W >= w``.
-            pooled: Of the pooling that is undone, for max-unpooling.
+            size: ``(H, W)`` of the output, ``H >= h`` and ``W >= w``.
+            pooled: Indices of the pooling to invert, for max-unpooling.
         """
         raise NotImplementedError
 
@@ -39,7 +39,7 @@ class Upsampling(nn.Module):
 class _Interpolation(Upsampling):
     def __init__(self, mode: str, channels: int) -> None:
         super().__init__()
-        # `nearest` of torch rounds down, which shifts maps whose size is not doubled exactly.
+        # torch's `nearest` rounds down, which shifts maps unless their size doubles exactly.
         self.mode = "nearest-exact" if mode == "nearest" else mode
         self.out_channels = channels
 
@@ -49,7 +49,7 @@ class _Interpolation(Upsampling):
 
 
 class _Deconvolution(Upsampling):
-    """A transposed convolution whose windows abut: overlaps would leave a checkerboard."""
+    """A transposed convolution without overlap, which would cause a checkerboard pattern."""
 
     def __init__(self, in_channels: int, out_channels: int, ratio: int) -> None:
         super().__init__()
@@ -59,17 +59,17 @@ class _Deconvolution(Upsampling):
     def forward(self, x: Tensor, size: Size, pooled: Pooled | None = None) -> Tensor:
         x = self.convolution(x)[..., : size[0], : size[1]]
         below, right = size[0] - x.shape[-2], size[1] - x.shape[-1]
-        # The last row of an odd size fell off in pooling; the one beside it stands in.
+        # Pooling dropped the last row of an odd size; repeat its neighbour.
         return functional.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
 
 class _Unpooling(Upsampling):
-    """Each value goes back to where its maximum was; the rest is zero."""
+    """Move each value to the place of its maximum; the rest is zero."""
 
     def __init__(self, in_channels: int, pooled_channels: int) -> None:
         super().__init__()
         fits = in_channels == pooled_channels
-        # There is one index for each channel that was pooled.
+        # There is one index per pooled channel.
         self.project = nn.Identity() if fits else nn.Conv2d(in_channels, pooled_channels, 1)
         self.out_channels = pooled_channels
 
@@ -93,18 +93,18 @@ UPSAMPLINGS: dict[str, Callable[[int, int, int, int], Upsampling]] = {
 def build_upsampling(
     name: str, in_channels: int, out_channels: int, pooled_channels: int, ratio: int
 ) -> Upsampling:
-    """Return a layer that makes a map ``ratio`` times as large.
+    """Return a layer that enlarges a map by ``ratio``.
 
     Args:
         name: ``bilinear``, ``bicubic``, ``nearest``, ``deconv`` (transposed convolution) or
             ``unpool`` (max-unpooling).
         in_channels: Channels of the map.
-        out_channels: Channels that a transposed convolution gives; interpolation keeps them.
-        pooled_channels: Channels of the pooling that unpooling undoes.
-        ratio: Strides before over strides after.
+        out_channels: Output channels of a transposed convolution; interpolation keeps the number.
+        pooled_channels: Channels of the pooling that unpooling inverts.
+        ratio: Stride before divided by stride after.
 
     Raises:
-        ConfigError: There is no such up-sampling.
+        ConfigError: The name is unknown.
     """
     if name not in UPSAMPLINGS:
         known = ", ".join(UPSAMPLINGS)

@@ -16,7 +16,7 @@ from zoo_vgg_unet.pretrained import load_vgg16
 
 __all__ = ["Pooled", "VGG16Encoder"]
 
-# Channels at a base of 64, one row a block; Simonyan and Zisserman 2014, table 1, column D.
+# Channels for 64 base channels, one row per block; Simonyan and Zisserman 2014, table 1, column D.
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 _DEFAULT_INIT = (
     {"type": "Kaiming", "layer": "Conv2d"},
@@ -25,10 +25,10 @@ _DEFAULT_INIT = (
 
 
 class Pooled(NamedTuple):
-    """What max-unpooling needs of one pooling.
+    """The data of a pooling for max-unpooling.
 
     Attributes:
-        indices: ``(N, C, H // 2, W // 2)`` int64, places of the maxima in the flat ``(H, W)`` map.
+        indices: ``(N, C, H // 2, W // 2)`` int64, indices of the maxima in the flat ``(H, W)`` map.
         size: ``(H, W)`` before the pooling.
     """
 
@@ -39,25 +39,25 @@ class Pooled(NamedTuple):
 class VGG16Encoder(BaseModule):
     """The five blocks of VGG-16, without its classifier.
 
-    Parameters are called as in torchvision, ``features.N.weight``, so its ``vgg16`` and
-    ``vgg16_bn`` load as they are (``init_cfg=dict(type='Pretrained', checkpoint=FILE)``); so do
-    files that Keras wrote. See ``zoo_vgg_unet.pretrained``.
+    Parameters have torchvision's names, ``features.N.weight``, so its ``vgg16`` and ``vgg16_bn``
+    load directly (``init_cfg=dict(type='Pretrained', checkpoint=FILE)``), and so do files of Keras.
+    See ``zoo_vgg_unet.pretrained``.
 
     Args:
         in_channels: Channels of the images.
-        base_channels: Channels of the first block; 64 is VGG-16, less is narrower throughout.
-        norm_cfg: A norm layer after each convolution, such as ``dict(type='BN')`` for
-            torchvision's ``vgg16_bn``, or None.
-        tap: Where a block's map is taken: ``"conv"``, before its pooling (strides 1, 2, 4, 8,
-            16), or ``"pool"``, after it (strides 2, 4, 8, 16, 32; as keras-segmentation does).
-        num_blocks: How many blocks are kept, 1 to 5, and so how many maps are returned.
-        init_cfg: mmengine's; by default Kaiming's normal distribution.
+        base_channels: Channels of the first block; 64 for VGG-16, fewer for narrower blocks.
+        norm_cfg: Norm layer after each convolution, such as ``dict(type='BN')`` for torchvision's
+            ``vgg16_bn``, or None.
+        tap: Place of the maps: ``"conv"``, before each block's pooling (strides 1, 2, 4, 8, 16),
+            or ``"pool"``, after it (strides 2, 4, 8, 16, 32; as in keras-segmentation).
+        num_blocks: Number of blocks, 1 to 5, and of returned maps.
+        init_cfg: Initialisation of mmengine; Kaiming's normal distribution by default.
 
     Attributes:
         pooled_channels: Channels of each pooling, by the stride before it.
 
     Raises:
-        ConfigError: An unknown ``tap``, or a number of blocks that VGG-16 does not have.
+        ConfigError: ``tap`` is unknown, or ``num_blocks`` is not from 1 to 5.
 
     Source:
         Simonyan and Zisserman 2014, arXiv:1409.1556, configuration D.
@@ -102,11 +102,11 @@ class VGG16Encoder(BaseModule):
         self.features.append(nn.ReLU(inplace=True))
 
     def init_weights(self) -> None:
-        """Fill the parameters: from a file for ``Pretrained``, else as mmengine does.
+        """Initialise the parameters, from a file for ``Pretrained``, otherwise as mmengine does.
 
         Raises:
             CheckpointError: The file cannot be read, or holds weights of another architecture.
-            ConfigError: It is an address: nothing is fetched.
+            ConfigError: The checkpoint is a URL; nothing is downloaded.
         """
         given = self.init_cfg or []
         chosen = [given] if isinstance(given, Mapping) else given
@@ -118,7 +118,7 @@ class VGG16Encoder(BaseModule):
             self._is_init = True
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return one map a block, finest first.
+        """Return one map per block, finest first.
 
         Args:
             x: ``(N, in_channels, H, W)``.
@@ -129,7 +129,7 @@ class VGG16Encoder(BaseModule):
         return self._run(x, None)
 
     def forward_with_indices(self, x: Tensor) -> tuple[tuple[Tensor, ...], dict[int, Pooled]]:
-        """Return what `forward` does, and each pooling's indices by the stride before it.
+        """Return the maps of `forward`, and the indices of each pooling by the stride before it.
 
         Args:
             x: ``(N, in_channels, H, W)``.
@@ -151,7 +151,7 @@ class VGG16Encoder(BaseModule):
             if self.tap == "conv":
                 maps.append(x)
                 if len(maps) > poolings:
-                    break  # nothing takes what the last pooling gives
+                    break  # the output of the last pooling is not used
             if pooled is None:
                 x = layer(x)
             else:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Break downloads on purpose, from a dead host to kill -9, and print what came of it as a table.
+"""Break downloads on purpose, from a dead host to kill -9, and print a table of the outcomes.
 
     python tools/drill.py [--downloads 200] [--kills 50] [--seed 0]
 
-Servers and clients are real: HTTP on loopback, one new process a download, but for the matrix of
-faults, whose cells are threads of this one. Exits 1 if anything that must hold did not.
+Servers and clients are real: HTTP on loopback and a new process per download, except for the matrix
+of faults, which uses threads of this process. Exits with 1 if a requirement is not met.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ parameters = 1
 metrics = [{{ name = "m", value = 0, dataset = "d", split = "s", labels = "true", protocol = "p" }}]
 """
 SIZE = 1_000_000
-LIMIT = 400_000  # the size of files under a limit
+LIMIT = 400_000  # bytes, size limit of files
 SLOW_BYTES_S = 1_000_000.0
 
 
 @dataclass
 class Drill:
-    """A folder to work in, a server, and the rows of the table so far."""
+    """A working folder, a server, and the rows of the table so far."""
 
     folder: Path
     server: bad.FaultyServer
@@ -80,7 +80,11 @@ class Drill:
     rows: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def file(self, name: str) -> tuple[Path, bytes]:
-        """Serve new bytes under a name; return where they are to be fetched to, and them."""
+        """Serve new random bytes under a name; return the target path and the bytes.
+
+        Args:
+            name: Path on the server, without the slash.
+        """
         data = self.rng.randbytes(SIZE)
         self.server.files[f"/{name}"] = data
         return self.folder / name / f"{name}.safetensors", data
@@ -92,7 +96,14 @@ class Drill:
         *names: str,
         before: Callable[[], None] | None = None,
     ) -> subprocess.Popen[str]:
-        """Start a process that fetches bytes from names on the server."""
+        """Start a process that downloads a file.
+
+        Args:
+            target: Path to write.
+            data: Expected bytes.
+            *names: Paths on the server, in the order to try them.
+            before: Called in the new process before it starts.
+        """
         addresses = [f"{self.server.address}/{name}" for name in names]
         words = [str(target), hashlib.sha256(data).hexdigest(), str(len(data)), *addresses]
         return subprocess.Popen(
@@ -103,29 +114,53 @@ class Drill:
         )
 
     def row(self, what: str, outcome: str, *, held: bool) -> None:
-        """Add a row, and show it at once."""
+        """Add a row and print it.
+
+        Args:
+            what: The fault.
+            outcome: The outcome.
+            held: Whether the outcome is as required.
+        """
         self.rows.append((what, outcome, held))
         print(f"| {what} | {outcome} | {'yes' if held else '**NO**'} |", flush=True)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a process; return its exit code and what it said."""
+    """Wait for a process; return its exit code and its stderr.
+
+    Args:
+        process: The process.
+    """
     _, told = process.communicate(timeout=120)
     return process.returncode, told
 
 
 def is_right(target: Path, data: bytes) -> bool:
-    """Return whether a file is there, whole and right."""
+    """Return whether a file exists with the expected bytes.
+
+    Args:
+        target: The file.
+        data: Expected bytes.
+    """
     return target.exists() and target.read_bytes() == data
 
 
 def asked(drill: Drill, name: str) -> list[bad.Asked]:
-    """Return the requests for a name so far."""
+    """Return the requests for a name so far.
+
+    Args:
+        drill: The drill.
+        name: Path on the server, without the slash.
+    """
     return [request for request in list(drill.server.asked) if request.path == f"/{name}"]
 
 
 def drill_dead_host(drill: Drill) -> None:
-    """Ask a host that is gone, then a mirror: the command of a user."""
+    """Run the command of a user with a host that is gone, without and with a mirror.
+
+    Args:
+        drill: The drill.
+    """
     target, data = drill.file("dead")
     drill.server.files["/unet.safetensors"] = data
     with socket.socket() as unused:
@@ -149,18 +184,30 @@ def drill_dead_host(drill: Drill) -> None:
 
 
 def drill_broken(drill: Drill, what: str, fault: bad.Fault) -> None:
-    """Break one download off in the middle: the rest alone is fetched then."""
+    """Interrupt a download in the middle; it must then request only the rest.
+
+    Args:
+        drill: The drill.
+        what: What happens to the connection, for the table.
+        fault: The fault of the server.
+    """
     name = what.replace(" ", "_")
     target, data = drill.file(name)
     drill.server.faults[f"/{name}"] = [fault]
     code, _ = ended(drill.start(target, data, name))
     starts = [request.start for request in asked(drill, name)]
     held = code == 0 and is_right(target, data) and len(starts) == 2 and starts[1] > 0
-    drill.row(f"the connection {what}", f"went on at byte {starts[-1]:,}", held=held)
+    drill.row(f"the connection {what}", f"resumed at byte {starts[-1]:,}", held=held)
 
 
 def drill_many(drill: Drill, downloads: int, kills: int) -> None:
-    """Fetch many files through faults, killing some of the processes, several at once."""
+    """Download many files in parallel with faults, and kill some of the processes.
+
+    Args:
+        drill: The drill.
+        downloads: Number of files.
+        kills: Number of kills.
+    """
     totals: list[dict[str, int]] = []
     seeds = [drill.rng.randrange(10**9) for _ in range(downloads)]
     every = downloads / kills if kills else downloads + 1
@@ -174,13 +221,22 @@ def drill_many(drill: Drill, downloads: int, kills: int) -> None:
     total = {key: sum(each[key] for each in totals) for key in totals[0]}
     what = f"{downloads} downloads, {total['faults']} faults, {total['kills']} times kill -9"
     outcome = f"{total['right']} right, {total['wrong']} wrong under a final name, "
-    outcome += f"{total['kept']:,} bytes kept over kills, {total['again']:,} of them fetched again"
+    outcome += (
+        f"{total['kept']:,} bytes kept across kills, {total['again']:,} of them downloaded again"
+    )
     held = total["right"] == downloads and total["kills"] >= kills and total["kept"] > 0
     drill.row(what, outcome, held=held and not total["wrong"] and not total["again"])
 
 
 def fetch_one(drill: Drill, number: int, rng: random.Random, *, kill: bool) -> dict[str, int]:
-    """Fetch one file to its end, through faults or kills; return what was counted."""
+    """Download a file to its end, with faults or kills; return the counts.
+
+    Args:
+        drill: The drill.
+        number: Number of the file.
+        rng: Random generator.
+        kill: Whether to kill the process.
+    """
     name, spare = f"many{number}", f"spare{number}"
     target, data = drill.file(name)
     drill.server.files[f"/{spare}"] = data
@@ -210,7 +266,16 @@ def kill_once(
     rng: random.Random,
     total: dict[str, int],
 ) -> None:
-    """Kill a download after a share of its bytes, and see where the next one begins."""
+    """Kill a download after a share of its bytes, and count what the next one keeps.
+
+    Args:
+        drill: The drill.
+        target: Path to write.
+        data: Expected bytes.
+        name: Path on the server.
+        rng: Random generator.
+        total: Counts to update.
+    """
     part = target.with_name(f"{target.name}.part")
     wanted = rng.randrange(1, SIZE * 2 // 3)
     drill.server.faults[f"/{name}"] = [slowly]
@@ -233,7 +298,11 @@ def kill_once(
 
 
 def slowly(handler: bad.Handler) -> None:
-    """Serve at a pace at which a process can be killed in the middle."""
+    """Serve slowly enough to kill a process in the middle.
+
+    Args:
+        handler: Handler of the request.
+    """
     body, sent = handler.data, 0
     handler.head(200, {"Content-Length": str(len(body)), "ETag": handler.etag})
     while sent < len(body):
@@ -265,17 +334,25 @@ FAULTS: list[Callable[[int], bad.Fault]] = [
 
 
 def drill_eight(drill: Drill) -> None:
-    """Let eight processes ask for one file at once."""
+    """Let eight processes request the same file at once.
+
+    Args:
+        drill: The drill.
+    """
     target, data = drill.file("eight")
     drill.server.faults["/eight"] = [slowly]
     codes = [ended(process)[0] for process in [drill.start(target, data, "eight") for _ in "8" * 8]]
     count = len(asked(drill, "eight"))
     held = codes == [0] * 8 and count == 1 and is_right(target, data)
-    drill.row("8 processes at once", f"{codes.count(0)} ended well, {count} request", held=held)
+    drill.row("8 processes at once", f"{codes.count(0)} succeeded, {count} request", held=held)
 
 
 def drill_full_disk(drill: Drill) -> None:
-    """Let a file end after some bytes, as by a quota, then give it room."""
+    """Limit the size of files, as a quota does, then remove the limit.
+
+    Args:
+        drill: The drill.
+    """
     target, data = drill.file("full")
 
     def limit() -> None:
@@ -286,16 +363,20 @@ def drill_full_disk(drill: Drill) -> None:
     again, _ = ended(drill.start(target, data, "full"))
     start = asked(drill, "full")[-1].start
     held = code == 1 and "HINT: free some space" in told and not seen
-    outcome = f"exit {code}, nothing under the final name; with room again went on at {start:,}"
+    outcome = f"exit {code}, nothing under the final name; with space again, resumed at {start:,}"
     held = held and again == 0 and is_right(target, data) and start == LIMIT
-    drill.row("a file may grow no further", outcome, held=held)
+    drill.row("the file size limit is reached", outcome, held=held)
 
 
 @contextmanager
 def small_disk(folder: Path, size_bytes: int) -> Iterator[Path | None]:
-    """Yield a disk of so many bytes, or None where none may be mounted.
+    """Yield the folder of a small disk, or None if mounting is not permitted.
 
-    It is a tmpfs that only a process of its own sees, and we through that process.
+    It is a tmpfs in the mount namespace of a separate process, accessed through that process.
+
+    Args:
+        folder: Mount point.
+        size_bytes: Size of the disk.
     """
     folder.mkdir()
     mounts = 'mount -t tmpfs -o "size=$0" tmpfs "$1" && echo ready && exec cat'
@@ -312,12 +393,16 @@ def small_disk(folder: Path, size_bytes: int) -> Iterator[Path | None]:
 
 
 def drill_small_disk(drill: Drill) -> None:
-    """Fill a real disk while a download goes on; empty it again."""
+    """Fill a real disk during a download, then free it.
+
+    Args:
+        drill: The drill.
+    """
     _, data = drill.file("disk")
     drill.server.faults["/disk"] = [slowly]
     with small_disk(drill.folder / "disk", 2 * SIZE) as disk:
         if disk is None:
-            print("| a small disk fills up | no tmpfs may be mounted here | not tried |")
+            print("| a small disk fills up | cannot mount a tmpfs here | skipped |")
             return
         target, other = disk / "disk.safetensors", disk / "other"
         part = target.with_name(f"{target.name}.part")
@@ -336,14 +421,18 @@ def drill_small_disk(drill: Drill) -> None:
         start, left = asked(drill, "disk")[-1].start, os.listdir(disk)
         held = codes == (1, 1) and "HINT: free some space" in told[0] and "MB left" in told[1]
         held = held and requests == 1 and again == 0 and is_right(target, data)
-    outcome = f"exit {codes[0]}; while it was full exit {codes[1]}, and nothing asked for; "
-    outcome += f"with room again went on at {start:,}"
+    outcome = f"exit {codes[0]}; while it was full exit {codes[1]} without a request; "
+    outcome += f"with space again, resumed at {start:,}"
     held = held and 0 < start == kept and left == [target.name]
     drill.row("a small disk fills up", outcome, held=held)
 
 
 def drill_read_only(drill: Drill) -> None:
-    """Share a cache read-only: what is there is used, what is not is refused."""
+    """Use a read-only cache: existing files are used, others are refused.
+
+    Args:
+        drill: The drill.
+    """
     target, data = drill.file("shared")
     ended(drill.start(target, data, "shared"))
     target.parent.chmod(0o555)
@@ -354,19 +443,23 @@ def drill_read_only(drill: Drill) -> None:
     held = (
         absent == 1 and "Permission denied" in told and os.listdir(target.parent) == [target.name]
     )
-    outcome = f"exit {there} for what is there, exit {absent} with one message for what is not"
+    outcome = f"exit {there} for files that are there, exit {absent} with one message for others"
     drill.row("the cache is read-only", outcome, held=held and there == 0)
 
 
 def obey_rights() -> None:
-    """Let root be refused what others are."""
+    """Drop root's capabilities to ignore file permissions."""
     if os.geteuid() == 0:
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 def drill_matrix(drill: Drill) -> None:
-    """Meet every fault at every moment, after whatever an earlier run left."""
+    """Run every fault at every moment, after every state that an earlier run may leave.
+
+    Args:
+        drill: The drill.
+    """
     folder = drill.folder / "matrix"
     wanted = list(download_faults.cells())
     with ThreadPoolExecutor(8) as pool:
@@ -382,7 +475,7 @@ def drill_matrix(drill: Drill) -> None:
     right = sum(outcome.is_right for outcome in outcomes)
     most = max(outcome.asked for outcome in outcomes)
     longest_s = max(outcome.seconds for outcome in outcomes)
-    what = f"{len(download_faults.FAULTS)} kinds of faults, {len(wanted)} ways to meet them"
+    what = f"{len(download_faults.FAULTS)} kinds of faults in {len(wanted)} situations"
     told = f"{right} right, {len(wanted) - right} ended with one error; at most {most} requests "
     told += f"and {longest_s:.1f} s"
     drill.row(what, told, held=not any(outcome.wrong for outcome in outcomes))
@@ -395,13 +488,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    logging.getLogger("zoo").setLevel(logging.ERROR)  # the matrix tries again very often
+    logging.getLogger("zoo").setLevel(logging.ERROR)  # the matrix retries very often
     started_s = time.monotonic()
-    print("| what | outcome | held |\n|---|---|---|")
+    print("| fault | outcome | as required |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, bad.FaultyServer() as server:
         drill = Drill(Path(folder), server, random.Random(args.seed))
         drill_dead_host(drill)
-        drill_broken(drill, "is cut", bad.cuts(300_000))
+        drill_broken(drill, "is closed", bad.cuts(300_000))
         drill_broken(drill, "is reset", bad.resets(300_000))
         drill_broken(drill, "stalls", bad.stalls(300_000))
         drill_many(drill, args.downloads, args.kills)

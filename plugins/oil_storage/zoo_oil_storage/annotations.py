@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``annotations.csv``: one tank a row, its box written as ``"(x0, y0, x1, y1)"``."""
+"""Read ``annotations.csv``: one tank per row, with a box ``"(x0, y0, x1, y1)"``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["COLUMNS", "Row", "parse_bounds", "read_rows"]
 COLUMNS = ("image_id", "class", "bounds")
 _DELIMITERS = (",", ";", "\t", "|")
 _SPACE_BEHIND = re.compile(r'"[ \t]+(?=[,;\t|\r\n]|$)')
-# No two parts in a row can take the same letters, else a long wrong field would take minutes.
+# Adjacent parts cannot match the same characters, or a long invalid field would take minutes.
 _NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 _NUMBERS = r",\s*".join([_NUMBER] * 4)
 _BOUNDS = re.compile(rf"\s*(?:[(\[]\s*)?{_NUMBERS}(?:[)\]]\s*)?")
@@ -26,13 +26,13 @@ _BOUNDS = re.compile(rf"\s*(?:[(\[]\s*)?{_NUMBERS}(?:[)\]]\s*)?")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the file, as it is written.
+    """One row of the file as written.
 
     Args:
-        line: Its line in the file, where the header is line 1.
+        line: Line number, where the header is line 1.
         image_id: Stem of the image.
-        name: Of the class.
-        bounds: Text.
+        name: Name of the class.
+        bounds: Text of the box.
     """
 
     line: int
@@ -44,23 +44,23 @@ class Row:
 def read_rows(data: bytes, where: str) -> list[Row]:
     """Return the rows of ``annotations.csv``.
 
-    Line ends of any system, a byte order mark, blank lines, further columns, spaces around quotes,
-    line ends in quotes, and semicolons, tabs or bars in place of commas do no harm.
+    Accepts line ends of any system, a byte order mark, blank lines, additional columns, spaces
+    around quotes, line ends in quotes, and semicolons, tabs or bars instead of commas.
 
     Args:
         data: The whole file.
         where: Its name, for messages.
 
     Raises:
-        DataError: It is no UTF-8, lacks a column or has it twice, holds no row, or a row has more
-            or fewer fields than the header; its line is named.
+        DataError: The file is not UTF-8, lacks a column or has it twice, has no rows, or a row has
+            more or fewer fields than the header; the message names the line.
     """
     text = _decode(data, where)
     delimiter = _find_delimiter(text)
     try:
         lines = list(_read_lines(text, delimiter))
     except csv.Error as error:
-        # Strict CSV has no spaces behind a quote; if they are the only fault, they are none.
+        # Strict CSV allows no spaces after a quote; accept them if they are the only error.
         try:
             lines = list(_read_lines(_SPACE_BEHIND.sub('"', text), delimiter))
         except csv.Error:
@@ -92,7 +92,7 @@ def _decode(data: bytes, where: str) -> str:
 
 
 def _find_delimiter(text: str) -> str:
-    """Return what stands between the columns that the header names; a comma if none does."""
+    """Return the delimiter of the header; a comma if it has none."""
     header = next((line for line in text.splitlines() if line.strip()), "")
     found = (mark for mark in _DELIMITERS if set(COLUMNS) <= set(_bare(header.split(mark))))
     return next(found, ",")
@@ -103,7 +103,7 @@ def _bare(names: Iterable[str]) -> list[str]:
 
 
 def _read_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank, with the line that it begins on."""
+    """Yield each row that is not blank, with its first line number."""
     reader = csv.reader(
         io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=True
     )
@@ -137,7 +137,10 @@ def _find_columns(header: list[str], where: str) -> dict[str, int]:
 
 
 def parse_bounds(text: str) -> tuple[float, float, float, float] | None:
-    """Return the four numbers of ``"(x0, y0, x1, y1)"`` as they stand there, or None.
+    """Return the four numbers of ``"(x0, y0, x1, y1)"`` as written, or None.
+
+    Args:
+        text: Text of the box.
 
     Example:
         >>> parse_bounds("(12, 7, 30, 25)")

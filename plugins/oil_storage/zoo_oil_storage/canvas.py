@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture that is painted larger than it is kept, in px of the final one."""
+"""A canvas larger than the final image, in px of the final image."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 __all__ = ["SCALE", "Canvas", "Colour", "Light", "Points", "Rng", "circle", "ribbon"]
 
-SCALE = 2  # canvas px for each final px
-_FRACTION = 4  # bits of a pixel that OpenCV takes as part of a coordinate
+SCALE = 2  # canvas px per final px
+_FRACTION = 4  # fractional bits of OpenCV's coordinates
 
 Colour = tuple[float, float, float]
 Points = NDArray[np.float64]
@@ -22,12 +22,12 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Where the sun and the satellite stand, the same for all of a scene.
+    """The position of sun and satellite, equal for the whole scene.
 
     Args:
-        sun: Unit vector (x, y) that points to the sun on the ground.
-        shadow_px: Length of the shadow of what is 1 px high.
-        lean: Offset (x, y) in px of a point that is 1 px high, as the satellite looks askew.
+        sun: Unit vector (x, y) on the ground towards the sun.
+        shadow_px: Length of the shadow of an object 1 px high.
+        lean: Offset (x, y) in px of a point 1 px high, from the oblique view of the satellite.
     """
 
     sun: Points
@@ -36,7 +36,7 @@ class Light:
 
     @property
     def shadow(self) -> Points:
-        """Offset (x, y) in px of the shadow of a point that is 1 px high."""
+        """Offset (x, y) in px of the shadow of a point 1 px high."""
         return -self.sun * self.shadow_px
 
 
@@ -45,7 +45,7 @@ class Canvas:
 
     Args:
         size_px: Height and width of the scene.
-        rng: Of the scene.
+        rng: Random generator of the scene.
     """
 
     def __init__(self, size_px: int, rng: Rng) -> None:
@@ -57,7 +57,12 @@ class Canvas:
     def noise(
         self, cell_px: float, *, stretch: tuple[float, float] = (1, 1)
     ) -> NDArray[np.float32]:
-        """Return smooth noise of unit variance and mean 0, one bump each ``cell_px``."""
+        """Return smooth noise of unit variance and mean 0.
+
+        Args:
+            cell_px: Size of a bump.
+            stretch: Factors of the size in x and y.
+        """
         side = self.size_px
         cells = [max(2, round(side / cell_px / factor) + 2) for factor in stretch]
         coarse = self.rng.normal(0, 1, (cells[1], cells[0])).astype(np.float32)
@@ -66,13 +71,23 @@ class Canvas:
         return np.asarray(smooth, np.float32)
 
     def is_dry(self, place: Points, reach_px: float) -> bool:
-        """Return whether a place is land, and what lies around it."""
+        """Return whether a place and its surroundings are land.
+
+        Args:
+            place: x and y in px.
+            reach_px: Radius of the surroundings.
+        """
         ring = np.concatenate([np.asarray(place)[None], circle(place, reach_px, 8)])
         columns, rows = np.clip(ring * SCALE, 0, self.water.shape[0] - 1).astype(int).T
         return not self.water[rows, columns].any()
 
     def cover(self, outlines: Sequence[Points], soft_px: float = 0) -> NDArray[np.float32]:
-        """Return ``(H, W)`` in 0..1: how much of each canvas pixel the outlines cover."""
+        """Return ``(H, W)`` in 0..1, the covered share of each canvas pixel.
+
+        Args:
+            outlines: ``(n, 2)`` each, in px.
+            soft_px: Blur of the edges.
+        """
         mask = np.zeros(self.pixels.shape[:2], np.uint8)
         points = [_to_fixed(outline) for outline in outlines]
         cv2.fillPoly(mask, points, 255, cv2.LINE_AA, _FRACTION)
@@ -81,12 +96,23 @@ class Canvas:
         return np.asarray(mask, np.float32) / np.float32(255)
 
     def blend(self, cover: NDArray[np.float32], paint: Colour | NDArray[np.float32]) -> None:
-        """Lay a colour, or a picture of the canvas's size, over the canvas."""
+        """Blend a colour or an image over the canvas.
+
+        Args:
+            cover: ``(H, W)`` opacity in 0..1.
+            paint: RGB, or an image of the canvas's size.
+        """
         colour = np.asarray(paint, np.float32)
         self.pixels += cover[..., None] * (colour - self.pixels)
 
     def fill(self, outline: Points, paint: Colour, *, opacity: float = 1.0) -> None:
-        """Fill one outline with one colour, touching its own part of the canvas alone."""
+        """Fill an outline with a colour, changing only its part of the canvas.
+
+        Args:
+            outline: ``(n, 2)`` in px.
+            paint: RGB.
+            opacity: 0 to 1.
+        """
         rows, columns, moved = self._clip(outline)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return
@@ -97,7 +123,12 @@ class Canvas:
         part += cover * (np.asarray(paint, np.float32) - part)
 
     def shade(self, outline: Points, factor: Colour) -> None:
-        """Darken what an outline covers, by a factor for each channel."""
+        """Darken the area of an outline.
+
+        Args:
+            outline: ``(n, 2)`` in px.
+            factor: Factor of each channel.
+        """
         rows, columns, moved = self._clip(outline)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return
@@ -116,18 +147,29 @@ class Canvas:
 
 
 def _to_fixed(outline: Points) -> NDArray[np.int32]:
-    # From edges to centres of pixels: canvas x = scale * x - 0.5.
+    # From pixel edges to pixel centres: canvas x = scale * x - 0.5.
     return np.asarray(np.rint((outline * SCALE - 0.5) * 2**_FRACTION), np.int32)
 
 
 def circle(centre: Points, radius_px: float, points: int = 48) -> Points:
-    """Return the outline of a circle, ``(points, 2)``."""
+    """Return the outline of a circle, ``(points, 2)``.
+
+    Args:
+        centre: x and y in px.
+        radius_px: Radius.
+        points: Number of points.
+    """
     angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
     return np.asarray(centre) + radius_px * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def ribbon(path: Points, width_px: float) -> Points:
-    """Return the outline of a path of some width, ``(2n, 2)``."""
+    """Return the outline of a path with a width, ``(2n, 2)``.
+
+    Args:
+        path: ``(n, 2)`` in px.
+        width_px: Width.
+    """
     along = np.gradient(path, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1) * width_px / 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prepared tanks as an mmdetection data set."""
+"""Load prepared oil storage tanks as an mmdetection data set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OilStorageDataset(CocoDataset):
     """Oil storage tanks in satellite scenes, with boxes and masks made from them.
 
     Files:
-        What ``zoo data prepare oil_storage`` writes: ``images/<stem>.png`` (or ``.jpg``; 8-bit),
+        Written by ``zoo data prepare oil_storage``: ``images/<stem>.png`` (or ``.jpg``; 8-bit),
         ``annotations/{train,val,test}.json`` (COCO).
 
     Classes:
@@ -31,14 +31,14 @@ class OilStorageDataset(CocoDataset):
         The category of the COCO JSON is 1.
 
     Units:
-        Pixels; of about 1.2 m in the Airbus scenes. Boxes are xyxy, half-open.
+        Pixels of about 1.2 m in the Airbus scenes. Boxes are xyxy, half-open.
 
     Splits:
         By scene through a stable hash, with the shares given to ``prepare`` (0.9 train, 0.1 val).
-        All tiles of a scene lie in one split.
+        All tiles of a scene are in the same split.
 
     Labels:
-        Boxes are the source's. **Masks are derived**: the ellipse inscribed in each box.
+        Boxes come from the source. **Masks are derived**: the ellipse inscribed in each box.
 
     Licence:
         Code Apache-2.0. The data is the user's own copy; see ``DATA_LICENSE.md``.
@@ -48,9 +48,10 @@ class OilStorageDataset(CocoDataset):
 
     Args:
         data_root: The prepared folder.
-        ann_file: COCO JSON below it.
-        data_prefix: Folder of the images below it.
-        **kwargs: Of ``mmdet.datasets.CocoDataset``: ``pipeline``, ``filter_cfg``, ``test_mode``.
+        ann_file: COCO JSON, relative to ``data_root``.
+        data_prefix: Folder of the images, relative to ``data_root``.
+        **kwargs: Arguments of ``mmdet.datasets.CocoDataset``: ``pipeline``, ``filter_cfg``,
+            ``test_mode``.
     """
 
     METAINFO: dict[str, Any] = {"classes": CLASSES, "palette": list(PALETTE)}  # noqa: RUF012  mmdet declares it so
@@ -70,7 +71,7 @@ class OilStorageDataset(CocoDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return one row an image, with its path and its instances.
+        """Return one row per image, with its path and instances.
 
         Raises:
             DataError: The COCO JSON or the folder of images is missing.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tank farms: a pad, rows of tanks behind walls, pipes and a road around it."""
+"""Draw tank farms: a pad, rows of tanks behind walls, pipes and a surrounding road."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Farm:
 
     Args:
         centre: x and y in px.
-        sides: Along and across its rows, in px.
-        angle: Of its rows, in radians.
-        tanks: In no order.
+        sides: Sides along and across the rows, in px.
+        angle: Angle of the rows, in radians.
+        tanks: Tanks, in no order.
         bunds: Centre and sides of each walled part.
     """
 
@@ -37,17 +37,24 @@ class Farm:
 
     @property
     def reach_px(self) -> float:
-        """From the centre to what is farthest."""
+        """Distance from the centre to the farthest corner."""
         return float(np.hypot(*self.sides)) / 2 + 12
 
 
 def _draw_diameter(rng: Rng) -> float:
-    """Return a diameter in px: small ones are many, as in the Airbus scenes (median 18)."""
+    """Return a diameter in px, mostly small as in the Airbus scenes (median 18)."""
     return float(np.clip(np.exp(rng.normal(np.log(21), 0.6)), 5, _LARGEST_PX))
 
 
 def plan_farm(rng: Rng, centre: Points, width_px: float, height_px: float) -> Farm:
-    """Return a farm of about this size, row by row; tanks of a row are alike."""
+    """Return a farm with similar tanks in each row.
+
+    Args:
+        rng: Random generator.
+        centre: x and y in px.
+        width_px: Approximate side along the rows.
+        height_px: Approximate side across the rows.
+    """
     angle = rng.uniform(0, np.pi)
     axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     tanks: list[Tank] = []
@@ -87,7 +94,14 @@ def plan_farm(rng: Rng, centre: Points, width_px: float, height_px: float) -> Fa
 
 
 def draw_farm(canvas: Canvas, farm: Farm, light: Light, ground: Colour) -> None:
-    """Paint all of a farm but its tanks."""
+    """Paint a farm without its tanks.
+
+    Args:
+        canvas: The canvas.
+        farm: The farm.
+        light: Sun and satellite.
+        ground: RGB of the ground.
+    """
     rng = canvas.rng
     pad = box_at(farm.centre, farm.sides, farm.angle)
     cover = canvas.cover([pad], soft_px=1.5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Made-up land seen from above: fields, a shore, roads, houses, trees."""
+"""Draw synthetic aerial views: fields, a shore, roads, houses, trees."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from zoo_oil_storage.canvas import Canvas, Colour, Light, Points, circle, ribbon
 
 __all__ = ["CLIMATES", "SHADE", "Climate", "box_at", "draw_houses", "draw_land", "draw_trees"]
 
-SHADE: Colour = (0.34, 0.38, 0.47)  # of sunlight and blue sky, the sky remains
+SHADE: Colour = (0.34, 0.38, 0.47)  # without direct sunlight, only light of the sky
 
 
 @dataclass(frozen=True, slots=True)
 class Climate:
-    """Colours of a kind of land.
+    """The colours of a kind of land.
 
     Args:
         fields: RGB of fields.
-        ground: RGB of what lies bare, around tanks as well.
+        ground: RGB of bare ground, also around tanks.
         tree: RGB of crowns.
-        trees: How many, in a scene of 768 px.
+        trees: Number of trees in a scene of 768 px.
     """
 
     fields: tuple[Colour, ...]
@@ -54,7 +54,12 @@ CLIMATES = (
 
 
 def draw_land(canvas: Canvas, climate: Climate) -> None:
-    """Paint fields, perhaps a shore, and roads."""
+    """Paint fields, sometimes a shore, and roads.
+
+    Args:
+        canvas: The canvas.
+        climate: Colours.
+    """
     rng = canvas.rng
     _draw_fields(canvas, climate)
     if rng.random() < 0.45:
@@ -85,7 +90,7 @@ def _draw_fields(canvas: Canvas, climate: Climate) -> None:
 def _split_field(
     canvas: Canvas, low: Points, high: Points, depth: int
 ) -> list[tuple[Points, Points]]:
-    """Return rectangles that fill one, split across the longer side again and again."""
+    """Return rectangles that fill the given one, split repeatedly across the longer side."""
     rng, extent = canvas.rng, high - low
     if extent.max() < 60 or depth > 9 or (extent.max() < 170 and rng.random() < 0.3):
         return [(low + 0.7, high - 0.7)]
@@ -153,14 +158,27 @@ def _draw_road(canvas: Canvas, width_px: float) -> None:
 
 
 def box_at(centre: Points, sides: Points, angle: float) -> Points:
-    """Return the corners of a rectangle, ``(4, 2)``."""
+    """Return the corners of a rectangle, ``(4, 2)``.
+
+    Args:
+        centre: x and y in px.
+        sides: Sides in px.
+        angle: Rotation in radians.
+    """
     axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * np.asarray(sides) / 2
     return np.asarray(corners @ axes + centre)
 
 
 def draw_houses(canvas: Canvas, light: Light, centre: Points, count: int) -> None:
-    """Paint houses and halls around a place, with their shadows."""
+    """Paint houses and halls around a place, with their shadows.
+
+    Args:
+        canvas: The canvas.
+        light: Sun and satellite.
+        centre: x and y in px.
+        count: Number of buildings.
+    """
     rng = canvas.rng
     angle = rng.uniform(0, np.pi)
     roofs = ((206, 200, 188), (172, 110, 86), (150, 150, 152), (228, 226, 220), (120, 128, 138))
@@ -196,7 +214,14 @@ def _hull(first: Points, second: Points) -> Points:
 def draw_trees(
     canvas: Canvas, light: Light, climate: Climate, keep_out: list[tuple[Points, float]]
 ) -> None:
-    """Paint trees in groves and alone, but not where tanks stand."""
+    """Paint groves and single trees, except at places to keep free.
+
+    Args:
+        canvas: The canvas.
+        light: Sun and satellite.
+        climate: Colours and number of trees.
+        keep_out: Centre and radius in px of each place to keep free.
+    """
     rng, side = canvas.rng, canvas.size_px
     count = int(climate.trees * (side / 768) ** 2 * rng.uniform(0.5, 1.3))
     groves = rng.uniform(0, side, (max(1, count // 40), 2))

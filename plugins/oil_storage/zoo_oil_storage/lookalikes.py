@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round things that are no tanks: ponds, pads, basins, roundabouts, irrigation circles."""
+"""Draw round objects that are not tanks: ponds, pads, basins, roundabouts, irrigation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ Place = tuple[Points, float]
 
 
 def draw_lookalikes(canvas: Canvas, light: Light, taken: list[Place]) -> None:
-    """Paint round things where nothing stands, and add their places to ``taken``."""
+    """Paint round objects at free places.
+
+    Args:
+        canvas: The canvas.
+        light: Sun and satellite.
+        taken: Occupied places; the new ones are added.
+    """
     rng = canvas.rng
     kinds: list[tuple[Callable[..., None], float, tuple[float, float]]] = [
         (_draw_irrigation, 0.9, (34, 92)),
@@ -81,7 +87,7 @@ def _draw_pond(canvas: Canvas, centre: Points, radius: float) -> None:
 
 
 def _draw_pad(canvas: Canvas, centre: Points, radius: float) -> None:
-    """Gravel, concrete or salt: as bright and as round as a roof, and flat."""
+    """Paint gravel, concrete or salt, bright and round like a roof, but flat."""
     tones: tuple[Colour, ...] = ((216, 206, 184), (234, 230, 220), (196, 186, 168))
     outline = _wobbly(canvas, centre, radius, 0.015)
     canvas.fill(outline, _vary(canvas, tones[int(canvas.rng.integers(3))]))
@@ -105,7 +111,7 @@ def _draw_roundabout(canvas: Canvas, centre: Points, radius: float) -> None:
 
 
 def _draw_basins(canvas: Canvas, light: Light, taken: list[Place]) -> None:
-    """A row of clarifiers: a wall, water, a bridge, and hardly a shadow."""
+    """Paint a row of clarifiers: a wall, water, a bridge, and almost no shadow."""
     rng = canvas.rng
     radius, number = float(rng.uniform(7, 17)), int(rng.integers(2, 5))
     place = _find_place(canvas, radius * 1.3 * number, taken)

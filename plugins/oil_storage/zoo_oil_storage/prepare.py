@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the Airbus layout to a prepared folder with COCO JSON."""
+"""Prepare a set in the Airbus layout as a folder with COCO JSON."""
 
 from __future__ import annotations
 
@@ -37,21 +37,22 @@ def prepare(
 ) -> Report:
     """Write the scenes of ``source`` and masks made from its boxes as a prepared folder.
 
-    What is done to rows: ``zoo_oil_storage.scenes``. Scenes are split before they are cut.
+    For the treatment of rows, see ``zoo_oil_storage.scenes``. Scenes are split before tiling.
 
     Args:
         source: Folder or .zip in the Airbus layout.
-        out: Folder to write; equal input finds it unchanged.
-        shares: Of train, val and test, by scene.
-        progress: Called with scenes done and in all.
+        out: Folder to write; equal input leaves it unchanged.
+        shares: Shares of train, val and test, by scene.
+        progress: Called with the number of scenes done and in total.
         layout: ``tiles`` (overlapping), ``chips`` (one tank each) or ``whole`` scenes.
-        tile_size: Side of tiles or chips in px; None for 512 of tiles and 128 of chips.
-        overlap: Of tiles, in px; at least the largest box, so that a tile shows each tank whole.
-        min_visible: Of a tank that a tile's edge cuts, the share of its mask that must remain.
+        tile_size: Side of tiles or chips in px; None for 512 (tiles) or 128 (chips).
+        overlap: Overlap of tiles in px; at least the largest box, so that each tank is whole in
+            some tile.
+        min_visible: Share of a tank's mask that must remain where a tile's edge cuts it.
         masks: ``ellipse`` inscribed in the box, or the ``box`` itself.
 
     Raises:
-        DataError: The source is not in the layout, a file is damaged, the overlap is smaller
+        DataError: The source has another layout, a file is damaged, the overlap is smaller
             than the largest box, or a split would be empty.
     """
     check_places(source, out)

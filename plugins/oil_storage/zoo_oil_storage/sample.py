@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded synthetic set in the Airbus layout, with the true masks kept aside.
+"""Generate a seeded synthetic set in the Airbus layout, with separate true masks.
 
-It stands in for real data in demonstrations and tests: it goes through the same ``prepare``. Its
-boxes are drawn as people draw them, off by a pixel here and there, and a few rows of its CSV are
-as wrong as rows of real files are.
+It replaces real data in demonstrations and tests, and uses the same ``prepare``. Its boxes are
+imprecise by a pixel here and there, like those of annotators, and a few rows of its CSV have errors
+of real files.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["write_sample"]
 DEFAULT_COUNT = 30
 DEFAULT_SIZE_PX = 768
 LEAST_SIZE_PX = 256
-_EMPTY_EVERY = 10  # one scene in so many shows no tank
+_EMPTY_EVERY = 10  # every tenth scene has no tank
 
 Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """A picture with the outlines of its tanks, and their boxes as someone drew them."""
+    """An image with the outlines of its tanks, and their boxes as annotated."""
 
     image: Image
     outlines: tuple[Points, ...]
@@ -56,18 +56,19 @@ def write_sample(
 ) -> None:
     """Write ``images/*.jpg``, ``annotations.csv`` and ``truth/annotations.json`` under ``out``.
 
-    Scenes of about 1.2 m a pixel: tanks with fixed and floating roofs, in farms with walls, under
-    one sun a scene; fields, shores, roads, houses, trees; and round things that are no tanks.
-    Every tenth scene shows none. The truth is COCO JSON of what is seen of each tank, roof and
-    wall; ``zoo data prepare folder_data --task instance`` reads it. Equal arguments give equal
-    bytes under equal versions of NumPy and OpenCV, and a longer set begins with a shorter one.
+    Scenes of about 1.2 m per pixel show tanks with fixed and floating roofs in farms with walls;
+    fields, shores, roads, houses, trees; and round objects that are not tanks. The sun is the same
+    in all of a scene. Every tenth scene has no tank. The truth is COCO JSON of the visible roof and
+    wall of each tank; ``zoo data prepare folder_data --task instance`` reads it. Equal arguments
+    give equal bytes with equal versions of NumPy and OpenCV, and a larger set begins with a smaller
+    one.
 
     Args:
-        out: Folder to make; it must not exist, or be empty.
-        seed: Any integer ``>= 0``; another seed gives other land.
-        count: Scenes, ``>= 1``; 30 if not given.
+        out: Folder to create; it must not exist or be empty.
+        seed: Integer ``>= 0``; another seed gives other scenes.
+        count: Number of scenes, ``>= 1``; None for 30.
         size_px: Height and width of every scene, ``>= 256``.
-        progress: Called with scenes done and in all.
+        progress: Called with the number of scenes done and in total.
 
     Raises:
         DataError: ``count``, ``seed`` or ``size_px`` is too small, or ``out`` cannot be written.
@@ -158,7 +159,7 @@ def _plan_farms(rng: Rng, size_px: int) -> list[Farm]:
 
 
 def _draw_box(rng: Rng, outline: Points, size_px: int) -> tuple[int, int, int, int] | None:
-    """Return the box that someone drew around a tank, or None for one that is hardly in sight."""
+    """Return the annotated box of a tank, or None if the tank is hardly visible."""
     seen = np.clip(outline, 0, size_px)
     low, high = seen.min(axis=0), seen.max(axis=0)
     full = outline.max(axis=0) - outline.min(axis=0)
@@ -170,7 +171,7 @@ def _draw_box(rng: Rng, outline: Points, size_px: int) -> tuple[int, int, int, i
 
 
 def _describe(rng: Rng, stem: str, scene: _Scene) -> list[str]:
-    """Return the rows of a scene: one in a hundred with swapped corners, a few twice."""
+    """Return the rows of a scene: one in a hundred has swapped corners, a few occur twice."""
     lines = []
     for x0, y0, x1, y1 in scene.boxes:
         bounds = (x0, y1, x1, y0) if rng.random() < 0.01 else (x0, y0, x1, y1)
@@ -179,7 +180,7 @@ def _describe(rng: Rng, stem: str, scene: _Scene) -> list[str]:
 
 
 def _expose(canvas: Canvas) -> Image:
-    """Return the picture at its own size, 8-bit RGB: blur, haze, gain and noise of a sensor."""
+    """Return the image at its final size, 8-bit RGB, with a sensor's blur, haze, gain and noise."""
     rng, size = canvas.rng, (canvas.size_px, canvas.size_px)
     sharp = cv2.resize(canvas.pixels, size, interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(sharp, (0, 0), float(rng.uniform(0.45, 0.8)))

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the raw layout to scenes with tanks: which rows are kept, mended or dropped, and why.
+"""Read the raw layout into scenes with tanks: which rows are kept, repaired or dropped, and why.
 
-The rules, in this order; the edges of the image are minded by ``zoo.data``, which knows its size.
+The rules, in this order; ``zoo.data``, which knows the size of the image, treats its edges.
 
 ==========================================  =============================
 a row whose                                 is
 ==========================================  =============================
 class is not ``oil-storage-tank``           dropped
-image is not there                          dropped
+image does not exist                        dropped
 bounds are not four numbers                 dropped
 corners are swapped (x1 < x0 or y1 < y0)    repaired: swapped back
 box has no width or no height               dropped
-box is that of an earlier row of its image  dropped
+box repeats an earlier row of its image     dropped
 box is outside the image                  dropped (``zoo.data``)
 mask has no pixel in the image              dropped (``zoo.data``)
 box reaches beyond the image                repaired: cut (``zoo.data``)
@@ -52,19 +52,19 @@ Box = tuple[float, float, float, float]
 
 
 def find_scenes(source: Source, report: Report, *, masks: str) -> list[Scene]:
-    """Return every image with its tanks, and report every row that is dropped or mended.
+    """Return every image with its tanks, and report every row that is dropped or repaired.
 
-    ``annotations.csv`` and ``images/`` lie at the top of the source or in any folder of it. An
-    image without a row is a scene without a tank. Each scene is its own group.
+    ``annotations.csv`` and ``images/`` are at the top of the source or in any folder of it. An
+    image without a row is a scene without a tank. Each scene is a group.
 
     Args:
         source: An open source.
-        report: Gets a line for every row and file that is not used as it stands.
-        masks: ``ellipse`` or ``box``: what stands for a tank whose box alone is known.
+        report: Receives a line for every row and file that is changed or not used.
+        masks: ``ellipse`` or ``box``: mask made from a tank's box.
 
     Raises:
-        DataError: The layout is not there, or there twice; the file cannot be read; two images
-            have one stem; or no row can be used.
+        DataError: The source has no known layout, or has it twice; the file cannot be read; two
+            images have the same stem; or no row is usable.
     """
     root = _find_root(source)
     path = str(root / CSV)
@@ -136,8 +136,8 @@ def _find_images(source: Source, root: PurePosixPath, report: Report) -> dict[st
 def _sort_rows(
     rows: Iterable[Row], images: dict[str, SourceFile], path: str, report: Report
 ) -> dict[str, dict[Box, tuple[int, str]]]:
-    """Return the boxes of each image with their lines and what was mended in them."""
-    # Either form of Unicode, with the suffix or without.
+    """Return the boxes of each image with their lines and repairs."""
+    # In either Unicode form, with or without the suffix.
     alike = {compose(stem): stem for stem in images}
     alike |= {compose(file.name): stem for stem, file in images.items()}
     alike |= {stem: stem for stem in images}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tanks as a satellite sees them: wall, rim, roof, and the shadows in and beside them."""
+"""Draw tanks as a satellite sees them: wall, rim, roof, and shadows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DECKS: tuple[Colour, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """What tanks of one row have in common.
+    """The common properties of the tanks in a row.
 
     Args:
         shell: RGB of wall and fixed roof.
@@ -51,11 +51,12 @@ class Tank:
     """One tank.
 
     Args:
-        centre: Of its foot, x and y in px.
-        radius_px: At least 1.5.
-        height_px: Of its wall.
-        paint: Its colours.
-        depth: How far a floating roof has sunk, as a share of the height; None: a fixed roof.
+        centre: Centre of the foot, x and y in px.
+        radius_px: Radius, at least 1.5.
+        height_px: Height of the wall.
+        paint: Colours.
+        depth: Depth of a floating roof below the rim, as a share of the height; None for a fixed
+            roof.
     """
 
     centre: Points
@@ -66,7 +67,11 @@ class Tank:
 
 
 def choose_paint(rng: Rng) -> Paint:
-    """Return the colours of a row of tanks."""
+    """Return the colours of a row of tanks.
+
+    Args:
+        rng: Random generator.
+    """
     tone = rng.uniform(0.88, 1.08)
     shell = np.asarray(_SHELLS[int(rng.choice(5, p=[0.4, 0.25, 0.15, 0.12, 0.08]))]) * tone
     deck = np.asarray(_DECKS[int(rng.integers(len(_DECKS)))]) * rng.uniform(0.85, 1.1)
@@ -75,29 +80,46 @@ def choose_paint(rng: Rng) -> Paint:
 
 
 def outline_of(tank: Tank, light: Light) -> Points:
-    """Return what is seen of a tank, roof and wall, as a polygon ``(n, 2)`` in px."""
+    """Return the visible outline of a tank, roof and wall, ``(n, 2)`` in px.
+
+    Args:
+        tank: The tank.
+        light: Sun and satellite.
+    """
     foot = circle(tank.centre, tank.radius_px, 64)
     both = np.concatenate([foot, foot + light.lean * tank.height_px]).astype(np.float32)
     return np.asarray(cv2.convexHull(both)[:, 0], np.float64)
 
 
 def draw_tank_shadow(canvas: Canvas, tank: Tank, light: Light) -> None:
-    """Darken the ground beside a tank."""
+    """Darken the ground beside a tank.
+
+    Args:
+        canvas: The canvas.
+        tank: The tank.
+        light: Sun and satellite.
+    """
     foot = circle(tank.centre, tank.radius_px, 64)
     both = np.concatenate([foot, foot + light.shadow * tank.height_px]).astype(np.float32)
     canvas.shade(cv2.convexHull(both)[:, 0].astype(np.float64), SHADE)
 
 
 def draw_tank(canvas: Canvas, tank: Tank, light: Light) -> None:
-    """Paint wall and roof of a tank."""
+    """Paint the wall and the roof of a tank.
+
+    Args:
+        canvas: The canvas.
+        tank: The tank.
+        light: Sun and satellite.
+    """
     radius = tank.radius_px
     ground = circle(tank.centre, radius + 1.2, 64)
-    canvas.fill(ground, (206, 198, 178), opacity=0.55)  # the ring that it stands on
+    canvas.fill(ground, (206, 198, 178), opacity=0.55)  # the ring foundation
     _draw_wall(canvas, tank, light)
     top = tank.centre + light.lean * tank.height_px
     rows, columns, _, _ = _grid(top, radius, canvas.size_px)
     if rows.start >= rows.stop or columns.start >= columns.stop:
-        return  # the roof leans out of the scene
+        return  # the roof is outside the scene
     bright = _times(tank.paint.shell, 1.1)
     canvas.fill(circle(top, radius, 64), bright)
     if tank.depth is None:
@@ -112,7 +134,7 @@ def _times(colour: Colour, factor: float) -> Colour:
 
 
 def _draw_wall(canvas: Canvas, tank: Tank, light: Light) -> None:
-    """Paint the strip between foot and rim in slices, each lit by its bearing to the sun."""
+    """Paint the wall in slices, each lit by its angle to the sun."""
     offset = light.lean * tank.height_px
     angles = np.linspace(0, 2 * np.pi, 33)
     for first, second in pairwise(angles):
@@ -127,7 +149,7 @@ def _draw_wall(canvas: Canvas, tank: Tank, light: Light) -> None:
 
 
 def _grid(centre: Points, radius: float, size_px: int) -> tuple[slice, slice, Points, Points]:
-    """Return the part of the canvas around a circle, and x and y there in radii."""
+    """Return the part of the canvas around a circle, and its x and y in radii."""
     low = np.clip(np.floor(centre - radius - 1), 0, size_px).astype(int) * SCALE
     high = np.clip(np.ceil(centre + radius + 1), 0, size_px).astype(int) * SCALE
     ys, xs = np.mgrid[low[1] : high[1], low[0] : high[0]]
@@ -148,7 +170,7 @@ def _draw_fixed_roof(canvas: Canvas, tank: Tank, light: Light, top: Points) -> N
     towards = x * light.sun[0] + y * light.sun[1]
     slope = rng.uniform(0.06, 0.2)
     shade = 1 + slope * towards / np.maximum(distance, 0.25)
-    if radius > 7:  # plates are welded along radii
+    if radius > 7:  # radial weld seams
         spokes = int(rng.integers(8, 20))
         shade -= 0.05 * (np.cos(np.arctan2(y, x) * spokes) > 0.93) * (distance > 0.15)
     shade += rng.normal(0, 0.012, x.shape)
@@ -179,12 +201,12 @@ def _draw_floating_roof(canvas: Canvas, tank: Tank, light: Light, top: Points) -
     deck = np.asarray(tank.paint.deck, np.float32)
     spots = cv2.GaussianBlur(rng.normal(0, 1, x.shape).astype(np.float32), (0, 0), 3)
     paint = deck * (1 + 0.5 * spots[..., None])
-    if radius > 8 and rng.random() < 0.6:  # pontoons along the edge, a ring in the middle
+    if radius > 8 and rng.random() < 0.6:  # pontoons at the edge, and a ring in the middle
         at = rng.uniform(0.35, 0.75)
         ring = (np.abs(distance - at) < 0.05)[..., None]
         paint = np.where(ring, paint * 1.25, paint)
     paint = paint * (light_share + (1 - light_share) * np.asarray(SHADE, np.float32))
-    wall = np.asarray(tank.paint.shell, np.float32) * 0.62  # what is seen of the far wall inside
+    wall = np.asarray(tank.paint.shell, np.float32) * 0.62  # visible inside of the far wall
     seen = _edge(
         np.hypot(x - light.lean[0] * -depth_px / radius, y - light.lean[1] * -depth_px / radius)
         * radius

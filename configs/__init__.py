@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configs that ship with zoo, as a plugin like any other; installed as ``zoo_configs``."""
+"""The configs of zoo, as a regular plugin; installed as ``zoo_configs``."""
 
 import zoo as zoo

@@ -1,9 +1,9 @@
-"""What every run shares: scope, workers, logging, checkpoints and the guard against NaN."""
+"""Settings of every run: scope, workers, logging, checkpoints and the guard against NaN."""
 
 default_scope = "mmseg"
 env_cfg = dict(
     cudnn_benchmark=True,
-    # Spawned workers behave alike on Linux, macOS and Windows.
+    # Spawned workers behave the same on Linux, macOS and Windows.
     mp_cfg=dict(mp_start_method="spawn", opencv_num_threads=0),
     dist_cfg=dict(backend="nccl"),
 )

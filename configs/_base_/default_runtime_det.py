@@ -1,4 +1,4 @@
-"""As default_runtime, for mmdetection: its scope and visualizer, and the mask AP that is kept."""
+"""As default_runtime, for mmdetection: its scope and visualizer, and the best mask AP."""
 
 _base_ = ["default_runtime.py"]
 default_scope = "mmdet"
@@ -6,7 +6,7 @@ default_hooks = dict(
     checkpoint=dict(interval=250, save_best="coco/segm_mAP"),
     visualization=dict(_delete_=True, type="DetVisualizationHook"),
 )
-# The mean over the last steps' weights is what is validated and kept.
+# Validates and saves the mean of the weights of the last steps.
 custom_hooks = [
     dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
     dict(type="zoo.training_hooks.ValidationLoss", required=False),

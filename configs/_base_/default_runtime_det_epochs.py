@@ -1,4 +1,4 @@
-"""As default_runtime_det, counted in epochs, for long training: its last weights need no mean."""
+"""As default_runtime_det, by epoch, for long training, whose last weights need no averaging."""
 
 _base_ = ["default_runtime_det.py"]
 default_hooks = dict(

@@ -1,4 +1,4 @@
-"""Images and masks of one's own at 512x512, as `zoo data prepare folder_data` writes them.
+"""Your own images and masks at 512x512, as `zoo data prepare folder_data` writes them.
 
 Classes and colours come from the prepared folder: train with --data.
 """

@@ -9,16 +9,16 @@ train_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="LoadAnnotations"),
     dict(type="Resize", scale=image_size, keep_ratio=False),
-    # A patient is rarely turned by more than this; what comes in from outside is ignored.
+    # Patients are rarely rotated by more than this; pixels from outside the image are ignored.
     dict(type="RandomRotate", prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
-    # No mirroring: the heart lies on the left. No scaling: OpenCV's nearest neighbour would move
-    # the labels by half a pixel against the image.
+    # No flips, because the heart is on the left. No scaling, because OpenCV's nearest neighbour
+    # would shift the labels by half a pixel against the image.
     dict(type="RandomCrop", crop_size=crop_size),
     dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
     dict(type="PackSegInputs"),
 ]
-# The last step of every test pipeline: mmseg's own keys, and what metrics in mm need of pictures
-# that were DICOM. Configs of other sizes take it from here.
+# The last step of every test pipeline: mmseg's own keys, and those of metrics in mm for images
+# from DICOM. Configs of other sizes reuse it.
 test_pack = dict(
     type="PackSegInputs",
     meta_keys=(
@@ -34,7 +34,7 @@ test_pack = dict(
         "spacing_mm",
     ),
 )
-# Labels are loaded after Resize: predictions are judged at the size of the files.
+# Labels are loaded after Resize, so predictions are evaluated at the size of the files.
 test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="Resize", scale=image_size, keep_ratio=False),

@@ -1,4 +1,4 @@
-"""Chest X-rays with lung masks at 256x256; predictions are judged at the size of the files."""
+"""Chest X-rays with lung masks at 256x256; predictions are evaluated at the size of the files."""
 
 _base_ = ["lung_xray_val_loss.py"]
 image_size = (256, 256)  # px, width and height

@@ -1,15 +1,15 @@
-"""As lung_xray, and the loss on the images of val beside their Dice, for the curves.
+"""As lung_xray, with the loss on the val images in addition to Dice, for the curves.
 
-Labels are loaded before anything is resized and nothing is augmented, so val/loss compares with
-the loss of training but for its crops, turns and grey values. A config of another image size names
-its own pipeline. Each measurement costs about what the validation beside it costs.
+Labels are loaded before resizing and nothing is augmented, so val/loss is comparable to the
+training loss except for crops, rotations and grey values. A config of another image size defines
+its own pipeline. Each measurement costs about as much as the validation itself.
 """
 
 _base_ = ["lung_xray.py"]
 
 val_loss_dataloader = dict(
-    batch_size=4,  # that of training: the Dice loss sums over a batch
-    num_workers=0,  # few images, and starting a worker takes longer than loading them
+    batch_size=4,  # as in training, because the Dice loss sums over a batch
+    num_workers=0,  # starting a worker takes longer than loading the few images
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type={{_base_.dataset_type}},

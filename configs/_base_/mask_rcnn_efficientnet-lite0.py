@@ -4,15 +4,15 @@ _base_ = ["mask_rcnn_fpn.py"]
 num_channels = 128
 
 model = dict(
-    # What the encoder learned from.
+    # The normalisation of the encoder's pre-training.
     data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),
     backbone=dict(
         _delete_=True,
         type="zoo.efficientnet_lite.EfficientNetLite0",
         out_indices=(1, 2, 3, 4),
-        # The maps are linear and of very different scales: without a norm the losses start near 20.
+        # The maps are linear with very different scales: without a norm, losses start near 20.
         out_norm=True,
-        norm_eval=True,  # crops come by twos
+        norm_eval=True,  # batches have two crops
         init_cfg=dict(type="zoo.efficientnet_lite.ImageNetWeights"),
     ),
     neck=dict(in_channels=[24, 40, 112, 320], out_channels=num_channels),

@@ -1,7 +1,7 @@
-"""mmdetection's Mask R-CNN with anchors, norms and counts for tanks: what every one of zoo shares.
+"""mmdetection's Mask R-CNN with anchors, norms and counts for tanks, the base of zoo's configs.
 
-Tanks have 3 to 108 px and come up to 900 on a scene; a tile or a crop holds fewer. Anchors of 6
-to 152 px, a third of an octave apart and square, for tanks are as wide as high.
+Tanks have 3 to 108 px, and a scene has up to 900 of them; a tile or a crop has fewer. Anchors have
+6 to 152 px in steps of a third of an octave, and are square, because tanks are as wide as high.
 """
 
 _base_ = ["mmdet::_base_/models/mask-rcnn_r50_fpn.py"]
@@ -32,7 +32,7 @@ model = dict(
         ),
     ),
     train_cfg=dict(
-        # What lies in a crowd is neither an object nor background.
+        # Proposals inside a crowd are neither objects nor background.
         rpn=dict(sampler=dict(num=512), assigner=dict(ignore_iof_thr=0.5)),
         rcnn=dict(assigner=dict(ignore_iof_thr=0.5)),
         rpn_proposal=dict(nms_pre=4000, max_per_img=2000),

@@ -1,6 +1,6 @@
 """Mask R-CNN on ResNet-50-FPN with group norm throughout, so that it trains from scratch.
 
-Batch norm would not: with two crops a step its statistics are noise.
+Batch norm does not train with two crops per step, because its statistics are too noisy.
 """
 
 _base_ = ["mask_rcnn_fpn.py"]

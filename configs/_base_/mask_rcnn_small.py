@@ -4,7 +4,7 @@ _base_ = ["mask_rcnn_efficientnet-lite0.py"]
 num_channels = 64
 
 model = dict(
-    # Tanks end at 108 px: what has stride 32 comes from pooling.
+    # Tanks have at most 108 px, so the level of stride 32 comes from pooling.
     backbone=dict(out_indices=(1, 2, 3)),
     neck=dict(in_channels=[24, 40, 112], out_channels=num_channels, num_outs=5),
     rpn_head=dict(in_channels=num_channels, feat_channels=num_channels),

@@ -1,4 +1,4 @@
-"""24 epochs of AdamW, lr as Matterport's users step it: 2e-4, 1e-4 from epoch 6, 2e-5 from 12."""
+"""24 epochs of AdamW with a stepped lr as in Matterport: 2e-4, 1e-4 from epoch 6, 2e-5 from 12."""
 
 optim_wrapper = dict(
     type="OptimWrapper",

@@ -3,14 +3,14 @@
 dataset_type = "zoo.oil_storage.OilStorageDataset"
 data_root = "data/oil_storage"
 crop_size = (512, 512)  # px, width and height
-zoom = 1.0  # pixels of the network's input for one of the image
-tiling = dict(tile_px=512, overlap_px=128)  # how `zoo predict` sees a whole scene, in its own px
+zoom = 1.0  # input pixels of the network per image pixel
+tiling = dict(tile_px=512, overlap_px=128)  # windows of `zoo predict`, in px of the scene
 
 train_pipeline = [
     dict(type="LoadImageFromFile"),
-    # Outlines as numbers: boxes and masks stay exact when they are turned.
+    # As outlines, boxes and masks stay exact under rotation.
     dict(type="zoo.segmentation_transforms.LoadInstanceAnnotations"),
-    # From above there is no upright, and satellites differ in their pixel's size.
+    # Aerial views have no upright, and satellites differ in pixel size.
     dict(
         type="zoo.segmentation_transforms.RandomInstanceCrop",
         size=crop_size,
@@ -23,7 +23,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale_factor=zoom, keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True),  # for pictures: masks are read by the evaluator
+    dict(type="LoadAnnotations", with_bbox=True),  # for drawing: the evaluator reads masks itself
     dict(
         type="PackDetInputs",
         meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),
@@ -39,7 +39,7 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file="annotations/train.json",
         data_prefix=dict(img="images"),
-        filter_cfg=dict(filter_empty_gt=False),  # those without tanks teach what is none
+        filter_cfg=dict(filter_empty_gt=False),  # images without tanks show what is not a tank
         pipeline=train_pipeline,
     ),
 )
@@ -64,7 +64,7 @@ val_evaluator = dict(
     type="zoo.instance_metrics.CocoMetric",
     ann_file=f"{data_root}/annotations/val.json",
     metric=["bbox", "segm"],
-    # Sides of squares of a tank's area, 0.89 of its diameter: COCO's smallest size ends at 32 px.
+    # Sides of squares with a tank's area, 0.89 of its diameter; COCO's small size ends at 32 px.
     sizes={
         "under12px": (0, 12),
         "12to24px": (12, 24),

@@ -1,8 +1,8 @@
-"""As tanks, in crops of 384x384 enlarged by half, for a CPU: small tanks are found more exactly."""
+"""As tanks, in crops of 384x384 enlarged by half, for a CPU; locates small tanks more exactly."""
 
 _base_ = ["tanks_val_loss.py"]
 crop_size = (384, 384)  # px, width and height
-zoom = 1.5  # pixels of the network's input for one of the image
+zoom = 1.5  # input pixels of the network per image pixel
 
 train_pipeline = [
     dict(type="LoadImageFromFile"),

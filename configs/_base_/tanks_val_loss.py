@@ -1,15 +1,15 @@
-"""As tanks, and the loss of the tiles for validation beside their AP.
+"""As tanks, with the loss on the val tiles in addition to AP.
 
-Labels are loaded before anything is resized and nothing is augmented, so val/loss compares with
-the loss of training but for its crops, turns and colours. Tiles without tanks are in it, as in
-training. Each measurement costs about what the validation beside it costs.
+Labels are loaded before resizing and nothing is augmented, so val/loss is comparable to the
+training loss except for crops, rotations and colours. It includes tiles without tanks, as in
+training. Each measurement costs about as much as the validation itself.
 """
 
 _base_ = ["tanks.py"]
 
 val_loss_dataloader = dict(
     batch_size=1,
-    num_workers=0,  # few images, and starting a worker takes longer than loading them
+    num_workers=0,  # starting a worker takes longer than loading the few images
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type={{_base_.dataset_type}},

@@ -1,8 +1,8 @@
-"""24 epochs in three stages, as Matterport's users train: heads, all layers, all of them slowly.
+"""24 epochs in three stages, as with Matterport: heads, all layers, all layers at a low rate.
 
-In place of a runtime and a schedule. For Mask R-CNN and its like; another model's heads are named
-with custom_hooks.1.stages.0.train. Each stage goes on from the one before. The checkpoint of the
-lowest loss on the images of val_loss_dataloader is kept; by mask AP instead: --cfg-options
+Replaces a runtime and a schedule. For Mask R-CNN and similar models; for other models, name the
+heads with custom_hooks.1.stages.0.train. Each stage continues from the previous one. Saves the
+checkpoint with the lowest loss on val_loss_dataloader; for mask AP instead: --cfg-options
 default_hooks.checkpoint.save_best=coco/segm_mAP default_hooks.checkpoint.rule=greater.
 """
 
@@ -10,7 +10,7 @@ _base_ = ["default_runtime_det_epochs.py"]
 
 default_hooks = dict(checkpoint=dict(save_best="val/loss", rule="less"))
 
-find_unused_parameters = True  # on several devices: a stage leaves parameters without gradients
+find_unused_parameters = True  # for several devices: frozen parameters have no gradients
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="AdamW", lr=2e-4, weight_decay=1e-2),

@@ -28,7 +28,7 @@ model = dict(
         concat_input=False,
         num_classes=2,
         norm_cfg=dict(type="BN", requires_grad=True),
-        # Dice first: it names a target that is no class, where cross-entropy only fails.
+        # Dice first: it reports a target that is not a class, while cross-entropy only fails.
         loss_decode=[
             dict(type="zoo.dice_loss.DiceLoss", loss_name="loss_dice"),
             dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),

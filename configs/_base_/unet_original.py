@@ -10,7 +10,7 @@ model = dict(
         in_index=-1,
         num_convs=0,
         dropout_ratio=0.0,
-        # Dice first: it names a target that is no class, where cross-entropy only fails.
+        # Dice first: it reports a target that is not a class, while cross-entropy only fails.
         loss_decode=[
             dict(type="zoo.dice_loss.DiceLoss", loss_name="loss_dice"),
             dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),

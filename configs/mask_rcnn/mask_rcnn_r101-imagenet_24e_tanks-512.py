@@ -1,6 +1,6 @@
-"""Mask R-CNN with ResNet-101-FPN from ImageNet on oil storage tanks, in three stages; wants a GPU.
+"""Mask R-CNN with ResNet-101-FPN from ImageNet on oil storage tanks, in three stages, for a GPU.
 
-Not yet trained. The weights are yours to name: --pretrained FILE.
+Not yet trained. Give the weights with --pretrained FILE.
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""Mask R-CNN with ResNet-50-FPN from scratch on oil storage tanks at 512x512; wants a GPU.
+"""Mask R-CNN with ResNet-50-FPN from scratch on oil storage tanks at 512x512, for a GPU.
 
 Not yet trained.
 """

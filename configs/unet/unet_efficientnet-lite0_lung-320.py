@@ -15,7 +15,7 @@ image_size = (320, 320)  # px, width and height
 train_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="LoadAnnotations"),
-    # Chests are rarely turned by more; exposure, build and distance vary.
+    # Chests are rarely rotated by more; exposure, build and distance vary.
     dict(
         type="zoo.segmentation_transforms.RandomAffine",
         size=image_size,
@@ -31,7 +31,7 @@ train_pipeline = [
     dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
     dict(type="PackSegInputs"),
 ]
-# Labels are loaded after Resize: predictions are judged at the size of the files.
+# Labels are loaded after Resize, so predictions are evaluated at the size of the files.
 test_pipeline = [
     dict(type="zoo.lung_xray.LoadXray"),
     dict(type="Resize", scale=image_size, keep_ratio=False, interpolation="area"),
@@ -44,7 +44,7 @@ val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 val_loss_dataloader = dict(dataset=dict(pipeline=[test_pipeline[step] for step in (0, 2, 1, 3)]))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
-# What is learned already moves slowly. The mean over the last steps' weights is what is kept.
+# Pre-trained weights train slowly. Saves the mean of the weights of the last steps.
 optim_wrapper = dict(
     optimizer=dict(lr=1e-3, weight_decay=1e-2),
     paramwise_cfg=dict(custom_keys={"backbone.encoder": dict(lr_mult=0.3)}),

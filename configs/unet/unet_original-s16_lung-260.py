@@ -1,6 +1,6 @@
 """The U-Net of 2015 with 16 base channels, 444 px to 260, for a CPU; not yet trained.
 
-X-rays are scaled to 260 px and mirrored outwards by 92 px, so that each pixel is learned from.
+X-rays are scaled to 260 px and mirror-padded by 92 px, so that every pixel is used in training.
 """
 
 _base_ = [
@@ -51,5 +51,5 @@ val_loss_dataloader = dict(
 )
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 default_hooks = dict(checkpoint=dict(interval=50))
-# The schedule's rate of 1e-3 stays: without norm layers, at 3e-4 the network has learned next to
-# nothing by step 100.
+# Keeps the schedule's rate of 1e-3: without norm layers, the network learns almost nothing in 100
+# steps at 3e-4.

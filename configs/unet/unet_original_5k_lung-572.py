@@ -1,6 +1,6 @@
 """The U-Net of 2015 (31 M parameters), 572 px to 388, on lung X-rays, for a GPU; not yet trained.
 
-X-rays are scaled to 388 px and mirrored outwards by 92 px, so that each pixel is learned from.
+X-rays are scaled to 388 px and mirror-padded by 92 px, so that every pixel is used in training.
 """
 
 _base_ = ["unet_original-s16_lung-260.py"]

@@ -1,4 +1,4 @@
-"""The full U-Net (64 base channels, 29 M parameters) on data of one's own, for a GPU.
+"""The full U-Net (64 base channels, 29 M parameters) on your own data, for a GPU.
 
 Train with --data. Not yet trained.
 """

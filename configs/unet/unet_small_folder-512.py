@@ -1,4 +1,4 @@
-"""U-Net of 1.8 M parameters on images and masks of one's own, for a CPU; train with --data."""
+"""U-Net of 1.8 M parameters on your own images and masks, for a CPU; train with --data."""
 
 _base_ = [
     "../_base_/unet_small.py",

@@ -1,4 +1,4 @@
-"""As unet_small_lung-512 at 128x128 and a short schedule: the run of `make demo`."""
+"""As unet_small_lung-512 at 128x128 with a short schedule, for `make demo`."""
 
 _base_ = ["unet_small_lung-512.py"]
 crop_size = (128, 128)  # px

@@ -1,9 +1,9 @@
 """VGG-16 U-Net as keras-segmentation's vgg_unet, at 576x576, for a GPU; not yet trained.
 
-From scratch, so the encoder has batch norm too. For ImageNet weights, which nothing downloads:
+From scratch, so the encoder also has batch norm. For ImageNet weights, which you download:
 --cfg-options model.backbone.encoder.init_cfg.type=Pretrained
 model.backbone.encoder.init_cfg.checkpoint=FILE (torchvision's vgg16_bn; its vgg16 and Keras' .h5
-also want model.backbone.encoder.norm_cfg=None). Five epochs of 215 images: max_iters 135.
+also need model.backbone.encoder.norm_cfg=None). Five epochs of 215 images: max_iters 135.
 """
 
 _base_ = [
@@ -17,7 +17,7 @@ max_iters = 5000
 model = dict(
     data_preprocessor=dict(size=image_size),
     backbone=dict(
-        # Its fifth block is not used; one convolution a stage.
+        # Its fifth block is not used; one convolution per stage.
         encoder=dict(num_blocks=4),
         bridge_channels=512,
         decoder_channels=(256, 128, 64),

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time the evaluation of many instances: `instance_metrics` beside pycocotools and mmdet.
+"""Time the evaluation of many instances: `instance_metrics`, pycocotools and mmdet.
 
     python benchmarks/coco_evaluation.py [--scenes 98] [--boxes 13592] [--rounds 3]
 
-The truth is written first: scenes of 2560x2560 px with as many tanks as boxes, counts and sizes as
-in prepare_tanks.py, masks the ellipses in the boxes. Predictions are the true ones moved and
-scaled, a tenth of them missed, and false ones of low score, up to 1,000 an image: what a detector
-gives that keeps all it finds. Every arm gets
-mmdet's data samples in memory, masks as run lengths, and the path of the truth, and evaluates boxes
-and masks with the limits 1, 100 and 1000 and the sizes of the tank configs (mmdet: COCO's). Each
-runs in processes of its own, in turns with the others; imports and reading the predictions are not
-timed. AP and AR of pycocotools and of the plugin must be equal, or it fails.
+Writes the truth first: scenes of 2560x2560 px with one tank per box, counts and sizes as in
+prepare_tanks.py, and masks that are ellipses in the boxes. Predictions are shifted and scaled true
+instances, without a tenth of them, and false ones of low score, up to 1,000 per image, like a
+detector that keeps everything. Every arm gets mmdet's data samples in memory, masks as run lengths,
+and the path of the truth, and evaluates boxes and masks with the limits 1, 100 and 1000 and the
+sizes of the tank configs (mmdet: COCO's). Each arm runs in separate processes, alternating with the
+others; imports and reading the predictions are not timed. Fails unless AP and AR of pycocotools and
+of the plugin are equal.
 """
 
 from __future__ import annotations

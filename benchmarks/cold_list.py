@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time `zoo list` from a cold start with 50 plugins, beside a peer's command.
+"""Time `zoo list` from a cold start with 50 plugins, and a peer's command.
 
     python benchmarks/cold_list.py [--plugins 50] [--runs 15] [--peer "mim list"]
 
-`zoo list --legacy`, with the 1,210 old checkpoints of the plugin openmmlab_index where that is
-found, is timed too. Every run is a new process; the commands alternate. Prints the medians by the
-clock and of the CPU (other work on the machine makes only the clock longer), and which heavy
-packages ours imported (none is the promise).
+Also times `zoo list --legacy` with the 1,210 old checkpoints of the plugin openmmlab_index, if it
+is installed. Every run is a new process; the commands alternate. Prints the medians of wall time
+and CPU time (other work on the machine only affects wall time), and the heavy packages that zoo
+imported, which must be none.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 
     python benchmarks/cold_predict.py [--runs 7] [--model unet_lung_montgomery]
 
-Every run is a new process: with everything of OpenMMLab imported before the model is opened, as
-its own registries do ("all"), and as zoo does ("light"), in turns. The picture is a phantom of
-512x512 px. Both leave the same bytes, or the script fails. Prints medians by the clock and of the
-CPU, the peak memory, and the number of modules of each package.
+Every run is a new process, alternating between importing all of OpenMMLab before opening the model,
+as its registries do ("all"), and zoo's way ("light"). The image is a phantom of 512x512 px. Fails
+unless both write the same bytes. Prints medians of wall time and CPU time, the peak memory, and the
+number of modules of each package.
 """
 
 from __future__ import annotations

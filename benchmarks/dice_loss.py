@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times zoo's Dice loss against those of mmseg, MONAI and segmentation_models.pytorch.
+"""Time zoo's Dice loss against those of mmseg, MONAI and segmentation_models.pytorch.
 
     pip download --no-deps segmentation-models-pytorch==0.6.0
     python benchmarks/dice_loss.py --smp segmentation_models_pytorch-0.6.0-py3-none-any.whl
 
-Forward and backward of softmax and batch Dice on the CPU, from float32 logits and int64 ids. Each
-loss runs in processes of its own, in turns with the others; a process times several repeats and
-gives their median, and the table the median over the turns. Memory is what one forward and backward
-pass adds to the resident set of a fresh process at its peak, with the most threads asked for; the
-gradient of the logits is in it, logits and target are not. segmentation_models.pytorch requires
-torchvision; its losses need torch alone and are imported from the wheel without the rest of it,
-which is not installed. Without ``--smp`` it is left out. Memory needs Linux.
+Forward and backward pass of softmax and batch Dice on the CPU, from float32 logits and int64 ids.
+Each loss runs in separate processes, alternating with the others; a process returns the median of
+several repeats, and the table shows the median of the processes. Memory is the peak that one
+forward and backward pass adds to the resident set of a fresh process, with the largest number of
+threads; it includes the gradient of the logits, but not logits and target.
+segmentation_models.pytorch requires torchvision, but its losses only need torch, so they are
+imported from the wheel without installing it. Without ``--smp`` it is skipped. Memory requires
+Linux.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time a download from loopback, hashed and fsynced, beside curl followed by sha256sum.
+"""Time a download from loopback with hash and fsync, against curl followed by sha256sum.
 
     python benchmarks/download.py [--megabytes 1000] [--runs 5] [--folder DIR]
 
-One server process sends a file with sendfile. Every run is a new process whose start counts, and
-the arms take turns. ``curl, sha256sum`` leaves the bytes in the page cache; the second peer also
-has them written to disk, as zoo does. Memory is the peak of the process that downloads.
+One server process sends a file with sendfile. Every run is a new process including its start, and
+the arms alternate. ``curl, sha256sum`` leaves the bytes in the page cache; the second peer also
+writes them to disk, as zoo does. Memory is the peak of the downloading process.
 """
 
 from __future__ import annotations

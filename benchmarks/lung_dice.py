@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recompute lung Dice from the pictures on disk, in NumPy, without zoo.
+"""Recompute lung Dice from the images on disk, in NumPy, without zoo.
 
-For every image of the split: the label PNG of `zoo predict` against the raw mask, both at the
-image's own resolution. Prints the mean over images, over all of them and per source.
+Compares the label PNG of `zoo predict` with the raw mask for every image of the split, at the
+image's own resolution. Prints the mean over all images and per source.
 
     python benchmarks/lung_dice.py --data PREPARED --source RAW --predictions OUT [--split test]
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the unnormalised maps of EfficientNet-Lite0 do to the first steps of a Mask R-CNN.
+"""Measure how the unnormalised maps of EfficientNet-Lite0 affect the first steps of Mask R-CNN.
 
-Prints the standard deviation of each map on a drawn image, and, with ``out_norm`` off and on, the
-losses of mmdet's Mask R-CNN in the first step and in the mean of the last ten.
+Prints the standard deviation of each map on a drawn image and, with ``out_norm`` off and on, the
+losses of mmdet's Mask R-CNN in the first step and averaged over the last ten.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training step and inference of Mask R-CNN R50-FPN with zoo's ops, and with compiled mmcv.
+"""Time a training step and inference of Mask R-CNN R50-FPN with zoo's ops and with compiled mmcv.
 
     python benchmarks/mask_rcnn.py --peer /path/to/venv-with-compiled-mmcv/bin/python [--turns 3]
     python benchmarks/mask_rcnn.py --profile
 
-mmdetection's own model on one image of 512x512 px with 20 objects, the same weights, targets and
-random numbers on both sides. Processes of both take turns; each times a case several times after
-one that is thrown away, and the table shows the median over the turns, and by how much losses and
-boxes differ. Inference keeps the 100 best boxes whatever their score, so that the mask head runs.
---profile says where the time of a training step goes, by operator.
+mmdetection's own model on one image of 512x512 px with 20 objects, and the same weights, targets
+and random numbers on both sides. Processes of both alternate; each times a case several times after
+a warm-up. The table shows the median of the processes, and the differences of losses and boxes.
+Inference keeps the 100 best boxes at any score, so that the mask head runs. --profile prints the
+time of a training step by operator.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows of a drawn scene of 2560x2560 px put together: how long merging alone takes.
+"""Time the merging of windows of a drawn scene of 2560x2560 px.
 
     python benchmarks/merge_windows.py [--instances 1000]
 
-Discs of 12 to 70 px, seen through windows of 512 px that share 128, each view off by half a pixel
-or so. The least CPU time of seven runs.
+Discs of 12 to 70 px in windows of 512 px with an overlap of 128 px, each view shifted by about half
+a pixel. Prints the smallest CPU time of seven runs.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spoils configs at random, trains each up to its first step, and counts how they end.
+"""Mutate configs at random, train each up to its first step, and count the outcomes.
 
     python benchmarks/mutate_configs.py --out work_dirs/mutated.jsonl --each 20 \
         --data-semantic data/masks --data-instance data/boxes CONFIG...
     python benchmarks/mutate_configs.py --out work_dirs/mutated.jsonl --table
 
-A config is a path or a name such as ``mmseg::unet/x.py``; the first run of each is unspoilt. A
-mutation renames, removes or replaces one value anywhere in the resolved config. Whatever is raised
-must be an error of zoo: one message. Parameters are not filled, and the step itself is done only
-with ``--step``.
+A config is a path or a name such as ``mmseg::unet/x.py``; the first run of each is unchanged. A
+mutation renames, removes or replaces one value anywhere in the resolved config. Every exception
+must be an error of zoo with one message. Parameters are not initialised, and the step itself runs
+only with ``--step``.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times zoo's stand-ins for mmcv's kernels against compiled mmcv, and compares their results.
+"""Time zoo's substitutes for mmcv's kernels against compiled mmcv, and compare the results.
 
     python benchmarks/ops.py --peer /path/to/venv-with-compiled-mmcv/bin/python
 
-Processes of both take turns. Each times a case several times with one thread (compiled mmcv uses
-one here) and gives its median; the table shows the median over the turns, in CPU time, and the
-largest difference of the results.
+Processes of both alternate. Each returns the median of several runs of a case with one thread
+(compiled mmcv uses one here); the table shows the median CPU time of the processes, and the largest
+difference of the results.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`zoo predict` on one scene of 2560x2560 px with some 900 tanks: seconds and peak memory.
+"""`zoo predict` on one scene of 2560x2560 px with about 900 tanks: time and peak memory.
 
     python benchmarks/predict_scene.py --model WORK_DIR [--tile-size 512] [--overlap 128]
 
-The scene is put together from windows of 256 px with ten tanks or so, of oil_storage's synthetic
-sample. The command runs in a process of its own; its peak is that of the resident set, start
-included.
+The scene is composed of windows of 256 px with about ten tanks each, from oil_storage's synthetic
+sample. The command runs in a separate process; its peak is that of the resident set, including the
+start.
 """
 
 from __future__ import annotations

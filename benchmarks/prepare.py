@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time `zoo data prepare lung_xray`, beside a bare loop over the same files, and its memory.
+"""Measure time and memory of `zoo data prepare lung_xray`, against a bare loop over the files.
 
     python benchmarks/prepare.py [--source RAW] [--runs 5] [--copies 4]
 
-RAW is the public chest X-ray set, by default that of ZOO_REAL_DATA, else the plugin's synthetic
-sample (300 pairs of 512x512 px). Every run is a new process, start of Python included; runs of
-ours and of the loop alternate. The loop is what conversion scripts do: read, threshold, write with
-OpenCV's defaults, one after the other, and check nothing. Memory is the peak of a run on the set
-and on the set several times over. Last come the PNG settings, for images and masks apart.
+RAW is the public chest X-ray set, by default that of ZOO_REAL_DATA, otherwise the plugin's
+synthetic sample (300 pairs of 512x512 px). Every run is a new process, including the start of
+Python; runs of zoo and of the loop alternate. The loop works like conversion scripts: it reads,
+thresholds and writes with OpenCV's defaults, one file after the other, without checks. Memory is
+the peak of a run on the set and on several copies of it. Finally, PNG settings are compared for
+images and masks.
 """
 
 from __future__ import annotations

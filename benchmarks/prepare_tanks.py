@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time `zoo data prepare oil_storage` on a set as large as the Airbus one, and its memory.
+"""Measure time and memory of `zoo data prepare oil_storage` on a set as large as the Airbus one.
 
     python benchmarks/prepare_tanks.py [--scenes 98] [--boxes 13592] [--runs 1] [--keep FOLDER]
     python benchmarks/prepare_tanks.py --masks
 
-The set is written first, in the Airbus layout: scenes of 2560x2560 px with as many tanks as boxes,
-14 to 893 a scene, 3 to 108 px wide, median 18. Then come the annotations without tiles (whole
-scenes: COCO JSON with masks, JPEGs copied), the tiles, and the tiles again on their own result.
-Every run is a new process, start of Python included.
+Writes the set first, in the Airbus layout: scenes of 2560x2560 px with one tank per box, 14 to 893
+per scene, 3 to 108 px wide, median 18. Then it prepares whole scenes (COCO JSON with masks, copied
+JPEGs), tiles, and tiles again over their own result. Every run is a new process, including the
+start of Python.
 
-With `--masks`: how well the masks that are made from boxes fit the true ones, on the plugin's
-sample, by mean IoU; and how far the Hough transform for circles comes there, by its best F1.
+With `--masks`, it measures on the plugin's sample how well masks made from boxes fit the true ones,
+by mean IoU, and the best F1 of the Hough transform for circles.
 """
 
 from __future__ import annotations

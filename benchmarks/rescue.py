@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count the bytes that `zoo rescue` reads of old checkpoints, beside the bytes that they have.
+"""Count the bytes that `zoo rescue` reads from old checkpoints, against their size.
 
     python benchmarks/rescue.py [--gigabytes 10] [--folder DIR]
 
 Writes toy checkpoints as mmengine does (weights, Adam's two moments, message hub, meta) into DIR,
-which takes 1.5 times the size for a while: seven in eight of 250 MB, named, renamed, and in no
-index, in turns; then one of an eighth, named. Linux counts what a process reads (`rchar` of
-`/proc/self/io`). Of that are taken off what the same command reads to adopt one small checkpoint,
-and the new files, which are read back once for the cache. Runs it twice; all is removed.
+which temporarily needs 1.5 times the size: seven eighths in files of 250 MB, alternately named,
+renamed, and in no index; then one file of an eighth, named. Linux counts what a process reads
+(`rchar` of `/proc/self/io`). The count excludes what the same command reads to adopt one small
+checkpoint, and the new files, which are read back once for the cache. Runs twice, then removes
+everything.
 """
 
 from __future__ import annotations

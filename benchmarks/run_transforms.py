@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every transform that mmcv, mmdet and mmsegmentation register, and says which break.
+"""Run every transform that mmcv, mmdet and mmsegmentation register, and report failures.
 
     python benchmarks/run_transforms.py
 
-Each gets a small image with boxes, masks (as bitmaps, then as polygons) and a label map, and is
-called with several seeds and with a probability of one where it has any. What fails is printed
-with its error: a difference between two environments is what their numpy or OpenCV breaks.
+Each gets a small image with boxes, masks (as bitmaps, then as polygons) and a label map, and runs
+with several seeds, and with a probability of one if it has one. Failures are printed with their
+errors; differences between two environments come from their versions of numpy or OpenCV.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the model of every config that mmdet and mmsegmentation ship, and says what is missing.
+"""Build the model of every config of mmdet and mmsegmentation, and report what is missing.
 
     python benchmarks/sweep_upstream.py --out work_dirs/sweep.jsonl
     python benchmarks/sweep_upstream.py --out work_dirs/sweep.jsonl --table > sweep.md
 
-No weights are read (``pretrained``, ``init_cfg`` and ``teacher_ckpt`` are dropped) and no parameter
-is filled, so a model costs address space, not memory. One worker builds config after config; one
-that dies or takes too long is replaced. A second run goes on where the first ended.
+Weights are not read (``pretrained``, ``init_cfg`` and ``teacher_ckpt`` are dropped) and parameters
+are not initialised, so a model needs address space, not memory. One worker builds the configs; it
+is replaced if it dies or takes too long. A second run continues where the first ended.
 """
 
 from __future__ import annotations
@@ -130,14 +130,14 @@ def _work(requests: IO[str], answers: IO[str]) -> None:
 
     import zoo  # noqa: F401  mmcv's ops
 
-    # Values do not matter here; filling hundreds of millions of them does.
+    # Values do not matter here, but initialising hundreds of millions of them takes time.
     for name in dir(torch.nn.init):
         if name.endswith("_") and not name.startswith("_"):
             setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
-    # mmcv's SyncBatchNorm asks for the group that a launcher sets up.
+    # mmcv's SyncBatchNorm requires the process group of a launcher.
     store = torch.distributed.HashStore()
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    sys.stdout = sys.stderr  # what upstream prints is no answer
+    sys.stdout = sys.stderr  # output of upstream is not an answer
     for line in requests:
         answers.write(json.dumps(_build(Path(line.strip()))) + "\n")
         answers.flush()
@@ -147,7 +147,7 @@ def _build(path: Path) -> Row:
     from zoo.errors import UnsupportedOpError
 
     start_s = time.monotonic()
-    # Configs of distillation name their teacher's config relative to the checkout.
+    # Configs of distillation name the teacher's config relative to the checkout.
     os.chdir(path.parents[len(path.parts) - path.parts.index(".mim") - 2])
     try:
         row = _build_model(path)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training step with `zoo train` beside one with a bare mmengine Runner.
+"""Compare a training step of `zoo train` with one of a bare mmengine Runner.
 
     python benchmarks/train_step.py [--steps 60] [--rounds 5]
 
-Both train the same small U-Net of mmseg on the same pictures without workers, each arm in a process
-of its own, in turns. Prints the median seconds of a step, and how many Python and C functions a
-step calls in the training thread: a profile that does not depend on the machine's load. Exits 1
-if the two call different numbers of functions.
+Both train the same small U-Net of mmseg on the same images without workers, in separate alternating
+processes. Prints the median seconds of a step, and the number of Python and C function calls of a
+step in the training thread, which does not depend on the machine's load. Exits with 1 if the two
+numbers of calls differ.
 """
 
 from __future__ import annotations

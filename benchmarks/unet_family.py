@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The U-Net family side by side: parameters, FLOPs, seconds a step, Dice after a short training.
+"""Compare the U-Net family: parameters, FLOPs, seconds per step, Dice after a short training.
 
     python benchmarks/unet_family.py --out OUT [--steps 100] [--size 256] [--batch N]
                                      [--configs NAME ...]
 
-Data is the synthetic sample of lung_xray, drawn and prepared into OUT/data. Each config trains in a
-process of its own, with as many steps for all, its images scaled to about --size (0: to the
-config's own size) and its own batch unless --batch states one. FLOPs are those of convolutions in
-one image's forward pass, two for a multiplication and addition. A step's seconds are medians
-without the first steps, loading left out: of the wall clock, and of all threads' CPU time, which
-other work on the machine hardly changes. Dice is that of the lung on the test split, at the size
-of the files. What is done is kept in OUT/rows: a run that was cut goes on with the next config.
-Writes OUT/table.md and OUT/table.json, and prints the table.
+The data is the synthetic sample of lung_xray, prepared into OUT/data. Each config trains in a
+separate process with the same number of steps, images scaled to about --size (0: the config's own
+size), and its own batch size unless --batch is given. FLOPs are those of convolutions in the
+forward pass of one image, two for a multiplication and addition. The seconds of a step are medians
+without the first steps and without loading: of wall time, and of the CPU time of all threads, which
+other work on the machine hardly changes. Dice is that of the lung on the test split, at the size of
+the files. Finished rows are saved in OUT/rows, so an interrupted run continues with the next
+config. Writes OUT/table.md and OUT/table.json, and prints the table.
 """
 
 from __future__ import annotations

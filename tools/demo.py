@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the main job on the lung plugin's synthetic sample: every step is a command of `zoo`.
+"""Run the main workflow on the lung plugin's synthetic sample, with commands of `zoo`.
 
-Leaves in --out: raw/ (the sample), data/ (prepared), run/ (the training), predictions/,
-overview.png, curves.png, dices.png, test.json; and prints what was reached and where it lies.
+Writes to --out: raw/ (the sample), data/ (prepared), run/ (the training), predictions/,
+overview.png, curves.png, dices.png, test.json; and prints the results and where the
+files are.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 
     python tools/demo_tanks.py --out demo_tanks
 
-Ten minutes on two CPU cores at most. Leaves raw/, data/, truth/, run/, predictions/, overview.png,
-curves.png, scenes.png, test.json, truth.json; and prints what was reached and where it lies. Masks
-are made from boxes, as for the real data; truth/ holds the test scenes with the masks that were
-drawn, so that both are measured. The encoder's ImageNet weights come from a package that
+Ten minutes on two CPU cores at most. Writes raw/, data/, truth/, run/, predictions/, overview.png,
+curves.png, scenes.png, test.json, truth.json; and prints the results and their places. Masks are
+made from boxes, as for the real data; truth/ contains the test scenes with the drawn masks, so that
+both are measured. The encoder's ImageNet weights come from a package that
 `make demo-tanks` installs.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demonstrations share: running zoo as a user would, and showing the outcome."""
+"""Shared by the demonstrations: run zoo as a user would, and show the results."""
 
 from __future__ import annotations
 

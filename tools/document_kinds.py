@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of document that zoo takes from outside: how it is broken, and how it is read."""
+"""Every kind of document that zoo reads from outside: how to break it and how to read it."""
 
 from __future__ import annotations
 

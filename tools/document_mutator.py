@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents broken on purpose, by a seed: values that nobody expects, bytes that nobody wrote."""
+"""Mutate documents by a seed: unexpected values and bytes."""
 
 from __future__ import annotations
 

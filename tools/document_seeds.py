@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents that hold, small ones of each kind, for tools that break them."""
+"""Small valid documents of each kind, for tools that mutate them."""
 
 from __future__ import annotations
 

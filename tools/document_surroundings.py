@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies around the documents of a trial: plugins and folders that hold, and zoo among them."""
+"""Set up the surroundings of mutated documents: valid plugins and folders, and zoo."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def surround(root: Path, *, with_folders: bool) -> None:
     sys.path.append(str(root / "site"))
     if with_folders:
         _prepare_folders(root)
-    # The plugins that are installed here are not what is tried, and take most of the time.
+    # Ignore the installed plugins, which are not tested and would take most of the time.
     discovery._entry_point_values, discovery.find_checkouts = list, tuple
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of trouble that a download can meet, as a matrix; each cell must come to an end.
+"""A matrix of the faults that a download can meet; each cell must end as required.
 
-A cell is a fault, from which request on it is met, what an earlier run left, and whether there is
-another place. Right is the whole file, or one error and nothing under the final name; within so
-many requests and seconds either way.
+A cell is a fault, the requests that it affects, the state that an earlier run left, and whether
+there is a mirror. The required outcome is the complete file, or one error and nothing under the
+final name, within a limit of requests and seconds.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from zoo.weights.fetching.one_try import Patience
 __all__ = ["FAULTS", "REFUSED_RANGES", "Cell", "Outcome", "cells", "run_cell"]
 
 SIZE = 200_000
-CUT = 1 << 16  # after so much a server breaks off; it is also what counts as getting on
-KEPT = 80_000  # what an earlier run left
+CUT = 1 << 16  # bytes after which a server closes; also the least that counts as progress
+KEPT = 80_000  # bytes that an earlier run left
 NAME = "unet.safetensors"
 PATIENCE = Patience(
     tries=3, first_wait_s=0.005, longest_wait_s=0.5, connect_s=2, stall_s=0.3, least_bytes_s=1000
 )
 LIMIT_S = 30.0
-# Of one address: its tries, anew for each time that it gets on, and all of it once more where the
-# bytes of two answers were mixed; and each over as many redirects as are followed.
+# Per URL: its tries, starting again after each progress, and all of them once more if the bytes of
+# two answers were mixed; each with as many redirects as are followed.
 MOST_ASKED = 2 * PATIENCE.tries * (1 + SIZE // CUT)
 REDIRECTS = 6
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values of a parameter as they were seen, and the form that allows them and their like."""
+"""Collect the values of a parameter, and derive a form that allows similar values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["Evidence"]
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .+-]{0,63}")
-# A text that names a file, a module or a model elsewhere is no word.
+# Texts that name a file, a module or a model elsewhere are not words.
 _PLACE = re.compile(r"\.(py|pth|pkl|json|txt|yaml)$|^cv2\.|^torch\.|^ldm\.", re.I)
 _LEAST_MOST = 8  # of a list
 _LEAST_WHOLE = 16  # of a whole number's upper bound

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real HTTP server on loopback that misbehaves on purpose, for tests and for the drill.
+"""An HTTP server on loopback that misbehaves on purpose, for tests and for the drill.
 
-It serves bytes from memory, with ranges, ETags and If-Range as a good server does, and each
-request to a path takes the next of the faults that were set for it; after the last it behaves.
+It serves bytes from memory with ranges, ETags and If-Range. Each request to a path takes the next
+of the faults set for the path; after the last one, the server behaves correctly.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
     "states_range",
 ]
 
-_LONGEST_S = 60.0  # no request is held longer, whatever the fault
+_LONGEST_S = 60.0  # longest time that a request is held
 _BLOCK_BYTES = 1 << 16
 
 Fault = Callable[["Handler"], None]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Break manifests, indexes, data folders and results on purpose, and print what came of it.
+"""Mutate manifests, indexes, data folders and results, and print the outcomes.
 
     python tools/fuzz_documents.py [--count 20000] [--seed 0] [--only KIND...]
 
-Each document is read as the commands read it, most of them by the commands themselves. It must be
-taken or refused: an exception that is none of zoo's, two seconds of work (15 where a picture is
-drawn) or output that a terminal would act upon is a failure, whose document is kept. Exits 1 if
-there is any.
+Each document is read as the commands read it, mostly by the commands themselves. It must be
+accepted or refused: an exception of another kind than zoo's, more than two seconds (15 if an image
+is drawn) or output with terminal control sequences is a failure, and its document is saved. Exits
+with 1 if there is a failure.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overviews of the demonstrations: what is right, missed and false, in three marks with a legend.
+"""Draw overviews of the demonstrations: right, missed and false, with a legend.
 
     python tools/overviews.py tanks demo_tanks --count 1 --out docs/images/tanks.jpg
     python tools/overviews.py lungs demo --count 4 --out docs/images/lungs.jpg
 
-draw an overview anew from the folder that a demonstration left.
+redraw an overview from the folder of a demonstration.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TANKS_M_PER_PX = 1.2  # of the sample's scenes, as plugins/oil_storage draws the
 _LEAST_IOU = 0.5
 _ROUND = (1, 2, 5)
 _BAR_SHARE = 0.25  # of a scene's width, at most
-# Told apart with any kind of colour vision, and by their shapes.
+# Distinguishable with any colour vision, and by shape.
 RIGHT, MISSED, FALSE, TRUTH = "#35E08F", "#FFB000", "#FF3FB4", "#3FA7FF"
 _TITLE_PT, _TEXT_PT = 9, 9
 

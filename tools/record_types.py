@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes ``zoo/engine/records/record_types.json``: what a published model's record may name.
+"""Write ``zoo/engine/records/record_types.json``: the types allowed in a published model's record.
 
     python tools/record_types.py            # writes the file
-    python tools/record_types.py --check    # exits 1 where the file differs
-    python tools/record_types.py --count    # how many shipped configs' records pass
+    python tools/record_types.py --check    # exits with 1 if the file differs
+    python tools/record_types.py --count    # counts the shipped configs whose records pass
 
-What stands on the list: the parts of models and the steps of test pipelines that mmcv, mmdet and
-mmsegmentation register, but for those in `_LEFT_OUT`. What each may be given: the values of
-every config that they ship and of this repository's, the defaults of the signatures, and the
-words that upstream's own code compares a parameter with; numbers within bounds a few times wider.
+The list contains the parts of models and the steps of test pipelines that mmcv, mmdet and
+mmsegmentation register, except those in `_LEFT_OUT`. Allowed values are those of every shipped
+config and of this repository's configs, the defaults of the signatures, and the words that
+upstream's code compares a parameter with; numbers have bounds a few times wider.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Press Ctrl-C on training runs, again and again, and compare them with runs left alone.
+"""Press Ctrl-C in training runs repeatedly, and compare them with uninterrupted runs.
 
     python tools/stop_drill.py [--stops 20] [--kills 4] [--seed 0] [--arm forked ...]
 
-Each run has a terminal of its own, so that a key reaches its data workers too. A stopped run goes
-on with ``--resume`` until it is done. Nothing may be lost: every stop leaves a checkpoint of the
-step that was reached, and in the end weights, optimizer, schedules and logged losses equal those
-of the run that nobody stopped, bit for bit. Exits 1 if anything did not hold.
+Each run has its own terminal, so that a key also reaches its data workers. A stopped run continues
+with ``--resume`` until it is done. Nothing may be lost: every stop leaves a checkpoint of the last
+step, and in the end weights, optimizer, schedules and logged losses equal those of the
+uninterrupted run, bit for bit. Exits with 1 if a requirement is not met.
 """
 
 from __future__ import annotations

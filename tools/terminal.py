@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command on a terminal of its own: what is typed there reaches its whole process group."""
+"""Run a command in its own terminal, where keys reach its whole process group."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Terminal:
     Args:
         command: Program and arguments.
         folder: Where it runs.
-        environment: In place of this process's own.
+        environment: Environment; None for that of this process.
     """
 
     def __init__(

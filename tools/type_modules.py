@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes ``zoo/engine/imports/type_modules.json``: the module of each type of OpenMMLab.
+"""Write ``zoo/engine/imports/type_modules.json``: the module of each type of OpenMMLab.
 
     python tools/type_modules.py            # writes the file
-    python tools/type_modules.py --check    # exits 1 where the file differs
+    python tools/type_modules.py --check    # exits with 1 if the file differs
 
-Imports all of mmcv, mmengine, mmseg and mmdet, and notes at each registration the module that
-was being imported. `zoo.engine.imports.light` reads the file.
+Imports all of mmcv, mmengine, mmseg and mmdet, and records the module being imported at each
+registration. `zoo.engine.imports.light` reads the file.
 """
 
 from __future__ import annotations

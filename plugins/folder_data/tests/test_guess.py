@@ -261,3 +261,28 @@ def test_guess_when_sharp_masks_are_jpegs_then_their_noise_is_no_class(
 
     assert found is not None
     assert [group.key for group in found.groups] == pytest.approx(values, abs=6)
+
+
+@pytest.mark.parametrize("quality", [80, 85, 95])
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_guess_when_colored_masks_are_jpegs_then_each_color_is_a_class(
+    classes: int, quality: int
+) -> None:
+    """JPEG halves colours, so blends at edges lie beside the line between two classes."""
+    colors = [(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (128, 128, 128)][:classes]
+    rng = np.random.default_rng(0)
+    masks = []
+    for _ in range(5):
+        mask = np.zeros((300, 400, 3), np.uint8)
+        for color in colors[1:] * 2:
+            x, y, radius = (int(each) for each in rng.uniform(0.3, 1, 3) * (400, 300, 40))
+            cv2.circle(mask, (x, y), radius, color, -1)
+        data = cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        masks.append(cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+    found = guess(masks)
+
+    assert found is not None
+    assert found.is_blurred
+    keys = [(key >> 16, key >> 8 & 255, key & 255) for key in (g.key for g in found.groups)]
+    assert np.abs(np.array(keys) - np.array(sorted(colors))).max() <= 3

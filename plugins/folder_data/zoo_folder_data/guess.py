@@ -36,6 +36,8 @@ _LEAST_END = 0.01
 _NEAR = 24  # of 255: more than the noise that JPEG adds to a region
 _CLOSE = 8  # of 255: more than most of the noise that JPEG leaves in a region
 _LEAST_REGION, _LEAST_CLOSE = 0.25, 0.001
+_APART = 50  # of 255: between coarse colours, of which the palette of VOC has some 51 apart
+_BESIDE = 64  # of 255: how far JPEG, which halves colours, moves a blend off its line
 _LEAST_BLENDS = 8
 _LEAST_BETWEEN = 0.5  # smallest share of blends among the pixels of a few values
 
@@ -84,7 +86,7 @@ def guess_classes(survey: Survey) -> Guess | None:
     judged = coarse or survey
     solid = [key for key, count in judged.pixels.items() if _is_solid(judged, key, count)]
     thin = sorted(judged.pixels.keys() - set(solid))
-    peaks = _find_peaks(judged, solid, 2 * _NEAR if coarse else _NEAR)
+    peaks = _find_peaks(judged, solid, _APART if coarse else _NEAR)
     close = _find_close(judged, solid, peaks)
     if _is_blurred(judged, solid, thin, peaks, close):
         share = sum(judged.pixels[key] for key in thin) / judged.total_px
@@ -220,7 +222,7 @@ def _lie_between(survey: Survey, thin: Sequence[int], peaks: Sequence[int]) -> b
             nearest, np.linalg.norm(points - first - place[:, None] * along, axis=1)
         )
     weights = np.array([survey.pixels[key] for key in thin])
-    return bool(weights[nearest <= 2 * _NEAR].sum() >= _LEAST_PEAK_SHARE * weights.sum())
+    return bool(weights[nearest <= _BESIDE].sum() >= _LEAST_PEAK_SHARE * weights.sum())
 
 
 def _part(survey: Survey, peaks: Sequence[int], share: float) -> Guess:

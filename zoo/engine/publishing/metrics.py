@@ -40,7 +40,7 @@ _NOT_COMPARED = {
     True: "; not compared with what the run was trained on earlier",
     False: ", and not compared with what it was trained on",
 }
-# The splits that a run has seen, whose images are therefore no others.
+# Measured split -> the run's splits whose images must not be in it.
 _SEEN = {"test": ("train", "val"), "val": ("train",)}
 
 

@@ -20,7 +20,7 @@ _MOST_VALUE = 65535
 
 
 def as_picture(image: NDArray[Any]) -> NDArray[np.uint8 | np.uint16]:
-    """Return an array as grey or RGB, its transparency dropped.
+    """Return an array as grey or RGB, without transparency.
 
     Args:
         image: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8 or uint16.
@@ -42,13 +42,13 @@ def as_picture(image: NDArray[Any]) -> NDArray[np.uint8 | np.uint16]:
 
 
 def as_plain(image: NDArray[Any]) -> NDArray[Any]:
-    """Return an array of this machine's byte order, of no class of its own.
+    """Return a plain NumPy array in this machine's byte order.
 
     Args:
-        image: Of any shape and type; a subclass, as numpy.ma's, or of foreign byte order.
+        image: Any shape and type; may be a subclass, such as numpy.ma's, or of another byte order.
 
     Raises:
-        DataError: Some of its pixels are masked out.
+        DataError: Some of its pixels are masked.
     """
     masked = int(np.count_nonzero(image.mask)) if isinstance(image, np.ma.MaskedArray) else 0
     if masked:
@@ -72,7 +72,7 @@ def find_channels(shape: tuple[int, ...]) -> str | None:
 
 
 def _hint_shape(image: NDArray[Any]) -> str | None:
-    """Return what to do about the shape of an array, or None where it is that of a picture."""
+    """Return how to fix the shape of an array, or None if it is that of a picture."""
     if not image.size:
         return (
             "give an image with pixels: a slice may be outside the array, or a file was not read."
@@ -91,7 +91,7 @@ def _hint_shape(image: NDArray[Any]) -> str | None:
 
 
 def _hint_type(image: NDArray[Any]) -> str | None:
-    """Return what to do about the type of an array, or None where it is that of a picture."""
+    """Return how to fix the type of an array, or None if it is that of a picture."""
     if image.dtype in _PICTURE_TYPES:
         return None
     if image.dtype == bool:
@@ -103,13 +103,13 @@ def _hint_type(image: NDArray[Any]) -> str | None:
 
 
 def hint_values(low: float, high: float, *, is_whole: bool, is_tensor: bool) -> str:
-    """Return how numbers of another type become those of a picture.
+    """Return how to convert numbers of another type to those of a picture.
 
     Args:
-        low: The least, or nan.
-        high: The largest, or nan.
+        low: The least value, or nan.
+        high: The largest value, or nan.
         is_whole: Whether they are integers.
-        is_tensor: Of torch, else of NumPy.
+        is_tensor: Whether it is a torch tensor, else a NumPy array.
     """
     library = "torch" if is_tensor else "numpy"
     to_uint8, to_uint16 = (

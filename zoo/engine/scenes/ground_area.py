@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["GroundArea", "ground_area_of"]
 
 _LOG = logging.getLogger("zoo")
-_MOST_POINTS = 4096  # of an outline, once its edges are divided
+_MOST_POINTS = 4096  # per outline, after its edges are divided
 
 
 class GroundArea:
-    """Measures outlines that are drawn in a reference system.
+    """Measures the area of outlines given in a reference system.
 
     Args:
-        crs: Of pyproj, with an ellipsoid.
+        crs: A pyproj CRS with an ellipsoid.
 
     Source:
-        Karney 2013, "Algorithms for geodesics", section 6, as PROJ has it.
+        Karney 2013, "Algorithms for geodesics", section 6, as implemented in PROJ.
     """
 
     def __init__(self, crs: Any) -> None:
@@ -34,16 +34,16 @@ class GroundArea:
         geodetic = crs.geodetic_crs
         self._geod = crs.get_geod()
         self._to_geodetic = Transformer.from_crs(crs, geodetic, always_xy=True)
-        # Some old systems count in grads.
+        # Some old systems use grads.
         self._degrees = math.degrees(geodetic.axis_info[0].unit_conversion_factor)
 
     def of(self, outline: Any, *, step: float) -> float | None:
-        """Return the area of an outline in square metres, None where the system does not reach.
+        """Return the area of an outline in m^2, or None outside the area of the system.
 
         Args:
-            outline: A polygon, or several, of shapely, in the system's own units.
-            step: Its edges are straight in the system and not on the ground, so they are divided
-                into pieces of this length, or longer ones where there would be very many.
+            outline: A shapely polygon or multipolygon, in the system's own units.
+            step: Edges are straight in the system but not on the ground, so they are divided into
+                pieces of this length, or longer ones if there would be too many.
         """
         import numpy as np
         import shapely
@@ -54,7 +54,7 @@ class GroundArea:
         points = shapely.transform(divided, self._to_degrees)
         if not np.isfinite(shapely.get_coordinates(points)).all():
             return None
-        # Holes count as such by the way they run, which axes that point south turn round.
+        # Holes are recognized by their direction, which axes that point south reverse.
         parts = (orient(part) for part in getattr(points, "geoms", [points]))
         return sum(abs(float(self._geod.geometry_area_perimeter(part)[0])) for part in parts)
 
@@ -67,10 +67,10 @@ class GroundArea:
 
 @functools.lru_cache(maxsize=16)
 def ground_area_of(wkt: str) -> GroundArea | None:
-    """Return what measures outlines of a reference system; None, with a warning, of one without.
+    """Return a `GroundArea` for a reference system; None, with a warning, if it has no ellipsoid.
 
     Args:
-        wkt: Of the system.
+        wkt: WKT of the system.
     """
     try:
         from pyproj import CRS

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["areas_of_labels", "areas_of_outlines", "outlines_in_place"]
 
-_MOST_CELLS = 16  # a side: a pixel's area on the ground is taken as one within each
+_MOST_CELLS = 16  # per side; within a cell all pixels have the same area on the ground
 
 
 def outlines_in_place(
     boxes: NDArray[np.floating], masks: Sequence[RoiMask] | None, place: Georeference
 ) -> list[Any]:
-    """Return the outline of each instance along the pixels' edges, as polygons of shapely.
+    """Return the outline of each instance along the pixel edges, as shapely polygons.
 
     Outer rings run counter-clockwise in the coordinates.
 
     Args:
         boxes: ``(K, 4)`` xyxy in px of the image.
-        masks: K masks; None gives the boxes' outlines.
-        place: Where the image lies.
+        masks: K masks; None means the outlines of the boxes.
+        place: Location of the image.
 
     Raises:
         ImportError: shapely, rasterio or affine is not installed.
@@ -45,11 +45,11 @@ def outlines_in_place(
 
 
 def areas_of_outlines(outlines: Sequence[Any], place: Georeference) -> list[float | None]:
-    """Return the area of each outline on the ellipsoid in square metres, None where unknown.
+    """Return the area of each outline on the ellipsoid in m^2, or None if unknown.
 
     Args:
         outlines: As `outlines_in_place` returns them.
-        place: Where the image lies.
+        place: Location of the image.
     """
     ground = ground_area_of(place.wkt)
     if ground is None:
@@ -60,13 +60,13 @@ def areas_of_outlines(outlines: Sequence[Any], place: Georeference) -> list[floa
 
 
 def areas_of_labels(labels: NDArray[np.uint8], place: Georeference) -> NDArray[np.float64] | None:
-    """Return the area of each id of a label map on the ellipsoid, ``(256,)`` m^2, None if unknown.
+    """Return the area of each id of a label map on the ellipsoid, ``(256,)`` m^2; None if unknown.
 
     Within each cell of a grid of 16 x 16 all pixels count as equally large.
 
     Args:
         labels: ``(H, W)``.
-        place: Where the image lies.
+        place: Location of the image.
 
     Raises:
         ImportError: shapely or affine is not installed.
@@ -113,7 +113,7 @@ def _mask(mask: RoiMask, place: Georeference) -> Any:
     y = d * mask.left_px + e * mask.top_px + f
     moved = Affine(a, b, x, d, e, y)
     parts = shapes(mask.pixels.astype(np.uint8), mask=mask.pixels, transform=moved)
-    # Pixels that touch at a corner are parts of their own: so every ring is simple.
+    # Pixels that only touch at a corner are separate parts, so every ring is simple.
     outline = union_all([shape(part) for part, _ in parts])
     if outline.geom_type == "MultiPolygon":
         return type(outline)([orient(part) for part in outline.geoms])

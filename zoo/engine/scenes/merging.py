@@ -16,11 +16,11 @@ from zoo.engine.scenes.roi_mask import Region, RoiBox, RoiMask, unite
 
 __all__ = ["Detection", "merge_windows"]
 
-_SAME = 0.5  # intersection over union above which two are one
-_PART = 0.5  # of the smaller one's pixels, from which on it is a part of the other
-_OFF_PX = 3.0  # how far what an edge leaves may reach beyond the whole
-_EDGE_PX = 2.0  # how near to its window's edge a box is taken to be cut by it
-_EDGE_SHARE = 0.05  # of the box's side: large boxes are off by more
+_SAME = 0.5  # IoU above which two detections are the same
+_PART = 0.5  # least share of the smaller one's pixels to count as part of the other
+_OFF_PX = 3.0  # how far a cut part may reach beyond the whole
+_EDGE_PX = 2.0  # distance to the window's edge within which a box counts as cut
+_EDGE_SHARE = 0.05  # share of the box's side: large boxes are less precise
 
 Box = tuple[float, float, float, float]
 
@@ -32,8 +32,8 @@ class Detection:
     Args:
         box: xyxy in px of the scene.
         score: In ``[0, 1]``.
-        class_id: Position of its class.
-        mask: In px of the scene, None from a model that gives boxes only.
+        class_id: Index of its class.
+        mask: In px of the scene; None from a model that predicts boxes only.
     """
 
     box: Box
@@ -44,9 +44,9 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """A detection, the window that shows it, and whether an edge of it cuts the instance.
+    """A detection, its window, and whether the window's edge cuts the instance.
 
-    ``sight`` is the window's box, without end where the scene ends too.
+    ``sight`` is the window's box, unbounded where the scene ends too.
     """
 
     detection: Detection
@@ -58,7 +58,7 @@ class _View:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """An instance: what stands for it, and the sights of the windows that show it whole."""
+    """An instance: its representative, and the sights of the windows that show it whole."""
 
     detection: Detection
     region: Region
@@ -68,28 +68,28 @@ class _Found:
 def merge_windows(
     found: Sequence[tuple[Window, Sequence[Detection]]], width_px: int, height_px: int
 ) -> list[Detection]:
-    """Return the instances of a scene, best score first, those that several windows saw once.
+    """Return the instances of a scene, best score first, without repeats from several windows.
 
-    What a window shows whole goes before what its edge cuts:
+    Whole detections take precedence over those that a window's edge cuts:
 
-    1. Of whole detections of one class with an IoU above 0.5 the best score stays, as it is; of a
-        better one whose window's edge is near another of them, the next.
-    2. A cut one is a part of whole ones, and goes, if half of its pixels are theirs, or if it is
-        little more than what its window's edge leaves of one.
-    3. The cut ones that are left are parts of instances that no window shows whole: they are
-        united where they agree, with their best score. What one window shows apart stays apart.
-    4. Of these and the whole ones none is left that has an IoU above 0.5 with a better one, or
-        that lies in a larger one by half, unless a window shows both of them whole.
+    1. Of whole detections of one class with an IoU above 0.5, the one with the best score is kept
+        unchanged; or the next best, if the best one's window has an edge near another of them.
+    2. A cut detection is dropped as a part of whole ones if half of its pixels are theirs, or if
+        it is little more than what its window's edge leaves of one.
+    3. The remaining cut ones are parts of instances that no window shows whole: those that agree
+        are united, with their best score. Parts that one window shows as separate stay separate.
+    4. From these and the whole ones, each is dropped that has an IoU above 0.5 with a better one,
+        or of which half is in a larger one, unless a window shows both of them whole.
 
     So no two instances of one class share more than half of their union. A small instance in a
-    large one stays, where the window that shows the large one whole told them apart. What a
-    single window found is the model's own word, and stays as it is. The order of windows and
-    detections does not matter.
+    large one is kept if the window that shows the large one whole separated them. The detections
+    of a single window are kept as the model returned them. The order of windows and detections
+    does not matter.
 
     Args:
         found: Windows with their detections, in px of the scene.
-        width_px: Of the scene.
-        height_px: Of the scene.
+        width_px: Width of the scene.
+        height_px: Height of the scene.
     """
     views = _views(found, width_px, height_px)
     if len({window.box for window, _ in found}) <= 1:
@@ -114,7 +114,7 @@ def merge_windows(
 def _views(
     found: Sequence[tuple[Window, Sequence[Detection]]], width_px: int, height_px: int
 ) -> list[_View]:
-    """Return all detections, the whole ones first, then by score; in no order of the input's."""
+    """Return all detections, whole ones first, then by score, independent of the input's order."""
     with_masks = all(one.mask is not None for _, detections in found for one in detections)
     views = []
     for window, detections in found:
@@ -144,7 +144,7 @@ def _sight(window: Window, width_px: int, height_px: int) -> Box:
 
 
 def _shows(sight: Box, box: Box) -> bool:
-    """Return whether a window shows a box whole: no edge of it is near."""
+    """Return whether a window shows a box whole: no edge is near."""
     x_px = max(_EDGE_PX, _EDGE_SHARE * (box[2] - box[0]))
     y_px = max(_EDGE_PX, _EDGE_SHARE * (box[3] - box[1]))
     return (
@@ -156,7 +156,7 @@ def _shows(sight: Box, box: Box) -> bool:
 
 
 def _group_whole(views: Sequence[_View], overlaps: Overlaps) -> dict[int, list[int]]:
-    """Return the best whole detections, each with the others that are the same instance."""
+    """Return the best whole detections, each with the others of the same instance."""
     groups: dict[int, list[int]] = {}
     for place, view in enumerate(views):
         if view.is_cut:
@@ -181,7 +181,7 @@ def _iou(one: Region, other: Region, shared_px: float) -> float:
 def _is_explained(
     place: int, views: Sequence[_View], overlaps: Overlaps, groups: dict[int, list[int]]
 ) -> bool:
-    """Return whether what an edge cuts is a part of what other windows show whole."""
+    """Return whether a cut detection is a part of whole ones in other windows."""
     part = views[place]
     explained_px = 0.0
     for other, shared_px in overlaps[place].items():
@@ -193,14 +193,14 @@ def _is_explained(
         if _is_left_over(part, whole, shared_px):
             return True
         explained_px += shared_px if other in groups else 0.0
-    # Two that stand close may be one to the window that cuts them.
+    # The window that cuts two close instances may show them as one.
     return explained_px >= _PART * part.region.area_px
 
 
 def _is_left_over(part: _View, whole: _View, shared_px: float) -> bool:
-    """Return whether a part is what its window's edge leaves of a whole one, and little more.
+    """Return whether a part is little more than what its window's edge leaves of a whole one.
 
-    Masks are off by a pixel or two, and what is left may be no wider than that.
+    Masks are off by a pixel or two, and the rest may be no wider than that.
     """
     if _shows(part.sight, whole.detection.box):
         return False
@@ -213,7 +213,7 @@ def _is_left_over(part: _View, whole: _View, shared_px: float) -> bool:
 def _group_parts(
     parts: Sequence[int], views: Sequence[_View], overlaps: Overlaps
 ) -> list[list[int]]:
-    """Return the parts of each instance; those that agree best find each other first."""
+    """Return the parts of each instance; those that agree best are joined first."""
     group_of = {place: [place] for place in parts}
     for _, one, other in sorted(_agreeing(parts, views, overlaps)):
         first, second = group_of[one], group_of[other]
@@ -227,7 +227,7 @@ def _group_parts(
 def _agreeing(
     parts: Sequence[int], views: Sequence[_View], overlaps: Overlaps
 ) -> Iterator[tuple[float, int, int]]:
-    """Yield two parts of one instance, as far as the windows of both show it."""
+    """Yield pairs of parts of one instance that agree where both windows show it."""
     among = set(parts)
     for one in parts:
         for other, shared_px in overlaps[one].items():
@@ -242,7 +242,7 @@ def _agreeing(
 def _are_apart(
     first: Sequence[int], second: Sequence[int], views: Sequence[_View], overlaps: Overlaps
 ) -> bool:
-    """Return whether a window shows parts of both beside each other."""
+    """Return whether a window shows parts of both side by side."""
     for one in first:
         for other in second:
             if views[one].window == views[other].window:
@@ -253,7 +253,7 @@ def _are_apart(
 
 
 def _whole(group: Sequence[_View]) -> _Found:
-    """Return the best view that does not take a part for the whole, as one near an edge may."""
+    """Return the best view that does not show a part as the whole, as one near an edge may."""
     boxes = [view.detection.box for view in group]
     sure = [view for view in group if all(_shows(view.sight, box) for box in boxes)]
     best = (sure or group)[0]
@@ -276,11 +276,11 @@ def _united(group: Sequence[_View]) -> _Found:
 
 
 def _without_repeats(instances: Sequence[_Found]) -> list[_Found]:
-    """Return the instances without those that are a better or a larger one, or a part of it."""
+    """Return the instances without those that repeat a better or larger one, or a part of it."""
     regions = [one.region for one in instances]
     overlaps = find_overlaps(regions, [one.detection.class_id for one in instances])
     kept: set[int] = set()
-    # Whole ones come first, and both kinds by score.
+    # Whole ones come first; each kind is sorted by score.
     for place in range(len(instances)):
         near = ((other, px) for other, px in overlaps[place].items() if other in kept)
         if all(_iou(regions[place], regions[other], px) <= _SAME for other, px in near):
@@ -293,7 +293,7 @@ def _without_repeats(instances: Sequence[_Found]) -> list[_Found]:
 
 
 def _lies_in(small: _Found, large: _Found, shared_px: float) -> bool:
-    """Return whether an instance is a part of a larger one, and no window told them apart."""
+    """Return whether an instance is a part of a larger one, and no window separated them."""
     area_px = small.region.area_px
     if area_px > large.region.area_px or shared_px < _PART * area_px:
         return False

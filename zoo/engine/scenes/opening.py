@@ -34,16 +34,16 @@ def open_scene(
 ) -> Iterator[Scene]:
     """Open a scene to read windows of it.
 
-    A TIFF, a JPEG 2000 and a VRT are read window by window by rasterio, an extra; everything else
-    is decoded at once, and a TIFF too where rasterio is not installed. 16-bit pixels become 8-bit
-    by :func:`zoo.data.to_uint8`, by one rule for the whole scene.
+    TIFF, JPEG 2000 and VRT files are read window by window with rasterio, an extra; everything
+    else is decoded at once, as is a TIFF if rasterio is not installed. 16-bit pixels are converted
+    to 8-bit with :func:`zoo.data.to_uint8`, by one rule for the whole scene.
 
     Args:
         image: A path; or an array, ``(H, W)`` grey or ``(H, W, 3)`` RGB, 8 or 16 bit.
-        bands: Those of a raster that are red, green and blue, from 1, where it does not name them.
+        bands: The red, green and blue bands of a raster, counted from 1, if it does not name them.
 
     Raises:
-        DataError: The file cannot be read, is not whole, or has pixels of another kind.
+        DataError: The file cannot be read, is incomplete, or has pixels of another kind.
     """
     if isinstance(image, np.ndarray):
         yield PixelScene(to_uint8(as_picture(image)))
@@ -60,10 +60,10 @@ def open_scene(
 
 
 def find_georeference(image: str | os.PathLike[str] | NDArray[Any]) -> Georeference | None:
-    """Return where an image lies, if it is a file that says so and rasterio is installed.
+    """Return the location of an image, if it is a file that states one and rasterio is installed.
 
     Args:
-        image: A path, or an array, which lies nowhere.
+        image: A path, or an array, which has no location.
     """
     if isinstance(image, np.ndarray):
         return None

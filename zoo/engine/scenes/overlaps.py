@@ -17,18 +17,18 @@ __all__ = ["Overlaps", "find_overlaps"]
 
 Overlaps = list[dict[int, float]]
 
-_MOST_COMPARED = 2**20  # pairs of boxes at a time, which bounds the memory
+_MOST_COMPARED = 2**20  # pairs of boxes at a time, to limit memory
 
 
 def find_overlaps(regions: Sequence[Region], class_ids: Sequence[int]) -> Overlaps:
-    """Return for each region the others of its class that share pixels with it, and how many.
+    """Return, for each region, the others of its class that share pixels with it, and how many.
 
     Args:
         regions: All of one kind, masks or boxes.
         class_ids: Their classes.
 
     Returns:
-        As many dicts as regions: the place of another region -> shared px, above 0.
+        One dict per region: index of another region -> shared px, above 0.
     """
     overlaps: Overlaps = [{} for _ in regions]
     for one, other in _pairs_of_boxes(regions, np.asarray(class_ids)):
@@ -41,11 +41,11 @@ def find_overlaps(regions: Sequence[Region], class_ids: Sequence[int]) -> Overla
 def _pairs_of_boxes(
     regions: Sequence[Region], class_ids: NDArray[np.int64]
 ) -> Iterator[tuple[int, int]]:
-    """Yield the places of each two regions of a class whose boxes overlap, once."""
+    """Yield the indices of each two regions of a class whose boxes overlap, once."""
     boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
     order = np.lexsort((np.arange(len(boxes)), boxes[:, 0]))
     lefts = boxes[order, 0]
-    # Sorted by their left sides, only those can overlap that begin before one ends.
+    # Sorted by left side, a box can only overlap those that begin before it ends.
     ends = np.searchsorted(lefts, boxes[order, 2], side="left")
     counts = np.maximum(ends - np.arange(len(boxes)) - 1, 0)
     start = 0

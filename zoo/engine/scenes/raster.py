@@ -32,24 +32,24 @@ __all__ = ["RASTER_DRIVERS", "find_raster", "read_georeference"]
 
 _LOG = logging.getLogger("zoo")
 RASTER_DRIVERS = {"TIFF": "GTiff", "JPEG 2000": JP2_DRIVER, "VRT": "VRT"}
-# EPSG gives latitude first; GDAL and QGIS name what lies longitude first as RFC 7946 does.
+# EPSG has latitude first; GDAL and QGIS name longitude-first systems as RFC 7946 does.
 _WGS84, _LONGITUDE_FIRST = 4326, "urn:ogc:def:crs:OGC:1.3:CRS84"
-_MOST_SCENE_PX = 2**36  # of 512 px windows, a quarter of a million
+_MOST_SCENE_PX = 2**36  # a quarter of a million windows of 512 px
 
 
 @contextlib.contextmanager
 def find_raster(
     path: Path, kind: str, *, most_px: int, bands: BandChoice = None
 ) -> Iterator[_RasterScene | None]:
-    """Open a file as a raster, or give None for a TIFF that is to be decoded as a picture.
+    """Open a file as a raster, or return None for a TIFF to decode as a picture.
 
-    That is one that is to be turned, which coordinates do not know, one of inks, whose colours
-    GDAL rounds by a rule of its own, and any where rasterio is not installed.
+    That is a TIFF to rotate, which coordinates do not account for; one in ink colours (CMYK),
+    which GDAL rounds differently; and any TIFF if rasterio is not installed.
 
     Args:
         path: The file.
         kind: One of ``RASTER_DRIVERS``.
-        most_px: Of more pixels than this no TIFF is decoded at once.
+        most_px: A TIFF with more pixels than this is not decoded at once.
         bands: See :func:`zoo.data.pictures.decoding.decode_picture`.
 
     Raises:
@@ -72,12 +72,12 @@ def find_raster(
 
 
 def read_georeference(path: Path, kind: str, *, most_px: int) -> Georeference | None:
-    """Return where a file that was read as a picture lies, without reading its pixels again.
+    """Return the location of a file that was read as a picture, without reading its pixels again.
 
     Args:
         path: The file.
         kind: One of ``RASTER_DRIVERS``.
-        most_px: Of more pixels than this no TIFF is decoded at once.
+        most_px: A TIFF with more pixels than this is not decoded at once.
     """
     page = _read_page(path) if kind == "TIFF" else None
     if not has_rasterio() or (page is not None and _is_picture(page, most_px)):
@@ -89,7 +89,7 @@ def read_georeference(path: Path, kind: str, *, most_px: int) -> Georeference | 
 
 
 def _tell_beside(path: Path) -> None:
-    """Say which files beside a raster are not read, though other tools take its place from them."""
+    """Report files beside a raster that only other tools read for its location."""
     names = (f"{path.name}.aux.xml", f"{path.name}.msk", f"{path.stem}.tfw")
     beside = [name for name in names if path.with_name(name).exists()]
     if beside:
@@ -98,23 +98,23 @@ def _tell_beside(path: Path) -> None:
 
 
 def _read_page(path: Path) -> TiffPage | None:
-    """Return what a TIFF says of itself, None of what decoding will refuse."""
+    """Return the first page of a TIFF, or None if decoding will refuse it."""
     with open_file(path) as stream, contextlib.suppress(DataError, ValueError):
-        # Its pages may lie gigabytes apart: only what is looked at is read.
+        # Its pages may be gigabytes apart: read only what is needed.
         data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         return read_tiff(data, str(path))
     return None
 
 
 def _is_picture(page: TiffPage, most_px: int) -> bool:
-    """Return whether a TIFF that can be decoded is turned, or of inks."""
+    """Return whether a TIFF that can be decoded is rotated, or in ink colours."""
     header = page.header
     is_special = header.orientation != 1 or (page.is_cmyk and page.is_plain)
     return is_special and header.width_px * header.height_px <= most_px
 
 
 def _check_plain(path: Path, page: TiffPage | None, most_px: int) -> None:
-    """Say what a TIFF loses without rasterio, or refuse it."""
+    """Report what a TIFF loses without rasterio, or refuse it."""
     if page is None:
         return
     header = page.header
@@ -144,7 +144,7 @@ class _RasterScene:
             self.georeference = _georeference(raster.dataset)
 
     def read(self, window: Window) -> NDArray[np.uint8] | None:
-        """Return a part, or None where all data is missing."""
+        """Return a window, or None if all its data is missing."""
         from rasterio.windows import Window as RasterWindow
 
         place = RasterWindow(window.left_px, window.top_px, window.width_px, window.height_px)
@@ -153,7 +153,7 @@ class _RasterScene:
         return self._as_picture(window=place)
 
     def shown(self) -> NDArray[np.uint8]:
-        """Return the whole, or a smaller copy of it."""
+        """Return the whole scene, or a smaller copy of it."""
         from rasterio.enums import Resampling
 
         width, height = shown_size(self.width_px, self.height_px)
@@ -167,7 +167,7 @@ class _RasterScene:
 
 def _georeference(dataset: Any) -> Georeference | None:
     crs = dataset.crs
-    if crs is None or dataset.transform.is_identity:  # a system, and no place in it
+    if crs is None or dataset.transform.is_identity:  # a system without a location in it
         return None
     epsg = crs.to_epsg()
     name = f"urn:ogc:def:crs:EPSG::{epsg}" if epsg else crs.to_wkt()

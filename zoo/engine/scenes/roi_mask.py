@@ -21,12 +21,12 @@ __all__ = ["Region", "RoiBox", "RoiMask", "unite"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoiMask:
-    """A mask that knows its place.
+    """A mask with its position in the scene.
 
     Args:
-        pixels: ``(h, w)`` bool; its first and last rows and columns hold a pixel each.
-        left_px: Column of the scene where it begins.
-        top_px: Row of the scene where it begins.
+        pixels: ``(h, w)`` bool; the first and last rows and columns each contain a pixel.
+        left_px: First column in the scene.
+        top_px: First row in the scene.
     """
 
     pixels: NDArray[np.bool_]
@@ -35,7 +35,7 @@ class RoiMask:
 
     @classmethod
     def cut(cls, mask: NDArray[np.bool_], left_px: int = 0, top_px: int = 0) -> RoiMask | None:
-        """Return the filled part of a mask, or None of an empty one.
+        """Return a mask cropped to its pixels, or None for an empty one.
 
         Args:
             mask: ``(H, W)`` bool.
@@ -51,17 +51,17 @@ class RoiMask:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """The box that it fills, xyxy in px of the scene, half-open."""
+        """The bounding box, xyxy in px of the scene, half-open."""
         height, width = self.pixels.shape
         return self.left_px, self.top_px, self.left_px + width, self.top_px + height
 
     @property
     def area_px(self) -> int:
-        """How many pixels it has."""
+        """The number of pixels."""
         return int(np.count_nonzero(self.pixels))
 
     def area_in(self, window: Window) -> int:
-        """Return how many of its pixels lie in a window of the scene.
+        """Return the number of its pixels in a window of the scene.
 
         Args:
             window: A window of the scene, in px of the scene.
@@ -70,7 +70,7 @@ class RoiMask:
         return int(np.count_nonzero(self._part(window.left_px, window.top_px, right, bottom)))
 
     def shared_with(self, other: RoiMask) -> int:
-        """Return how many pixels both masks have.
+        """Return the number of pixels that both masks share.
 
         Args:
             other: A mask in the same scene.
@@ -83,11 +83,11 @@ class RoiMask:
         return int(np.count_nonzero(mine & theirs))
 
     def to_rle(self, height_px: int, width_px: int) -> dict[str, Any]:
-        """Return the mask as compact RLE of a scene, without ever holding the scene's pixels.
+        """Return the mask as compact RLE of a scene, without allocating the scene's pixels.
 
         Args:
-            height_px: Of the scene.
-            width_px: Of the scene.
+            height_px: Height of the scene.
+            width_px: Width of the scene.
 
         Returns:
             ``size`` and ``counts``, bytes, as pycocotools takes them.
@@ -97,7 +97,7 @@ class RoiMask:
         padded[:, 1:-1] = self.pixels.T
         columns, rows = np.nonzero(np.diff(padded, axis=1))
         turns = (self.left_px + columns) * height_px + self.top_px + rows
-        # A run that reaches the scene's last row goes on at the top of the next column.
+        # A run that reaches the scene's last row continues at the top of the next column.
         goes_on = np.flatnonzero(turns[1:] == turns[:-1])
         turns = np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
         end_px = height_px * width_px
@@ -114,7 +114,7 @@ class RoiMask:
 
 @dataclass(frozen=True, slots=True)
 class RoiBox:
-    """A box with the questions of a mask, from a model that gives no masks.
+    """A box with the interface of a mask, from a model that predicts no masks.
 
     Args:
         box: xyxy in px of the scene, not rounded.
@@ -128,7 +128,7 @@ class RoiBox:
         return _area(*self.box)
 
     def area_in(self, window: Window) -> float:
-        """Return how much of it lies in a window of the scene, in px.
+        """Return its area in a window of the scene, in px.
 
         Args:
             window: A window of the scene, in px of the scene.
@@ -149,7 +149,7 @@ class RoiBox:
 
 
 class Region(Protocol):
-    """A part of a scene: a mask, or a box in place of one."""
+    """A part of a scene: a mask, or a box instead of one."""
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -160,14 +160,14 @@ class Region(Protocol):
         """Its area in px."""
 
     def area_in(self, window: Window) -> float:
-        """Return how much of it lies in a window of the scene, in px.
+        """Return its area in a window of the scene, in px.
 
         Args:
             window: A window of the scene, in px of the scene.
         """
 
     def shared_with(self, other: Any) -> float:
-        """Return what it shares with another of its kind, in px.
+        """Return the area shared with another of its kind, in px.
 
         Args:
             other: A region of the same class in the same scene.
@@ -179,10 +179,10 @@ def _area(left: float, top: float, right: float, bottom: float) -> float:
 
 
 def unite(masks: Sequence[RoiMask]) -> RoiMask:
-    """Return the union of one mask or more.
+    """Return the union of one or more masks.
 
     Args:
-        masks: Of one scene.
+        masks: Masks of one scene.
     """
     if len(masks) == 1:
         return masks[0]

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_SHOWN_PX", "Georeference", "PixelScene", "Scene", "shown_size"]
 
-MOST_SHOWN_PX = 8192  # of a side; larger scenes are drawn smaller
+MOST_SHOWN_PX = 8192  # per side; larger scenes are scaled down
 _MOST_SHOWN_AREA_PX = 20_000_000  # the largest X-rays have 19.7 million
 _REDUCED_AREA_PX = 12_000_000  # a PNG of about 18 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
-    """Where a raster lies.
+    """The location of a raster.
 
     Args:
         crs: Name of the coordinate reference system, ``urn:ogc:def:crs:EPSG::32631`` or WKT.
@@ -37,7 +37,7 @@ class Georeference:
 
 
 class Scene(Protocol):
-    """A picture of any size."""
+    """An image of any size."""
 
     @property
     def width_px(self) -> int:
@@ -49,17 +49,17 @@ class Scene(Protocol):
 
     @property
     def georeference(self) -> Georeference | None:
-        """Where it lies, if it says so."""
+        """Its location, if it states one."""
 
     def read(self, window: Window) -> NDArray[np.uint8] | None:
-        """Return a part, ``(h, w)`` grey or ``(h, w, 3)`` RGB, or None where it has no data.
+        """Return a window, ``(h, w)`` grey or ``(h, w, 3)`` RGB, or None if it has no data.
 
         Args:
             window: A window of the scene, in px of the scene.
         """
 
     def shown(self) -> NDArray[np.uint8]:
-        """Return the whole for people to look at, at most as large as `shown_size` says."""
+        """Return the whole scene for people to look at, at most of the size `shown_size`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +80,7 @@ class PixelScene:
         return int(self.pixels.shape[0])
 
     def read(self, window: Window) -> NDArray[np.uint8]:
-        """Return a part as it is in memory.
+        """Return a window as it is in memory.
 
         Args:
             window: A window of the scene, in px of the scene.
@@ -90,18 +90,18 @@ class PixelScene:
         return np.ascontiguousarray(part)
 
     def shown(self) -> NDArray[np.uint8]:
-        """Return the whole, or a smaller copy of it."""
+        """Return the whole scene, or a smaller copy of it."""
         return resize_image(self.pixels, shown_size(self.width_px, self.height_px))
 
 
 def shown_size(width_px: int, height_px: int) -> tuple[int, int]:
-    """Return the width and height at which a scene is shown.
+    """Return the width and height at which to show a scene, in px.
 
-    Its own up to 20 megapixels and 8192 px a side; of a larger one no more than 12 megapixels.
+    Its own up to 20 megapixels and 8192 px per side; a larger one gets at most 12 megapixels.
 
     Args:
-        width_px: Of the scene.
-        height_px: Of the scene.
+        width_px: Width of the scene.
+        height_px: Height of the scene.
     """
     scale = min(1.0, MOST_SHOWN_PX / max(width_px, height_px))
     if width_px * height_px > _MOST_SHOWN_AREA_PX:

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["EXPECTED", "check_tiling", "find_tiling", "is_tiling", "windows_text"]
 
 _LEAST_PX, _MOST_PX = 32, 2**16 - 1
-_MOST_SHARED = 0.75  # of a window: each pixel is then seen 16 times
+_MOST_SHARED = 0.75  # share of a window: each pixel is then processed 16 times
 EXPECTED = f"tile_px from {_LEAST_PX} and an overlap_px of at most three quarters of it"
 
 
 def is_tiling(value: Any) -> bool:
-    """Return whether a value of a config or a record states windows that can be used.
+    """Return whether a value of a config or a record states usable windows.
 
     Args:
-        value: Anything; what can be used is a dict of ``tile_px`` and ``overlap_px``.
+        value: Any value; usable is a dict of ``tile_px`` and ``overlap_px``.
     """
     if not isinstance(value, Mapping) or set(value) != {"tile_px", "overlap_px"}:
         return False
@@ -37,7 +37,7 @@ def find_tiling(config: Config) -> Tiling | None:
         config: The whole config, or a record's.
 
     Raises:
-        ConfigError: They are none, or so small or so alike that a scene would never end.
+        ConfigError: They are invalid, or so small or overlapping that a scene would never end.
     """
     stated = config.get("tiling")
     if stated is None:
@@ -51,7 +51,7 @@ def find_tiling(config: Config) -> Tiling | None:
 
 
 def check_tiling(tiling: Tiling) -> None:
-    """Raise ConfigError for windows that were asked for and are too small or too alike.
+    """Raise ConfigError for requested windows that are too small or overlap too much.
 
     Args:
         tiling: Windows that a user asked for.
@@ -64,7 +64,7 @@ def check_tiling(tiling: Tiling) -> None:
 
 
 def windows_text(tiling: Tiling | Mapping[str, int] | None) -> str:
-    """Return in words how images are seen: ``through windows of 512 px that share 128 px``.
+    """Describe how images are processed: ``through windows of 512 px that share 128 px``.
 
     Args:
         tiling: Windows in px, as values or as a config states them; None for whole images.

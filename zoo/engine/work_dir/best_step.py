@@ -20,10 +20,10 @@ class Best:
     """The best step of a run.
 
     Attributes:
-        step: In iterations.
+        step: The step, in iterations.
         key: The metric that chose it.
-        value: Its value there.
-        is_kept: Whether the run kept its checkpoint for it.
+        value: The metric's value at that step.
+        is_kept: Whether the run kept its checkpoint.
     """
 
     step: int
@@ -37,15 +37,15 @@ def find_best_step(
     metrics: Mapping[str, Mapping[int, float]],
     epochs: Mapping[int, int],
 ) -> Best | None:
-    """Return the best step of a run, or None where nothing was measured.
+    """Return the best step of a run, or None if nothing was measured.
 
-    That of its best checkpoint, if the log has it; else the best value of the metric that the log
-    names first, as mmengine's ``save_best='auto'`` takes it.
+    The step of its best checkpoint, if the log has it; else the best value of the metric that the
+    log names first, as with mmengine's ``save_best='auto'``.
 
     Args:
-        checkpoint: The best one that the run kept, ``best_<metric>_epoch_N.pth`` or ``..._iter_N``.
+        checkpoint: The best checkpoint of the run, ``best_<metric>_epoch_N.pth`` or ``..._iter_N``.
         metrics: Validation values, name -> iteration -> value.
-        epochs: Iteration -> epoch, where validation is counted in epochs.
+        epochs: Iteration -> epoch, if validation is counted in epochs.
     """
     found = _KEPT.fullmatch(checkpoint.stem) if checkpoint is not None else None
     if found:
@@ -66,7 +66,7 @@ def find_best_step(
 def best_of_curve(key: str, curve: Mapping[int, float]) -> int | None:
     """Return the first step of the best value: the lowest of a loss or distance, else the highest.
 
-    Of a bias it is the one nearest to 0.
+    For a bias, it is the value nearest to 0.
 
     Args:
         key: The metric's name, as in the log.
@@ -86,7 +86,7 @@ def best_of_curve(key: str, curve: Mapping[int, float]) -> int | None:
 
 
 def is_better_low(key: str) -> bool:
-    """Return whether a metric of that name is the better the lower it is.
+    """Return whether lower is better for a metric of that name.
 
     Args:
         key: The metric's name, as in the log.

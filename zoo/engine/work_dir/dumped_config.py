@@ -19,7 +19,7 @@ def find_dumped_config(folder: Path) -> Path:
     own = sorted(folder.glob("*.py"))
     if len(own) == 1:
         return own[0]
-    # Runs of several configs in one folder: each also left its own beside its log.
+    # After runs of several configs in one folder, each config is also beside its log.
     logged = sorted(folder.glob("*/vis_data/config.py"))
     if logged:
         return logged[-1]

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["locked_work_dir"]
 
 _LOG = logging.getLogger("zoo")
-# Who holds it, and the lock itself: Windows lets nobody read a file that is locked.
+# The holder is kept apart from the lock: on Windows a locked file cannot be read.
 _NAME, _LOCK = ".running", ".running.lock"
 _RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
 
 @contextmanager
 def locked_work_dir(work_dir: str | Path, launcher: str = "none") -> Iterator[None]:
-    """Hold a work dir for the time of the block; only the first process of a run takes the lock.
+    """Lock a work dir during the block; only the first process of a run takes the lock.
 
-    The file ``.running`` in it holds process and machine, for those who find it locked. It is
-    removed afterwards; what a killed run leaves locks nobody out.
+    The file ``.running`` in it names process and machine, for others that find it locked. It is
+    removed afterwards; the file of a killed run locks nobody out.
 
     Args:
-        work_dir: Made if it is missing, and removed again if it stays empty.
-        launcher: As for training; the processes that it starts share one lock.
+        work_dir: Created if missing, and removed again if it stays empty.
+        launcher: The launcher of the training; its processes share one lock.
 
     Raises:
         TrainingError: Another run holds it.

@@ -20,11 +20,11 @@ _COCO = re.compile(r"(?:^|[/_ ])(?:m?AP|AR)")
 def is_no_result(name: str, value: float) -> bool:
     """Return whether a value says that nothing was measured: not finite, or COCO's -1.
 
-    Source: ``COCOeval.summarize`` of pycocotools, which gives -1 where no precision exists.
+    Source: ``COCOeval.summarize`` of pycocotools, which returns -1 if no precision exists.
 
     Args:
-        name: Of the metric, with its prefix.
-        value: What an evaluator gave.
+        name: Name of the metric, with its prefix.
+        value: The evaluator's value.
 
     Example:
         >>> is_no_result("coco/bbox_mAP_s", -1.0), is_no_result("count_bias", -1.0)
@@ -35,9 +35,9 @@ def is_no_result(name: str, value: float) -> bool:
 
 @contextmanager
 def leaving_no_results_out() -> Iterator[None]:
-    """Run mmengine with NaN for COCO's -1, so that no hook takes it for a value.
+    """Run mmengine with NaN instead of COCO's -1, so that no hook treats it as a value.
 
-    As -1 it would be the best checkpoint's where it is the first, and a point of the curves.
+    A first -1 would become the best checkpoint's value, and a point of the curves.
     """
     from mmengine.evaluator import Evaluator
 

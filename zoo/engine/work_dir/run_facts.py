@@ -42,14 +42,14 @@ class RunFacts:
     """One run, ready to be published.
 
     Attributes:
-        config: Resolved, as trained.
+        config: The resolved config, as trained.
         config_name: Its name.
-        checkpoint: Its best checkpoint, or the one that was named.
+        checkpoint: Its best checkpoint, or the named one.
         work_dir: Its folder.
-        data: Facts of its training data, as `facts_of_folder` has them.
-        data_root: The prepared folder that these were read from, or None.
-        history: All data that its weights were trained on, the oldest first; empty for a
-            checkpoint that does not say.
+        data: Facts of its training data, as `facts_of_folder` returns them.
+        data_root: The prepared folder from which these were read, or None.
+        history: All data that its weights were trained on, oldest first; empty if the checkpoint
+            does not state it.
     """
 
     config: Config
@@ -70,7 +70,7 @@ class RunFacts:
         return tuple(use for use in before if (use.digest or use.name) != own)
 
     def seen_before(self, splits: Collection[str]) -> frozenset[str]:
-        """Return what it has seen in splits of earlier data, as `short` has it.
+        """Return what it has seen in splits of earlier data, in the form of `short`.
 
         Args:
             splits: Any of ``train``, ``val`` and ``test``.
@@ -92,12 +92,12 @@ class RunFacts:
         }
 
     def _config_digest(self) -> str:
-        """Hash the config without where it ran, which is another place on each machine."""
+        """Hash the config without the paths where it ran, which differ between machines."""
         config = copy.deepcopy(self.config)
         for key in (_COMMAND, _DATA, "work_dir", "load_from", "resume", "launcher"):
             config.pop(key, None)
         roots = sorted(_data_roots(config), key=len, reverse=True)
-        # Before it is laid out as text, whose lines break by the length of what stands in them.
+        # Before formatting as text, whose line breaks depend on the length of the values.
         text = type(config)(_placeless(config.to_dict(), roots)).pretty_text
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -112,19 +112,19 @@ def note_command(
     amp: bool = False,
     run_words: Sequence[str] = (),
 ) -> None:
-    """Write into a config the command that trains it, and its data's digest: a run can tell then.
+    """Write into a config the command that trains it and the digest of its data, for the run.
 
-    Folders are left out, since they are others elsewhere; so are passwords and tokens.
+    Folders are left out, because they differ elsewhere; so are passwords and tokens.
 
     Args:
         config: As `zoo.engine.config.reading.read_config` returns it.
-        name: What was called CONFIG.
-        cfg_options: ``key=value`` as given; of whole paths and addresses the last part is kept.
-        pretrained: ``none``, a place, of which the last part is kept, or an address with its
-            digest, which is kept but for passwords and tokens.
+        name: The CONFIG argument.
+        cfg_options: ``key=value`` as given; only the last part of full paths and URLs is kept.
+        pretrained: ``none``; a path, of which the last part is kept; or a URL with its digest,
+            which is kept without passwords and tokens.
         has_data: Whether ``--data`` was given.
         amp: Whether ``--amp`` was given.
-        run_words: What was given of length, batch size and learning rate, as options.
+        run_words: The given options for length, batch size and learning rate.
     """
     words = ["zoo", "train", Path(name).name if Path(name).is_file() else name]
     words += ["--data", "DIR"] if has_data else []
@@ -144,7 +144,7 @@ def _shown(pretrained: str) -> str:
 
 
 def without_places(option: str) -> str:
-    """Return a ``key=value`` in which whole paths and addresses are cut to their last part.
+    """Return a ``key=value`` in which full paths and URLs are cut to their last part.
 
     Args:
         option: One ``--cfg-options`` of a command.
@@ -158,7 +158,7 @@ def _last_part(place: str) -> str:
 
 
 def _placeless(value: Any, roots: Sequence[str]) -> Any:
-    """Return a config's value with ``DIR`` for folders of data, and other whole paths cut."""
+    """Return a config's value with ``DIR`` for data folders, and other full paths cut."""
     if isinstance(value, dict):
         return {key: _placeless(part, roots) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -187,14 +187,14 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
     """Return the run of a work dir, or of a checkpoint in one.
 
     Args:
-        spec: A work dir, whose best checkpoint is taken, else the last; or a checkpoint.
-        config: The config, where the checkpoint's folder has none; a path or a name.
-        data: The prepared folder that it was trained on, where the config's place of it is gone.
+        spec: A work dir, for its best checkpoint, else the last; or a checkpoint.
+        config: The config, if the checkpoint's folder has none; a path or a name.
+        data: The prepared folder that it was trained on, if the path in the config is gone.
 
     Raises:
-        CheckpointError: There is no checkpoint.
-        ConfigError: There is no config beside it, or its data does not exist.
-        DataError: The folder does not hold, or is not the one that it was trained on.
+        CheckpointError: The run has no checkpoint.
+        ConfigError: No config is beside it, or its data does not exist.
+        DataError: The folder is damaged, or not the one that it was trained on.
     """
     folder, checkpoint = spec.parent, spec if os.path.isfile(spec) else None
     found = "no such file or folder"
@@ -216,14 +216,14 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
     name = Path(resolved.filename or str(source)).stem
     root = (data or _root_of(loader)) if "splits" in facts else None
     history = read_history(load_checkpoint(checkpoint).meta)
-    # The checkpoint knows better than the config, which the last run in the folder wrote.
+    # The checkpoint is more reliable than the config, which the folder's last run wrote.
     noted = history[-1].digest if history else resolved.get(_DATA)
     _check_digest(spec, noted, facts, data or _root_of(loader))
     return RunFacts(resolved, name, checkpoint, folder, facts, root, history)
 
 
 def _check_digest(spec: Path, noted: str | None, facts: Mapping[str, Any], root: Path) -> None:
-    """Refuse data that is not what the run noted: it would be called what it is not."""
+    """Refuse data that is not what the run recorded: it would get a wrong name."""
     if noted is None or noted == facts.get("digest"):
         return
     found = f"another one ({facts['digest'][:12]})" if "digest" in facts else "none"

@@ -27,12 +27,12 @@ from zoo.texts import printable, shown
 
 __all__ = ["Curve", "PerImage", "RunLog", "read_per_image", "read_run_log"]
 
-# Step -> value, in the order of the steps; NaN where the value was not finite.
+# Step -> value, in the order of the steps; NaN if the value was not finite.
 Curve: TypeAlias = dict[int, float]
 
 _LOG = Limits(size_bytes=2**29, values=20_000_000, is_finite=False)
 _LINE = Limits(values=10_000, depth=8, is_finite=False)
-_MOST_CURVES, _MOST_STRIPS = 2_000, 100  # a picture of more takes minutes, and shows nothing
+_MOST_CURVES, _MOST_STRIPS = 2_000, 100  # a plot of more takes minutes and is unreadable
 _CONFIG_BYTES = 2**24
 _SAVE_BEST = re.compile(r"\bsave_best=(?P<quote>['\"])(?P<key>[^'\"\n]+)(?P=quote)")
 _NO_LOG = "expected a scalars.json of mmengine."
@@ -51,9 +51,9 @@ class RunLog:
         rates: Learning rates by name.
         epochs: Step -> epoch of the validations that the log counts in epochs.
         best: The step whose checkpoint was kept as the best one, else that of the first metric.
-        lead: The metric that chooses the best checkpoint: of the one that was kept, else as the
-            config names it, else the first of the log; None where nothing was measured.
-        epoch_steps: Iterations of an epoch, or None where the log does not count epochs.
+        lead: The metric that chooses the best checkpoint: that of the kept one, else the config's,
+            else the first of the log; None if nothing was measured.
+        epoch_steps: Iterations of an epoch, or None if the log does not count epochs.
     """
 
     name: str
@@ -67,7 +67,7 @@ class RunLog:
     epoch_steps: int | None = None
 
     def at(self, step: int) -> str:
-        """Return what a step is called: its epoch where validation counts in epochs.
+        """Return the name of a step: its epoch if validation counts in epochs.
 
         Args:
             step: In iterations.
@@ -79,8 +79,8 @@ class RunLog:
 
         Args:
             step: In iterations, of a run that counts epochs.
-            is_validation: Whether validation ran there, which it does at an epoch's end: a log
-                has it at the last step of training that was logged.
+            is_validation: Whether validation ran there, at an epoch's end: a log has it at the
+                last logged training step.
         """
         if is_validation and step in self.epochs:
             return float(self.epochs[step])
@@ -89,7 +89,7 @@ class RunLog:
 
 @dataclass(frozen=True, slots=True)
 class PerImage:
-    """The per-image values that ``zoo test --out`` kept.
+    """The per-image values that ``zoo test --out`` wrote.
 
     Args:
         name: The file's stem.
@@ -103,15 +103,15 @@ class PerImage:
 def read_run_log(work_dir: Path) -> RunLog:
     """Return the curves of a work dir, several runs in it joined.
 
-    Each start writes a folder of its own, named by its time. A resumed run goes on at the step
-    it was resumed from: what an earlier run wrote from there on is dropped. Validation steps
-    that mmengine counts in epochs become the iterations that those epochs ended at.
+    Each start writes its own folder, named by its time. A resumed run continues at the step it
+    was resumed from: what an earlier run wrote from there on is dropped. Validation steps that
+    mmengine counts in epochs are converted to the iterations at which those epochs ended.
 
     Args:
         work_dir: A run's work dir, or one of its time-stamped folders.
 
     Raises:
-        DataError: There is no log, it is empty, or it is no log.
+        DataError: The log is missing, empty, or not a log.
     """
     files = sorted(work_dir.glob("vis_data/scalars.json"))
     files = files or sorted(work_dir.glob("*/vis_data/scalars.json"))
@@ -133,19 +133,19 @@ def read_run_log(work_dir: Path) -> RunLog:
         message = f"cannot plot {str(work_dir)!r}: its log has {len(names):,} names, expected at "
         message += f"most {_MOST_CURVES:,}."
         raise DataError(message, path=files[-1], hint=hint)
-    # A time-stamped folder's checkpoints lie beside it.
+    # The checkpoints of a time-stamped folder are beside it.
     kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].resolve().parents[2])
     run = _sorted_out(printable(work_dir.resolve().name), records, kept)
     named = _named_metric(files[-1].parent / "config.py")
     if named in run.metrics or (named or "").removeprefix("val/") in run.val_losses:
-        # What the run was to be judged by, where it kept no checkpoint for it.
+        # The metric that the run was to be judged by, if it kept no checkpoint for it.
         is_kept = run.best is not None and run.best.is_kept
         return run if is_kept else replace(run, lead=named)
     return run
 
 
 def _named_metric(config: Path) -> str | None:
-    """Return what ``save_best`` names in a config that mmengine wrote, without running it."""
+    """Return the metric of ``save_best`` in a config that mmengine wrote, without running it."""
     try:
         text = read_text(read_file(config, _CONFIG_BYTES))
     except (OSError, DocumentError):
@@ -164,7 +164,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
             record = parse_json(line.encode(), _LINE)
         except DocumentError as error:
             if number == len(lines):
-                break  # a run that was killed while it wrote
+                break  # the run was killed while writing
             reason = reason_of(error).removeprefix("it ")
             message = f"cannot read a log: line {number} {reason}."
             raise DataError(message, path=path, hint=_NO_LOG) from error
@@ -232,9 +232,9 @@ def _sorted_out(name: str, records: Sequence[Mapping[str, Any]], kept: Path | No
 
 
 def _epoch_steps(records: Iterable[Mapping[str, Any]]) -> int | None:
-    """Return how many iterations an epoch has, None where training is not counted in epochs.
+    """Return the number of iterations in an epoch, or None if training is not counted in epochs.
 
-    Logs may skip the last steps of an epoch, so of what they say the most comes nearest.
+    Logs may skip the last steps of an epoch, so the largest logged value comes nearest.
     """
     trained = [record for record in records if _is_training(record)]
     counted = [record for record in trained if _is_count(record.get("epoch")) and record["epoch"]]
@@ -248,7 +248,7 @@ def _is_loss(key: str) -> bool:
 
 
 def _is_absent(curve: Curve) -> bool:
-    """Return whether nothing was ever measured: as COCO's, where there are no such objects."""
+    """Return whether nothing was ever measured, as with COCO's metrics of absent objects."""
     return all(math.isnan(value) for value in curve.values())
 
 
@@ -263,7 +263,7 @@ def read_per_image(path: Path) -> PerImage:
         path: A JSON file.
 
     Raises:
-        DataError: It is no such file, or holds no per-image values.
+        DataError: It is not such a file, or has no per-image values.
     """
     try:
         document = read_json(path, _LOG)

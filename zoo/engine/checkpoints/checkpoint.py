@@ -30,15 +30,15 @@ _LARGEST_SHARE = 16
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a checkpoint file holds.
+    """The contents of a checkpoint file.
 
     Attributes:
         path: The file.
-        state_dict: Weights by parameter name, on the CPU unless asked otherwise.
-        meta: What mmengine keeps beside them: ``epoch``, ``iter``, ``seed``, ``dataset_meta``,
+        state_dict: Weights by parameter name, by default on the CPU.
+        meta: What mmengine stores beside them: ``epoch``, ``iter``, ``seed``, ``dataset_meta``,
             ``cfg`` (a text, never run), ``mmengine_version``. Empty for bare weights.
-        resumable: Whether optimizer and history are in the file too.
-        rest: What else the file holds beside ``state_dict``, by name: ``optimizer``, ...
+        resumable: Whether the file also has optimizer and history.
+        rest: What else is in the file beside ``state_dict``, by name: ``optimizer``, ...
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Checkpoint:
 
     @property
     def classes(self) -> tuple[str, ...] | None:
-        """The class names that the weights were trained with, if the file says."""
+        """The class names that the weights were trained with, if the file states them."""
         dataset = self.meta.get("dataset_meta")
         # Files of the 0.x generation keep CLASSES in the meta itself.
         found = dataset.get("classes") if isinstance(dataset, Mapping) else None
@@ -63,7 +63,7 @@ class Checkpoint:
 
     @property
     def palette(self) -> tuple[tuple[int, int, int], ...] | None:
-        """The colour of each class, if the file says and they are as many."""
+        """The colour of each class, if the file states one for each."""
         dataset = self.meta.get("dataset_meta")
         found = dataset.get("palette") if isinstance(dataset, Mapping) else None
         return as_colors(found if found is not None else self.meta.get("PALETTE"), self.classes)
@@ -72,11 +72,11 @@ class Checkpoint:
 def as_colors(
     palette: Any, classes: Sequence[str] | None
 ) -> tuple[tuple[int, int, int], ...] | None:
-    """Return a palette as RGB triples in 0..255, or None if it is none for these classes.
+    """Return a palette as RGB triples in 0..255, or None if it is not one for these classes.
 
     Args:
         palette: What a file states: a list of ``(red, green, blue)``, or anything else.
-        classes: The names of the classes; None where they are not known.
+        classes: The names of the classes; None if unknown.
     """
     if not isinstance(palette, (list, tuple)) or len(palette) != len(classes or ()):
         return None
@@ -95,18 +95,18 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Return the checkpoint at ``path``, read without running anything in it.
 
-    Takes what mmengine writes, bare state dicts as ``.pth``, and ``.safetensors``. A prefix
+    Reads what mmengine writes, bare state dicts as ``.pth``, and ``.safetensors``. A prefix
     ``module.`` that data parallel training leaves before every name is dropped, and so are the
     copies ``ema_*`` of every weight that mmdet 2.x left beside it.
 
     Args:
         path: A local file.
         map_location: As for `torch.load`.
-        data: The bytes of a ``.pth``, where they were read already.
+        data: The bytes of a ``.pth``, if already read.
 
     Raises:
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
-        CheckpointError: The file is missing, broken, or holds no weights.
+        CheckpointError: The file is missing, broken, or has no weights.
     """
     _check_path(path)
     file = expand_home(path)
@@ -157,7 +157,7 @@ def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
 
 
 def _check_path(value: object) -> None:
-    """Raise where a caller from Python gives something else than a path."""
+    """Raise if a caller from Python passes something else than a path."""
     if not isinstance(value, (str, os.PathLike)):
         message = f"cannot load the checkpoint {shown(value)}: expected the path of a file, "
         message += f"got {type(value).__name__}."

@@ -21,9 +21,9 @@ def check_classes(
     *,
     where: str | Path | None = None,
 ) -> None:
-    """Raise where two of the class lists of checkpoint, config and data set differ.
+    """Raise if two of the class lists of checkpoint, config and data set differ.
 
-    A list that is not known (None) agrees with every other. Order counts: it gives the ids.
+    An unknown list (None) agrees with every other. Order counts, because it defines the ids.
 
     Args:
         checkpoint: Class names in the weights' file, see `Checkpoint.classes`.

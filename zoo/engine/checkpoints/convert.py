@@ -42,15 +42,15 @@ _RESERVED = "__metadata__"  # where the header of a .safetensors keeps its texts
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What a conversion wrote.
+    """The result of a conversion.
 
     Attributes:
         path: The ``.safetensors``.
-        sha256: Of its bytes.
+        sha256: Digest of its bytes.
         size_bytes: Its size.
-        tensors: How many it holds.
-        parameters: How many values its parameters have, buffers not counted.
-        dropped: What else the checkpoint held, such as ``optimizer``.
+        tensors: Number of tensors.
+        parameters: Number of values of its parameters, without buffers.
+        dropped: What else the checkpoint contained, such as ``optimizer``.
     """
 
     path: Path
@@ -68,13 +68,13 @@ def convert_checkpoint(
 
     Args:
         source: A ``.pth``; not changed. Read under the rules of `load_checkpoint`.
-        target: The file to write, whole or not at all.
+        target: The file to write, completely or not at all.
         facts: Plain texts for its metadata, such as the source's sha256.
-        data: The source's bytes, where they were read already.
+        data: The source's bytes, if already read.
 
     Raises:
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
-        CheckpointError: It holds no weights, or what was written does not equal it.
+        CheckpointError: It has no weights, or the written file does not equal it.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save

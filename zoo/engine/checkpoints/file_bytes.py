@@ -23,7 +23,7 @@ _MOST_DIRECTORY_BYTES = 64 * 2**20  # some 800,000 records; a large model has a 
 
 
 def open_bytes(path: Path, data: bytes | None) -> BinaryIO:
-    """Return a stream of a file, or of its bytes where they were read already.
+    """Return a stream of a file, or of its bytes if already read.
 
     Args:
         path: The file.
@@ -33,13 +33,13 @@ def open_bytes(path: Path, data: bytes | None) -> BinaryIO:
 
 
 def check_bytes(path: Path, data: bytes | None = None) -> None:
-    """Refuse a file that is no checkpoint, or of which a byte is not what was written.
+    """Refuse a file that is not a checkpoint, or that is corrupted.
 
-    The older form, a row of pickles, stores no checksums: of it only the beginning is looked at.
+    The older format, a series of pickles, has no checksums: only its beginning is checked.
 
     Args:
         path: A ``.pth``.
-        data: Its bytes, where they were read already; the file is not opened then.
+        data: Its bytes, if already read; then the file is not opened.
 
     Raises:
         CheckpointError: It is missing, not a regular file, empty, a web page, or a zip that is
@@ -70,7 +70,7 @@ def check_bytes(path: Path, data: bytes | None = None) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a checkpoint that training wrote is on the disk as it was written.
+    """Return whether a training checkpoint is on disk as it was written.
 
     Args:
         path: A ``.pth`` or ``.safetensors``; it is hashed or checked, not loaded.
@@ -89,7 +89,7 @@ def broken_checkpoint(path: Path, reason: str) -> CheckpointError:
 
     Args:
         path: The file.
-        reason: A clause, as ``it is truncated``.
+        reason: A clause, such as ``it is truncated``.
     """
     msg = f"cannot read the checkpoint {path.name!r}: {reason}."
     hint = "copy or download the file again, and compare its size and sha256 with the source's."

@@ -24,16 +24,16 @@ OPTIONAL_SUFFIX = "num_batches_tracked"
 
 
 def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> None:
-    """Raise unless ``state_dict`` holds every weight of ``model``, in its shape, and no other.
+    """Raise unless ``state_dict`` has every weight of ``model``, in its shape, and no other.
 
-    BatchNorm's ``num_batches_tracked`` may be missing. A model in a data parallel wrapper is
-    compared by what it wraps. Where a module renames old names while it loads, as some of mmdet's
-    and mmcv's do, what counts is the names after that.
+    BatchNorm's ``num_batches_tracked`` may be missing. A data parallel wrapper is compared by the
+    model inside. If a module renames old names while loading, as some of mmdet's and mmcv's do,
+    the names after that count.
 
     Args:
         model: The built model.
         state_dict: Weights by name.
-        where: The file that they come from, for the message.
+        where: The file of the weights, for the message.
 
     Raises:
         CheckpointError: Lists the first ten missing, unexpected and mis-shaped names of each kind.

@@ -20,9 +20,9 @@ _LOG = logging.getLogger("zoo")
 def find_checkpoint(work_dir: str | Path) -> Path | None:
     """Return the checkpoint that a run in ``work_dir`` wrote last, or None; it is not read.
 
-    The file ``last_checkpoint`` decides. It holds an absolute path, which in a work dir that was
-    copied or moved is that of another one, so the file of its name in ``work_dir`` itself comes
-    first; where there is none, the highest ``epoch_N.pth`` or ``iter_N.pth``.
+    The file ``last_checkpoint`` decides. It contains an absolute path, which is wrong in a copied
+    or moved work dir, so the file of that name in ``work_dir`` itself comes first; without one,
+    the highest ``epoch_N.pth`` or ``iter_N.pth``.
 
     Args:
         work_dir: The run's folder.
@@ -33,8 +33,8 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
 def find_best_checkpoint(work_dir: str | Path) -> Path | None:
     """Return the best checkpoint that a run in ``work_dir`` kept, or None; it is not read.
 
-    Of several ``best_<metric>_..._<step>.pth``, as resumed runs leave them, the one of the
-    latest step: it beat those before it.
+    Of several ``best_<metric>_..._<step>.pth``, as resumed runs leave them, it is the one of the
+    latest step, which was better than those before it.
 
     Args:
         work_dir: The run's folder.
@@ -43,18 +43,18 @@ def find_best_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def choose_checkpoint(work_dir: str | Path, *, prefer: Literal["best", "last"]) -> Path | None:
-    """Return the checkpoint of a run to work with, or None where there is none at all.
+    """Return the checkpoint of a run to use, or None if there is none.
 
-    This is the one rule: whatever measures, predicts or publishes prefers the best, what resumes
-    the last. Of those in turn, the best ones of the latest step first, then the last ones, it is
-    the first whose bytes hold; the log tells of each that does not.
+    This is the only rule: measuring, predicting and publishing prefer the best, resuming the last.
+    The candidates in order (the best ones, latest step first, then the last ones) are checked, and
+    the first that is not corrupted is returned; the log reports each corrupted one.
 
     Args:
         work_dir: The run's folder.
-        prefer: ``best``: the best checkpoint, else the last; ``last``: the last alone.
+        prefer: ``best``: the best checkpoint, else the last; ``last``: only the last.
 
     Raises:
-        CheckpointError: There are checkpoints, and each of them is damaged.
+        CheckpointError: There are checkpoints, but each is damaged.
     """
     folder = Path(work_dir)
     best = _best(folder) if prefer == "best" else []

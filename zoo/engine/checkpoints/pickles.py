@@ -66,13 +66,13 @@ _BROKEN = (
 
 @contextmanager
 def trusting(digests: Iterable[str]) -> Iterator[None]:
-    """Let files of these digests, and no others, run what they ask for; the one override there is.
+    """Let only files of these digests run what they ask for; this is the only override.
 
     Args:
-        digests: Whole sha256 of each file, 64 hex digits, lower case.
+        digests: Full sha256 of each file, 64 hex digits, lower case.
 
     Raises:
-        CheckpointError: ``ZOO_NO_FOREIGN_CODE`` refuses the code of others.
+        CheckpointError: ``ZOO_NO_FOREIGN_CODE`` refuses code from outside.
     """
     if is_foreign_code_refused():
         message = "cannot trust a checkpoint: ZOO_NO_FOREIGN_CODE refuses the code of others."
@@ -86,20 +86,20 @@ def trusting(digests: Iterable[str]) -> Iterator[None]:
 
 
 def read_pickled(path: Path, *, map_location: Any = "cpu", data: bytes | None = None) -> Any:
-    """Return what ``path`` holds: tensors, plain Python and NumPy values, mmengine's histories.
+    """Return what ``path`` has: tensors, plain Python and NumPy values, mmengine's histories.
 
-    torch's restricted unpickler does the reading, always with ``weights_only=True``; nothing falls
-    back to the open one, but for a file that `trusting` names. Names that other code has marked as
-    safe do not count here.
+    torch's restricted unpickler reads it, always with ``weights_only=True``; the unrestricted one
+    is only used for a file that `trusting` names. Names that other code has marked as safe do not
+    count here.
 
     Args:
-        path: A file written by `torch.save`, in its zip or its older form.
+        path: A file written by `torch.save`, in its zip or its older format.
         map_location: As for `torch.load`.
-        data: Its bytes, where they were read already; the file is not opened then.
+        data: Its bytes, if already read; then the file is not opened.
 
     Raises:
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
-        CheckpointError: The file is missing, truncated, or no checkpoint at all.
+        CheckpointError: The file is missing, truncated, or not a checkpoint.
     """
     try:
         return _read_restricted(path, map_location, data)

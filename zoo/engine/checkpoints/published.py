@@ -42,7 +42,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         path: The file.
 
     Raises:
-        CheckpointError: The file is missing, truncated, or its header does not hold.
+        CheckpointError: The file is missing, truncated, or its header is invalid.
     """
     file = Path(path)
     _check_header(file)
@@ -54,7 +54,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_record(path: str | Path) -> ModelRecord:
-    """Return the record in a published file's header, its types not checked, no tensor read.
+    """Return the record in a published file's header, without checking types or reading tensors.
 
     Args:
         path: A ``.safetensors``.
@@ -81,10 +81,10 @@ def find_record(path: str | Path) -> ModelRecord | None:
 
 
 def find_dataset_meta(path: str | Path) -> dict[str, Any] | None:
-    """Return the classes, and the palette if known, that a file's weights were trained with.
+    """Return the classes, and the palette if known, with which a file's weights were trained.
 
-    Both the record of a published model and the note in a converted one say so; bare weights do
-    not, and give None. Every other value of a note is left out.
+    The record of a published model and the note in a converted one state them; bare weights do
+    not, and return None. Every other value of a note is left out.
 
     Args:
         path: A ``.safetensors``.
@@ -118,7 +118,7 @@ def read_published(path: str | Path) -> tuple[ModelRecord, dict[str, Tensor]]:
 
     Raises:
         UnsafeCheckpointError: The record names a type or a text that could run code.
-        UnknownNameError: The record needs a plugin that is not here.
+        UnknownNameError: The record needs a plugin that is not installed.
         CheckpointError: The file is missing or broken, or was not published by zoo.
     """
     record = read_record(path)
@@ -133,7 +133,7 @@ def write_published(
 
     Args:
         path: The file, ``*.safetensors``.
-        state_dict: Weights by name; stored dense, on no device, without shared memory.
+        state_dict: Weights by name; stored dense, without device or shared memory.
         record: What `make_record` returned.
 
     Raises:

@@ -23,17 +23,17 @@ _SPARE_SHARE, _SPARE_VALUES, _SPARE_TENSORS = 4, 10_000_000, 1000
 
 @contextmanager
 def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -> Iterator[None]:
-    """Refuse to build a model far larger than its weights, before its memory is filled.
+    """Refuse to build a model far larger than its weights, before it fills the memory.
 
-    A few bytes of a config can ask for more values than a machine holds; weights that come
-    with them cannot. What other threads build meanwhile is not counted.
+    A few bytes of a config can ask for more values than a machine can hold; the weights that
+    come with it cannot. What other threads build meanwhile does not count.
 
     Args:
         state_dict: The weights; None for no limit.
-        where: The file that they come from, for the message.
+        where: The file of the weights, for the message.
 
     Raises:
-        CheckpointError: A parameter or buffer was made beyond the limit.
+        CheckpointError: A parameter or buffer exceeds the limit.
     """
     if state_dict is None:
         yield
@@ -45,7 +45,7 @@ def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -
 
     held = sum(value.numel() for value in state_dict.values())
     limit = _SPARE_SHARE * held + _SPARE_VALUES
-    # Layers without end are small ones, and would take hours before they fill the memory.
+    # Endless layers are small, and would take hours to fill the memory.
     limit_tensors = _SPARE_SHARE * len(state_dict) + _SPARE_TENSORS
     thread, made, tensors = threading.get_ident(), 0, 0
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Blame", "find_blame", "package_hint"]
 
 _UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
-# How upstream's messages say that a package is missing, the surest first.
+# Upstream's messages on missing packages, the most specific first.
 _PACKAGES = (
     r"pip install (?:-U )?['\"]?([\w+:/.\[\]=><~-]*\w)",
     r"mim install ['\"]?([\w.=><~-]*\w)",
@@ -37,13 +37,13 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """A part of a config, and what of it was refused.
+    """A part of a config, and what was refused in it.
 
     Attributes:
-        key: Its dotted key, or those that it may be.
-        is_build: Whether it was being built, rather than at work.
-        known: Arguments that it takes, where one that it does not take was given.
-        argument: That one.
+        key: Its dotted key, or the possible ones.
+        is_build: Whether it was being built, rather than in use.
+        known: Arguments that it takes, if it was given an unknown one.
+        argument: The unknown argument.
     """
 
     key: str
@@ -53,7 +53,7 @@ class Blame:
 
     @property
     def hint(self) -> str | None:
-        """What to write in place of an unknown argument."""
+        """What to write instead of an unknown argument."""
         if self.argument is None:
             return None
         near = near_names(self.argument, self.known)
@@ -64,10 +64,10 @@ class Blame:
 
 
 def find_blame(error: BaseException, tree: Mapping[str, Any]) -> Blame | None:
-    """Return the part that an exception came from, or None where that cannot be told.
+    """Return the part that caused an exception, or None if that is unknown.
 
     Args:
-        error: With its traceback.
+        error: The exception, with its traceback.
         tree: The whole config, as it was before anything was built from it.
     """
     frames = list(_frames(error))
@@ -88,7 +88,7 @@ def package_hint(error: BaseException) -> str | None:
     """Return how to install the package that an exception asks for, or None if it asks for none.
 
     Args:
-        error: What was raised; its causes are looked at too.
+        error: The exception; its causes are checked too.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -122,7 +122,7 @@ def _blame_build(error: BaseException, key: str, cls: Any) -> Blame:
 
 
 def _arguments(cls: Any) -> list[str]:
-    """Return the named arguments of a class and of those that it hands the rest to."""
+    """Return the named arguments of a class and of the classes to which it passes the rest."""
     classes = cls.__mro__ if inspect.isclass(cls) else (cls,)
     names: dict[str, None] = {}
     for one in classes:

@@ -41,18 +41,18 @@ def explaining(
     doing: str = "build from the config",
     until: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
-    """Turn whatever is raised while a config is put to work into one error with key and cause.
+    """Turn whatever is raised while a config is used into one error with key and cause.
 
     Args:
         config: What is built inside the block.
-        where: The file that the config came in, where it is none of its own.
-        doing: What cannot be done then, where nothing was being built.
-        until: Whether the config has proved itself; what is raised after that is left as it is.
+        where: The file that contains the config, if it is not a config file.
+        doing: What failed, if nothing was being built.
+        until: Returns whether the config has proved valid; later errors are left unchanged.
 
     Raises:
-        ConfigError: Arguments that a class refuses, parts or packages that are missing.
+        ConfigError: A class refuses its arguments, or parts or packages are missing.
         UnknownNameError: No registry has a type of that name.
-        DataError: Files of a data set that are not there.
+        DataError: Files of a data set are missing.
     """
     tree = copy.deepcopy(config._cfg_dict)
     try:
@@ -78,7 +78,7 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
     if isinstance(error, FileNotFoundError) or is_ann_file:
         return _missing_file(error, config, tree)
     if "need at least one array to concatenate" in text:
-        # How mmengine fails to store the list of no images.
+        # mmengine fails like this when it stores an empty list of images.
         return _empty(config)
     if _SMALL_BATCH in text:
         return _small_batch(error, config, tree)
@@ -101,13 +101,13 @@ def _hint_of(error: Exception) -> str:
 
 
 def _name_of(error: Exception) -> str:
-    """Return an exception's class, that of the worker's own where it comes from one."""
+    """Return the name of an exception's class, or of the worker's own exception."""
     found = re.match(r"Caught (\w+) in DataLoader worker", _raw_text(error))
     return found[1] if found else type(error).__name__
 
 
 def _text_of(error: Exception) -> str:
-    """Return what an exception says, on one line; of one that says nothing, where it is raised."""
+    """Return an exception's message on one line, or where it was raised if it has none."""
     raw = _raw_text(error)
     text = " ".join((original_message(raw) or raw).split()).rstrip(".")
     if text:
@@ -124,7 +124,7 @@ def _raw_text(error: Exception) -> str:
 
 
 def _small_batch(error: Exception, config: Config, tree: dict[str, Any]) -> ConfigError:
-    """Return the error for a batch norm that is given one value of each channel."""
+    """Return the error for a batch norm that gets one value per channel."""
     blame = find_blame(error, tree)
     key = blame.key if blame is not None else "model"
     message = f"cannot train with one image in a batch: the batch norm of {key} gets one value "

@@ -30,27 +30,27 @@ __all__ = ["bind_data", "root_without_training"]
 _LOG = logging.getLogger("zoo")
 
 _SPLITS = ("train", "val", "test")
-# What a data set keeps of its config when its data changes; all else speaks of the old files.
+# Keys that a data set keeps when its data changes; all others concern the old files.
 _KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
-# As filter_cfg speaks of sizes, and test_mode of whether images without instances count.
+# filter_cfg concerns sizes, and test_mode whether images without instances count.
 _KEPT_OF_INSTANCES = ("filter_cfg", "test_mode", "return_classes")
 
 
 def bind_data(config: dict[str, Any], data: Path) -> None:
     """Point a config at a prepared folder, in place.
 
-    Sets type, root, split, folders and metainfo of the data set in every data loader (those named
-    ``<split>_dataloader`` and, for hooks, ``<split>_..._dataloader``), also inside wrappers (of a
-    ConcatDataset the first stays), the COCO JSON of every metric that takes one, and the classes
-    that every head counts, with class weights and output channels that follow from them.
+    Sets type, root, split, folders and metainfo of the data set in every data loader (named
+    ``<split>_dataloader`` or, for hooks, ``<split>_..._dataloader``), also inside wrappers (a
+    ConcatDataset keeps its first), the COCO JSON of every metric that uses one, and the number of
+    classes of every head, with the class weights and output channels that depend on it.
 
     Args:
-        config: The whole config; every part that is set is its own copy afterwards.
+        config: The whole config; every part that is set becomes a copy.
         data: A folder that ``zoo data prepare`` wrote.
 
     Raises:
         DataError: The folder is not a prepared one.
-        ConfigError: The config is of the other task than the data, wants panoptic data, or has no
+        ConfigError: The config is of another task than the data, needs panoptic data, or has no
             data loader.
     """
     from zoo.data import read_prepared
@@ -93,7 +93,7 @@ def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
 
 
 def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
-    """Take training, validation or test out of a config whose data has no images for it."""
+    """Remove training, validation or test from a config whose data has no images for it."""
     for split in _SPLITS:
         loaders = _loaders_of(config, split)
         if not prepared.splits[split].count and loaders:
@@ -103,7 +103,7 @@ def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
             _LOG.warning("no %s: that split of %s is empty", split, prepared.root)
     checkpoint = (config.get("default_hooks") or {}).get("checkpoint")
     if config.get("val_dataloader") is None and checkpoint:
-        # Nothing is measured, so nothing can be best.
+        # Nothing is measured, so there is no best checkpoint.
         checkpoint.pop("save_best", None)
 
 
@@ -136,12 +136,12 @@ def _bind_loader(loader: dict[str, Any], prepared: Prepared, split: str) -> None
         leaf.update(_dataset_config(prepared, split), **kept)
     for _, node in iterate_dicts(dataset):
         if str(node.get("type", "")).rpartition(".")[2] == "LoadAnnotations":
-            # Prepared masks count from 0 with a background of their own.
+            # Prepared masks count from 0, including their own background.
             node.pop("reduce_zero_label", None)
 
 
 def _check_no_maps(loader: dict[str, Any], key: str) -> None:
-    """Raise where a pipeline wants a semantic map of each image, as for panoptic models."""
+    """Raise if a pipeline needs a semantic map of each image, as for panoptic models."""
     for place, node in iterate_dicts(loader, key):
         kind = str(node.get("type", "")).rpartition(".")[2]
         if node.get("with_seg", kind == "LoadPanopticAnnotations"):
@@ -185,14 +185,14 @@ def _set_class_counts(model: Any, count: int) -> None:
         _set_class_count(head, count, key)
     for key, head in iterate_panoptic_heads(model):
         old = class_count(head)
-        head[THINGS], head[STUFF] = count, 0  # data of instances has no stuff
+        head[THINGS], head[STUFF] = count, 0  # instance data has no stuff
         _resize_all_weights(head, key, old, count)
 
 
 def _set_class_count(head: dict[str, Any], count: int, key: str) -> None:
     old = head["num_classes"]
     head["num_classes"] = count
-    # One output channel with a threshold can only tell two classes apart.
+    # One output channel with a threshold can only distinguish two classes.
     if head.get("out_channels") not in (None, 1):
         head["out_channels"] = count
     elif head.get("out_channels") == 1 and count != 2:
@@ -215,5 +215,5 @@ def _resize_weights(weights: list[float], old: int, count: int, key: str) -> lis
         return weights[:1] * count + weights[old:]
     text = "dropped %s.class_weight: %d weights for the %d classes of the config, the data has %d"
     _LOG.warning(text, key, len(weights), old, count)
-    # Heads that know "no object" cannot do without weights.
+    # Heads with a "no object" class need weights.
     return [1.0] * count + weights[old:] if len(weights) == old + 1 else None

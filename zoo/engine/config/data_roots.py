@@ -22,12 +22,12 @@ __all__ = ["check_data_roots"]
 def check_data_roots(config: Config, splits: Sequence[str]) -> None:
     """Refuse a config of a plugin's data set whose folder is missing.
 
-    A shipped config names a folder such as ``data/mine``, which few users have: what they forgot
-    is ``--data``. Data sets of upstream say themselves what they miss.
+    A shipped config names a folder such as ``data/mine``, which few users have: they forgot
+    ``--data``. Upstream's data sets report missing files themselves.
 
     Args:
         config: Its data loaders are read.
-        splits: Those that will be read, such as ``("train", "val")``.
+        splits: The splits to read, such as ``("train", "val")``.
 
     Raises:
         DataError: A folder is missing.
@@ -58,7 +58,7 @@ def _check_root(leaf: dict[str, Any], key: str) -> None:
 
 
 def _find_dataset(name: object) -> tuple[str, DatasetRow] | None:
-    """Return the plugin and the row of a data set's type, None for types of others."""
+    """Return the plugin and the row of a data set's type; None for types that no plugin has."""
     from zoo.catalog import read_catalog
     from zoo.manifest.rows import DatasetRow
 

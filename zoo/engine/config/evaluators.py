@@ -21,10 +21,10 @@ _OF_OTHER_DATA = ("CityScapesMetric", "CrowdHumanMetric", "LVISMetric", "OpenIma
 
 
 def bind_evaluator(config: Any, key: str, path: Path) -> None:
-    """Give the metrics of an evaluator that compare with a COCO JSON another one.
+    """Set another COCO JSON for the metrics of an evaluator that compare with one.
 
-    A metric that can be given one, and is not, would take the annotations of the pipeline, which
-    test pipelines do not keep. One that reads another data set's own files becomes COCO's.
+    A metric without its JSON would use the annotations of the pipeline, which test pipelines do
+    not keep. A metric that reads another data set's own files is replaced by COCO's.
 
     Args:
         config: The whole config, changed in place.
@@ -43,7 +43,7 @@ def bind_evaluator(config: Any, key: str, path: Path) -> None:
 
 
 def _exchange(metric: dict[str, Any], key: str) -> None:
-    """Put COCO's metric in the place of one that reads files of another data set alone."""
+    """Replace a metric that only reads files of another data set by COCO's metric."""
     kind = str(metric.get("type")).rpartition(".")[2]
     if kind not in _OF_OTHER_DATA:
         return
@@ -59,7 +59,7 @@ def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, A
     """Yield ``(dotted key, config)`` of each metric: of a dict, a list, or an evaluator's own.
 
     Args:
-        evaluator: What stands under ``key``.
+        evaluator: The config's value of ``key``.
         key: ``val_evaluator`` or ``test_evaluator``.
     """
     if isinstance(evaluator, (list, tuple)):

@@ -29,7 +29,7 @@ _MOVED = {
     "resume_from": "load_from with resume=True",
     "workflow": "nothing, remove it",
 }
-# Any of these is only found in a config of mmengine's generation, which may keep stray old keys.
+# Only configs of mmengine's generation have any of these; they may keep stray old keys.
 _NEW = (
     "train_dataloader",
     "val_dataloader",
@@ -48,7 +48,7 @@ def check_generation(config: Mapping[str, Any], where: str | Path) -> None:
         where: The file, for the message.
 
     Raises:
-        ConfigError: Naming each old key and where its content goes today.
+        ConfigError: Names each old key and where its content belongs today.
     """
     data = config.get("data")
     has_old_data = isinstance(data, Mapping) and not {"samples_per_gpu", "train"}.isdisjoint(data)
@@ -68,7 +68,7 @@ def check_generation(config: Mapping[str, Any], where: str | Path) -> None:
 
 
 def _old_model_keys(model: object) -> list[str]:
-    """Return 'model without data_preprocessor' as a key of its own, where that is so."""
+    """Return 'model without data_preprocessor' as a key of its own, if that is the case."""
     if isinstance(model, Mapping) and "type" in model and "data_preprocessor" not in model:
         return ["model without data_preprocessor"]
     return []

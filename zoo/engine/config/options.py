@@ -16,10 +16,10 @@ __all__ = ["merge_cfg_options", "parse_cfg_options"]
 
 
 def parse_cfg_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return dotted key -> value, read by mmengine's own rules.
+    """Return dotted key -> value, parsed by mmengine's own rules.
 
     ``a.b=1`` is an int, ``a=1,2`` and ``a=[1,2]`` are lists, ``a="[(1,2),(3,4)]"`` a list of
-    tuples, ``None`` and ``true`` are what they say, anything else is a string.
+    tuples, ``None`` and ``true`` are those values, anything else is a string.
 
     Args:
         pairs: One ``key=value`` each.
@@ -39,7 +39,7 @@ def parse_cfg_options(pairs: Sequence[str]) -> dict[str, Any]:
             message = f"cannot read --cfg-options {pair!r}: expected key=value."
             raise ConfigError(message, hint="use e.g. train_cfg.max_iters=100, without spaces.")
         try:
-            # The separator keeps a key that begins with a dash from being read as an option.
+            # The separator prevents reading a key that begins with a dash as an option.
             options |= parser.parse_args(["--", pair]).options
         except AssertionError as error:
             message = f"cannot read --cfg-options {pair!r}: unbalanced brackets."
@@ -53,14 +53,14 @@ def parse_cfg_options(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def merge_cfg_options(config: Config, options: Mapping[str, Any]) -> None:
-    """Lay options over a config in place; keys that it lacks are added, as OpenMMLab does.
+    """Apply options to a config in place; keys that it lacks are added, as in OpenMMLab.
 
     Args:
         config: The whole config.
         options: Dotted key -> value, as `parse_cfg_options` returns them.
 
     Raises:
-        ConfigError: A key leads through something that is no dict or list, or past a list's end.
+        ConfigError: A key goes through something that is not a dict or list, or past a list's end.
     """
     for key, value in options.items():
         try:

@@ -24,7 +24,7 @@ __all__ = [
     "iterate_panoptic_heads",
 ]
 
-# Parts that count something else than the data set's classes, by key and by type.
+# Parts whose number of classes is not the data set's, by key and by type.
 _OTHER_COUNTS = frozenset(
     {"backbone", "detector", "reid", "rpn_head", "semantic_head", "teacher"},
 )
@@ -50,7 +50,7 @@ def iterate_leaves(dataset: dict[str, Any], key: str) -> Iterator[tuple[str, dic
 
 
 def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``(dotted key, config)`` of each head that counts the data set's classes.
+    """Yield ``(dotted key, config)`` of each head that has the data set's classes.
 
     Args:
         model: The config's model.
@@ -63,7 +63,7 @@ def iterate_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def iterate_panoptic_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``(dotted key, config)`` of each part that counts things and stuff apart.
+    """Yield ``(dotted key, config)`` of each part that counts things and stuff separately.
 
     Args:
         model: The config's model; Mask2Former's and MaskFormer's heads count so in mmdet.
@@ -74,7 +74,7 @@ def iterate_panoptic_heads(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def class_count(head: dict[str, Any]) -> Any:
-    """Return how many classes a head of either kind counts, as its config says.
+    """Return the number of classes that the config of a head of either kind states.
 
     Args:
         head: A head that `iterate_heads` or `iterate_panoptic_heads` yields.
@@ -85,7 +85,7 @@ def class_count(head: dict[str, Any]) -> Any:
 
 
 def family_of(config: dict[str, Any]) -> str | None:
-    """Return ``"semantic"`` or ``"instance"`` by the model's parts, None where they tell nothing.
+    """Return ``"semantic"`` or ``"instance"`` by the model's parts, or None if they do not say.
 
     Args:
         config: The whole config.
@@ -113,7 +113,7 @@ def find_test_dataset(config: Config) -> Mapping[str, Any]:
 
 
 def find_test_pipeline(config: Config) -> Sequence[Any]:
-    """Return the transforms of the test dataset, else those that the config calls by that name.
+    """Return the transforms of the test dataset, else the config's ``test_pipeline``.
 
     Args:
         config: The whole config.

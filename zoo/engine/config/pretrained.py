@@ -38,11 +38,11 @@ Fetch = Callable[[str, str], Path]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One place in a config that asks for weights from elsewhere.
+    """A key of a config that asks for weights from elsewhere.
 
     Attributes:
         key: Dotted key of the string.
-        address: What stands there, e.g. ``open-mmlab://resnet50_v1c``.
+        address: Its value, e.g. ``open-mmlab://resnet50_v1c``.
     """
 
     key: str
@@ -50,7 +50,7 @@ class Wanted:
 
 
 def find_wanted(config: dict[str, Any]) -> list[Wanted]:
-    """Return every remote address that stands for weights: ``checkpoint``, ``load_from``, ...
+    """Return every remote address of weights: ``checkpoint``, ``load_from``, ...
 
     Args:
         config: The whole config as a dict.
@@ -66,22 +66,21 @@ def find_wanted(config: dict[str, Any]) -> list[Wanted]:
 def map_pretrained(
     config: dict[str, Any], choice: str | Path | None, fetch: Fetch | None = None
 ) -> None:
-    """Replace each remote address by a file, or by nothing; fetches what the user alone named.
+    """Replace each remote address by a file, or remove it; only what the user named is downloaded.
 
     Args:
         config: The whole config, changed in place.
-        choice: A weights file (only where the config wants one set of weights), a name that
-            :func:`zoo.list_weights` has, its address as
-            `zoo.engine.config.pretrained_url.read_url` takes it, a folder that holds them under
-            their upstream names, ``"none"`` to start from random weights, in place of those of
-            plugins' initializers too, or None where the user said nothing. A file for a config
-            that wants no remote weights becomes its ``load_from``.
-        fetch: What returns the file of an address and a sha256; None refuses addresses, and names
-            of weights that are not on this machine.
+        choice: A weights file (only if the config needs one set of weights), a name of
+            :func:`zoo.list_weights`, a URL as `zoo.engine.config.pretrained_url.read_url` takes
+            it, a folder that contains them under their upstream names, ``"none"`` for random
+            weights, also instead of those of plugins' initializers, or None if the user said
+            nothing. If the config needs no remote weights, a file becomes its ``load_from``.
+        fetch: Returns the file of a URL and a sha256; None refuses URLs, and names of weights
+            that are not on this machine.
 
     Raises:
-        ConfigError: Weights are wanted and ``choice`` is None, does not exist, does not hold
-            them, or is an address without a digest.
+        ConfigError: Weights are needed and ``choice`` is None, does not exist, does not contain
+            them, or is a URL without a digest.
         DownloadError: ``fetch`` cannot get them.
     """
     wanted = find_wanted(config)
@@ -111,14 +110,14 @@ def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:
 
 
 def _is_name(choice: str) -> bool:
-    """Return whether weights are called by a name of the catalog, as `zoo list` has them."""
+    """Return whether weights are given by a catalog name, as in `zoo list`."""
     path = expand_home(choice)
     is_path = path.suffix in _WEIGHT_SUFFIXES or len(path.parts) != 1 or os.path.exists(path)
     return not (choice == "none" or is_url(choice) or is_path)
 
 
 def _of_catalog(name: str, *, may_fetch: bool) -> Path:
-    """Return the verified file of weights, fetched only where the caller allows it."""
+    """Return the verified file of weights, downloaded only if the caller allows it."""
     from zoo.weights import fetch_weights, find_weights, find_weights_file
 
     found = find_weights(name)
@@ -126,7 +125,7 @@ def _of_catalog(name: str, *, may_fetch: bool) -> Path:
 
 
 def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:
-    # Backwards, so that removing from a list moves no place that is still to come.
+    # Backwards, so that removing from a list does not shift remaining indices.
     for item in reversed(wanted):
         _replace(config, item, None)
     for key, node in reversed(list(iterate_dicts(config))):
@@ -141,7 +140,7 @@ def _brings_weights(name: Any) -> bool:
     try:
         found = read_catalog().registered("WEIGHT_INITIALIZERS", name.removeprefix("zoo."))
     except ZooError:
-        return False  # a name that nobody has is reported with all others, before building
+        return False  # unknown names are reported together, before building
     return isinstance(found.row, InitializerRow) and found.row.pretrained
 
 
@@ -167,7 +166,7 @@ def _choose(wanted: list[Wanted], item: Wanted, choice: str | Path) -> str:
 
 
 def _check_same(wanted: list[Wanted]) -> None:
-    """Raise where one file cannot be all that a config wants."""
+    """Raise if one file cannot be everything that a config needs."""
     addresses = sorted({item.address for item in wanted})
     if len(addresses) > 1:
         message = f"cannot use one file for {len(addresses)} sets of weights: "
@@ -179,7 +178,7 @@ def _check_same(wanted: list[Wanted]) -> None:
 
 
 def _find_in_folder(folder: Path, item: Wanted) -> str:
-    """Return the file whose name is the address's last part, digits of its hash aside."""
+    """Return the file whose name is the address's last part, ignoring digits of its hash."""
     name = item.address.rsplit("/", 1)[-1]
     stem = name.removesuffix(Path(name).suffix) if name.endswith(_WEIGHT_SUFFIXES) else name
     pattern = re.compile(rf"{re.escape(stem)}(-[0-9a-f]{{8,64}}|_[0-9a-f]{{8,64}})?")
@@ -202,7 +201,7 @@ def _replace(config: dict[str, Any], item: Wanted, file: str | None) -> None:
 
 
 def _remove(config: dict[str, Any], key: str) -> None:
-    """Take one dict out of the list that it is in, or put None in its place."""
+    """Remove one dict from its list, or replace it by None."""
     parent, _, name = key.rpartition(".")
     node = _at(config, parent)
     if isinstance(node, list):

@@ -24,7 +24,7 @@ _HINT += "pass the file."
 
 @dataclass(frozen=True, slots=True)
 class PretrainedURL:
-    """Where weights are, and what they must be.
+    """A URL of weights, and their digest.
 
     Attributes:
         address: https, http or file, without the digest.
@@ -36,7 +36,7 @@ class PretrainedURL:
 
     @property
     def shown(self) -> str:
-        """Return it as records keep it: without a password, a token or a folder of one's own."""
+        """Return it as kept in records: without a password, a token or a personal folder."""
         shown = shown_address(self.address)
         if shown.startswith("file:"):
             shown = shown.rpartition("/")[2]
@@ -44,7 +44,7 @@ class PretrainedURL:
 
 
 def is_url(choice: Any) -> bool:
-    """Return whether a choice of weights is meant as an address, not as a file or a folder.
+    """Return whether a choice of weights is a URL, not a file or a folder.
 
     Args:
         choice: What a user gave as ``--pretrained``.
@@ -53,13 +53,13 @@ def is_url(choice: Any) -> bool:
 
 
 def read_url(text: str) -> PretrainedURL:
-    """Return an address and its digest; nothing is asked.
+    """Parse a URL and its digest, without network access.
 
     Args:
         text: ``ADDRESS#sha256=<64 hex digits>``, with an address of https, http or file.
 
     Raises:
-        ConfigError: It has no digest, or one that is none, or cannot be fetched by zoo.
+        ConfigError: It has no valid digest, or zoo cannot download it.
     """
     address, _, fragment = text.partition("#")
     _check_address(address)

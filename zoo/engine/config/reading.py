@@ -39,23 +39,24 @@ def read_config(
     """Return a config with its data, options, pretrained weights and work dir set.
 
     The order is: file and its bases, ``data``, ``adjust``, ``cfg_options`` (so that an explicit
-    option wins), ``pretrained``, ``work_dir``. Nothing is built or installed, and nothing fetched
-    but by ``adjust`` and ``fetch``.
+    option wins), ``pretrained``, ``work_dir``. Nothing is built or installed, and only ``adjust``
+    and ``fetch`` download.
 
     Args:
-        name_or_path: A file, a name in the catalog, or ``mmseg::unet/x.py``.
+        name_or_path: A file, a catalog name, or ``mmseg::unet/x.py``.
         cfg_options: Dotted key -> value, or ``key=value`` strings in OpenMMLab's syntax.
         data: A folder that ``zoo data prepare`` wrote.
-        pretrained: A weights file, a folder of them, an address with its digest, or ``"none"``,
-            for the remote weights that the config starts from.
-        work_dir: Where runs go; default the config's own, else ``work_dirs/<config name>``.
-        fetch: What returns the file of the address and the sha256 that ``pretrained`` names, as
-            `zoo.weights.fetch_address` does; None refuses an address.
+        pretrained: A weights file, a folder of them, a URL with its digest, or ``"none"``, for
+            the remote weights that the config starts from.
+        work_dir: Output folder of runs; default the config's own, else
+            ``work_dirs/<config name>``.
+        fetch: Returns the file of the URL and the sha256 that ``pretrained`` names, like
+            `zoo.weights.fetch_address`; None refuses a URL.
         adjust: Changes the config in place; called with it, with ``cfg_options`` as dotted key ->
             value, and with the default scope of its types.
 
     Raises:
-        UnknownNameError: No such config; near names are offered.
+        UnknownNameError: No config has that name; near names are offered.
         ConfigError: It cannot be read, is of an old generation, or asks for weights that the user
             did not name.
         DownloadError: ``fetch`` cannot get the weights.

@@ -14,7 +14,7 @@ def join_key(parent: str, child: object) -> str:
 
     Args:
         parent: A dotted key, or ``""`` at the top.
-        child: A key of a dict, or a place in a list.
+        child: A key of a dict, or an index of a list.
 
     Example:
         >>> join_key(join_key("", "model"), 0)

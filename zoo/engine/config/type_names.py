@@ -25,7 +25,7 @@ __all__ = ["check_type_names", "find_type", "unknown_type"]
 
 _EVALUATOR = r"(val|test)_evaluator"
 # (dotted key without the indices of lists, root registry): the first row that fits counts. What
-# fits none is left to whoever builds it: not every dict with a type comes from a registry.
+# fits none is left to its builder: not every dict with a type comes from a registry.
 _PLACES = tuple(
     (re.compile(pattern), registry)
     for pattern, registry in (
@@ -72,12 +72,12 @@ _KINDS = {
     "VISUALIZERS": "visualizer",
     "WEIGHT_INITIALIZERS": "weight initializer",
 }
-# Wrappers around other libraries, whose inner types are of those libraries.
+# Wrappers around other libraries, whose inner types belong to those libraries.
 _FOREIGN = ("Albu", "Albumentations")
 
 
 def check_type_names(config: Config) -> None:
-    """Raise for the first type in a config that cannot be had.
+    """Raise for the first type in a config that is not available.
 
     Looks at data sets, pipelines, samplers, the model with its parts, losses, hooks, loops,
     metrics, optimizers, schedulers and visualizers. A name that another registry has is left
@@ -105,7 +105,7 @@ def check_type_names(config: Config) -> None:
 
 
 def unknown_type(config: Config, name: str, registry: str) -> UnknownNameError:
-    """Return the error for a type that a build asked for in vain, with where it stands.
+    """Return the error for a type that a build did not find, with its key.
 
     Args:
         config: What was built.
@@ -120,7 +120,7 @@ def unknown_type(config: Config, name: str, registry: str) -> UnknownNameError:
 
 
 def _named_types(config: Config) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (dotted key, type, root registry, scope) of what is surely built from a registry."""
+    """Yield (dotted key, type, root registry, scope) of what is certainly built from a registry."""
     scopes = {"": str(config.get("default_scope") or "mmengine")}
     foreign: list[str] = []
     for key, node in iterate_dicts(config._cfg_dict):
@@ -148,7 +148,7 @@ def _root(registry: str) -> Registry:
 
 
 def _scoped(registry: str, scope: str) -> Registry:
-    """Return the child of a root for a scope, or the root where the scope has none."""
+    """Return the child of a root for a scope, or the root if the scope has none."""
     if scope != "mmengine" and importlib.util.find_spec(scope) is not None:
         importlib.import_module(f"{scope}.registry")
     root = _root(registry)
@@ -180,7 +180,7 @@ def _has(registry: str, scope: str, name: str) -> bool:
 
 
 def _check_package(name: str, key: str) -> None:
-    """Raise the real error where a dotted type is not found because of its package."""
+    """Raise the real error if a dotted type is not found because of its package."""
     module = name.rpartition(".")[0]
     package = module.partition(".")[0]
     if not package:

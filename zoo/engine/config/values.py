@@ -13,7 +13,7 @@ from zoo.errors import ConfigError
 __all__ = ["check_counts", "check_shape"]
 
 _DICT, _LIST, _EITHER = "a dict", "a list", "a dict or a list"
-# What each part is, where a config has it and it is not None.
+# The type of each part, if a config has it and it is not None.
 _SHAPES = (
     (r"model", _DICT),
     (r"\w+_dataloader", _DICT),
@@ -45,7 +45,7 @@ _COUNTS = (
 
 
 def check_shape(config: Mapping[str, Any]) -> None:
-    """Raise for the first part of a config that is no dict, list or text where it must be one.
+    """Raise for the first part of a config that must be a dict, list or text and is not.
 
     Args:
         config: The whole config.
@@ -70,7 +70,7 @@ def check_shape(config: Mapping[str, Any]) -> None:
 
 
 def check_counts(config: Any) -> None:
-    """Raise for the first number of a run that is not whole, or too small.
+    """Raise for the first number of a run that is not an integer, or too small.
 
     Args:
         config: The whole config.

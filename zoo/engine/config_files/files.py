@@ -24,20 +24,20 @@ _SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
 def find_config_file(name_or_path: str | Path) -> Path:
-    """Return the file that a path, a catalog name or ``mmseg::unet/x.py`` stands for.
+    """Return the file of a path, a catalog name or ``mmseg::unet/x.py``.
 
-    A file that exists wins over a name. ``package::path`` looks into the ``.mim/configs`` folder
+    An existing file takes precedence. ``package::path`` looks into the ``.mim/configs`` folder
     of an installed OpenMMLab package, ``zoo::NAME`` into the catalog.
 
     Args:
-        name_or_path: What the user gave as CONFIG.
+        name_or_path: The CONFIG argument.
 
     Returns:
         The path of an existing file.
 
     Raises:
-        UnknownNameError: There is no such file or name; near ones are offered.
-        ConfigError: The file exists and has none of the suffixes of a config; or it is a folder.
+        UnknownNameError: No file or config has that name; near ones are offered.
+        ConfigError: The file exists without a config's suffix; or it is a folder.
     """
     text = str(name_or_path)
     path = expand_home(text)
@@ -60,14 +60,14 @@ def find_config_file(name_or_path: str | Path) -> Path:
 def parse_config_file(path: Path) -> Config:
     """Return the config of a file with its bases merged; a ``.py`` is run for it.
 
-    What came with neither zoo nor a plugin, base or not, is named on the log before it is read.
+    Configs and bases from outside zoo and its plugins are logged before they are read.
 
     Args:
         path: A ``.py``, ``.json`` or ``.yaml`` config.
 
     Raises:
-        ConfigError: The file, or a base of it, cannot be read; ``__cause__`` says why. Or it is a
-            stranger's, and ``ZOO_NO_FOREIGN_CODE`` refuses it.
+        ConfigError: The file, or a base of it, cannot be read; ``__cause__`` says why. Or it comes
+            from outside, and ``ZOO_NO_FOREIGN_CODE`` refuses it.
     """
     from mmengine.config import Config
 
@@ -84,7 +84,7 @@ def parse_config_file(path: Path) -> Config:
         raise ConfigError(message, where=_where(path, error), hint="fix that line.") from error
     except SystemExit as error:
         if isinstance(error.code, str):
-            raise  # the author's own message, which Python prints
+            raise  # the author's own message, printed by Python
         message = f"cannot read config {path.name!r}: its code ends the process "
         message += f"with exit code {error.code or 0}."
         raise ConfigError(message, where=path, hint=_hint_for(error)) from error

@@ -21,10 +21,10 @@ _NAME = "own_configs"
 
 
 def note_own(paths: Iterable[Path]) -> None:
-    """Note configs that a run of this user wrote; a copy of one is known, an edited one is not.
+    """Record configs that a run of this user wrote; copies are recognized, edited ones are not.
 
     Args:
-        paths: Files; those that are not there are passed over.
+        paths: Files; missing ones are skipped.
     """
     digests = {digest_of_file(path) for path in paths if path.is_file()} - _noted()
     note = _note_file()
@@ -32,15 +32,15 @@ def note_own(paths: Iterable[Path]) -> None:
         return
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        # One write to the end, so that two runs at a time do not tear each other's lines.
+        # A single append, so that parallel runs do not mix their lines.
         with note.open("ab", buffering=0) as stream:
             stream.write("".join(f"{digest}\n" for digest in sorted(digests)).encode())
-    except OSError as error:  # a home that cannot be written; the run itself is none the worse
+    except OSError as error:  # the home folder is not writable; the run itself is unaffected
         _LOG.info("cannot record the config of this run in %s: %s", note, error.strerror)
 
 
 def is_own(path: Path) -> bool:
-    """Return whether a config is, byte for byte, one that a run of this user wrote.
+    """Return whether a config is byte for byte one that a run of this user wrote.
 
     Args:
         path: A config.

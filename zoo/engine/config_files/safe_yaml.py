@@ -10,7 +10,7 @@ from zoo.errors import ConfigError
 
 __all__ = ["read_yaml"]
 
-# libyaml's tree builder calls itself for each level, and ends the process some 10,000 deep.
+# libyaml's tree builder recurses for each level, and crashes the process at about 10,000.
 _DEPTH = 100
 _VALUES = 1_000_000
 _TUPLE = "tag:yaml.org,2002:python/tuple"
@@ -18,13 +18,13 @@ _HINT = "write plain values; anything that needs Python belongs in a .py."
 
 
 def read_yaml(text: str) -> Any:
-    """Return what a YAML text says in plain values; tuples, as mmengine writes them, are kept.
+    """Parse a YAML text into plain values; tuples, as mmengine writes them, are kept.
 
     Args:
         text: The whole document.
 
     Raises:
-        ConfigError: It is no YAML, asks for Python objects, contains itself, is nested more than
+        ConfigError: It is not YAML, asks for Python objects, contains itself, is nested more than
             100 deep, or has more than a million values once its aliases are written out.
     """
     import yaml
@@ -53,8 +53,8 @@ def _loader() -> Any:
 
 
 def _check_size(text: str) -> None:
-    """Raise for a document that is small as text alone."""
-    # Of each collection that is not yet closed: its values so far, and its anchor.
+    """Raise for a document that is small only as text."""
+    # For each open collection: its values so far, and its anchor.
     open_: list[int] = []
     names: list[str | None] = []
     sizes: dict[str, int] = {}

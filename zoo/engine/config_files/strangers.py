@@ -31,13 +31,13 @@ _ADMITTED: set[Path] = set()
 
 @contextmanager
 def naming_foreign() -> Iterator[None]:
-    """Let mmengine read no config, and no base of one, that `admit_config` was not asked about.
+    """Make mmengine ask `admit_config` before it reads a config or a base of one.
 
-    Whatever reads configs inside the block is meant: mmengine itself, and models that are given
-    their teacher's config. YAML is read as data: `zoo.engine.config_files.safe_yaml`.
+    This includes everything that reads configs inside the block: mmengine itself, and models that
+    get their teacher's config. YAML is read as data: `zoo.engine.config_files.safe_yaml`.
 
     Raises:
-        ConfigError: A config is a stranger's, and ``ZOO_NO_FOREIGN_CODE`` refuses those.
+        ConfigError: A config comes from outside, and ``ZOO_NO_FOREIGN_CODE`` refuses those.
     """
     from mmengine.config import Config
     from mmengine.fileio import YamlHandler
@@ -55,7 +55,7 @@ def _admitting(original: Callable[..., Any]) -> Callable[..., Any]:
         admit_config(Path(filename))
         try:
             return original(filename, *args, **kwargs)
-        except ConfigError as error:  # of a base, whose name the reader of it does not know
+        except ConfigError as error:  # of a base, whose name its reader does not know
             error.where = error.where or str(filename)
             raise
 
@@ -67,15 +67,15 @@ def _load_yaml(_: Any, file: Any, **__: Any) -> Any:
 
 
 def admit_config(path: Path) -> None:
-    """Name a config on the log, or refuse it, where it came with neither zoo nor a plugin.
+    """Log a config from outside zoo and its plugins, or refuse it.
 
-    Each file is named once in a process.
+    Each file is logged once per process.
 
     Args:
         path: A config that is about to be read.
 
     Raises:
-        ConfigError: It is a stranger's, and ``ZOO_NO_FOREIGN_CODE`` is set, but to 0.
+        ConfigError: It comes from outside, and ``ZOO_NO_FOREIGN_CODE`` is set, but not to 0.
     """
     file = Path(os.path.realpath(expand_home(path)))
     if file in _ADMITTED or not file.is_file() or not is_foreign(file):
@@ -94,16 +94,16 @@ def admit_config(path: Path) -> None:
 
 
 def is_foreign_code_refused() -> bool:
-    """Return whether ``ZOO_NO_FOREIGN_CODE`` is set, but to 0."""
+    """Return whether ``ZOO_NO_FOREIGN_CODE`` is set, but not to 0."""
     return os.environ.get("ZOO_NO_FOREIGN_CODE", "0") not in ("", "0")
 
 
 def is_foreign(path: Path) -> bool:
-    """Return whether a config came from outside: not installed, and not of a run of one's own.
+    """Return whether a config comes from outside: not installed, and not of the user's own run.
 
-    Installed packages (upstream's configs lie in theirs), the source checkout and every plugin that
-    the catalog finds are code that the user chose to run already. A work dir is not: its config
-    is whatever the folder's maker left there, unless this user's training wrote it.
+    Installed packages (with upstream's configs), the source checkout and every plugin in the
+    catalog are code that the user already chose to run. A work dir is not: its config is whatever
+    the folder's author left there, unless this user's training wrote it.
 
     Args:
         path: A config.
@@ -128,7 +128,7 @@ def _known_folders() -> Iterator[Path]:
     for record in read_catalog().plugins:
         if record.path is not None:
             yield record.path.parent.resolve()
-    # Upstream installed from its checkout, where `.mim/configs` is a link to the configs there.
+    # Upstream installed from its checkout, where `.mim/configs` is a link to its configs.
     for package in MODULE2PACKAGE:
         spec = find_spec(package)
         for place in (spec and spec.submodule_search_locations) or ():

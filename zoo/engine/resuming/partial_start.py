@@ -190,7 +190,7 @@ def take_weights(model: Module, state_dict: Mapping[str, Tensor], where: str | P
     Args:
         model: The model, in no wrapper.
         state_dict: Weights by name, none of which is changed.
-        where: The file that they come from, for the message.
+        where: The file of the weights, for the message.
 
     Raises:
         CheckpointError: Not one of them fits.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``zoo`` command: one file a command group, each imported only when it is called."""
+"""The ``zoo`` command: one file per command group, each imported only when it is called."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo cache``: what lies in the folder of weights, and what may go."""
+"""``zoo cache``: list the files in the weights cache, and remove them."""
 
 from __future__ import annotations
 

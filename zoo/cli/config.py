@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo config``: the configs that plugins bring."""
+"""``zoo config``: the configs of the plugins."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo download``: weights by name onto this disk, verified."""
+"""``zoo download``: download weights by name, and verify them."""
 
 from __future__ import annotations
 

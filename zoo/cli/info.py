@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo info``: everything that the manifests say of one name."""
+"""``zoo info``: everything that the manifests say about a name."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _differences(found: Found) -> dict[str, Any]:
         return {}
     try:
         paths = list(local_files(found))
-    except (OSError, ZooError):  # a cache that cannot be read hides no row
+    except (OSError, ZooError):  # an unreadable cache hides no row
         return {}
     differing = {each: None for path in paths for each in find_differences(found.row, path)}
     return {"differs_from_its_file": [asdict(each) for each in differing]} if differing else {}

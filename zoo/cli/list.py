@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo list``: the weights that can be had, one row each."""
+"""``zoo list``: the available weights, one per row."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo plugin``: the plugins that were found, broken ones marked with their reason."""
+"""``zoo plugin``: the plugins found; broken ones are marked with the reason."""
 
 from __future__ import annotations
 

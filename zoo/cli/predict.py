@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo predict``: a model and images in; labels, overlays and one JSON out."""
+"""``zoo predict``: predict images with a model, and write labels, overlays and one JSON."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo publish``: a run -> one .safetensors, its card, and the row that offers it."""
+"""``zoo publish``: write a run as one .safetensors, with its card and its manifest row."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo test``, which is ``tools/test.py``."""
+"""``zoo test``, the same as ``tools/test.py``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo train``, which is ``tools/train.py``."""
+"""``zoo train``, the same as ``tools/train.py``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo verify``: are the bytes on this disk still the promised ones?"""
+"""``zoo verify``: check that the bytes on this disk still match their digests."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``zoo doctor`` looks at: one module a subject, each yields findings."""
+"""The checks of ``zoo doctor``: one module per subject, each yields findings."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Zoo and its plugins as pip knows them: what they require, and their files as installed."""
+"""zoo and its plugins as installed by pip: their requirements and their files."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = [
     "requirement_findings",
 ]
 
-# Of the core: the modules of these are looked at one by one. Of whoever develops it: no user's.
+# Extras of the core, whose modules are checked one by one, and extras for developers.
 _NOT_FEATURES = frozenset({"mm", "mm-core", "onedl", "dev", "test", "tests", "docs"})
 _NOT_USED = frozenset({"dev", "test", "tests", "docs"})
 
 
 def own_distribution() -> Distribution | None:
-    """Return the installed mmzoo, or None where zoo runs from a folder."""
+    """Return the installed mmzoo, or None if zoo runs from a folder."""
     try:
         return Distribution.from_name("mmzoo")
     except PackageNotFoundError:
@@ -41,7 +41,7 @@ def own_distribution() -> Distribution | None:
 
 
 def distribution_of_plugin(package: str) -> Distribution | None:
-    """Return what installed the package of a plugin that an entry point names.
+    """Return the distribution of a plugin's package that an entry point names.
 
     Args:
         package: Import name of the plugin's package, as its entry point states it.
@@ -53,7 +53,7 @@ def distribution_of_plugin(package: str) -> Distribution | None:
 
 
 def is_editable(distribution: Distribution) -> bool:
-    """Return whether the files of a distribution lie where its author edits them.
+    """Return whether a distribution is installed in editable mode.
 
     Args:
         distribution: An installed distribution.
@@ -67,13 +67,13 @@ def is_editable(distribution: Distribution) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """One requirement of a distribution as it is met here.
+    """A requirement of a distribution, and what is installed for it.
 
     Attributes:
-        extra: Of which extra, or empty.
+        extra: The extra that requires it, or empty.
         requirement: Its name and versions.
         found: ``name version`` of what is installed, or None.
-        fits: Whether that is a version that will do.
+        fits: Whether the installed version meets the requirement.
     """
 
     extra: str
@@ -83,12 +83,12 @@ class _Need:
 
     @property
     def text(self) -> str:
-        """Return it as pip takes it, in quotes."""
+        """Return it as a quoted argument of pip."""
         return f'"{self.requirement.name}{self.requirement.specifier}"'
 
 
 def requirement_findings(distribution: Distribution) -> Iterator[Finding]:
-    """Yield what contradicts the requirements of a distribution, then its extras.
+    """Yield findings on unmet requirements of a distribution, then on its extras.
 
     Args:
         distribution: An installed distribution.
@@ -128,9 +128,9 @@ def _needs(distribution: Distribution) -> Iterator[_Need]:
         with suppress(InvalidRequirement):  # pip would not have installed it
             requirement = Requirement(text)
             holds_in = [extra for extra in ("", *used) if _holds(requirement, extra)]
-            # What is required without an extra is so with every one.
+            # What is required without an extra is required with every one.
             for extra in holds_in[:1] if "" in holds_in else holds_in:
-                if requirement.name != distribution.name:  # an extra that brings another
+                if requirement.name != distribution.name:  # an extra that includes another
                     yield _need(extra, requirement)
 
 
@@ -141,7 +141,7 @@ def _holds(requirement: Requirement, extra: str) -> bool:
 def _need(extra: str, requirement: Requirement) -> _Need:
     from zoo.manifest.requirements import find_builds, is_fitting
 
-    # A fork or another build has version numbers of its own: only its presence counts.
+    # A fork or another build has its own version numbers: only its presence counts.
     builds = find_builds(requirement.name, alone=True)
     others = find_builds(requirement.name)
     if builds:
@@ -152,13 +152,13 @@ def _need(extra: str, requirement: Requirement) -> _Need:
 
 
 def file_findings(distribution: Distribution) -> Iterator[Finding]:
-    """Yield the files of a distribution that are gone or have other bytes than were installed.
+    """Yield a finding if files of a distribution are missing or changed since installation.
 
     Args:
         distribution: An installed distribution.
     """
     lines = csv.reader((distribution.read_text("RECORD") or "").splitlines())
-    # Of packages alone: installers rewrite scripts and notes. What Python compiles has no digest.
+    # Only packages: installers rewrite scripts and notes, and compiled files have no digest.
     stated = {
         line[0]: line[1]
         for line in lines

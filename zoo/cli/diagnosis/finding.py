@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thing that ``zoo doctor`` looked at, and the line that fixes it."""
+"""A finding of ``zoo doctor``, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["Finding", "install_line", "reinstall_line"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: What.
+        name: What was checked.
         state: ``ok``, ``warning`` (works, with a risk), ``missing`` (not installed) or ``broken``.
         found: The version, device or reason.
-        fix: The one thing to type or do about it, or None.
-        needed: Whether zoo cannot work without it; a missing feature or plugin is not needed.
+        fix: The command or action that fixes it, or None.
+        needed: Whether zoo needs it to work; a missing feature or plugin is not needed.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Finding:
 
 
 def install_line() -> str:
-    """Return the pip line that installs what training and prediction need.
+    """Return the pip command that installs what training and prediction need.
 
-    It leaves a compiled mmcv alone, which mmcv-lite would overwrite, and keeps to the maintained
-    forks where one of them is installed. In a checkout it takes the pinned versions.
+    It keeps a compiled mmcv, which mmcv-lite would overwrite, and uses the maintained forks if one
+    of them is installed. In a checkout it uses the pinned versions.
     """
     from zoo.manifest.discovery import find_checkouts
     from zoo.manifest.requirements import find_builds
@@ -52,7 +52,7 @@ def install_line() -> str:
 
 
 def reinstall_line(distribution: Distribution) -> str:
-    """Return the pip line that writes the files of a distribution anew, and no others.
+    """Return the pip command that reinstalls a distribution without its dependencies.
 
     Args:
         distribution: An installed distribution.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine: Python, the folders that zoo writes to, and where tensors run."""
+"""The machine: Python, the folders that zoo writes to, and the device for tensors."""
 
 from __future__ import annotations
 

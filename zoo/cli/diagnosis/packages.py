@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The packages that zoo stands on: installed, importable, and one build of each."""
+"""The packages that zoo depends on: installed, importable, and one build of each."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that a shell offers when Tab is pressed: from the manifests alone, nothing is imported."""
+"""Names for shell completion: from the manifests only, nothing is imported."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem
 
 
 def _completer(names: Callable[[str], _Named], *, or_file: bool = False) -> _Completer:
-    """Return what click calls to complete a word.
+    """Return the function that click calls to complete a word.
 
     Args:
-        names: Called with what was typed so far.
-        or_file: Whether a path will do too: the shell's own files are offered where no name fits.
+        names: Called with the text typed so far.
+        or_file: Whether a path is accepted too: the shell offers its files if no name fits.
     """
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -45,7 +45,7 @@ def _completer(names: Callable[[str], _Named], *, or_file: bool = False) -> _Com
         with without_warnings():
             try:
                 found = dict(names(incomplete))
-            except (OSError, ZooError):  # whoever runs the command is told
+            except (OSError, ZooError):  # running the command reports it
                 found = {}
         items = [
             CompletionItem(name, help=help_)
@@ -59,7 +59,7 @@ def _completer(names: Callable[[str], _Named], *, or_file: bool = False) -> _Com
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Keep what zoo warns of out of the line that is being typed."""
+    """Keep zoo's warnings out of the line that is being typed."""
     logger = logging.getLogger("zoo")
     before, logger.disabled = logger.disabled, True
     try:
@@ -75,7 +75,7 @@ def _catalog() -> Catalog:
 
 
 def _called(found: list[Found]) -> Iterator[tuple[str, str | None]]:
-    """Yield the name of each row, with its plugin's before it where two have that name."""
+    """Yield the name of each row, prefixed with its plugin's if two have the same name."""
     names = [each.row.name for each in found]
     for each in found:
         name = each.row.name
@@ -121,7 +121,7 @@ def _cached(_: str) -> _Named:
 
 
 def _any_names(typed: str) -> _Named:
-    """Return all that `zoo info` takes: with a kind before it once a slash is typed."""
+    """Return all names that `zoo info` takes, with a kind before them once a slash is typed."""
     kind, slash, _ = typed.rpartition("/")
     if slash:
         named = _plugins(typed) if kind == "plugin" else _called(list(_catalog().rows(kind)))

@@ -18,14 +18,14 @@ _CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
 class MMCommand(ZooCommand):
-    """A command whose options take what OpenMMLab's scripts take.
+    """A command whose options accept the syntax of OpenMMLab's scripts.
 
-    ``--cfg-options`` is followed by any number of ``key=value``, and ``--resume`` perhaps by
-    ``auto`` or a checkpoint; click knows neither, so they are rewritten before it parses.
+    ``--cfg-options`` takes any number of ``key=value``, and ``--resume`` optionally ``auto`` or a
+    checkpoint; click supports neither, so the arguments are rewritten before parsing.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, rewritten to what click understands.
+        """Rewrite the arguments to click's syntax and parse them.
 
         Args:
             ctx: Context of the command.
@@ -59,7 +59,7 @@ def _rewritten(args: list[str]) -> list[str]:
 
 
 def config_options(function: _Function) -> _Function:
-    """Add the options with which a config is read.
+    """Add the options for reading a config.
 
     Args:
         function: The function of a click command.
@@ -81,7 +81,7 @@ def config_options(function: _Function) -> _Function:
 
 
 def launcher_options(function: _Function) -> _Function:
-    """Add the options with which several processes are started.
+    """Add the options for starting several processes.
 
     Args:
         function: The function of a click command.
@@ -101,7 +101,7 @@ def launcher_options(function: _Function) -> _Function:
 
 
 def verbose_option(function: _Function) -> _Function:
-    """Add the option that shows all of a run's log.
+    """Add the option to show a run's whole log.
 
     Args:
         function: The function of a click command.
@@ -111,7 +111,7 @@ def verbose_option(function: _Function) -> _Function:
 
 
 def set_local_rank(local_rank: int) -> None:
-    """Tell torch the rank that old launchers give as an option.
+    """Set torch's local rank from the option that old launchers pass.
 
     Args:
         local_rank: Index of this process among those of its machine, from 0. An existing LOCAL_RANK

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--keep-largest``, ``--fill-holes`` and ``--no-postprocess``: how label maps are cleaned."""
+"""``--keep-largest``, ``--fill-holes`` and ``--no-postprocess``: postprocessing of label maps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def _parse_parts(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> int | dict[str, int] | None:
-    """Return one number for all classes, or one by class."""
+    """Return one number for all classes, or one per class."""
     found: dict[str, int] = {}
     for value in values:
         name, _, count = value.rpartition("=")
@@ -36,7 +36,7 @@ def _parse_parts(
 
 
 def postprocess_options(function: _Function) -> _Function:
-    """Add the options to a command, as ``keep_largest``, ``fill_holes``, ``no_postprocess``.
+    """Add the options ``keep_largest``, ``fill_holes`` and ``no_postprocess`` to a command.
 
     Args:
         function: The function of a click command.
@@ -72,7 +72,7 @@ def choose_postprocess(
     fill_holes: bool | None,
     no_postprocess: bool,
 ) -> dict[str, Any] | None:
-    """Return what the options make of what a model states; each replaces its own part.
+    """Return a model's postprocessing after the options; each option replaces its own part.
 
     Args:
         model: The loaded model.
@@ -82,7 +82,7 @@ def choose_postprocess(
         no_postprocess: Whether to ignore what the model's config states.
 
     Raises:
-        BadParameter: The model cannot have it.
+        BadParameter: An option does not fit the model.
     """
     from zoo.engine.cleaning.postprocess import parse_postprocess
     from zoo.errors import ConfigError
@@ -97,7 +97,7 @@ def choose_postprocess(
         parse_postprocess(chosen, model.classes, task=model.task)
     except ConfigError as error:
         if keep_largest is None and not fill_holes:
-            raise  # it is what the model states
+            raise  # the model's own statement is invalid
         reason = error.message.partition(": ")[2].rstrip(".")
         option = "--fill-holes" if keep_largest is None else "--keep-largest"
         raise click.BadParameter(reason, param_hint=option) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--trust SHA256``: the one override of loading without running code, for one file alone."""
+"""``--trust SHA256``: the only override of loading without running code, for a single file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def trust_option(function: _Function) -> _Function:
-    """Add ``--trust`` to a command that loads checkpoints; it holds while the command runs.
+    """Add ``--trust`` to a command that loads checkpoints; it applies while the command runs.
 
     Args:
         function: The function of a click command.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of weights as listings show them, and which of them a user asks for."""
+"""Rows of weights for listings, and filters that select them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _METRIC = re.compile(
     r"\s*(?P<name>[^<>=]+?)\s*(?:(?P<sign>>=|<=)\s*(?P<value>-?(?:\d+\.?\d*|\.\d+)))?\s*"
 )
 
-# Rows of both kinds have every key; what a row does not know is null.
+# Rows of both kinds have every key; unknown values are null.
 _UNKNOWN = dict.fromkeys(
     [
         *("size", "size_bytes", "file", "path", "parameters", "sha256"),
@@ -53,7 +53,7 @@ class MetricFilter:
 
 
 def parse_metric(text: str) -> MetricFilter | None:
-    """Return the filter that a text means, or None if it means none.
+    """Parse a filter, or return None if the text is not one.
 
     Args:
         text: Value of ``--metric``: ``NAME``, ``NAME>=VALUE`` or ``NAME<=VALUE``.
@@ -70,17 +70,17 @@ def parse_metric(text: str) -> MetricFilter | None:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a user asks for; what is empty or None fits all. Case, ``-``, ``_`` and spaces are one.
+    """Filters of a user; empty or None fits all. Ignores case; ``-``, ``_`` and space are equal.
 
     Attributes:
-        texts: Parts that one of what is said of the weights has, each of them: their name, plugin,
-            task, model, data sets, classes, metrics, licences.
-        task: One of what the model was measured at.
-        plugin: Whose row it is.
-        dataset: Part of a data set's name that it was measured on.
-        architecture: Part of its architecture's or its config's name.
-        metric: What was measured, perhaps with a bound; the rows are then sorted, highest first.
-            Together with ``dataset`` it is what was measured on that.
+        texts: Texts that must each occur in the name, plugin, task, model, data sets, classes,
+            metrics or licences of the weights.
+        task: One of the tasks that the model was measured at.
+        plugin: The plugin that has the row.
+        dataset: Part of the name of a data set that it was measured on.
+        architecture: Part of the name of its architecture or its config.
+        metric: A metric that was measured, optionally with a bound; the rows are then sorted,
+            highest first. With ``dataset``, only values on that data set count.
     """
 
     texts: Sequence[str] = ()
@@ -97,7 +97,7 @@ class Filters:
             entries: Entries of `weights_entry` or of the legacy table.
 
         Raises:
-            UnknownNameError: The metric is one that nothing was measured by.
+            UnknownNameError: No entry was measured by that metric.
         """
         rows = [entry for entry in entries if self._fits(entry)]
         if self.metric is None or not rows:
@@ -123,7 +123,7 @@ class Filters:
 
 
 def weights_entry(catalog: Catalog, found: Found, row: WeightsRow) -> dict[str, Any]:
-    """Return a ``[[weights]]`` row for listings, compared with its file where that is here.
+    """Return a ``[[weights]]`` row for listings, compared with its file if that is on this machine.
 
     Args:
         catalog: The catalog that contains the row.
@@ -165,7 +165,7 @@ def weights_entry(catalog: Catalog, found: Found, row: WeightsRow) -> dict[str, 
 
 
 def _classes(found: Found, row: WeightsRow, path: Path | None) -> list[str]:
-    """Return the classes that a file's record names, else those of the plugin's data sets."""
+    """Return the classes in a file's record, else those of the plugin's data sets."""
     from zoo.weights.row_check import find_record, record_list
 
     record = None if path is None else find_record(path)
@@ -196,7 +196,7 @@ def _state(found: Found) -> tuple[str, str | None]:
             check_row(found, path)
     except ManifestError as error:
         return "differs", str(error)
-    except (OSError, ZooError):  # a cache that cannot be read hides no row
+    except (OSError, ZooError):  # an unreadable cache hides no row
         pass
     return "ok", None
 
@@ -205,9 +205,9 @@ def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any
     """Return a row of a legacy index for listings.
 
     Args:
-        found: Where the row stands.
+        found: The row as found in the catalog, with the record of its plugin.
         row: The row.
-        pin: Of the copy that was adopted of this row, if one was.
+        pin: Pin of the adopted copy of this row, if any.
     """
     adopted = (
         {
@@ -249,7 +249,7 @@ def _plain(text: str) -> str:
 
 
 def _said(entry: Mapping[str, Any]) -> list[str]:
-    """Return the texts of an entry that a search looks at."""
+    """Return the searchable texts of an entry."""
     one = [entry[key] for key in ("name", "plugin", "config", "summary", "licence", "data_licence")]
     many = [entry[key] for key in ("tasks", "architecture", "datasets", "classes", "metrics")]
     return [text for text in (*one, *chain(*many)) if text]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a command ends that is told to stop: Ctrl-C, `kill`, a terminal that is closed."""
+"""How a command ends on a signal: Ctrl-C, `kill`, a closed terminal."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Stopping:
         self._pid = os.getpid()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal and raise it; a forked process just ends.
+        """Record the signal and raise `StoppedError`; a forked process just ends.
 
         Args:
             number: Number of the signal.
@@ -60,12 +60,12 @@ class Stopping:
         if self.signal_number is None:
             self.signal_number = number
         elif number != signal.SIGINT:
-            return  # a terminal hangs up twice, and what cleans up needs its time
+            return  # a closing terminal signals twice, and cleaning up needs time
         raise StoppedError(self.signal_number)
 
 
 def _leave_to_system() -> None:
-    # The last one is torch's: it raises for a data worker that Python itself ends as it winds up.
+    # The last handler is torch's: it raises for a data worker that Python itself ends on exit.
     for name in (*_SIGNALS, "SIGCHLD"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
@@ -73,9 +73,9 @@ def _leave_to_system() -> None:
 
 @contextmanager
 def raising_on_signals() -> Iterator[Stopping]:
-    """Raise `StoppedError` for a signal that tells to stop, and yield what knows of it.
+    """Raise `StoppedError` on a stop signal, and yield the object that records it.
 
-    A signal that this process was started to ignore, as by nohup, stays ignored.
+    A signal that this process was started to ignore, for example by nohup, stays ignored.
     """
     stopping = Stopping()
     if threading.current_thread() is not threading.main_thread():
@@ -91,17 +91,17 @@ def raising_on_signals() -> Iterator[Stopping]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        # What comes while Python winds up has nothing to save and no traceback to show.
+        # During Python's exit there is nothing to save and no traceback to show.
         atexit.unregister(_leave_to_system)
         atexit.register(_leave_to_system)
 
 
 def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) -> None:
-    """Say that a command was stopped and how to go on, and exit as shells report signals.
+    """Report that a command was stopped and how to resume, and exit with the shell's code.
 
     Args:
-        ctx: Of the command.
-        error: What it ended with; its text is shown if it is a `KeyboardInterrupt`.
+        ctx: Context of the command.
+        error: The exception that ended it; the text of a `KeyboardInterrupt` is shown.
         signal_number: 2 for Ctrl-C, which exits with 130.
     """
     text = str(error) if isinstance(error, KeyboardInterrupt) else ""
@@ -109,7 +109,7 @@ def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) ->
     if getattr(error, "is_resumable", False):
         lines.append(f"resume with: {resume_command(ctx)}")
     say(*lines, err=True)
-    # Where the terminal is gone, Python would try again as it winds up, and exit with 120.
+    # If the terminal is gone, Python would write again on exit, and exit with 120.
     discard(sys.stdout)
     discard(sys.stderr)
     ctx.exit(128 + signal_number)

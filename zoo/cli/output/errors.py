@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How commands end: one message and exit 1 for what went wrong, a traceback only on --debug."""
+"""How commands fail: one message and exit 1, with a traceback only on --debug."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.texts import log_printably, printable
 
 __all__ = ["ZooCommand"]
 
-# What the extra [mm] brings; listings do without.
+# Packages of the extra [mm]; listings work without them.
 _EXTRA = frozenset(
     {
         *("torch", "numpy", "cv2", "safetensors", "matplotlib", "tqdm"),
@@ -36,10 +36,9 @@ _OS_HINT = "run it again with --debug to see where it happened."
 class ZooCommand(EndsWithItsOutput):
     """A command that reports ``ZooError`` and ``OSError`` as one message, exit 1.
 
-    So it does where a package of the extra ``[mm]`` is not installed. Ctrl-C ends it with 130,
-    SIGTERM with 143 and SIGHUP with 129, whatever the program makes of it on its way out. Any
-    other exception is a bug of zoo or of a plugin, and keeps its traceback. Every such command
-    takes ``--debug``, which keeps the traceback of all.
+    A missing package of the extra ``[mm]`` is reported in the same way. Ctrl-C ends it with 130,
+    SIGTERM with 143 and SIGHUP with 129, whatever other exception results. Any other exception is
+    a bug of zoo or of a plugin, and keeps its traceback. With ``--debug``, every exception does.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,7 +47,7 @@ class ZooCommand(EndsWithItsOutput):
         self.params.append(click.Option(["--debug"], is_flag=True, help=help_))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, and keep them to tell how to go on.
+        """Parse the arguments, and keep them to report how to resume.
 
         Args:
             ctx: Context of the command.
@@ -57,7 +56,7 @@ class ZooCommand(EndsWithItsOutput):
         ctx.meta["zoo.args"] = list(args)
         try:
             return super().parse_args(ctx, args)
-        except ZooError as error:  # as of an option that is refused here
+        except ZooError as error:  # such as from an option's callback
             if "--debug" in args or ctx.resilient_parsing:
                 raise
             _fail(ctx, str(error))
@@ -74,14 +73,14 @@ class ZooCommand(EndsWithItsOutput):
         with raising_on_signals() as stopping:
             try:
                 return super().invoke(ctx)
-            except SystemExit as error:  # of a plugin or a config: zoo ends by ctx.exit
+            except SystemExit as error:  # from a plugin or a config: zoo itself uses ctx.exit
                 if debug:
                     raise
                 _fail(ctx, _text_of_exit(error))
             except KeyboardInterrupt as error:
                 end_stopped(ctx, error, getattr(error, "signal_number", signal.SIGINT))
             except Exception as error:
-                # Libraries turn what interrupts them into errors of their own, imports above all.
+                # Libraries, imports above all, turn an interrupt into errors of their own.
                 is_exit = isinstance(error, click.exceptions.Exit)
                 if stopping.signal_number is not None and not (debug or is_exit):
                     end_stopped(ctx, error, stopping.signal_number)
@@ -91,7 +90,7 @@ class ZooCommand(EndsWithItsOutput):
 
 
 def _tell(ctx: click.Context, error: Exception) -> None:
-    """End a command with the message of an error, if it has one for users."""
+    """End a command with the message of an error that is meant for users."""
     if isinstance(error, ZooError):
         _fail(ctx, str(error))
     if isinstance(error, ModuleNotFoundError):

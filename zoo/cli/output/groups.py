@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands and groups of click whose help imports nothing, and whose output may be lost."""
+"""click commands and groups whose help imports nothing, and that handle lost output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EndsWithItsOutput(click.Command):
     """A command whose output may be lost, to a full disk or a closed pipe."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
-        """Run the command line; output that is lost ends it with one line at most.
+        """Run the command line; lost output ends it with at most one line.
 
         Args:
             args: Words of the command line; None means ``sys.argv[1:]``.
@@ -43,7 +43,7 @@ class LazyGroup(EndsWithItsOutput, click.Group):
     Args:
         name: Name of the group.
         lazy: Command name -> (``module:attribute``, one-line help).
-        kwargs: What ``click.Group`` takes.
+        kwargs: Keywords of ``click.Group``.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         return [*self.lazy]  # `list` here is the module zoo.cli.list, once that is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command, or None if there is none of that name.
+        """Import and return a command, or None if no command has that name.
 
         Args:
             ctx: Context of the group.
@@ -74,7 +74,7 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the commands that begin so, importing none, or the group's own options.
+        """Return the commands that begin with a text, without imports, or the group's own options.
 
         Args:
             ctx: Context of the group.
@@ -92,7 +92,7 @@ class LazyGroup(EndsWithItsOutput, click.Group):
         ]
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command that is named; Ctrl-C before it has begun ends with 130 too.
+        """Run the named command; Ctrl-C before it begins also exits with 130.
 
         Args:
             ctx: Context of the group.
@@ -106,7 +106,7 @@ class LazyGroup(EndsWithItsOutput, click.Group):
             ctx.exit(130)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of commands from the help that stands beside the names.
+        """Write the table of commands from the help texts in the group's table.
 
         Args:
             ctx: Context of the group.
@@ -118,14 +118,14 @@ class LazyGroup(EndsWithItsOutput, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, offering near names for one that does not exist.
+        """Find the command; for an unknown name, offer near ones.
 
         Args:
             ctx: Context of the group.
             args: Words after the group's name; the first names the command.
         """
         is_unknown = bool(args) and args[0] not in self.lazy and not args[0].startswith("-")
-        if is_unknown and not ctx.resilient_parsing:  # which a shell asks for in completion
+        if is_unknown and not ctx.resilient_parsing:  # set during shell completion
             import difflib
 
             near = difflib.get_close_matches(args[0], self.lazy, n=3)

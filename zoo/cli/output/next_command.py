@@ -20,9 +20,9 @@ def next_command(words: Sequence[str], source: Path, draft: Draft) -> str:
     """Return the line to type next.
 
     Args:
-        words: What followed ``zoo data prepare``.
+        words: Arguments of ``zoo data prepare``.
         source: The raw data.
-        draft: What was written.
+        draft: The file that was written.
     """
     kept = [word for word in words if word not in _DROPPED]
     for option, value in draft.options.items():

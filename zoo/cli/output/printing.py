@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one place where commands print: results on stdout, the rest on stderr.
+"""The only place where commands print: results on stdout, the rest on stderr.
 
-Much of what is printed was written by others: names, summaries, paths. Nothing of it moves the
-cursor, forges a line or turns the order of letters round; see `zoo.texts`.
+Much of the output comes from outside: names, summaries, paths. None of it can move the cursor,
+forge a line or reverse the order of letters; see `zoo.texts`.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _LOST = frozenset(
 
 
 class OutputLostError(Exception):
-    """What a command printed could not be written; the cause is the ``OSError``."""
+    """The output of a command could not be written; the cause is the ``OSError``."""
 
 
 def say(*lines: object, err: bool = False) -> None:
-    """Print lines; what is not printable in one is escaped, a line break too.
+    """Print lines; unprintable characters in a line, including line breaks, are escaped.
 
     Args:
-        lines: One or more.
+        lines: One or more lines.
         err: Whether to print on stderr.
 
     Raises:
-        OutputLostError: stdout takes no more. What is lost of stderr is let go.
+        OutputLostError: stdout cannot be written. Errors of stderr are ignored.
     """
     _write("\n".join(printable(str(line)) for line in lines or ("",)), err=err)
 
 
 def say_text(text: str, *, err: bool = False) -> None:
-    """Print a text whose line breaks zoo itself has set; raises as `say` does.
+    """Print a text with zoo's own line breaks; raises the same as `say`.
 
     Args:
         text: May contain line breaks; other unprintable characters are escaped.
@@ -55,11 +55,11 @@ def say_text(text: str, *, err: bool = False) -> None:
 
 
 def say_json(value: Any, **how: Any) -> None:
-    """Print JSON, readable and of printable characters alone; raises as `say` does.
+    """Print readable JSON with printable characters only; raises the same as `say`.
 
     Args:
-        value: What ``json.dumps`` takes.
-        how: Keywords for it.
+        value: Any value that ``json.dumps`` takes.
+        how: Keywords of ``json.dumps``.
     """
     import json
 
@@ -84,25 +84,25 @@ def _write(text: str, *, err: bool) -> None:
 
 
 def end_lost(error: Exception, words: Sequence[str]) -> None:
-    """End a command whose output is lost by one line at most, and exit 1; else return.
+    """End a command whose output is lost with at most one line, and exit 1; else return.
 
-    A pipe whose reader went away, as ``| head`` does, is no reason for a word.
+    A closed pipe, as with ``| head``, ends it without a message.
 
     Args:
-        error: What ended the command.
-        words: The command line; with ``--debug`` in it errors keep their tracebacks.
+        error: The exception that ended the command.
+        words: The command line; with ``--debug``, errors keep their tracebacks.
     """
     cause = error.__cause__ if isinstance(error, OutputLostError) else error
     if not isinstance(cause, OSError) or cause.errno not in _LOST:
         return
     if cause is not error:
         _end(cause)
-    elif "--debug" not in words and cause.filename is None:  # click's own printing, as of --help
+    elif "--debug" not in words and cause.filename is None:  # click's own output, such as --help
         _end(cause, exit_code=2 if _is_usage(cause) else 1)
 
 
 def _is_usage(error: OSError) -> bool:
-    """Tell whether it was click's message on wrong usage that could not be written."""
+    """Return whether the output that was lost is click's message on wrong usage."""
     import traceback
 
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
@@ -110,7 +110,7 @@ def _is_usage(error: OSError) -> bool:
 
 
 def _end(error: OSError, *, exit_code: int = 1) -> None:
-    discard(sys.stdout)  # else Python tries to write the rest again at its end, and says so
+    discard(sys.stdout)  # else Python writes the rest again on exit, and reports the failure
     if error.errno != errno.EPIPE:
         say(f"error: cannot write the output: {error.strerror}.", err=True)
     discard(sys.stderr)
@@ -118,7 +118,7 @@ def _end(error: OSError, *, exit_code: int = 1) -> None:
 
 
 def discard(stream: Any) -> None:
-    """Write out a stream, or drop what it holds and send the rest nowhere if it takes no more.
+    """Flush a stream; if that fails, drop its buffer and redirect it to the null device.
 
     Args:
         stream: ``sys.stdout``, ``sys.stderr`` or another stream with a file descriptor.

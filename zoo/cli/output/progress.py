@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a command is, on stderr, once it takes a while; what zoo logs goes above the bar."""
+"""Show the progress of a command on stderr once it takes a while; zoo's log goes above the bar."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zoo.progress import ProgressBar, State
 
 __all__ = ["byte_progress", "progress_bar"]
 
-_QUIET_S = 0.5  # a download that is done before that draws nothing on a terminal
-_QUIET_LINES_S = 15.0  # nor writes a line elsewhere
+_QUIET_S = 0.5  # a faster download shows nothing on a terminal
+_QUIET_LINES_S = 15.0  # and before this, no line elsewhere
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what to call with how many are done, and of how many.
+    """Yield a function to call with the number done and the total.
 
     Args:
-        label: What is being done, e.g. ``predict``.
+        label: The current action, e.g. ``predict``.
     """
     bar = ProgressBar()
     try:
@@ -32,10 +32,10 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def byte_progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what to call with the bytes that came, and of how many.
+    """Yield a function to call with the bytes received and the total.
 
     Args:
-        label: What is fetched.
+        label: Name of the download.
     """
     quiet_s = _QUIET_S if sys.stderr.isatty() else _QUIET_LINES_S
     bar = ProgressBar(quiet_s=quiet_s, unit="bytes")
@@ -53,7 +53,7 @@ def byte_progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class _AboveBar(logging.Handler):
-    """Writes records where the bar was; it is drawn again below them."""
+    """Writes records in place of the bar, which is drawn again below them."""
 
     def __init__(self, bar: ProgressBar) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands leave on stdout, and what goes to stderr."""
+"""Keep stdout for results, and send the rest to stderr."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["log_on_stderr"]
 
 @contextlib.contextmanager
 def log_on_stderr() -> Iterator[None]:
-    """Send mmengine's console log, and what else prints inside the block, to stderr.
+    """Send mmengine's console log, and everything printed inside the block, to stderr.
 
-    mmengine binds its handler to ``sys.stdout`` when a logger is made, so the Runner must be built
-    inside the block; stdout is left to results.
+    mmengine binds its handler to ``sys.stdout`` when it creates a logger, so the Runner must be
+    built inside the block; stdout is kept for results.
     """
     with contextlib.redirect_stdout(sys.stderr):
         yield

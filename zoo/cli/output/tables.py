@@ -18,10 +18,10 @@ __all__ = ["fitted_widths", "print_rows", "wide_option"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MOST_LISTED = 50
-_MOST_CHARACTERS = 500  # of a cell: one long text would make every line as long
-_MOST_OF = {"version": 24}  # of a column in which a long text says nothing
+_MOST_CHARACTERS = 500  # per cell: one long text would make every line as long
+_MOST_OF = {"version": 24}  # per column in which a long text is not useful
 _GAP = 2
-_LEAST = 12  # characters that a column keeps on a narrow terminal, or it is left out
+_LEAST = 12  # least width of a column on a narrow terminal, or it is left out
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -43,17 +43,17 @@ def print_rows(
     wide: bool = False,
     empty: str = "nothing to list",
 ) -> bool:
-    """Print one row a line, or all rows with all their keys as JSON.
+    """Print one row per line, or all rows with all their keys as JSON.
 
-    On a terminal a row takes one line: long cells are cut, and the last columns left out where
-    they do not fit, which a note on stderr says. A pipe or a file gets whole lines.
+    On a terminal a row takes one line: long cells are cut, and last columns that do not fit are
+    left out, with a note on stderr. A pipe or a file gets whole lines.
 
     Args:
-        rows: What to print.
-        columns: The keys that become columns, the most important first; JSON has every key.
+        rows: The rows to print.
+        columns: The keys to print as columns, most important first; JSON has every key.
         as_json: Whether to print JSON.
         wide: Whether a terminal gets whole lines too.
-        empty: What to say, on stderr, when there are no rows.
+        empty: Message on stderr if there are no rows.
 
     Returns:
         Whether something was cut or left out.
@@ -79,11 +79,11 @@ def print_rows(
 
 
 def fitted_widths(widths: Sequence[int], limit: int) -> list[int]:
-    """Return the widths of the first columns that fit side by side, the widest ones cut.
+    """Return the widths of the first columns that fit side by side, with the widest ones cut.
 
     Args:
-        widths: What each column takes, in characters of a terminal.
-        limit: What the line may take.
+        widths: Full width of each column, in terminal characters.
+        limit: Width of the line, in terminal characters.
 
     Example:
         >>> fitted_widths([10, 100, 6], 40)
@@ -99,7 +99,7 @@ def fitted_widths(widths: Sequence[int], limit: int) -> list[int]:
             break
         kept.append(min(width, _LEAST))
     room = limit - sum(kept) - _GAP * (len(kept) - 1)
-    while room > 0:  # what is left over goes to the narrowest of those that are cut
+    while room > 0:  # the rest goes to the narrowest of the cut ones
         cut = [at for at, width in enumerate(kept) if width < widths[at]]
         if not cut:
             break
@@ -117,7 +117,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _shortened(text: str, width: int, *, is_name: bool) -> str:
-    """Return a text that takes at most ``width``; of a name both ends are kept."""
+    """Return a text of at most ``width``; both ends of a name are kept."""
     if _width(text) <= width:
         return text
     tail = text[len(text) - (width - 1) // 3 :] if is_name else ""
@@ -135,7 +135,7 @@ def _padded(text: str, width: int) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the number of terminal columns of a text."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)

@@ -31,8 +31,8 @@ class Objects:
     Args:
         boxes: ``(K, 4)`` xyxy in px of the image.
         labels: ``(K,)`` class ids.
-        masks: K masks, or None where there are boxes only.
-        is_crowd: ``(K,)``, which of them are regions of objects that nobody told apart.
+        masks: K masks, or None if there are only boxes.
+        is_crowd: ``(K,)``, which of them are crowds: regions of objects that are not separated.
     """
 
     boxes: NDArray[np.float64]
@@ -63,11 +63,11 @@ class Objects:
 def match_objects(
     predicted: Objects, truth: Objects
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which predictions are right, which are false, and which true objects are found.
+    """Return which predictions are correct, which are false, and which true objects are found.
 
-    In the order of their scores, each takes the true object of its class that it overlaps best, of
-    those that are left, if their IoU is 0.5 at least; by masks where both have them, else by boxes.
-    One that lies in a crowd is neither right nor false.
+    In the order of their scores, each is matched with the remaining true object of its class with
+    the best IoU, if that is at least 0.5; by masks if both have them, else by boxes. One in a
+    crowd is neither correct nor false.
 
     Args:
         predicted: Best score first.
@@ -103,13 +103,13 @@ def compare_instances(
 ) -> tuple[NDArray[np.uint8], float | None]:
     """Return a picture of one image's instances beside the true ones, and its score.
 
-    The score is F1 of `match_objects`; 1 where there is nothing, and nothing was found.
+    The score is F1 of `match_objects`; 1 if there is nothing and nothing was found.
 
     Args:
         image: ``(h, w)`` grey or ``(h, w, 3)`` RGB, of any size.
-        shape: Height and width of the image that the objects count in.
+        shape: Height and width of the image whose px the objects use.
         predicted: Best score first.
-        truth: None where there is none.
+        truth: The true objects; None if unknown.
         classes: The name of each id.
         palette: The RGB colour of each id.
         name: Of the image.

@@ -28,7 +28,7 @@ _PAD_PX = 2
 
 
 class PlacedMask(Protocol):
-    """A mask in the box that it fills."""
+    """A mask in its bounding box."""
 
     @property
     def pixels(self) -> NDArray[np.bool_] | NDArray[np.uint8]:
@@ -57,11 +57,11 @@ def draw_instances(
     areas: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> NDArray[np.uint8]:
-    """Return the picture with each instance in its class's colour, and a legend strip below.
+    """Return the image with each instance in its class's colour, and a legend below.
 
-    The picture keeps its place, top left. A mask is filled and outlined, its holes left open; a
-    box is drawn where there are no masks. Beside it stand class and score, the score alone where
-    there is little room; labels never overlap, and the legend counts those that do not fit.
+    The image stays at the top left. A mask is filled and outlined, its holes left open; without
+    masks, boxes are drawn. Beside it are class and score, or only the score if there is little
+    room; labels never overlap, and the legend counts those that do not fit.
 
     Args:
         image: ``(h, w)`` grey or ``(h, w, 3)`` RGB, the picture that is drawn on.
@@ -70,11 +70,11 @@ def draw_instances(
         scores: ``(K,)`` in ``[0, 1]``.
         classes: The name of each id.
         palette: The RGB colour of each id, 0 to 255.
-        masks: K masks, or None of a model that gives boxes only.
+        masks: K masks, or None from a model that predicts boxes only.
         size: Width and height of the image where the picture is a smaller copy.
         style: Fill, contour or both; None for both.
         areas: What the legend says of a class's area: ``{"tank": "310 m²"}``.
-        notes: Sentences that stand at the end of the legend.
+        notes: Sentences at the end of the legend.
 
     Returns:
         ``(h + strip, >= w, 3)`` RGB.

@@ -35,7 +35,7 @@ def compare_labels(
     """Return a picture of one image's prediction beside its truth, and its score.
 
     The score is Dice, averaged over the classes that occur in either map, without the background;
-    1 where none does. Pixels that the truth ignores count nowhere.
+    1 if none does. Pixels that the truth ignores do not count.
 
     Args:
         image: ``(h, w)`` grey or ``(h, w, 3)`` RGB, of any size.

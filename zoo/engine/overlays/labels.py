@@ -32,7 +32,7 @@ def draw_overlay(
     areas: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> NDArray[np.uint8]:
-    """Return the picture with its labels painted over it and a legend strip below.
+    """Return the image with its labels drawn over it and a legend below.
 
     The picture keeps its place, top left: ``overlay[:H, :W]`` is the painted picture. A class
     called background (see :func:`is_background`) and ids without a class are left as they are.
@@ -47,7 +47,7 @@ def draw_overlay(
         style: Fill, contour or both; None for both.
         size: Width and height of the picture where it is shown smaller, which the legend says.
         areas: What the legend says of a class's area besides its share: ``{"lung": "310 mm²"}``.
-        notes: Sentences that stand at the end of the legend.
+        notes: Sentences at the end of the legend.
 
     Returns:
         ``(H + strip, >= W, 3)`` RGB.

@@ -24,7 +24,7 @@ _BREAK = ((-1.0, -0.5), (1.0, 0.5))  # a slanted stroke
 
 
 def is_unit(values: Sequence[float]) -> bool:
-    """Return whether all values that are numbers lie in 0..1.
+    """Return whether all values that are numbers are in 0..1.
 
     Args:
         values: Of a curve; NaN counts as not measured.
@@ -37,9 +37,9 @@ def fit_values(axes: Axes, values: Sequence[float], *, is_share: bool = False) -
 
     Args:
         axes: The panel.
-        values: All that it shows; NaN is passed over.
-        is_share: They are shares of a whole, such as Dice or AP: an axis that begins at 0 ends
-            at 1.
+        values: All values that it shows; NaN is skipped.
+        is_share: Whether they are shares of a whole, such as Dice or AP: an axis that begins at 0
+            then ends at 1.
     """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
@@ -62,11 +62,11 @@ def fit_values(axes: Axes, values: Sequence[float], *, is_share: bool = False) -
 
 
 def fit_losses(axes: Axes, values: Sequence[float]) -> None:
-    """Set the scale and the limits of an axis of losses, logarithmic where they span a decade.
+    """Set the scale and the limits of an axis of losses, logarithmic if they span a decade.
 
     Args:
         axes: The panel.
-        values: All that it shows; NaN is passed over.
+        values: All values that it shows; NaN is skipped.
     """
     finite = [value for value in values if math.isfinite(value)]
     positive = [value for value in finite if value > 0]
@@ -99,7 +99,7 @@ def format_rate(rate: float, _: object = None) -> str:
 
     Args:
         rate: The learning rate.
-        _: The place of the tick.
+        _: The position of the tick.
 
     Example:
         >>> format_rate(0.0004), format_rate(2.5e-05), format_rate(0.0)

@@ -44,13 +44,13 @@ def paired_counts(keys: Sequence[str]) -> list[tuple[str, str]]:
 def counts_panel(tests: Sequence[PerImage], true: str, found: str) -> Draw:
     """Return a panel with a dot for each image: its true count to the right, the found one up.
 
-    On the line both agree; above it too many were found, below it too few. Few images are named,
-    of many the one that is furthest off.
+    On the line both agree; above it too many were found, below it too few. A few images are all
+    named; of many, only the one that is furthest off.
 
     Args:
-        tests: What `zoo test --out` kept.
+        tests: The per-image values of `zoo test --out`.
         true: The name of the true count.
-        found: Of the found one.
+        found: The name of the found count.
     """
     names = shorten_runs([test.name for test in tests])
 

@@ -31,13 +31,13 @@ _TRAINING_LOSS, _VALIDATION_LOSS = "training loss", "validation loss"
 
 
 def run_panels(logs: Sequence[RunLog]) -> list[Draw]:
-    """Return the panels of runs, overlaid where they are several.
+    """Return the panels of runs; several runs are overlaid.
 
     First comes the panel of the metric that chooses the checkpoint, then the losses, the other
     metrics and the learning rates.
 
     Args:
-        logs: What they wrote.
+        logs: The logs of the runs.
     """
     runs = Runs.of(logs)
     metrics = list(metric_panels(runs).items())

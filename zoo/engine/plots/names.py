@@ -25,11 +25,11 @@ _MOST_OF_A_LABEL = 56  # with its best value that still fits a panel
 
 
 def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
-    """Return a name of at most so many characters, its middle left out.
+    """Return a name of at most ``most`` characters, without its middle.
 
     Args:
         name: Any text.
-        most: Characters, the dots included.
+        most: Number of characters, including the dots.
 
     Example:
         >>> shorten("dice_right_upper_lobe_of_the_lung", 20)
@@ -42,7 +42,7 @@ def shorten(name: str, most: int = _MOST_CHARACTERS) -> str:
 
 
 def label_of(names: Sequence[str]) -> str:
-    """Return what a curve is called that bears several names; of many the last are counted.
+    """Return the label of a curve with several names; the last of many are counted.
 
     Args:
         names: Names of the metrics that share the curve, at least one.
@@ -61,10 +61,10 @@ def label_of(names: Sequence[str]) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, those that several share numbered.
+    """Return the names, numbered if several are equal.
 
     Args:
-        names: In the order of the runs.
+        names: Names in the order of the runs.
     """
     return [
         name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
@@ -73,10 +73,10 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def shorten_runs(names: Sequence[str]) -> list[str]:
-    """Return the names of runs, distinct; of long ones what all begin or end with is left out.
+    """Return distinct names of runs; common beginnings and ends of long ones are left out.
 
     Args:
-        names: In the order of the runs.
+        names: Names in the order of the runs.
 
     Example:
         >>> shorten_runs(["unet_small_lung-512_warmup_seed0", "unet_small_lung-512_warmup_seed1"])
@@ -123,7 +123,7 @@ def merge_equal(
 
 
 def family_of(key: str) -> str:
-    """Return what a metric measures: its name's first word, without prefix and ``mean``.
+    """Return what a metric measures: the first word of its name, without prefix and ``mean``.
 
     Args:
         key: The metric's name, as in the log.

@@ -25,7 +25,7 @@ PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.4, 130
 
 
 def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Path:
-    """Draw runs into one picture and return its path.
+    """Plot runs into one picture and return its path.
 
     Work dirs give panels over epochs where all runs count epochs, else over iterations, the runs
     overlaid. First comes the metric that chooses the checkpoint (``save_best``), with those that
@@ -49,7 +49,7 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
 
     Args:
         sources: Work dirs, and ``.json`` files of ``zoo test --out``.
-        out: The picture, ``.png``, ``.pdf`` or ``.svg``; what was there is replaced.
+        out: The picture, ``.png``, ``.pdf`` or ``.svg``; an existing file is replaced.
 
     Raises:
         DataError: A source has no log or no values, or the picture cannot be written.

@@ -34,7 +34,7 @@ def test_panels(tests: Sequence[PerImage]) -> list[Draw]:
     """Return the panels of values image by image: shares first, counts paired, lengths apart.
 
     Args:
-        tests: What `zoo test --out` kept.
+        tests: The per-image values of `zoo test --out`.
     """
     keys = list(dict.fromkeys(key for test in tests for key in test.values))
     counts = paired_counts(keys)

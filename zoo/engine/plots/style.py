@@ -42,7 +42,7 @@ _BELOW_PT = 32  # under the axis: ticks and the axis's label
 
 
 def add_legend(axes: Axes, *, below_pt: float = _BELOW_PT) -> None:
-    """Put a panel's legend below it, where it covers nothing, each label once.
+    """Put a panel's legend below it, where it covers nothing, with each label once.
 
     Args:
         axes: The panel, drawn.
@@ -78,7 +78,7 @@ def add_legend(axes: Axes, *, below_pt: float = _BELOW_PT) -> None:
 
 
 def legend_height_in(axes: Axes) -> float:
-    """Return how high a panel's legend is in inches, 0 where it has none.
+    """Return the height of a panel's legend in inches, 0 if it has none.
 
     Args:
         axes: A panel that was drawn.

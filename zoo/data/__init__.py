@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every ``prepare`` needs, and the layout that it writes; no raw format is known here.
+"""Shared tools for ``prepare`` and the prepared layout, independent of raw formats.
 
-The way of a data set: :func:`open_source` reads a folder or a zip in place, the plugin finds its
-:class:`Pair` of image and masks there, and :func:`prepare_semantic` does the rest: it decodes,
-checks, resizes, splits by group, and puts a whole prepared folder in place or nothing at all.
-For instances the plugin makes a :class:`Scene` of each image, with its :class:`Instance` objects,
-and :func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
+Steps of a semantic data set: :func:`open_source` reads a folder or a zip in place, the plugin finds
+each :class:`Pair` of image and masks, and :func:`prepare_semantic` decodes, checks, resizes, splits
+by group, and writes a complete prepared folder or nothing.
+For instances, the plugin creates a :class:`Scene` per image with its :class:`Instance` objects, and
+:func:`prepare_instances` splits, cuts into tiles, and writes COCO JSON.
 
-Each name is imported when it is first used: a plugin needs a few of them.
+Each name is imported on first use, because a plugin needs only a few.
 """
 
 from __future__ import annotations

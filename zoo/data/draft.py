@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``zoo data prepare --init`` wrote, and what its user does next."""
+"""The result of ``zoo data prepare --init``, and the next steps of the user."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Draft"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A file to edit before ``prepare``, with what it says.
+    """A file to edit before ``prepare``, with its summary.
 
     Args:
-        path: The file that was written; None where nothing is to be written for this source.
-        lines: What was found, and what to look at or to edit, a sentence each.
-        options: Options that ``prepare`` needs beside those that were given, by their names on the
-            command line (``--mask-suffix``).
+        path: The written file; None if this source needs none.
+        lines: What was found and what to check or edit, one sentence each.
+        options: Additional options that ``prepare`` needs, by command-line name
+            (``--mask-suffix``).
     """
 
     path: Path | None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of one kind, told apart from those of another: they differ in names and numbers only."""
+"""Group messages that differ only in names and numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MORE = re.compile(r"\band (?:at least )?\d+ more\b")
 
 
 def without_names(message: str) -> str:
-    """Return a message with the names that it quotes left out.
+    """Return a message without its quoted names.
 
     Args:
         message: A line of a report.
@@ -26,9 +26,9 @@ def without_names(message: str) -> str:
 
 
 def kind_of(message: str) -> str:
-    """Return a message without what differs from file to file: names in quotes, and numbers.
+    """Return a message without quoted names and numbers, which differ from file to file.
 
-    A list of several values is one of the same kind as a list of one.
+    A list of several values counts as the same kind as a list of one.
 
     Args:
         message: A line of a report.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a ``prepare`` did to its source's files: counts, what was dropped or repaired, and why."""
+"""The report of a ``prepare`` run: counts, and dropped or repaired files with reasons."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class ReportLine:
 
 @dataclass(slots=True)
 class Report:
-    """What happened to the files of a source; ``report.json`` holds :meth:`to_dict`.
+    """What happened to the files of a source; ``report.json`` contains :meth:`to_dict`.
 
     Args:
-        counts: Numbers worth knowing, by name: images, masks, pairs, ...
-        dropped: Files that are not in the prepared folder, with the reason.
-        repaired: Files that were changed on the way, with the change.
-        notes: Files that were kept and deserve a look, as an empty mask does.
+        counts: Counts by name: images, masks, pairs, ...
+        dropped: Files left out of the prepared folder, with reasons.
+        repaired: Files that were changed, with the change.
+        notes: Kept files that deserve attention, such as empty masks.
         splits: Files, groups and digest of each split.
-        class_px: Pixels of each class over all masks, and of none ("ignored").
-        instances: Of each class, how many, of instance data.
-        unchanged: The prepared folder was there already, equal, and was not written.
+        class_px: Pixels of each class over all masks, and of no class ("ignored").
+        instances: Number of instances of each class, for instance data.
+        unchanged: Whether an equal prepared folder already existed, so nothing was written.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Report:
         self.dropped.append(ReportLine(file, reason))
 
     def repair(self, file: str, what: str) -> None:
-        """Record that ``file`` was kept in a changed form.
+        """Record that ``file`` was changed.
 
         Args:
             file: Path in the source.
@@ -69,7 +69,7 @@ class Report:
         self.repaired.append(ReportLine(file, what))
 
     def note(self, file: str, what: str) -> None:
-        """Record that ``file`` was kept as it is, and is worth a look.
+        """Record that ``file`` was kept unchanged but deserves attention.
 
         Args:
             file: Path in the source.
@@ -78,16 +78,16 @@ class Report:
         self.notes.append(ReportLine(file, what))
 
     def count(self, name: str, number: int) -> None:
-        """Add ``number`` to the count called ``name``.
+        """Add ``number`` to the count ``name``.
 
         Args:
             name: Name of the count.
-            number: What to add.
+            number: Number to add.
         """
         self.counts[name] = self.counts.get(name, 0) + number
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``report.json`` holds: the same for the same source, in any order of work."""
+        """Return the content of ``report.json``, independent of the order of processing."""
         return {
             "schema": 1,
             "counts": dict(self.counts),
@@ -101,13 +101,13 @@ class Report:
 
     @classmethod
     def from_dict(cls, data: Any) -> Report:
-        """Return the report that ``report.json`` holds.
+        """Return the report for the content of ``report.json``.
 
         Args:
             data: Parsed JSON.
 
         Raises:
-            DocumentError: A part is missing, or of another type.
+            DocumentError: A part is missing or has the wrong type.
         """
         fields = Fields(data)
         parts = fields.table("splits").items()
@@ -126,7 +126,7 @@ class Report:
         )
 
     def summary(self) -> str:
-        """Return a few lines for a terminal."""
+        """Return a short summary for a terminal."""
         lines = [", ".join(f"{number} {name}" for name, number in self.counts.items())]
         for name, split in self.splits.items():
             lines.append(f"{name}: {split['count']} images of {split['groups']} groups")
@@ -138,7 +138,7 @@ class Report:
             lines += _summarise(title, rows)
         if self.unchanged:
             lines.append("unchanged: the folder was already prepared, nothing was written")
-        # Names of files and classes come from outside, and may hold what ends a line.
+        # Names of files and classes come from outside and may contain line breaks.
         return "\n".join(printable(line) for line in lines if line)
 
 
@@ -156,9 +156,9 @@ def _to_rows(lines: list[ReportLine], key: str) -> list[dict[str, str]]:
 
 
 def _summarise(title: str, rows: list[ReportLine]) -> list[str]:
-    """Return one line for each text, with how many files share it and the first of them.
+    """Return one line per text, with the number of files and the first of them.
 
-    Texts that differ in the names they quote are one.
+    Texts that differ only in quoted names count as one.
     """
     kinds: dict[str, list[ReportLine]] = {}
     for row in sorted(rows):
@@ -167,7 +167,7 @@ def _summarise(title: str, rows: list[ReportLine]) -> list[str]:
     for alike in list(kinds.values())[:_MOST_TEXTS]:
         others = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
         first = alike[0]
-        # A note on the whole data set names no file.
+        # A note on the whole data set has no file.
         place = f" ({first.file}{others})" if first.file else others
         lines.append(f"{title} {len(alike)}: {first.text}{place}")
     if len(kinds) > _MOST_TEXTS:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outlines and windows: where things are in a picture."""
+"""Outlines and windows in images."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outlines made from boxes, for data whose boxes are all that there is."""
+"""Outlines made from boxes, for data with boxes only."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ BoxMasks = Literal["ellipse", "box"]
 Point = tuple[float, float]
 
 _MOST_DEVIATION_PX = 0.2
-_SLACK_PX = 0.0029  # with the rounding of the vertices, 0.01 px more than that
+_SLACK_PX = 0.0029  # 0.01 px more with the rounding of vertices
 _LEAST_SIDE_PX = 2.0
-_MOST_VERTICES = 4096  # within 0.2 px up to a side of two million px, more than an image has
-_FARTHEST_PX = 1e9  # what lies beyond counts as there, so that no difference overflows
+_MOST_VERTICES = 4096  # accurate to 0.2 px up to a side of two million px
+_FARTHEST_PX = 1e9  # coordinates are clipped to this, so that differences do not overflow
 
 
 def box_polygon(box: Box) -> list[float]:
@@ -42,10 +42,10 @@ def box_polygon(box: Box) -> list[float]:
 def ellipse_polygon(box: Box) -> list[float]:
     """Return the ellipse inscribed in a box as ``[x, y, x, y, ...]``, rounded to 0.01 px.
 
-    The polygon has the area of the ellipse: its vertices lie as much outside as its edges run
-    inside. It has as many vertices, a multiple of four, as keep them within 0.2 px of the
-    ellipse, 16 for 18 px and 32 for 108 px, and 4096 at most. Edges face the four sides, so that
-    it never leaves the box.
+    The polygon has the same area as the ellipse: its vertices are outside and its edges inside.
+    The number of vertices, a multiple of four and at most 4096, keeps them within 0.2 px of the
+    ellipse: 16 for 18 px and 32 for 108 px. Edges face the four sides, so the polygon never leaves
+    the box.
 
     Args:
         box: xyxy in px, half-open.
@@ -59,7 +59,7 @@ def ellipse_polygon(box: Box) -> list[float]:
     radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
     longer_px = max(radius_x, radius_y)
     number = 4 * max(2, math.ceil(math.sqrt(math.pi**2 / 3 * longer_px / _MOST_DEVIATION_PX) / 4))
-    # Of few vertices, the formula is short by up to a twentieth.
+    # With few vertices, the formula is short by up to 5 %.
     if longer_px * (_scale(number) - 1) > _MOST_DEVIATION_PX + _SLACK_PX:
         number += 4
     number = min(number, _MOST_VERTICES)
@@ -79,11 +79,11 @@ def _scale(number: int) -> float:
 
 
 def polygon_from_box(box: Box, masks: str) -> list[float]:
-    """Return the outline that stands for a box: its inscribed ellipse, or the box itself.
+    """Return the outline for a box: its inscribed ellipse or the box itself.
 
     Args:
-        box: xyxy in px, half-open. One narrower than 2 px stands for itself in any case: of
-            so small an ellipse no pixel may be left.
+        box: xyxy in px, half-open. A box narrower than 2 px is always kept as a box: so small an
+            ellipse may contain no pixel.
         masks: ``ellipse`` or ``box``.
 
     Raises:
@@ -99,9 +99,9 @@ def polygon_from_box(box: Box, masks: str) -> list[float]:
 
 
 def cut_polygon(polygon: list[float], box: Box) -> list[float]:
-    """Return the part of an outline that lies in a box, ``[]`` where none does.
+    """Return the part of an outline inside a box, or ``[]``.
 
-    Of an outline that leaves the box and comes back, edges along the box's sides join the parts.
+    If an outline leaves the box and returns, edges along the sides of the box join the parts.
 
     Args:
         polygon: ``[x, y, x, y, ...]`` in px.
@@ -119,7 +119,7 @@ def cut_polygon(polygon: list[float], box: Box) -> list[float]:
 
 
 def _cut_side(points: list[Point], axis: int, limit: float, sign: int) -> list[Point]:
-    """Return the part of an outline on one side of a line; ``sign`` 1 keeps what lies above."""
+    """Return the part of an outline on one side of a line; ``sign`` 1 keeps larger values."""
     kept: list[Point] = []
     for first, second in pairwise([*points[-1:], *points]):
         before, after = sign * (first[axis] - limit), sign * (second[axis] - limit)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a scene is cut: overlapping tiles, chips around one instance, or not at all."""
+"""Windows of a scene: overlapping tiles, chips around one instance, or the whole scene."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Tiling", "Window", "chip_window", "parse_tiling", "tile_starts", "ti
 LAYOUTS = ("tiles", "chips", "whole")
 _DEFAULT_PX = {"tiles": 512, "chips": 128, "whole": 0}
 _MOST_PX = 65535
-_ROUNDING_PX = 1e-6  # a side is the difference of two corners, which rounds
+_ROUNDING_PX = 1e-6  # tolerance: a side is the rounded difference of two corners
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How scenes are cut.
+    """How to cut scenes.
 
     Args:
         layout: ``tiles``, ``chips`` or ``whole``.
         tile_px: Side of tiles or chips; 0 for whole scenes.
-        overlap_px: What neighbouring tiles share, at least; 0 for the other layouts.
-        min_visible: Of an instance that an edge cuts, the share of its mask that must remain.
+        overlap_px: Least overlap of neighbouring tiles; 0 for the other layouts.
+        min_visible: Least share of the mask that must remain of an instance cut by an edge.
     """
 
     layout: str
@@ -58,23 +58,23 @@ class Tiling:
     min_visible: float
 
     def to_options(self) -> dict[str, str | int | float]:
-        """Return the four by name, for ``dataset.json``."""
+        """Return the four values by name, for ``dataset.json``."""
         names = ("layout", "tile_px", "overlap_px", "min_visible")
         return {name: getattr(self, name) for name in names}
 
     def check_fits(self, sizes: Iterable[tuple[int, int, float, float]]) -> None:
-        """Refuse a cut that could lose an instance.
+        """Refuse a tiling that could lose an instance.
 
-        A box is whole in one tile at least if it is no larger than the overlap. Along an axis on
-        which a scene has one tile, any box is.
+        A box no larger than the overlap is complete in at least one tile. Along an axis with a
+        single tile, every box is complete.
 
         Args:
-            sizes: Of each scene width and height, and its widest and highest box, in px; a crowd
-                may be cut, and does not count.
+            sizes: Width and height of each scene, and width and height of its largest boxes, in px.
+                Crowds may be cut and do not count.
 
         Raises:
-            DataError: The overlap, or the chip, is smaller than the largest box; the hint names
-                what it takes.
+            DataError: The overlap or the chip is smaller than the largest box; the hint states the
+                required size.
         """
         if self.layout == "whole":
             return
@@ -104,12 +104,12 @@ class Tiling:
 def parse_tiling(
     layout: str, tile_size: int | None = None, overlap: int = 128, min_visible: float = 0.3
 ) -> Tiling:
-    """Return the cut that the options of ``zoo data prepare`` describe.
+    """Return the tiling for options of ``zoo data prepare``.
 
     Args:
         layout: ``tiles``, ``chips`` or ``whole``.
-        tile_size: In px; None for 512 of tiles and 128 of chips. Whole scenes ignore it.
-        overlap: In px; ignored but by tiles.
+        tile_size: In px; None for 512 (tiles) or 128 (chips). Whole scenes ignore it.
+        overlap: In px; used only by tiles.
         min_visible: In ``[0, 1]``.
 
     Raises:
@@ -143,14 +143,14 @@ def parse_tiling(
 
 
 def tile_starts(length_px: int, tile_px: int, overlap_px: int) -> list[int]:
-    """Return where tiles begin along one axis, evenly spread from edge to edge.
+    """Return the start of each tile along one axis, evenly spread from edge to edge.
 
-    As few tiles as share ``overlap_px`` with each neighbour. Any stretch no longer than that lies
-    inside one of them.
+    Uses the fewest tiles that share at least ``overlap_px`` with each neighbour. Any interval up to
+    that length is inside one tile.
 
     Args:
-        length_px: Of the scene, ``>= 1``.
-        tile_px: Of a tile; if the scene is not longer, it is one tile.
+        length_px: Length of the scene, ``>= 1``.
+        tile_px: Length of a tile; a scene that is not longer is one tile.
         overlap_px: ``0 <= overlap_px < tile_px``.
 
     Example:
@@ -179,13 +179,13 @@ def tile_windows(width_px: int, height_px: int, tiling: Tiling) -> Iterator[Wind
 
 
 def chip_window(box: Box, width_px: int, height_px: int, chip_px: int) -> Window:
-    """Return the chip around a box, moved so that it lies inside the scene.
+    """Return the chip around a box, moved to be inside the scene.
 
     Args:
         box: xyxy in px, no larger than the chip.
         width_px: Of the scene.
         height_px: Of the scene.
-        chip_px: Side of the chip; cut to the scene's where that is smaller.
+        chip_px: Side of the chip; limited to the size of the scene.
     """
     left_px, width = _centre(box[0], box[2], width_px, chip_px)
     top_px, height = _centre(box[1], box[3], height_px, chip_px)
@@ -195,6 +195,6 @@ def chip_window(box: Box, width_px: int, height_px: int, chip_px: int) -> Window
 def _centre(low: float, high: float, length_px: int, chip_px: int) -> tuple[int, int]:
     size = min(chip_px, length_px)
     start = round((low + high - size) / 2)
-    # Rounding by half a pixel must not push a box as large as the chip over its edge.
+    # Rounding by half a pixel must not push a box as large as the chip over the edge.
     start = max(math.ceil(high) - size, min(start, math.floor(low)))
     return max(0, min(start, length_px - size)), size

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prepared folder: what is in it, read back, checked and shown."""
+"""The prepared folder: its content, how to read, check and show it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a prepared folder still hold what its ``dataset.json`` says?"""
+"""Check that a prepared folder still agrees with its ``dataset.json``."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ __all__ = ["check_prepared"]
 
 
 def check_prepared(root: Path, *, progress: Callable[[int, int], None] | None = None) -> list[str]:
-    """Return what is wrong with a prepared folder, an empty list if it holds.
+    """Return the problems of a prepared folder, or an empty list.
 
-    Every picture is decoded: its size and pixels must be those of ``dataset.json``, labels must
-    be ids of its classes or 255, or COCO JSON that is valid and the one that was prepared.
-    Nothing may be missing or added, and no group may lie in two splits.
+    This decodes every image: size and pixels must agree with ``dataset.json``. Labels must be ids
+    of its classes or 255; COCO JSON must be valid and unchanged. No file may be missing or added,
+    and no group may be in two splits.
 
     Args:
         root: The folder.
-        progress: Called with images done and images in all.
+        progress: Called with images done and images in total.
 
     Raises:
-        DataError: ``dataset.json`` or a split list cannot be used at all, so there is nothing to
-            hold the pictures to.
+        DataError: ``dataset.json`` or a split list is unusable, so the images cannot be checked.
     """
     prepared = read_prepared(root)
     problems = [*_torn_groups(prepared), *_strangers(prepared), *check_annotations(prepared)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do images and COCO JSON of a prepared folder of instances still hold?"""
+"""Check images and COCO JSON of a prepared folder of instances."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ MOST_BYTES = 2**31
 
 
 def check_annotations(prepared: Prepared) -> Iterator[str]:
-    """Yield what is wrong with the COCO JSON of each split.
+    """Yield the problems of the COCO JSON of each split.
 
-    Its bytes must be those that were prepared. Where they are not, it is read, and what does not
-    hold together with ``dataset.json`` is named too.
+    Its bytes must be unchanged. If they are not, it is read, and contradictions to
+    ``dataset.json`` are reported too.
 
     Args:
         prepared: A prepared folder of the task ``instance``.
@@ -76,13 +76,13 @@ def _compare(prepared: Prepared, split: str, content: CocoFile) -> Iterator[str]
         if (image.width_px, image.height_px) != (row.width_px, row.height_px):
             yield f"{image.file_name} has {image.width_px}x{image.height_px} px in it"
         found = objects[image.file_name]
-        # Folders of earlier versions count crowds with the objects.
+        # Folders of earlier versions count crowds as objects.
         if row.instances not in (found, found + crowds[image.file_name]):
             yield f"{image.file_name} has {found} instances in it, expected {row.instances}"
 
 
 def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
-    """Yield what is wrong with one image: that it decodes, its size, its digest.
+    """Yield the problems of one image: decoding, size and digest.
 
     Args:
         prepared: A prepared folder.
@@ -109,15 +109,15 @@ def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class ObjectCount:
-    """What a split of instances holds.
+    """The number of objects in a split.
 
     Args:
         split: ``train``, ``val`` or ``test``.
-        images: In the split.
-        images_with_objects: How many of them have any.
-        objects: Crowds left out.
-        kinds: How many objects have polygons, run lengths or a box alone.
-        crowds: Regions of objects that were not told apart.
+        images: Number of images.
+        images_with_objects: Number of images with at least one object.
+        objects: Number of objects without crowds.
+        kinds: Number of objects with polygons, run lengths or only a box.
+        crowds: Number of regions of undistinguished objects.
     """
 
     split: str
@@ -141,22 +141,22 @@ def count_objects(root: Path) -> list[str]:
     ``train: 249 objects in 12 of 25 images (200 polygons, 49 run lengths), 3 crowds``.
 
     Args:
-        root: A folder that holds (:func:`zoo.data.check_prepared`).
+        root: A valid prepared folder (:func:`zoo.data.check_prepared`).
 
     Raises:
-        DataError: As of :func:`count_split_objects`.
+        DataError: See :func:`count_split_objects`.
     """
     return [count.text() for count in count_split_objects(root)]
 
 
 def count_split_objects(root: Path) -> list[ObjectCount]:
-    """Return what each split of a prepared folder of instances holds; none for label maps.
+    """Return the object count of each split of a prepared folder; none for label maps.
 
     Args:
-        root: A folder that holds (:func:`zoo.data.check_prepared`).
+        root: A valid prepared folder (:func:`zoo.data.check_prepared`).
 
     Raises:
-        DataError: It is no prepared folder, or a COCO JSON of it cannot be read.
+        DataError: It is not a prepared folder, or a COCO JSON file cannot be read.
     """
     prepared = read_prepared(root)
     counts = []

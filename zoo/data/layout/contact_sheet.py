@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A contact sheet of a prepared folder: a look at what a model will be shown."""
+"""A contact sheet of a prepared folder, showing what a model will see."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ _SPLIT_COLORS = {"train": (130, 200, 130), "val": (240, 200, 90), "test": (120, 
 def show_prepared(
     root: Path, out: Path, *, count: int = 12, columns: int = 4, tile_px: int | None = None
 ) -> Path:
-    """Write a contact sheet of overlays and return where it lies.
+    """Write a contact sheet of overlays and return its path.
 
-    The images are taken evenly over the sorted stems of each split, so the same folder gives the
-    same sheet, and each split that holds images is shown.
+    The images are evenly spaced in the sorted stems of each split, so the result is reproducible,
+    and each split with images is shown.
 
     Args:
         root: A prepared folder.
-        out: A folder, which gets ``contact_sheet.png``, or the name of a PNG; made if missing.
-        count: Of images, at least 1.
-        columns: Of the sheet.
-        tile_px: Longer side of each picture; None for 256, or 384 of instances.
+        out: A folder for ``contact_sheet.png``, or a PNG file; created if missing.
+        count: Number of images, at least 1.
+        columns: Number of columns.
+        tile_px: Longer side of each image; None for 256, or 384 for instances.
 
     Raises:
-        DataError: The folder is not a prepared one, a picture of it cannot be read, ``out`` lies
-            inside it or cannot be written.
+        DataError: The folder is not a prepared one, an image cannot be read, or ``out`` is inside
+            the folder or cannot be written.
     """
     prepared = read_prepared(root)
     out = Path(out)
@@ -76,9 +76,9 @@ def show_prepared(
 
 
 def choose_files(prepared: Prepared, count: int) -> list[PreparedFile]:
-    """Return ``count`` files spread over the splits by their sizes, one of each at least.
+    """Return ``count`` files, distributed over the splits by size, at least one of each.
 
-    Of instance data, those that show an instance, where a split has any.
+    For instance data, prefers files that show an instance.
 
     Args:
         prepared: A prepared folder.
@@ -144,7 +144,7 @@ def _draw_tile(prepared: Prepared, row: PreparedFile, tile_px: int, shown: Shown
 
 
 def _read_shown(prepared: Prepared, splits: set[str]) -> Shown:
-    """Return what the COCO JSON of these splits says of each image, with the class's index."""
+    """Return the annotations of each image in these splits, with class indices."""
     shown: Shown = {}
     for split in sorted(splits & prepared.annotations.keys()):
         path = prepared.annotations_path(split)
@@ -161,7 +161,7 @@ def _read_shown(prepared: Prepared, splits: set[str]) -> Shown:
 
 
 def _rings(annotation: CocoAnnotation) -> list[list[NDArray[np.float64]]]:
-    """Return what encloses each part of a mask, holes beside the ring around them."""
+    """Return the rings of a mask, both outlines and holes."""
     import numpy as np
 
     mask = roi_of(annotation.segmentation or [])
@@ -174,7 +174,7 @@ def _rings(annotation: CocoAnnotation) -> list[list[NDArray[np.float64]]]:
 
 
 def _name_crowds(tile: Image, outlines: Sequence[Outline]) -> Image:
-    """Write ``crowd`` into each region of objects that nobody told apart."""
+    """Write ``crowd`` into each region of undistinguished objects."""
     for outline in outlines:
         if outline.is_crowd and outline.rings:
             x, y = outline.rings[0].mean(axis=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``dataset.json``, read back: each of its keys is checked, and then held to its own digest."""
+"""Read ``dataset.json``: check each key, then verify its digest."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ def is_prepared(root: Path) -> bool:
 
 
 def read_prepared(root: Path) -> Prepared:
-    """Return what a prepared folder says of itself; its pictures are not opened.
+    """Return the facts in ``dataset.json`` of a prepared folder, without opening images.
 
-    What did not change since it was read last in this process is not read again.
+    An unchanged folder is read only once per process.
 
     Args:
         root: A folder that ``zoo data prepare`` wrote.
 
     Raises:
-        DataError: It is no such folder, was written by a newer zoo, or its ``dataset.json`` and
-            its split lists do not hold together.
+        DataError: It is not a prepared folder, was written by a newer zoo, or ``dataset.json`` and
+            the split lists disagree.
     """
     return _read(Path(root), _stamp(Path(root)))
 
 
 def _stamp(root: Path) -> tuple[object, ...]:
-    """Return what changes when a file does that is read: a command asks for its folder often."""
+    """Return a value that changes with the files read; used to cache repeated reads."""
     lists = (root / "splits" / f"{split}.txt" for split in SPLITS)
     return tuple(_stamp_of_file(path) for path in (root / "dataset.json", *lists))
 
@@ -219,7 +219,7 @@ def _parse_file(task: str, row: Fields) -> PreparedFile:
 
 
 def _parse_stem(row: Fields, key: str) -> str:
-    # A stem is a file's name: one with a separator would lead out of the folder.
+    # A stem is a file name: one with a separator could point outside the folder.
     if not isinstance(row.take(key), str) or not is_stem(row.values[key]):
         row.fail(key, "a file's name, without its suffix")
     return str(row.values[key])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of ``prepare`` is to write, decided before the first pixel is read."""
+"""The plan of a ``prepare`` run, made before any pixel is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BARRED = frozenset('/\\:*?"<>|')
 
 
 class Item(Protocol):
-    """What a plan lists: a pair of image and masks, or a scene with its instances."""
+    """An item of a plan: a pair of image and masks, or a scene with its instances."""
 
     @property
     def stem(self) -> str:
@@ -28,7 +28,7 @@ class Item(Protocol):
 
     @property
     def group(self) -> str:
-        """Items of one group land in one split."""
+        """Items of one group are in the same split."""
 
     @property
     def image(self) -> str:
@@ -40,18 +40,18 @@ AnyItem = TypeVar("AnyItem", bound=Item, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[AnyItem]):
-    """The items of a run with their splits, and everything that is the same for all of them.
+    """The items of a run with their splits, and everything that they share.
 
     Args:
-        dataset: Who prepares.
-        classes: Names in the order of their ids.
-        palette: RGB of each class.
+        dataset: Identity of the data set.
+        classes: Class names, in the order of their ids.
+        palette: RGB colour of each class.
         labels: ``"true"`` or ``"derived"``.
-        options: As JSON would give them back.
-        shares: Of the splits.
-        items: Sorted by stem.
-        splits: Split of each stem.
-        synthetic: Who drew the data, None for real ones.
+        options: Options of the run, as JSON values.
+        shares: Shares of the splits.
+        items: Items sorted by stem.
+        splits: Stem -> split.
+        synthetic: Who generated the data; None for real data.
     """
 
     dataset: DatasetIdentity
@@ -78,10 +78,10 @@ def make_plan(
     most_classes: int = IGNORE_INDEX,
     synthetic: Synthetic | None = None,
 ) -> Plan[AnyItem]:
-    """Return the plan of a run, or say why it cannot be carried out.
+    """Return the plan of a run, or raise an error if it is not possible.
 
     Args:
-        dataset: Name, licence and labels of the data set.
+        dataset: Identity of the data set.
         items: The pairs or scenes to prepare.
         classes: Class names, in the order of their ids.
         palette: One RGB colour per class, each value in 0..255.
@@ -93,8 +93,8 @@ def make_plan(
         synthetic: Who generated the data; None for real data.
 
     Raises:
-        DataError: No items, a stem twice or unfit for a list of stems, too many classes, colours
-            that do not match the classes, or a split that would stay empty.
+        DataError: There are no items, a stem is repeated or invalid, there are too many classes,
+            the colours do not match the classes, or a split would be empty.
     """
     if not 1 <= len(classes) <= most_classes or len(palette) != len(classes):
         message = (
@@ -127,7 +127,7 @@ def make_plan(
 
 
 def is_stem(text: str) -> bool:
-    """Tell whether a text may be the stem of a prepared file.
+    """Return whether a text can be the stem of a prepared file.
 
     Args:
         text: A file name without its suffix.
@@ -144,7 +144,7 @@ def _check_stem(item: Item) -> None:
 
 
 def _find_fault(stem: str) -> str | None:
-    """Return what keeps a stem from being a file's name on every system, or None."""
+    """Return why a stem is not a valid file name on every system, or None."""
     if not stem:
         return "no letter"
     barred = next((letter for letter in stem if letter in _BARRED), None)
@@ -153,7 +153,7 @@ def _find_fault(stem: str) -> str | None:
     strange = next((letter for letter in stem if not letter.isprintable()), None)
     if strange is not None:
         return f"{strange!r} in it, which cannot be printed"
-    # Lists of stems hold one a line and are read stripped; the stem is a file's name as well.
+    # Split lists hold one stripped stem per line, and a stem is also a file name.
     if stem != stem.strip():
         return f"a space at its {'start' if stem[0].isspace() else 'end'}"
     if stem.startswith("."):

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prepared layout, and what its ``dataset.json`` says; ``dataset_json`` reads it back.
+"""The prepared layout and the content of ``dataset.json``, which ``dataset_json`` reads.
 
 ::
 
     DIR/images/<stem>.png            8-bit, grey or RGB
-    DIR/masks/<stem>.png             semantic: one channel, ids 0..K-1, 255 where nothing is known
-    DIR/annotations/<split>.json     instance: COCO JSON; its images may be .jpg as well
-    DIR/splits/{train,val,test}.txt  stems, sorted, one a line
-    DIR/dataset.json                 which data set, classes, options, files, digests
-    DIR/report.json                  what was dropped and repaired, and why
+    DIR/masks/<stem>.png             semantic: one channel, ids 0..K-1, 255 for unknown
+    DIR/annotations/<split>.json     instance: COCO JSON; its images may also be .jpg
+    DIR/splits/{train,val,test}.txt  sorted stems, one per line
+    DIR/dataset.json                 data set, classes, options, files, digests
+    DIR/report.json                  dropped and repaired files, with reasons
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LABELS = ("true", "derived")
 
 @dataclass(frozen=True, slots=True)
 class DatasetIdentity:
-    """Which plugin's data set a folder was prepared by.
+    """The data set of a prepared folder and its plugin.
 
     Args:
         plugin: Name of the plugin.
@@ -64,28 +64,27 @@ class DatasetIdentity:
         return f"zoo.{self.plugin}.{self.name}"
 
     def to_dict(self) -> dict[str, str]:
-        """Return the three by name."""
+        """Return the three values by name."""
         return {"plugin": self.plugin, "name": self.name, "version": self.version}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedFile:
-    """One image of a prepared folder: what both layouts say of it.
+    """One image of a prepared folder, with the facts common to both tasks.
 
     Args:
         stem: Name without suffix.
-        group: Patient, scene, ...: what is never torn between splits.
-        split: Of :data:`zoo.data.SPLITS`.
-        height_px: As it lies in the folder.
-        width_px: As it lies in the folder.
-        image_sha256: Of the image's pixels, see
-            :func:`zoo.data.pictures.digests.digest_pixels`; of the bytes,
-            where a file was copied (``.jpg``).
+        group: Patient, scene, ...; a group is never divided between splits.
+        split: One of :data:`zoo.data.SPLITS`.
+        height_px: Height in the folder.
+        width_px: Width in the folder.
+        image_sha256: Digest of the pixels, see :func:`zoo.data.pictures.digests.digest_pixels`; for
+            a copied file (``.jpg``), digest of its bytes.
         source_image: Path in the source.
-        source_sha256: Of what the source says of it, image first.
-        source_height_px: Of the source's image.
-        source_width_px: Of the source's image.
-        meta: What the plugin knows of the image.
+        source_sha256: Digest of its source data, image first.
+        source_height_px: Height of the source image.
+        source_width_px: Width of the source image.
+        meta: Facts about the image from the plugin.
     """
 
     stem: str
@@ -102,7 +101,7 @@ class PreparedFile:
 
     @property
     def item(self) -> str:
-        """Stem of what of the source this was made from."""
+        """Stem of the source item that this image was made from."""
         return self.stem
 
     @property
@@ -112,9 +111,9 @@ class PreparedFile:
 
     @property
     def spacing_mm(self) -> tuple[float, float] | None:
-        """How far its pixels lie apart from row to row and from column to column, if known.
+        """Pixel spacing between rows and between columns in mm, if known.
 
-        ``meta`` has the ``spacing_mm`` of the source's pixels; resizing has changed it since.
+        ``meta`` contains ``spacing_mm`` of the source pixels; this value accounts for resizing.
         """
         match self.meta.get("spacing_mm"):
             case [int() | float() as row_mm, int() | float() as column_mm]:
@@ -141,7 +140,7 @@ class MaskedFile(PreparedFile):
     """One image with its mask, of semantic data.
 
     Args:
-        mask_sha256: Of the mask's pixels.
+        mask_sha256: Digest of the pixels of the mask.
         source_masks: Paths in the source.
     """
 
@@ -151,14 +150,14 @@ class MaskedFile(PreparedFile):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowFile(PreparedFile):
-    """One image of instance data: a tile or a chip of a scene, or the whole of it.
+    """One image of instance data: a tile or a chip of a scene, or the whole scene.
 
     Args:
         scene: Stem of the scene.
-        left_px: Where the window begins in the scene.
-        top_px: As above.
-        suffix: ``.png``, or ``.jpg`` for a scene that was copied as it is.
-        instances: How many it shows, crowds left out.
+        left_px: First column of the window in the scene.
+        top_px: First row of the window in the scene.
+        suffix: ``.png``, or ``.jpg`` for a copied scene.
+        instances: Number of instances without crowds.
     """
 
     scene: str
@@ -184,7 +183,7 @@ class Split:
 
     Args:
         stems: Sorted.
-        groups: How many groups they come from.
+        groups: Number of groups.
         digest: sha256 of the stems, see :func:`zoo.data.digest_of`.
     """
 
@@ -194,11 +193,11 @@ class Split:
 
     @property
     def count(self) -> int:
-        """How many images the split holds."""
+        """Number of images in the split."""
         return len(self.stems)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``dataset.json`` says of the split."""
+        """Return the split's entry in ``dataset.json``."""
         return {"count": self.count, "groups": self.groups, "digest": self.digest}
 
 
@@ -209,17 +208,17 @@ class Prepared:
     Args:
         root: The folder.
         task: ``"semantic"`` or ``"instance"``.
-        dataset: Who prepared it.
-        classes: Names, in the order of their ids.
-        palette: RGB of each class.
+        dataset: Identity of the data set.
+        classes: Class names, in the order of their ids.
+        palette: RGB colour of each class.
         labels: ``"true"`` or ``"derived"``.
-        options: What ``prepare`` was called with.
-        shares: Of the splits.
-        splits: By name.
-        files: Sorted by stem.
-        annotations: sha256 of each split's COCO JSON, of instance data.
-        synthetic: Who drew the data, None for real ones.
-        digest: sha256 of all the above but the root.
+        options: Options of the ``prepare`` run.
+        shares: Shares of the splits.
+        splits: Name -> split.
+        files: Rows sorted by stem.
+        annotations: For instance data, sha256 of each split's COCO JSON.
+        synthetic: Who generated the data; None for real data.
+        digest: sha256 of everything above except the root.
     """
 
     root: Path
@@ -238,11 +237,11 @@ class Prepared:
 
     @property
     def type(self) -> str:
-        """What a config writes as the dataset's type."""
+        """The type of the data set in configs."""
         return self.dataset.type
 
     def image_path(self, stem: str, suffix: str = ".png") -> Path:
-        """Return where the image of a stem lies; whole scenes may be ``.jpg``.
+        """Return the path of an image; whole scenes may be ``.jpg``.
 
         Args:
             stem: File name without folder and suffix.
@@ -251,7 +250,7 @@ class Prepared:
         return self.root / "images" / f"{stem}{suffix}"
 
     def mask_path(self, stem: str) -> Path:
-        """Return where the mask of a stem lies.
+        """Return the path of a mask.
 
         Args:
             stem: File name without folder and suffix.
@@ -259,7 +258,7 @@ class Prepared:
         return self.root / "masks" / f"{stem}.png"
 
     def split_path(self, split: str) -> Path:
-        """Return where the list of a split lies.
+        """Return the path of the list of a split.
 
         Args:
             split: ``train``, ``val`` or ``test``.
@@ -267,7 +266,7 @@ class Prepared:
         return self.root / "splits" / f"{split}.txt"
 
     def annotations_path(self, split: str) -> Path:
-        """Return where the COCO JSON of a split lies.
+        """Return the path of the COCO JSON of a split.
 
         Args:
             split: ``train``, ``val`` or ``test``.
@@ -275,7 +274,7 @@ class Prepared:
         return self.root / "annotations" / f"{split}.json"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``dataset.json`` holds, digest included."""
+        """Return the content of ``dataset.json``, including the digest."""
         content: dict[str, Any] = {
             "schema": SCHEMA,
             "task": self.task,
@@ -297,7 +296,7 @@ class Prepared:
 
 
 def digest_of_content(content: Mapping[str, Any]) -> str:
-    """Return the sha256 of what ``dataset.json`` holds, but for its own ``digest``.
+    """Return the sha256 of the content of ``dataset.json`` without its ``digest``.
 
     Args:
         content: The content of ``dataset.json``.
@@ -308,7 +307,7 @@ def digest_of_content(content: Mapping[str, Any]) -> str:
 
 
 def splits_of(files: Sequence[PreparedFile]) -> dict[str, Split]:
-    """Return the three splits that the files' rows say, empty ones too.
+    """Return the three splits of some files, including empty ones.
 
     Args:
         files: Rows of ``dataset.json``.
@@ -322,7 +321,7 @@ def splits_of(files: Sequence[PreparedFile]) -> dict[str, Split]:
 
 
 def files_of(prepared: Prepared) -> dict[str, set[str]]:
-    """Return the names that each folder of a prepared one must hold, and no others.
+    """Return the exact file names that each subfolder of a prepared folder must contain.
 
     Args:
         prepared: A prepared folder.

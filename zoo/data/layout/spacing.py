@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far apart the pixels of a prepared picture lie, where its folder says so."""
+"""Look up the pixel spacing of a prepared image."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ __all__ = ["find_spacing_mm"]
 
 
 def find_spacing_mm(image: str | os.PathLike[str]) -> tuple[float, float] | None:
-    """Return the spacing of a picture in ``images/`` of a prepared folder, from row to row first.
+    """Return the pixel spacing (rows, columns) in mm of an image in a prepared folder, or None.
 
     Args:
-        image: Any path; one that lies in no prepared folder, or in one that cannot be read, has
-            no spacing.
+        image: Any path; an image outside a readable prepared folder has no spacing.
     """
     path = Path(image).absolute()
     index = path.parent.with_name("dataset.json")
@@ -33,10 +32,10 @@ def find_spacing_mm(image: str | os.PathLike[str]) -> tuple[float, float] | None
 
 @functools.lru_cache(maxsize=4)
 def _spacings(root: Path, written_ns: int) -> dict[str, tuple[float, float]]:
-    """Return the spacing of each picture that has one, read once for each state of the folder."""
+    """Return all known spacings of a folder; cached until the folder changes."""
     try:
         files = read_prepared(root).files
-    except DataError:  # predicting needs no whole folder
+    except DataError:  # prediction does not need a valid folder
         return {}
     found = ((file.image_name, file.spacing_mm) for file in files)
     return {name: spacing for name, spacing in found if spacing is not None}

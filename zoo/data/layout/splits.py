@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train, val and test: by group, by a hash that adding files does not disturb."""
+"""Assign groups to train, val and test by a hash, so that adding files moves no group."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _OTHER_SHARES = ("0.8,0.1,0.1", "0.7,0.15,0.15", "0.6,0.2,0.2", "0.5,0.25,0.25",
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The share of the groups that each split gets, on average.
+    """The average share of groups in each split.
 
     Args:
-        train: In ``[0, 1]``; the three sum to 1.
-        val: As above.
-        test: As above.
+        train: Share of train in ``[0, 1]``; the three sum to 1.
+        val: Share of val.
+        test: Share of test.
 
     Raises:
-        DataError: A share lies outside ``[0, 1]``, or they do not sum to 1.
+        DataError: A share is outside ``[0, 1]``, or they do not sum to 1.
     """
 
     train: float = 0.8
@@ -42,18 +42,18 @@ class Shares:
             raise _not_shares(",".join(f"{value:g}" for value in values))
 
     def to_list(self) -> list[float]:
-        """Return the three, in the order of :data:`SPLITS`."""
+        """Return the three shares in the order of :data:`SPLITS`."""
         return [self.train, self.val, self.test]
 
 
 def parse_shares(text: str) -> Shares:
-    """Return the shares that ``text`` states, as in ``0.8,0.1,0.1``.
+    """Parse shares such as ``0.8,0.1,0.1``.
 
     Args:
         text: Shares of train, val and test, separated by commas.
 
     Raises:
-        DataError: Not three numbers in ``[0, 1]`` that sum to 1.
+        DataError: It is not three numbers in ``[0, 1]`` that sum to 1.
 
     Example:
         >>> parse_shares("0.6,0.2,0.2").val
@@ -72,13 +72,13 @@ def _not_shares(text: str) -> DataError:
 
 
 def _position(group: str, salt: str) -> float:
-    """Return the group's place in ``[0, 1)``, uniform over groups and fixed for each."""
+    """Return the fixed position of a group in ``[0, 1)``, uniform over groups."""
     digest = hashlib.sha256(f"{salt}\0{group}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
 def _split_at(position: float, shares: Shares) -> str:
-    # A last split of share 0 must not catch what rounding leaves above the sum of the others.
+    # A last split with share 0 must not receive groups due to rounding of the sum.
     names = [name for name, share in zip(SPLITS, shares.to_list(), strict=True) if share > 0]
     limit = 0.0
     for name in names[:-1]:
@@ -91,17 +91,17 @@ def _split_at(position: float, shares: Shares) -> str:
 def assign_splits(groups: Iterable[str], shares: Shares, *, salt: str = "zoo") -> dict[str, str]:
     """Return the split of each group.
 
-    Each group is placed by the sha256 of its own name, whatever other groups there are: adding
-    data never moves what is there, and the shares hold on average only (100 groups at 0.1 give
+    The sha256 of its name decides the split of a group, independent of other groups. Adding data
+    never moves existing groups, and the shares are exact only on average (100 groups at 0.1 give
     10 with a standard deviation of 3).
 
     Args:
-        groups: Patient, scene or file names; repeats do no harm.
-        shares: Of the groups.
-        salt: Another one gives another, equally stable, split.
+        groups: Patient, scene or file names; repeats are allowed.
+        shares: Shares of the groups.
+        salt: Another salt gives another, equally stable split.
 
     Raises:
-        DataError: A split stays empty though its share is above 0.
+        DataError: A split is empty although its share is above 0.
     """
     places = {group: _position(group, salt) for group in groups}
     splits = {group: _split_at(place, shares) for group, place in sorted(places.items())}
@@ -136,7 +136,7 @@ def _advise(places: dict[str, float]) -> str:
 
 
 def digest_of(stems: Iterable[str]) -> str:
-    """Return the sha256 of the sorted stems, one a line: it names a split in a publication.
+    """Return the sha256 of the sorted stems, one per line, to identify a split in a publication.
 
     Args:
         stems: Stems of the split, in any order.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a source to a prepared folder."""
+"""Convert a source to a prepared folder."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The COCO JSON of each split: its five blocks, with ids that are unique over all splits."""
+"""Write the COCO JSON of each split, with ids that are unique over all splits."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def write_annotations(
 ) -> dict[str, str]:
     """Write ``annotations/{train,val,test}.json`` and return the sha256 of each.
 
-    Beside COCO's own keys, an image has ``scene``, ``left_px`` and ``top_px``, where it was cut
-    from, and an annotation has ``object``, the number of its object in that scene: what two
-    tiles show of one object has the same.
+    In addition to COCO's keys, an image has ``scene``, ``left_px`` and ``top_px``, its position in
+    the scene, and an annotation has ``object``, the number of its object in that scene, which is
+    the same in all tiles.
 
     Args:
         folder: The staging folder.
-        shown: Rows with their annotations, which lack their ids, in the order of the stems.
-        dataset: Goes into ``info``.
-        classes: Names; categories count from 1.
-        labels: ``true`` or ``derived``; goes into ``info``.
-        licence: Of the images.
+        shown: Rows with their annotations, still without ids, in the order of the stems.
+        dataset: Identity of the data set, for ``info``.
+        classes: Class names; categories count from 1.
+        labels: ``true`` or ``derived``, for ``info``.
+        licence: Licence of the images.
 
     Raises:
-        DataError: The disk is full, or the place cannot be written.
+        DataError: The disk is full, or the folder cannot be written.
     """
     numbered = list(_number(shown))
     digests = {}
@@ -73,7 +73,7 @@ def write_annotations(
 
 
 def _number(shown: Shown) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
-    """Yield the split, the image and the annotations of each row, with their ids."""
+    """Yield split, image and annotations of each row, with ids."""
     number = 0
     for image_id, (row, unnumbered) in enumerate(shown, start=1):
         image = {

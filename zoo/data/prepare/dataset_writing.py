@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run writes last: the lists of the splits, ``report.json`` and ``dataset.json``."""
+"""Write the split lists, ``report.json`` and ``dataset.json`` at the end of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Twin", "note_twins", "write_facts"]
 
 
 class Twin(NamedTuple):
-    """What is compared of a picture, and how a note calls it."""
+    """The digest of an image and its name in notes."""
 
     sha256: str
     stem: str
@@ -27,7 +27,7 @@ class Twin(NamedTuple):
 
 
 def note_twins(report: Report, pictures: Iterable[Twin]) -> None:
-    """Note equal pictures in two splits: what was trained on must not be tested on.
+    """Note equal images in two splits, because a test image must not be a training image.
 
     Args:
         report: Report of the run; notes are added to it.
@@ -50,18 +50,18 @@ def write_facts(
     task: str,
     annotations: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the three kinds of files, and complete the report by the splits.
+    """Write the three kinds of files, and add the splits to the report.
 
     Args:
         folder: The staging folder.
-        plan: Of the run.
+        plan: Plan of the run.
         files: Rows of ``dataset.json``, in the order of their stems.
-        report: Completed here.
+        report: Report of the run; completed in place.
         task: ``semantic`` or ``instance``.
         annotations: sha256 of each split's COCO JSON.
 
     Raises:
-        DataError: The disk is full, or the place cannot be written.
+        DataError: The disk is full, or the folder cannot be written.
     """
     prepared = Prepared(
         root=folder,
@@ -89,5 +89,5 @@ def write_facts(
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    # A file's name that is no UTF-8 holds lone surrogates; as backslash escapes they are JSON.
+    # A file name that is not UTF-8 contains lone surrogates; backslash escapes are valid JSON.
     write_file(path, f"{text}\n".encode("utf-8", "backslashreplace"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes and the instances that they show, as a source says, and the rules for their edges."""
+"""Scenes and their instances as a source defines them, and the rules at scene edges."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Instance:
 
     Args:
         box: xyxy in px, half-open, ``x1 <= x2`` and ``y1 <= y2``.
-        category: Index of its class.
-        segmentation: Polygons in px, or an RLE of the scene's size, as COCO spells them.
-        source: Where the source says so, for the report: ``annotations.csv:17``.
-        is_crowd: Many objects in one mask. A cut may divide it, and it gets no chip.
-        area_px: Pixels of the mask; set when the scene's size is known.
-        repair: What was done to it before, for the report; told if it is kept.
+        category: Index of the class.
+        segmentation: Polygons in px, or an RLE of the size of the scene, in COCO format.
+        source: Location in the source, for the report, such as ``annotations.csv:17``.
+        is_crowd: Many objects in one mask. It may be cut, and gets no chip.
+        area_px: Pixels of the mask; set when the size of the scene is known.
+        repair: Earlier repair, for the report if the instance is kept.
     """
 
     box: Box
@@ -45,15 +45,15 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An image of the source and all that it shows.
+    """An image of the source and its instances.
 
     Args:
-        stem: Its name in the prepared folder; tiles add where they lie.
-        group: Scenes of one group land in one split.
+        stem: Name in the prepared folder; tiles append their position.
+        group: Scenes of one group are in the same split.
         image: Path in the source.
-        instances: May be none.
-        size: Width and height that the source states, or None; another one is refused.
-        meta: Facts that ``dataset.json`` shall keep (JSON values).
+        instances: Instances; may be empty.
+        size: Width and height stated by the source, or None; another size is refused.
+        meta: Facts to keep in ``dataset.json`` (JSON values).
     """
 
     stem: str
@@ -67,19 +67,19 @@ class Scene:
 def keep_inside(
     instance: Instance, width_px: int, height_px: int
 ) -> tuple[Instance | None, str | None]:
-    """Return an instance as it lies in its scene, and what was done to it.
+    """Clip an instance to its scene; return it with the repair.
 
-    The box is cut at the scene's edge. The mask keeps its own outline, of which pixels outside
-    do not count: a tank half outside stays half an ellipse.
+    The box is cut at the edge of the scene. The mask keeps its outline; pixels outside do not
+    count, so a tank half outside remains half an ellipse.
 
     Args:
-        instance: As the source says.
+        instance: The instance from the source.
         width_px: Of the scene.
         height_px: Of the scene.
 
     Returns:
-        The instance with its area, or None where nothing of it is left; and the repair, or the
-        reason to drop it, or None.
+        The instance with its area, or None if nothing of it is left; and the repair, the reason to
+        drop it, or None.
     """
     x1, y1, x2, y2 = instance.box
     if x1 == x2 or y1 == y2:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From scenes with instances to a prepared folder: the whole way that plugins share."""
+"""Prepare a folder from scenes with instances; shared by plugins."""
 
 from __future__ import annotations
 
@@ -53,34 +53,34 @@ def prepare_instances(
 ) -> Report:
     """Write the prepared folder of ``scenes``, or nothing.
 
-    The source is only read. Scenes are split by group before they are cut, so no scene lies in
-    two splits. Images of 16 bits become 8 bits by :func:`zoo.data.to_uint8`, a scene at a time.
-    Instances outside their scene, and those without a pixel, are dropped and reported. The same
-    source and options give the same folder. If ``out`` holds that folder already, nothing is
-    written; if it holds another, that is an error.
+    The source is not changed. Scenes are split by group before they are cut, so no scene is in two
+    splits. :func:`zoo.data.to_uint8` converts 16-bit images to 8 bits, scene by scene. Instances
+    outside their scene or without a pixel are dropped and reported. The same source and options
+    give the same folder. If ``out`` already contains that folder, nothing is written; any other
+    content is an error.
 
     Args:
-        source: What the scenes' paths refer to.
-        out: The folder to be made.
-        dataset: Goes into ``dataset.json``.
-        scenes: In any order; read once.
-        classes: Names; categories of the COCO JSON count from 1.
-        palette: RGB of each class.
-        shares: Of the splits.
-        report: What was found and dropped so far; completed here.
-        tiling: How scenes are cut; see :func:`zoo.data.parse_tiling`.
-        labels: ``"derived"`` if masks were made from something weaker, as boxes.
-        licence: Of the images.
-        options: What else decided the result; a later run compares them.
-        salt: Of the splits.
-        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them.
-        progress: Called with scenes done and scenes in all.
-        workers: Threads; each holds one scene, so memory does not grow with their number.
+        source: Source that the paths of scenes refer to.
+        out: Folder to create.
+        dataset: Identity of the data set, for ``dataset.json``.
+        scenes: Scenes in any order; iterated once.
+        classes: Class names; categories of the COCO JSON count from 1.
+        palette: RGB colour of each class.
+        shares: Shares of the splits.
+        report: Report so far; completed in place.
+        tiling: How to cut scenes; see :func:`zoo.data.parse_tiling`.
+        labels: ``"derived"`` if masks were made from weaker labels, such as boxes.
+        licence: Licence of the images.
+        options: Other options that affect the result; a later run compares them.
+        salt: Salt of the splits.
+        bands: Red, green and blue band of a TIFF, from 1, if the file does not name them.
+        progress: Called with scenes done and scenes in total.
+        workers: Number of threads; each holds one scene in memory.
 
     Raises:
-        DataError: Anything in the source that cannot be used, each file named; an overlap
-            smaller than the largest box; places that overlap; ``out`` holding something else; a
-            full disk. Nothing is left at ``out``.
+        DataError: The source contains unusable files (each is named), the overlap is smaller than
+            the largest box, source and output overlap, ``out`` has other content, or the disk is
+            full. Nothing is left at ``out``.
     """
     check_places(source.path, out)
 
@@ -118,7 +118,7 @@ def prepare_instances(
 def _keep(
     surveyed: Sequence[SurveyedScene], tiling: Tiling, report: Report
 ) -> Iterator[SurveyedScene]:
-    """Yield the scenes that will be in the folder, and report what was done to the others."""
+    """Yield the scenes to write, and report what happened to the others."""
     count = 0
     for found in surveyed:
         report.dropped += found.dropped
@@ -136,7 +136,7 @@ def _keep(
 
 
 def _check_some_kept(surveyed: Sequence[SurveyedScene]) -> None:
-    """Raise where a source lists objects, and not one of them can be used."""
+    """Raise an error if a source lists objects but none is usable."""
     dropped = [line for scene in surveyed for line in scene.dropped]
     if dropped and not any(scene.scene.instances for scene in surveyed):
         message = f"cannot use any of {len(dropped)} objects: the first is left out because its "
@@ -187,7 +187,7 @@ def _complete(
 
 
 def _count_instances(report: Report, plan: Plan[SurveyedScene]) -> None:
-    """Count objects by class, and crowds on their own: nothing is learned from those."""
+    """Count objects by class, and crowds separately, because they are not trained on."""
     counts: Counter[tuple[int, bool]] = Counter()
     for scene in plan.items:
         counts.update((each.category, each.is_crowd) for each in scene.scene.instances)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same work on many files, by a few threads, with one error for all that fail."""
+"""Process many files in a few threads, and raise one error for all failures."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def run_jobs(
     """Return the results in the order of ``items``.
 
     Args:
-        work: Called from threads.
-        items: What it is called with; few of them wait at a time, so memory does not grow.
-        what: How an error calls several of them, as ``pairs``.
-        workers: Threads.
-        progress: Called with items done and items in all.
+        work: Function to call from threads.
+        items: Arguments of ``work``; only a few are queued at a time, to limit memory.
+        what: Plural name of the items in errors, such as ``pairs``.
+        workers: Number of threads.
+        progress: Called with items done and items in total.
 
     Raises:
-        DataError: One for all items that cannot be used, a line for each kind of reason; after
-            1000 of them the rest is not tried. A full disk at once.
+        DataError: One error for all unusable items, with a line for each kind of reason. Stops
+            after 1000 failures, or at once on a full disk.
     """
     results: list[_Result] = []
     failures = _Failures(what)
@@ -53,7 +53,7 @@ def run_jobs(
                 results.append(future.result())
             except DataError as error:
                 if is_disk_full(error):
-                    raise  # as every later item would
+                    raise  # every later item would fail too
                 failures.add(error)
                 if failures.count == _MOST_FAILURES:
                     break
@@ -66,7 +66,7 @@ def run_jobs(
 
 @contextmanager
 def _leaving_at_once(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool which, if the block fails or is stopped, ends with what runs in it just then."""
+    """Yield a pool that, if the block fails, ends after the jobs that are running."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             yield pool
@@ -81,7 +81,7 @@ def _submit(
     items: Iterable[_Item],
     ahead: int,
 ) -> Iterator[Future[_Result]]:
-    """Yield futures in order, with no more than ``ahead`` of them waiting."""
+    """Yield futures in order, with at most ``ahead`` of them queued."""
     rest = iter(items)
     waiting = [pool.submit(work, item) for item in islice(rest, ahead)]
     while waiting:
@@ -90,10 +90,10 @@ def _submit(
 
 
 class _Failures:
-    """What could not be done: of each kind of error how often, and the first few of them.
+    """The failures: a count and the first few examples of each kind.
 
     Args:
-        what: How several items are called.
+        what: Plural name of the items.
     """
 
     def __init__(self, what: str) -> None:
@@ -124,7 +124,7 @@ class _Failures:
         return DataError("\n".join(lines), path=first.path, where=first.where, hint=first.hint)
 
     def _spell(self, kind: str) -> list[str]:
-        """Return a line for each of a few errors of one kind, of many one with two examples."""
+        """Return one line per error if they are few, else one line with two examples."""
         errors, count = self._kinds[kind], self._counts[kind]
         if count <= _MOST_LISTED:
             return [f"  {error.message} ({error.where})" for error in errors]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One pair of image and masks: read, checked, made 8-bit, resized and written."""
+"""Read, check, convert to 8 bits, resize and write one pair of image and masks."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _TELL_AUTHOR = "tell the plugin's author: its prepare writes labels that are not
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An image of the source and the masks that say what it shows.
+    """An image of the source and its masks.
 
     Args:
-        stem: The name that both get in the prepared folder.
-        group: Patient, scene, ...: pairs of one group land in one split.
+        stem: Name of both in the prepared folder.
+        group: Patient, scene, ...; pairs of one group are in the same split.
         image: Path in the source.
-        masks: Paths in the source; several where ``encode_mask`` unites them.
-        meta: Facts of the image that ``dataset.json`` shall keep (JSON values).
+        masks: Paths in the source; several if ``encode_mask`` combines them.
+        meta: Facts about the image to keep in ``dataset.json`` (JSON values).
     """
 
     stem: str
@@ -68,15 +68,15 @@ EncodeMask = Callable[[list["DeepImage"], Pair], tuple["Image", list[str]]]
 
 @dataclass(frozen=True, slots=True)
 class WriteRules:
-    """What is the same for every pair of a run.
+    """The rules shared by all pairs of a run.
 
     Args:
-        classes: Names in the order of their ids.
-        encode_mask: From the decoded masks to ``(H, W)`` uint8 ids, and what it repaired.
-        size: Width and height, or None for each image's own.
+        classes: Class names, in the order of their ids.
+        encode_mask: Converts decoded masks to ``(H, W)`` uint8 ids, and returns its repairs.
+        size: Width and height, or None to keep the size of each image.
         keep_aspect: See :func:`zoo.data.fit_size`.
-        palette_masks: How palette masks are read.
-        bands: Of the images, see :func:`zoo.data.pictures.decoding.decode_picture`.
+        palette_masks: How to read palette masks.
+        bands: Bands of the images, see :func:`zoo.data.pictures.decoding.decode_picture`.
     """
 
     classes: tuple[str, ...]
@@ -89,15 +89,15 @@ class WriteRules:
 
 @dataclass(frozen=True, slots=True)
 class PairRecord:
-    """What came of one pair.
+    """The result for one pair.
 
     Args:
         file: The row for ``dataset.json``.
-        class_px: How many pixels each class has, ignored ones last.
+        class_px: Pixels per class, ignored ones last.
         repaired: Lines for the report.
         notes: Lines for the report.
-        by_alpha: Masks whose transparency counts: path, and whether it was taken (true) or is in
-            doubt; see :class:`zoo.data.pictures.mask_alpha.DecodedMask`.
+        by_alpha: Masks in a transparency channel: path, and whether it was used (true) or is
+            doubtful; see :class:`zoo.data.pictures.mask_alpha.DecodedMask`.
     """
 
     file: MaskedFile
@@ -113,11 +113,11 @@ def write_pair(
     """Write ``images/<stem>.png`` and ``masks/<stem>.png`` of one pair.
 
     Args:
-        source: Where the pair's files lie.
-        pair: Which they are.
-        split: Recorded, no more.
+        source: Source of the files.
+        pair: The pair to write.
+        split: Split to record.
         folder: The staging folder.
-        rules: Of the run.
+        rules: Rules of the run.
 
     Raises:
         DataError: A file cannot be read or written, sizes differ, or the mask is refused.
@@ -163,7 +163,7 @@ def write_pair(
 
 
 def _may_be_turned(source: Source, pair: Pair, contents: Sequence[bytes]) -> bool:
-    """Return whether the image is seen turned, a mask is not, and their sizes agree in any case."""
+    """Return whether only the image has an orientation and the sizes agree either way."""
     image, *masks = (
         read_header(content, source.where(path))
         for path, content in zip((pair.image, *pair.masks), contents, strict=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A second ``prepare`` into the same folder: the same again, or a list of what differs.
+"""A second ``prepare`` into the same folder: accept the same data, or list differences.
 
-A prepared folder is never rewritten. What was trained on it can be named by its digest only while
-it stays as it is, so other data or other options go to another folder.
+A prepared folder is never rewritten: models refer to it by its digest, so other data or options
+need another folder.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _REAL = "no plugin's sample"
 
 
 def find_earlier(out: Path) -> Prepared | None:
-    """Return what was prepared at ``out``, None if nothing is there.
+    """Return the prepared data at ``out``, or None if it is missing or empty.
 
     Args:
         out: Output folder of the run.
 
     Raises:
-        DataError: There is something else, or a prepared folder that lacks files.
+        DataError: ``out`` has other content, or is a prepared folder with missing files.
     """
     out = Path(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -75,13 +75,13 @@ def check_same(
     """Return the earlier report if this run would write the same again.
 
     Args:
-        earlier: What is there.
-        plan: What this run would write.
-        source_sha256: Of each item's files as they are now.
-        report: What this run found before it read pixels.
+        earlier: The existing prepared data.
+        plan: Plan of this run.
+        source_sha256: Current digest of the files of each item.
+        report: Report of this run before reading pixels.
 
     Raises:
-        DataError: Something differs; the first few differences are named.
+        DataError: Something differs; the message lists the first few differences.
     """
     told = read_report(earlier.root)
     differences = [

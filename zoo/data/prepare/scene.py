@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One scene: looked over, cut into windows, and written with what each window shows."""
+"""Inspect one scene, cut it into windows, and write them with their annotations."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ __all__ = ["SceneRecord", "SurveyedScene", "survey_scene", "write_scene"]
 
 @dataclass(frozen=True, slots=True)
 class SurveyedScene:
-    """A scene whose size is known, with the instances that lie in it.
+    """A scene with its size and the instances inside it.
 
     Args:
-        scene: As planned; its instances are those that are kept, cut at the scene's edges.
-        width_px: Of the image, as it is seen.
-        height_px: Of the image, as it is seen.
-        image_sha256: Of the image's file.
-        source_sha256: Of the file and of what is said of it.
+        scene: The planned scene with the kept instances, clipped at its edges.
+        width_px: Width of the upright image.
+        height_px: Height of the upright image.
+        image_sha256: Digest of the image file.
+        source_sha256: Digest of the file and its annotations.
         dropped: Lines for the report.
         repaired: Lines for the report.
     """
@@ -78,7 +78,7 @@ class SurveyedScene:
 
     @property
     def sizes(self) -> tuple[int, int, float, float]:
-        """Width, height, and the widest and the highest box of one object, in px."""
+        """Width, height, largest box width and largest box height, in px."""
         boxes = [each.box for each in self.scene.instances if not each.is_crowd]
         widest = max((box[2] - box[0] for box in boxes), default=0.0)
         highest = max((box[3] - box[1] for box in boxes), default=0.0)
@@ -87,14 +87,14 @@ class SurveyedScene:
 
 @dataclass(frozen=True, slots=True)
 class SceneRecord:
-    """What came of one scene.
+    """The result for one scene.
 
     Args:
         files: Rows for ``dataset.json``.
-        annotations: Of each row, COCO annotations that still lack their ids.
-        remains: How many parts of cut instances were too small to be kept.
-        is_stretched: 16-bit samples became 8 bits.
-        notes: What the report should say of how the image was read.
+        annotations: COCO annotations of each row, still without ids.
+        remains: Number of parts of cut instances that were too small to keep.
+        is_stretched: Whether 16-bit samples were converted to 8 bits.
+        notes: Notes for the report on how the image was read.
     """
 
     files: tuple[WindowFile, ...]
@@ -105,11 +105,11 @@ class SceneRecord:
 
 
 def survey_scene(source: Source, scene: Scene) -> SurveyedScene:
-    """Return a scene's size and digests, and its instances as they lie in it.
+    """Return the size and digests of a scene, and its clipped instances.
 
     Args:
-        source: Where its image lies.
-        scene: As planned.
+        source: Source of the image.
+        scene: The planned scene.
 
     Raises:
         DataError: The image cannot be read, or has another size than the source states.
@@ -148,11 +148,11 @@ def survey_scene(source: Source, scene: Scene) -> SurveyedScene:
 
 
 def _said(instance: Instance) -> bytes:
-    """Return all that the source says of an instance."""
+    """Return the source data of an instance as bytes."""
     facts = (instance.category, instance.is_crowd, *instance.box)
     if isinstance(instance.segmentation, dict):
         return f"{facts}{json.dumps(instance.segmentation)}\n".encode()
-    # As numbers rather than text, which takes most of the time of thousands of instances.
+    # As numbers: text would take most of the time for thousands of instances.
     polygons = (array("d", polygon).tobytes() for polygon in instance.segmentation)
     return f"{facts}".encode() + b"\n".join(polygons) + b"\n"
 
@@ -166,14 +166,14 @@ def write_scene(
     *,
     bands: BandChoice = None,
 ) -> SceneRecord:
-    """Write ``images/`` of one scene, and return what each of them shows.
+    """Write the images of one scene, and return their annotations.
 
-    A whole scene that is a plain JPEG is copied to the byte. All else is written as 8-bit PNG.
+    A whole scene that is a plain JPEG is copied unchanged; everything else becomes 8-bit PNG.
 
     Args:
-        source: Where the scene's image lies.
+        source: Source of the scene.
         surveyed: The scene.
-        split: Recorded, no more.
+        split: Split to record.
         folder: The staging folder.
         tiling: How to cut.
         bands: See :func:`zoo.data.pictures.decoding.decode_picture`.
@@ -184,7 +184,7 @@ def write_scene(
     scene = surveyed.scene
     data = source.read(scene.image)
     where = source.where(scene.image)
-    # What is copied undecoded is decoded all the same: its damage shows nowhere else.
+    # Decode even a copied file, because nothing else would detect damage.
     picture = decode_picture(data, where, bands=bands)
     if tiling.layout == "whole" and _is_plain_jpeg(data, where):
         window = Window(0, 0, surveyed.width_px, surveyed.height_px)
@@ -205,7 +205,7 @@ def write_scene(
 
 
 def _is_plain_jpeg(data: bytes, where: str) -> bool:
-    """Return whether a file is a JPEG of grey or three channels that nothing might turn."""
+    """Return whether a file is a grey or RGB JPEG without orientation."""
     header = read_header(data, where)
     return header.kind == "JPEG" and header.channels != 4 and not header.has_exif
 
@@ -213,7 +213,7 @@ def _is_plain_jpeg(data: bytes, where: str) -> bool:
 def _cut(
     surveyed: SurveyedScene, tiling: Tiling
 ) -> Iterator[tuple[str, Window, Sequence[Instance]]]:
-    """Yield stem, window and the instances that it may show."""
+    """Yield stem, window and the candidate instances of each window."""
     scene, size = surveyed.scene, (surveyed.width_px, surveyed.height_px)
     if tiling.layout == "whole":
         yield scene.stem, Window(0, 0, *size), scene.instances
@@ -285,7 +285,7 @@ def _record(
 
 
 def _extent(instance: Instance, mask: Mask) -> Box:
-    """Return the box that holds both box and mask of an instance."""
+    """Return the box around both box and mask of an instance."""
     if not isinstance(mask, list):
         boxes = [instance.box, mask.box]
     else:
@@ -305,10 +305,10 @@ def _touches(box: Box, other: Box) -> bool:
 def _annotate(
     instance: Instance, mask: Mask, extent: Box, window: Window, min_visible: float
 ) -> dict[str, Any] | None:
-    """Return the annotation of what a window shows of an instance, None for too small a part.
+    """Return the annotation of an instance in a window, or None if the part is too small.
 
-    What is whole keeps its box and its polygons. Of what is cut, the box is that of the part's
-    mask, and the mask is compact RLE. Of a crowd any part counts, and its mask is RLE always.
+    A complete instance keeps its box and polygons. For a cut instance, the box is that of the
+    visible mask, and the mask is compact RLE. Any part of a crowd counts, always as RLE.
     """
     x1, y1, x2, y2 = instance.box
     left, top, right, bottom = window.box

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From pairs of image and masks to a prepared folder: the whole way that plugins share."""
+"""Prepare a folder from pairs of image and masks; shared by plugins."""
 
 from __future__ import annotations
 
@@ -48,36 +48,36 @@ def prepare_semantic(
 ) -> Report:
     """Write the prepared folder of ``pairs``, or nothing.
 
-    The source is only read. Images of 16 bits become 8 bits by :func:`zoo.data.to_uint8`;
-    images are resized by area and labels by nearest; groups are split by
-    :func:`zoo.data.assign_splits`. The same source and options give the same folder. If ``out``
-    holds that folder already, nothing is written; if it holds another, that is an error.
+    The source is not changed. :func:`zoo.data.to_uint8` converts 16-bit images to 8 bits. Images
+    are resized by area, labels by nearest neighbour. :func:`zoo.data.assign_splits` splits the
+    groups. The same source and options give the same folder. If ``out`` already contains that
+    folder, nothing is written; any other content is an error.
 
     Args:
-        source: What the pairs' paths refer to.
-        out: The folder to be made.
-        dataset: Goes into ``dataset.json``.
-        pairs: In any order; read once.
-        classes: Names in the order of their ids, at most 255.
-        palette: RGB of each class.
-        encode_mask: Gives ``(H, W)`` uint8 ids (255: unknown) of the decoded masks of a pair,
-            and a line for each repair. Called from threads, so it keeps no state. Raises
-            DataError for a mask that it refuses; the file's name is added.
-        shares: Of the splits.
-        report: What was found and dropped so far; completed here.
-        size: Width and height of what is written, None for each image's own.
+        source: Source that the paths of pairs refer to.
+        out: Folder to create.
+        dataset: Identity of the data set, for ``dataset.json``.
+        pairs: Pairs in any order; iterated once.
+        classes: Class names, in the order of their ids, at most 255.
+        palette: RGB colour of each class.
+        encode_mask: Converts the decoded masks of a pair to ``(H, W)`` uint8 ids (255: unknown)
+            and a line for each repair. Called from threads, so it must be stateless. It raises
+            DataError to refuse a mask; zoo adds the file name.
+        shares: Shares of the splits.
+        report: Report so far; completed in place.
+        size: Output width and height; None to keep the size of each image.
         keep_aspect: See :func:`zoo.data.fit_size`.
-        labels: ``"derived"`` if masks were made from something weaker, as boxes.
-        options: What else decided the result; a later run compares them.
-        salt: Of the splits.
-        palette_masks: How palette PNG masks are read, see :func:`zoo.data.decode_image`.
-        bands: Those of a TIFF that are red, green and blue, from 1, where it does not name them.
-        progress: Called with pairs done and pairs in all.
-        workers: Threads; each holds one pair, so memory does not grow with the number of files.
+        labels: ``"derived"`` if masks were made from weaker labels, such as boxes.
+        options: Other options that affect the result; a later run compares them.
+        salt: Salt of the splits.
+        palette_masks: How to read palette PNG masks, see :func:`zoo.data.decode_image`.
+        bands: Red, green and blue band of a TIFF, from 1, if the file does not name them.
+        progress: Called with pairs done and pairs in total.
+        workers: Number of threads; each holds one pair in memory.
 
     Raises:
-        DataError: Anything in the source that cannot be used, each file named; places that
-            overlap; ``out`` holding something else; a full disk. Nothing is left at ``out``.
+        DataError: The source contains unusable files (each is named), source and output overlap,
+            ``out`` has other content, or the disk is full. Nothing is left at ``out``.
     """
     check_places(source.path, out)
     own = {"size": list(size) if size else None, "keep_aspect": keep_aspect, "salt": salt}
@@ -131,7 +131,7 @@ def _write_all(
 
 
 def _check_alpha(source: Source, records: Sequence[PairRecord]) -> None:
-    """Raise where some masks lie in their transparency, and of others one cannot tell."""
+    """Raise an error if some masks are in the transparency and others are doubtful."""
     found = [line for record in records for line in record.by_alpha]
     taken = next((path for path, is_taken in found if is_taken), None)
     doubtful = next((path for path, is_taken in found if not is_taken), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder appears whole or not at all, and what a killed run left behind is cleaned up."""
+"""Create folders atomically, and clean up after killed runs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _LOCK, _CONTENT = "lock", "content"
 
 
 def check_places(source: Path, out: Path) -> None:
-    """Refuse to write into the source, or around it.
+    """Refuse an output folder inside or around the source.
 
     Args:
         source: The raw data, a folder or a file.
-        out: The folder to be written.
+        out: The output folder.
 
     Raises:
-        DataError: They are the same place, or one lies inside the other.
+        DataError: They are the same path, or one is inside the other.
     """
     real_source, real_out = Path(source).resolve(), Path(out).resolve()
     if real_source == real_out:
@@ -45,17 +45,17 @@ def check_places(source: Path, out: Path) -> None:
 
 @contextmanager
 def staged_folder(out: Path) -> Iterator[Path]:
-    """Yield a new folder beside ``out`` that takes its place if the block ends well.
+    """Yield a new folder next to ``out`` that replaces it if the block succeeds.
 
-    Leaving the block by any exception, Ctrl-C included, removes the folder and the parents that
-    were made for it. A run that was killed leaves a hidden folder, which the next run to the same
-    ``out`` removes; one that still runs holds a lock and is left alone.
+    On any exception, including Ctrl-C, removes the folder and the parents created for it. A killed
+    run leaves a hidden folder, which the next run to the same ``out`` removes, unless a live run
+    holds its lock.
 
     Args:
-        out: A place that does not exist, or an empty folder.
+        out: A path that does not exist, or an empty folder.
 
     Raises:
-        DataError: ``out`` holds something, or the place cannot be written.
+        DataError: ``out`` is not empty, or cannot be written.
     """
     out = Path(out).absolute()
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
@@ -81,7 +81,7 @@ def _occupied(out: Path) -> DataError:
 
 
 def _make_parents(out: Path, made: list[Path]) -> None:
-    """Make the parents of ``out``, and note in ``made`` those that did not exist."""
+    """Create the parents of ``out``, and add the new ones to ``made``."""
     missing = [parent for parent in out.parents if not parent.exists()]
     for parent in reversed(missing):
         try:
@@ -93,13 +93,13 @@ def _make_parents(out: Path, made: list[Path]) -> None:
 
 def _remove_parents(made: list[Path]) -> None:
     for parent in made:
-        with suppress(OSError):  # another run may have put something there
+        with suppress(OSError):  # another run may have added files
             parent.rmdir()
 
 
 @contextmanager
 def _locked_folder(out: Path) -> Iterator[Path]:
-    """Yield an empty folder inside a hidden one beside ``out`` that holds a lock as well."""
+    """Yield an empty folder inside a hidden, locked folder next to ``out``."""
     around = out.parent / f"{_prefix(out)}{secrets.token_hex(4)}"
     lock = None
     try:
@@ -107,7 +107,7 @@ def _locked_folder(out: Path) -> Iterator[Path]:
             (around / _CONTENT).mkdir(parents=True)
             lock = try_lock(around / _LOCK)
         except OSError as error:
-            if not has_no_locks(error):  # where there are none, the next run leaves this be
+            if not has_no_locks(error):  # without locks, the next run does not remove this folder
                 raise unwritable(out, error) from error
         yield around / _CONTENT
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COCO JSON: read, checked, and its masks as pixels."""
+"""Read and check COCO JSON, and convert its masks to pixels."""
 
 from __future__ import annotations
 

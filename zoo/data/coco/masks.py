@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks as COCO spells them, polygons or run lengths, through pycocotools."""
+"""COCO masks, polygons or run lengths, by pycocotools."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 Polygons = list[list[float]]
 Rle = dict[str, Any]
 Segmentation = Polygons | Rle
-# pycocotools keeps five points for each px of an outline, be it in the window or far from it.
+# pycocotools stores five points per px of an outline, even outside the window.
 _FAR_PX = 2**17
 
 
@@ -51,13 +51,13 @@ def load_pycocotools() -> Any:
 
 
 class MaskInRoi:
-    """A mask in the box that it fills, so that no instance holds pixels of its whole scene.
+    """A mask cropped to its box, to avoid storing pixels of the whole scene.
 
     Args:
         pixels: ``(h, w)`` uint8 of 0 and 1.
-        left_px: Where it lies in the scene.
-        top_px: As above.
-        rle: The whole mask, compact.
+        left_px: First column in the scene.
+        top_px: First row in the scene.
+        rle: The whole mask as compact RLE.
     """
 
     __slots__ = ("left_px", "pixels", "rle", "top_px")
@@ -79,9 +79,9 @@ Mask = Polygons | MaskInRoi
 
 
 def find_rle_fault(rle: Rle, height_px: int, width_px: int) -> str | None:
-    """Return what keeps run lengths from being a mask of this size, or None.
+    """Return why run lengths are not a valid mask of this size, or None.
 
-    pycocotools does not look: counts that do not add up give it pixels from beside the mask.
+    pycocotools does not check this: with wrong counts it reads memory outside the mask.
 
     Args:
         rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.
@@ -107,10 +107,10 @@ def find_rle_fault(rle: Rle, height_px: int, width_px: int) -> str | None:
 
 
 def _read_runs(text: str) -> list[int] | None:
-    """Return the runs of compact RLE, None where the text ends within one or is none.
+    """Return the runs of compact RLE, or None if the text is truncated or invalid.
 
-    Five bits a letter, from the lowest; from the third run on, the difference to the last but
-    one. Source: rleFrString in pycocotools' maskApi.c.
+    Each letter holds five bits, lowest first. From the third run on, a run is stored as the
+    difference to the last but one. Source: rleFrString in maskApi.c of pycocotools.
     """
     runs: list[int] = []
     value = shift = 0
@@ -130,10 +130,10 @@ def _read_runs(text: str) -> list[int] | None:
 
 
 def roi_of(segmentation: Segmentation) -> Mask:
-    """Return polygons as they are, and run lengths as pixels in the box that they fill.
+    """Return polygons unchanged, and run lengths as pixels cropped to their box.
 
     Args:
-        segmentation: Polygons, or an RLE that :func:`find_rle_fault` let pass.
+        segmentation: Polygons, or an RLE that :func:`find_rle_fault` accepts.
     """
     import numpy as np
 
@@ -149,11 +149,11 @@ def roi_of(segmentation: Segmentation) -> Mask:
 
 
 def encode_window(mask: Mask, window: Window) -> Rle:
-    """Return the part of a mask that lies in a window, as compact RLE of the window's size.
+    """Return the part of a mask inside a window, as compact RLE of the size of the window.
 
     Args:
-        mask: In px of the scene.
-        window: Of the scene.
+        mask: Mask in px of the scene.
+        window: Window in px of the scene.
     """
     tools = load_pycocotools()
     if isinstance(mask, list):
@@ -167,7 +167,7 @@ def encode_window(mask: Mask, window: Window) -> Rle:
 
 
 def _cut_far(polygon: list[float], window: Window) -> list[float]:
-    """Return an outline without what is so far from the window that no image reaches there."""
+    """Return an outline without parts far outside the window."""
     if min(polygon) >= -_FAR_PX and max(polygon) <= _FAR_PX:
         return polygon
     box = (-_FAR_PX, -_FAR_PX, window.width_px + _FAR_PX, window.height_px + _FAR_PX)
@@ -175,7 +175,7 @@ def _cut_far(polygon: list[float], window: Window) -> list[float]:
 
 
 def _encode_roi(mask: MaskInRoi, window: Window) -> Rle:
-    """Return the part of a mask in its box that lies in a window, as compact RLE."""
+    """Return the part of a cropped mask inside a window, as compact RLE."""
     import numpy as np
 
     canvas = np.zeros((window.height_px, window.width_px), np.uint8, order="F")
@@ -190,7 +190,7 @@ def _encode_roi(mask: MaskInRoi, window: Window) -> Rle:
 
 
 def shift_polygons(polygons: Polygons, window: Window) -> Polygons:
-    """Return polygons in px of a window, rounded to 0.01 px where they are moved.
+    """Return polygons in px of a window, rounded to 0.01 px if they are moved.
 
     Args:
         polygons: Rings as flat lists ``x1, y1, x2, y2, ...`` in px of the scene.
@@ -206,7 +206,7 @@ def shift_polygons(polygons: Polygons, window: Window) -> Polygons:
 
 
 def area_of(rle: Rle) -> int:
-    """Return how many pixels a mask has.
+    """Return the number of pixels of a mask.
 
     Args:
         rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.
@@ -215,7 +215,7 @@ def area_of(rle: Rle) -> int:
 
 
 def box_of(rle: Rle) -> Box:
-    """Return the box that a mask fills, xyxy in px; all 0 of an empty one.
+    """Return the bounding box of a mask, xyxy in px; all 0 for an empty mask.
 
     Args:
         rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.
@@ -225,10 +225,10 @@ def box_of(rle: Rle) -> Box:
 
 
 def box_of_segmentation(segmentation: Segmentation) -> Box | None:
-    """Return the box that a mask fills, xyxy in px, or None of an empty one.
+    """Return the bounding box of a mask, xyxy in px, or None for an empty mask.
 
     Args:
-        segmentation: Polygons, or an RLE that :func:`find_rle_fault` let pass.
+        segmentation: Polygons, or an RLE that :func:`find_rle_fault` accepts.
     """
     mask = roi_of(segmentation)
     if isinstance(mask, MaskInRoi):
@@ -239,7 +239,7 @@ def box_of_segmentation(segmentation: Segmentation) -> Box | None:
 
 
 def to_json(rle: Rle) -> Rle:
-    """Return run lengths with text in place of bytes.
+    """Return run lengths with ``counts`` as text instead of bytes.
 
     Args:
         rle: ``size`` (height and width in px) and ``counts``, as pycocotools has them.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other tools write into a JSON, told by its keys: it is named where COCO was expected."""
+"""Recognize the JSON formats of other tools by their keys, for error messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 __all__ = ["find_other_tool"]
 
-# Keys of the first object that tell a format, and its name. Sources: what LabelMe 5, VIA 2, Label
-# Studio 1, Create ML and Supervisely export; RFC 7946; COCO's format of results.
+# Keys of the first object that identify a format, and its name. Sources: exports of LabelMe 5, VIA
+# 2, Label Studio 1, Create ML and Supervisely; RFC 7946; COCO's format of results.
 _OBJECTS = (
     (("shapes",), "a file of LabelMe"),
     (("_via_img_metadata",), "a project of VIA"),
@@ -24,10 +24,10 @@ _ROWS = (
 
 
 def find_other_tool(content: Any) -> str | None:
-    """Return what a JSON is that is no COCO file of labels, or None where it is not known.
+    """Return the format of JSON that is not a COCO label file, or None if unknown.
 
     Args:
-        content: As ``json.loads`` gives it.
+        content: Parsed JSON.
 
     Example:
         >>> find_other_tool({"version": "5.0", "shapes": [], "imagePath": "a.png"})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COCO JSON, read and held to its format; what is wrong is named by its id."""
+"""Read and check COCO JSON; errors name the ids of faulty rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from zoo.errors import DataError
 __all__ = ["LIMITS", "CocoAnnotation", "CocoFile", "CocoImage", "read_coco"]
 
 _MOST_FAULTS = 20
-_MOST_PX = 10**9  # no coordinate; false for nan, and no int too large for a float
+_MOST_PX = 10**9  # upper bound of coordinates; also excludes nan and ints too large for a float
 _MEND = "fix what is named, or export the file again."
 LIMITS = Limits(2**31, values=1_000_000_000, depth=64, is_finite=False, bits=2**14)
 """Of a COCO JSON: real ones have hundreds of MB. Numbers are checked where their row is known."""
@@ -40,7 +40,7 @@ class CocoImage:
 
     Args:
         id: Unique.
-        file_name: As the file says.
+        file_name: File name as stated.
         width_px: At least 1.
         height_px: At least 1.
     """
@@ -57,11 +57,11 @@ class CocoAnnotation:
 
     Args:
         id: Unique.
-        image_id: Of an image that there is.
-        category_id: Of a category that there is.
+        image_id: Id of an existing image.
+        category_id: Id of an existing category.
         box: xyxy in px, or None.
-        segmentation: Polygons, or an RLE of the image's size, or None.
-        is_crowd: Many objects in one mask.
+        segmentation: Polygons, or an RLE of the size of the image, or None.
+        is_crowd: Whether the mask covers many objects.
     """
 
     id: int
@@ -74,11 +74,11 @@ class CocoAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class CocoFile:
-    """What a COCO JSON says.
+    """The content of a COCO JSON file.
 
     Args:
         images: In the order of the file.
-        categories: Names by id, sorted by id.
+        categories: Id -> name, sorted by id.
         annotations: In the order of the file.
     """
 
@@ -88,17 +88,17 @@ class CocoFile:
 
 
 def read_coco(data: bytes, where: str) -> CocoFile:
-    """Return what a COCO JSON says; ``info`` and ``licenses`` are not looked at.
+    """Parse COCO JSON; ``info`` and ``licenses`` are ignored.
 
     Args:
         data: The whole file.
-        where: Its name, for messages.
+        where: Name of the file, for messages.
 
     Raises:
-        DataError: It is no JSON, a block is missing, an id appears twice, an annotation is of no
-            image or category that there is, a polygon has fewer than three points, run lengths
-            do not add up, or a number is none. Up to 20 faults are named, and none that follows
-            from another.
+        DataError: It is not JSON, a block is missing, an id is repeated, an annotation refers to
+            an unknown image or category, a polygon has fewer than three points, run lengths do
+            not add up, or a number is invalid. Lists up to 20 faults, without consequential
+            ones.
     """
     content = _parse(data, where)
     images = CocoRows("image", content["images"], _read_image)
@@ -234,7 +234,7 @@ def _read_segmentation(value: Any, image: CocoImage) -> Segmentation | None:
 
 
 def _describe(value: Any) -> str:
-    """Return what stands in place of polygons, the last part of a sentence."""
+    """Return a description of an invalid segmentation, as the end of a sentence."""
     if not isinstance(value, list):
         return f": found {spell_json(value)}"
     if _are_numbers(value):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of a block of COCO JSON by their ids, and what is wrong with those left out."""
+"""The rows of a block of COCO JSON by id, and the faults of skipped rows."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _JSON_WORDS = {None: "null", True: "true", False: "false"}
 
 
 class FaultError(Exception):
-    """One row cannot be used."""
+    """A row cannot be used."""
 
 
 class FollowUpError(Exception):
-    """One row cannot be used, and another row's fault says why."""
+    """A row cannot be used because of a fault in another row."""
 
 
 class CocoRows:
-    """What was made of the rows of a block.
+    """The parsed rows of a block.
 
     Args:
-        what: A row is, as ``image``.
-        rows: As the file has them.
-        read: Makes something of a row; raises FaultError or FollowUpError.
+        what: Singular name of a row, such as ``image``.
+        rows: Rows from the file.
+        read: Parses a row; raises FaultError or FollowUpError.
 
     Attributes:
-        found: By id, in the order of the file.
-        faults: Name of the row, and what is wrong with it.
-        has_nameless: Whether a row has no id that can be read, so that any id may be its own.
+        found: Id -> parsed row, in the order of the file.
+        faults: Name and fault of each faulty row.
+        has_nameless: Whether a row has no readable id, so that it may have any id.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class CocoRows:
             raise
 
     def lacks(self, key: object) -> bool:
-        """Return whether ``key`` is the id of a row that cannot be used, which is named already.
+        """Return whether ``key`` is the id of a faulty row, which is already reported.
 
         Args:
             key: An id that another row refers to.
@@ -94,11 +94,11 @@ class CocoRows:
 
 
 def join_faults(faults: Sequence[tuple[str, str]], rows: str) -> Iterator[str]:
-    """Yield one sentence for each fault, with the first of the rows that have it.
+    """Yield one sentence per kind of fault, with its first rows.
 
     Args:
-        faults: Of :class:`CocoRows`.
-        rows: Several rows are, as ``images``.
+        faults: Faults of a :class:`CocoRows`.
+        rows: Plural name of the rows, such as ``images``.
     """
     names: dict[str, list[str]] = {}
     for name, fault in faults:
@@ -109,7 +109,7 @@ def join_faults(faults: Sequence[tuple[str, str]], rows: str) -> Iterator[str]:
 
 
 def read_whole(row: Mapping[str, Any], key: str, least: int | None = None) -> int:
-    """Return a whole number of a row.
+    """Return an integer of a row.
 
     Args:
         row: A row of a COCO JSON.
@@ -117,7 +117,7 @@ def read_whole(row: Mapping[str, Any], key: str, least: int | None = None) -> in
         least: Smallest allowed value; None for any.
 
     Raises:
-        FaultError: It is missing, none, or less than ``least``.
+        FaultError: It is missing, not an integer, or less than ``least``.
     """
     value = row.get(key)
     if type(value) is float and value.is_integer():
@@ -130,14 +130,14 @@ def read_whole(row: Mapping[str, Any], key: str, least: int | None = None) -> in
 
 
 def read_text(row: Mapping[str, Any], key: str) -> str:
-    """Return a text of a row that is more than spaces.
+    """Return a text of a row that is not blank.
 
     Args:
         row: A row of a COCO JSON.
         key: Key of the text.
 
     Raises:
-        FaultError: It is missing, or no such text.
+        FaultError: It is missing or not such a text.
     """
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
@@ -147,7 +147,7 @@ def read_text(row: Mapping[str, Any], key: str) -> str:
 
 
 def show_value(row: Mapping[str, Any], key: str) -> str:
-    """Return a value as a message shows it, ``missing`` where there is none.
+    """Return a value for a message, or ``missing``.
 
     Args:
         row: A row of a COCO JSON.
@@ -157,7 +157,7 @@ def show_value(row: Mapping[str, Any], key: str) -> str:
 
 
 def spell_json(value: object) -> str:
-    """Return the beginning of a value, its words as JSON has them.
+    """Return the start of a value in JSON notation.
 
     Args:
         value: Any JSON value.

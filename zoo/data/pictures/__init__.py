@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures as arrays: decoded by one rule, turned, reduced to 8 bits, drawn on."""
+"""Images as arrays: decode, orient, convert to 8 bits, and draw on them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transparency of a picture, or what its last band holds in place of it, as a picture."""
+"""The transparency, or other last band, of an image as an image."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = ["read_alpha"]
 
-_WITH_ALPHA = (2, 4)  # grey or colour, and one band more
+_WITH_ALPHA = (2, 4)  # grey or colour plus one band
 _PALETTE = 3
 _DRIVERS = {"TIFF": "GTiff", "JPEG 2000": JP2_DRIVER}
 
 
 def read_alpha(data: bytes, where: str) -> Alpha | None:
-    """Return ``(H, W)`` uint8 or uint16, turned as the picture is seen, or None where it has none.
+    """Return the upright ``(H, W)`` uint8 or uint16 transparency, or None without one.
 
     Args:
-        data: A whole file that can be decoded.
-        where: Its name for messages.
+        data: All bytes of a decodable file.
+        where: How error messages name the file.
 
     Raises:
-        DataError: It has more than four bands, or its last one cannot be read here.
+        DataError: It has more than four bands, or the last one cannot be read.
     """
     header = read_header(data, where)
     if header.channels > max(_WITH_ALPHA):
@@ -75,13 +75,13 @@ def _read_png(data: bytes, header: Header) -> Alpha | None:
 def _read_raster(data: bytes, where: str, header: Header) -> Alpha | None:
     with open_raster(data, where, driver=_DRIVERS[header.kind]) as raster:
         if "SOURCE_COLOR_SPACE" in raster.dataset.tags(ns="IMAGE_STRUCTURE"):
-            return None  # four inks, of which GDAL makes colours
+            return None  # CMYK, which GDAL converts to colours
         band: Alpha = raster.dataset.read(raster.dataset.count)
         return band
 
 
 def _read_by_pillow(data: bytes, where: str, header: Header) -> Alpha | None:
-    """Return the last band of 8 bits, turned by Pillow as the picture is seen."""
+    """Return the last 8-bit band, oriented upright by Pillow."""
     try:
         import numpy as np
         from PIL import Image

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes to pixels: the one reader of prepare and predict, and what decodes which kind.
+"""Decode images; used by both prepare and predict.
 
-simplejpeg reads JPEG, OpenCV PNG and the common TIFFs of 16 bits, Pillow those of 8 bits and BMP,
-rasterio all else that it can. What is in the file decides, not what is installed: where the one
+simplejpeg reads JPEG, OpenCV reads PNG and common 16-bit TIFF, Pillow reads common 8-bit TIFF and
+BMP, and rasterio reads the rest. The content of the file decides, not what is installed: if its
 decoder is missing, the file is refused.
 """
 
@@ -43,19 +43,19 @@ def decode_picture(
     bands: BandChoice = None,
     upright: bool = True,
 ) -> Picture:
-    """Return a PNG, JPEG, TIFF, BMP or JPEG 2000, at its own bit depth.
+    """Decode a PNG, JPEG, TIFF, BMP or JPEG 2000 at its own bit depth.
 
     Args:
-        data: The whole file.
-        where: Its name for messages.
-        palette: Whether a palette gives its colours or its numbers.
-        bands: Those of a TIFF or JPEG 2000 that are red, green and blue, from 1, where the file
-            does not name them.
-        upright: Whether a stated orientation is applied.
+        data: All bytes of the file.
+        where: How error messages name the file.
+        palette: Whether to return colours or indices of a palette.
+        bands: Red, green and blue band of a TIFF or JPEG 2000, from 1, if the file does not name
+            them.
+        upright: Whether to apply a stated orientation.
 
     Raises:
-        DataError: Empty, truncated, damaged, of several pages, no picture, too large, with other
-            pixels than unsigned ones of 8 or 16 bits, or of a kind whose decoder is not installed.
+        DataError: The file is empty, truncated, damaged, not an image or too large, has several
+            pages or pixels other than unsigned 8 or 16 bits, or its decoder is not installed.
     """
     header = read_header(data, where)
     by_index = palette == "index"
@@ -67,17 +67,17 @@ def decode_picture(
 def read_picture(
     path: str | os.PathLike[str], *, bands: BandChoice = None, upright: bool = True
 ) -> Picture:
-    """Return the picture in a file; a VRT too, which takes its pixels from files beside it.
+    """Read an image file, or a VRT, which refers to files next to it.
 
-    What its notes say is logged, each text once.
+    Notes on how it was read are logged, each only once.
 
     Args:
-        path: Of a regular file.
+        path: A regular file.
         bands: See :func:`decode_picture`.
         upright: See :func:`decode_picture`.
 
     Raises:
-        DataError: As :func:`decode_picture`; or the file cannot be opened.
+        DataError: See :func:`decode_picture`; or the file cannot be opened.
     """
     path = Path(path)
     data = read_file(path)
@@ -98,7 +98,7 @@ def _decode_png(
     pixels = decode_by_opencv(plain, where)
     if factor > 1:
         pixels //= factor
-    # OpenCV repeats grey with transparency in three channels.
+    # OpenCV expands grey with transparency to three channels.
     is_repeated = header.channels == _GREY_AND_ALPHA and pixels.ndim == 3
     return Picture(_first(pixels) if is_repeated else pixels)
 
@@ -139,7 +139,7 @@ def _decode_plain(page: TiffPage, *, by_index: bool) -> Picture:
     data = page.as_stored()
     if page.bits <= 8:
         return Picture(decode_by_pillow(data, page.where, "TIFF", by_index=by_index), notes)
-    pixels = decode_by_opencv(data, page.where)  # Pillow has no colours of 16 bits
+    pixels = decode_by_opencv(data, page.where)  # Pillow does not support 16-bit colours
     if page.is_white_zero:
         pixels = 65535 - pixels
     is_there = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From 16 bits to 8: one rule for prepare and predict."""
+"""Convert 16-bit images to 8 bits, by the same rule in prepare and predict."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LOW, _HIGH = 0.001, 0.999
 
 
 def find_limits(image: NDArray[np.uint8 | np.uint16]) -> tuple[int, int]:
-    """Return the values below which 0.1 % and 99.9 % of a picture's samples lie.
+    """Return the 0.1 % and 99.9 % quantiles of the samples of an image.
 
     Args:
-        image: Any shape, uint16; all channels count together, so that colours keep their balance.
+        image: uint16 array of any shape; all channels count together to keep the colour balance.
     """
     import numpy as np
 
@@ -26,10 +26,10 @@ def find_limits(image: NDArray[np.uint8 | np.uint16]) -> tuple[int, int]:
 
 
 def limits_of_counts(counts: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the same of how often each value is there; of nothing, the whole range.
+    """Return the same limits from a histogram; the full range for an empty one.
 
     Args:
-        counts: ``(65536,)``.
+        counts: ``(65536,)``, count of each value.
     """
     import numpy as np
 
@@ -40,14 +40,14 @@ def limits_of_counts(counts: NDArray[np.int64]) -> tuple[int, int]:
 def to_uint8(
     image: NDArray[np.uint8 | np.uint16], limits: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
-    """Return 8-bit pixels: 8-bit input as it is, 16-bit input stretched between its limits.
+    """Return 8-bit pixels: 8-bit input unchanged, 16-bit input stretched between its limits.
 
-    Of a 16-bit picture, the limits become 0 and 255; between them it is linear, rounded to the
-    nearest, and beyond them cut. A constant picture becomes 0.
+    The limits of a 16-bit image map to 0 and 255, linearly with rounding to nearest; values beyond
+    are clipped. A constant image becomes 0.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
-        limits: Of the whole picture where ``image`` is a part of one, else its own
+        limits: Limits of the whole image if ``image`` is a part of it; by default its own
             (:func:`find_limits`).
 
     Returns:

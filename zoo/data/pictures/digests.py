@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sha256 of pictures and of what a prepared folder was made from."""
+"""The sha256 of images and of the sources of a prepared folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_pixels(image: Image) -> str:
-    """Return the sha256 of shape and pixels: it does not depend on who encoded the PNG.
+    """Return the sha256 of shape and pixels, independent of the PNG encoder.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.

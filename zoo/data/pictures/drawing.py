@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels and outlines drawn over pictures: a translucent fill, a contour, or both."""
+"""Draw labels and outlines on images with a translucent fill, a contour, or both."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def draw_overlay(
     skip: Collection[int] = (0,),
     contour_px: int | None = 0,
 ) -> Image:
-    """Return the picture with each class filled in its colour and outlined.
+    """Return the image with each class filled and outlined in its colour.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
-        labels: ``(H, W)`` ids; those without a colour, as 255, are left alone.
-        palette: RGB of each class.
-        opacity: Of the fill, in ``[0, 1]``.
-        skip: Ids that are not drawn, usually the background's.
-        contour_px: Width of the outline; 0 chooses it by the picture's size, None draws none.
+        labels: ``(H, W)`` ids; ids without a colour, such as 255, are not drawn.
+        palette: RGB colour of each class.
+        opacity: Opacity of the fill, in ``[0, 1]``.
+        skip: Ids not to draw, usually the background.
+        contour_px: Width of the outline; 0 chooses it by image size, None draws none.
 
     Returns:
         ``(H, W, 3)`` RGB, uint8.
@@ -66,13 +66,13 @@ def draw_overlay(
 
 
 class Outline(NamedTuple):
-    """What encloses something: it is filled where an odd number of the rings is around.
+    """The outline of an object, filled by the even-odd rule.
 
     Args:
-        rings: ``(n, 2)`` x and y in px each, where 0.5 is the centre of the first pixel; the outer
-            ones and those of holes, in any order.
+        rings: Arrays ``(n, 2)`` of x and y in px, where 0.5 is the centre of the first pixel;
+            outer rings and holes in any order.
         color: RGB.
-        is_crowd: Whether it is a region of objects that nobody told apart.
+        is_crowd: Whether it is a region of undistinguished objects.
     """
 
     rings: Sequence[NDArray[np.float64]]
@@ -83,12 +83,12 @@ class Outline(NamedTuple):
 def draw_outlines(
     image: Image, outlines: Sequence[Outline], *, opacity: float = 0.3, contour_px: int | None = 1
 ) -> Image:
-    """Return the picture with each outline filled in its colour and drawn; crowds are hatched.
+    """Return the image with each outline filled and drawn in its colour; crowds are hatched.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
-        outlines: In px of the picture.
-        opacity: Of the fill, in ``[0, 1]``.
+        outlines: Outlines in px of the image.
+        opacity: Opacity of the fill, in ``[0, 1]``.
         contour_px: Width of the line; None draws none.
 
     Returns:
@@ -99,7 +99,7 @@ def draw_outlines(
     cv2 = load_cv2()
     canvas = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image.copy()
     fill = canvas.copy()
-    # OpenCV takes fractions of a pixel as whole numbers, here sixteenths, from pixel centres.
+    # OpenCV takes subpixel positions as integers, here in sixteenths, from pixel centres.
     points = [
         [np.rint((np.asarray(ring) - 0.5) * 16).astype(np.int32) for ring in outline.rings]
         for outline in outlines
@@ -119,7 +119,7 @@ def draw_outlines(
 
 
 def _hatch(rings: Sequence[NDArray[np.int32]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return ``(H, W)`` the pixels of slanting lines inside rings, which count sixteenths."""
+    """Return an ``(H, W)`` mask of diagonal lines inside rings, given in sixteenths of px."""
     import numpy as np
 
     inside = np.zeros(shape, np.uint8)

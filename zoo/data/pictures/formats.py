@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which kind of picture is this, how large is it, and is its file whole?"""
+"""Detect the format and size of an image, and whether its file is complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXPORT = "export it as one of these."
 
 
 def kind_of(start: bytes) -> str | None:
-    """Return the kind of a picture by the first 1024 bytes of its file, None of anything else.
+    """Return the format of an image from the start of its file, or None if unknown.
 
     Args:
         start: At least the first 1024 bytes, or all of a smaller file.
@@ -41,19 +41,19 @@ def kind_of(start: bytes) -> str | None:
 
 
 def read_header(data: bytes, where: str) -> Header:
-    """Return size and orientation of a picture, and check what can be checked without decoding.
+    """Return size and orientation of an image, and check the file without decoding it.
 
     PNG: every chunk with its checksum, up to the end chunk. JPEG: the markers up to the first
-    scan, and the end marker. TIFF: one page, all of whose strips or tiles are in the file
-    (reduced-size copies, as GeoTIFF overviews, and masks are no pages). BMP: its header.
+    scan, and the end marker. TIFF: one page whose strips or tiles are all in the file
+    (reduced-size copies, such as GeoTIFF overviews, and masks do not count). BMP: the header.
 
     Args:
-        data: The whole file.
-        where: Its name for messages.
+        data: All bytes of the file.
+        where: How error messages name the file.
 
     Raises:
-        DataError: It is empty, no picture, truncated, damaged, of several pages, or of more than
-            16384x16384 pixels.
+        DataError: The file is empty, not an image, truncated or damaged, or has several pages or
+            more than 16384x16384 pixels.
     """
     kind = kind_of(data[:1024])
     if kind == "PNG":
@@ -75,14 +75,14 @@ def read_header(data: bytes, where: str) -> Header:
 
 
 def check_whole(data: bytes, where: str) -> None:
-    """Refuse a file that is not whole, whatever its pixels are: those of a TIFF may be floats.
+    """Refuse an incomplete file, whatever its pixel type: TIFF pixels may be floats.
 
     Args:
-        data: The whole file.
-        where: Its name for messages.
+        data: All bytes of the file.
+        where: How error messages name the file.
 
     Raises:
-        DataError: As :func:`read_header`.
+        DataError: See :func:`read_header`.
     """
     if kind_of(data[:1024]) == "TIFF":
         read_tiff(data, where, any_pixels=True).check_whole()

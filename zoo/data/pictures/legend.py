@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The legend below every picture that zoo draws: swatches with names, then notes."""
+"""The legend below every image that zoo draws: colour swatches with names, then notes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["LegendEntry", "add_legend", "draw_legend", "legend_strip", "legend_t
 GROUND: Color = (24, 26, 30)
 _TEXT: Color = (238, 238, 238)
 _NOTE: Color = (176, 180, 188)
-# Tuned by eye from 32 px to 6000 px: text is about a thirty-sixth of the picture's side.
+# Tuned by eye from 32 px to 6000 px: text size is about 1/36 of the side of the image.
 _TEXT_PER_SIDE = 36
 _TEXT_MIN_PX, _TEXT_MAX_PX = 11, 180
 _LEAST_ROWS = 6
-_TEXT_PX = 14  # where no picture decides
+_TEXT_PX = 14  # without an image
 _MOST_ENTRIES = 256
-_MOST_CHARACTERS = 400  # of one entry
+_MOST_CHARACTERS = 400  # per entry
 
 
 class LegendEntry(NamedTuple):
@@ -35,7 +35,7 @@ class LegendEntry(NamedTuple):
 
 
 def legend_text_px(height_px: int, width_px: int) -> int:
-    """Return the size of text that goes with a picture of a size.
+    """Return a suitable text size in px for an image of some size.
 
     Args:
         height_px: Height of the picture.
@@ -46,13 +46,13 @@ def legend_text_px(height_px: int, width_px: int) -> int:
 
 
 def add_legend(picture: Image, entries: Sequence[LegendEntry], notes: Sequence[str] = ()) -> Image:
-    """Return a picture with a legend in a strip below, its text of a size that goes with it.
+    """Return an image with a legend in a strip below, with text size to match.
 
     Args:
         picture: ``(H, W, 3)`` RGB.
-        entries: In their order; those that do not fit into half of the picture's height, or six
-            rows, are counted.
-        notes: Sentences below them.
+        entries: Entries in order; those beyond half of the image height, or six rows, are only
+            counted.
+        notes: Sentences below the entries.
 
     Returns:
         ``(H + strip, >= W, 3)`` RGB; ``[:H, :W]`` is the picture.
@@ -61,7 +61,7 @@ def add_legend(picture: Image, entries: Sequence[LegendEntry], notes: Sequence[s
 
     height_px, width_px = picture.shape[:2]
     wanted_px = legend_text_px(height_px, width_px)
-    # Of many classes, smaller letters in more columns before any is left out.
+    # With many classes, use smaller text in more columns before leaving any out.
     for text_px in (wanted_px, max(_TEXT_MIN_PX, round(0.7 * wanted_px))):
         most_rows = max(_LEAST_ROWS, height_px // 2 // _row_px(text_px))
         strip = legend_strip(entries, width_px, text_px=text_px, most_rows=most_rows, notes=notes)
@@ -74,12 +74,12 @@ def add_legend(picture: Image, entries: Sequence[LegendEntry], notes: Sequence[s
 
 
 def draw_legend(classes: Sequence[str], palette: Sequence[Color], width_px: int) -> Image:
-    """Return a dark strip with a swatch and a name for each class, in as many rows as it takes.
+    """Return a dark strip with a swatch and a name for each class, in as many rows as necessary.
 
     Args:
-        classes: Names; what does not fit into the strip loses its middle.
-        palette: RGB of each.
-        width_px: Of the strip.
+        classes: Class names; a name that is too long loses its middle.
+        palette: RGB colour of each class.
+        width_px: Width of the strip.
 
     Returns:
         ``(H, width_px, 3)`` RGB, uint8.
@@ -100,14 +100,14 @@ def legend_strip(
     most_rows: int | None = None,
     notes: Sequence[str] = (),
 ) -> Image:
-    """Return a dark strip of entries in columns, and notes below them.
+    """Return a dark strip of entries in columns with notes below.
 
     Args:
-        entries: In their order, from left to right.
-        width_px: Of the strip; one that is narrower than an entry is made wider.
+        entries: Entries in order, from left to right.
+        width_px: Width of the strip, increased if an entry is wider.
         text_px: Size of the text.
-        most_rows: Of entries; what does not fit becomes one line that counts it.
-        notes: Sentences, broken between words.
+        most_rows: Largest number of rows; other entries become one line with their count.
+        notes: Sentences, wrapped between words.
 
     Returns:
         ``(H, >= width_px, 3)`` RGB, uint8.
@@ -151,7 +151,7 @@ def _swatch_and_gap_px(text_px: int) -> int:
 
 
 def _first(entries: list[LegendEntry], count: int, total: int) -> list[LegendEntry]:
-    """Return the first entries, and one that counts the others."""
+    """Return the first entries, and one with the count of the others."""
     if len(entries) <= count:
         return entries
     return [*entries[:count], LegendEntry(f"and {total - count:,} more", None)]
@@ -163,7 +163,7 @@ def _entry_width(entry: LegendEntry, text_px: int) -> int:
 
 
 def _columns(widths: Sequence[int], most_px: int, gap_px: int) -> list[int]:
-    """Return the left edges of as many columns as fit, each as wide as its widest entry."""
+    """Return the left edges of as many columns as fit, sized by their widest entries."""
     for count in range(len(widths), 1, -1):
         wide = [max(widths[column::count]) + gap_px for column in range(count)]
         if sum(wide) - gap_px <= most_px:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Text in pictures, in any script: by a font that Python packages bring, else one of the system.
+r"""Draw text in any script on images, with a font from Python packages or the system.
 
-Letters that no font on this machine has are spelled out (``\u80ba``), with a warning.
+Letters missing from all fonts on this machine are escaped (``\u80ba``), with a warning.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LOG = logging.getLogger("zoo")
 _TEXT: Color = (235, 235, 235)
 _SIZE_PX = 13
 _MOST_CHARACTERS = 1_000
-_TOLD: set[str] = set()  # letters that a warning has named
-_NO_LETTER = "\U0010ffff"  # no font has it, so it looks as whatever a font lacks
+_TOLD: set[str] = set()  # letters already warned about
+_NO_LETTER = "\U0010ffff"  # in no font, so it renders as the missing glyph
 
 
 def draw_text(
@@ -41,11 +41,11 @@ def draw_text(
     size_px: int = _SIZE_PX,
     outline: Color | None = None,
 ) -> None:
-    """Write one line into ``canvas``; what lies outside of it is cut off.
+    """Write one line on ``canvas``, clipped at its edges.
 
     Args:
         canvas: ``(H, W, 3)`` RGB, uint8.
-        text: What is not printable is escaped.
+        text: One line; unprintable characters are escaped.
         at: Left end of the baseline, (x, y) in px.
         color: RGB.
         size_px: Height of the font.
@@ -72,7 +72,7 @@ def draw_text(
 
 
 def text_width(text: str, size_px: int = _SIZE_PX) -> int:
-    """Return how wide a line is when drawn, in px.
+    """Return the width of a line in px.
 
     Args:
         text: One line.
@@ -83,7 +83,7 @@ def text_width(text: str, size_px: int = _SIZE_PX) -> int:
 
 
 def text_height(size_px: int = _SIZE_PX) -> int:
-    """Return how far capital letters and digits reach above the baseline, in px.
+    """Return the height of capital letters and digits above the baseline, in px.
 
     Args:
         size_px: Font size.
@@ -93,7 +93,7 @@ def text_height(size_px: int = _SIZE_PX) -> int:
 
 
 def fit_text(text: str, width_px: int, size_px: int = _SIZE_PX) -> str:
-    """Return ``text``, its middle left out if it is wider than ``width_px`` when drawn.
+    """Return ``text``, shortened in the middle if it is wider than ``width_px``.
 
     Args:
         text: One line.
@@ -114,14 +114,14 @@ def _without_middle(text: str, kept: int) -> str:
 
 
 def _runs(text: str, size_px: int) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of a line with the font that has their letters."""
+    """Yield parts of a line with a font that has their letters."""
     for path, letters in groupby(_spelled(text[:_MOST_CHARACTERS]), _font_of):
         yield "".join(letters), _font(path, size_px)
 
 
 @functools.lru_cache(maxsize=1024)
 def _spelled(text: str) -> str:
-    """Return a text in which what cannot be drawn is escaped."""
+    """Return a text with letters that cannot be drawn escaped."""
     letters = printable(text)
     missing = {each for each in letters if not _has(_font_of(each), each)}
     if missing - _TOLD:
@@ -136,7 +136,7 @@ def _spelled(text: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _font_of(letter: str) -> str | None:
-    """Return the file of a font that has a letter, else the usual one; None is Pillow's own."""
+    """Return a font file with a letter, else the default one; None for Pillow's built-in font."""
     first = _first_font()
     if _has(first, letter):
         return first
@@ -145,8 +145,8 @@ def _font_of(letter: str) -> str | None:
 
 @functools.cache
 def _first_font() -> str | None:
-    """Return DejaVu Sans, which matplotlib brings and which has most alphabets; else None."""
-    # Found without importing matplotlib, which takes longer than drawing.
+    """Return DejaVu Sans from matplotlib, which has most alphabets; else None."""
+    # Without importing matplotlib, which takes longer than drawing.
     found = importlib.util.find_spec("matplotlib")
     for folder in [] if found is None else found.submodule_search_locations or []:
         path = Path(folder, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
@@ -157,7 +157,7 @@ def _first_font() -> str | None:
 
 @functools.cache
 def _system_fonts() -> list[str]:
-    """Return the fonts of this machine, plain ones without serifs first."""
+    """Return the fonts of this machine, plain sans-serif ones first."""
     if importlib.util.find_spec("matplotlib") is None:
         return []
     from matplotlib.font_manager import findSystemFonts
@@ -187,6 +187,6 @@ def _has(path: str | None, letter: str) -> bool:
     try:
         font = _font(path, 16, is_plain=True)
         drawn, missing = (font.getmask(each) for each in (letter, _NO_LETTER))
-    except OSError:  # as of fonts of coloured pictures, which have one size
+    except OSError:  # such as colour bitmap fonts, which have one size
         return False
     return bool(drawn.getbbox()) and (drawn.size, bytes(drawn)) != (missing.size, bytes(missing))

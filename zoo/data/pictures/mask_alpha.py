@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks of several channels: which of them holds the mask, the colours or the transparency."""
+"""Masks with several channels: decide whether colours or transparency hold the mask."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TAKEN = "mask taken from its alpha: the rest is one colour"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedMask:
-    """The pixels that tell classes.
+    """The pixels that encode classes.
 
     Args:
         pixels: ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
-        is_taken: They are the transparency of the file, whose rest is one colour.
-        is_doubtful: They are one colour, with a transparency of another value: beside masks that
-            lie in their transparency, this one may mean that value.
+        is_taken: Whether they are the transparency of a file with a single colour.
+        is_doubtful: Whether they are one colour with another value as transparency. If other masks
+            are in the transparency, this one may be too.
     """
 
     pixels: DeepImage
@@ -39,19 +39,19 @@ class DecodedMask:
 def decode_mask(
     data: bytes, where: str, *, palette: Literal["colors", "index"] = "colors"
 ) -> DecodedMask:
-    """Return the pixels of a mask, from its transparency where its colours say nothing.
+    """Return the pixels of a mask, from its transparency if it has a single colour.
 
-    Tools that erase write a mask of one colour, opaque where the class is. Read by its colour,
-    every pixel would be of the class.
+    Tools with an eraser write a mask of one colour that is opaque inside the class. Read by
+    colour, every pixel would belong to the class.
 
     Args:
-        data: The whole file.
-        where: Its name for messages.
+        data: All bytes of the file.
+        where: How error messages name the file.
         palette: See :func:`zoo.data.decode_image`.
 
     Raises:
-        DataError: The file cannot be decoded, has more than four bands, or hides several values
-            under what is transparent.
+        DataError: The file cannot be decoded, has more than four bands, or has several values under
+            transparent pixels.
     """
     pixels = decode_image(data, where, palette=palette)
     alpha = read_alpha(data, where)
@@ -71,7 +71,7 @@ def decode_mask(
 
 
 def _is_flat(colors: NDArray[Any]) -> bool:
-    """Return whether ``(N, C)`` pixels are one colour, or none at all."""
+    """Return whether ``(N, C)`` pixels have one colour, or are empty."""
     return not colors.size or bool((colors == colors[0]).all())
 
 

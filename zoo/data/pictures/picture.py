@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A decoded picture, and what is to be said of how it was read."""
+"""A decoded image with notes on how it was read."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Picture:
 
     Args:
         pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB; uint8 or uint16.
-        notes: What a report should say, as ``band 4 dropped``.
-        is_there: ``(H, W)``, false where the file says that data is missing; None where all is.
+        notes: Notes for the report, such as ``band 4 dropped``.
+        is_there: ``(H, W)``, false for missing data; None if all data is valid.
     """
 
     pixels: NDArray[np.uint8 | np.uint16]
@@ -41,14 +41,14 @@ class Picture:
         return self.pixels.dtype != "uint8"
 
     def to_uint8(self) -> NDArray[np.uint8]:
-        """Return its pixels in 8 bits, those of 16 bits stretched by what is not missing."""
+        """Return 8-bit pixels; 16-bit pixels are stretched by the valid ones."""
         limits = None
         if self.is_deep and self.is_there is not None:
             limits = find_limits(self.pixels[self.is_there])
         return to_uint8(self.pixels, limits)
 
     def turned(self, orientation: int) -> Picture:
-        """Return it as it is seen; see :func:`zoo.data.pictures.turning.turn_upright`.
+        """Return it upright; see :func:`zoo.data.pictures.turning.turn_upright`.
 
         Args:
             orientation: EXIF orientation, 1..8.
@@ -60,7 +60,7 @@ class Picture:
 
 
 def tell_once(name: str, notes: Iterable[str]) -> None:
-    """Log each note that no earlier call of this process has logged, with the file it is of.
+    """Log each note with its file, unless this process has already logged it.
 
     Args:
         name: Name of the file.

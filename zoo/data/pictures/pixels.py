@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes to pixels and back: the one way in which zoo reads a picture, in prepare and predict."""
+"""Decode and encode images, the same way in prepare and predict."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ __all__ = [
     "to_uint8",
 ]
 
-# Run-length coding of filtered rows: on X-rays of 512x512 px it was both the fastest of zlib's
-# strategies and the smallest but for level 4 and above, on masks the smallest of all; see
+# Run-length coding of filtered rows: on 512x512 px X-rays it was the fastest of zlib's strategies
+# and, except for level 4 and above, the smallest; on masks it was the smallest of all. See
 # benchmarks/prepare.py.
 _PNG_LEVEL = 1
 _COUNTED_AT_ONCE_PX = 4_000_000
@@ -40,30 +40,30 @@ _COUNTED_AT_ONCE_PX = 4_000_000
 def decode_image(
     data: bytes, where: str, *, palette: Literal["colors", "index"] = "colors"
 ) -> DeepImage:
-    """Return the pixels of a PNG, JPEG, TIFF, BMP or JPEG 2000 at its own bit depth.
+    """Decode a PNG, JPEG, TIFF, BMP or JPEG 2000 at its own bit depth.
 
-    Transparency is dropped. A stated orientation (EXIF, TIFF) is applied, as viewers and mmcv do,
-    so a mask must fit the picture as it is seen. The kind is told from the bytes, not the suffix.
+    Transparency is dropped. A stated orientation (EXIF, TIFF) is applied, as in viewers and mmcv,
+    so a mask must match the upright image. The content, not the suffix, determines the format.
 
     Args:
-        data: The whole file.
-        where: The file's name for messages.
-        palette: A palette gives its colours, or its numbers (a mask as Pascal VOC draws it); of a
-            PNG with fewer than 8 bits, ``index`` gives all samples as they are stored: 0 and 1 of
-            a 1-bit picture.
+        data: All bytes of the file.
+        where: How error messages name the file.
+        palette: Whether to return colours or indices of a palette (a mask as in Pascal VOC). For a
+            PNG with fewer than 8 bits, ``index`` returns samples as stored: 0 and 1 for a 1-bit
+            image.
 
     Returns:
         ``(H, W)`` grey or ``(H, W, 3)`` RGB; uint8 or uint16.
 
     Raises:
-        DataError: Empty, truncated, damaged, of several pages, no picture, too large, with other
-            pixels than unsigned ones of 8 or 16 bits, or of a kind whose decoder is not installed.
+        DataError: The file is empty, truncated, damaged, not an image or too large, has several
+            pages or pixels other than unsigned 8 or 16 bits, or its decoder is not installed.
     """
     return decode_picture(data, where, palette=palette).pixels
 
 
 def encode_png(image: Image) -> bytes:
-    """Return an 8-bit picture as PNG.
+    """Encode an 8-bit image as PNG.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
@@ -80,7 +80,7 @@ def encode_png(image: Image) -> bytes:
 
 
 def count_labels(labels: Image) -> NDArray[np.int64]:
-    """Return how many pixels each id of a label map has, ``(256,)``.
+    """Return the number of pixels of each id in a label map, ``(256,)``.
 
     Args:
         labels: ``(H, W)`` uint8.
@@ -88,7 +88,7 @@ def count_labels(labels: Image) -> NDArray[np.int64]:
     import numpy as np
 
     counts = np.zeros(256, np.int64)
-    # NumPy counts in a copy of eight bytes a pixel: a part at a time, for scenes.
+    # NumPy counts in a copy with eight bytes per pixel, so large scenes are counted in parts.
     rows = max(1, _COUNTED_AT_ONCE_PX // max(1, labels.shape[1]))
     for top in range(0, labels.shape[0], rows):
         counts += np.bincount(labels[top : top + rows].ravel(), minlength=256)
@@ -96,13 +96,13 @@ def count_labels(labels: Image) -> NDArray[np.int64]:
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Return width and height from ``512x384`` or ``256`` (a square), None from ``""`` or None.
+    """Parse ``512x384`` or ``256`` (a square) to width and height; None for ``""`` or None.
 
     Args:
         text: Sides in px.
 
     Raises:
-        DataError: Neither of these, or a side that is not in 1..65535.
+        DataError: It is something else, or a side is not in 1..65535.
     """
     if not text:
         return None
@@ -117,14 +117,14 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 def fit_size(
     height_px: int, width_px: int, size: tuple[int, int] | None, keep_aspect: bool
 ) -> tuple[int, int]:
-    """Return the width and height that a picture gets.
+    """Return the output width and height of an image.
 
     Args:
         height_px: Of the picture.
         width_px: Of the picture.
-        size: Wanted width and height, or None for the picture's own.
-        keep_aspect: The largest size inside ``size`` of the picture's own aspect; nothing is
-            padded, so prepared pictures differ in size where their aspects do.
+        size: Requested width and height, or None to keep the size.
+        keep_aspect: Whether to fit into ``size`` with the original aspect ratio. Nothing is padded,
+            so prepared images with different aspect ratios differ in size.
     """
     if size is None:
         return width_px, height_px
@@ -135,7 +135,7 @@ def fit_size(
 
 
 def resize_image(image: Image, size: tuple[int, int]) -> Image:
-    """Return ``image`` at ``size`` (width, height): by area, or linearly where it grows.
+    """Resize an image by area averaging, or linearly to enlarge it.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)`` uint8.
@@ -152,7 +152,7 @@ def resize_image(image: Image, size: tuple[int, int]) -> Image:
 
 
 def resize_mask(labels: Image, size: tuple[int, int]) -> Image:
-    """Return ``labels`` at ``size`` (width, height), each pixel the label nearest to its centre.
+    """Resize a label map; each pixel takes the label nearest to its centre.
 
     Args:
         labels: ``(H, W)`` label ids.
@@ -162,6 +162,6 @@ def resize_mask(labels: Image, size: tuple[int, int]) -> Image:
     height_px, width_px = labels.shape[:2]
     if (width_px, height_px) == size:
         return labels
-    # INTER_NEAREST takes the upper left of the nearest and shifts masks against their pictures.
+    # INTER_NEAREST rounds to the upper left and shifts masks against their images.
     resized: Image = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
     return resized

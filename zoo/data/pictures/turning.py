@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels as they are stored -> pixels as they are seen."""
+"""Convert stored pixels to upright ones."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 __all__ = ["TURNED", "turn_upright"]
 
-# A note where the size of labels does not tell whether they were made of what is seen.
+# A note for labels whose size does not show whether they match the upright image.
 TURNED = "stored rotated or mirrored (EXIF): check with zoo data show that its labels fit"
 
 
 def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return a picture turned and mirrored as its file asks for.
+    """Rotate and mirror an image according to its stated orientation.
 
     Args:
-        pixels: ``(H, W)`` or ``(H, W, C)``, the first row first, as stored.
-        orientation: What lies at the stored first row and first column: 1 top and left, 2 top and
-            right, 3 bottom and right, 4 bottom and left, 5 left and top, 6 right and top, 7 right
-            and bottom, 8 left and bottom.
+        pixels: ``(H, W)`` or ``(H, W, C)`` as stored.
+        orientation: Visual position of the stored first row and first column: 1 top and left,
+            2 top and right, 3 bottom and right, 4 bottom and left, 5 left and top, 6 right and top,
+            7 right and bottom, 8 left and bottom.
 
     Source:
         TIFF 6.0, page 36; EXIF 2.32, 4.6.4.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set as its owner keeps it: a folder or a zip, opened and paired."""
+"""Raw data sets: open a folder or a zip, and pair images with masks."""
 
 from __future__ import annotations
 

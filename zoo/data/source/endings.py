@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the names of images and of masks end in, where they are equal but for that."""
+"""Find the endings by which the names of images and masks differ."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from itertools import takewhile
 __all__ = ["Endings", "find_endings"]
 
 _MOST_NAMES = 5000
-_NEIGHBOURS = 3  # of one image there may be several masks, or a mask and its picture in colours
+_NEIGHBOURS = 3  # an image may have several masks, or a mask and its colour version
 _MOST_TRIED = 8
 _MOST_CHARS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """What makes names of images and masks differ.
+    """The endings by which names of images and masks differ.
 
     Args:
-        image: Ending of images, ``""`` if they have none.
+        image: Ending of images; ``""`` if there is none.
         mask: Ending of masks.
-        count: How many images have a mask if both are left out.
+        count: Number of images with a mask when both endings are removed.
     """
 
     image: str
@@ -34,11 +34,12 @@ class Endings:
 
 
 def find_endings(images: Sequence[str], masks: Sequence[str]) -> list[Endings]:
-    """Return the endings without which images and masks have equal names, the most frequent first.
+    """Return endings whose removal makes names of images and masks equal, most frequent first.
 
     Args:
-        images: Names without suffix, as ``x_rgb``.
-        masks: As above, as ``x_mask``; may be the same names, where both are in one folder.
+        images: Names without suffix, such as ``x_rgb``.
+        masks: Names without suffix, such as ``x_mask``; may be equal to ``images`` if both are in
+            one folder.
 
     Example:
         >>> find_endings(["a1_rgb", "b2_rgb"], ["a1_mask", "b2_mask"])
@@ -58,7 +59,7 @@ def find_endings(images: Sequence[str], masks: Sequence[str]) -> list[Endings]:
 
 
 def _endings_of(image: str, masks: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the endings of an image and the masks whose names begin most like it."""
+    """Yield the endings of an image and the masks with the longest common prefix."""
     place = bisect_left(masks, image)
     for mask in masks[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]:
         pairs = takewhile(lambda pair: pair[0] == pair[1], zip(image, mask, strict=False))
@@ -66,7 +67,7 @@ def _endings_of(image: str, masks: Sequence[str]) -> Iterator[tuple[str, str]]:
         if mask == image:
             continue
         if shared not in (image, mask):
-            # Both go on: the endings begin where a word does, as '_mri' and '_mask'.
+            # Both continue: the endings start at a word, such as '_mri' and '_mask'.
             words = re.match(r"(.*)[_\-. ]", shared)
             shared = words[1] if words else ""
         endings = image[len(shared) :], mask[len(shared) :]
@@ -75,7 +76,7 @@ def _endings_of(image: str, masks: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_ending(text: str, before: str) -> bool:
-    """Return whether a text ends a name, rather than going on with its number."""
+    """Return whether a text is the ending of a name and not the rest of its number."""
     goes_on = text[:1].isdigit() and before[-1:].isdigit()
     return len(text) <= _MOST_CHARS and "/" not in text and not goes_on and not _is_number(text)
 

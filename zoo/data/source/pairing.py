@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which mask belongs to which image, told by their names."""
+"""Pair images with masks by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StemPair:
     """An image and its mask.
 
     Args:
-        stem: What both are called in the prepared folder.
+        stem: Name of both in the prepared folder.
         image: Path in the source.
         mask: Path in the source.
     """
@@ -44,21 +44,21 @@ def pair_by_stem(
     mask_suffix: str = "",
     where: str = "",
 ) -> list[StemPair]:
-    """Return the pairs of equal stem, sorted by it.
+    """Return the pairs with equal stems, sorted by stem.
 
-    A mask belongs to the image of its own stem, or else to that of its stem without
-    ``mask_suffix``; stems are equal in either form of Unicode. What has no partner is dropped in
-    ``report``, as is what is no picture.
+    A mask belongs to the image with the same stem, or else with its stem without ``mask_suffix``.
+    Stems are compared in normalized Unicode. Files without a partner and files that are not images
+    are reported as dropped.
 
     Args:
-        images: Files to be called by their own stems, or ``(stem, file)`` each.
-        masks: As above.
-        report: Is told what was found, and what was dropped and why.
-        mask_suffix: What masks may carry behind the image's stem.
-        where: The source, for messages.
+        images: Files, or ``(stem, file)`` pairs to override the stems.
+        masks: Same for masks.
+        report: Report to add counts and dropped files to.
+        mask_suffix: Optional suffix of masks after the stem of the image.
+        where: Name of the source, for messages.
 
     Raises:
-        DataError: There are no images, no masks or no pairs; a stem appears twice.
+        DataError: There are no images, no masks or no pairs, or a stem is repeated.
     """
     named_images = _by_stem(_pictures(images, report), "image", where)
     named_masks = _by_stem(_pictures(masks, report), "mask", where)
@@ -89,7 +89,7 @@ def pair_by_stem(
 
 
 class _Stems:
-    """Stems of images, found by their own spelling, or else by one that looks the same."""
+    """Stems of images, looked up by exact spelling, then by an equivalent one."""
 
     def __init__(self, stems: Iterable[str]) -> None:
         self._own = set(stems)
@@ -105,7 +105,7 @@ class _Stems:
 
 
 def _without_ending(stem: str, ending: str) -> str:
-    """Return a stem without an ending, which may be in the other form of Unicode."""
+    """Return a stem without an ending, which may use another Unicode form."""
     for text, end in ((stem, ending), (compose(stem), compose(ending))):
         if ending and text.endswith(end):
             return text.removesuffix(end)
@@ -113,7 +113,7 @@ def _without_ending(stem: str, ending: str) -> str:
 
 
 def _note_alike(images: Sequence[str], masks: Sequence[str], report: Report) -> None:
-    """Note pairs that were missed by upper and lower case alone: such names are a slip."""
+    """Note pairs that differ only in case, which is probably a mistake."""
     by_letters = {stem.casefold(): stem for stem in masks}
     alike = [(stem, by_letters[key]) for stem in images if (key := stem.casefold()) in by_letters]
     if alike:
@@ -123,7 +123,7 @@ def _note_alike(images: Sequence[str], masks: Sequence[str], report: Report) -> 
 
 
 def _note_endings(images: Sequence[str], masks: Sequence[str], report: Report) -> None:
-    """Note pairs that are left out for an ending that was not stated."""
+    """Note pairs that were missed because no ending was given."""
     endings = find_endings(images, masks)
     if endings and endings[0].count > 1:
         text = f"{endings[0].count} images and masks are left out that would be pairs with "
@@ -184,7 +184,7 @@ def _no_pairs(
 
 
 def spell_endings(endings: Endings) -> str:
-    """Return the options that state endings, as a shell takes them.
+    """Return the command-line options for endings, quoted for a shell.
 
     Args:
         endings: Endings of image and mask files.

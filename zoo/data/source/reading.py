@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files from outside, opened without waiting and read within limits, or one error that says why."""
+"""Read files from outside without blocking and within limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.errors import DataError
 
 __all__ = ["MOST_BYTES", "open_file", "read_file"]
 
-# A decoded picture of MOST_PX pixels has 1.6 GB at most; an undecoded one is not larger.
+# A decoded image of MOST_PX pixels has at most 1.6 GB; an encoded one is not larger.
 MOST_BYTES = 2**31
 
 
@@ -21,8 +21,8 @@ def read_file(path: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES) -> 
     """Return the bytes of a file.
 
     Args:
-        path: Of the file; a link is followed.
-        most_bytes: A larger file is refused before a byte of it is read.
+        path: The file; links are followed.
+        most_bytes: Largest allowed size; a larger file is refused without reading it.
 
     Raises:
         DataError: It cannot be opened, is not a regular file, or is too large.
@@ -34,7 +34,7 @@ def read_file(path: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES) -> 
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading, without a buffer; never wait for a writer, as a pipe would.
+    """Open a regular file for unbuffered reading without blocking, as a pipe would.
 
     Args:
         path: The file; links are followed.
@@ -43,7 +43,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
         DataError: It cannot be opened, or is not a regular file.
     """
     try:
-        # Windows has no O_NONBLOCK, and opens text by default.
+        # Windows has no O_NONBLOCK, and opens in text mode by default.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:

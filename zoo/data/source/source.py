@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set as its owner keeps it: a folder or a zip, read in place and never changed."""
+"""Raw data sets: a folder or a zip, read in place and never changed."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class SourceFile:
     """One file of a source.
 
     Args:
-        path: Relative to the source, with ``/`` between parts.
-        size_bytes: As the folder or the archive states it, unpacked.
+        path: Path relative to the source, with ``/`` as separator.
+        size_bytes: Unpacked size, as stated by the folder or the archive.
     """
 
     path: str
@@ -39,28 +39,28 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        """The last part: ``x_mask.PNG``."""
+        """The file name, such as ``x_mask.PNG``."""
         return PurePosixPath(self.path).name
 
     @property
     def stem(self) -> str:
-        """The name without its suffix: ``x_mask``."""
+        """The name without its suffix, such as ``x_mask``."""
         return PurePosixPath(self.path).stem
 
     @property
     def suffix(self) -> str:
-        """The suffix in lower case, with its dot: ``.png``."""
+        """The suffix in lower case with its dot, such as ``.png``."""
         return PurePosixPath(self.path).suffix.lower()
 
     @property
     def folder(self) -> str:
-        """The parts before the name, ``""`` at the top."""
+        """The folder of the file; ``""`` at the top."""
         parent = str(PurePosixPath(self.path).parent)
         return "" if parent == "." else parent
 
 
 class Source(ABC):
-    """Files that can be listed and read; both are safe to call from several threads.
+    """Files that can be listed and read, both thread-safe.
 
     Args:
         path: The folder or the archive.
@@ -78,10 +78,10 @@ class Source(ABC):
         return tuple(file for file in self._listed if not _is_junk(file.path))
 
     def synthetic(self) -> Synthetic | None:
-        """Return who drew the data, or None where it bears no mark of that.
+        """Return who generated the data, or None if it has no such mark.
 
         Raises:
-            DataError: The mark is there, and cannot be read.
+            DataError: The mark exists but cannot be read.
         """
         for file in self._listed:
             if file.name == MARK_NAME:
@@ -89,7 +89,7 @@ class Source(ABC):
         return None
 
     def files(self) -> tuple[SourceFile, ...]:
-        """Return every file, sorted by path; hidden files and what archivers add are left out.
+        """Return every file, sorted by path, without hidden files and additions of archivers.
 
         Raises:
             DataError: A folder cannot be listed.
@@ -104,15 +104,15 @@ class Source(ABC):
         """Return the bytes of one file.
 
         Args:
-            path: As :meth:`files` gives it.
+            path: Path from :meth:`files`.
 
         Raises:
-            DataError: There is no such file, or it cannot be read; it is named.
+            DataError: The file does not exist or cannot be read; the message names it.
         """
 
     @abstractmethod
     def where(self, path: str) -> str:
-        """Return how an error message names ``path``.
+        """Return the name of ``path`` for error messages.
 
         Args:
             path: Path inside the source, with ``/``.
@@ -126,10 +126,10 @@ def _is_junk(path: str) -> bool:
 
 
 class FolderSource(Source):
-    """A folder; links to files and folders are followed, each real folder once.
+    """A folder; links to files and folders are followed, each real folder only once.
 
-    A link to nothing is listed, and cannot be read: a data set whose files are kept elsewhere is
-    not there, rather than smaller.
+    A broken link is listed but cannot be read, so a data set with missing files is reported rather
+    than treated as smaller.
     """
 
     def _list(self) -> Iterator[SourceFile]:
@@ -146,7 +146,7 @@ class FolderSource(Source):
                 path = file.relative_to(self.path).as_posix()
                 status_of_file = _stat(file)
                 if status_of_file is None and file.is_symlink():
-                    yield SourceFile(path, 0)  # read() says what it lacks: nothing is lost unsaid
+                    yield SourceFile(path, 0)  # read() reports the broken link
                 elif status_of_file is not None and stat.S_ISREG(status_of_file.st_mode):
                     yield SourceFile(path, status_of_file.st_size)
 
@@ -167,7 +167,7 @@ class FolderSource(Source):
         return str(self.path / path)
 
     def synthetic(self) -> Synthetic | None:
-        """Return who drew the data; a part of a sample, given by its folder, is one too."""
+        """Return who generated the data; a subfolder of a sample counts too."""
         found = super().synthetic()
         for folder in self.path.absolute().parents if found is None else ():
             if (folder / MARK_NAME).is_file():
@@ -176,11 +176,11 @@ class FolderSource(Source):
 
 
 class ZipSource(Source):
-    """An archive that `zoo.data.source.zip_check.check_archive` let pass; nothing is unpacked.
+    """An archive that `zoo.data.source.zip_check.check_archive` accepted; it is not unpacked.
 
     Args:
         path: The archive.
-        archive: The same, open.
+        archive: The open archive.
     """
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
@@ -221,7 +221,7 @@ class ZipSource(Source):
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """Return what is at ``path``, None for nothing and for a link to nothing."""
+    """Return the status of ``path``, or None if it is missing or a broken link."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -236,7 +236,7 @@ def _refuse(error: OSError) -> None:
 
 def _unreadable(where: str, error: Exception) -> DataError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if isinstance(error, (UnicodeError, LookupError, struct.error)):  # of Python's, not the file's
+    if isinstance(error, (UnicodeError, LookupError, struct.error)):  # Python's, not the file's
         reason = "the archive's entry is damaged"
     name = PurePosixPath(where.replace("!", "/")).name
     message = f"cannot read {name!r}: {reason or type(error).__name__}."
@@ -248,17 +248,16 @@ def _unreadable(where: str, error: Exception) -> DataError:
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Yield the source at ``path``, a folder or a zip, to be read in place.
+    """Open a folder or a zip to read it in place.
 
-    An archive is refused as a whole if any entry is absolute, climbs out with ``..``, is a link
-    or a device, is encrypted, appears twice, shares bytes with another, or unpacks to far more
-    than it holds.
+    An archive is refused if any entry is absolute, contains ``..``, is a link or a device, is
+    encrypted, is repeated, shares bytes with another entry, or unpacks to far more than its size.
 
     Args:
         path: A folder or a ``.zip`` file.
 
     Raises:
-        DataError: There is nothing there, it is neither of the two, or the archive is refused.
+        DataError: The path does not exist, is neither of the two, or the archive is refused.
     """
     path = Path(path)
     found = _stat(path)
@@ -268,7 +267,7 @@ def open_source(path: Path) -> Iterator[Source]:
     if found is None:
         message = f"cannot read the source {path.name!r}: there is no such file or folder."
         raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
-    if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would block forever
         message = f"cannot read the source {path.name!r}: found a pipe or a device, "
         message += "expected a folder or a .zip."
         raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that look alike: equal ones in another form, and the nearest of those that were found."""
+"""Normalize names, and find the most similar path."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LEAST_LIKENESS = 0.6
 def compose(text: str) -> str:
     """Return a name in Unicode's composed form (NFC).
 
-    macOS splits accents and umlauts from their letters, other systems do not: both spellings look
-    alike, and mean one name.
+    macOS stores accents and umlauts as separate characters, other systems do not. Both forms are
+    the same name.
 
     Args:
         text: A name or path.
@@ -28,14 +28,13 @@ def compose(text: str) -> str:
 
 
 def find_near(path: str, paths: Sequence[str]) -> str | None:
-    """Return the path whose last part is nearest to that of another one, or None.
+    """Return the path with the most similar file name, or None.
 
-    Upper and lower case, the form of letters and ``%20`` differ least; then the suffix; then
-    letters.
+    Case, Unicode form and ``%20`` count least, then the suffix, then other letters.
 
     Args:
-        path: What was looked for.
-        paths: What was found.
+        path: The missing path.
+        paths: Existing paths.
 
     Example:
         >>> find_near("a%20b.png", ["images/c.png", "images/A b.PNG"])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mark of a data set that a plugin drew: it stays with the data, from sample to model card.
+"""The mark of a synthetic data set, which stays with the data up to the model card.
 
-A number that was measured on drawn pictures is no number about real ones. ``zoo data sample``
-leaves the mark in the raw folder, ``prepare`` copies it into ``dataset.json``, and ``zoo publish``
-into the record, the row and the card.
+A metric on synthetic images says nothing about real ones. ``zoo data sample`` writes the mark to
+the raw folder, ``prepare`` copies it to ``dataset.json``, and ``zoo publish`` to the record, the
+row and the card.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _LIMITS = Limits(size_bytes=2**16, values=100, depth=4)
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """Who drew a data set.
+    """Who generated a data set.
 
     Attributes:
-        plugin: The plugin's name.
-        version: Its version.
-        licence: Of what it draws: that of the plugin itself, not of any real data.
-        seed: What it was drawn with.
+        plugin: Name of the plugin.
+        version: Version of the plugin.
+        licence: Licence of the generated data: that of the plugin, not of any real data.
+        seed: Seed of the generator.
     """
 
     plugin: str
@@ -43,11 +43,11 @@ class Synthetic:
     seed: int
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a description."""
         return f"a synthetic sample of {self.plugin} {self.version}, seed {self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the values as JSON."""
         return {
             "plugin": self.plugin,
             "version": self.version,
@@ -57,7 +57,7 @@ class Synthetic:
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Synthetic:
-        """Return what ``to_dict`` gave; raises `DocumentError`.
+        """Parse the result of ``to_dict``; raises `DocumentError`.
 
         Args:
             fields: The object, as read from JSON.
@@ -73,7 +73,7 @@ class Synthetic:
 
 
 def mark_sample(folder: Path, synthetic: Synthetic) -> None:
-    """Leave the mark in a raw folder that a plugin drew.
+    """Write the mark to a raw folder that a plugin generated.
 
     Args:
         folder: The raw folder.
@@ -84,14 +84,14 @@ def mark_sample(folder: Path, synthetic: Synthetic) -> None:
 
 
 def read_mark(data: bytes, where: str) -> Synthetic:
-    """Return what a mark says.
+    """Parse a mark.
 
     Args:
         data: Content of the mark file.
         where: How error messages name the file.
 
     Raises:
-        DataError: It is no such mark.
+        DataError: It is not a valid mark.
     """
     try:
         fields = Fields(parse_json(data, _LIMITS))

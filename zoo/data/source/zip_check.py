@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a zip may hold before anything of it is read."""
+"""Check a zip archive before reading from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.errors import DataError
 
 try:
     from lzma import LZMAError
-except ImportError:  # a Python that was built without it, whose zipfile refuses such entries
+except ImportError:  # Python was built without it; its zipfile refuses such entries
     LZMAError = zlib.error  # type: ignore[assignment,misc]
 
 __all__ = ["DAMAGE", "check_archive", "directory_bytes", "entry_path", "open_archive"]
@@ -38,8 +38,8 @@ DAMAGE = (
 )
 """What ``zipfile`` raises for an archive, or an entry of one, that does not hold."""
 
-# Deflate cannot pass 1032:1, and empty masks stored as BMP come near it, so small entries may be
-# as dense as they like; what unpacks to gigabytes may not.
+# Deflate cannot exceed 1032:1, and empty masks stored as BMP come near it. So small entries may
+# have any ratio; only entries that unpack to gigabytes may not.
 _ENTRY_FREE_BYTES = 64 * 2**20
 _TOTAL_FREE_BYTES = 2**30
 _MOST_RATIO = 200
@@ -55,7 +55,7 @@ _UNPACK = "unpack it yourself, check its content, and give the folder."
 
 
 def entry_path(name: str) -> str:
-    """Return an entry's name with ``/`` between parts and no empty or ``.`` parts.
+    """Return the name of an entry with ``/`` as separator, without empty or ``.`` parts.
 
     Args:
         name: Name of the entry in the archive.
@@ -64,13 +64,13 @@ def entry_path(name: str) -> str:
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """Return a zip, open, whose list of entries can be read; its entries are not checked yet.
+    """Open a zip and check that its list of entries is readable; entries are not checked.
 
     Args:
         path: The zip file.
 
     Raises:
-        DataError: It is no zip, or one whose list is damaged or far too long.
+        DataError: It is not a zip, or its list is damaged or far too long.
         OSError: It cannot be opened.
     """
     with path.open("rb") as stream:
@@ -89,15 +89,15 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def directory_bytes(stream: BinaryIO) -> int:
-    """Return how long an archive says its list of entries is; 0 where it does not say.
+    """Return the stated size of an archive's list of entries in bytes; 0 if not stated.
 
-    ``zipfile`` reads the whole list at once, and takes some twenty times its size in memory.
+    ``zipfile`` reads the whole list at once and needs about 20 times its size in memory.
 
     Args:
         stream: The zip file, open for reading in binary mode.
     """
     size_bytes = stream.seek(0, io.SEEK_END)
-    start = max(0, size_bytes - 2**16 - 42)  # the longest comment, and both records before it
+    start = max(0, size_bytes - 2**16 - 42)  # the longest comment and both records before it
     stream.seek(start)
     tail = stream.read()
     end = tail.rfind(_END)
@@ -117,18 +117,18 @@ def directory_bytes(stream: BinaryIO) -> int:
 def check_archive(
     path: Path, entries: Iterable[zipfile.ZipInfo], size_bytes: int
 ) -> dict[str, zipfile.ZipInfo]:
-    """Return the files of an archive by path, or refuse the archive.
+    """Return the files of an archive by path, or raise an error.
 
     Args:
-        path: The archive, for messages.
-        entries: Its entries, folders included.
-        size_bytes: Of the archive itself; entries that overlap state more between them.
+        path: Path of the archive, for messages.
+        entries: Entries of the archive, including folders.
+        size_bytes: Size of the archive; overlapping entries state more in total.
 
     Raises:
         DataError: An entry is absolute, has a ``..`` part, is a link or a device, is encrypted,
-            is compressed as Python cannot, appears twice, shares bytes with another, or unpacks
-            to more than 200 times its size and 64 MiB; or the whole does so beyond 1 GiB, or
-            holds more than a million.
+            uses an unsupported compression, is repeated, shares bytes with another, or unpacks
+            to more than 200 times its size and 64 MiB; or the whole archive does so beyond
+            1 GiB, or has more than a million entries.
     """
     files: dict[str, zipfile.ZipInfo] = {}
     total_bytes = 0
@@ -155,7 +155,7 @@ def check_archive(
 
 
 def _check_apart(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Refuse entries of which two share bytes: few of them would unpack to very many."""
+    """Refuse entries that share bytes, since few bytes could unpack to very many."""
     placed = [entry for entry in entries if hasattr(entry, "header_offset")]
     ordered = sorted(placed, key=lambda entry: entry.header_offset)
     if ordered and ordered[0].header_offset < 0:
@@ -173,7 +173,7 @@ def _refusal(path: Path, reason: str) -> DataError:
 
 
 def _fault(entry: zipfile.ZipInfo) -> str | None:
-    # orig_filename is what the archive says; zipfile cuts filename at a NUL.
+    # orig_filename is the stored name; zipfile cuts filename at a NUL.
     name = entry.orig_filename.replace("\\", "/")
     mode = stat.S_IFMT(entry.external_attr >> 16)
     faults = {
@@ -182,7 +182,7 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
         "has a name with a NUL": "\0" in name,
         "is a link": mode == stat.S_IFLNK,
         "is neither a file nor a folder": mode not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK),
-        "is encrypted": bool(entry.flag_bits & 0x41),  # by a password, or strongly
+        "is encrypted": bool(entry.flag_bits & 0x41),  # with a password, or strong encryption
         f"is compressed by {_method(entry)}, which Python cannot read": (
             entry.compress_type not in _METHODS
         ),

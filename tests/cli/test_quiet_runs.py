@@ -216,7 +216,7 @@ def test_quiet_run_on_a_terminal_draws_a_bar_with_the_loss_and_stops_on_ctrl_c(
     assert run.wait() == 130, run.text[-3000:]
     assert len(_before_first_step(run.text)) <= _MOST_LINES, run.text
     assert not any(words in run.text for words in _OF_MMENGINE)
-    assert "go on with: zoo train" in run.text.replace("\n", " ")
+    assert "resume with: zoo train" in run.text.replace("\n", " ")
     assert "Traceback" not in run.text
 
 

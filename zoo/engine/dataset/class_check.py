@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 __all__ = ["COUNT_OTHERWISE", "check_run_classes", "dataset_classes"]
 
-# Models with one of these are told their classes in words, or split them into things and stuff.
+# Models with one of these get their classes as text, or split them into things and stuff.
 COUNT_OTHERWISE = frozenset(
     {"language_model", "text_encoder", "semantic_head", "panoptic_fusion_head"}
 )
 
 
 def check_run_classes(config: Config, loader: str, *, transfer: bool = False) -> None:
-    """Raise where the classes of heads, data set and ``load_from`` differ.
+    """Raise if the classes of heads, data set and ``load_from`` differ.
 
-    What does not say its classes agrees with everything. Training may start from weights of more
-    or fewer classes: layers that count them start anew. Of as many, the layers would be taken as
-    if they meant the same, so other names are refused.
+    Unknown classes agree with everything. Training may start from weights with more or fewer
+    classes: layers that depend on their number are initialized anew. With the same number, layers
+    would be loaded although they mean other classes, so other names are refused.
 
     Args:
         config: The whole config, ``load_from`` set.
-        loader: Key of the data loader that is meant.
-        transfer: Leave the classes of ``load_from`` out, where it is only a start.
+        loader: Key of the data loader.
+        transfer: Whether to ignore the classes of ``load_from``, which is only a start.
 
     Raises:
         ConfigError: A head counts other classes than the data set has, or a semantic model is to
@@ -77,7 +77,7 @@ def _check_heads(config: Config, classes: tuple[str, ...], dataset: str) -> None
 
 
 def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return the class names of a data set's config, wrapped or not, if they can be known.
+    """Return the class names of a data set's config, wrapped or not, if known.
 
     Its metainfo decides, else the ``METAINFO`` of its class; both without building it.
 
@@ -92,7 +92,7 @@ def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] 
         cls = find_type("DATASETS", scope, kind) if isinstance(kind, str) else kind
         named = (getattr(cls, "METAINFO", None) or {}).get("classes")
     if isinstance(named, str):
-        # A string is a file of names, one a line, as mmengine reads it.
+        # A string is a file with one name per line, as mmengine reads it.
         return _read_names(named) if os.path.isfile(named) else (named,)
     return None if named is None else tuple(str(name) for name in named)
 
@@ -107,7 +107,7 @@ def _read_names(path: str) -> tuple[str, ...]:
 
 
 def _check_one_class(config: Config, name: str) -> None:
-    """Raise where a semantic model has one class alone, which every pixel then is."""
+    """Raise if a semantic model has only one class, which then every pixel is."""
     if family_of(config._cfg_dict) != "semantic":
         return
     losses = [

@@ -32,11 +32,11 @@ _SHOWN = 10
 
 
 def check_class_order(config: Config, splits: Sequence[str]) -> None:
-    """Raise where a data set's classes are not its COCO JSON's, name by name and in that order.
+    """Raise if a data set's classes are not its COCO JSON's, by name and in the same order.
 
     Asked of data sets that read COCO JSON as mmdet's own does, and of the metrics that compare with
     such a file. A config may leave categories of the JSON out; the JSON may lack the config's last
-    ones. Files that are not there are passed over: whoever reads them says so.
+    ones. Missing files are skipped: their reader reports them.
 
     Args:
         config: The whole config.
@@ -59,8 +59,8 @@ def check_names(classes: Sequence[str], names: Sequence[str], where: str) -> Non
     """Raise unless a config's classes and a JSON's categories give every object its own name.
 
     Args:
-        classes: Of the config, by id.
-        names: Of the JSON's categories, in its order.
+        classes: Classes of the config, by id.
+        names: Names of the JSON's categories, in its order.
         where: The key and the file, for the message.
 
     Raises:

@@ -45,7 +45,7 @@ def facts_of_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def labels_of(config: Mapping[str, Any], split: str) -> str:
-    """Return what the labels of a config's data are: ``true``, ``derived`` or ``synthetic``.
+    """Return the kind of labels of a config's data: ``true``, ``derived`` or ``synthetic``.
 
     Args:
         config: The whole config.
@@ -57,7 +57,7 @@ def labels_of(config: Mapping[str, Any], split: str) -> str:
 
 
 def has_derived_labels(config: Mapping[str, Any], split: str) -> bool:
-    """Tell whether the labels of a config's data were made from something weaker, as boxes.
+    """Return whether the labels of a config's data were made from something weaker, such as boxes.
 
     Args:
         config: The whole config.
@@ -80,7 +80,7 @@ def facts_of_folder(root: Path) -> dict[str, Any]:
         whether its labels were derived.
 
     Raises:
-        DataError: It is no prepared folder, or does not hold.
+        DataError: It is not a prepared folder, or is damaged.
     """
     from zoo.data import read_prepared
 
@@ -111,7 +111,7 @@ def facts_of_folder(root: Path) -> dict[str, Any]:
 
 
 def facts_of_images(files: Collection[str], root: str | Path = "") -> dict[str, Any]:
-    """Return which images were measured, so that others can tell whether they are a whole split.
+    """Return which images were measured, to check later whether they are a whole split.
 
     Args:
         files: Their paths.
@@ -141,7 +141,7 @@ def contents_of_splits(root: Path, splits: Collection[str]) -> frozenset[str]:
         splits: Any of ``train``, ``val`` and ``test``.
 
     Raises:
-        DataError: It is no prepared folder, or does not hold.
+        DataError: It is not a prepared folder, or is damaged.
     """
     from zoo.data import read_prepared
 

@@ -29,7 +29,7 @@ __all__ = ["InterruptedRunError", "saving_on_interrupt"]
 
 # A closed terminal sends SIGHUP, twice; `kill`, a scheduler or a container's end SIGTERM.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-_LATE_S = 0.5  # how much later than its workers a process hears of a signal to its group
+_LATE_S = 0.5  # a process may receive a signal to its group this much later than its workers
 _SAME_S = 0.5  # `timeout`, launchers and impatient fingers send one Ctrl-C twice within it
 
 
@@ -37,9 +37,9 @@ class InterruptedRunError(KeyboardInterrupt):
     """The user stopped a run, and its state was saved.
 
     Args:
-        step: Training steps that are done.
-        checkpoint: What to resume from.
-        signal_number: What stopped it.
+        step: Number of finished training steps.
+        checkpoint: The checkpoint to resume from.
+        signal_number: The signal that stopped it.
     """
 
     is_resumable = True
@@ -52,26 +52,26 @@ class InterruptedRunError(KeyboardInterrupt):
 
 
 class _StopBetweenStepsError(BaseException):
-    """Leaves the loops; no handler of errors may take it for one."""
+    """Leaves the loops; no error handler may catch it."""
 
 
 @contextmanager
 def saving_on_interrupt(runner: Runner, note: Callable[[str], None]) -> Iterator[None]:
     """Turn the first Ctrl-C inside the block into a saved checkpoint and a clean stop.
 
-    So it does with SIGTERM and SIGHUP, where they are not ignored. The handler only takes a note;
-    the loops stop after the step that they do then, or within a validation before its next step,
-    so that no step is torn. A later Ctrl-C within a step stops at once and saves nothing, but only
+    SIGTERM and SIGHUP do the same, unless they are ignored. The handler only records the signal;
+    the loops stop after the current step, or within a validation before its next step, so that no
+    step is interrupted. A later Ctrl-C within a step stops at once and saves nothing, but only
     after the note has said so; while the loop waits for data it saves, and while a checkpoint is
-    written it changes nothing. One within half a second of the note is the same Ctrl-C. Several
-    processes of one run stop before the same step, and hear only the first. Outside the main
-    thread, where Python allows no handlers, Ctrl-C does what it always does.
+    written it has no effect. One within half a second of the note is the same Ctrl-C. Several
+    processes of one run stop before the same step, and only use the first signal. Outside the main
+    thread, where Python allows no handlers, Ctrl-C has its usual effect.
 
-    A data worker that dies stops the run in the same way.
+    A data worker that dies also stops the run in this way.
 
     Args:
         runner: The runner that trains inside the block; its loops are built.
-        note: Called with what is about to happen, for the user.
+        note: Called with a message for the user on what is about to happen.
 
     Raises:
         InterruptedRunError: It was stopped; a `KeyboardInterrupt`, so that callers need not know.
@@ -87,7 +87,7 @@ def saving_on_interrupt(runner: Runner, note: Callable[[str], None]) -> Iterator
         except _StopBetweenStepsError:
             pass
         except Exception as error:
-            # Who signals the whole group ends the workers too, and the loader misses them.
+            # A signal to the whole group ends the workers too, and the loader misses them.
             if not stopper.can_save(error):
                 raise
             if not stopper.is_asked_soon():
@@ -104,7 +104,7 @@ def _worker_died(error: Exception, saved: InterruptedRunError) -> TrainingError:
 
 
 class _Stopper:
-    """Notes that a stop is asked for, and stops the loops where nothing is torn."""
+    """Records a stop request, and stops the loops where nothing is interrupted."""
 
     def __init__(self, runner: Runner, note: Callable[[str], None]) -> None:
         self._runner, self._note = runner, note
@@ -126,7 +126,7 @@ class _Stopper:
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Handle the signals that nobody told this process to ignore."""
+        """Handle the signals that this process does not ignore."""
         try:
             for name in _SIGNALS:
                 number = getattr(signal, name, None)
@@ -138,16 +138,16 @@ class _Stopper:
                 signal.signal(number, handler)
 
     def is_busy(self) -> bool:
-        """Tell whether something runs that may not be torn, a training step or the saving."""
+        """Return whether a training step or the saving runs, which must not be interrupted."""
         return self._is_stepping or self._is_saving or self.signal_number is not None
 
     def can_save(self, error: Exception) -> bool:
-        """Tell whether an error is of a missing worker or of a stop, and the state is whole."""
+        """Return whether an error is from a missing worker or a stop, and the state is complete."""
         is_stopped = self.signal_number is not None or dead_worker(error) is not None
         return is_stopped and self._has_trained and not self._is_torn
 
     def is_asked_soon(self) -> bool:
-        """Tell whether the signal that took a worker away comes to this process too."""
+        """Return whether the signal that ended a worker also reaches this process."""
         end_s = time.monotonic() + _LATE_S
         while self.signal_number is None and time.monotonic() < end_s:
             time.sleep(0.01)
@@ -155,7 +155,7 @@ class _Stopper:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:
-            return  # a forked process: its parent tells it when to end
+            return  # a forked process: its parent ends it
         if self._is_saving:
             self._note("the checkpoint is being saved; this ends by itself")
         elif self.signal_number is None and (self._has_trained or self._is_stepping):
@@ -164,7 +164,7 @@ class _Stopper:
         elif self.signal_number is None:
             self._stop_at_once(number, frame)
         elif number == signal.SIGINT and not self._joint.has_others:
-            # A terminal hangs up twice, and a launcher passes on what its processes have.
+            # A closing terminal signals twice, and launchers forward what processes already got.
             self._hear_again(number, frame)
 
     def _hear_again(self, number: int, frame: FrameType | None) -> None:
@@ -189,7 +189,7 @@ class _Stopper:
         self._told_s = time.monotonic()
 
     def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
-        """Do what the signal did before: nothing was trained yet, or it is asked for twice."""
+        """Do what the signal did before: nothing was trained yet, or this is the second request."""
         self.signal_number = None
         previous = self._previous[number]
         if callable(previous):
@@ -212,7 +212,7 @@ class _Stopper:
             self._stop_if_asked()
 
     def _stop_jointly(self) -> None:
-        """Stop before the step that all processes stop before."""
+        """Stop before the step at which all processes stop."""
         step = int(self._runner.iter)
         if self.signal_number is not None:
             self._joint.ask(step)
@@ -221,7 +221,7 @@ class _Stopper:
             raise _StopBetweenStepsError
 
     def _validate_step(self, run_iter: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        if not self._joint.has_others:  # they put their results together in the end
+        if not self._joint.has_others:  # they combine their results at the end
             self._stop_if_asked()
         run_iter(*args, **kwargs)
 
@@ -236,7 +236,7 @@ class _Stopper:
             raise _StopBetweenStepsError
 
     def save(self) -> InterruptedRunError:
-        """Save a checkpoint of the state between two steps and note it as the last one."""
+        """Save a checkpoint of the state between two steps and record it as the last one."""
         from zoo.files import open_atomically
 
         self._is_saving = True
@@ -258,7 +258,7 @@ class _Stopper:
 
 
 def _is_validation_due(runner: Runner) -> bool:
-    """Tell whether a loop by iterations would validate before its next step."""
+    """Return whether a loop by iterations would validate before its next step."""
     loop = runner.train_loop
     if not isinstance(loop, IterBasedTrainLoop) or runner.val_loop is None:
         return False  # a loop by epochs validates after an epoch, which resuming ends first
@@ -268,7 +268,7 @@ def _is_validation_due(runner: Runner) -> bool:
 
 
 def _leave_validation(runner: Runner) -> None:
-    """Undo what hooks do to the weights for the time of a validation."""
+    """Undo what hooks do to the weights during a validation."""
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
             hook.after_val_epoch(runner)  # it swaps averaged and trained weights back

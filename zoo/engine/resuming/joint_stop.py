@@ -13,9 +13,9 @@ _KEY = "zoo_stop_before"
 class JointStop:
     """Agrees on the step before which all processes of a run stop.
 
-    Who is told to stop before step k says k + 1 to all, through the store that the processes met
-    at, and does step k. No other can begin step k + 1 earlier: step k waits for the gradients of
-    all. In a run of one process there is nothing to agree on.
+    The process that gets the signal before step k announces k + 1 to all, through the store where
+    the processes met, and does step k. No other can begin step k + 1 earlier, because step k waits
+    for the gradients of all. A run of one process has nothing to agree on.
     """
 
     def __init__(self) -> None:
@@ -23,23 +23,23 @@ class JointStop:
 
     @property
     def has_others(self) -> bool:
-        """Whether there are several processes."""
+        """Whether the run has several processes."""
         return self._store is not None
 
     def ask(self, step: int) -> None:
         """Tell all processes to stop before the step after this one; the first to ask decides.
 
         Args:
-            step: The step that runs, from 0.
+            step: The running step, from 0.
         """
         if self._store is not None:
             self._store.compare_set(_KEY, "", str(step + 1))
 
     def is_before(self, step: int) -> bool:
-        """Tell whether the run stops before a step, by what any process asked for.
+        """Return whether the run stops before a step, by a request of any process.
 
         Args:
-            step: The step that would be next, from 0.
+            step: The next step, from 0.
         """
         if self._store is None or not self._store.check([_KEY]):
             return False

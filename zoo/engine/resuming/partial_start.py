@@ -33,11 +33,11 @@ _LEAST_OF_PART = 4  # tensors: fewer may fit by chance
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What of a file a model took.
+    """Which weights of a file a model loaded.
 
     Attributes:
-        taken: How many tensors of the model have the file's values.
-        shaped: Names of the model whose shape is another in the file, with both shapes.
+        taken: Number of tensors of the model with the file's values.
+        shaped: Names of the model that have another shape in the file, with both shapes.
         missing: Names of the model that the file lacks.
         unexpected: Names of the file that the model lacks.
     """
@@ -48,7 +48,7 @@ class Start:
     unexpected: tuple[str, ...]
 
     def text(self, where: str | Path) -> str:
-        """Return it in words, ten names of each kind.
+        """Return it as text, with ten names of each kind.
 
         Args:
             where: The file.
@@ -80,10 +80,10 @@ class Start:
 
 @contextmanager
 def listing_start() -> Iterator[None]:
-    """Run mmengine with a ``load_from`` that takes what fits of a file, and logs what does not.
+    """Run mmengine with a ``load_from`` that loads what fits in a file, and logs what does not.
 
-    Inside, a run that starts from weights, rather than resumes, takes them with `take_weights`; and
-    a part of a model, such as its backbone, refuses a file of which it can take nothing.
+    Inside, a run that starts from weights, rather than resumes, loads them with `take_weights`; and
+    a part of a model, such as its backbone, refuses a file of which nothing fits.
     """
     with (
         exchanged(Runner, load_checkpoint=_starting(Runner.load_checkpoint)),
@@ -113,7 +113,7 @@ def _load_some(
     state_dict, _ = placed(module, state_dict)
     own = module.state_dict()
     if not any(k in own and own[k].shape == value.shape for k, value in state_dict.items()):
-        # Into a copy, since a module may rename what it loads.
+        # Into a copy, because a module may rename what it loads.
         hint = "give weights for this architecture, or set that part's init_cfg to None."
         where, prefix = file
         if prefix is not None or any(name.startswith("backbone.") for name in state_dict):
@@ -133,7 +133,7 @@ def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
         state_dict, place = placed(model, found.state_dict)
         fitting, shaped = _part(model, state_dict)
         checkpoint = {"state_dict": fitting, "meta": dict(found.meta)}
-        # EMAHook loads it too, and would print what it lacks.
+        # EMAHook loads it too, and would print what is missing.
         quiet = partial(checkpoint_module.load_state_dict, logger="silent")
         with exchanged(checkpoint_module, load_state_dict=quiet):
             self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
@@ -153,11 +153,11 @@ def placed(
 ) -> tuple[Mapping[str, Tensor], str | None]:
     """Return weights of a part of a model by their names in the whole, and which part that is.
 
-    Weights of a backbone, or of an encoder inside one, are known by their names and shapes: those
-    of most of the part's tensors. Weights of which any fits the whole model are left as they are.
+    Weights of a backbone, or of an encoder inside one, are recognized by their names and shapes,
+    which match most of the part's tensors. If any weight fits the whole model, they are unchanged.
 
     Args:
-        model: The whole.
+        model: The whole model.
         state_dict: Weights by name.
     """
     own = {name: value.shape for name, value in model.state_dict().items()}
@@ -185,15 +185,15 @@ def _likely_place(own: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str
 
 
 def take_weights(model: Module, state_dict: Mapping[str, Tensor], where: str | Path) -> Start:
-    """Load into a model what fits it, leave all else as it is, and return what was done.
+    """Load what fits into a model, keep the rest unchanged, and return what was done.
 
     Args:
-        model: The model, in no wrapper.
-        state_dict: Weights by name, none of which is changed.
+        model: The model, not in a wrapper.
+        state_dict: Weights by name; not changed.
         where: The file of the weights, for the message.
 
     Raises:
-        CheckpointError: Not one of them fits.
+        CheckpointError: None of them fits.
     """
     return _take(model, *_part(model, state_dict), where)
 

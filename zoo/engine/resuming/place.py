@@ -30,7 +30,7 @@ _MOST_AGAIN = 20_000
 
 
 def find_hook(runner: Runner, kind: type[_Hook]) -> _Hook:
-    """Return the hook of a kind that a runner has, registered where there is none yet.
+    """Return a runner's hook of a kind, and register one if it has none.
 
     Args:
         runner: The run.
@@ -46,7 +46,7 @@ def find_hook(runner: Runner, kind: type[_Hook]) -> _Hook:
 
 
 class Place(Hook):
-    """Keeps the place of a run in its checkpoints, and puts a resumed run there.
+    """Keeps the position of a run in its checkpoints, and moves a resumed run there.
 
     Attributes:
         is_validation_due: Whether the run was stopped before or within a validation.
@@ -54,17 +54,17 @@ class Place(Hook):
 
     def __init__(self) -> None:
         self.is_validation_due = False
-        self._first: int | None = None  # step with which the epoch began; None between epochs
+        self._first: int | None = None  # first step of the epoch; None between epochs
         self._epoch_state: dict[str, Any] | None = None
         self._state: dict[str, Any] | None = None
         self._skipped = 0
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Note the place in the checkpoint.
+        """Store the position in the checkpoint.
 
         Args:
             runner: The run.
-            checkpoint: What is about to be saved; changed in place.
+            checkpoint: The checkpoint to save; changed in place.
         """
         meta = checkpoint["meta"]
         is_within = self._first is not None and meta["epoch"] == runner.epoch
@@ -77,10 +77,10 @@ class Place(Hook):
             }
 
     def resume(self, checkpoint: dict[str, Any]) -> None:
-        """Take the place of a checkpoint, to go on there.
+        """Load the position from a checkpoint, to continue there.
 
         Args:
-            checkpoint: What was loaded; ``random_state`` and the place are read.
+            checkpoint: The loaded checkpoint; ``random_state`` and the position are read.
         """
         state = checkpoint.get("random_state")
         self._state = state if isinstance(state, dict) else None
@@ -92,7 +92,7 @@ class Place(Hook):
         self.is_validation_due = kept.get("validation_due") is True
 
     def before_train(self, runner: Runner) -> None:
-        """Validate, if the run was stopped before it had.
+        """Validate, if the run was stopped before a due validation.
 
         Args:
             runner: The run.
@@ -101,11 +101,11 @@ class Place(Hook):
             return
         self.is_validation_due = False
         if runner.val_loop is not None:
-            self._restore()  # what the validation saves goes on from there too
+            self._restore()  # what the validation saves also continues from there
             runner.val_loop.run()
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Go to the place of the checkpoint, or note that an epoch begins.
+        """Go to the position of the checkpoint, or record that an epoch begins.
 
         Args:
             runner: The run.
@@ -128,7 +128,7 @@ class Place(Hook):
         self._epoch_state = random_state() if get_world_size() == 1 else None
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Note that no epoch runs.
+        """Record that no epoch runs.
 
         Args:
             runner: The run.
@@ -136,7 +136,7 @@ class Place(Hook):
         self._first = None
 
     def _read_epochs_again(self, runner: Runner, loop: Any) -> None:
-        """Bring workers that outlive an epoch to where the earlier epochs had left theirs."""
+        """Bring persistent workers to the state in which the earlier epochs left theirs."""
         loader, epochs = loop.dataloader, loop.epoch
         if not epochs or not getattr(loader, "persistent_workers", False):
             return
@@ -159,7 +159,7 @@ class Place(Hook):
             set_random_state(self._state)
 
     def _skip_batches(self, loop: Any, count: int) -> None:
-        """Let the loop read the batches of its epoch that are done, and train on the rest."""
+        """Let the loop read the finished batches of its epoch, and train on the rest."""
         run_iter = loop.run_iter
 
         def skip(index: int, batch: Any) -> None:
@@ -190,7 +190,7 @@ class Place(Hook):
 
 
 class _Rewound:
-    """An iterator that tells when it has given as many batches as a run had before."""
+    """An iterator that reports when it has yielded as many batches as the earlier run."""
 
     def __init__(self, iterator: Any, count: int, go_on: Any) -> None:
         self._iterator, self._left, self._go_on = iterator, count, go_on

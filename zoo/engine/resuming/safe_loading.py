@@ -30,7 +30,7 @@ _SCHEME = re.compile(r"(?:[\w.+-]+:)?[\w.+-]+://")
 
 @contextmanager
 def safe_loading() -> Iterator[None]:
-    """Run mmengine, mmdet and mmseg with zoo's reader in place of theirs.
+    """Run mmengine, mmdet and mmseg with zoo's reader instead of theirs.
 
     Inside, every way in which they load a checkpoint (`Runner.resume`, ``load_from``, ``init_cfg``,
     `load_checkpoint`, `CheckpointLoader`) reads local files through `read_pickled`, refuses every
@@ -49,12 +49,12 @@ def safe_loading() -> Iterator[None]:
 
 
 def load_for_mmengine(filename: str, map_location: Any = None) -> Any:
-    """Return what mmengine expects of a checkpoint: whatever the file holds, read safely.
+    """Return the whole content of a checkpoint for mmengine, read safely.
 
     ``meta['config']`` is left out: `Runner.resume` would run it as Python.
 
     Args:
-        filename: A local ``.pth`` or ``.safetensors``; ``~`` is a home folder.
+        filename: A local ``.pth`` or ``.safetensors``; ``~`` is the home folder.
         map_location: As for `torch.load`.
 
     Raises:
@@ -104,7 +104,7 @@ def _checked(resume: Callable[..., None]) -> Callable[..., None]:
 
 
 class _ResumeCheck(Hook):
-    """Compares what was loaded with what resuming needs, before anything of it is used."""
+    """Compares what was loaded with what resuming needs, before anything is used."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -128,9 +128,9 @@ class _ResumeCheck(Hook):
 
 
 def _relocate(message_hub: Any, work_dir: Path) -> None:
-    """Let a run in a copied work dir take its own best checkpoint for the best, and no other's.
+    """Let a run in a copied work dir use its own best checkpoint, not that of the original.
 
-    mmengine keeps whole paths, and removes what lies there when it finds a better one.
+    mmengine keeps absolute paths, and removes that file when it finds a better one.
     """
     info: Any = message_hub.get("runtime_info") if isinstance(message_hub, dict) else None
     for key, value in list(info.items()) if isinstance(info, dict) else ():
@@ -145,7 +145,7 @@ def _relocate(message_hub: Any, work_dir: Path) -> None:
 
 @contextmanager
 def _explaining_groups(path: str) -> Iterator[None]:
-    """Say what torch means where the optimizer is another one than that of the checkpoint."""
+    """Explain torch's error if the optimizer is not that of the checkpoint."""
     try:
         yield
     except (KeyError, ValueError) as error:

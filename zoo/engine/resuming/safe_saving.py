@@ -32,10 +32,10 @@ def safe_saving() -> Iterator[None]:
     """Run mmengine with checkpoints that are written atomically and hold the random state.
 
     Inside, ``epoch_N.pth``, ``best_*.pth``, ``last_checkpoint`` and the resolved config appear only
-    when complete; an
-    older checkpoint is removed after the newer one is on the disk (mmengine does it before); and
-    validation leaves the random numbers of training alone, so that a resumed run can repeat them;
-    and ``save_best`` by what is not measured is a `ConfigError` that lists what is.
+    when complete; an older checkpoint is removed after the newer one is on disk (mmengine removes
+    it before); validation does not change the random numbers of training, so that a resumed run
+    can repeat them; and ``save_best`` by a metric that is not measured raises a `ConfigError` that
+    lists those that are.
     """
     save = _saver(checkpoint_module.save_checkpoint)
     with ExitStack() as stack:
@@ -73,7 +73,7 @@ def _saver(original: Callable[..., None]) -> Callable[..., None]:
 
 
 class _Noting:
-    """A stream that keeps the reason why a write fails, which torch's C++ writer drops."""
+    """A stream that keeps the reason of a failed write, which torch's C++ writer drops."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -101,7 +101,7 @@ def _write(checkpoint: dict[str, Any], stream: IO[bytes]) -> None:
 
 
 def _dumping(dump: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `Config.dump`: half a config in the work dir of a run would make it useless."""
+    """Wrap `Config.dump`: a truncated config would make a work dir useless."""
 
     def dumping(self: Config, file: str | Path | None = None) -> Any:
         if file is None or Path(file).suffix != ".py":
@@ -115,7 +115,7 @@ def _dumping(dump: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _LaterRemovals:
-    """A file backend that keeps removals back."""
+    """A file backend that defers removals."""
 
     def __init__(self, backend: Any) -> None:
         self.backend = backend

@@ -30,13 +30,13 @@ _PROGRESS = frozenset({"last_step", "_global_step", "_last_value", "verbose"})
 
 
 class ScheduleNote(Hook):
-    """Keeps in checkpoints what the config said of optimizer and schedule at the start."""
+    """Stores in checkpoints the config's optimizer and schedule at the start."""
 
     def __init__(self) -> None:
         self._start: dict[str, Any] | None = None
 
     def take(self, runner: Runner) -> None:
-        """Note what optimizer and schedulers are like before anything is loaded into them.
+        """Record the state of optimizer and schedulers before anything is loaded into them.
 
         Args:
             runner: The run.
@@ -51,7 +51,7 @@ class ScheduleNote(Hook):
             }
 
     def before_run(self, runner: Runner) -> None:
-        """Note what the config says; schedulers are built by now, and nothing is loaded.
+        """Record what the config says; schedulers are built by now, and nothing is loaded.
 
         Args:
             runner: The run.
@@ -59,25 +59,25 @@ class ScheduleNote(Hook):
         self.take(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keep the note in the checkpoint.
+        """Store the record in the checkpoint.
 
         Args:
             runner: The run.
-            checkpoint: What is about to be saved; changed in place.
+            checkpoint: The checkpoint to save; changed in place.
         """
         if self._start is not None:
             checkpoint[_KEY] = copy.deepcopy(self._start)
 
     def follow(self, runner: Runner, checkpoint: Mapping[str, Any]) -> None:
-        """Bring a runner that was resumed to the rates of its own config, if that was changed.
+        """Set a resumed runner to the rates of its own config, if that was changed.
 
         Args:
-            runner: Resumed.
-            checkpoint: What it was resumed from.
+            runner: The resumed runner.
+            checkpoint: The checkpoint that it was resumed from.
 
         Raises:
-            ConfigError: A scheduler goes by what validation measured, which cannot be gone
-                through again.
+            ConfigError: A scheduler depends on validation results, which cannot be
+                replayed.
         """
         if self._start is None or not self._is_changed(checkpoint):
             return
@@ -105,7 +105,7 @@ class ScheduleNote(Hook):
         noted = checkpoint.get(_KEY)
         if isinstance(noted, Mapping):
             return bool(_plain(noted) != _plain(self._start))
-        # A checkpoint without the note: its schedulers' own settings tell.
+        # A checkpoint without the record: use its schedulers' own settings.
         old = list(_flat(checkpoint.get("param_schedulers")))
         new = [{k: v for k, v in one.items() if k != "type"} for one in self._start["schedulers"]]
         return [_without_progress(one) for one in old] != [_without_progress(one) for one in new]

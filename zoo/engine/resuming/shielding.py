@@ -27,7 +27,7 @@ _shields = 0
 
 
 def _take_the_end() -> None:
-    """Let a forked worker end by SIGTERM: its parent's handler is not for it."""
+    """Let SIGTERM end a forked worker: its parent's handler does not apply to it."""
     if _shields:
         with suppress(ValueError):  # forked by a thread other than the main one
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -39,11 +39,11 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def shielding_workers() -> Iterator[None]:
-    """Start every process inside the block deaf to Ctrl-C and to a terminal that is closed.
+    """Make processes started inside the block ignore Ctrl-C and a closed terminal.
 
-    The signals are blocked while the process starts, and it inherits that, forked or spawned; one
-    that comes meanwhile reaches this process afterwards. Its parent ends it, as always; where the
-    parent is killed, torch's workers find out and end within seconds.
+    The signals are blocked while the process starts, which it inherits, forked or spawned; a signal
+    that arrives meanwhile reaches this process afterwards. Its parent ends it as usual; if the
+    parent is killed, torch's workers notice and end within seconds.
     """
     global _shields
     with exchanged(process.BaseProcess, start=_shielded(process.BaseProcess.start)):
@@ -74,13 +74,13 @@ def _shielded(start: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def deferring_dead_workers(is_busy: Callable[[], bool]) -> Iterator[None]:
-    """Let what may not be torn end though a data worker died meanwhile.
+    """Let a step or a save finish although a data worker died meanwhile.
 
     torch raises from a signal handler, wherever the program is. Nothing is raised while it is
-    busy: the loader misses the worker when it is asked for the next batch.
+    busy: the loader notices the missing worker at the next batch.
 
     Args:
-        is_busy: Whether a step runs now, or what saves it.
+        is_busy: Returns whether a step or its saving runs now.
     """
     original = getattr(signal_handling, "_error_if_any_worker_fails")  # noqa: B009 - as torch hides it
 
@@ -93,10 +93,10 @@ def deferring_dead_workers(is_busy: Callable[[], bool]) -> Iterator[None]:
 
 
 def dead_worker(error: BaseException) -> str | None:
-    """Return torch's words for a worker that died, or None where an error is of something else.
+    """Return torch's message on a dead worker, or None if the error is a different one.
 
     Args:
-        error: What a data loader raised.
+        error: An error of a data loader.
     """
     found = _DEAD.search(str(error)) if isinstance(error, RuntimeError) else None
     return None if found is None else found.group().strip()

@@ -40,7 +40,7 @@ SIZES = {"under12px": (0, 12), "12to24px": (12, 24), "24to48px": (24, 48), "over
 
 
 def main() -> None:
-    """Take turns, compare the numbers, and print a Markdown table."""
+    """Run the arms alternately, compare the values, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenes", type=int, default=98)
     parser.add_argument("--boxes", type=int, default=13_592)
@@ -63,7 +63,13 @@ def main() -> None:
 
 
 def write_set(folder: Path, scenes: int, boxes: int) -> int:
-    """Write ``truth.json`` and ``samples.pkl``; return how many predictions there are."""
+    """Write ``truth.json`` and ``samples.pkl``; return the number of predictions.
+
+    Args:
+        folder: Folder to write to.
+        scenes: Number of images.
+        boxes: Number of true instances.
+    """
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -88,7 +94,13 @@ def write_set(folder: Path, scenes: int, boxes: int) -> int:
 
 
 def predict(image: dict[str, Any], true: Any, rng: Any) -> dict[str, Any]:
-    """Return a data sample with nine tenths of the true ones, moved, and with false ones."""
+    """Return a data sample with 90 % of the true instances, shifted, and with false ones.
+
+    Args:
+        image: Image of the COCO JSON.
+        true: Its true boxes, xyxy in px.
+        rng: Random generator.
+    """
     import numpy as np
     import torch
 
@@ -112,7 +124,11 @@ def predict(image: dict[str, Any], true: Any, rng: Any) -> dict[str, Any]:
 
 
 def draw_masks(boxes: Any) -> list[dict[str, Any]]:
-    """Return the ellipses in boxes as run lengths."""
+    """Return the ellipses in boxes as run lengths.
+
+    Args:
+        boxes: ``(K, 4)`` xyxy in px.
+    """
     from pycocotools import mask as tools
 
     from zoo.data import ellipse_polygon
@@ -123,7 +139,12 @@ def draw_masks(boxes: Any) -> list[dict[str, Any]]:
 
 
 def run_process(arm: str, folder: Path) -> dict[str, Any]:
-    """Return what an arm prints in a process of its own."""
+    """Run an arm in a separate process and return its output.
+
+    Args:
+        arm: Name of the arm.
+        folder: Folder of the set.
+    """
     command = [sys.executable, __file__, "--arm", arm, "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -134,7 +155,12 @@ def run_process(arm: str, folder: Path) -> dict[str, Any]:
 
 
 def run_arm(arm: str, folder: Path) -> dict[str, Any]:
-    """Return an arm's values, its CPU and wall seconds, and the memory that it adds in MiB."""
+    """Return an arm's values, its CPU and wall seconds, and its additional memory in MiB.
+
+    Args:
+        arm: Name of the arm.
+        folder: Folder of the set.
+    """
     evaluate = {
         "pycocotools": evaluate_by_pycocotools,
         "mmdet": evaluate_by_mmdet,
@@ -152,7 +178,12 @@ def run_arm(arm: str, folder: Path) -> dict[str, Any]:
 
 
 def evaluate_by_pycocotools(truth: str, samples: list[dict[str, Any]]) -> Any:
-    """Return the function that is timed: COCOeval's arrays, averaged as its summary does."""
+    """Return the function that is timed: COCOeval's arrays, averaged as its summary does.
+
+    Args:
+        truth: Path of the COCO JSON.
+        samples: Data samples.
+    """
     import numpy as np
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -185,7 +216,12 @@ def evaluate_by_pycocotools(truth: str, samples: list[dict[str, Any]]) -> Any:
 
 
 def result_rows(kind: str, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return predictions in COCO's form of results."""
+    """Return predictions in COCO's form of results.
+
+    Args:
+        kind: ``bbox`` or ``segm``.
+        samples: Data samples.
+    """
     rows = []
     for sample in samples:
         found = sample["pred_instances"]
@@ -202,7 +238,12 @@ def result_rows(kind: str, samples: list[dict[str, Any]]) -> list[dict[str, Any]
 
 
 def evaluate_by_mmdet(truth: str, samples: list[dict[str, Any]]) -> Any:
-    """Return the function that is timed: mmdet's metric, whose mAP takes 100 an image."""
+    """Return the function that is timed: mmdet's metric, whose mAP takes 100 an image.
+
+    Args:
+        truth: Path of the COCO JSON.
+        samples: Data samples.
+    """
     import zoo  # noqa: F401  (the stand-in for mmcv._ext, before mmdet)
     from mmdet.evaluation import CocoMetric  # isort: skip
 
@@ -215,14 +256,24 @@ def evaluate_by_mmdet(truth: str, samples: list[dict[str, Any]]) -> Any:
 
 
 def evaluate_by_plugin(truth: str, samples: list[dict[str, Any]]) -> Any:
-    """Return the function that is timed: the plugin's metric."""
+    """Return the function that is timed: the plugin's metric.
+
+    Args:
+        truth: Path of the COCO JSON.
+        samples: Data samples.
+    """
     from zoo_instance_metrics.coco import CocoMetric
 
     return lambda: feed(CocoMetric(ann_file=truth, sizes=SIZES), samples)
 
 
 def feed(metric: Any, samples: list[dict[str, Any]]) -> dict[str, float]:
-    """Return a metric's values, without their prefix."""
+    """Return a metric's values, without their prefix.
+
+    Args:
+        metric: The metric.
+        samples: Data samples.
+    """
     metric.dataset_meta = {"classes": CLASSES}
     for sample in samples:
         metric.process({}, [sample])
@@ -231,9 +282,13 @@ def feed(metric: Any, samples: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def check_numbers(rows: dict[str, list[dict[str, Any]]]) -> None:
-    """Fail where the plugin's numbers are not pycocotools'."""
+    """Fail unless the plugin's values equal those of pycocotools.
+
+    Args:
+        rows: Results of each arm.
+    """
     values = rows["pycocotools"][0]["values"]
-    # Of a size that no instance has there is no value: the plugin leaves it out.
+    # The plugin omits sizes without instances.
     expected = {name: value for name, value in values.items() if not math.isnan(value)}
     for row in rows["instance_metrics"]:
         actual = {name: v for name, v in row["values"].items() if not name.startswith("count")}
@@ -246,7 +301,11 @@ def check_numbers(rows: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def print_table(rows: dict[str, list[dict[str, Any]]]) -> None:
-    """Print medians, and how often faster than pycocotools each is by CPU time."""
+    """Print medians, and the speedup over pycocotools by CPU time.
+
+    Args:
+        rows: Results of each arm.
+    """
     print("| | CPU s | wall s | times faster, CPU | adds MiB | box mAP | mask mAP |")
     print("|---|---|---|---|---|---|---|")
     medians = {

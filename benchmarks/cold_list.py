@@ -59,7 +59,12 @@ protocol = "README#evaluation" }}]
 
 
 def write_plugins(folder: Path, count: int) -> None:
-    """Write that many plugins, a manifest and an empty package each."""
+    """Write plugins, each with a manifest and an empty package.
+
+    Args:
+        folder: Folder to write to.
+        count: Number of plugins.
+    """
     for number in range(count):
         name = f"bench_{number:03}"
         package = folder / name / f"zoo_{name}"
@@ -70,7 +75,12 @@ def write_plugins(folder: Path, count: int) -> None:
 
 
 def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Run one command in a new process; return its seconds by the clock and of the CPU."""
+    """Run one command in a new process; return its wall and CPU seconds.
+
+    Args:
+        command: The command.
+        environment: Its environment.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -80,13 +90,22 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float
 
 
 def count_rows(command: list[str], environment: dict[str, str]) -> int:
-    """Return how many rows a listing prints."""
+    """Return the number of rows that a listing prints.
+
+    Args:
+        command: The command.
+        environment: Its environment.
+    """
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return len(done.stdout.splitlines()) - 1
 
 
 def heavy_imports(environment: dict[str, str]) -> list[str]:
-    """Return which of the heavy packages `zoo list --legacy` imports."""
+    """Return which of the heavy packages `zoo list --legacy` imports.
+
+    Args:
+        environment: Environment of the command.
+    """
     code = (
         "import sys; from zoo.cli import main; main(['list', '--legacy'], standalone_mode=False);"
         f"print('HEAVY', *[name for name in {HEAVY} if name in sys.modules])"

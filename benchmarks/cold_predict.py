@@ -33,7 +33,11 @@ def _count():
 
 
 def timed(command: list[str]) -> tuple[float, float, float]:
-    """Run one command; return its seconds by the clock and of the CPU, and its peak MiB."""
+    """Run one command; return its wall and CPU seconds, and its peak MiB.
+
+    Args:
+        command: The command.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -45,7 +49,11 @@ def timed(command: list[str]) -> tuple[float, float, float]:
 
 
 def write_phantom(path: Path) -> None:
-    """Write two bright ellipses on noise."""
+    """Write an image of two bright ellipses on noise.
+
+    Args:
+        path: Image to write.
+    """
     import cv2
     import numpy as np
 
@@ -56,7 +64,7 @@ def write_phantom(path: Path) -> None:
 
 
 def main() -> None:
-    """Time both ways in turns, and print a table."""
+    """Time both ways alternately, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--model", default="unet_lung_montgomery")

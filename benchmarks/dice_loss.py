@@ -40,7 +40,7 @@ ARMS = ("mmseg", "monai", "smp", "zoo")
 
 
 def main() -> None:
-    """Take turns, then print a Markdown table and a line of JSON."""
+    """Run the losses alternately, and print a Markdown table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--smp", type=Path, help="wheel of segmentation_models.pytorch")
     parser.add_argument("--turns", type=int, default=5)
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def compare(args: argparse.Namespace, shape: str) -> list[dict[str, Any]]:
-    """Return one row for each number of threads and each loss.
+    """Return one row per number of threads and loss.
 
     Args:
         args: The command line.
@@ -88,7 +88,7 @@ def compare(args: argparse.Namespace, shape: str) -> list[dict[str, Any]]:
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as Markdown, each beside the best of the peers of its group.
+    """Return the rows as Markdown, each with the best peer of its group.
 
     Args:
         rows: Of ``compare``.
@@ -123,7 +123,15 @@ def as_table(rows: list[dict[str, Any]]) -> str:
 def start_arm(
     args: argparse.Namespace, arm: str, shape: str, what: str, threads: int
 ) -> dict[str, float]:
-    """Run one loss in a new process and return what it measured."""
+    """Run one loss in a new process and return what it measured.
+
+    Args:
+        args: The command line.
+        arm: Name of the loss.
+        shape: ``NxCxHxW`` of the logits.
+        what: What to measure.
+        threads: Number of threads.
+    """
     command = [sys.executable, "-W", "ignore", __file__, "--arm", arm, "--what", what]
     command += ["--shapes", shape, "--threads", str(threads), "--repeats", str(args.repeats)]
     command += ["--smp", str(args.smp)] if args.smp else []
@@ -133,7 +141,11 @@ def start_arm(
 
 
 def run_arm(args: argparse.Namespace) -> dict[str, float]:
-    """Measure one loss in this process."""
+    """Measure one loss in this process.
+
+    Args:
+        args: The command line.
+    """
     import torch
 
     torch.set_num_threads(args.threads[0])
@@ -148,7 +160,7 @@ def run_arm(args: argparse.Namespace) -> dict[str, float]:
 
 
 def load_loss(arm: str, smp: Path | None) -> Loss:
-    """Return the loss as a function of logits and ids, set to the formula of ours if it can.
+    """Return the loss as a function of logits and ids, with our formula if possible.
 
     Args:
         arm: Whose.
@@ -172,7 +184,7 @@ def load_loss(arm: str, smp: Path | None) -> Loss:
     if arm == "mmseg":
         from mmseg.models.losses.dice_loss import DiceLoss as PeerLoss
 
-        # With an id to ignore it copies all channels; without, it is at its fastest.
+        # With an ignored id it copies all channels; without one it is fastest.
         return PeerLoss(use_sigmoid=False, naive_dice=True, eps=1.0, ignore_index=None)
     from mmengine.registry import MODELS
 
@@ -194,7 +206,14 @@ def make_batch(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 
 def median_times(loss: Loss, logits: Tensor, target: Tensor, repeats: int) -> dict[str, float]:
-    """Return the median wall and CPU seconds of a forward and backward pass."""
+    """Return the median wall and CPU seconds of a forward and backward pass.
+
+    Args:
+        loss: The loss.
+        logits: ``(N, C, H, W)``.
+        target: ``(N, H, W)`` ids.
+        repeats: Number of runs.
+    """
     wall_s, cpu_s = [], []
     for _ in range(repeats + 2):
         logits.grad = None
@@ -206,11 +225,17 @@ def median_times(loss: Loss, logits: Tensor, target: Tensor, repeats: int) -> di
 
 
 def peak_bytes(loss: Loss, logits: Tensor, target: Tensor) -> int:
-    """Return how far the resident set rises above where it was in the first real pass."""
-    # Loads what is loaded on first use.
+    """Return the growth of the resident set in the first full pass, in bytes.
+
+    Args:
+        loss: The loss.
+        logits: ``(N, C, H, W)``.
+        target: ``(N, H, W)`` ids.
+    """
+    # Run once to load everything that loads on first use.
     small = logits.detach()[:1, :, :8, :8].clone().requires_grad_()
     loss(small, target[:1, :8, :8].clone()).backward()
-    # Give freed memory back, so that none of the pass fits into what is counted already.
+    # Return freed memory, so that the pass does not reuse memory counted before.
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before = _status_bytes("VmRSS")
@@ -227,7 +252,13 @@ def _status_bytes(key: str) -> int:
 
 
 def gradient_error(loss: Loss, logits: Tensor, target: Tensor) -> float:
-    """Return the largest difference from autograd's gradient, over the largest gradient."""
+    """Return the largest difference from autograd's gradient, relative to the largest gradient.
+
+    Args:
+        loss: The loss.
+        logits: ``(N, C, H, W)``.
+        target: ``(N, H, W)`` ids.
+    """
     import torch
 
     loss(logits, target).backward()

@@ -35,7 +35,7 @@ fetch_file(Path(target), sha256, int(size), [address])
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Sends one file, as fast as the kernel can."""
+    """Handler that sends one file by sendfile."""
 
     def do_GET(self) -> None:
         """Send the headers by hand and the file by sendfile."""
@@ -48,17 +48,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.connection.sendfile(stream)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """Serves a file to whoever asks."""
+    """Server of one file."""
 
     daemon_threads = True
 
 
 def serve(file: Path) -> None:
-    """Serve a file until stdin ends; prints the port."""
+    """Serve a file until stdin ends, and print the port.
+
+    Args:
+        file: The file.
+    """
     server = Server(("127.0.0.1", 0), Handler)
     server.file = file  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -67,7 +71,12 @@ def serve(file: Path) -> None:
 
 
 def write_file(path: Path, size_bytes: int) -> str:
-    """Write bytes that do not compress, and return their sha256."""
+    """Write bytes that do not compress, and return their sha256.
+
+    Args:
+        path: The file to write.
+        size_bytes: Its size.
+    """
     digest, block_bytes = hashlib.sha256(), 1 << 20
     with path.open("wb") as stream:
         for start in range(0, size_bytes, block_bytes):
@@ -78,7 +87,11 @@ def write_file(path: Path, size_bytes: int) -> str:
 
 
 def timed(command: list[str]) -> tuple[float, float]:
-    """Run a command in a new process; return its seconds and its peak of memory in MB."""
+    """Run a command in a new process; return its seconds and its peak memory in MB.
+
+    Args:
+        command: The command.
+    """
     start_s = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
@@ -89,7 +102,13 @@ def timed(command: list[str]) -> tuple[float, float]:
 
 
 def compare(folder: Path, size_bytes: int, runs: int) -> None:
-    """Run the arms in turns and print their table."""
+    """Run the arms alternately and print their table.
+
+    Args:
+        folder: Working folder.
+        size_bytes: Size of the file.
+        runs: Runs of each arm.
+    """
     source = folder / "source"
     sha256 = write_file(source, size_bytes)
     command = [sys.executable, __file__, "--serve", str(source)]
@@ -120,7 +139,12 @@ def compare(folder: Path, size_bytes: int, runs: int) -> None:
 
 
 def show(taken: dict[str, list[tuple[float, float]]], size_bytes: int) -> None:
-    """Print the table of medians."""
+    """Print the table of medians.
+
+    Args:
+        taken: Seconds and peak MB of each run, by arm.
+        size_bytes: Size of the file.
+    """
     medians = {arm: statistics.median(s for s, _ in runs) for arm, runs in taken.items()}
     ours = next(iter(medians.values()))
     print(f"{size_bytes / 1e6:,.0f} MB\n")

@@ -20,22 +20,34 @@ SOURCES = {"CHNCXR": "Shenzhen", "MCUCXR": "Montgomery"}
 
 
 def read_mask(paths: list[Path]) -> np.ndarray:
-    """Return the union of raw 8-bit masks as (H, W) bool: lung above 127.5."""
+    """Return the union of raw 8-bit masks as (H, W) bool: lung above 127.5.
+
+    Args:
+        paths: Mask files of an image.
+    """
     masks = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
     return np.logical_or.reduce([mask > 127.5 for mask in masks])
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Return 2 |A and B| / (|A| + |B|) of two (H, W) bool arrays; NaN if both are empty."""
+    """Return 2 |A and B| / (|A| + |B|) of two (H, W) bool arrays; NaN if both are empty.
+
+    Args:
+        prediction: ``(H, W)`` bool.
+        truth: ``(H, W)`` bool.
+    """
     total = int(prediction.sum()) + int(truth.sum())
     return 2.0 * int((prediction & truth).sum()) / total if total else float("nan")
 
 
 def pair_labels(predictions: Path) -> dict[Path, Path]:
-    """Return image -> label PNG; an image that is no longer where it was goes by its bare name.
+    """Return image -> label PNG; images that have moved are matched by name.
+
+    Args:
+        predictions: Output folder of `zoo predict`.
 
     Raises:
-        SystemExit: Two predictions are of one image.
+        SystemExit: Two predictions are of the same image.
     """
     written = json.loads((predictions / "predictions.json").read_text())
     labels: dict[Path, Path] = {}
@@ -50,7 +62,14 @@ def pair_labels(predictions: Path) -> dict[Path, Path]:
 
 
 def score(data: Path, source: Path, predictions: Path, split: str) -> dict[str, float]:
-    """Return stem -> lung Dice for every image of the split."""
+    """Return stem -> lung Dice for every image of the split.
+
+    Args:
+        data: Prepared folder.
+        source: Raw set.
+        predictions: Output folder of `zoo predict`.
+        split: Name of the split.
+    """
     record = json.loads((data / "dataset.json").read_text())
     labels = pair_labels(predictions)
     scores = {}
@@ -69,7 +88,7 @@ def score(data: Path, source: Path, predictions: Path, split: str) -> dict[str, 
 
 
 def main() -> None:
-    """Print the table, and write it where asked."""
+    """Print the table, and write it if requested."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the prepared folder")
     parser.add_argument("--source", type=Path, required=True, help="what it was prepared from")

@@ -26,7 +26,11 @@ SHOWN = ("loss_rpn_cls", "loss_cls", "loss_bbox", "loss_mask")
 
 
 def draw_scene(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image ``(H, W, 3)`` uint8 of smooth ground and discs, and masks ``(K, H, W)``."""
+    """Return an image ``(H, W, 3)`` uint8 of smooth ground and discs, and masks ``(K, H, W)``.
+
+    Args:
+        generator: Random generator.
+    """
     image = np.full((SIDE_PX, SIDE_PX, 3), 60.0, np.float32)
     for cell_px in (8, 16, 32, 64):
         side = SIDE_PX // cell_px + 1
@@ -42,7 +46,11 @@ def draw_scene(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_batch(seed: int) -> dict[str, Any]:
-    """Return two scenes as mmdet packs them."""
+    """Return two scenes as mmdet packs them.
+
+    Args:
+        seed: Seed of the images.
+    """
     from mmdet.structures import DetDataSample
     from mmdet.structures.mask import BitmapMasks
     from mmengine.structures import InstanceData
@@ -63,7 +71,11 @@ def make_batch(seed: int) -> dict[str, Any]:
 
 
 def build(*, out_norm: bool) -> nn.Module:
-    """Return mmdet's Mask R-CNN with this backbone and 64 channels, started from ImageNet."""
+    """Return mmdet's Mask R-CNN with this backbone and 64 channels, started from ImageNet.
+
+    Args:
+        out_norm: Whether the maps are normalised.
+    """
     import mmdet
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
@@ -100,7 +112,12 @@ def build(*, out_norm: bool) -> nn.Module:
 
 
 def train(model: nn.Module, steps: int) -> list[dict[str, float]]:
-    """Return the losses of each step: AdamW 3e-4, clipping at 10."""
+    """Return the losses of each step: AdamW 3e-4, clipping at 10.
+
+    Args:
+        model: The model.
+        steps: Number of steps.
+    """
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
     model.train()
     torch.manual_seed(0)

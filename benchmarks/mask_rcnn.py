@@ -30,7 +30,7 @@ MODEL = "_base_/models/mask-rcnn_r50_fpn.py"
 
 
 def main() -> None:
-    """Take turns, then print a Markdown table; or a profile."""
+    """Run both sides alternately and print a Markdown table, or print a profile."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", help="the python of an environment with compiled mmcv")
     parser.add_argument("--turns", type=int, default=3)
@@ -51,7 +51,11 @@ def main() -> None:
 
 
 def take_turns(args: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """Return what each process of each side measured."""
+    """Return the measurements of each process of each side.
+
+    Args:
+        args: The command line.
+    """
     found: dict[str, list[dict[str, Any]]] = {"compiled": [], "zoo": []}
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pth"
@@ -68,7 +72,11 @@ def take_turns(args: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
 
 
 def format_table(found: dict[str, list[dict[str, Any]]]) -> str:
-    """Return medians over the turns, their ratio, and the differences of the results."""
+    """Return medians over the turns, their ratio, and the differences of the results.
+
+    Args:
+        found: Measurements of each process, by side.
+    """
     lines = [
         "| case | compiled mmcv, s | zoo.ops, s | zoo / compiled | CPU s, zoo / compiled |",
         "|---|---|---|---|---|",
@@ -94,7 +102,14 @@ def format_table(found: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def measure(side: str, weights: Path, repeats: int, threads: int) -> dict[str, Any]:
-    """Return seconds of both cases and what they gave, in this environment."""
+    """Return seconds and results of both cases in this environment.
+
+    Args:
+        side: Name of the side.
+        weights: File of the weights.
+        repeats: Number of runs.
+        threads: Number of threads.
+    """
     if side == "zoo":
         import zoo  # noqa: F401  mmcv's ops
     import torch
@@ -114,15 +129,23 @@ def measure(side: str, weights: Path, repeats: int, threads: int) -> dict[str, A
 
 
 def time_once(run: Callable[[], Any]) -> tuple[float, float]:
-    """Return the wall clock's seconds and this process's CPU seconds."""
+    """Return wall seconds and this process's CPU seconds.
+
+    Args:
+        run: The function to time.
+    """
     wall, cpu = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def save_weights(path: Path) -> None:
-    """Write random weights, equal for both sides."""
-    logging.disable(logging.INFO)  # mmengine tells how each was drawn
+    """Write random weights, equal for both sides.
+
+    Args:
+        path: File to write.
+    """
+    logging.disable(logging.INFO)  # mmengine logs the initialisation of each
     import zoo  # noqa: F401  mmcv's ops
 
     import torch  # isort: skip
@@ -134,7 +157,7 @@ def save_weights(path: Path) -> None:
 
 
 def build_model() -> Any:
-    """Return mmdetection's model, its weights not loaded from anywhere."""
+    """Return mmdetection's model without loaded weights."""
     import mmdet
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
@@ -149,7 +172,7 @@ def build_model() -> Any:
 
 
 def make_batch() -> dict[str, Any]:
-    """Return one image of noise with squares as objects, as a data loader gives it."""
+    """Return one image of noise with squares as objects, as a data loader returns it."""
     import numpy as np
     import torch
     from mmdet.structures import DetDataSample
@@ -178,7 +201,11 @@ def make_batch() -> dict[str, Any]:
 
 
 def make_step(model: Any) -> Callable[[], dict[str, float]]:
-    """Return what runs one training step and gives its losses."""
+    """Return a function that runs one training step and returns its losses.
+
+    Args:
+        model: The model.
+    """
     import torch
 
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
@@ -199,7 +226,11 @@ def make_step(model: Any) -> Callable[[], dict[str, float]]:
 
 
 def make_inference(model: Any) -> Callable[[], list[list[float]]]:
-    """Return what predicts the image and gives its boxes."""
+    """Return a function that predicts the image and returns its boxes.
+
+    Args:
+        model: The model.
+    """
     import torch
 
     batch = make_batch()
@@ -215,7 +246,11 @@ def make_inference(model: Any) -> Callable[[], list[list[float]]]:
 
 
 def profile(threads: int) -> str:
-    """Return the operators of a training step, those that take most of the CPU's time first."""
+    """Return the operators of a training step, by descending CPU time.
+
+    Args:
+        threads: Number of threads.
+    """
     import zoo  # noqa: F401  mmcv's ops
 
     import torch  # isort: skip

@@ -40,7 +40,11 @@ def main() -> None:
 
 
 def draw(instances: int) -> list[tuple[Window, list[Detection]]]:
-    """Return what the windows show of discs at random places."""
+    """Return the windows and their detections of discs at random places.
+
+    Args:
+        instances: Number of discs.
+    """
     rng = np.random.default_rng(0)
     windows = list(tile_windows(SIDE, SIDE, parse_tiling("tiles", 512, 128)))
     found: list[tuple[Window, list[Detection]]] = [(window, []) for window in windows]
@@ -55,7 +59,14 @@ def draw(instances: int) -> list[tuple[Window, list[Detection]]]:
 
 
 def look(window: Window, x: float, y: float, radius: float) -> RoiMask | None:
-    """Return the part of a disc that a window shows, or None."""
+    """Return the part of a disc inside a window, or None.
+
+    Args:
+        window: The window.
+        x: Centre of the disc in px of the scene.
+        y: Centre of the disc in px of the scene.
+        radius: Radius in px.
+    """
     left, top, right, bottom = (int(side) for side in window.box)
     x1, y1 = max(left, int(x - radius)), max(top, int(y - radius))
     x2, y2 = min(right, int(x + radius) + 1), min(bottom, int(y + radius) + 1)

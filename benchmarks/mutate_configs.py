@@ -45,16 +45,16 @@ _VALUES = (
     (0.5, -1),
     {"type": "X"},
 )
-# What is no part of the model or its training, and names of files, which other errors are about.
+# Keys outside the model and its training, and file names, which other errors cover.
 _LEFT = {"work_dir", "launcher", "zoo_command", "zoo_data_digest", "data_root", "ann_file"}
 
 
 class StepError(BaseException):
-    """The run has come to its first step."""
+    """The run has reached its first step."""
 
 
 def main() -> None:
-    """Spoil configs, or print the table of an earlier run."""
+    """Mutate configs, or print the table of an earlier run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("configs", nargs="*")
     parser.add_argument("--out", type=Path, required=True, help="JSON lines, one a run")
@@ -155,7 +155,7 @@ def _stopping(config: Any, *, step: bool) -> Any:
 
 
 def _spoil(tree: Any, rng: random.Random) -> str:
-    """Change one value in place, and say which."""
+    """Change one value in place, and return which."""
     parent, key = rng.choice(list(_places(tree)))
     last = key[-1]
     shown = ".".join(map(str, key))

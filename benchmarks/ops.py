@@ -29,7 +29,7 @@ Timing = dict[str, float]
 
 
 def main() -> None:
-    """Take turns, then print a Markdown table."""
+    """Run both sides alternately, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", help="the python of an environment with compiled mmcv")
     parser.add_argument("--turns", type=int, default=5)

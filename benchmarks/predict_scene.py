@@ -51,7 +51,11 @@ def main() -> None:
 
 
 def write_scene(folder: Path) -> int:
-    """Write ``scene.png`` and return how many tanks have their centre in it."""
+    """Write ``scene.png`` and return the number of tanks with their centre in it.
+
+    Args:
+        folder: Folder to write to.
+    """
     import cv2
     import numpy as np
 
@@ -73,7 +77,11 @@ def write_scene(folder: Path) -> int:
 
 
 def find_windows(sample: Path) -> list[tuple[int, Path, int, int]]:
-    """Return count, picture, left and top of each window, those of ten tanks first."""
+    """Return count, image, left and top of each window, those with ten tanks first.
+
+    Args:
+        sample: Folder of the synthetic sample.
+    """
     truth = json.loads((sample / "truth" / "annotations.json").read_text())
     found = []
     for image in truth["images"]:
@@ -92,7 +100,11 @@ def find_windows(sample: Path) -> list[tuple[int, Path, int, int]]:
 
 
 def centres_of(rows: list[dict[str, Any]]) -> NDArray[Any]:
-    """Return ``(K, 2)`` x and y of the boxes' centres."""
+    """Return ``(K, 2)`` x and y of the boxes' centres.
+
+    Args:
+        rows: Annotations of COCO.
+    """
     import numpy as np
 
     boxes = np.array([row["bbox"] for row in rows], float).reshape(-1, 4)

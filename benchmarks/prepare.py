@@ -42,7 +42,11 @@ LEVELS = (1, 3, 6)
 
 
 def run(command: list[str]) -> tuple[float, float, float]:
-    """Return a command's wall clock and CPU time in seconds, and its peak memory in MiB."""
+    """Return a command's wall clock and CPU time in seconds, and its peak memory in MiB.
+
+    Args:
+        command: The command.
+    """
     begin = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
@@ -55,7 +59,12 @@ def run(command: list[str]) -> tuple[float, float, float]:
 
 
 def prepare_command(source: Path, out: Path) -> list[str]:
-    """Return ours, as a user types it."""
+    """Return the command of zoo, as a user types it.
+
+    Args:
+        source: Raw set.
+        out: Folder to write.
+    """
     return [
         *(sys.executable, "-m", "zoo", "data", "prepare", "lung_xray"),
         *("--source", str(source), "--out", str(out)),
@@ -63,7 +72,13 @@ def prepare_command(source: Path, out: Path) -> list[str]:
 
 
 def time_all(source: Path, folder: Path, runs: int) -> dict[str, list[tuple[float, ...]]]:
-    """Return what ``run`` says of ours, of ours again on its result, and of the loop."""
+    """Return the measurements of zoo, of zoo on its own result, and of the loop.
+
+    Args:
+        source: Raw set.
+        folder: Working folder.
+        runs: Number of runs.
+    """
     names = ("zoo data prepare", "the same again", "bare loop")
     times: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
     for number in range(runs):
@@ -77,7 +92,13 @@ def time_all(source: Path, folder: Path, runs: int) -> dict[str, list[tuple[floa
 
 
 def multiply(source: Path, folder: Path, copies: int) -> Path:
-    """Return a set that holds each picture several times, under numbers of other patients."""
+    """Return a set with several copies of each image, under numbers of other patients.
+
+    Args:
+        source: Raw set.
+        folder: Folder to write to.
+        copies: Number of copies.
+    """
     root = next(path.parent for path in source.rglob("CXR_png"))
     for name in ("CXR_png", "masks"):
         (folder / name).mkdir(parents=True)
@@ -90,7 +111,11 @@ def multiply(source: Path, folder: Path, copies: int) -> Path:
 
 
 def time_png(source: Path) -> list[str]:
-    """Return a line for each setting of OpenCV's PNG writer, by 40 images and 40 masks."""
+    """Return a line per setting of OpenCV's PNG writer, for 40 images and 40 masks.
+
+    Args:
+        source: Raw set.
+    """
     import cv2
     import numpy as np
 
@@ -113,7 +138,12 @@ def time_png(source: Path) -> list[str]:
 
 
 def find_source(given: Path | None, folder: Path) -> Path:
-    """Return the raw set to read, the sample if there is no real one."""
+    """Return the raw set to read, or the sample without a real one.
+
+    Args:
+        given: Folder from the command line, or None.
+        folder: Working folder.
+    """
     if given is not None:
         return given
     real = os.environ.get("ZOO_REAL_DATA")

@@ -33,7 +33,11 @@ Boxes = list[tuple[int, int, int, int]]
 
 
 def run(command: list[str]) -> tuple[float, float, float]:
-    """Return a command's wall clock and CPU time in seconds, and its peak memory in MiB."""
+    """Return a command's wall clock and CPU time in seconds, and its peak memory in MiB.
+
+    Args:
+        command: The command.
+    """
     begin = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
@@ -46,7 +50,13 @@ def run(command: list[str]) -> tuple[float, float, float]:
 
 
 def prepare_command(source: Path, out: Path, *options: str) -> list[str]:
-    """Return ours, as a user types it."""
+    """Return the command of zoo, as a user types it.
+
+    Args:
+        source: Raw set.
+        out: Folder to write.
+        *options: More options.
+    """
     return [
         *(sys.executable, "-m", "zoo", "data", "prepare", "oil_storage"),
         *("--source", str(source), "--out", str(out), *options),
@@ -54,7 +64,13 @@ def prepare_command(source: Path, out: Path, *options: str) -> list[str]:
 
 
 def share_out(scenes: int, boxes: int, rng: Any) -> list[int]:
-    """Return how many boxes each scene has: skewed as the real ones, and ``boxes`` in all."""
+    """Return the number of boxes of each scene, skewed as in the real set.
+
+    Args:
+        scenes: Number of scenes.
+        boxes: Number of boxes.
+        rng: Random generator.
+    """
     import numpy as np
 
     counts = np.clip(np.exp(rng.normal(np.log(100), 0.8, scenes)), LEAST, MOST).astype(int)
@@ -66,7 +82,12 @@ def share_out(scenes: int, boxes: int, rng: Any) -> list[int]:
 
 
 def draw_boxes(count: int, rng: Any) -> Boxes:
-    """Return boxes of tanks, in px."""
+    """Return boxes of tanks, in px.
+
+    Args:
+        count: Number of boxes.
+        rng: Random generator.
+    """
     import numpy as np
 
     sides = np.clip(np.exp(rng.normal(np.log(18), 0.55, count)), 3, 108).astype(int)
@@ -78,7 +99,13 @@ def draw_boxes(count: int, rng: Any) -> Boxes:
 
 
 def write_set(folder: Path, scenes: int, boxes: int) -> None:
-    """Write ``images/*.jpg`` and ``annotations.csv``: land of noise, tanks as bright discs."""
+    """Write ``images/*.jpg`` and ``annotations.csv``: land of noise, tanks as bright discs.
+
+    Args:
+        folder: Folder to write to.
+        scenes: Number of scenes.
+        boxes: Number of boxes.
+    """
     import cv2
     import numpy as np
 
@@ -103,10 +130,17 @@ def write_set(folder: Path, scenes: int, boxes: int) -> None:
 
 
 def time_all(folder: Path, scenes: int, boxes: int, runs: int) -> None:
-    """Print a row for each way, by its fastest run, and the largest memory."""
+    """Print a row per layout, with its fastest run and its largest memory.
+
+    Args:
+        folder: Working folder.
+        scenes: Number of scenes.
+        boxes: Number of boxes.
+        runs: Number of runs.
+    """
     source = folder / "raw"
     if not source.exists():
-        # In a process of its own: on Linux a child's peak memory begins with its parent's.
+        # In a separate process: on Linux, the peak memory of a child starts at its parent's.
         writer = multiprocessing.get_context("spawn").Process(
             target=write_set, args=(source, scenes, boxes)
         )
@@ -131,7 +165,11 @@ def time_all(folder: Path, scenes: int, boxes: int, runs: int) -> None:
 
 
 def read_coco(path: Path) -> Any:
-    """Return pycocotools' index of a file, without what it prints."""
+    """Return pycocotools' index of a file, without its output.
+
+    Args:
+        path: COCO JSON.
+    """
     from pycocotools.coco import COCO
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -139,7 +177,12 @@ def read_coco(path: Path) -> Any:
 
 
 def score_masks(folder: Path, scenes: int) -> None:
-    """Print how well derived masks fit the sample's true ones, and how far circles get."""
+    """Print how well derived masks and Hough circles fit the sample's true masks.
+
+    Args:
+        folder: Working folder.
+        scenes: Number of scenes.
+    """
     import numpy as np
     from pycocotools import mask as tools
 
@@ -166,7 +209,12 @@ def score_masks(folder: Path, scenes: int) -> None:
 
 
 def best_hough(sample: Path, truth: Any) -> float:
-    """Return the best F1 over a grid of settings, chosen on the scenes that it is scored on."""
+    """Return the best F1 over a grid of settings, chosen on the scenes that it is scored on.
+
+    Args:
+        sample: Folder of the synthetic sample.
+        truth: pycocotools' index of the true masks.
+    """
     import cv2
     import numpy as np
     from pycocotools import mask as tools

@@ -55,7 +55,13 @@ FILE_BYTES = 250_000_000
 
 
 def write_checkpoint(path: Path, size_bytes: int, seed: int) -> str:
-    """Write a checkpoint as mmengine does, of about this size; return its sha256."""
+    """Write a checkpoint as mmengine does, of about this size; return its sha256.
+
+    Args:
+        path: File to write.
+        size_bytes: Approximate size.
+        seed: Seed of the weights.
+    """
     import torch
     from mmengine.logging import MessageHub
 
@@ -76,7 +82,12 @@ def write_checkpoint(path: Path, size_bytes: int, seed: int) -> str:
 
 
 def write_all(folder: Path, total_bytes: int) -> Iterator[tuple[str, str]]:
-    """Write the checkpoints; yield name and digest of those that the index is to list."""
+    """Write the checkpoints; yield name and sha256 of those for the index.
+
+    Args:
+        folder: Folder to write to.
+        total_bytes: Total size.
+    """
     folder.mkdir()
     large = total_bytes // 8
     sizes = [FILE_BYTES] * ((total_bytes - large) // FILE_BYTES) + [large]
@@ -91,7 +102,12 @@ def write_all(folder: Path, total_bytes: int) -> Iterator[tuple[str, str]]:
 
 
 def write_index(folder: Path, listed: list[tuple[str, str]]) -> None:
-    """Write the plugin whose index lists the checkpoints."""
+    """Write the plugin whose index lists the checkpoints.
+
+    Args:
+        folder: Folder to write to.
+        listed: Name and sha256 of each checkpoint.
+    """
     package = folder / "toys" / "zoo_toys"
     package.mkdir(parents=True)
     rows: list[list[Any]] = []
@@ -108,7 +124,13 @@ def write_index(folder: Path, listed: list[tuple[str, str]]) -> None:
 
 
 def rescue(folder: Path, source: Path, home: str) -> tuple[int, float, float, list[Any]]:
-    """Run the command in a new process; return bytes read, seconds, peak MB, and its rows."""
+    """Run the command in a new process; return bytes read, seconds, peak MB, and its rows.
+
+    Args:
+        folder: Working folder.
+        source: Folder of the checkpoints.
+        home: Name of the folder for the new files.
+    """
     counted = folder / "counted"
     kept = {"ZOO_CACHE": folder / home, "ZOO_LOCK": folder / home / "zoo.lock"}
     words = [sys.executable, "-c", OURS, str(counted), "rescue", str(source), "--json"]
@@ -122,7 +144,13 @@ def rescue(folder: Path, source: Path, home: str) -> tuple[int, float, float, li
 
 
 def show(what: str, folder: Path, started_bytes: int) -> None:
-    """Run the command on the checkpoints, and print one row."""
+    """Run the command on the checkpoints, and print one row.
+
+    Args:
+        what: Name of the row.
+        folder: Working folder.
+        started_bytes: Bytes read for one small checkpoint.
+    """
     source = folder / "old"
     files_bytes = sum(path.stat().st_size for path in source.iterdir())
     rchar, taken_s, peak_mb, rows = rescue(folder, source, "home")

@@ -118,7 +118,7 @@ VOLUMES += ("BioMedicalRandomGamma", "BioMedical3DPad", "BioMedical3DRandomFlip"
 
 
 def main() -> None:
-    """Run all, print one line for each that breaks, and a summary."""
+    """Run all, print one line per failure, and a summary."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
@@ -159,13 +159,24 @@ def find_transforms() -> dict[str, type]:
 
 
 def masks_of(name: str) -> tuple[str, ...]:
-    """Return the kinds of masks that a transform is run with."""
+    """Return the kinds of masks to run a transform with.
+
+    Args:
+        name: Name of the transform.
+    """
     takes_both = name.startswith("mmdet.") and name not in BITMAPS_ONLY
     return ("bitmap", "polygon") if takes_both else ("bitmap",)
 
 
 def run(name: str, cls: type, files: dict[str, str], seeds: int) -> str | None:
-    """Return what went wrong in the first call that failed, or None."""
+    """Return the error of the first call that failed, or None.
+
+    Args:
+        name: Name of the transform.
+        cls: Its class.
+        files: Paths of image and label files.
+        seeds: Number of seeds.
+    """
     from mmengine.registry import DefaultScope
 
     package, _, short = name.partition(".")
@@ -201,7 +212,7 @@ def _seed(seed: int) -> None:
 
 
 def _fill(package: str, short: str, files: dict[str, str], masks: str) -> Any:
-    """Return what a transform is called with."""
+    """Return the input of a transform."""
     if short in VOLUMES:
         return _volume()
     if short in ("UniformRefFrameSample", "BaseFrameSample"):
@@ -262,7 +273,7 @@ def _labels() -> Any:
 
 
 def _plain(files: dict[str, str]) -> Results:
-    """Return what mmcv's own transforms read."""
+    """Return the input of mmcv's own transforms."""
     import numpy as np
 
     return {
@@ -299,7 +310,7 @@ def _plain(files: dict[str, str]) -> Results:
 
 
 def _labelled(files: dict[str, str]) -> Results:
-    """Return what mmcv's and mmsegmentation's transforms read."""
+    """Return the input of mmcv's and mmsegmentation's transforms."""
     import numpy as np
 
     results = {
@@ -315,7 +326,7 @@ def _labelled(files: dict[str, str]) -> Results:
 
 
 def _annotated(files: dict[str, str], masks: str) -> Results:
-    """Return what mmdet's transforms read."""
+    """Return the input of mmdet's transforms."""
     import numpy as np
     from mmdet.structures.bbox import HorizontalBoxes
     from mmdet.structures.mask import BitmapMasks, PolygonMasks

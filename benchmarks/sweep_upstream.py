@@ -81,7 +81,7 @@ def _sweep(out: Path, timeout_s: float) -> None:
 
 
 class _Worker:
-    """A process that builds one config at a time, and a new one when it is lost."""
+    """A process that builds one config at a time, restarted if it is lost."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -183,7 +183,7 @@ def _is_op(module: Any) -> bool:
 
 
 def _named_ops(node: Any) -> Iterator[str]:
-    """Yield the ops that a config names and no module holds."""
+    """Yield the ops that a config names and no module has."""
     if isinstance(node, dict):
         name = str(node.get("type"))
         if name in ("soft_nms", "FocalLoss", "TOODHead", "ScoreHLRSampler"):
@@ -209,7 +209,7 @@ def _drop_weights(node: Any) -> None:
 
 
 def _explain(error: BaseException) -> Row:
-    """Name the package that is missing, else give the error's first line."""
+    """Return the missing package, otherwise the error's first line."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ModuleNotFoundError) and seen.name:

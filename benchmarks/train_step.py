@@ -54,7 +54,7 @@ work_dir = '{root}/{arm}'
 
 
 def main() -> int:
-    """Print the table; return 1 if a step of ours calls more functions."""
+    """Print the table; return 1 if a step of zoo calls more functions."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
@@ -79,7 +79,14 @@ def main() -> int:
 
 
 def start_arm(arm: str, folder: str, steps: int, *more: str) -> dict[str, Any]:
-    """Run one arm in a new process and return what it measured."""
+    """Run one arm in a new process and return its measurement.
+
+    Args:
+        arm: Name of the arm.
+        folder: Working folder.
+        steps: Number of steps.
+        *more: More options.
+    """
     command = [sys.executable, __file__, "--arm", arm, "--root", folder, "--steps", str(steps)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -89,7 +96,11 @@ def start_arm(arm: str, folder: str, steps: int, *more: str) -> dict[str, Any]:
 
 
 def write_pictures(root: Path) -> None:
-    """Write eight pictures of 128x128 px with a bright square each."""
+    """Write eight images of 128x128 px with a bright square each.
+
+    Args:
+        root: Folder to write to.
+    """
     import cv2
     import numpy as np
 
@@ -105,7 +116,11 @@ def write_pictures(root: Path) -> None:
 
 
 def run_arm(args: argparse.Namespace) -> dict[str, Any]:
-    """Train, and return the median seconds of a step or the calls in one."""
+    """Train, and return the median seconds of a step or the calls in one.
+
+    Args:
+        args: The command line.
+    """
     from mmengine.config import Config
     from mmengine.runner import IterBasedTrainLoop, Runner
 
@@ -120,7 +135,7 @@ def run_arm(args: argparse.Namespace) -> dict[str, Any]:
         watch.mark()
         step(loop, data_batch)
 
-    # In both arms alike, and outside what is measured: a mark between two steps.
+    # A mark between two steps, in both arms and outside the measured time.
     IterBasedTrainLoop.run_iter = run_iter
     if args.arm == "bare":
         Runner.from_cfg(Config.fromfile(path)).train()

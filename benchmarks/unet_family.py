@@ -40,7 +40,7 @@ CONFIGS = (
     "unet_vgg16_5k_lung-576",
     "unet_original_5k_lung-572",
 )
-WARM_STEPS = 3  # the first steps pay for caches and workers
+WARM_STEPS = 3  # the first steps fill caches and start workers
 PIPELINES = ("train_dataloader", "val_dataloader", "test_dataloader")
 COLUMNS = (
     *("config", "parameters", "input", "GFLOPs", "batch"),
@@ -49,7 +49,7 @@ COLUMNS = (
 
 
 def main() -> None:
-    """Fill the rows that are missing, then write the table."""
+    """Compute the missing rows, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="a folder for data, runs, table")
     parser.add_argument("--steps", type=int, default=100, help="of training, for every config")
@@ -72,7 +72,11 @@ def main() -> None:
 
 
 def make_data(out: Path) -> None:
-    """Draw and prepare the sample, unless that was done."""
+    """Write and prepare the sample, unless it exists.
+
+    Args:
+        out: Output folder.
+    """
     if (out / "data" / "dataset.json").is_file():
         return
     zoo: list[str | Path] = [sys.executable, "-m", "zoo", "data"]
@@ -85,12 +89,23 @@ def make_data(out: Path) -> None:
 
 
 def row_path(out: Path, name: str) -> Path:
-    """Return where a config's numbers are kept."""
+    """Return the path of a config's results.
+
+    Args:
+        out: Output folder.
+        name: Name of the config.
+    """
     return out / "rows" / f"{name}.json"
 
 
 def find_row(out: Path, name: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the numbers of an earlier run with the same settings, or None."""
+    """Return the numbers of an earlier run with the same settings, or None.
+
+    Args:
+        out: Output folder.
+        name: Name of the config.
+        settings: Settings of the run.
+    """
     path = row_path(out, name)
     if not path.is_file():
         return None
@@ -99,19 +114,32 @@ def find_row(out: Path, name: str, settings: Mapping[str, Any]) -> dict[str, Any
 
 
 def start_row(args: argparse.Namespace, name: str) -> dict[str, Any]:
-    """Measure one config in a new process and return its numbers."""
+    """Measure one config in a new process and return its numbers.
+
+    Args:
+        args: The command line.
+        name: Name of the config.
+    """
     print(f"measuring {name}", file=sys.stderr)
     command = [sys.executable, __file__, "--row", name, "--out", str(args.out)]
     command += ["--steps", str(args.steps), "--size", str(args.size)]
     command += ["--batch", str(args.batch)] if args.batch else []
-    # What the run logs is no part of the table.
+    # The log of the run is not part of the table.
     subprocess.run(command, check=True, stdout=sys.stderr)
     row: dict[str, Any] = json.loads(row_path(args.out, name).read_text(encoding="utf-8"))
     return row
 
 
 def measure(name: str, out: Path, *, steps: int, size: int, batch: int | None) -> dict[str, Any]:
-    """Return a config's numbers, after training it for ``steps``."""
+    """Return a config's numbers, after training it for ``steps``.
+
+    Args:
+        name: Name of the config.
+        out: Output folder.
+        steps: Number of steps.
+        size: Approximate size in px, 0 for the config's own.
+        batch: Batch size, None for the config's own.
+    """
     import torch
 
     from zoo.engine.config.reading import read_config
@@ -119,7 +147,7 @@ def measure(name: str, out: Path, *, steps: int, size: int, batch: int | None) -
     from zoo.engine.runs.train import train
 
     work_dir = out / "runs" / name
-    shutil.rmtree(work_dir, ignore_errors=True)  # of a run that was cut
+    shutil.rmtree(work_dir, ignore_errors=True)  # of an interrupted run
     data = out / "data"
     options = short_run(read_config(name, data=data).to_dict(), steps, size, batch)
     config = read_config(name, data=data, cfg_options=options, work_dir=work_dir)
@@ -135,7 +163,11 @@ def measure(name: str, out: Path, *, steps: int, size: int, batch: int | None) -
 
 
 def count(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters, input size and forward FLOPs of one image; nothing is computed."""
+    """Return parameters, input size and forward FLOPs of one image; nothing is computed.
+
+    Args:
+        model: Config of the model and its pipelines.
+    """
     import torch
     from mmseg.registry import MODELS
     from mmseg.utils import register_all_modules
@@ -157,13 +189,20 @@ def count(model: Mapping[str, Any]) -> dict[str, Any]:
 def short_run(
     config: Mapping[str, Any], steps: int, size: int, batch: int | None
 ) -> dict[str, Any]:
-    """Return the options that make a config train for ``steps`` at about ``size``."""
+    """Return the options that make a config train for ``steps`` at about ``size``.
+
+    Args:
+        config: The config.
+        steps: Number of steps.
+        size: Approximate size in px, 0 for the config's own.
+        batch: Batch size, None for the config's own.
+    """
     warm = min(50, max(1, steps // 10))
     options: dict[str, Any] = {
         "train_cfg.max_iters": steps,
         "train_cfg.val_interval": steps,
         "default_hooks.checkpoint.interval": steps,
-        # Each step's own seconds are written, neither skipped nor smoothed.
+        # Log the seconds of each step, without skipping or smoothing.
         "default_hooks.logger.interval": 1,
         "log_processor.window_size": 1,
         "param_scheduler.0.end": warm,
@@ -176,10 +215,14 @@ def short_run(
 
 
 def scale(config: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """Return the options that bring the images of a config to about ``size`` px a side.
+    """Return the options that scale the images of a config to about ``size`` px per side.
 
-    A margin that the network loses (MirrorPad's) is added; the image then takes the next size
-    that its poolings allow. A crop keeps its share of the image.
+    Adds the margin that the network loses (MirrorPad's), then takes the next size that the poolings
+    allow. A crop keeps its share of the image.
+
+    Args:
+        config: The config.
+        size: Approximate size in px.
     """
     steps = config["train_dataloader"]["dataset"]["pipeline"]
     margins = [one["margin_px"] for one in steps if one["type"].endswith("MirrorPad")]
@@ -202,14 +245,22 @@ def scale(config: Mapping[str, Any], size: int) -> dict[str, Any]:
 
 
 def iterate_steps(config: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
-    """Yield (dotted key of a pipeline, number, transform) of every pipeline."""
+    """Yield (dotted key of a pipeline, number, transform) of every pipeline.
+
+    Args:
+        config: The config.
+    """
     for loader in PIPELINES:
         for number, step in enumerate(config[loader]["dataset"]["pipeline"]):
             yield f"{loader}.dataset.pipeline", number, step
 
 
 def read_seconds(work_dir: Path) -> float:
-    """Return the median seconds of a training step from a run's log, loading left out."""
+    """Return the median seconds of a training step from a run's log, loading left out.
+
+    Args:
+        work_dir: Folder of the run.
+    """
     path = next(work_dir.glob("*/vis_data/scalars.json"))
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return take_median([one["time"] - one["data_time"] for one in lines if "loss" in one])
@@ -235,12 +286,21 @@ def watch_cpu() -> list[float]:
 
 
 def take_median(seconds: Sequence[float]) -> float:
-    """Return the median without the first steps."""
+    """Return the median without the first steps.
+
+    Args:
+        seconds: Seconds of each step.
+    """
     return statistics.median(seconds[WARM_STEPS:] or seconds)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a file that appears whole or not at all."""
+    """Write a file atomically.
+
+    Args:
+        path: File to write.
+        value: JSON value.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
     draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
@@ -248,7 +308,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the rows as Markdown."""
+    """Return the rows as Markdown.
+
+    Args:
+        rows: One row per config.
+    """
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     for row in rows:
         width, height = row["input_px"]

@@ -21,7 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pipeline(out: Path) -> dict[str, float]:
-    """Run sample, prepare, train, test, predict and plot; return step -> seconds."""
+    """Run sample, prepare, train, test, predict and plot; return step -> seconds.
+
+    Args:
+        out: Folder of the demonstration.
+    """
     raw, data, work = out / "raw", out / "data", out / "run"
     steps = {
         "sample": run("zoo", "data", "sample", "lung_xray", "--out", raw),
@@ -40,7 +44,12 @@ def pipeline(out: Path) -> dict[str, float]:
 
 
 def report(out: Path, steps: dict[str, float]) -> None:
-    """Print the table of what was reached, recomputed from the pictures in NumPy."""
+    """Print the table of results, recomputed from the images in NumPy.
+
+    Args:
+        out: Folder of the demonstration.
+        steps: Seconds of each step.
+    """
     subprocess.run(
         [
             sys.executable,

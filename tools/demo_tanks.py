@@ -23,7 +23,11 @@ SHARES = ("--shares", "0.7,0.1,0.2")
 
 
 def pipeline(out: Path) -> dict[str, float]:
-    """Run sample, prepare, train, test, predict and plot; return step -> seconds."""
+    """Run sample, prepare, train, test, predict and plot; return step -> seconds.
+
+    Args:
+        out: Folder of the demonstration.
+    """
     raw, data, truth, work = (out / name for name in ("raw", "data", "truth", "run"))
     sample = ("zoo", "data", "sample", "oil_storage", "--out", raw)
     prepare = ("zoo", "data", "prepare", "oil_storage", "--source", raw, "--out", data)
@@ -45,7 +49,12 @@ def pipeline(out: Path) -> dict[str, float]:
 
 
 def report(out: Path, steps: dict[str, float]) -> None:
-    """Print what was reached, and where everything lies."""
+    """Print the results and their places.
+
+    Args:
+        out: Folder of the demonstration.
+        steps: Seconds of each step.
+    """
     for name, against in (("test", "made from boxes"), ("truth", "as they were drawn")):
         document = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
         metrics = document["metrics"]

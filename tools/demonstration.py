@@ -30,7 +30,13 @@ def run(*words: str | Path) -> float:
 
 
 def source_images(raw: Path, data: Path, split: str = "test") -> list[Path]:
-    """Return the raw images of a split, each once, as the prepared folder names them."""
+    """Return the raw images of a split, each once, as named in the prepared folder.
+
+    Args:
+        raw: Raw set.
+        data: Prepared folder.
+        split: Name of the split.
+    """
     record = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
     found = {row["source_image"] for row in record["files"] if row["split"] == split}
     return [raw / name for name in sorted(found)]
@@ -40,9 +46,9 @@ def start_over(doc: str | None, out: str, is_ours: Callable[[Path], bool]) -> Pa
     """Read ``--out`` from the command line, empty that folder and return it.
 
     Args:
-        doc: What ``--help`` prints.
-        out: The folder if none is named.
-        is_ours: Whether a folder that is there was left by the same demonstration.
+        doc: Text of ``--help``.
+        out: Default folder.
+        is_ours: Whether an existing folder is from the same demonstration.
     """
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--out", type=Path, default=Path(out), help="made anew")
@@ -56,7 +62,13 @@ def start_over(doc: str | None, out: str, is_ours: Callable[[Path], bool]) -> Pa
 
 
 def print_report(out: Path, steps: Mapping[str, float], places: Mapping[str, str]) -> None:
-    """Print the seconds of each step, and what lies where."""
+    """Print the seconds of each step, and the places of the results.
+
+    Args:
+        out: Folder of the demonstration.
+        steps: Seconds of each step.
+        places: Description and path of each result.
+    """
     print("seconds  " + "  ".join(f"{name} {seconds:.0f}" for name, seconds in steps.items()))
     for name, what in places.items():
         print(f"  {out / name!s:24} {what}")

@@ -40,24 +40,28 @@ __all__ = ["KINDS", "Folder", "Kind", "zoo"]
 
 
 class Kind:
-    """One kind of document, where it lies, and how it is read.
+    """A kind of document, its path, and how to read it.
 
     Args:
-        root: The folder of the trial, which `surround` has filled.
+        root: Folder filled by `surround`.
     """
 
     share = 0
     file = ""
     seed: Any = None
     is_toml = False
-    is_drawn = False  # pictures take their time
+    is_drawn = False  # drawing images takes longer
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = self.broken = root / self.file
 
     def write(self, chance: random.Random) -> None:
-        """Write a broken document in the place of a good one."""
+        """Replace the valid document with a mutated one.
+
+        Args:
+            chance: Random generator.
+        """
         good = self.encode(self.seed, chance)
         way = chance.random()
         if way < 0.03:
@@ -68,23 +72,37 @@ class Kind:
             self.path.write_bytes(self.encode(mutate_value(self.seed, chance), chance))
 
     def encode(self, value: Any, chance: random.Random) -> bytes:
-        """Return a document's bytes."""
+        """Return a document's bytes.
+
+        Args:
+            value: Content of the document.
+            chance: Random generator.
+        """
         return write_toml(value) if self.is_toml else write_json(value, chance)
 
     def clear(self) -> None:
-        """Put the good document back."""
+        """Restore the valid document."""
         if self.path.is_dir() and not self.path.is_symlink():
             shutil.rmtree(self.path)
         self.path.unlink(missing_ok=True)
         self.path.write_bytes(self.encode(self.seed, random.Random(0)))
 
     def read(self, chance: random.Random) -> bool:
-        """Read it as zoo does; return whether it was taken, not refused."""
+        """Read it as zoo does; return whether it was accepted.
+
+        Args:
+            chance: Random generator.
+        """
         raise NotImplementedError
 
 
 def zoo(*words: str | Path, listing: bool = False) -> bool:
-    """Run one command in this process; return whether it exits 0."""
+    """Run a command in this process; return whether it exits with 0.
+
+    Args:
+        *words: Words of the command.
+        listing: Whether the command lists, and must exit with 0.
+    """
     from click.testing import CliRunner
 
     from zoo.cli import main
@@ -101,13 +119,22 @@ def zoo(*words: str | Path, listing: bool = False) -> bool:
 
 
 def check(holds: bool, message: str) -> None:
-    """Raise unless it holds."""
+    """Raise unless a condition holds.
+
+    Args:
+        holds: The condition.
+        message: Message of the error.
+    """
     if not holds:
         raise AssertionError(message)
 
 
 def raises_no_other(read: Callable[[], Any]) -> bool:
-    """Return whether a call returns; False for an error of zoo, and all others go on."""
+    """Return whether a call returns; False for an error of zoo; other errors propagate.
+
+    Args:
+        read: The call.
+    """
     from zoo.errors import ZooError
 
     try:
@@ -121,13 +148,17 @@ def raises_no_other(read: Callable[[], Any]) -> bool:
 
 
 class Manifest(Kind):
-    """``zoo_plugin.toml``, beside a plugin that holds."""
+    """``zoo_plugin.toml``, beside a valid plugin."""
 
     share, seed, is_toml = 6_000, MANIFEST, True
     file = "plugins/hostile/zoo_hostile/zoo_plugin.toml"
 
     def read(self, chance: random.Random) -> bool:
-        """Run the listings, which exit 0, and what uses a name of it."""
+        """Run the listings, which must exit with 0, and commands that use its names.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.catalog import forget_catalog, read_catalog
 
         forget_catalog()
@@ -144,7 +175,7 @@ class Manifest(Kind):
 
 
 def _check_requires(record: Any) -> None:
-    """Look at what a plugin requires, as ``zoo doctor`` does."""
+    """Check the requirements of a plugin, as ``zoo doctor`` does."""
     from zoo.manifest.requirements import check_requirements
 
     manifest = record.checked()
@@ -158,7 +189,11 @@ class Index(Manifest):
     file = "plugins/hostile/zoo_hostile/old.json"
 
     def read(self, chance: random.Random) -> bool:
-        """List and look up, with the index read."""
+        """List and look up with the index.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.catalog import forget_catalog, read_catalog
         from zoo.weights.legacy import legacy_rows
 
@@ -180,7 +215,11 @@ class Lock(Kind):
     share, seed, file = 2_000, LOCK, "zoo.lock"
 
     def read(self, chance: random.Random) -> bool:
-        """List with it, and look up what it pins."""
+        """List with it, and look up its pins.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.weights.lock import read_pins
 
         zoo("list", "--legacy", listing=True)
@@ -195,20 +234,33 @@ class EntryPoints(Kind):
     share, seed, file = 500, ENTRY_POINTS, "site/hostile-1.0.dist-info/entry_points.txt"
 
     def encode(self, value: Any, chance: random.Random) -> bytes:
-        """Return the text; one that was mutated as a value names another target."""
+        """Return the text; a mutated value names another target.
+
+        Args:
+            value: Content of the document.
+            chance: Random generator.
+        """
         if value == self.seed:
             return str(value).encode()
         return f"[zoo.plugins]\nx = {value}\n".encode("utf-8", "surrogatepass")
 
     def write(self, chance: random.Random) -> None:
-        """Break the bytes, or name another package."""
+        """Mutate the bytes, or name another package.
+
+        Args:
+            chance: Random generator.
+        """
         text = self.encode(chance.choice((*TEXTS, *sys.builtin_module_names)), chance)
         is_text = chance.random() < 0.5
         good = self.encode(self.seed, chance)
         self.path.write_bytes(text if is_text else mutate_bytes(good, chance))
 
     def read(self, chance: random.Random) -> bool:
-        """List the plugins, including broken ones."""
+        """List the plugins, including broken ones.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.catalog import forget_catalog, read_catalog
 
         forget_catalog()
@@ -218,7 +270,7 @@ class EntryPoints(Kind):
 
 
 class Folder(Kind):
-    """A prepared folder: its ``dataset.json``, lists, pictures and annotations."""
+    """A prepared folder: its ``dataset.json``, lists, images and annotations."""
 
     share, file = 3_500, "semantic/dataset.json"
 
@@ -229,7 +281,11 @@ class Folder(Kind):
         self.seed = json.loads(self.kept[self.path])
 
     def write(self, chance: random.Random) -> None:
-        """Break one of its files, most often dataset.json, whose own digest then fits or not."""
+        """Mutate one of its files, mostly dataset.json, with or without a matching digest.
+
+        Args:
+            chance: Random generator.
+        """
         self.broken = self.path if chance.random() < 0.7 else chance.choice(sorted(self.kept))
         if self.broken == self.path and chance.random() < 0.7:
             value = mutate_value(self.seed, chance)
@@ -242,14 +298,18 @@ class Folder(Kind):
             self.broken.write_bytes(mutate_bytes(self.kept[self.broken], chance))
 
     def clear(self) -> None:
-        """Write the good file back."""
+        """Restore the valid file."""
         if self.broken.is_dir() and not self.broken.is_symlink():
             shutil.rmtree(self.broken)
         self.broken.unlink(missing_ok=True)
         self.broken.write_bytes(self.kept[self.broken])
 
     def read(self, chance: random.Random) -> bool:
-        """Check it, now and then show it, and read its report."""
+        """Check it, sometimes show it, and read its report.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.data.prepare.rerun import read_report
 
         holds = zoo("data", "check", self.folder)
@@ -260,11 +320,11 @@ class Folder(Kind):
 
 
 def _digest(content: dict[str, Any]) -> str:
-    """Return the digest as whoever forges a dataset.json would."""
+    """Return the digest of a forged dataset.json."""
     kept = {key: value for key, value in content.items() if key != "digest"}
     try:
         text = json.dumps(kept, sort_keys=True, separators=(",", ":"), default=str)
-    except ValueError:  # integers that Python does not write
+    except ValueError:  # integers too long for Python to write
         return "00" * 32
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -281,19 +341,27 @@ class Report(Folder):
     share, file = 500, "semantic/report.json"
 
     def read(self, chance: random.Random) -> bool:
-        """Read and summarise it."""
+        """Read and summarise it.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.data.prepare.rerun import read_report
 
         return raises_no_other(lambda: read_report(self.folder).summary())
 
 
 class TestFile(Kind):
-    """What ``zoo test --out`` wrote."""
+    """The output of ``zoo test --out``."""
 
     share, seed, file = 1_500, TEST_FILE, "run/test.json"
 
     def read(self, chance: random.Random) -> bool:
-        """Read it to publish and to plot."""
+        """Read it to publish and to plot.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.engine.publishing.metrics import find_test_files, read_test_rows
         from zoo.engine.work_dir.scalars import read_per_image
 
@@ -311,12 +379,21 @@ class Log(Kind):
     share, seed, file = 1_000, LOG, "run/vis_data/scalars.json"
 
     def encode(self, value: Any, chance: random.Random) -> bytes:
-        """Return one record a line."""
+        """Return one record per line.
+
+        Args:
+            value: Content of the document.
+            chance: Random generator.
+        """
         rows = value if isinstance(value, list) else [value]
         return b"\n".join(write_json(row, random.Random(1)).replace(b"\n", b" ") for row in rows)
 
     def read(self, chance: random.Random) -> bool:
-        """Read the curves, and now and then draw them."""
+        """Read the curves, and sometimes draw them.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.engine.work_dir.scalars import read_run_log
 
         self.is_drawn = chance.random() < 0.03
@@ -326,34 +403,46 @@ class Log(Kind):
 
 
 class Classes(Kind):
-    """``classes.toml`` of one's own masks."""
+    """``classes.toml`` of a user's masks."""
 
     share, seed, file, is_toml = 500, CLASSES, "classes.toml", True
 
     def write(self, chance: random.Random) -> None:
-        """Break it as text: the file itself is read by the commands."""
+        """Mutate its text; the commands read the file itself.
+
+        Args:
+            chance: Random generator.
+        """
         good = self.encode(self.seed, chance)
         broken = self.encode(mutate_value(self.seed, chance), chance)
         self.path.write_bytes(broken if chance.random() < 0.7 else mutate_bytes(good, chance))
 
     def read(self, chance: random.Random) -> bool:
-        """Parse it as ``zoo data prepare folder_data`` does."""
+        """Parse it as ``zoo data prepare folder_data`` does.
+
+        Args:
+            chance: Random generator.
+        """
         parse = importlib.import_module("zoo_folder_data.classes").parse_classes
         text = self.path.read_bytes().decode("utf-8", "replace")
         return raises_no_other(lambda: parse(text, str(self.path)))
 
 
 class Coco(Kind):
-    """A COCO JSON of one's own."""
+    """A COCO JSON of a user."""
 
     share, seed, file = 500, COCO, "coco.json"
 
     def read(self, chance: random.Random) -> bool:
-        """Read it as every prepare of instances does."""
+        """Read it as every prepare of instances does.
+
+        Args:
+            chance: Random generator.
+        """
         from zoo.data import read_coco
 
         if not self.path.is_file() or self.path.stat().st_size > 2**30:
-            return False  # whoever opens it refuses these
+            return False  # refused when opened
         return raises_no_other(lambda: read_coco(self.path.read_bytes(), str(self.path)))
 
 
@@ -368,7 +457,7 @@ _REAL = {name: getattr(discovery, name) for name in ("_entry_point_values", "fin
 
 @contextmanager
 def searching_installed() -> Iterator[None]:
-    """Find what is installed for a while, as zoo does when nobody tries it."""
+    """Temporarily find installed plugins again, as zoo normally does."""
     discovery._entry_point_values = _REAL["_entry_point_values"]
     try:
         yield

@@ -35,7 +35,12 @@ NUMBERS: tuple[Any, ...] = (
 
 
 def mutate_value(seed: Any, chance: random.Random) -> Any:
-    """Return a copy of a document in which one to three things are not what they were."""
+    """Return a copy of a document with one to three changes.
+
+    Args:
+        seed: A valid document.
+        chance: Random generator.
+    """
     value = copy.deepcopy(seed)
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         value = _mutate_once(value, chance)
@@ -147,7 +152,7 @@ def _anything(chance: random.Random) -> Any:
 
 @contextmanager
 def _any_digits() -> Iterator[None]:
-    """Let integers of any length be written; reading them is what is tried."""
+    """Allow writing integers of any length, to test reading them."""
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
@@ -157,7 +162,12 @@ def _any_digits() -> Iterator[None]:
 
 
 def write_json(value: Any, chance: random.Random) -> bytes:
-    """Return the value as JSON, in one of the forms that JSON has."""
+    """Return the value as JSON, in one of several layouts.
+
+    Args:
+        value: Content of the document.
+        chance: Random generator.
+    """
     indent, is_ascii = chance.choice((None, 1)), chance.random() < 0.5
     with _any_digits():
         text = json.dumps(value, default=str, indent=indent, ensure_ascii=is_ascii)
@@ -165,7 +175,11 @@ def write_json(value: Any, chance: random.Random) -> bytes:
 
 
 def write_toml(value: Any) -> bytes:
-    """Return the value as TOML; what TOML has no word for becomes one that is none."""
+    """Return the value as TOML; values that TOML lacks become an invalid word.
+
+    Args:
+        value: Content of the document.
+    """
     if not isinstance(value, dict):
         return _toml(value).encode("utf-8", "surrogatepass")
     lines = [f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()]
@@ -193,7 +207,12 @@ _TOKENS = (
 
 
 def mutate_bytes(data: bytes, chance: random.Random) -> bytes:
-    """Return the bytes with one to three of them, or pieces of them, changed."""
+    """Return the bytes with one to three bytes or ranges changed.
+
+    Args:
+        data: Bytes of a document.
+        chance: Random generator.
+    """
     for _ in range(chance.choice((1, 1, 2, 3))):
         data = chance.choice(_BYTE_CHANGES)(data, chance)
     return data
@@ -243,7 +262,12 @@ _BYTE_CHANGES = (_flip, _flip, _cut, _insert, _insert, _remove, _repeat, _shuffl
 
 
 def replace_file(path: Path, chance: random.Random) -> str:
-    """Put something else than a file of text where a document was, and return what."""
+    """Replace a document with something that is not a text file; return its description.
+
+    Args:
+        path: The document.
+        chance: Random generator.
+    """
     kind = chance.choice(
         ("nothing", "empty", "folder", "pipe", "loop", "broken", "device", "sparse")
     )

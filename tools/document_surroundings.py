@@ -18,7 +18,12 @@ __all__ = ["surround"]
 
 
 def surround(root: Path, *, with_folders: bool) -> None:
-    """Fill a folder with good documents, prepared folders too if wanted, and point zoo at it."""
+    """Fill a folder with valid documents, optionally prepared folders, and configure zoo for it.
+
+    Args:
+        root: Folder to fill.
+        with_folders: Whether to add prepared folders.
+    """
     package = root / "plugins/hostile/zoo_hostile"
     for folder in (package, root / "run/vis_data", root / "site/hostile-1.0.dist-info"):
         folder.mkdir(parents=True)

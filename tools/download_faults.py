@@ -49,7 +49,7 @@ def _says(text: bytes) -> bad.Fault:
 def _part(
     text: str | None, *, start: int | None = None, etag: bool = False, kind: str | None = None
 ) -> bad.Fault:
-    """Answer 206 with this range or none, and the bytes from ``start``, else from where asked."""
+    """Answer 206 with this range or none, and the bytes from ``start`` or the requested start."""
 
     def act(handler: bad.Handler) -> None:
         at = handler.asked.start
@@ -134,13 +134,13 @@ LEFT = ("nothing", "a part", "a part and its origin", "other bytes", "as many ot
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One kind of trouble.
+    """One cell of the matrix.
 
     Attributes:
-        fault: Of `FAULTS`.
-        moment: Of `MOMENTS`: which requests meet it.
-        left: Of `LEFT`: what an earlier run left.
-        has_mirror: Whether a good place is asked after the bad one.
+        fault: One of `FAULTS`.
+        moment: One of `MOMENTS`: the requests with the fault.
+        left: One of `LEFT`: the state that an earlier run left.
+        has_mirror: Whether a correct mirror follows the faulty URL.
     """
 
     fault: str
@@ -155,22 +155,22 @@ class Cell:
 
     @property
     def must_succeed(self) -> bool:
-        """Whether the file can be had, so that no error will do."""
+        """Whether the file is obtainable, so that errors are not acceptable."""
         passes = self.fault in {**REFUSED_RANGES, **PASSING, **SLOW}
         return self.has_mirror or (passes and self.moment == "once")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a cell.
+    """The outcome of a cell.
 
     Attributes:
         cell: The cell.
-        is_right: Whether the whole file is there.
-        error: What was said where it is not.
-        asked: How many requests the bad place met.
-        seconds: How long it took.
-        wrong: What does not hold, or None.
+        is_right: Whether the file is complete and correct.
+        error: The message otherwise.
+        asked: Number of requests to the faulty URL.
+        seconds: Duration.
+        wrong: The requirement that is not met, or None.
     """
 
     cell: Cell
@@ -182,7 +182,7 @@ class Outcome:
 
 
 def cells() -> Iterator[Cell]:
-    """Yield the matrix: each fault at each moment, and each after what an earlier run left."""
+    """Yield the matrix: each fault at each moment and after each state of an earlier run."""
     for fault, moment, has_mirror in product(FAULTS, MOMENTS, (False, True)):
         yield Cell(fault, moment, has_mirror=has_mirror)
     for fault, left in product({**REFUSED_RANGES, **PASSING, **FINAL}, LEFT[1:]):
@@ -190,12 +190,12 @@ def cells() -> Iterator[Cell]:
 
 
 def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
-    """Fetch a file through a cell's trouble.
+    """Download a file under the conditions of a cell.
 
     Args:
         cell: The cell.
-        server: Serves the file under paths of this cell's own.
-        folder: An empty one of its own, whose name tells the cell from others.
+        server: Serves the file under separate paths for this cell.
+        folder: Empty folder for this cell, with a unique name.
     """
     path, mirror = f"/{folder.name}/{NAME}", f"/{folder.name}/mirror/{NAME}"
     data = random.Random(str(cell)).randbytes(SIZE)

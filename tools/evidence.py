@@ -21,7 +21,7 @@ _LIMIT = 10**9
 
 @dataclass
 class Evidence:
-    """What one parameter was given."""
+    """The values of one parameter."""
 
     is_none: bool = False
     is_bool: bool = False
@@ -33,7 +33,7 @@ class Evidence:
     table: dict[str, Evidence] | None = None
     families: set[str] = field(default_factory=set)
     takes_types: bool = False
-    told: Evidence | None = None  # what the annotation says, for want of values
+    told: Evidence | None = None  # from the annotation, without values
 
     @property
     def is_known(self) -> bool:
@@ -49,7 +49,7 @@ class Evidence:
         )
 
     def add(self, value: Any, resolve: Any) -> None:
-        """Take a value.
+        """Add a value.
 
         Args:
             value: Plain: JSON's values and tuples.
@@ -89,7 +89,12 @@ class Evidence:
             self.table.setdefault(key, Evidence()).add(one, resolve)
 
     def add_signature(self, parameter: Any, resolve: Any) -> None:
-        """Take a parameter's default, and its annotation where nothing else tells its kind."""
+        """Add a parameter's default, and its annotation if nothing else shows its kind.
+
+        Args:
+            parameter: ``inspect.Parameter``.
+            resolve: See `add`.
+        """
         if parameter.default is not parameter.empty:
             self.add(parameter.default, resolve)
         text = str(parameter.annotation)
@@ -109,7 +114,11 @@ class Evidence:
         self.told = told
 
     def merge(self, other: Evidence) -> None:
-        """Take all that another saw."""
+        """Add the evidence of another.
+
+        Args:
+            other: Evidence to add.
+        """
         self.is_none |= other.is_none
         self.is_bool |= other.is_bool
         self.takes_types |= other.takes_types
@@ -129,7 +138,7 @@ class Evidence:
                 self.table.setdefault(key, Evidence()).merge(one)
 
     def form(self) -> dict[str, Any]:
-        """Return the form: what was seen, and numbers and lengths a few times wider."""
+        """Return the form: the values seen, with numbers and lengths a few times wider."""
         form: dict[str, Any] = {}
         if self.is_none:
             form["none"] = True

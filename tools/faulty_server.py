@@ -116,11 +116,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that hang up, or are killed, are what this is for."""
+        """Log nothing, as clients are expected to hang up or to be killed."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request, by the next fault of its path or as it should be."""
+    """Answer a request with the next fault of its path, or correctly."""
 
     server: _Server
 
@@ -141,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.head(404, {"Content-Length": "0"})
 
-    do_CONNECT = do_GET  # a proxy is asked for a host and its port, in place of a path
+    do_CONNECT = do_GET  # a proxy request has a host and a port instead of a path
 
     @property
     def data(self) -> bytes:
@@ -154,7 +154,11 @@ class Handler(BaseHTTPRequestHandler):
         return f'"{hashlib.sha256(self.data).hexdigest()[:16]}"'
 
     def serve(self, upto: int | None = None) -> None:
-        """Answer as a good server does, but send only ``upto`` bytes of the body."""
+        """Answer correctly, but send at most ``upto`` bytes of the body.
+
+        Args:
+            upto: Bytes of the body to send, or None for all.
+        """
         data, asked = self.data, self.asked
         is_same = asked.headers.get("if-range", self.etag) == self.etag
         start = asked.start if is_same else 0
@@ -169,14 +173,23 @@ class Handler(BaseHTTPRequestHandler):
         self.body(data[start:][:upto])
 
     def head(self, status: int, headers: dict[str, str]) -> None:
-        """Send the status and the headers."""
+        """Send the status and the headers.
+
+        Args:
+            status: HTTP status.
+            headers: Headers of the answer.
+        """
         self.send_response(status)
         for name, value in {"Content-Type": "application/octet-stream", **headers}.items():
             self.send_header(name, value)
         self.end_headers()
 
     def body(self, data: bytes) -> None:
-        """Send bytes, at the server's pace."""
+        """Send bytes, at the server's pace.
+
+        Args:
+            data: Bytes to send.
+        """
         pace = self.server.owner.bytes_s
         for begin in range(0, len(data), _BLOCK_BYTES):
             block = data[begin : begin + _BLOCK_BYTES]
@@ -190,35 +203,52 @@ class Handler(BaseHTTPRequestHandler):
         self.server.owner.stopped.wait(_LONGEST_S)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def answers(status: int, **headers: str) -> Fault:
-    """Answer a status without a body; header names have ``_`` for ``-``."""
+    """Answer a status without a body; header names have ``_`` for ``-``.
+
+    Args:
+        status: HTTP status.
+        **headers: Headers of the answer.
+    """
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda handler: handler.head(status, {"Content-Length": "0", **named})
 
 
 def cuts(after: int) -> Fault:
-    """End the connection after so many bytes of the body."""
+    """Close the connection after some bytes of the body.
+
+    Args:
+        after: Bytes of the body sent before.
+    """
     return lambda handler: handler.serve(after)
 
 
 def resets(after: int) -> Fault:
-    """Reset the connection after so many bytes of the body."""
+    """Reset the connection after some bytes of the body.
+
+    Args:
+        after: Bytes of the body sent before.
+    """
 
     def act(handler: Handler) -> None:
         handler.serve(after)
         handler.wfile.flush()
         linger = struct.pack("ii", 1, 0)
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        os.close(handler.connection.detach())  # at once: what holds the socket would say goodbye
+        os.close(handler.connection.detach())  # at once, without a regular shutdown
 
     return act
 
 
 def stalls(after: int) -> Fault:
-    """Send so many bytes of the body, then nothing more."""
+    """Send some bytes of the body, then nothing.
+
+    Args:
+        after: Bytes of the body sent before.
+    """
 
     def act(handler: Handler) -> None:
         handler.serve(after)
@@ -229,7 +259,11 @@ def stalls(after: int) -> Fault:
 
 
 def drips(every_s: float) -> Fault:
-    """Send the body byte by byte."""
+    """Send the body byte by byte.
+
+    Args:
+        every_s: Seconds between bytes.
+    """
 
     def act(handler: Handler) -> None:
         data, until_s = handler.data, time.monotonic() + _LONGEST_S
@@ -244,7 +278,13 @@ def drips(every_s: float) -> Fault:
 
 
 def repeats(begin: bytes, text: bytes, every_s: float) -> Fault:
-    """Say ``begin``, then ``text`` over and over: no single wait is long, and there is no end."""
+    """Send ``begin``, then ``text`` endlessly, without a long wait.
+
+    Args:
+        begin: First bytes.
+        text: Repeated bytes.
+        every_s: Seconds between repeats.
+    """
 
     def act(handler: Handler) -> None:
         until_s = time.monotonic() + _LONGEST_S
@@ -258,13 +298,22 @@ def repeats(begin: bytes, text: bytes, every_s: float) -> Fault:
 
 
 def ignores_ranges(handler: Handler) -> None:
-    """Answer 200 with the whole body, whatever was asked."""
+    """Answer 200 with the whole body, ignoring a range.
+
+    Args:
+        handler: Handler of the request.
+    """
     handler.head(200, {"Content-Length": str(len(handler.data)), "ETag": handler.etag})
     handler.body(handler.data)
 
 
 def states_range(text: str, start: int = 0) -> Fault:
-    """Answer 206 with this Content-Range, and the body from ``start`` on."""
+    """Answer 206 with this Content-Range, and the body from ``start`` on.
+
+    Args:
+        text: Content-Range.
+        start: First byte of the body.
+    """
 
     def act(handler: Handler) -> None:
         rest = handler.data[start:]
@@ -275,7 +324,12 @@ def states_range(text: str, start: int = 0) -> Fault:
 
 
 def states_length(length: int | None, body: bytes) -> Fault:
-    """Answer 200 with this Content-Length, or none, and this body."""
+    """Answer 200 with this Content-Length, or none, and this body.
+
+    Args:
+        length: Content-Length, or None.
+        body: The body.
+    """
 
     def act(handler: Handler) -> None:
         handler.head(200, {} if length is None else {"Content-Length": str(length)})
@@ -285,21 +339,33 @@ def states_length(length: int | None, body: bytes) -> Fault:
 
 
 def gives_other_bytes(handler: Handler) -> None:
-    """Answer with as many bytes as there are, each of them another."""
+    """Answer with the same number of bytes, each different.
+
+    Args:
+        handler: Handler of the request.
+    """
     other = bytes(value ^ 0xFF for value in handler.data)
     handler.head(200, {"Content-Length": str(len(other))})
     handler.body(other)
 
 
 def encodes(handler: Handler) -> None:
-    """Answer with the body compressed, though identity was asked for."""
+    """Answer with a compressed body, although identity was requested.
+
+    Args:
+        handler: Handler of the request.
+    """
     body = gzip.compress(handler.data)
     handler.head(200, {"Content-Encoding": "gzip", "Content-Length": str(len(body))})
     handler.body(body)
 
 
 def chunked(upto: int | None = None) -> Fault:
-    """Answer in chunks, without a length; with ``upto``, end before the last chunk."""
+    """Answer in chunks, without a length; with ``upto``, end before the last chunk.
+
+    Args:
+        upto: Bytes to send, or None for all.
+    """
 
     def act(handler: Handler) -> None:
         handler.protocol_version = "HTTP/1.1"
@@ -315,7 +381,11 @@ def chunked(upto: int | None = None) -> Fault:
 
 
 def sends_a_page(handler: Handler) -> None:
-    """Answer 200 with a web page, as the parked domain of a lapsed host does."""
+    """Answer 200 with a web page, as the parked domain of a lapsed host does.
+
+    Args:
+        handler: Handler of the request.
+    """
     page = b"<!doctype html><title>This domain is for sale</title>"
     handler.head(
         200, {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(page))}
@@ -324,5 +394,10 @@ def sends_a_page(handler: Handler) -> None:
 
 
 def redirects(location: str, status: int = 302) -> Fault:
-    """Redirect to another address."""
+    """Redirect to another address.
+
+    Args:
+        location: Target of the redirect.
+        status: HTTP status.
+    """
     return answers(status, Location=location)

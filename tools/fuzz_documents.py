@@ -34,7 +34,11 @@ MOST_S, DRAWN_S, HANGS_S = 2.0, 15.0, 60
 
 @contextmanager
 def alarmed(seconds: int) -> Iterator[None]:
-    """Raise a TimeoutError in what takes longer."""
+    """Raise a TimeoutError if the block takes longer.
+
+    Args:
+        seconds: Time limit.
+    """
 
     def ring(*_: object) -> None:
         message = f"still running after {seconds} s"
@@ -50,12 +54,19 @@ def alarmed(seconds: int) -> Iterator[None]:
 
 
 def fuzz(kind: Kind, count: int, seed: int, kept: Path) -> Counter[str]:
-    """Break a document ``count`` times; what fails is copied to ``kept`` with its traceback."""
+    """Mutate a document ``count`` times; copy failures with their traceback to ``kept``.
+
+    Args:
+        kind: Kind of document.
+        count: Number of mutations.
+        seed: Seed.
+        kept: Folder for failures.
+    """
     counts: Counter[str] = Counter()
     for number in range(count):
         chance = random.Random(f"{seed}:{type(kind).__name__}:{number}")
         kind.write(chance)
-        began = time.process_time()  # other programs on the machine must not count
+        began = time.process_time()  # CPU time, independent of other programs
         try:
             with alarmed(HANGS_S):
                 outcome = "taken" if kind.read(chance) else "refused"
@@ -74,7 +85,7 @@ def fuzz(kind: Kind, count: int, seed: int, kept: Path) -> Counter[str]:
 
 
 def _keep(kind: Kind, place: Path) -> None:
-    """Copy the document, where it is one."""
+    """Copy the document, if it is a file."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if kind.broken.is_file() and kind.broken.stat().st_size < 2**28:
         shutil.copy(kind.broken, place)
@@ -95,7 +106,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         surround(root, with_folders=any(issubclass(kind, Folder) for kind in kinds))
-        for kind in kinds:  # what is imported once is not to count for the first document
+        for kind in kinds:  # import first, so that the first document is not charged for it
             good = kind(root)
             good.clear()
             if not good.read(random.Random(0)):

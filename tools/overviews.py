@@ -31,12 +31,12 @@ _TITLE_PT, _TEXT_PT = 9, 9
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How what was found agrees with what is there.
+    """The agreement of predictions and true instances.
 
     Args:
-        right: Places of finds that are true.
-        false: Places of finds that are not.
-        missed: Places of true ones that were not found.
+        right: Indices of right predictions.
+        false: Indices of false predictions.
+        missed: Indices of missed true instances.
     """
 
     right: list[int]
@@ -45,11 +45,11 @@ class Match:
 
 
 def match(ious: Any, least: float = _LEAST_IOU) -> Match:
-    """Pair finds with true ones, each find with the free one that it overlaps most.
+    """Pair each prediction with the free true instance with the largest overlap.
 
     Args:
-        ious: ``(finds, true ones)`` in 0..1, finds in the order of their scores, best first.
-        least: What a pair has to overlap.
+        ious: ``(predictions, true instances)`` in 0..1, predictions by score, best first.
+        least: Smallest IoU of a pair.
 
     Source:
         COCO's matching at one threshold (pycocotools, ``COCOeval.evaluateImg``), without crowds.
@@ -68,7 +68,10 @@ def match(ious: Any, least: float = _LEAST_IOU) -> Match:
 
 
 def scale_bar_m(width_m: float) -> float:
-    """Return a round length for a scale bar under a scene of that width.
+    """Return a round length in m for the scale bar of a scene.
+
+    Args:
+        width_m: Width of the scene in m.
 
     Example:
         >>> scale_bar_m(921.6)
@@ -79,9 +82,12 @@ def scale_bar_m(width_m: float) -> float:
 
 
 def resolution_m(path: Path) -> float | None:
-    """Return how wide a pixel of a TIFF is on the ground in m, None where the file does not say.
+    """Return the width of a TIFF's pixel on the ground in m, or None if unknown.
 
-    Only projected coordinates tell it; it takes rasterio (``pip install "mmzoo[geo]"``).
+    Requires projected coordinates and rasterio (``pip install "mmzoo[geo]"``).
+
+    Args:
+        path: The file.
     """
     if path.suffix.lower() not in (".tif", ".tiff"):
         return None
@@ -99,14 +105,14 @@ def resolution_m(path: Path) -> float | None:
 def draw_tanks(
     folder: Path, out: Path, *, count: int, m_per_px: float | None = TANKS_M_PER_PX
 ) -> None:
-    """Draw test scenes twice: with the tanks that are there, and with those that were found.
+    """Draw test scenes twice: with the true tanks, and with the predictions.
 
     Args:
-        folder: What ``tools/demo_tanks.py`` left.
-        out: The picture.
-        count: Scenes, at most.
-        m_per_px: For the scale bar, as the data set states it; a scene's own coordinates go before
-            it. None, where neither says it, draws none.
+        folder: Output of ``tools/demo_tanks.py``.
+        out: Image to write.
+        count: Largest number of scenes.
+        m_per_px: Pixel size for the scale bar; the coordinates of a scene have priority. Without
+            either, no bar is drawn.
     """
     truth = _instances(folder / "raw" / "truth" / "annotations.json")
     found = _instances(folder / "predictions" / "coco.json")
@@ -142,12 +148,12 @@ def draw_tanks(
 
 
 def draw_lungs(folder: Path, out: Path, *, count: int) -> None:
-    """Draw test images with the lungs that were found, and where they differ from the truth.
+    """Draw test images with the predicted lungs and the differences from the truth.
 
     Args:
-        folder: What ``tools/demo.py`` left.
-        out: The picture.
-        count: Images, at most.
+        folder: Output of ``tools/demo.py``.
+        out: Image to write.
+        count: Largest number of images.
     """
     import numpy as np
 
@@ -190,7 +196,7 @@ def draw_lungs(folder: Path, out: Path, *, count: int) -> None:
 
 
 def _read(path: Path) -> Any:
-    """Return a picture, ``(H, W, 3)`` uint8 BGR; of a grey one the channels are equal."""
+    """Read an image as ``(H, W, 3)`` uint8 BGR, with equal channels for grey."""
     import cv2
 
     picture = cv2.imread(str(path))
@@ -201,7 +207,7 @@ def _read(path: Path) -> Any:
 
 
 class _Sheet:
-    """A picture of tiles with titles, and one legend below them."""
+    """A figure of tiles with titles and one legend below."""
 
     def __init__(self, *, columns: int, tiles: int, tile_in: float) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

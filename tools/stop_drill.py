@@ -55,7 +55,7 @@ _STEP = r"(?:Iter\(train\) \[\s*|Epoch\(train\)\s+\[\d+\]\[\s*){}(?=/)"
 
 @dataclass
 class Drill:
-    """A folder with data, a source of chance, and what did not hold."""
+    """A folder with data, a random generator, and the faults found."""
 
     folder: Path
     rng: random.Random
@@ -63,13 +63,23 @@ class Drill:
     stops: int = 0
 
     def check(self, holds: bool, what: str) -> None:
-        """Note what does not hold."""
+        """Record a fault unless a condition holds.
+
+        Args:
+            holds: The condition.
+            what: Description of the fault.
+        """
         if not holds:
             self.faults.append(what)
             print(f"  FAULT: {what}", flush=True)
 
     def start(self, arm: str, work_dir: Path) -> Terminal:
-        """Start or resume a run of an arm."""
+        """Start or resume a run of an arm.
+
+        Args:
+            arm: Name of the arm.
+            work_dir: Work dir of the run.
+        """
         config: str | Path = CONFIG
         if arm == "by epoch":
             config = self.folder / "by_epochs.py"
@@ -82,7 +92,11 @@ class Drill:
 
 
 def steps_in(folder: Path) -> dict[int, float]:
-    """Return the losses that a run logged, by step."""
+    """Return the losses that a run logged, by step.
+
+    Args:
+        folder: Work dir of the run.
+    """
     losses: dict[int, float] = {}
     for path in sorted(folder.glob("*/vis_data/scalars.json")):
         for line in path.read_text("utf-8").splitlines():
@@ -93,7 +107,11 @@ def steps_in(folder: Path) -> dict[int, float]:
 
 
 def last_step(folder: Path) -> int:
-    """Return the step of the last checkpoint, 0 where there is none."""
+    """Return the step of the last checkpoint, or 0.
+
+    Args:
+        folder: Work dir of the run.
+    """
     from zoo.engine.checkpoints.checkpoint import find_checkpoint, load_checkpoint
 
     found = find_checkpoint(folder)
@@ -101,7 +119,11 @@ def last_step(folder: Path) -> int:
 
 
 def plain(value: Any) -> Any:
-    """Return a checkpoint's value as one that compares by value."""
+    """Return a checkpoint's value in a form that compares by value.
+
+    Args:
+        value: Value of a checkpoint.
+    """
     if hasattr(value, "numpy"):
         return (str(value.dtype), tuple(value.shape), value.cpu().numpy().tobytes())
     if isinstance(value, dict):
@@ -112,7 +134,11 @@ def plain(value: Any) -> Any:
 
 
 def end_of(folder: Path) -> dict[str, Any]:
-    """Return what a run came to, in values that compare."""
+    """Return the final state of a run, in comparable values.
+
+    Args:
+        folder: Work dir of the run.
+    """
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
     from zoo.engine.checkpoints.kept import find_best_checkpoint
     from zoo.engine.checkpoints.pickles import read_pickled
@@ -131,7 +157,14 @@ def end_of(folder: Path) -> dict[str, Any]:
 
 
 def press_at(drill: Drill, run: Terminal, before: int, start_s: float) -> str:
-    """Wait for a moment drawn by chance, press Ctrl-C, and say which moment it was."""
+    """Wait for a random moment, press Ctrl-C, and return the moment.
+
+    Args:
+        drill: The drill.
+        run: Terminal of the run.
+        before: Step at which the run started.
+        start_s: Seconds that a start takes.
+    """
     moment = drill.rng.choice(["start", "step", "step", "validation", "saving", "twice"])
     if moment == "start":
         wait_s = drill.rng.uniform(0, start_s)
@@ -153,7 +186,15 @@ def press_at(drill: Drill, run: Terminal, before: int, start_s: float) -> str:
 
 
 def check_stopped(drill: Drill, run: Terminal, folder: Path, code: int, before: int) -> None:
-    """Check what a run that was told to stop left."""
+    """Check the state that a stopped run left.
+
+    Args:
+        drill: The drill.
+        run: Terminal of the run.
+        folder: Work dir of the run.
+        code: Exit code of the run.
+        before: Step at which the run started.
+    """
     from zoo.engine.checkpoints.checkpoint import load_checkpoint
 
     drill.check("Traceback" not in run.text, f"a traceback: {run.text[-2000:]}")
@@ -170,7 +211,14 @@ def check_stopped(drill: Drill, run: Terminal, folder: Path, code: int, before: 
 
 
 def drill_arm(drill: Drill, arm: str, stops: int, kills: int) -> None:
-    """Stop runs of an arm until the stops are used up, and compare every run in its end."""
+    """Stop runs of an arm until all stops are used, and compare the end of every run.
+
+    Args:
+        drill: The drill.
+        arm: Name of the arm.
+        stops: Number of stops.
+        kills: Number of kills.
+    """
     whole = drill.folder / arm.replace(" ", "_")
     begun_s = time.monotonic()
     run = drill.start(arm, whole)
@@ -195,7 +243,15 @@ def drill_arm(drill: Drill, arm: str, stops: int, kills: int) -> None:
 
 
 def stop_once(drill: Drill, arm: str, folder: Path, start_s: float, *, kills: bool) -> bool:
-    """Start or resume a run and stop it; False if it came to its end before."""
+    """Start or resume a run and stop it; return False if it ended before.
+
+    Args:
+        drill: The drill.
+        arm: Name of the arm.
+        folder: Work dir of the run.
+        start_s: Seconds that a start takes.
+        kills: Whether to kill the run instead.
+    """
     before = last_step(folder) if folder.exists() else 0
     run = drill.start(arm, folder)
     if kills:
@@ -215,7 +271,11 @@ def stop_once(drill: Drill, arm: str, folder: Path, start_s: float, *, kills: bo
 
 
 def make_data(folder: Path) -> None:
-    """Sample and prepare the synthetic X-rays."""
+    """Sample and prepare the synthetic X-rays.
+
+    Args:
+        folder: Working folder.
+    """
     for words in (
         ("sample", "lung_xray", "--out", "raw"),
         ("prepare", "lung_xray", "--source", "raw", "--out", "data"),

@@ -40,7 +40,7 @@ class Terminal:
         self.pid, self._handle = pty.fork()
         if not self.pid:
             self._become([str(word) for word in command], folder, environment)
-        termios.tcsetwinsize(self._handle, (40, 200))  # of no size, it shows no bar
+        termios.tcsetwinsize(self._handle, (40, 200))  # without a size, no progress bar is shown
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -57,13 +57,13 @@ class Terminal:
             os._exit(127)
 
     def _read(self) -> None:
-        with suppress(OSError):  # Linux reports the end of a terminal so
+        with suppress(OSError):  # Linux reports the end of a terminal as an error
             while data := os.read(self._handle, 65536):
                 self._output += data
 
     @property
     def text(self) -> str:
-        """What the command wrote so far, without what redraws lines."""
+        """The output so far, without control sequences that redraw lines."""
         return re.sub(r"\x1b\[\w+|\r", "", bytes(self._output).decode(errors="replace"))
 
     def press_ctrl_c(self) -> None:
@@ -76,7 +76,12 @@ class Terminal:
         os.close(self._handle)
 
     def wait_for(self, pattern: str, timeout_s: float = 120) -> bool:
-        """Wait until the output matches a pattern; False if the command ends or takes too long."""
+        """Wait until the output matches a pattern; False if the command ends or takes too long.
+
+        Args:
+            pattern: Regular expression.
+            timeout_s: Time limit in seconds.
+        """
         end_s = time.monotonic() + timeout_s
         while time.monotonic() < end_s:
             if re.search(pattern, self.text):
@@ -87,15 +92,18 @@ class Terminal:
         return False
 
     def is_running(self) -> bool:
-        """Tell whether the command has not ended yet."""
+        """Return whether the command is running."""
         done = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return done is None
 
     def wait(self, timeout_s: float = 120) -> int:
         """Wait for the command to end and return its exit code, negative for a signal.
 
+        Args:
+            timeout_s: Time limit in seconds.
+
         Raises:
-            TimeoutError: It runs on; it and what it started are killed.
+            TimeoutError: It is still running; it and its children are killed.
         """
         end_s = time.monotonic() + timeout_s
         while self.is_running():
@@ -107,7 +115,7 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def kill(self) -> None:
-        """Kill the command and all that it started."""
+        """Kill the command and its children."""
         for pid in self.others(with_leader=True):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -116,8 +124,8 @@ class Terminal:
         """Return the processes of the session, without the command itself.
 
         Args:
-            wait_s: How long they may take to end.
-            with_leader: Return the command too.
+            wait_s: Seconds to wait for them to end.
+            with_leader: Whether to include the command.
         """
         end_s = time.monotonic() + wait_s
         while True:

@@ -23,12 +23,12 @@ import zoo  # noqa: F401  (mmcv's ops)
 from zoo.engine.imports.type_modules import PACKAGES, sign_packages
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOTS = ("model", "task util", "transform")  # what predicting builds from
+ROOTS = ("model", "task util", "transform")  # registries used for prediction
 TARGET = ROOT / "zoo" / "engine" / "imports" / "type_modules.json"
 
 
 def main() -> None:
-    """Write the map, or compare it with what is there."""
+    """Write the map, or compare it with the existing file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only compare")
     arguments = parser.parse_args()
@@ -44,8 +44,8 @@ def main() -> None:
 def collect_types() -> dict[str, dict[str, str]]:
     """Return, for each registry (``model/mmseg``), the module that registers each name.
 
-    Of a name that is registered twice, the last one counts, as it does in the registry. Ops are
-    in no registry; heads of mmdet take them by name.
+    If a name is registered twice, the last one counts, as in the registry. Ops are in no registry;
+    heads of mmdet use them by name.
     """
     from mmengine.registry import Registry
 
@@ -69,7 +69,7 @@ def collect_types() -> dict[str, dict[str, str]]:
 
 
 def _importing() -> str:
-    """Return OpenMMLab's module that is being imported, the innermost."""
+    """Return the innermost OpenMMLab module being imported."""
     frame = sys._getframe(2)
     while frame.f_code.co_name != "<module>":
         frame = frame.f_back  # type: ignore[assignment]

@@ -96,7 +96,7 @@ def test_config_in_list_with_cross_entropy_trains_mmseg_head(target: torch.Tenso
     from mmseg.models.decode_heads import FCNHead
     from mmseg.structures import SegDataSample
 
-    import zoo  # noqa: F401  (the stand-in for mmcv._ext, before mmseg)
+    import zoo  # noqa: F401  (the substitute for mmcv._ext, before mmseg)
 
     # Another test may have left another scope.
     with DefaultScope.overwrite_default_scope("mmseg"):

@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData, PixelData
 
-import zoo  # noqa: F401  (the stand-in for mmcv._ext, before mmseg and mmdet)
+import zoo  # noqa: F401  (the substitute for mmcv._ext, before mmseg and mmdet)
 
 pytestmark = pytest.mark.mm
 

@@ -37,20 +37,20 @@ def cut(path: Path, count: int) -> None:
 
 
 def leave_a_readme(folder: Path) -> None:
-    """Leave a folder without pictures."""
+    """Leave a folder without images."""
     shutil.rmtree(folder)
     folder.mkdir()
     (folder / "readme.txt").touch()
 
 
 def link_to_itself(path: Path) -> None:
-    """Make a file that nobody can read, root neither."""
+    """Make a file that is unreadable even for root."""
     path.unlink()
     path.symlink_to(path.name)
 
 
 def link_to_nothing(path: Path) -> None:
-    """Make what a checkout of large files leaves that were not fetched."""
+    """Make a broken link, like a large file that was not fetched."""
     path.unlink()
     path.symlink_to("../.git/annex/objects/x")
 

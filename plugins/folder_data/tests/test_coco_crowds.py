@@ -130,7 +130,7 @@ def test_prepare_when_crowds_are_instances_then_they_get_chips_and_a_note_in_opt
 def test_prepare_when_crowds_are_something_else_then_refused(
     make_coco: MakeCoco, tmp_path: Path
 ) -> None:
-    """A caller in Python is told the words that there are."""
+    """The message for a caller in Python lists the valid words."""
     with pytest.raises(DataError, match="'yes': expected one of regions, instances") as caught:
         prepare(make_coco(), tmp_path / "out", shares=ALL, crowds="yes")
 

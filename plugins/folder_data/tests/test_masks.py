@@ -100,7 +100,7 @@ def test_encoder_when_many_are_not_listed_then_counted() -> None:
 
 
 def test_encoder_when_mask_is_jpeg_then_hint_says_so() -> None:
-    """The usual reason for values that nobody drew."""
+    """Blur is the usual reason for unexpected values."""
     with pytest.raises(DataError) as caught:
         _encode(_VALUES, np.array([[2]], np.uint8), Pair("m", "m", "i/m.jpg", ("masks/m.jpg",)))
 
@@ -122,7 +122,7 @@ def test_encoder_when_value_lies_between_ranges_then_hint_names_the_gap() -> Non
 
 
 def test_encoder_when_a_mask_is_blurred_then_hint_is_a_range() -> None:
-    """Many values that nobody listed were not drawn."""
+    """Many unlisted values come from blur."""
     with pytest.raises(DataError) as caught:
         _encode(_VALUES, np.arange(2, 102, dtype=np.uint8)[None])
 

@@ -95,7 +95,7 @@ def _spell_row(survey: Survey, guess: Guess, group: Group, name: str) -> str:
     else:
         key = f"values = {_spell_values(group.span)}"
     part = f"{group.share:.1%} of the pixels, in {group.masks} of {survey.seen} masks"
-    spelt = json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")  # as TOML wants it
+    spelt = json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")  # as TOML requires
     return f"[[class]]\nname = {spelt}\n{key}  # {part}"
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from zoo_instance_metrics.coco import CocoMetric
 
-import zoo  # noqa: F401  (the stand-in for mmcv._ext, before mmdet)
+import zoo  # noqa: F401  (the substitute for mmcv._ext, before mmdet)
 from zoo.errors import DataError
 
 pytestmark = pytest.mark.mm

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DICOM files: what is told of them, which are refused, and that damage is only ever one error."""
+"""DICOM files: their facts, refusals, and one error for any damage."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +89,7 @@ def test_pixels_of_losslessly_compressed_file_equal_the_plain_ones(
 ) -> None:
     if syntax.endswith(".90"):
         pytest.importorskip("openjpeg")
-    pixels = np.tile(PIXELS, (3, 4))  # JPEG 2000 wants 32 px at least
+    pixels = np.tile(PIXELS, (3, 4))  # JPEG 2000 requires at least 32 px
     expected, _ = read_dicom(dicom_bytes(pixels), "x.dcm")
 
     actual, _ = read_dicom(dicom_bytes(pixels, syntax=syntax), "x.dcm")

@@ -129,7 +129,7 @@ def test_table_that_is_not_what_it_states_is_refused(
 
 @pytest.mark.parametrize("bits", [8, 9, 12, 15, 16])
 def test_modality_table_of_any_bits_is_looked_up(dicom_bytes: DicomBytes, bits: int) -> None:
-    """The standard wants 8 or 16; the entries say what they are all the same."""
+    """The standard requires 8 or 16; the entries are still unambiguous."""
     stored = np.array([[0, 1, 2]], np.uint16)
     data = dicom_bytes(
         stored,

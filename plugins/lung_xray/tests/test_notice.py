@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the manifest says against diagnosis stands in every overlay of the plugin's models."""
+"""The manifest's notice against diagnosis is in every overlay of the plugin's models."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_name_that_upstream_gives_twice_carries_the_digits(rows: list[dict[str, 
 def test_commands_find_what_the_index_lists(
     tmp_path: Path, run_zoo: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """All rows, one by its name, and what a user is told who asks for its file."""
+    """All rows, one row by name, and the message for a user who requests its file."""
     listed = run_zoo("list", "--legacy", "--json", plugins="openmmlab_index")
     named = run_zoo("info", "mask-rcnn_r50_fpn_1x_coco", "--json", plugins="openmmlab_index")
     wanted = run_zoo("download", "mask-rcnn_r50_fpn_1x_coco", plugins="openmmlab_index")

@@ -98,7 +98,7 @@ def test_pooled_values_equal_mmseg_iou_metric() -> None:
     """mmseg gives percent, rounded to two digits."""
     from mmseg.evaluation import IoUMetric
 
-    import zoo  # noqa: F401  (the stand-in for mmcv._ext, before mmseg)
+    import zoo  # noqa: F401  (the substitute for mmcv._ext, before mmseg)
 
     samples = make_samples(5, count=8)
     oracle = IoUMetric(iou_metrics=["mIoU", "mDice"])

@@ -178,7 +178,7 @@ def test_run_when_first_loss_is_nan_says_that_no_checkpoint_is_there(tmp_path: P
 
 @pytest.mark.parametrize("by_epoch", [False, True])
 def test_run_when_all_is_finite_ends(tmp_path: Path, by_epoch: bool) -> None:
-    """A NaN that is not a loss (an accuracy over no pixel) is nobody's business."""
+    """A NaN that is not a loss (an accuracy over no pixel) does not matter."""
     runner = make_runner(tmp_path, Model(), by_epoch=by_epoch)
 
     runner.train()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mmseg puts on a backbone goes on this one: heads, losses, hard pixels, sliding windows."""
+"""Components of mmseg work with this backbone: heads, losses, hard pixels, sliding windows."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ def test_progress_bar_without_terminal_writes_a_line_now_and_then() -> None:
     for done in range(5):
         bar.show(State("train", done, 100))
 
-    assert stream.getvalue() == "train: 0/100\n"
+    assert stream.getvalue().splitlines()[0].startswith("train: 1/100")
+    assert len(stream.getvalue().splitlines()) == 1
 
 
 def test_progress_bar_line_tells_rate_and_time_left() -> None:
@@ -39,6 +40,16 @@ def test_progress_bar_line_tells_rate_and_time_left() -> None:
     line = stream.getvalue().splitlines()[-1]
 
     assert re.fullmatch(r"validate: 20/4000, [\d.]+/s, [\d:]+ left", line)
+
+
+def test_progress_bar_line_of_slow_steps_tells_the_seconds_of_one() -> None:
+    stream = io.StringIO()
+    bar = ProgressBar(stream, quiet_s=0, line_s=0)
+    bar.show(State("train", 0, 4))
+    bar._started_s -= 20
+    bar.show(State("train", 2, 4))
+
+    assert stream.getvalue() == "train: 2/4, 10.0 s each, 0:20 left\n"
 
 
 def test_progress_bar_of_short_work_shows_nothing() -> None:

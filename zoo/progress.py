@@ -76,6 +76,8 @@ class ProgressBar:
                 self._shown_s = -math.inf
         if now_s - self._born_s < self._quiet_s:
             return
+        if not self._is_terminal and state.done == 0:
+            return  # a line that tells neither rate nor time left
         if now_s - self._shown_s < (_DRAWN_S if self._is_terminal else self._line_s):
             return
         self._shown_s = now_s
@@ -117,11 +119,16 @@ class ProgressBar:
         rate = (state.done - self._first) / elapsed_s if elapsed_s else 0.0
         text = f"{state.label}: {self._amount(state)}{f', {state.note}' if state.note else ''}"
         if rate > 0:
-            text += f", {rate / 1e6:.1f} MB/s" if self._unit == "bytes" else f", {rate:.1f}/s"
+            text += f", {self._pace(rate)}"
             # A run resumed beyond its end has nothing left.
             left_s = max(state.total - state.done, 0) / rate
             text += f", {clock(left_s)} left" if state.total else ""
         return text + "\n"
+
+    def _pace(self, rate: float) -> str:
+        if self._unit == "bytes":
+            return f"{rate / 1e6:.1f} MB/s"
+        return f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
 
     def _amount(self, state: State) -> str:
         if self._unit == "bytes":

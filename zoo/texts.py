@@ -11,7 +11,7 @@ import reprlib
 from datetime import date, time
 from typing import Any
 
-__all__ = ["log_printably", "printable", "shown"]
+__all__ = ["counted", "log_printably", "printable", "shown"]
 
 _MOST_CHARACTERS = 80
 
@@ -58,6 +58,22 @@ def shown(value: object) -> str:
         "['a', 'b']"
     """
     return _Shown().repr(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1.
+
+    Args:
+        number: How many there are.
+        noun: In the singular; ``weights`` has none.
+
+    Example:
+        >>> counted(1, "image"), counted(4, "image"), counted(2, "loss"), counted(1, "weights")
+        ('1 image', '4 images', '2 losses', '1 weights')
+    """
+    if number == 1 or noun == "weights":
+        return f"{number} {noun}"
+    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def log_printably() -> None:

@@ -55,6 +55,7 @@ def test_publish_of_a_run_takes_the_numbers_that_were_measured(
         splits.append({metric["split"] for metric in row["metrics"]})
     assert splits == [{"val"}, {"test"}]
     assert "these values are from validation" in validated.stderr
+    assert "Warning" not in validated.stderr  # upstream's advice on how configs are written
     twice = ["--metrics", work_dir / "test.json", "--metrics", f"{work_dir}/../run/test.json"]
     doubled = zoo(*publish, tmp_path / "doubled", *twice)
     assert doubled.stdout == first.stdout

@@ -243,6 +243,25 @@ def test_of_several_processes_the_first_one_alone_reports(
     assert not any(words in said for words in _OF_MMENGINE)
 
 
+def test_train_in_a_script_without_a_main_guard_says_what_it_lacks(
+    place: Any, talking: Path, squares_data: Path
+) -> None:
+    """The worker that imports the script again names the line to add, and so does the run."""
+    script = place.folder / "unguarded.py"
+    options = '{"train_dataloader.num_workers": 1, "env_cfg.mp_cfg.mp_start_method": "spawn"}'
+    script.write_text(
+        f"import zoo\nzoo.train({str(talking)!r}, data={str(squares_data)!r}, epochs=1, "
+        f"work_dir='unguarded', cfg_options={options})\n"
+    )
+
+    done = place(str(script), command=[sys.executable])
+
+    assert done.returncode == 1
+    assert done.stderr.count('HINT: put zoo.train(...) under `if __name__ == "__main__":`') == 1
+    assert "zoo.errors.TrainingError: cannot load images: DataLoader worker" in done.stderr
+    assert "correct that part of the config" not in done.stderr
+
+
 def test_train_in_python_is_the_command(place: Any, talking: Path, squares_data: Path) -> None:
     """The same run as ``zoo train``: checkpoints, metrics, command noted for publishing."""
     code = f"""

@@ -233,3 +233,4 @@ def test_init_of_a_data_set_that_has_none_is_refused() -> None:
 
     assert done.exit_code == 1
     assert "cannot init 'cells': the plugin names no init function" in done.stderr
+    assert "HINT: leave out --init" in done.stderr

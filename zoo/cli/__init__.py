@@ -29,7 +29,7 @@ _COMMANDS = {
     "config": ("zoo.cli.config:group", "List configs, or show one resolved."),
     "data": ("zoo.cli.data:group", "Sample, prepare, check and show data sets."),
     "plugin": ("zoo.cli.plugin:group", "List the plugins, including broken ones."),
-    "doctor": ("zoo.cli.doctor:command", "Say what works on this machine, how to fix the rest."),
+    "doctor": ("zoo.cli.doctor:command", "Report what works here and how to fix the rest."),
 }
 
 

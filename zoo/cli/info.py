@@ -187,7 +187,8 @@ def _unknown(catalog: Catalog, kind: str, name: str) -> Exception:
     old, unread = legacy_rows(catalog)
     near = near or near_names(name, [found.row.name for found in old])
     message = f"nothing is named {name!r}." if kind == "name" else f"no {kind} named {name!r}."
-    hint = hint_near(near, "zoo plugin list shows the plugins found.")
+    listings = "`zoo list`, `zoo config list`, `zoo data list` and `zoo plugin list` show all."
+    hint = hint_near(near, listings)
     unknown = UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
     return with_unread(unknown, unread)
 

@@ -9,7 +9,7 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
-from zoo.texts import printable
+from zoo.texts import counted, printable
 
 __all__ = ["group", "list_plugins"]
 
@@ -53,4 +53,4 @@ def list_plugins(wide: bool, as_json: bool) -> None:
 
 
 def _counts(kinds: list[str]) -> str:
-    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    return ", ".join(counted(kinds.count(kind), kind) for kind in dict.fromkeys(kinds))

@@ -13,6 +13,7 @@ from zoo.cli.options.postprocess import choose_postprocess, postprocess_options
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
+from zoo.texts import counted
 
 if TYPE_CHECKING:
     from zoo.engine.prediction.model import LoadedModel
@@ -38,7 +39,7 @@ __all__ = ["command"]
     type=click.Choice(["contour", "fill", "both"]),
     default="both",
     show_default=True,
-    help="What overlays show of an object.",
+    help="How overlays draw an object.",
 )
 @click.option(
     "--overlay-opacity",
@@ -97,17 +98,18 @@ def command(
 
     MODEL is a weights name (`zoo list`), a published .safetensors, a work dir (its best
     checkpoint, else its last), or CONFIG,CHECKPOINT. The config of a work dir is Python and is
-    run: use those of people you trust.
+    executed: open only work dirs of people you trust.
 
-    INPUT is a file, a folder or a glob in quotes: PNG, JPEG, TIFF or BMP, 8 or 16 bit; with
-    rasterio JPEG 2000 and VRT too. A model of X-rays reads DICOM too, if its plugin was
+    INPUT is a file, a folder or a quoted glob: PNG, JPEG, TIFF or BMP, 8 or 16 bit; with
+    rasterio, JPEG 2000 and VRT too. A model of X-rays also reads DICOM if its plugin is
     installed with the extra `dicom`: pip install "PLUGIN[dicom]".
 
-    A semantic model leaves NAME_label.png, the class ids at the image's own resolution. An
-    instance model leaves coco.json with the boxes and masks of all images, and NAME.geojson of
-    an image with coordinates; a large scene is seen through overlapping windows, where the
-    config or --tile-size says so. NAME_overlay.png shows either; predictions.json lists all. An
-    image that fails is reported, the others are done, and the command exits 1.
+    A semantic model writes NAME_label.png, the class ids at the image's own resolution. An
+    instance model writes coco.json with the boxes and masks of all images, and NAME.geojson for
+    each image with coordinates; large scenes are processed in overlapping windows if the config
+    or --tile-size says so. Both write NAME_overlay.png, and predictions.json, which lists
+    everything. If an image fails, it is reported, the others are still processed, and the command
+    exits 1.
     """
     from zoo.cli.output.progress import byte_progress, progress_bar
     from zoo.cli.output.streams import log_on_stderr
@@ -148,7 +150,7 @@ def command(
     if as_json:
         say_json(done.to_json(), allow_nan=False)
     else:
-        say(f"predicted {done.count} image{'' if done.count == 1 else 's'}: {done.path}")
+        say(f"predicted {counted(done.count, 'image')}: {done.path}")
     _tell_failures(done)
 
 

@@ -70,10 +70,10 @@ def command(
 ) -> None:
     """Write the best checkpoint of WORK_DIR, or CHECKPOINT, as one .safetensors.
 
-    Beside it go a model card and the row to paste into a manifest, which is printed too. Numbers
-    are never typed in: they are those that `zoo test WORK_DIR --out WORK_DIR/test.json` wrote of
-    this very checkpoint, else those of the run's validation, and say so. Equal input gives equal
-    bytes.
+    A model card and the row to paste into a manifest are written beside it; the row is printed
+    too. Metrics are never typed in: they come from `zoo test WORK_DIR --out WORK_DIR/test.json` of
+    this very checkpoint, or else from the run's validation, and state which. Equal input gives
+    equal bytes.
     """
     _check_name(name)
     from zoo.cli.output.streams import log_on_stderr

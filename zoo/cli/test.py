@@ -82,7 +82,7 @@ def command(
 ) -> None:
     """Measure CHECKPOINT with CONFIG, or the best (else last) checkpoint of WORK_DIR.
 
-    NAME names weights (`zoo list`), which are downloaded if they are not here and measured with
+    NAME is a weights name (`zoo list`); the weights are downloaded if necessary, and measured with
     their config.
 
     An instance model whose config states windows is measured through them, as `zoo predict`

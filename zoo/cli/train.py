@@ -35,8 +35,8 @@ _COUNT = click.IntRange(min=1)
     "--pretrained",
     metavar="FILE|DIR|NAME|URL|none",
     shell_complete=complete_file,
-    help="Weights to start from, in place of those that the config would fetch; NAME is that of "
-    "weights in `zoo list`, an address is URL#sha256=DIGEST.",
+    help="Weights to start from, instead of those the config names; NAME is one of "
+    "`zoo list`, an address is URL#sha256=DIGEST.",
 )
 @click.option(
     "--resume",
@@ -56,13 +56,13 @@ _COUNT = click.IntRange(min=1)
 def command(
     config: str, as_json: bool, local_rank: int, resume: str | None, **options: Any
 ) -> None:
-    """Train CONFIG, a file, a name or mmseg::folder/file.py.
+    """Train CONFIG: a file, a name (`zoo config list`) or mmseg::folder/file.py.
 
     --epochs and --max-steps scale the whole schedule: warm-ups, stages, and the intervals of
     validation and checkpoints keep their share of the run.
     """
     if options["epochs"] is not None and options["max_steps"] is not None:
-        message = "--epochs and --max-steps both say when the run ends: give one of them."
+        message = "--epochs and --max-steps both set the length of the run: give one of them."
         raise click.UsageError(message)
     set_local_rank(local_rank)
     from mmengine.dist import is_main_process

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.data.reasons import without_names
 from zoo.fields import Fields
-from zoo.texts import printable
+from zoo.texts import counted, printable
 
 __all__ = ["Report", "ReportLine"]
 
@@ -129,7 +129,8 @@ class Report:
         """Return a short summary for a terminal."""
         lines = [", ".join(f"{number} {name}" for name, number in self.counts.items())]
         for name, split in self.splits.items():
-            lines.append(f"{name}: {split['count']} images of {split['groups']} groups")
+            images, groups = counted(split["count"], "image"), counted(split["groups"], "group")
+            lines.append(f"{name}: {images} of {groups}")
         for title, rows in (
             ("dropped", self.dropped),
             ("repaired", self.repaired),

@@ -127,11 +127,14 @@ def load_dataset_target(found: Found, name: str, what: str) -> Any:
     target: str | None = getattr(found.row, what)
     if target is None:
         message = f"cannot {what} {name!r}: the plugin names no {what} function."
+        hint = "`zoo data list --json` says which data sets have one."
+        if what == "init":
+            hint = "leave out --init: there is no file of classes to write for this data set."
         raise PluginError(
             message,
             plugin=found.record.name,
             manifest=found.record.path,
-            hint="`zoo data list --json` says which data sets have one.",
+            hint=hint,
         )
     return load_target(found, target)
 

@@ -56,7 +56,7 @@ def write_sample(
     versions of NumPy and OpenCV.
 
     Args:
-        out: Folder to create; it must not exist or be empty.
+        out: Folder to create; it must not exist, or be empty.
         seed: Integer >= 0; another seed gives other patients.
         count: Number of pairs of image and mask, >= 1; None for 60.
         size_px: Height and width of every image, >= 64.

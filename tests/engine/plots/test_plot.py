@@ -378,7 +378,7 @@ def test_format_that_is_none_of_these_is_refused(tmp_path: Path) -> None:
 def test_source_that_does_not_exist_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     from zoo.engine.plots.plot import plot
 
-    with pytest.raises(DataError, match="it does not exist or file"):
+    with pytest.raises(DataError, match="there is no such folder or file"):
         plot([write_run(tmp_path / "unet"), tmp_path / "no"], tmp_path / "p.png")
 
     assert not (tmp_path / "p.png").exists()

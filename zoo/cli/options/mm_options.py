@@ -74,7 +74,9 @@ def config_options(function: _Function) -> _Function:
         click.option(
             "--data", type=click.Path(), help="Prepared folder; sets data sets, splits and classes."
         ),
-        click.option("--work-dir", type=click.Path(), help="Folder for the run."),
+        click.option(
+            "--work-dir", type=click.Path(), help="Folder of the run (default: work_dirs/CONFIG)."
+        ),
     ):
         function = option(function)
     return function

@@ -45,7 +45,7 @@ def postprocess_options(function: _Function) -> _Function:
         click.option(
             "--no-postprocess",
             is_flag=True,
-            help="Leave out the postprocessing that the model states.",
+            help="Skip the postprocessing that the model states.",
         ),
         click.option(
             "--fill-holes/--no-fill-holes",

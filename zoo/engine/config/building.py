@@ -8,6 +8,7 @@ import copy
 import errno
 import re
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,21 +17,29 @@ from zoo.engine.config.blame import find_blame, package_hint
 from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.config.tree import iterate_dicts, join_key
 from zoo.engine.config.type_names import unknown_type
-from zoo.engine.config.worker_errors import original_message
+from zoo.engine.config.worker_errors import dead_worker, original_message
 from zoo.engine.config_files.bases import following_bases
 from zoo.engine.config_files.strangers import naming_foreign
-from zoo.errors import ConfigError, DataError, ZooError
+from zoo.errors import ConfigError, DataError, TrainingError, ZooError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["explaining"]
+__all__ = ["explaining", "without_advice"]
 
 _NOT_REGISTERED = re.compile(r"(?P<name>[\w.]+) is not in the (?P<registry>[\w:.]+) registry")
 _SMALL_BATCH = "Expected more than 1 value per channel"  # torch's batch norm
 _MOST_TEXT = 400
 # Of the disk, and no fault of a config.
 _DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def without_advice() -> Iterator[None]:
+    """Keep OpenMMLab's warnings on how a config might have been written off the terminal."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(seg|det|engine|cv)\.")
+        yield
 
 
 @contextlib.contextmanager
@@ -53,6 +62,7 @@ def explaining(
         ConfigError: A class refuses its arguments, or parts or packages are missing.
         UnknownNameError: No registry has a type of that name.
         DataError: Files of a data set are missing.
+        TrainingError: A process that loads images ended.
     """
     tree = copy.deepcopy(config._cfg_dict)
     try:
@@ -77,6 +87,9 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
     is_ann_file = isinstance(error, AssertionError) and "ann_file" in text
     if isinstance(error, FileNotFoundError) or is_ann_file:
         return _missing_file(error, config, tree)
+    dead = dead_worker(error)
+    if dead is not None:
+        return _worker_died(dead)
     if "need at least one array to concatenate" in text:
         # mmengine fails like this when it stores an empty list of images.
         return _empty(config)
@@ -90,6 +103,15 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
     hint = (blame and blame.hint) or package_hint(error) or _hint_of(error)
     message = f"cannot {doing}: {_name_of(error)}: {text}."
     return ConfigError(message, where=where, hint=hint)
+
+
+def _worker_died(dead: str) -> TrainingError:
+    hint = (
+        'see its own error above. In a script, train under `if __name__ == "__main__":`. If memory '
+    )
+    hint += "was short, set train_dataloader.num_workers=0."
+    where = "train_dataloader.num_workers"
+    return TrainingError(f"cannot load images: {dead}.", where=where, hint=hint)
 
 
 def _hint_of(error: Exception) -> str:

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from zoo import errors
 from zoo.errors import ZooError
 
-__all__ = ["explaining_workers", "original_message"]
+__all__ = ["dead_worker", "explaining_workers", "original_message"]
 
+_DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
 _CAUGHT = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
 
 
@@ -41,6 +42,16 @@ def explaining_workers() -> Iterator[None]:
             raise
         text, where, hint = _parts(message)
         raise ZooError(text, where=where, hint=hint) from error
+
+
+def dead_worker(error: BaseException) -> str | None:
+    """Return torch's words for a worker that died, or None where an error is of something else.
+
+    Args:
+        error: What a data loader raised.
+    """
+    found = _DEAD.search(str(error)) if isinstance(error, RuntimeError) else None
+    return None if found is None else found.group().strip()
 
 
 def original_message(text: str) -> str | None:

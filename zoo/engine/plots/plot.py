@@ -81,7 +81,7 @@ def _read(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[RunLog], list
         elif os.path.isfile(source):
             tests.append(read_per_image(source))
         else:
-            message = f"cannot plot {str(source)!r}: it does not exist or file."
+            message = f"cannot plot {str(source)!r}: there is no such folder or file."
             raise DataError(message, path=source, hint="give a work dir of `zoo train`.")
     if not runs and not tests:
         message = "cannot plot: no work dir and no file was given."

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from zoo.engine.checkpoints.checkpoint import Checkpoint, as_colors, load_checkp
 from zoo.engine.checkpoints.classes import check_classes
 from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.checkpoints.size_limit import no_larger_than
-from zoo.engine.config.building import explaining
+from zoo.engine.config.building import explaining, without_advice
 from zoo.engine.config.parts import family_of, find_test_dataset, iterate_heads
 from zoo.engine.config.reading import read_config
 from zoo.engine.config.type_names import check_type_names
@@ -232,9 +231,7 @@ def _build_untrained(parts: _Parts) -> nn.Module:
         check_type_names(parts.config)
     where = parts.checkpoint.path
     held = parts.checkpoint.state_dict if parts.is_published else None
-    with explaining(parts.config, where), warnings.catch_warnings(), no_larger_than(held, where):
-        # OpenMMLab's advice on how to write the config.
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(seg|det|engine|cv)\.")
+    with explaining(parts.config, where), without_advice(), no_larger_than(held, where):
         try:
             module: nn.Module = MODELS.build(parts.config.model)
         except _BUILD_FAILURES as error:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.checkpoints.published import read_published, write_published
+from zoo.engine.config.building import without_advice
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.publishing.card import card_text
 from zoo.engine.publishing.row import METRIC_KEYS, Published
@@ -188,4 +189,5 @@ def _build(model: Any, scope: str) -> Any:
 
     init_default_scope(scope)
     # A copy: detectors write into their config as they are built.
-    return MODELS.build(copy.deepcopy(ConfigDict(model)))
+    with without_advice():
+        return MODELS.build(copy.deepcopy(ConfigDict(model)))

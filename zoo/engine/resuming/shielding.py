@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +17,7 @@ from torch.utils.data._utils import signal_handling
 
 from zoo.engine.patching import exchanged
 
-__all__ = ["dead_worker", "deferring_dead_workers", "shielding_workers"]
-
-_DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
+__all__ = ["deferring_dead_workers", "shielding_workers"]
 
 
 _shields = 0
@@ -90,13 +87,3 @@ def deferring_dead_workers(is_busy: Callable[[], bool]) -> Iterator[None]:
 
     with exchanged(signal_handling, _error_if_any_worker_fails=deferred):
         yield
-
-
-def dead_worker(error: BaseException) -> str | None:
-    """Return torch's message on a dead worker, or None if the error is a different one.
-
-    Args:
-        error: An error of a data loader.
-    """
-    found = _DEAD.search(str(error)) if isinstance(error, RuntimeError) else None
-    return None if found is None else found.group().strip()

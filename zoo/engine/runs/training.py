@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError
+from zoo.errors import DataError, TrainingError
 
 if TYPE_CHECKING:
     from zoo.engine.runs.report import RunReport
@@ -105,8 +106,10 @@ def train(
         ConfigError: The config cannot be read or built, or options contradict each other.
         DataError: The data is missing, empty, or not that of the checkpoint.
         CheckpointError: What to start from cannot be read, or does not fit.
-        TrainingError: The work dir has checkpoints of another run, or another run trains there.
+        TrainingError: The work dir holds checkpoints of another run, another run trains there, or
+            a script trains without ``if __name__ == "__main__":``.
     """
+    _check_not_imported_again()
     from mmengine.dist import barrier
 
     from zoo.engine.config.reading import read_config
@@ -149,6 +152,16 @@ def train(
         )
         barrier()  # the main process writes what the others read
     return _result(folder, report, time.monotonic() - started_s)
+
+
+def _check_not_imported_again() -> None:
+    """Refuse to train while a new process, such as a data worker, imports the script again."""
+    # What Python itself asks before it starts a process; there is no public way.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        message = "cannot train: this process loads images for a run that has begun, and imports "
+        message += "the script of that run again."
+        hint = 'put zoo.train(...) under `if __name__ == "__main__":` in the script.'
+        raise TrainingError(message, hint=hint)
 
 
 def _result(folder: Path, report: RunReport, seconds: float) -> TrainingResult:

@@ -16,17 +16,17 @@ _LEFT, _TOP, _WIDTH, _HEIGHT, _AREA = range(5)  # OpenCV's columns
 
 
 def find_small_parts(mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
-    """Return the pixels of a mask that lie in none of its largest parts.
+    """Return the pixels of a mask that are in none of its largest parts.
 
-    Pixels that touch at a side or a corner are one part. Of parts of equal area, the one whose
-    first pixel comes first, row by row, is kept.
+    Pixels that touch at a side or a corner belong to one part. Of parts of equal area, the one
+    whose first pixel comes first, row by row, is kept.
 
     Args:
         mask: ``(H, W)``.
-        count: How many parts are kept, ``>= 1``.
+        count: Number of parts to keep, ``>= 1``.
 
     Returns:
-        ``(H, W)``; all False where there are no more than ``count`` parts.
+        ``(H, W)``; all False if there are at most ``count`` parts.
     """
     import cv2
 
@@ -52,9 +52,9 @@ def find_small_parts(mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
 
 
 def find_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels outside a mask that it encloses.
+    """Return the pixels that a mask encloses.
 
-    A hole reaches no border of the image by steps across the sides of pixels.
+    A hole is not connected to the image border across the sides of pixels.
 
     Args:
         mask: ``(H, W)``.

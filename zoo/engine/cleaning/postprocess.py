@@ -32,12 +32,12 @@ EXPECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Postprocess:
-    """What is done to a label map; nothing by default.
+    """The postprocessing of a label map; by default none.
 
     Attributes:
-        keep_largest: How many connected parts of a class remain, by its name; the pixels of the
+        keep_largest: Number of connected parts to keep, by class name; the pixels of the
             others become background.
-        fill_holes: Names of the classes whose holes are filled, after that. Only background in a
+        fill_holes: Names of the classes whose holes are filled afterwards. Only background in a
             hole is filled, no other class.
     """
 
@@ -49,11 +49,11 @@ class Postprocess:
         return bool(self.keep_largest or self.fill_holes)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values, as a record holds it."""
+        """Return it as plain values, in the form of a record."""
         return {"keep_largest": dict(self.keep_largest), "fill_holes": self.fill_holes}
 
     def __str__(self) -> str:
-        """Return it in words: ``the 2 largest parts of lung, holes of lung filled``."""
+        """Return it as text: ``the 2 largest parts of lung, holes of lung filled``."""
         kept = [
             f"the {count} largest parts of {name}" if count > 1 else f"the largest part of {name}"
             for name, count in self.keep_largest.items()
@@ -62,7 +62,7 @@ class Postprocess:
         return ", ".join([*kept, *filled]) or "nothing"
 
     def apply(self, labels: NDArray[np.uint8], classes: Sequence[str]) -> NDArray[np.uint8]:
-        """Return a label map after it; the one that was given is not changed.
+        """Return the postprocessed label map; the input is not changed.
 
         Args:
             labels: ``(H, W)`` class ids.
@@ -81,7 +81,7 @@ class Postprocess:
 
 
 def is_postprocess(value: Any) -> bool:
-    """Return whether a value of a record has the form that `Postprocess.to_json` gives it.
+    """Return whether a value of a record has the form of `Postprocess.to_json`.
 
     Args:
         value: Any value of a record.
@@ -107,18 +107,18 @@ def parse_postprocess(
     task: str = "semantic",
     where: str = "postprocess",
 ) -> Postprocess:
-    """Return what a config, a record or a command line states for a model.
+    """Parse the postprocessing that a config, a record or a command line states for a model.
 
     Args:
         stated: ``keep_largest`` (a number, or one by class) and ``fill_holes`` (True, or names);
             None for nothing.
-        classes: The model's, by id.
-        task: The model's.
+        classes: The model's classes, by id.
+        task: The model's task.
         where: The key or the option, for messages.
 
     Raises:
-        ConfigError: A class that the model does not have, a number out of bounds, no class that is
-            called background, or a model of instances.
+        ConfigError: The model does not have a class, a number is out of bounds, no class is called
+            background, or it is an instance model.
     """
     if not stated:
         return Postprocess()

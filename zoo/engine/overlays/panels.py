@@ -31,8 +31,8 @@ def panel_size(height_px: int, width_px: int) -> tuple[int, int]:
     A large image is shown smaller, a tiny one a whole number of times larger.
 
     Args:
-        height_px: Of the image.
-        width_px: Of the image.
+        height_px: Height of the image.
+        width_px: Width of the image.
     """
     longer_px = max(height_px, width_px)
     scale = min(1.0, _MOST_PX / longer_px)

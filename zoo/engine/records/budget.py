@@ -24,9 +24,9 @@ __all__ = ["MOST_WINDOWS", "Budget", "current_budget", "within_budget"]
 
 MOST_WINDOWS = 4096
 """Windows of one image, of a scene or of a sliding network."""
-# Of a picture of any size so many, and then one for each 32 x 32 px of it.
+# This many for a picture of any size, plus one for each 32 x 32 px of it.
 _LEAST_WINDOWS, _WINDOW_PX = 64, 32**2
-# Upstream's largest test pipeline makes 3504 x 2336 px of an image, whatever its size.
+# Upstream's largest test pipeline resizes any image to 3504 x 2336 px.
 _LEAST_PX, _TIMES_PX = 2**23, 16
 _LEAST_WORK_PX, _TIMES_WORK = 2**28, 64  # over all windows
 _LEAST_MEMORY_BYTES, _BYTES_A_PX = 4 * 2**30, 4096
@@ -39,22 +39,22 @@ _CURRENT: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
 class Budget:
-    """The budget of one image, used up as the pipeline and the model go on."""
+    """The budget of one image, consumed by the pipeline and the model."""
 
     def __init__(self) -> None:
         self._image_px, self._scene_px, self._work_px = 0, 0, 0
-        self._windows: int | None = 1  # None where the user chose them
+        self._windows: int | None = 1  # None if the user chose them
         self._where = ""
         self._memory_bytes = 0
         self._memory_start, self._start_s = 0, 0.0
         self._thread = threading.get_ident()
 
     def see_image(self, width_px: int, height_px: int, where: str) -> None:
-        """Take the size of an image, a scene or its window as the measure of what follows.
+        """Set the limits of what follows by the size of an image, a scene or its window.
 
         Args:
-            width_px: Of the image.
-            height_px: Of the image.
+            width_px: Width of the image.
+            height_px: Height of the image.
             where: Its name, for messages.
         """
         self._image_px = width_px * height_px
@@ -62,15 +62,15 @@ class Budget:
         self._where = where
 
     def see_windows(self, count: int | None, window_px: int, hint: str) -> None:
-        """Take how many windows a scene is cut into; None where its user chose them, and any do.
+        """Check the number of windows of a scene; None if the user chose them, without a limit.
 
         Args:
-            count: Windows of the scene, or None.
-            window_px: The side of one.
-            hint: What a user may do about too many.
+            count: Number of windows of the scene, or None.
+            window_px: Side of a window, in px.
+            hint: What a user can do about too many.
 
         Raises:
-            CheckpointError: There are more than are run of one image.
+            CheckpointError: They are more than may run for one image.
         """
         self._windows = count
         if count is not None:
@@ -83,7 +83,7 @@ class Budget:
             self._refuse(found, hint)
 
     def check_step(self, step: Any, image: Any) -> None:
-        """Raise CheckpointError before a step makes a picture far larger than the image.
+        """Raise CheckpointError before a step creates a picture far larger than the image.
 
         Args:
             step: A transform, before it runs.
@@ -100,7 +100,7 @@ class Budget:
             self._check_px(math.prod(pair) * width_px * height_px, type(step).__name__)
 
     def check_picture(self, image: Any, step: Any) -> None:
-        """Raise CheckpointError for a picture, as a step made it, far larger than the image.
+        """Raise CheckpointError if a step created a picture far larger than the image.
 
         Args:
             image: ``(H, W)`` or ``(H, W, C)``, as the step left it.
@@ -110,14 +110,14 @@ class Budget:
 
     @contextmanager
     def forward(self, batch: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[None]:
-        """Watch over one forward pass, whose input counts as work.
+        """Monitor one forward pass, whose input counts as work.
 
         Args:
-            batch: What the model gets; ``inputs`` holds ``(C, H, W)`` tensors.
-            config: The model's.
+            batch: The model's input; ``inputs`` contains ``(C, H, W)`` tensors.
+            config: The model's config.
 
         Raises:
-            CheckpointError: Its windows, its memory, its time or the work so far are too much.
+            CheckpointError: Its windows, memory, time or the work so far exceed the budget.
         """
         height_px, width_px = batch["inputs"][0].shape[-2:]
         passes_px = self._passes_px(config.get("test_cfg") or {}, width_px, height_px)
@@ -130,7 +130,7 @@ class Budget:
             yield
 
     def _passes_px(self, test_cfg: Mapping[str, Any], width_px: int, height_px: int) -> int:
-        """Return the pixels of all passes: a sliding network sees each several times."""
+        """Return the pixels of all passes: a sliding network processes each several times."""
         if test_cfg.get("mode") not in ("slide", "slide_flip"):
             return width_px * height_px
         crop = _pair(test_cfg.get("crop_size"))
@@ -141,7 +141,7 @@ class Budget:
         return count * max(1, crop[0]) * max(1, crop[1])
 
     def _check_work(self, passes_px: int) -> None:
-        """Add a pass; all windows are taken to be as large as the first."""
+        """Add a pass; all windows count as large as the first."""
         if self._windows is None:
             return
         self._work_px += passes_px
@@ -180,13 +180,13 @@ class Budget:
 
 
 def current_budget() -> Budget | None:
-    """Return the budget of the image at hand; None of a model that is its user's own."""
+    """Return the budget of the current image; None for a model of the user's own."""
     return _CURRENT.get()
 
 
 @contextmanager
 def within_budget() -> Iterator[None]:
-    """Give what is read and predicted inside the block a budget of its own."""
+    """Use a new budget for what is read and predicted inside the block."""
     token = _CURRENT.set(Budget())
     try:
         yield
@@ -208,9 +208,9 @@ def _hooked(check: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _watched(check_time: Callable[[], None], check: Callable[[float], None]) -> Iterator[None]:
-    """Call ``check_time`` before every function of torch: boxes are suppressed in no module.
+    """Call ``check_time`` before every torch function: suppression of boxes is in no module.
 
-    Before a tensor is stretched, ``check`` is called with the number of values that come of it.
+    Before a tensor is expanded, ``check`` is called with the resulting number of values.
     """
     from torch.nn.functional import interpolate
     from torch.overrides import TorchFunctionMode
@@ -252,7 +252,7 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def _used_bytes() -> int:
-    """Return the memory in use, of the process and on GPUs; 0 where it cannot be told."""
+    """Return the memory in use by the process and on GPUs, in bytes; 0 if unknown."""
     import torch
 
     is_started = torch.cuda.is_initialized()

@@ -54,13 +54,13 @@ def check_record(record: ModelRecord, where: str | Path) -> None:
 
     Args:
         record: As `parse_record` returns it.
-        where: The file it stands in, for messages.
+        where: The file that contains it, for messages.
 
     Raises:
-        UnsafeCheckpointError: A type that is an import path or not on the list, or a text that is
-            none of its parameter's words.
-        UnknownNameError: A type that nothing here has registered; perhaps a plugin is missing.
-        CheckpointError: A key that may not be there, or a number or size out of bounds.
+        UnsafeCheckpointError: A type is an import path or not on the list, or a text is not one of
+            its parameter's words.
+        UnknownNameError: A type is not registered; perhaps a plugin is missing.
+        CheckpointError: A key is not allowed, or a number or size is out of bounds.
     """
     if len(record.palette) != len(record.classes) or not 0 < len(record.classes) <= 10_000:
         reason = f"{len(record.classes)} classes and {len(record.palette)} colours"
@@ -88,7 +88,7 @@ def check_record(record: ModelRecord, where: str | Path) -> None:
 def _leaves(
     node: Any, key: str, where: str | Path, name: str = "", depth: int = 0
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield ``(dotted key, last name, value)`` of everything in a config, tables included."""
+    """Yield ``(dotted key, last name, value)`` of everything in a config, including tables."""
     if depth > _DEPTH_LIMIT:
         raise _refused(where, key[:200], f"nested deeper than {_DEPTH_LIMIT}")
     yield key, name, node

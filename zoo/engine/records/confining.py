@@ -27,11 +27,11 @@ _USERS = 0
 
 @contextmanager
 def registries_alone() -> Iterator[None]:
-    """Let a type be an entry of a registry of OpenMMLab's or a plugin's, and nothing else.
+    """Accept only types that are entries of a registry of OpenMMLab's or a plugin's.
 
-    The rule holds for the whole process until the last block ends: a model may work in
-    threads that it starts, and workers that are forked meanwhile inherit it. A dotted type of a
-    config that another thread builds at the same time is refused too, as unknown.
+    The rule applies to the whole process until the last block ends: a model may start threads,
+    and workers that are forked meanwhile inherit the rule. A dotted type of a config that another
+    thread builds at the same time is refused too, as unknown.
     """
     global _USERS
     with _LOCK:
@@ -60,7 +60,7 @@ def _close_imports(stack: ExitStack) -> None:
 
 
 def _find_nothing(_: str) -> None:
-    """Stand for mmengine's import of a dotted name; None is "not in the registry"."""
+    """Replace mmengine's import of a dotted name; None means "not in the registry"."""
 
 
 def _only_known(import_module: Callable[..., ModuleType]) -> Callable[..., ModuleType]:

@@ -22,7 +22,7 @@ HINT = "do not use an untrusted file; open your own run as CONFIG,CHECKPOINT."
 _SCOPES = ("mmengine", "mmseg", "mmdet")
 _REGISTRIES = {"model": ("MODELS", "TASK_UTILS"), "pipeline": ("TRANSFORMS",)}
 _ROOTS = {"model": Form(families=("models",)), "pipeline": Form(families=("transforms",))}
-# Of a plugin's type whose manifest states no parameters: numbers, and no text at all.
+# For a plugin's type whose manifest states no parameters: numbers, and no text at all.
 _LARGEST, _MOST = 65536, 1024
 
 
@@ -33,14 +33,14 @@ def check_forms(node: Any, root: str, key: str, scope: str, where: str | Path) -
         node: The model, or one step of the pipeline.
         root: ``model`` or ``pipeline``.
         key: The dotted key of ``node``.
-        scope: The record's.
+        scope: The record's scope.
         where: The file, for messages.
 
     Raises:
-        UnsafeCheckpointError: A type that is registered and not on the list, or a text that its
-            parameter does not take.
-        UnknownNameError: A type that nothing here registers.
-        CheckpointError: A parameter or a number that is not on the list.
+        UnsafeCheckpointError: A registered type is not on the list, or a parameter does not take
+            a text.
+        UnknownNameError: A type is not registered.
+        CheckpointError: A parameter or a number is not on the list.
     """
     judge = _Judge(root, scope, where)
     for fault in find_misfits(node, _ROOTS[root], key, judge.misfits):

@@ -35,14 +35,14 @@ _PLACE_KEYS = ("backend_args", "file_client_args", "imdecode_backend")
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """What a published file says of its weights.
+    """What a published file states about its weights.
 
     Attributes:
-        schema: Version of this form.
+        schema: Version of this format.
         name: Name of the weights.
         task: ``semantic`` or ``instance``.
         scope: mmengine scope in which plain type names are looked up, such as ``mmseg``.
-        model: Resolved model config, its ``data_preprocessor`` included; nothing of training.
+        model: Resolved model config, including its ``data_preprocessor``; nothing of training.
         pipeline: Transforms from an image's path to the model's input.
         classes: Class names; the position is the id.
         palette: One ``(red, green, blue)`` in 0..255 for each class.
@@ -51,9 +51,9 @@ class ModelRecord:
         licence: Licence of the weights.
         data_licence: Of the data they were trained on.
         trained_with: Name of the config.
-        parameters: Number of parameters, buffers not counted.
+        parameters: Number of parameters, without buffers.
         metrics: Rows of name, value, dataset, split, labels, protocol.
-        provenance: How the weights came about: seed, steps, versions, digests, ...
+        provenance: How the weights were made: seed, steps, versions, digests, ...
         tiling: ``tile_px`` and ``overlap_px`` of the windows through which an instance model sees
             scenes; None, and left out of the file, where it sees them whole.
         notice: A sentence that everybody who sees a result should read; None, and left out of the
@@ -108,10 +108,10 @@ def parse_record(text: str, where: str | Path) -> ModelRecord:
 
     Args:
         text: JSON.
-        where: The file it stands in, for messages.
+        where: The file that contains it, for messages.
 
     Raises:
-        CheckpointError: It is no JSON, of a newer schema, or a value is missing or of a wrong type.
+        CheckpointError: It is not JSON, has a newer schema, or a value is missing or invalid.
     """
     try:
         values = _decoded(parse_json(text.encode(errors="replace"), HEADER_LIMITS))
@@ -176,10 +176,10 @@ def make_record(
     become scopes before the type names.
 
     Args:
-        config: As trained; its ``test_dataloader`` gives the pipeline.
+        config: The config as trained; the pipeline is that of its ``test_dataloader``.
         name: Name of the weights; the other arguments are `ModelRecord`'s attributes.
         task: ``semantic`` or ``instance``.
-        classes: Names, as the weights were trained.
+        classes: Class names with which the weights were trained.
         palette: One RGB colour for each class.
         labels: ``true``, ``derived`` or ``synthetic``.
         licence: Licence of the weights.
@@ -187,12 +187,12 @@ def make_record(
         trained_with: Name of the config.
         parameters: Number of parameters.
         metrics: Rows of values with data set, split and protocol.
-        provenance: Anything plain that tells how the weights came about.
-        notice: A sentence that everybody who sees a result should read, or None.
+        provenance: Plain values on how the weights were made.
+        notice: A sentence that everyone who sees a result should read, or None.
 
     Raises:
         CheckpointError: The config has no test pipeline, or a value that is not plain.
-        ConfigError: It states a postprocessing that its model cannot have.
+        ConfigError: It states a postprocessing that does not fit its model.
     """
     scope, model, pipeline = record_parts(config)
     record = ModelRecord(
@@ -226,7 +226,7 @@ def _stated_postprocess(
 
 
 def record_parts(config: Config) -> tuple[str, dict[str, Any], list[Any]]:
-    """Return the scope, the model and the pipeline that a config's record holds.
+    """Return the scope, the model and the pipeline for a config's record.
 
     Args:
         config: As `read_config` returns it.
@@ -243,11 +243,11 @@ def record_parts(config: Config) -> tuple[str, dict[str, Any], list[Any]]:
 
 
 def plain_parts(node: Any, scope: str) -> Any:
-    """Return a part of a config of a default scope as a record holds it.
+    """Return a part of a config in the form of a record.
 
     Args:
         node: A dict, a list or a value of a config.
-        scope: ``mmseg``, ``mmdet``, ...; of types that name none.
+        scope: ``mmseg``, ``mmdet``, ...; for types that name none.
     """
     return _plain(node, "model", scope, scope)
 

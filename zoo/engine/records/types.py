@@ -35,7 +35,7 @@ class ListedType:
 
 
 def find_listed_type(name: str, scope: str) -> ListedType | None:
-    """Return a type of OpenMMLab's by the name that a record gives it, or None.
+    """Return an OpenMMLab type by its name in a record, or None.
 
     Args:
         name: ``UNet`` or ``mmseg.UNet``.
@@ -47,7 +47,7 @@ def find_listed_type(name: str, scope: str) -> ListedType | None:
 
 
 def list_types() -> tuple[str, ...]:
-    """Return the full names of all types of OpenMMLab's on the list."""
+    """Return the full names of all OpenMMLab types on the list."""
     return tuple(_rows())
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["group", "ls", "prune", "rm"]
 
-_SHORTEST = 8  # hex digits that are taken for a digest
+_SHORTEST = 8  # least number of hex digits of a digest
 
 group = LazyGroup(
     "cache",
@@ -70,10 +70,10 @@ def ls(wide: bool, as_json: bool) -> None:
 
 
 def _state(found: CachedFile, size_bytes: int | None) -> str:
-    """Return what can be told of a file without hashing it, which `zoo verify` does."""
+    """Return the state of a file without hashing it, which `zoo verify` does."""
     if found.is_part:
         return "interrupted"
-    if size_bytes is None:  # whoever named it is not here, or has never been
+    if size_bytes is None:  # what named it is not installed, or never was
         return "unchecked"
     return "whole" if found.size_bytes == size_bytes else "damaged"
 
@@ -109,7 +109,7 @@ def prune(dry_run: bool) -> None:
         try:
             if not dry_run:
                 remove_cached(found)
-        except DownloadError as error:  # it is being fetched
+        except DownloadError as error:  # it is being downloaded
             say(error.message, err=True)
             continue
         say(f"{'would remove' if dry_run else 'removed'} {found.path}")
@@ -123,11 +123,11 @@ def prune(dry_run: bool) -> None:
 
 
 def _removable() -> list[CachedFile]:
-    """Return the files of the cache that may go, and say what stays since a rescue goes on."""
+    """Return the removable files of the cache, and report what is kept during a rescue."""
     from zoo.weights import find_cached
     from zoo.weights.staging import find_staged, is_held
 
-    # In this order: whoever adopted a listed file is still at work, or has pinned it by now.
+    # In this order: the adopter of a listed file is still at work, or has pinned it by now.
     files = find_cached()
     busy = [folder for folder in find_staged() if is_held(folder)]
     names, errors = _names()
@@ -159,7 +159,7 @@ def _staged_rows() -> list[dict[str, Any]]:
 
 
 def _size_bytes(folder: Path) -> int:
-    """Return how much a folder holds, of which a process that lives may take files away."""
+    """Return the size of a folder, from which a running process may remove files."""
     size_bytes = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -177,7 +177,7 @@ class _Named(NamedTuple):
 
 
 def _names() -> tuple[dict[str, list[str]], list[PluginError]]:
-    """Return digest -> the names of the weights that have it, and the plugins not to be read."""
+    """Return digest -> names of the weights that have it, and the errors of unreadable plugins."""
     named, errors = _named()
     return _by_digest(named), errors
 
@@ -190,7 +190,7 @@ def _by_digest(named: list[_Named]) -> dict[str, list[str]]:
 
 
 def _named() -> tuple[list[_Named], list[PluginError]]:
-    """Return what is named, and the plugins that cannot be read.
+    """Return the named weights, and the errors of unreadable plugins.
 
     Unlike the catalog, plugins that ZOO_PLUGINS hides count: who hides them keeps their weights.
     """
@@ -213,7 +213,7 @@ def _named() -> tuple[list[_Named], list[PluginError]]:
 
 
 def _pinned() -> list[_Named]:
-    """Return the pins: of the lock that ZOO_LOCK names, and of the user's."""
+    """Return the pins of the lock that ZOO_LOCK names and of the user's lock."""
     from zoo.weights.lock import lock_file, own_lock_file, read_pins
 
     files = dict.fromkeys([lock_file(), own_lock_file()])
@@ -222,7 +222,7 @@ def _pinned() -> list[_Named]:
 
 
 def _check_all_read(errors: list[PluginError]) -> None:
-    """Refuse while somebody may name weights whom nobody can ask."""
+    """Refuse while an unreadable plugin may name weights."""
     from zoo.errors import PluginError
 
     hint = "`zoo cache rm NAME` removes chosen weights anyway."

@@ -64,7 +64,7 @@ def command(
         for name in wanted:
             done.append({"name": name, "error": None})
             _serve(done[-1], len(wanted), _Way(dest, mirrors, offline), dry_run, as_json)
-    finally:  # what was fetched before an error is listed, too
+    finally:  # list what was downloaded before an error, too
         if as_json:
             say_json(done)
     failed = [each for each in done if each["error"] is not None]

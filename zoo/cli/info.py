@@ -60,7 +60,7 @@ def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
 
 
 def _file_facts(catalog: Catalog, name: str) -> dict[str, Any] | None:
-    """Return what the file of a path says of itself, or None where the name is no such path.
+    """Return what the file at a path says about itself, or None if the name is not such a path.
 
     Raises:
         UnknownNameError: It looks like the path of a file, and there is none.
@@ -95,7 +95,7 @@ def _row_facts(found: Found) -> dict[str, Any]:
 
 
 def _place(found: Found) -> dict[str, Any]:
-    """Return where the file of weights is on this machine, by its size alone."""
+    """Return the place of a weights file on this machine, judged only by its size."""
     from zoo.manifest.rows import WeightsRow
     from zoo.weights.files import find_place
 
@@ -107,7 +107,7 @@ def _place(found: Found) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a row as dicts, lists and plain values; of what a table holds, the names."""
+    """Return a row as dicts, lists and plain values; tables are reduced to names."""
     from collections.abc import Mapping
     from dataclasses import fields, is_dataclass
 
@@ -159,7 +159,7 @@ def _plugin_facts(catalog: Catalog, name: str) -> dict[str, Any]:
 
 
 def _legacy_facts(catalog: Catalog, kind: str, name: str) -> dict[str, Any]:
-    """Return what is known of an old checkpoint; the indexes are read for such names alone."""
+    """Return what is known about an old checkpoint; the indexes are only read for such names."""
     from dataclasses import asdict
 
     from zoo.weights.legacy import find_legacy
@@ -198,7 +198,7 @@ def _print_fact(fact: dict[str, Any]) -> None:
         if value in (None, (), [], {}, ""):
             continue
         if isinstance(value, dict):
-            # What is nested deeper, as the lists of a run's images, is for --json.
+            # Deeper values, such as the lists of a run's images, are only in --json.
             plain = {k: v for k, v in value.items() if not isinstance(v, (dict, list))}
             say(f"{key}:", *(f"  {k}: {v}" for k, v in plain.items()))
         elif isinstance(value, (list, tuple)) and isinstance(value[0], dict):

@@ -119,7 +119,7 @@ def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any
     pins: dict[str, Pin] = {}
     try:
         pins = read_pins()
-    except DownloadError as error:  # a listing goes on without it
+    except DownloadError as error:  # the listing continues without it
         problems.append(str(error))
     entries += [
         legacy_entry(found, found.row, pin_of(pins, found.row.name, found.record.name))

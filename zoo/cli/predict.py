@@ -155,7 +155,7 @@ def command(
 
 
 def _tell_failures(done: Predictions) -> None:
-    """Tell on stderr what failed, and end with 1 if anything did."""
+    """Report failures on stderr, and exit 1 if there are any."""
     for failure in done.failures:
         say(f"failed: {failure.path}: {failure.error.message}", err=True)
     if done.failures:
@@ -168,7 +168,7 @@ def _tell_failures(done: Predictions) -> None:
 
 
 def _check_task(model: LoadedModel, score_thr: float | None, labels: bool | None) -> None:
-    """Refuse an option that means nothing to a model of its task."""
+    """Refuse an option that does not apply to the model's task."""
     if model.task == "semantic" and score_thr is not None:
         message = f"{model.name!r} labels pixels and has no scores"
         raise click.BadParameter(message, param_hint="--score-thr")

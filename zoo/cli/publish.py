@@ -159,5 +159,5 @@ def _rows(path: Path, sha256: str, facts: RunFacts, *, is_named: bool) -> list[d
 
 
 def _once(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows without those that are there before, as of a file that is given twice."""
+    """Return the rows without repeats, for example if a file is given twice."""
     return list({tuple(row.items()): row for row in rows}.values())

@@ -59,7 +59,7 @@ def command(names: tuple[str, ...], wide: bool, as_json: bool) -> None:
 def _size_bytes(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # it went away meanwhile, and is told of as unreadable
+    except OSError:  # it was removed meanwhile, and is reported as unreadable
         return 0
 
 

@@ -48,7 +48,7 @@ def folder_findings() -> Iterator[Finding]:
 
 
 def _folder(name: str, folder: Path, fix: str) -> Finding:
-    """Return whether a folder can be written, tried with a file that leaves no trace."""
+    """Return whether a folder is writable, tested with a temporary file."""
     place = next((each for each in (folder, *folder.parents) if each.exists()), folder)
     try:
         with tempfile.TemporaryFile(dir=place) as stream:
@@ -56,7 +56,7 @@ def _folder(name: str, folder: Path, fix: str) -> Finding:
             stream.flush()
         free_bytes = shutil.disk_usage(place).free
     except OSError as error:
-        # A team may share a filled cache read-only, and a run may go elsewhere.
+        # A team may share a read-only cache, and a run may be written elsewhere.
         is_served = name != "cache" or any(folder.glob("*/*"))
         state = "warning" if is_served and place.is_dir() else "broken"
         return Finding(name, state, f"{folder} cannot be written: {error.strerror or error}", fix)
@@ -67,7 +67,7 @@ def _folder(name: str, folder: Path, fix: str) -> Finding:
 
 
 def compute_findings() -> Iterator[Finding]:
-    """Yield where tensors run and which implementation of mmcv's ops is used; torch is imported."""
+    """Yield the device for tensors and the implementation of mmcv's ops; imports torch."""
     import torch
 
     threads = f"cpu ({torch.get_num_threads()} threads)"

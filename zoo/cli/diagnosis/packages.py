@@ -14,7 +14,7 @@ from zoo.cli.diagnosis.finding import Finding, install_line, reinstall_line
 __all__ = ["build_findings", "stack_findings"]
 
 _LITE = '"mmcv-lite>=2.1,<2.2"'
-# What an OpenCV with windows asks of the system, and slim images lack.
+# System libraries that OpenCV with windows needs, and slim images lack.
 _SYSTEM_LIBRARIES = ("libGL", "libgthread", "libglib", "libSM", "libXext")
 # mmseg and mmdet assert that mmcv's version suits them; NumPy's other ABI is one of the others.
 _IMPORT_FAILURES = (
@@ -31,7 +31,7 @@ _IMPORT_FAILURES = (
 def stack_findings(
     stack: Mapping[str, tuple[str, ...]], contradictions: Mapping[str, Finding]
 ) -> Iterator[Finding]:
-    """Yield whether each module is installed in a version that will do, and can be imported.
+    """Yield whether each module is installed in a suitable version, and can be imported.
 
     Args:
         stack: Module -> the distributions that may bring it, the first one first.
@@ -60,7 +60,7 @@ def stack_findings(
 
 
 def _fix(module: str, name: str, error: Exception) -> str:
-    """Return what to type when an installed module cannot be imported."""
+    """Return the command to type if an installed module cannot be imported."""
     text = str(error)
     if module == "pkg_resources":  # setuptools 82 dropped it
         return 'pip install "setuptools<82"'
@@ -74,7 +74,7 @@ def _fix(module: str, name: str, error: Exception) -> str:
 
 
 def build_findings() -> Iterator[Finding]:
-    """Yield the packages of which several builds are installed, each over the other's files."""
+    """Yield the packages with several installed builds that overwrite each other's files."""
     from zoo.manifest.requirements import BUILDS, find_builds
 
     for group in BUILDS:

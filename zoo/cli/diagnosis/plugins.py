@@ -80,7 +80,7 @@ def _with_place(error: PluginError) -> str:
 
 
 def _file_faults(catalog: Catalog, record: PluginRecord) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the files that a package ships, and what to do about it."""
+    """Yield what is wrong with the files that a package ships, and how to fix it."""
     from zoo.weights.legacy import read_index
 
     for row in record.checked().configs:
@@ -149,7 +149,7 @@ def _module_faults(
 
 
 def _has_binary(place: Path) -> bool:
-    """Return whether a module is there in another form, as compiled ones are."""
+    """Return whether a module exists in another form, such as compiled."""
     return any(place.parent.glob(f"{place.name}.*.so")) or any(
         place.parent.glob(f"{place.name}.*.pyd")
     )

@@ -188,7 +188,7 @@ def _allowed() -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the cause alone: torch goes on to recommend the unsafe way of loading."""
+    """Return only the cause: torch's message also recommends the unsafe way of loading."""
     foreign = "it is not a file written by torch, or damaged"
     if isinstance(error, (AttributeError, LookupError, TypeError)):  # of Python's, not the file's
         return foreign

@@ -108,7 +108,7 @@ def _read(row: Mapping[str, Any]) -> DataUse | None:
 def extend_history(
     config: Config, path: str | Path, meta: Mapping[str, Any], *, resumes: bool, other_data: bool
 ) -> tuple[DataUse, ...]:
-    """Return the history of a run that goes on from a checkpoint, with the data of its config.
+    """Return the history of a run that continues from a checkpoint, with the data of its config.
 
     Args:
         config: What is to be trained.
@@ -118,7 +118,7 @@ def extend_history(
         other_data: Whether it may go on with other data.
 
     Raises:
-        DataError: The run goes on with other data, and may not.
+        DataError: The run continues with other data, which is not allowed.
     """
     history, now = read_history(meta), current_use(config)
     if not history or not resumes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Formats of pictures: what a header says, and which library reads the pixels."""
+"""Image formats: read headers, and choose the library that decodes the pixels."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps a picture from being read, in one form of words."""
+"""Errors for images that cannot be read, with consistent wording."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = [
     "undecodable",
 ]
 
-# 16384 x 16384; a colour picture of 16 bits then fills 1.6 GB.
+# 16384 x 16384; a 16-bit colour image of that size takes 1.6 GB.
 MOST_PX = 2**28
-# Of images and of masks, whose values no stretching may change.
+# For images and for masks, whose values must not be stretched.
 CONVERT = (
     "gdal_translate -ot UInt16 IN.tif OUT.tif keeps whole values of 0 to 65535; "
     "-ot Byte -scale stretches any values to 8 bits."
@@ -27,10 +27,10 @@ _CUT = "cut it into images of at most 16384x16384 px."
 
 
 def undecodable(where: str, fault: str, hint: str = _REPLACE) -> DataError:
-    """Return the error for a picture that cannot be read.
+    """Return the error for an image that cannot be read.
 
     Args:
-        where: The file, or the archive and its entry with ``!`` between them.
+        where: The file, or archive and entry separated by ``!``.
         fault: ``found ..., expected ...``.
         hint: One thing to do.
     """
@@ -39,7 +39,7 @@ def undecodable(where: str, fault: str, hint: str = _REPLACE) -> DataError:
 
 
 def truncated(kind: str, size_bytes: int) -> str:
-    """Return the fault of a file that ends too early.
+    """Return the fault of a truncated file.
 
     Args:
         kind: Format of the file, such as ``PNG``.
@@ -49,7 +49,7 @@ def truncated(kind: str, size_bytes: int) -> str:
 
 
 def check_size(where: str, kind: str, width_px: int, height_px: int) -> None:
-    """Refuse a picture without pixels, or with more of them than memory should be asked for.
+    """Refuse an image without pixels, or with more pixels than allowed.
 
     Args:
         where: How error messages name the file.
@@ -58,7 +58,7 @@ def check_size(where: str, kind: str, width_px: int, height_px: int) -> None:
         height_px: Height that its header states.
 
     Raises:
-        DataError: It has none, or more than ``MOST_PX``.
+        DataError: It has no pixels, or more than ``MOST_PX``.
     """
     if width_px < 1 or height_px < 1:
         fault = f"found a damaged {kind} of {width_px}x{height_px} px, expected one pixel or more"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a picture's file says of it before a pixel is decoded."""
+"""The facts in the header of an image file."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Header"]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The size of a picture, and how it is to be turned.
+    """The size and orientation of an image.
 
     Args:
         kind: ``PNG``, ``JPEG``, ``TIFF``, ``BMP`` or ``JPEG 2000``.
-        width_px: As it is stored.
-        height_px: As it is stored.
-        channels: Samples of a pixel, transparency included; 1 of a palette.
-        orientation: 1 to 8, as TIFF 6.0, page 36, and EXIF number them; 1 is upright.
-        has_exif: Whether a block of EXIF is in the file.
+        width_px: Width as stored.
+        height_px: Height as stored.
+        channels: Samples per pixel, including transparency; 1 for a palette.
+        orientation: 1 to 8, as in TIFF 6.0, page 36, and EXIF; 1 is upright.
+        has_exif: Whether the file has an EXIF block.
     """
 
     kind: str
@@ -30,16 +30,16 @@ class Header:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height as the picture is seen."""
+        """Width and height of the upright image."""
         is_turned = self.orientation >= 5
         size = (self.width_px, self.height_px)
         return size[::-1] if is_turned else size
 
     @property
     def hides_turns(self) -> bool:
-        """Whether it is seen turned or mirrored, and its size does not tell.
+        """Whether it has an orientation that its size does not reveal.
 
-        Labels of another file may then be of the picture as it is stored, and fit all the same.
+        Labels in another file may then match the stored image and still have the right size.
         """
         return self.orientation in (2, 3, 4) or (
             self.orientation >= 5 and self.width_px == self.height_px

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JPEG: what its markers say, and pixels from a decoder whose warnings are faults.
+"""JPEG: read its markers, and decode with warnings treated as errors.
 
 Source: ITU-T T.81, annex B; Adobe's technical note 5116 for four channels.
 """
@@ -31,22 +31,22 @@ __all__ = ["JPEG_START", "decode_jpeg", "read_jpeg"]
 JPEG_START = b"\xff\xd8\xff"
 _LOG = logging.getLogger("zoo")
 _SAVE_ANEW = "replace the file with an intact copy; if it looks intact, save it again as PNG."
-# Hierarchical ones, which no decoder reads.
+# Hierarchical JPEG, which no decoder reads.
 _OTHER_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
 _ODD_SAMPLING = "Could not determine subsampling"
-# Each scan of a progressive file goes over all of its pixels: 30 scans of the largest picture.
+# Each scan of a progressive file covers all pixels: 30 scans of the largest image.
 _MOST_SCANNED_PX = 2**33
 
 
 def read_jpeg(data: bytes, where: str) -> Header:
-    """Return what a JPEG says of itself, up to its first scan.
+    """Read the header of a JPEG up to its first scan.
 
     Args:
         data: All bytes of the file.
         where: How error messages name the file.
 
     Raises:
-        DataError: It has no whole header or no end, other than 8 bits, or is too large.
+        DataError: The header is incomplete, the end is missing, it is not 8-bit, or is too large.
     """
     header, orientation = None, None
     for marker, start, end in segments(data):
@@ -73,7 +73,7 @@ def _check_scans(data: bytes, where: str, header: Header) -> None:
     most = _MOST_SCANNED_PX // (header.width_px * header.height_px)
     if data.count(bytes([0xFF, START_OF_SCAN])) <= most:
         return
-    # What follows the picture, as a film does, holds the same two bytes by chance.
+    # Data after the image, such as a video, may contain the same two bytes by chance.
     scans = sum(marker == START_OF_SCAN for marker, _, _ in segments(data))
     if scans > most:
         fault = f"found a JPEG of {scans} scans of {header.width_px}x{header.height_px} px"
@@ -96,19 +96,19 @@ def _read_frame(data: bytes, where: str, start: int, end: int) -> Header:
 
 
 def decode_jpeg(data: bytes, where: str, header: Header) -> NDArray[np.uint8]:
-    """Return the pixels as they are stored, not turned.
+    """Decode the pixels as stored, without orientation.
 
     Args:
-        data: The whole file.
-        where: Its name for messages.
-        header: What :func:`read_jpeg` says of it.
+        data: All bytes of the file.
+        where: How error messages name the file.
+        header: The header from :func:`read_jpeg`.
 
     Returns:
-        ``(H, W)`` grey or ``(H, W, 3)`` RGB; of four channels, what is printed on white.
+        ``(H, W)`` grey or ``(H, W, 3)`` RGB; four channels as printed on white.
 
     Raises:
-        DataError: The decoder fails, or warns of what :func:`to_plain_jpeg` does not mend: it
-            would fill what is damaged with guesses.
+        DataError: The decoder fails, or warns of something that :func:`to_plain_jpeg` does not
+            fix: it would fill damaged parts with guesses.
     """
     simplejpeg = _load_simplejpeg()
     if simplejpeg is None:
@@ -124,7 +124,7 @@ def decode_jpeg(data: bytes, where: str, header: Header) -> NDArray[np.uint8]:
             pixels = decode(to_plain_jpeg(data))
     except ValueError as error:
         reason = str(error).strip().rstrip(".")
-        if _ODD_SAMPLING in reason:  # rare, and no fault: OpenCV reads it, without its warnings
+        if _ODD_SAMPLING in reason:  # rare but valid; OpenCV reads it without warnings
             return _decode_unwarned(data, where)
         raise undecodable(where, f"found a damaged JPEG ({reason})", _SAVE_ANEW) from error
     if header.channels == 1:
@@ -134,7 +134,7 @@ def decode_jpeg(data: bytes, where: str, header: Header) -> NDArray[np.uint8]:
 
 @functools.cache
 def _load_simplejpeg() -> Any:
-    """Return the module, None with a warning where it is not installed."""
+    """Return the module, or None with a warning if it is not installed."""
     try:
         import simplejpeg
     except ImportError:
@@ -145,7 +145,7 @@ def _load_simplejpeg() -> Any:
 
 
 def _decode_unwarned(data: bytes, where: str) -> NDArray[np.uint8]:
-    """Decode by OpenCV, which gives the same pixels and keeps libjpeg's warnings for itself."""
+    """Decode by OpenCV, which returns the same pixels without libjpeg's warnings."""
     import numpy as np
 
     from zoo.data.decoders.opencv import decode_by_opencv
@@ -155,7 +155,7 @@ def _decode_unwarned(data: bytes, where: str) -> NDArray[np.uint8]:
 
 
 def _to_rgb(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB of four inks, stored as what they leave white: each colour times black."""
+    """Convert four inverted inks to RGB: each colour times black."""
     import numpy as np
 
     product = inks[..., :3].astype(np.uint16) * inks[..., 3:] + np.uint16(128)

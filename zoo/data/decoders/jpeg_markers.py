@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JPEG: its segments as decoders find them, and a file without what they merely complain of.
+"""JPEG segments as decoders find them, and removal of harmless irregularities.
 
-Written here: Pillow reads segments up to the first scan alone, and the other decoders name none.
+Pillow reads segments only up to the first scan, and the other decoders do not expose them.
 
 Source: ITU-T T.81, annex B.
 """
@@ -14,20 +14,20 @@ from collections.abc import Iterator
 __all__ = ["END", "EXIF", "FRAMES", "START_OF_SCAN", "segments", "to_plain_jpeg"]
 
 END, START_OF_SCAN, EXIF = 0xD9, 0xDA, 0xE1
-# The markers of a frame's header; 0xC4, 0xC8 and 0xCC lie between them and are others.
+# The markers of a frame header; 0xC4, 0xC8 and 0xCC in between are other markers.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL, _COMMENT, _JFIF, _ADOBE = (0xC0, 0xC1), 0xFE, 0xE0, 0xEE
 _APPLICATION = range(0xE0, 0xF0)
-# Of a marker with a content. Any other byte before it is skipped, restarts and pixels too.
+# A marker with content. Other bytes before it are skipped, including restarts and pixels.
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 _MOST_PADDING_BYTES = 64
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start and end of each segment's content, up to the first that does not fit.
+    """Yield marker, start and end of the content of each segment, up to the first invalid one.
 
-    The last is the end marker, without content. A decoder must find the same ones: else a size
-    that was checked here is not the size that it makes room for.
+    The last one is the end marker, without content. A decoder must find the same segments, or it
+    would allocate another size than the checked one.
 
     Args:
         data: All bytes of the file.
@@ -46,14 +46,14 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def to_plain_jpeg(data: bytes) -> bytes:
-    """Return the same pixels without what a decoder warns of, and which says nothing of damage.
+    """Return an equal JPEG without irregularities that cause warnings but are not damage.
 
-    That is: bytes between segments, a version of JFIF or a colour profile that it does not know,
-    numbers of a progressive scan in a sequential one (some phones write zeros), and zeros that pad
-    the pixels.
+    These are bytes between segments, unknown versions of JFIF or colour profiles, progressive
+    scan parameters in a sequential file (some phones write zeros), and zero padding after the
+    pixels.
 
     Args:
-        data: Of which :func:`segments` finds the end marker.
+        data: A JPEG whose end marker :func:`segments` finds.
     """
     parts, is_sequential, pixels_at = [data[:2]], False, None
     for marker, start, end in segments(data):
@@ -76,7 +76,7 @@ def to_plain_jpeg(data: bytes) -> bytes:
 
 
 def _without_padding(pixels: bytes) -> bytes:
-    """Return coded pixels without the zeros after them, but for one, which may belong to them."""
+    """Return coded pixels without trailing zeros, except one, which may belong to them."""
     kept = pixels.rstrip(b"\0") + b"\0"
     is_padding = 0 < len(pixels) - len(kept) <= _MOST_PADDING_BYTES
     return kept if is_padding else pixels

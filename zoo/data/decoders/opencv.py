@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenCV as a decoder: for files of which a header says that it reads them rightly."""
+"""Decode with OpenCV, for files that it reads correctly according to their header."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["decode_by_opencv", "load_cv2"]
 
 @functools.cache
 def load_cv2() -> Any:
-    """Return the module ``cv2``, told not to print what an exception says already."""
+    """Return the module ``cv2``, configured not to print errors that it also raises."""
     try:
         import cv2
     except ImportError as error:
@@ -31,7 +31,7 @@ def load_cv2() -> Any:
 
 
 def decode_by_opencv(data: bytes, where: str) -> NDArray[Any]:
-    """Return ``(H, W)`` grey or ``(H, W, 3)`` RGB, as stored, not turned.
+    """Return ``(H, W)`` grey or ``(H, W, 3)`` RGB as stored, without orientation.
 
     Args:
         data: All bytes of the file.
@@ -50,6 +50,6 @@ def decode_by_opencv(data: bytes, where: str) -> NDArray[Any]:
         raise undecodable(where, f"found data that OpenCV refuses ({error.err})") from error
     if image is None:
         raise undecodable(where, f"found a damaged image of {len(data)} bytes")
-    # The same as image[..., ::-1], and many times faster.
+    # The same as image[..., ::-1], but many times faster.
     pixels: NDArray[Any] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
     return pixels

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pillow as a decoder: for BMP, and for the common TIFFs of 8 bits, whose damage it tells.
+"""Decode with Pillow: BMP and common 8-bit TIFF, whose damage it detects.
 
-OpenCV takes BMPs of the OS/2 kind for grey, and those of 16 bits for darker than they are.
+OpenCV reads OS/2 BMPs as grey, and 16-bit BMPs too dark.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BMP_START", "decode_by_pillow", "read_bmp"]
 
 BMP_START = b"BM"
-# What Pillow raises on headers that are none.
+# What Pillow raises for invalid headers.
 _PILLOW_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -38,14 +38,14 @@ _PILLOW_ERRORS = (
 
 
 def read_bmp(data: bytes, where: str) -> Header:
-    """Return what a BMP says of itself.
+    """Read the header of a BMP.
 
     Args:
         data: All bytes of the file.
         where: How error messages name the file.
 
     Raises:
-        DataError: Its header is damaged, of a kind that nobody writes, or of too large a picture.
+        DataError: The header is damaged or of an unusual kind, or the image is too large.
     """
     image = _open(data, where, "BMP")
     width_px, height_px = image.size
@@ -53,18 +53,18 @@ def read_bmp(data: bytes, where: str) -> Header:
 
 
 def _open(data: bytes, where: str, kind: str) -> Any:
-    """Return a picture whose header was read, as Pillow's own class of its kind.
+    """Open an image with Pillow's class for its format; reads only the header.
 
     Args:
-        data: The whole file.
-        where: Its name for messages.
+        data: All bytes of the file.
+        where: How error messages name the file.
         kind: ``BMP`` or ``TIFF``.
 
     Raises:
-        DataError: The header is damaged, or of too large a picture, or Pillow is not installed.
+        DataError: The header is damaged, the image is too large, or Pillow is not installed.
     """
     try:
-        # Not Image.open, which tries all kinds and warns of pictures above a size of its own.
+        # Not Image.open, which tries all formats and has its own size limit.
         from PIL.BmpImagePlugin import BmpImageFile
         from PIL.TiffImagePlugin import TiffImageFile
     except ImportError as error:
@@ -83,13 +83,13 @@ def decode_by_pillow(data: bytes, where: str, kind: str, *, by_index: bool) -> N
     """Return ``(H, W)`` grey or ``(H, W, 3)`` RGB.
 
     Args:
-        data: The whole file.
-        where: Its name for messages.
+        data: All bytes of the file.
+        where: How error messages name the file.
         kind: ``BMP`` or ``TIFF``.
-        by_index: Whether a palette's numbers are wanted in place of its colours.
+        by_index: Whether to return indices of a palette instead of colours.
 
     Raises:
-        DataError: It is damaged, or parts of it are missing.
+        DataError: It is damaged or incomplete.
     """
     import numpy as np
 
@@ -103,15 +103,15 @@ def decode_by_pillow(data: bytes, where: str, kind: str, *, by_index: bool) -> N
     if by_index and image.mode == "P":
         return np.asarray(image, np.uint8)
     mode = "L" if image.mode in ("1", "L") else "RGB"
-    # Of RGBA the colours as they are: converting would be the same, and slower.
+    # For RGBA keep the colours: conversion would give the same result but slower.
     pixels: NDArray[np.uint8] = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels
 
 
 def _check_bmp_length(image: Any, data: bytes, where: str) -> None:
-    """Refuse a BMP that ends within its last row: Pillow does not miss the padding of a row."""
+    """Refuse a BMP that ends within its last row, which Pillow does not detect."""
     for codec, (_left, top, _right, bottom), offset, args in image.tile:
-        if codec != "raw":  # run lengths: Pillow counts the pixels itself
+        if codec != "raw":  # run-length coding: Pillow counts the pixels itself
             continue
         _mode, row_bytes, _direction = args
         if len(data) < offset + row_bytes * (bottom - top):

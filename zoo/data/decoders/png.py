@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PNG: every chunk with its checksum, and a file that holds the pixels alone.
+"""PNG: verify every chunk, and reduce a file to its pixels.
 
-Written here, palettes included: Pillow takes a stream with too few rows for a whole picture, whose
-rest is black; libpng, through OpenCV, refuses it.
+Pillow is not used, even for palettes: it accepts a stream with too few rows and fills the rest with
+black. libpng, through OpenCV, refuses it.
 
 Source: PNG specification, third edition, sections 5 and 11.
 """
@@ -27,14 +27,14 @@ _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 
 
 def read_png(data: bytes, where: str) -> Header:
-    """Return what a PNG says of itself; every chunk is checked, up to the end chunk.
+    """Read the header of a PNG, and check every chunk up to the end chunk.
 
     Args:
         data: All bytes of the file.
         where: How error messages name the file.
 
     Raises:
-        DataError: A chunk is missing, wrong or incomplete, or the picture is too large.
+        DataError: A chunk is missing, wrong or incomplete, or the image is too large.
     """
     view = memoryview(data)
     header, orientation, kind = None, None, b""
@@ -59,7 +59,7 @@ def read_png(data: bytes, where: str) -> Header:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield type, start and end of each chunk's content while the file holds them."""
+    """Yield type, start and end of the content of each complete chunk."""
     at = len(PNG_START)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
@@ -71,7 +71,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def find_chunk(data: bytes, kind: bytes) -> bytes | None:
-    """Return the content of the first chunk of a kind, of a PNG that :func:`read_png` let pass.
+    """Return the content of the first chunk of a kind in a PNG that :func:`read_png` accepts.
 
     Args:
         data: All bytes of the file.
@@ -95,19 +95,19 @@ def _read_first(data: bytes, where: str, kind: bytes, length: int) -> Header:
 
 
 def to_plain_png(data: bytes, *, by_index: bool) -> tuple[bytes, int]:
-    """Return a PNG of the pixels alone, and the factor of its decoded values.
+    """Return a PNG with only the pixels, and the factor of its decoded values.
 
-    Colour profiles, comments and animations are left out: they may unpack to gigabytes, and no
-    pixel depends on them. Transparency is dropped.
+    Colour profiles, comments and animations are removed: they may unpack to gigabytes and do not
+    affect pixels. Transparency is dropped.
 
     Args:
-        data: A PNG that :func:`read_png` let pass.
-        by_index: Whether the samples are wanted as they are stored. OpenCV expands palettes to
-            colours; calling the same pixels grey gives their indices back. Grey of fewer than 8
-            bits it stretches to 255: the factor undoes that.
+        data: A PNG that :func:`read_png` accepts.
+        by_index: Whether to return samples as stored. OpenCV expands palettes to colours; declaring
+            the same pixels as grey yields their indices. OpenCV stretches grey of fewer than 8 bits
+            to 255; the factor reverses that.
 
     Returns:
-        The PNG, and what its decoded values must be divided by.
+        The PNG, and the divisor of its decoded values.
     """
     depth, color = data[24], data[25]
     takes_index = by_index and color == _PALETTE

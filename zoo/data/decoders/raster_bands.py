@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which bands of a raster are its picture, and what a report says of that."""
+"""Choose the bands of a raster that form an image, with notes for the report."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _HINT = "use for example --bands 3,2,1."
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """The bands to read, and what is to be said of the others.
+    """The bands to read, and notes on the others.
 
     Args:
-        numbers: From 1: one of grey, or red, green and blue.
-        notes: For the report; empty where the file holds these bands alone, and names them.
+        numbers: Band numbers from 1: one for grey, or red, green and blue.
+        notes: Notes for the report; empty if the file names exactly these bands.
     """
 
     numbers: tuple[int, ...]
@@ -30,13 +30,13 @@ class Bands:
 
 
 def parse_bands(text: str | None) -> tuple[int, int, int] | None:
-    """Return three numbers of bands, from 1, of ``3,2,1``; None of None and of ``""``.
+    """Parse band numbers such as ``3,2,1``, from 1; None for None and ``""``.
 
     Args:
         text: Three numbers with commas between them.
 
     Raises:
-        DataError: It is anything else.
+        DataError: It is something else.
     """
     if not text:
         return None
@@ -51,7 +51,7 @@ def parse_bands(text: str | None) -> tuple[int, int, int] | None:
 
 
 def band_options(bands: tuple[int, int, int] | None) -> dict[str, list[int]]:
-    """Return the choice by name for ``dataset.json``; without one, nothing, as in older ones.
+    """Return the choice for ``dataset.json``; empty without a choice, as in older versions.
 
     Args:
         bands: Numbers of the red, green and blue band, from 1; None if none were chosen.
@@ -65,20 +65,20 @@ def choose_bands(
     asked: tuple[int, int, int] | None,
     where: str,
 ) -> Bands:
-    """Return the bands that make a picture.
+    """Return the bands that form an image.
 
-    Where the file names red, green and blue, those. That every TIFF of three or four bands says
-    "RGB" is no such name, as GDAL writes it by itself: ``asked`` goes before it. Without either,
-    the first three, or of two bands the first.
+    If the file names red, green and blue, returns those. The "RGB" tag of a TIFF with three or
+    four bands does not count as a name, because GDAL writes it by default, so ``asked`` takes
+    precedence. Without either, returns the first three bands, or the first of two.
 
     Args:
-        colors: What GDAL says that each band shows: ``red``, ``gray``, ``undefined``, ...
-        names: What the file calls each band, ``""`` where it does not.
-        asked: What the user chose.
-        where: The file, for messages.
+        colors: Colour of each band according to GDAL: ``red``, ``gray``, ``undefined``, ...
+        names: Name of each band in the file, or ``""``.
+        asked: Bands chosen by the user.
+        where: How error messages name the file.
 
     Raises:
-        DataError: A band that was asked for does not exist.
+        DataError: A chosen band does not exist.
     """
     count = len(colors)
     named = _find_colors([name.strip().casefold() for name in names])
@@ -110,7 +110,7 @@ def _find_colors(names: Sequence[str]) -> tuple[int, int, int] | None:
 
 
 def _dropped(count: int, kept: tuple[int, ...]) -> tuple[str, ...]:
-    """Return a note of the bands that are left out, if there are any."""
+    """Return a note on dropped bands, if any."""
     others = [str(number) for number in range(1, count + 1) if number not in kept]
     if not others:
         return ()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directories of a TIFF, and of the EXIF block of other pictures, which is one.
+"""The directories of a TIFF, and of EXIF blocks, which have the same format.
 
-Read here, before any library sees the file: which of them reads a kind rightly depends on its tags.
+They are read before decoding, because the tags determine which library reads the file correctly.
 
 Source: TIFF 6.0, pages 13-16; BigTIFF as libtiff describes it.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ORIENTATION", "TIFF_STARTS", "TiffDirectory", "read_directories", "read_orientation"]
 
 ORIENTATION = 274
-# Of each start: the order of bytes, and whether it is a BigTIFF.
+# File start -> byte order, and whether it is a BigTIFF.
 TIFF_STARTS = {
     b"II*\0": ("<", False),
     b"MM\0*": (">", False),
@@ -33,7 +33,7 @@ _BYTES = {**{kind: struct.calcsize(f"<{code}") for kind, code in _CODES.items()}
 _SHORT = 3
 _MOST_ENTRIES = 4096  # cameras write a few hundred
 _MOST_DIRECTORIES = 4096
-_MOST_VALUES = 4096  # of bits, bands and colours; strips are asked for by `array`
+_MOST_VALUES = 4096  # for bits, bands and colours; strips are read by `array`
 
 Buffer = bytes | mmap.mmap
 
@@ -51,8 +51,8 @@ class TiffDirectory:
 
     Args:
         data: The whole file.
-        order: ``<`` or ``>``.
-        entries: By tag.
+        order: Byte order, ``<`` or ``>``.
+        entries: Tag -> entry.
     """
 
     data: Buffer
@@ -61,7 +61,7 @@ class TiffDirectory:
 
     @property
     def is_big(self) -> bool:
-        """Whether it is of a BigTIFF."""
+        """Whether it belongs to a BigTIFF."""
         return TIFF_STARTS[bytes(self.data[:4])][1]
 
     def __contains__(self, tag: int) -> bool:
@@ -75,7 +75,7 @@ class TiffDirectory:
             default: Values if the tag is missing.
 
         Raises:
-            ValueError: They lie outside the file, or are no integers, or are very many.
+            ValueError: They are outside the file, are not integers, or are too many.
         """
         entry = self.entries.get(tag)
         if entry is None:
@@ -94,7 +94,7 @@ class TiffDirectory:
         return (self.integers(tag) or (default,))[0]
 
     def has_shorts(self, tag: int, count: int) -> bool:
-        """Return whether a tag has ``count`` values of 16 bits; one lies in the entry itself.
+        """Return whether a tag has ``count`` 16-bit values.
 
         Args:
             tag: Number of the tag.
@@ -104,7 +104,7 @@ class TiffDirectory:
         return entry is not None and (entry.kind, entry.count) == (_SHORT, count)
 
     def text(self, tag: int) -> str:
-        """Return a tag as text, ``""`` if it is not there; see :meth:`integers`.
+        """Return a tag as text, or ``""`` if missing; see :meth:`integers`.
 
         Args:
             tag: Number of the tag.
@@ -112,13 +112,13 @@ class TiffDirectory:
         return bytes(value & 255 for value in self.integers(tag)).split(b"\0")[0].decode("latin-1")
 
     def array(self, tag: int) -> NDArray[np.uint64]:
-        """Return all values of a tag, however many: offsets and lengths of strips.
+        """Return all values of a tag without a limit, for offsets and lengths of strips.
 
         Args:
             tag: Number of the tag.
 
         Raises:
-            ValueError: They lie outside the file, or are no integers.
+            ValueError: They are outside the file, or are not integers.
         """
         import numpy as np
 
@@ -139,14 +139,14 @@ class TiffDirectory:
 
 
 def read_directories(data: Buffer) -> Iterator[TiffDirectory]:
-    """Yield the directories of a TIFF, one a page, in their order.
+    """Yield the directories of a TIFF, one per page, in order.
 
     Args:
         data: The whole file.
 
     Raises:
-        ValueError: One lies outside the file, or there are more of them, or of tags in one, than
-            any writer makes.
+        ValueError: A directory is outside the file, or there are implausibly many directories or
+            tags.
     """
     order, is_big = TIFF_STARTS[bytes(data[:4])]
     count, offset = ("Q", "Q") if is_big else ("H", "I")
@@ -185,10 +185,10 @@ def _entries(
 
 
 def read_orientation(exif: bytes) -> int:
-    """Return the orientation that an EXIF block states, 1 where it states none that exists.
+    """Return the orientation in an EXIF block; 1 if missing or invalid.
 
     Args:
-        exif: From its byte order on, without the marker of the picture that holds it.
+        exif: The block from its byte order mark on.
     """
     if exif[:4] not in TIFF_STARTS or TIFF_STARTS[exif[:4]][1]:
         return 1
@@ -196,7 +196,7 @@ def read_orientation(exif: bytes) -> int:
     try:
         (at,) = struct.unpack_from(f"{order}I", exif, 4)
         (number,) = struct.unpack_from(f"{order}H", exif, at)
-        # What follows may be broken: viewers look no further than they have to.
+        # The rest may be damaged: like viewers, read no further than necessary.
         for tag, entry in _entries(exif, at + 2, order, min(number, _MOST_ENTRIES), is_big=False):
             if tag == ORIENTATION:
                 stated = TiffDirectory(exif, order, {tag: entry}).integer(tag, 1)

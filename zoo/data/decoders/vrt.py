@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VRT: GDAL's text that puts a raster together from files beside it, and from nothing else.
+"""VRT, the GDAL text format that combines rasters; only files next to it are allowed.
 
-The text comes from outside and GDAL follows it: to any path, into archives, over the network.
-So it is read here first, by a list of what may stand in it.
+The text comes from outside, and GDAL follows it to any path, into archives and over the network. So
+it is first checked against a list of allowed elements.
 
 Source: GDAL, the VRT driver's documentation and ``gdalvrt.xsd``.
 """
@@ -27,7 +27,7 @@ __all__ = ["check_vrt", "is_vrt"]
 _MOST_BYTES = 16 * 2**20
 _START = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?<VRTDataset[\s>]")
 _HINT = "gdal_translate IN.vrt OUT.tif makes one file of it, if you trust it."
-# Of a mosaic or a selection of bands. Functions, warps and raw bytes are not among them.
+# Elements of a mosaic or a selection of bands, without functions, warps and raw bytes.
 _PLAIN = frozenset(
     {
         *("VRTDataset", "VRTRasterBand", "SRS", "GeoTransform", "Metadata", "MDI", "ColorInterp"),
@@ -39,7 +39,7 @@ _PLAIN = frozenset(
         *("BlockYSize", "GCPList", "GCP"),
     }
 )
-# How sources start, and which of GDAL's drivers reads them.
+# First bytes of sources, and the GDAL driver that reads them.
 _SOURCES = {
     **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "GTiff"),
     b"\x89PNG": "PNG",
@@ -50,7 +50,7 @@ _SOURCES = {
 
 
 def is_vrt(start: bytes) -> bool:
-    """Return whether a file that starts so is a VRT.
+    """Return whether a file is a VRT by its first bytes.
 
     Args:
         start: First bytes of the file.
@@ -59,14 +59,14 @@ def is_vrt(start: bytes) -> bool:
 
 
 def check_vrt(path: Path) -> None:
-    """Refuse a VRT that leads out of its folder, or does more than to put pictures together.
+    """Refuse a VRT that refers outside its folder or does more than combine images.
 
     Args:
-        path: Of the VRT.
+        path: The VRT file.
 
     Raises:
-        DataError: It is no XML, holds an element that is not known to be harmless, or names a
-            file that is not a TIFF, PNG, JPEG or JPEG 2000 in its own folder or below.
+        DataError: It is not XML, contains an element that is not known to be harmless, or refers
+            to a file other than a TIFF, PNG, JPEG or JPEG 2000 in its own folder or below.
     """
     root = _parse(path)
     for element in root.iter():
@@ -82,7 +82,7 @@ def _parse(path: Path) -> Element:
     from xml.etree import ElementTree
 
     data = read_file(path, most_bytes=_MOST_BYTES)
-    if b"<!" in data.replace(b"<!--", b""):  # a DOCTYPE, whose entities may grow without end
+    if b"<!" in data.replace(b"<!--", b""):  # a DOCTYPE, whose entities may expand without limit
         raise _refused(path, "found a document type")
     try:
         return ElementTree.fromstring(data)  # noqa: S314 (no entities: see above)
@@ -109,7 +109,7 @@ def _check_source(path: Path, name: str) -> None:
             raise _refused(
                 path, f"found the source {name[:80]!r}, which is not a TIFF, PNG or JPEG"
             )
-    if has_rasterio():  # without it nothing is read
+    if has_rasterio():  # nothing is read without it
         check_source(source, driver)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rasters as rasterio reads them, whole or in windows, as pictures of 8 or 16 bits."""
+"""Read rasters with rasterio, completely or in windows, as 8- or 16-bit images."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ __all__ = ["Raster", "check_source", "explaining", "has_rasterio", "open_raster"
 
 _REPLACE = "replace the file with an intact copy."
 _EIGHT_OR_SIXTEEN = {"uint8", "uint16"}
-_MOST_BLOCK_BYTES = 2**31  # what one window may have to be unpacked with
-_COUNTED_PX = 2**22  # read at a time, for the values of 16 bits
+_MOST_BLOCK_BYTES = 2**31  # limit of the blocks to unpack for one window
+_COUNTED_PX = 2**22  # pixels read at a time to count 16-bit values
 _SETTINGS = {
-    "GDAL_CACHEMAX": 128,  # MiB; GDAL would keep a twentieth of the memory
+    "GDAL_CACHEMAX": 128,  # MiB; the default is 5 % of the memory
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_HTTP_MAX_RETRY": 0,
-    # Nothing beside a file is read, as a.tif.aux.xml, a.tif.ovr, a.tif.msk: GDAL takes any of its
-    # formats there, and follows names in it to any path and over the network.
+    # Read no sidecar files such as a.tif.aux.xml, a.tif.ovr, a.tif.msk: GDAL accepts any format
+    # there, and follows their references to any path and over the network.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "/vsicurl/none",
 }
 _DRIVERS = {"GTiff": "a TIFF", "JP2OpenJPEG": "a JPEG 2000", "VRT": "a VRT"}
-# What rasterio calls a file that it was given as bytes.
+# rasterio's name for a file passed as bytes.
 _IN_MEMORY_NAME = re.compile(r"\S*[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[^\s:,]*[:,]? ?")
 
 
@@ -49,11 +49,11 @@ def has_rasterio() -> bool:
 
 
 def _load_rasterio() -> Any:
-    """Return the module, told not to warn of pictures without coordinates, as most are."""
+    """Return the module, with warnings for images without coordinates disabled."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
-    # For good: what is ignored for a while is ignored or not by chance, where threads read.
+    # Permanently: temporary filters are unreliable with threads.
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     return rasterio
 
@@ -66,16 +66,16 @@ def open_raster(
     driver: str,
     bands: tuple[int, int, int] | None = None,
 ) -> Iterator[Raster]:
-    """Open a raster to read all or parts of it.
+    """Open a raster to read all or part of it.
 
     Args:
-        file: A path, or the whole file.
-        where: Its name for messages.
-        driver: GDAL's, and no other is tried: ``GTiff``, ``JP2OpenJPEG`` or ``VRT``.
+        file: A path, or all bytes of the file.
+        where: How error messages name the file.
+        driver: The only GDAL driver to use: ``GTiff``, ``JP2OpenJPEG`` or ``VRT``.
         bands: See :func:`zoo.data.decoders.raster_bands.choose_bands`.
 
     Raises:
-        DataError: rasterio is not installed, the file is damaged, or is no picture.
+        DataError: rasterio is not installed, or the file is damaged or not an image.
     """
     try:
         rasterio = _load_rasterio()
@@ -93,7 +93,7 @@ def open_raster(
                 memory = stack.enter_context(MemoryFile(file))
                 dataset = stack.enter_context(memory.open(driver=driver))
             else:
-                # Absolute, so that no part of a name passes for a scheme.
+                # Absolute, so that no part of a name is read as a scheme.
                 path = os.path.abspath(file)
                 dataset = stack.enter_context(rasterio.open(path, driver=driver))
             raster = Raster(dataset, where, bands)
@@ -101,14 +101,14 @@ def open_raster(
 
 
 def check_source(path: str | os.PathLike[str], driver: str) -> None:
-    """Refuse a source of a VRT that is damaged, or that names another file.
+    """Refuse a source of a VRT that is damaged or refers to another file.
 
     Args:
-        path: Of the source.
-        driver: GDAL's, of its kind.
+        path: Path of the source.
+        driver: GDAL driver of its format.
 
     Raises:
-        DataError: See above.
+        DataError: It is damaged or refers to another file.
     """
     where = os.path.abspath(path)
     rasterio = _load_rasterio()
@@ -121,7 +121,7 @@ def check_source(path: str | os.PathLike[str], driver: str) -> None:
 
 
 def _check_alone(dataset: Any, where: str) -> None:
-    """Refuse a file whose metadata names another one, which GDAL would show in its place."""
+    """Refuse a file whose metadata refers to another file that GDAL would read instead."""
     names = [key.casefold() for key in dataset.tags(ns="OVERVIEWS")]
     if "overview_file" in names:
         fault = "found the name of another file in it, for its overviews, expected one file"
@@ -131,18 +131,18 @@ def _check_alone(dataset: Any, where: str) -> None:
 
 @contextlib.contextmanager
 def explaining(where: str, what: str) -> Iterator[None]:
-    """Raise as DataError what rasterio and GDAL say of a damaged file.
+    """Convert errors of rasterio and GDAL for damaged files to DataError.
 
     Args:
-        where: The file.
-        what: What cannot be done then: ``open`` or ``read``.
+        where: How error messages name the file.
+        what: The failed action: ``open`` or ``read``.
     """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
     try:
         yield
-    # rasterio passes on some of GDAL's errors as they are, and decodes texts that are none.
+    # rasterio passes some errors of GDAL through, and fails to decode invalid texts.
     except (RasterioError, CPLE_BaseError, ValueError, MemoryError, OverflowError) as error:
         message = f"cannot {what} {_name(where)!r}: {_reason(error)}."
         raise DataError(message, path=where, hint=_REPLACE) from error
@@ -152,13 +152,13 @@ class Raster:
     """An open raster.
 
     Args:
-        dataset: Of rasterio.
-        where: The file, for messages.
-        asked: Bands that the user chose.
+        dataset: The open dataset of rasterio.
+        where: How error messages name the file.
+        asked: Bands chosen by the user.
 
     Raises:
-        DataError: It has several pages, pixels other than unsigned ones of 8 or 16 bits, blocks
-            that are too large, or not the bands that were asked for.
+        DataError: It has several pages, pixels other than unsigned 8 or 16 bits, or blocks that are
+            too large, or it lacks the chosen bands.
     """
 
     def __init__(self, dataset: Any, where: str, asked: tuple[int, int, int] | None) -> None:
@@ -171,11 +171,11 @@ class Raster:
         names = [name or "" for name in dataset.descriptions]
         self.bands = choose_bands(colors, names, asked, where)
         structure = dataset.tags(ns="IMAGE_STRUCTURE")
-        if "SOURCE_COLOR_SPACE" in structure:  # GDAL makes RGBA of CMYK; nothing is left out
+        if "SOURCE_COLOR_SPACE" in structure:  # GDAL converts CMYK to RGBA; nothing is dropped
             self.bands = Bands(self.bands.numbers)
         self._bits = self._count_bits()
         self._is_inverted = structure.get("MINISWHITE") == "YES" and dataset.count == 1
-        # GDAL gives inverted grey, and black and white, palettes of its own.
+        # GDAL adds palettes to inverted grey and to black and white.
         is_grey = self._is_inverted or (self._bits == 1 and _is_bilevel(dataset))
         self._colors = None if is_grey else _read_colors(dataset)
 
@@ -186,18 +186,18 @@ class Raster:
 
     @property
     def has_colors(self) -> bool:
-        """Whether its samples are numbers of a palette, of which there is no mean."""
+        """Whether its samples are palette indices, which cannot be averaged."""
         return self._colors is not None
 
     def read(self, *, by_index: bool = False, **how: Any) -> NDArray[np.uint8 | np.uint16]:
         """Return pixels.
 
         Args:
-            by_index: Whether the numbers of a palette are wanted in place of its colours.
-            how: As rasterio's ``read`` takes it: ``window``, ``out_shape``, ``resampling``.
+            by_index: Whether to return indices of a palette instead of colours.
+            how: Arguments of rasterio's ``read``: ``window``, ``out_shape``, ``resampling``.
 
         Returns:
-            ``(H, W)`` grey or ``(H, W, 3)`` RGB; samples of fewer than 8 bits stretched to 255.
+            ``(H, W)`` grey or ``(H, W, 3)`` RGB; samples of fewer than 8 bits are stretched to 255.
 
         Raises:
             DataError: The file is damaged there.
@@ -216,7 +216,7 @@ class Raster:
         return np.ascontiguousarray(picture)
 
     def is_there(self, **how: Any) -> NDArray[np.bool_]:
-        """Return ``(H, W)``, where there is data: by a nodata value, a mask or an alpha band."""
+        """Return an ``(H, W)`` mask of valid data, from a nodata value, a mask or an alpha band."""
         import numpy as np
 
         masks = self._ask("read_masks", list(self.bands.numbers), **how)
@@ -224,14 +224,14 @@ class Raster:
 
     @property
     def states_missing(self) -> bool:
-        """Whether a nodata value or a mask says what is missing; transparency does not."""
+        """Whether a nodata value or a mask marks missing data; transparency does not count."""
         from rasterio.enums import MaskFlags
 
         flags = self.dataset.mask_flag_enums[self.bands.numbers[0] - 1]
         return MaskFlags.all_valid not in flags and MaskFlags.alpha not in flags
 
     def count_values(self) -> NDArray[np.int64]:
-        """Return how often each value of 16 bits is there, missing data left out.
+        """Return the count of each 16-bit value, without missing data.
 
         Raises:
             DataError: The file is damaged.
@@ -247,7 +247,7 @@ class Raster:
         return counts
 
     def _windows(self) -> Iterator[Any]:
-        """Yield windows over all of it, in which few blocks are read twice."""
+        """Yield windows that cover the raster and read few blocks twice."""
         from rasterio.windows import Window
 
         rows, columns = self.dataset.block_shapes[0]
@@ -288,7 +288,7 @@ class Raster:
 
 
 def _is_bilevel(dataset: Any) -> bool:
-    """Return whether GDAL's palette of one bit is black and white, as it makes of grey."""
+    """Return whether a 1-bit palette is black and white, which GDAL adds to grey."""
     if dataset.count > 1 or dataset.colorinterp[0].name != "palette":
         return False
     black, white = (0, 0, 0, 255), (255, 255, 255, 255)
@@ -296,7 +296,7 @@ def _is_bilevel(dataset: Any) -> bool:
 
 
 def _read_colors(dataset: Any) -> NDArray[np.uint8] | None:
-    """Return ``(K, 3)`` colours of a palette's numbers, None where pixels are no numbers."""
+    """Return the ``(K, 3)`` colours of a palette, or None without one."""
     import numpy as np
 
     if dataset.count > 1 or dataset.colorinterp[0].name != "palette":
@@ -312,7 +312,7 @@ def _name(where: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return GDAL's own words, which rasterio chains to an error that says less."""
+    """Return GDAL's message, which rasterio chains to a less specific error."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TIFF: which page is the picture, what kind it is, and which decoder reads that kind rightly.
+"""TIFF: find the image page and its type, and choose a decoder that reads it correctly.
 
 Source: TIFF 6.0; the tags of GDAL's GeoTIFF driver.
 """
@@ -28,12 +28,12 @@ _STRIPS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR, _PALETTE = 273, 277, 278, 279, 
 _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_BYTES, _EXTRA, _FORMAT = 322, 323, 324, 325, 338, 339
 _GDAL_METADATA, _NODATA = 42112, 42113
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735})  # scale, tie points, matrix, keys
-# NewSubfileType: a smaller copy and a mask of transparency are no pages of their own.
+# NewSubfileType: a reduced copy and a transparency mask do not count as pages.
 _COPY, _MASK = 1, 4
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _BY_PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _JPEG = 7
-_MOST_PILLOW_PX = 2**30 // 12  # of more it warns, and then refuses
-_UNKNOWN_EXTRA, _ALPHA = 0, 2  # 1 is alpha that colours are multiplied by
+_MOST_PILLOW_PX = 2**30 // 12  # above this it warns, then refuses
+_UNKNOWN_EXTRA, _ALPHA = 0, 2  # 1 is premultiplied alpha
 _COMPRESSIONS = {
     1: "no",
     2: "CCITT",
@@ -60,20 +60,20 @@ _FORMATS = {1: "uint", 2: "int", 3: "float", 4: "uint", 5: "complex int", 6: "co
 
 @dataclass(frozen=True, slots=True)
 class TiffPage:
-    """The one picture of a TIFF.
+    """The single image of a TIFF.
 
     Args:
-        directory: Its tags.
-        where: The file's name for messages.
+        directory: Tags of the page.
+        where: How error messages name the file.
         header: Size and orientation.
-        bits: Of a sample, all alike; 1 to 16, unsigned.
-        compression: As TIFF numbers it, 1 for none.
-        photometric: As TIFF numbers what the samples mean: 1 for grey, 2 for RGB.
-        is_apart: Each band is stored by itself, after the one before.
-        extra: What TIFF calls the samples beyond colours: 0 unknown, 1 and 2 transparency.
-        part: Width and height of a tile, or of a strip.
-        nodata: What GDAL's tag calls the value of missing samples, ``""`` where it does not exist.
-        has_mask: Another directory holds which pixels are data.
+        bits: Bits per sample, equal for all; 1 to 16, unsigned.
+        compression: TIFF number of the compression; 1 for none.
+        photometric: TIFF number of the colour model: 1 for grey, 2 for RGB.
+        is_apart: Whether each band is stored separately (planar).
+        extra: TIFF types of extra samples: 0 unknown, 1 and 2 transparency.
+        part: Width and height of a tile or a strip.
+        nodata: Value of missing samples in GDAL's tag, or ``""``.
+        has_mask: Whether another directory contains a mask of valid pixels.
     """
 
     directory: TiffDirectory
@@ -90,17 +90,17 @@ class TiffPage:
 
     @property
     def is_tiled(self) -> bool:
-        """Whether it is stored in tiles, not in strips."""
+        """Whether it is stored in tiles rather than strips."""
         return _TILES in self.directory
 
     @property
     def names_bands(self) -> bool:
-        """Whether GDAL's own tag may call the bands by other colours than TIFF does."""
+        """Whether GDAL's tag may assign other colours to the bands than TIFF does."""
         return self.header.channels > 1 and _GDAL_METADATA in self.directory
 
     @property
     def has_coordinates(self) -> bool:
-        """Whether GeoTIFF's tags are there."""
+        """Whether it has GeoTIFF tags."""
         return any(tag in self.directory for tag in _GEO_TAGS)
 
     @property
@@ -113,7 +113,7 @@ class TiffPage:
 
     @property
     def drops_fourth(self) -> bool:
-        """Whether a fourth band is there besides red, green and blue."""
+        """Whether there is a fourth band besides red, green and blue."""
         return (self.photometric, self.header.channels) == (_RGB, 4)
 
     @property
@@ -123,21 +123,21 @@ class TiffPage:
 
     @property
     def is_cmyk(self) -> bool:
-        """Whether its samples are four inks."""
+        """Whether its colour model is CMYK."""
         return self.photometric == _CMYK
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is read without rasterio, and by others as rasterio would read it.
+        """Whether it can be read without rasterio with the same result.
 
-        Grey, RGB, palettes and CMYK, one sample after the other, of the common compressions; by
-        Pillow to 8 bits, else by OpenCV. ``tests/data/pictures`` proves it for each kind.
+        These are interleaved grey, RGB, palette and CMYK with common compressions, read by Pillow
+        up to 8 bits, else by OpenCV. ``tests/data/pictures`` verifies each type.
         """
         if self.is_apart or self.names_bands or not self._has_plain_tiles():
             return False
         if not self._is_explicit():
             return False
-        if self.bits > 8 and self.has_mask:  # missing samples count for nothing in the stretch
+        if self.bits > 8 and self.has_mask:  # missing samples must not affect the stretch
             return False
         if self.bits <= 8 and self._is_beyond_pillow():
             return False
@@ -157,16 +157,16 @@ class TiffPage:
         return self.bits in (8, 16) and kind in kinds and self.compression in _LOSSLESS
 
     def _is_beyond_pillow(self) -> bool:
-        """Whether Pillow would refuse it: of many pixels, and a BigTIFF of big-endian order."""
+        """Whether Pillow would refuse it: too many pixels, or a big-endian BigTIFF."""
         is_odd = self.directory.order == ">" and self.directory.is_big
         return is_odd or self.header.width_px * self.header.height_px > _MOST_PILLOW_PX
 
     def _is_explicit(self) -> bool:
-        """Whether its main tags are there as writers write them: decoders guess differently."""
+        """Whether its main tags are explicit, because decoders guess defaults differently."""
         directory = self.directory
         single = (_COMPRESSION, _PHOTOMETRIC, *(tag for tag in (_PLANAR,) if tag in directory))
         channels = self.header.channels
-        # Black and white, as TIFF 6.0 has it on page 17, states no bits: they are 1.
+        # Black and white images (TIFF 6.0, page 17) state no bits; the default is 1.
         is_bilevel = channels == 1 and _BITS not in directory
         has_bits = is_bilevel or directory.has_shorts(_BITS, channels)
         return has_bits and all(directory.has_shorts(tag, 1) for tag in single)
@@ -175,7 +175,7 @@ class TiffPage:
         return not self.is_tiled or all(side >= 64 and not side & (side - 1) for side in self.part)
 
     def describe(self) -> str:
-        """Return what is unusual about it, for a message: ``a TIFF with LERC compression``."""
+        """Return a description for messages, such as ``a TIFF with LERC compression``."""
         if self.compression not in _BILEVEL | {_JPEG}:
             name = _COMPRESSIONS.get(self.compression, f"unknown ({self.compression})")
             return f"a TIFF with {name} compression"
@@ -188,10 +188,9 @@ class TiffPage:
         return f"a TIFF of {bands} of {self.bits} bits, photometric {self.photometric}"
 
     def as_stored(self) -> bytes:
-        """Return the file without what decoders would do by themselves.
+        """Return the file without tags that decoders would apply.
 
-        They turn it as its orientation says; and of one band "stored apart" Pillow forgets that
-        it is inverted.
+        Decoders apply the orientation, and Pillow ignores inversion for a single planar band.
         """
         changes = {ORIENTATION: 1} | ({_PLANAR: 1} if self.header.channels == 1 else {})
         data = bytes(self.directory.data)
@@ -203,10 +202,10 @@ class TiffPage:
         return data
 
     def check_whole(self) -> None:
-        """Refuse a file that does not hold all that its page points at.
+        """Refuse a file that lacks data that its page refers to.
 
         Raises:
-            DataError: A strip or tile lies outside the file, or there are too few of them.
+            DataError: A strip or tile is outside the file, or there are too few.
         """
         tags = (_TILES, _TILE_BYTES) if self.is_tiled else (_STRIPS, _STRIP_BYTES)
         try:
@@ -227,7 +226,7 @@ class TiffPage:
 
 
 def _ends(starts: NDArray[np.uint64], lengths: NDArray[np.uint64]) -> int:
-    """Return where the last of the parts ends; in Python's integers, which do not overflow."""
+    """Return the end of the last part, in Python integers, which do not overflow."""
     number = min(len(starts), len(lengths))
     if not number:
         return int(starts.max(initial=0))
@@ -238,18 +237,17 @@ def _ends(starts: NDArray[np.uint64], lengths: NDArray[np.uint64]) -> int:
 
 
 def read_tiff(data: Buffer, where: str, *, any_pixels: bool = False) -> TiffPage:
-    """Return the page of a TIFF; smaller copies and masks of transparency are no pages.
+    """Return the page of a TIFF; reduced copies and transparency masks do not count.
 
-    Its pixels need not fit into memory: that is for :func:`zoo.data.decoders.faults.check_size`.
+    This does not limit the size; see :func:`zoo.data.decoders.faults.check_size`.
 
     Args:
-        data: The file, or a map of it.
-        where: Its name for messages.
-        any_pixels: Whether others than unsigned ones of 1 to 16 bits are let pass, as 0 bits.
+        data: The file, or a memory map of it.
+        where: How error messages name the file.
+        any_pixels: Whether to accept pixels other than unsigned 1 to 16 bits, as 0 bits.
 
     Raises:
-        DataError: It is damaged, has several pages, or pixels other than unsigned ones of 1 to 16
-            bits.
+        DataError: It is damaged, or has several pages or pixels other than unsigned 1 to 16 bits.
     """
     try:
         pages, has_mask = [], False
@@ -299,7 +297,7 @@ def _damaged(where: str, error: ValueError) -> Exception:
 
 
 def _subfile(directory: TiffDirectory) -> int:
-    old = directory.integer(_OLD_SUBFILE, 1)  # 2 is a smaller copy
+    old = directory.integer(_OLD_SUBFILE, 1)  # 2 is a reduced copy
     return directory.integer(_NEW_SUBFILE, _COPY if old == 2 else 0)
 
 
@@ -313,14 +311,14 @@ def _read_header(page: TiffDirectory) -> Header:
     if samples < 1:
         message = "it has no samples"
         raise ValueError(message)
-    # Coordinates take a picture as it is stored, and so does GDAL.
+    # Coordinates refer to the stored image, as does GDAL.
     is_placed = any(tag in page for tag in _GEO_TAGS)
     orientation = stated if 1 <= stated <= 8 and not is_placed else 1
     return Header("TIFF", width_px, height_px, samples, orientation)
 
 
 def _read_bits(page: TiffDirectory, where: str) -> int:
-    """Return the bits of a sample, or refuse those that are no whole numbers from 0 on."""
+    """Return the bits per sample; refuse sample types other than unsigned integers."""
     bits = set(page.integers(_BITS, (1,)))
     formats = {_FORMATS.get(kind, "unknown") for kind in page.integers(_FORMAT, (1,))}
     if len(bits) == 1 and formats == {"uint"} and 1 <= min(bits) <= 16:

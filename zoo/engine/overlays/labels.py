@@ -34,8 +34,8 @@ def draw_overlay(
 ) -> NDArray[np.uint8]:
     """Return the image with its labels drawn over it and a legend below.
 
-    The picture keeps its place, top left: ``overlay[:H, :W]`` is the painted picture. A class
-    called background (see :func:`is_background`) and ids without a class are left as they are.
+    The image stays at the top left: ``overlay[:H, :W]`` is the painted image. A class called
+    background (see :func:`is_background`) and ids without a class are not painted.
     The legend names each painted class that occurs, largest first, with its share of the pixels; a
     picture narrower than one legend entry gets a wider canvas.
 

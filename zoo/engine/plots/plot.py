@@ -27,25 +27,25 @@ PANEL_WIDTH_IN, PANEL_HEIGHT_IN, DPI = 6.0, 3.4, 130
 def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Path:
     """Plot runs into one picture and return its path.
 
-    Work dirs give panels over epochs where all runs count epochs, else over iterations, the runs
-    overlaid. First comes the metric that chooses the checkpoint (``save_best``), with those that
-    belong to it; then the loss of training and, where it is measured (``val/loss``), of
-    validation, and of a single run the parts of both; then the other metrics (those between 0 and
-    1 apart from the others; more than six are parted by what they measure; of several runs each
-    has a panel) and the learning rate. What is equal throughout is one curve with both names.
+    Work dirs become panels over epochs if all runs count epochs, else over iterations, with the
+    runs overlaid. First comes the metric that chooses the checkpoint (``save_best``), with related
+    ones; then the loss of training and, if measured (``val/loss``), of validation, and for a
+    single run the parts of both; then the other metrics (those between 0 and 1 separately; more
+    than six are grouped by what they measure; with several runs each has a panel) and the learning
+    rate. Curves that are equal throughout are drawn once, with both names.
 
-    Axes of values that cannot be negative begin at 0, those of shares end at 1; where curves would
-    be one flat line the axis is cut, which its label and a break show. A loss that spans a decade
-    is on a logarithmic axis. Legends lie below the panels.
+    Axes of values that cannot be negative begin at 0, those of shares end at 1; if curves would be
+    one flat line the axis is cut, which its label and a break show. A loss that spans a decade is
+    on a logarithmic axis. Legends are below the panels.
 
     A star marks each metric's best value, and the legend states it: the lowest of a loss, error or
-    distance, else the highest. Of up to three runs a dashed line through all panels marks the step
-    whose checkpoint the run kept as its best one, or where it kept none the best of the metric
-    that its log names first. Of a single run dotted lines mark where a learning rate that lasts
-    follows another, as stages have it.
+    distance, else the highest. For up to three runs, a dashed line through all panels marks the
+    step whose checkpoint the run kept as its best, or, if it kept none, the best step by the first
+    metric of its log. For a single run, dotted lines mark changes between lasting learning rates,
+    as with stages.
 
-    Files that ``zoo test --out`` wrote give panels of values image by image: counts as found
-    against true, an image a dot, and all others side by side.
+    Files of ``zoo test --out`` become panels of per-image values: counts as found against true,
+    one dot per image, and all others side by side.
 
     Args:
         sources: Work dirs, and ``.json`` files of ``zoo test --out``.

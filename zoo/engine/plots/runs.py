@@ -31,8 +31,8 @@ class Runs:
 
     Args:
         logs: Their curves.
-        names: What each is called in legends, short and distinct.
-        in_epochs: Whether steps are shown in epochs: all of them count epochs.
+        names: Their names in legends, short and distinct.
+        in_epochs: Whether steps are shown in epochs, because all runs count epochs.
     """
 
     logs: Sequence[RunLog]
@@ -44,7 +44,7 @@ class Runs:
         """Return the runs as they are drawn.
 
         Args:
-            logs: One a run, in the order in which they are drawn.
+            logs: One per run, in drawing order.
         """
         in_epochs = all(log.epoch_steps is not None for log in logs)
         return cls(logs, shorten_runs([log.name for log in logs]), in_epochs)
@@ -58,20 +58,20 @@ class Runs:
         """Return the colour of a run, or of a curve of the only run.
 
         Args:
-            number: Of the run or curve, from 0.
+            number: Index of the run or curve, from 0.
         """
         return COLORS[number % len(COLORS)]
 
     def dashes(self, number: int) -> Any:
-        """Return the dashes of a run or curve: they differ where colours begin anew.
+        """Return the dashes of a run or curve: they differ where colours repeat.
 
         Args:
-            number: Of the run or curve, from 0.
+            number: Index of the run or curve, from 0.
         """
         return DASHES[number // len(COLORS) % len(DASHES)]
 
     def place(self, log: RunLog, step: int, *, is_validation: bool) -> float:
-        """Return where a step lies on the axis.
+        """Return the position of a step on the axis.
 
         Args:
             log: Of the run.
@@ -81,7 +81,7 @@ class Runs:
         return log.epoch_of(step, is_validation=is_validation) if self.in_epochs else step
 
     def ends(self) -> tuple[float, float]:
-        """Return from where to where all panels show steps, with a margin."""
+        """Return the first and last position that all panels show, with a margin."""
         places = [
             self.place(log, step, is_validation=is_validation)
             for log in self.logs
@@ -129,12 +129,12 @@ class Runs:
             axes.plot(lost, [_LOST_HEIGHT] * len(lost), "x", **cross)
 
     def mark_best(self, axes: Axes, log: RunLog, key: str, curve: Curve, color: str) -> str:
-        """Put a star on the best value and return what the legend says of it.
+        """Put a star on the best value and return its text for the legend.
 
         Args:
             axes: The panel.
             log: Of the run.
-            key: The metric, whose name tells whether low is good.
+            key: The metric, whose name says whether lower is better.
             curve: Step -> value, of validation.
             color: Of the star.
         """

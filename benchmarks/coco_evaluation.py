@@ -244,7 +244,7 @@ def evaluate_by_mmdet(truth: str, samples: list[dict[str, Any]]) -> Any:
         truth: Path of the COCO JSON.
         samples: Data samples.
     """
-    import zoo  # noqa: F401  (the stand-in for mmcv._ext, before mmdet)
+    import zoo  # noqa: F401  (the substitute for mmcv._ext, before mmdet)
     from mmdet.evaluation import CocoMetric  # isort: skip
 
     def run() -> dict[str, float]:

@@ -179,7 +179,7 @@ def load_loss(arm: str, smp: Path | None) -> Loss:
         sys.modules[name] = parent
         losses: Any = importlib.import_module(f"{name}.losses.dice")
         return losses.DiceLoss("multiclass", smooth=1.0)
-    import zoo  # noqa: F401  the stand-in for mmcv's kernels, before mmseg; the plugins' folder
+    import zoo  # noqa: F401  the substitute for mmcv's kernels, before mmseg; the plugins' folder
 
     if arm == "mmseg":
         from mmseg.models.losses.dice_loss import DiceLoss as PeerLoss

@@ -230,7 +230,7 @@ class _Sheet:
         return axes
 
     def save(self, out: Path, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Write the picture with its legend."""
+        """Write the image with its legend."""
         from matplotlib.lines import Line2D
 
         handles = [Line2D([], [], **{"markersize": 6, **style}) for _, style in entries]

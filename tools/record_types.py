@@ -52,8 +52,8 @@ _FAMILIES = (
     (r"^torch\.nn\.|^mmcv\.(cnn\.bricks|ops)\b|parrots_wrapper|^mmdet\.models\.layers\b", "layers"),
     (r"\.transforms\b", "transforms"),
 )
-_LAYERS = ("InterpConv", "DeconvModule")  # of mmseg's U-Net; they lie beside the backbone
-# What is not on the list, and why.
+_LAYERS = ("InterpConv", "DeconvModule")  # of mmseg's U-Net, defined beside the backbone
+# Types that are not on the list, and why.
 _LEFT_OUT = (
     r"mmdet\.models\.(mot|reid|trackers|tracking_heads|vis|language_models)\.",  # no task of zoo's
     r"task_modules\.tracking",  # evaluates warp_mode; loads a checkpoint
@@ -65,8 +65,8 @@ _LEFT_OUT = (
     r"(seg_tta|test_time_aug|averaged_model)$",  # wrappers of whole models
     r"mmcv\.ops\.sparse_conv$",  # no kernel, and 3D
 )
-# The steps of test pipelines. Augmentations that compose others are none, nor are loaders that
-# read more than the image, or through a library that is asked for by name.
+# The steps of test pipelines, without augmentations that compose others, and without loaders that
+# read more than the image or use a library given by name.
 _STEPS = frozenset(
     [
         *("LoadImageFromFile", "LoadImageFromNDArray", "LoadBiomedicalImageFromFile"),
@@ -79,7 +79,7 @@ _STEPS = frozenset(
         *("PackSegInputs", "PackDetInputs", "ProposalBroadcaster"),
     ]
 )
-# Parameters that name a place, a library or a model to fetch. Never given by a record.
+# Parameters that name a place, a library or a model to download. Never allowed in a record.
 _NEVER = re.compile(
     r"init_cfg|pretrained\w*|\w*checkpoint\w*|\w*ckpt\w*|\w*_?(path|file|filename|url|dir|root)"
     r"|(im)?decode_backend|backend_args|file_client_args|resize_type|logger|device|dtype"
@@ -87,7 +87,7 @@ _NEVER = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .+-]{0,63}")
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos")
-# What upstream's code does not compare, and its documentation lists.
+# Values that upstream's documentation lists but its code does not compare.
 _WORDS = {
     "color_type": (
         *("color", "grayscale", "unchanged"),
@@ -106,7 +106,7 @@ _WORDS = {
 }
 _CHANNELS = 4096
 _HANDED_ON = ("train_cfg", "test_cfg")
-# What mmcv's suppression of boxes takes, of which no shipped config gives all.
+# Parameters of mmcv's NMS; no shipped config sets all of them.
 _SUPPRESSION = {
     "class_agnostic": {"bool": True},
     "max_num": {"int": [-1, 65536]},
@@ -119,7 +119,7 @@ _PADDING_MODES = {
     "layers": ("zeros", "reflect", "replicate", "circular"),
     "transforms": ("constant", "edge", "reflect", "symmetric"),
 }
-# Pixels, colours and weights of classes are the data's, whose range no shipped config shows.
+# Pixels, colours and class weights depend on the data; shipped configs do not show their range.
 _PIXEL = {"float": [-100000.0, 100000.0]}
 _GIVEN: dict[str, dict[str, Any]] = {
     "mean": {"none": True, "list": _PIXEL, "most": 64},
@@ -132,7 +132,7 @@ _GIVEN: dict[str, dict[str, Any]] = {
     },
     "meta_keys": {"list": {"name": True}, "most": 64},
     "num_classes": {"none": True, "int": [1, 65536]},
-    # OpenCV divides by it, and 0 ends the process.
+    # OpenCV divides by it, and 0 crashes the process.
     "tile_grid_size": {"list": {"int": [1, 32]}, "most": 8},
 }
 _PARTS_OF_PIXELS = ("pad_val", "seg_pad_val", "mask_pad_value", "img_pad_value")
@@ -157,7 +157,7 @@ def main() -> None:
 
 
 def generate() -> str:
-    """Return the file's text, a parameter a line."""
+    """Return the file's text, one parameter per line."""
     types = _find_types()
     resolve = _Resolver(types)
     seen = {name: {key: Evidence() for key in _parameters(cls)} for name, cls in types.items()}
@@ -178,7 +178,7 @@ def generate() -> str:
 
 
 def count() -> None:
-    """Print how many configs of each package give a record that passes, and why others do not."""
+    """Print how many configs of each package have a valid record, and why others do not."""
     from zoo.engine.records.forms import check_forms
     from zoo.engine.records.record import record_parts
     from zoo.errors import ZooError
@@ -217,7 +217,7 @@ def _lines(
 def _form(
     key: str, name: str, cls: type, own: Evidence, pools: Mapping[Any, Evidence]
 ) -> dict[str, Any]:
-    """Return what one parameter may be: its own evidence, and that of its namesakes."""
+    """Return the form of a parameter, from its own evidence and that of its namesakes."""
     family, evidence = _family(name, cls), Evidence()
     evidence.merge(own)
     words = set(own.words)
@@ -239,7 +239,7 @@ def _form(
 
 
 def _add_words(key: str, form: dict[str, Any]) -> None:
-    """Add the words of the documentation, and room for channels, which the weights bound."""
+    """Add the words of the documentation, and wide bounds for channels, which weights limit."""
     if not set(_WORDS.get(key, ())).isdisjoint(form.get("words", ())):
         form["words"] = sorted({*form["words"], *_WORDS[key]})
     if "int" in form and key.endswith("channels"):
@@ -268,7 +268,7 @@ def _pools(
 
 
 def _hand_on(evidence: Evidence, heads: Evidence) -> None:
-    """Add what a detector gives its heads: its own table, or those in it, of several stages too."""
+    """Add what a detector passes to its heads: its table or those in it, even of several stages."""
     heads.is_none = True
     tables = [evidence, *(evidence.table or {}).values()]
     for one in (*tables, *(table.items for table in tables if table.items is not None)):
@@ -285,7 +285,7 @@ def _package(cls: type) -> str:
 
 
 def _find_types() -> dict[str, type]:
-    """Return what may be named: ``scope.Name`` -> class."""
+    """Return the allowed types: ``scope.Name`` -> class."""
     return {
         full: cls
         for full, cls in _registered_classes()
@@ -330,7 +330,7 @@ def _is_left_out(name: str, cls: type) -> bool:
 
 
 class _Resolver:
-    """Finds what a type's name stands for, as a record's scope has it."""
+    """Resolve the name of a type in a record's scope."""
 
     def __init__(self, types: Mapping[str, type], scope: str = "") -> None:
         self._types, self._scope = types, scope
@@ -348,14 +348,14 @@ class _Resolver:
         return next((f"{one}.{last}" for one in scopes if f"{one}.{last}" in self._types), None)
 
     def __call__(self, name: Any) -> str | None:
-        """Return a type's family, ``""`` where it is left out, None where no registry has it."""
+        """Return a type's family, ``""`` if it is left out, None if no registry has it."""
         found = self.find(name)
         if found is not None:
             return _family(found, self._types[found])
         return "" if str(name).rpartition(".")[2] in _registered() else None
 
     def in_signature(self, name: Any) -> str:
-        """Return the same for a default: what no registry has is an oversight of upstream's."""
+        """Return the same for a default; unregistered names are errors of upstream."""
         families = {
             _family(full, cls) for full, cls in self._types.items() if full.endswith(f".{name}")
         }
@@ -364,7 +364,7 @@ class _Resolver:
 
 @functools.cache
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:
-    """Return what a constructor takes, its parents' parts of ``**kwargs`` included."""
+    """Return the parameters of a constructor, including those of its parents via ``**kwargs``."""
     found: dict[str, inspect.Parameter] = {}
     for one in cls.__mro__:
         if "__init__" not in vars(one):
@@ -380,7 +380,7 @@ def _parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 @functools.cache
 def _compared(cls: type) -> dict[str, set[str]]:
-    """Return the words that a class's source compares its parameters with, or looks them up in."""
+    """Return the words that a class's source compares its parameters with or uses as keys."""
     found: dict[str, set[str]] = {}
     for one in cls.__mro__:
         if not one.__module__.startswith(("mmcv.", "mmdet.", "mmseg.")):
@@ -413,13 +413,13 @@ def _iterate_records() -> Iterator[tuple[str, Any]]:
     for _, config in iterate_configs():
         scope, model, pipeline = record_parts(config)
         yield from ((scope, part) for part in (model, pipeline))
-        # A record has none, but a detector hands its parts to its heads as it is built.
+        # A record has no train_cfg, but a detector passes its parts to its heads when built.
         trained = {"type": model["type"], "train_cfg": config.model.get("train_cfg")}
         yield scope, plain_parts(trained, scope)
 
 
 def iterate_configs() -> Iterator[tuple[str, Any]]:
-    """Yield name and config of all that can be read and hold a model and a test pipeline."""
+    """Yield name and config of all readable configs with a model and a test pipeline."""
     from mmengine.config import Config
 
     from zoo.catalog import read_catalog
@@ -430,11 +430,11 @@ def iterate_configs() -> Iterator[tuple[str, Any]]:
 
     before = Path.cwd()
     for name, path in sweep_upstream.find_configs():
-        # Configs of distillation name their teacher's config relative to the checkout.
+        # Configs of distillation name the teacher's config relative to the checkout.
         os.chdir(path.parents[len(path.parts) - path.parts.index(".mim") - 2])
         try:
             config = Config.fromfile(path)
-        except (ImportError, OSError):  # a package or a base that is not there
+        except (ImportError, OSError):  # a missing package or base
             continue
         config.setdefault("default_scope", name.partition("/")[0])
         if "model" in config and config.get("test_dataloader"):
@@ -445,7 +445,7 @@ def iterate_configs() -> Iterator[tuple[str, Any]]:
 
 
 def _collect(node: Any, resolve: _Resolver, seen: dict[str, dict[str, Evidence]]) -> None:
-    """Add what a config gives each type."""
+    """Add the values of each type in a config."""
     if isinstance(node, Mapping):
         found = resolve.find(node.get("type"))
         for key, value in node.items():

@@ -146,7 +146,7 @@ def _find_peaks(survey: Survey, solid: Sequence[int], least: int) -> list[int]:
 
 
 def _find_close(survey: Survey, solid: Sequence[int], peaks: Sequence[int]) -> list[int]:
-    """Return the grey values beside peaks that fill regions of their own, as noise does not."""
+    """Return the grey values near peaks that fill separate regions, unlike noise."""
     found: list[int] = []
     if survey.by_color or len(peaks) < 2:
         return found

@@ -47,7 +47,7 @@ def test_prepare_when_every_object_is_a_crowd_then_the_switch_is_named_and_leads
     args = (*PREPARE, "--source", raw, "--out", "out")
 
     refused = run_zoo(*args, plugins="folder_data")
-    option = next(word for word in refused.stderr.split("HINT: ")[1].split(" takes")).split()
+    option = next(word for word in refused.stderr.split("HINT: ")[1].split(" treats")).split()
     done = run_zoo(*args, *option, plugins="folder_data")
 
     assert refused.returncode == 1

@@ -232,7 +232,8 @@ def test_run_when_the_loss_is_not_required_trains_without_it_and_says_why(
     """As the shipped configs have it: a config made from one needs no loader of its own."""
     _drop(semantic_config, *absent)
     hook = {**HOOK, "required": False}
-    runner = make_runner(semantic_config, hook, **{"train_cfg.max_epochs": 1})
+    changes = {"train_cfg.max_epochs": 1, "log_level": "WARNING"}
+    runner = make_runner(semantic_config, hook, **changes)
 
     runner.train()
 

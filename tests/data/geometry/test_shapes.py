@@ -98,7 +98,7 @@ def test_polygon_from_box_when_narrow_or_asked_then_the_box() -> None:
 
 
 def test_polygon_from_box_when_unknown_then_refused() -> None:
-    with pytest.raises(DataError, match="by 'disc': expected 'ellipse' or 'box'"):
+    with pytest.raises(DataError, match="with 'disc': expected 'ellipse' or 'box'"):
         polygon_from_box((0, 0, 8, 9), "disc")
 
 

@@ -175,7 +175,7 @@ def test_tags_of_python_in_yaml_run_nothing(tmp_path: Path, suffix: str) -> None
     ("text", "message"),
     [
         ("[" * 100_000, "it is nested more than 100 deep"),
-        ("a: &a [*a]", "what is called 'a' contains itself"),
+        ("a: &a [*a]", "the anchor 'a' contains itself"),
         (
             "\n".join(
                 f"k{n}: &k{n} [{', '.join([f'*k{n - 1}' if n else '1'] * 9)}]" for n in range(9)

@@ -77,7 +77,12 @@ def start(
         (["train_dataloader.dataset=None"], "has no dataset", "train_dataloader", "give"),
         (["visualizer.name=5"], "AssertionError: ", "visualizer", "correct that part"),
         (["custom_hooks=3"], "custom_hooks is 3, expected a list", "custom_hooks", "correct"),
-        (["optim_wrapper.optimizer.type="], "no optimizer named ''", "optim_wrapper", "types"),
+        (
+            ["optim_wrapper.optimizer.type="],
+            "no optimizer named ''",
+            "optim_wrapper",
+            "write types of plugins",
+        ),
         (
             ["visualizer.vis_backends.0.type=WandbVisBackend"],
             'ImportError: Please run "pip install wandb" to install wandb',

@@ -82,3 +82,11 @@ def test_ties_of_many_specks_take_one_walk() -> None:
 
     np.testing.assert_array_equal(dropped, expected)
     assert time.process_time() - started_s < 5
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (0, 0)])
+def test_parts_and_holes_of_a_mask_without_pixels_are_none(shape: tuple[int, int]) -> None:
+    """OpenCV ends the process on one."""
+    nothing = np.zeros(shape, bool)
+
+    assert find_small_parts(nothing, 1).shape == find_holes(nothing).shape == shape

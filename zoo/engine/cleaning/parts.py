@@ -28,6 +28,8 @@ def find_small_parts(mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     Returns:
         ``(H, W)``; all False if there are at most ``count`` parts.
     """
+    if not mask.size:  # OpenCV ends the process
+        return np.zeros_like(mask, bool)
     import cv2
 
     number, parts, stats, _ = cv2.connectedComponentsWithStats(
@@ -59,6 +61,8 @@ def find_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Args:
         mask: ``(H, W)``.
     """
+    if not mask.size:
+        return np.zeros_like(mask, bool)
     import cv2
 
     outside = np.ascontiguousarray(~mask, np.uint8)

@@ -22,7 +22,20 @@ _QUOTED = re.compile(r"'([^']+)'")
 _SETTING = re.compile(r"(?<![\w.])((?:[a-z]\w*\.)+\w+)=([^\s,;]+?)[,;.]?(?=\s|$)")
 _OPTION = re.compile(r"(--[a-z][a-z-]*)(?:[ =]([^\s;]+?)[,;.]?(?=\s|$))?")
 _FLAGS = ("--amp", "--offline", "--tta", "--tiles", "--show")
-_WORDS = ("alone", "and", "as", "holds", "is", "out", "sets", "shows", "takes", "or", "to")
+_WORDS = (
+    "alone",
+    "and",
+    "as",
+    "holds",
+    "is",
+    "out",
+    "sets",
+    "shows",
+    "takes",
+    "or",
+    "to",
+    "without",
+)
 
 
 def _follow(args: Sequence[str], holes: dict[str, str]) -> list[str]:
@@ -57,7 +70,7 @@ def _apply(hint: str, message: str, words: list[str], holes: dict[str, str]) -> 
     if near:
         asked = [name for name in _QUOTED.findall(message) if any(name in word for word in words)]
         return [word.replace(asked[-1], near[1]) for word in words]
-    left_out = re.match(r"leave (?:out )?(--[a-z-]+)", hint)
+    left_out = re.match(r"(?:leave (?:out )?|drop )(--[a-z-]+)", hint)
     if left_out:
         return _without(words, left_out[1])
     variable = re.search(r"set (ZOO_\w+)=(\w+)", hint)

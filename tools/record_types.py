@@ -32,7 +32,7 @@ from typing import Any
 from evidence import Evidence
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "zoo" / "engine" / "record_types.json"
+TARGET = ROOT / "zoo" / "engine" / "records" / "record_types.json"
 SCOPES = ("mmengine", "mmseg", "mmdet")
 REGISTRIES = ("MODELS", "TASK_UTILS", "TRANSFORMS")
 

@@ -105,7 +105,7 @@ def test_test_without_checkpoint_or_work_dir_says_what_it_takes(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--epochs", "2", "--max-steps", "9"], "--epochs and --max-steps both say when"),
+        (["--epochs", "2", "--max-steps", "9"], "--epochs and --max-steps both set the length"),
         (["--epochs", "0"], "--epochs"),
         (["--max-steps", "-1"], "--max-steps"),
         (["--batch-size", "many"], "--batch-size"),

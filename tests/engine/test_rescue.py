@@ -204,7 +204,7 @@ def test_full_disk_stops_with_one_message_and_keeps_what_was_adopted(
     def refuse(_: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("zoo.engine.resuming.safe_saving._sync_folder", refuse)
+    monkeypatch.setattr("zoo.files._sync_folder", refuse)
     with pytest.raises(DownloadError) as raised:
         next(done)
 
@@ -230,11 +230,12 @@ def test_rescue_that_is_stopped_lists_what_it_adopted(
     ]
     write_index(first=paths[0], second=paths[1])
 
-    def refuse_the_second(_: Path) -> None:
-        if list((tmp_path / "cache" / "weights").glob(f"{'?' * 64}/*.safetensors")):
+    def refuse_the_second(folder: Path) -> None:
+        is_converting = folder.name.startswith(".rescue-")  # not the lock of what was adopted
+        if is_converting and [*(tmp_path / "cache" / "weights").glob(f"{'?' * 64}/*.safetensors")]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("zoo.engine.resuming.safe_saving._sync_folder", refuse_the_second)
+    monkeypatch.setattr("zoo.files._sync_folder", refuse_the_second)
 
     done = CliRunner().invoke(main, ["rescue", str(tmp_path / "disk"), "--json"])
 

@@ -67,6 +67,9 @@ def _no_state_of_the_user(
 def _no_scope_left_behind() -> Iterator[None]:
     """Forget mmengine's default scope after each test, so that the order of tests says nothing."""
     yield
+    lock = getattr(sys.modules.get("mmengine.utils.manager"), "_lock", None)
+    while lock is not None and lock._is_owned():  # kept by a constructor that raised
+        lock.release()
     module = sys.modules.get("mmengine.registry.default_scope")
     if module is not None:
         module.DefaultScope._instance_dict.clear()

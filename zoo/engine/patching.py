@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["exchanged"]
+__all__ = ["exchanged", "freeing_managers"]
 
 _ABSENT = object()
 
@@ -42,3 +43,22 @@ def exchanged(owner: Any, **values: Any) -> Iterator[None]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
+
+
+@contextmanager
+def freeing_managers() -> Iterator[None]:
+    """Release the lock of mmengine's named instances if the block fails.
+
+    A constructor that raises inside ``get_instance`` leaves that lock held by its thread, and every
+    other thread that builds anything would wait forever.
+
+    Source:
+        ``ManagerMixin.get_instance`` of mmengine 0.10.
+    """
+    try:
+        yield
+    except BaseException:
+        lock: Any = getattr(sys.modules.get("mmengine.utils.manager"), "_lock", None)
+        while lock is not None and lock._is_owned():
+            lock.release()
+        raise

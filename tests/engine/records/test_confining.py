@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from zoo.engine.records.confining import registries_alone
+from zoo.errors import ZooError
 
 pytestmark = pytest.mark.mm
 
@@ -200,3 +201,21 @@ def test_whole_life_of_a_published_model_knows_registries_alone(tmp_path: Path, 
     made = sorted(path.name for path in tmp_path.glob("by_*"))
     expected = ["built", "loaded", "run", "step_built", "step_run"] if form == "config" else []
     assert made == [f"by_{when}" for when in expected]
+
+
+@pytest.mark.parametrize("block", ["record", "config"])
+def test_named_instance_that_fails_to_build_leaves_other_threads_free(block: str) -> None:
+    """mmengine's ``get_instance`` keeps its lock when a constructor raises."""
+    from mmengine.config import Config
+    from mmengine.registry import DefaultScope
+
+    from zoo.engine.config.building import explaining
+
+    used = registries_alone() if block == "record" else explaining(Config({}))
+    with pytest.raises((AssertionError, ZooError)), used:
+        DefaultScope.get_instance(5, scope_name="mmseg")
+
+    other = threading.Thread(target=DefaultScope.get_current_instance, daemon=True)
+    other.start()
+    other.join(10)
+    assert not other.is_alive()

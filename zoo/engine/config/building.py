@@ -20,6 +20,7 @@ from zoo.engine.config.type_names import unknown_type
 from zoo.engine.config.worker_errors import dead_worker, original_message
 from zoo.engine.config_files.bases import following_bases
 from zoo.engine.config_files.strangers import naming_foreign
+from zoo.engine.patching import freeing_managers
 from zoo.errors import ConfigError, DataError, TrainingError, ZooError
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def explaining(
     """
     tree = copy.deepcopy(config._cfg_dict)
     try:
-        with following_bases(), naming_foreign():  # some models read their teacher's config
+        # Some models read their teacher's config.
+        with freeing_managers(), following_bases(), naming_foreign():
             yield
     except ZooError:
         raise

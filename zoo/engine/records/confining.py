@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
-from zoo.engine.patching import exchanged
+from zoo.engine.patching import exchanged, freeing_managers
 
 __all__ = ["registries_alone"]
 
@@ -39,7 +39,8 @@ def registries_alone() -> Iterator[None]:
             _close_imports(_PATCHES)
         _USERS += 1
     try:
-        yield
+        with freeing_managers():
+            yield
     finally:
         with _LOCK:
             _USERS -= 1

@@ -131,4 +131,4 @@ def test_commands_find_what_the_index_lists(
     assert json.loads(named.stdout)[0]["sha256_prefix"] == "d4b0c5d6"
     assert wanted.returncode == 1
     assert "mask_rcnn_r50_fpn_1x_coco_20200205-d4b0c5d6.pth" in wanted.stderr
-    assert "HINT: zoo rescue FOLDER" in wanted.stderr
+    assert "HINT: run zoo rescue FOLDER" in wanted.stderr

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from zoo.data import IGNORE_INDEX, Pair
 from zoo.errors import DataError
 from zoo_folder_data.classes import ClassList
-from zoo_folder_data.survey import Mask, deep_colors, pack_colors, survey_masks
+from zoo_folder_data.survey import Mask, deep_colors, pack_colors
 from zoo_folder_data.value_ranges import MOST_VALUE, Span, spell_span
 
-__all__ = ["MaskEncoder", "survey_masks"]
+__all__ = ["MaskEncoder"]
 
 _UNLISTED = -1
 _MOST_NAMED = 8

@@ -86,6 +86,7 @@ RULES = {
         *BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", others={"mmengine"}
     ),
     "zoo/interfaces.py": rule(),
+    "zoo/conversion": rule("zoo.errors", "zoo.faces", lazily={"torch"}),
     "zoo/data": rule(
         *(*BASE, "zoo.faces"),
         lazily={"numpy", "cv2", "pycocotools", "simplejpeg", "PIL", "rasterio", "matplotlib"},
@@ -97,7 +98,7 @@ RULES = {
     "zoo/ops": rule("zoo.errors", others={"torch"}),
     "zoo/engine": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.registry", "zoo.interfaces"),
-        *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.version"),
+        *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.version", "zoo.conversion"),
         others={"torch", "numpy", "cv2", "safetensors", "packaging", *MM},
         lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "pyproj", "yaml"},
     ),
@@ -129,7 +130,7 @@ FLOORS = {
     "zoo": (
         {"_extension", "documents", "faces", "names", "progress", "texts", "version"},
         {"errors", "fields"},
-        {"files", "ops"},
+        {"conversion", "files", "ops"},
         {"data", "manifest"},
         {"catalog", "interfaces"},
         {"loading", "weights"},
@@ -169,7 +170,9 @@ FLOORS = {
     ),
 }
 MOST_MODULES = 16
-PLUGIN = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents", "zoo.texts")
+PLUGIN = rule(
+    *("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.documents", "zoo.texts", "zoo.conversion")
+)
 PLUGIN_TESTS = rule("zoo.errors", "zoo.data", "zoo.interfaces", "zoo.testing")
 
 

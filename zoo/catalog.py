@@ -23,18 +23,21 @@ from zoo.manifest.kinds import KINDS, kinds_of_registry
 from zoo.manifest.lookups import check_name, hint_listing
 from zoo.manifest.reading import LIMITS, read_manifest
 from zoo.manifest.rows import (
+    AnyWeightsRow,
     ConfigRow,
     Contribution,
     LegacyIndexRow,
     LegacyRow,
+    LivingRow,
     Manifest,
+    WeightsFacts,
     WeightsRow,
 )
 from zoo.names import hint_near, near_names
 
 __all__ = ["Catalog", "Found", "PluginRecord", "Row", "forget_catalog", "read_catalog"]
 
-Row: TypeAlias = Contribution | ConfigRow | WeightsRow | LegacyRow
+Row: TypeAlias = Contribution | ConfigRow | AnyWeightsRow | LegacyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class Catalog:
         weights: dict[str, list[Found]] = {}
         for found in self._all_rows():
             if found.record.error is None and kind in (None, found.row.kind):
-                if isinstance(found.row, WeightsRow):
+                if isinstance(found.row, WeightsFacts):
                     weights.setdefault(found.row.name, []).append(found)
                 else:
                     yield found
@@ -314,8 +317,14 @@ class Catalog:
 
 def _collapse_weights(usable: list[Found]) -> list[Found]:
     """Keep the first of the rows with equal digests: equal bytes are the same weights."""
-    digests = {found.row.sha256 for found in usable if isinstance(found.row, WeightsRow)}
-    return usable[:1] if len(digests) == 1 else usable
+    digests = {_digest(found.row) for found in usable}
+    return usable[:1] if len(digests) == 1 and None not in digests else usable
+
+
+def _digest(row: Row) -> str | None:
+    if isinstance(row, LivingRow):
+        return f"{row.digest.value}, {row.converter}" if row.digest.is_full else None
+    return row.sha256 if isinstance(row, WeightsRow) else None
 
 
 def _ambiguous(kind: str, name: str, usable: list[Found]) -> ConflictError:

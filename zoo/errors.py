@@ -13,6 +13,7 @@
     ├── ConfigError                   a config that cannot be read, built, or fit to its data
     ├── DataError                     .path .image   a source, image or folder that does not hold
     ├── CheckpointError               .path   weights that cannot be read or do not fit
+    │   ├── ConversionError           .missing .unexpected .misshaped   another architecture
     │   └── UnsafeCheckpointError     .global_name   a pickle that asks for more than tensors
     ├── UnsupportedOpError            .op   an mmcv op that zoo does not implement
     ├── TrainingError                 a run that cannot continue, a loss that is not finite
@@ -33,6 +34,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "ConflictError",
+    "ConversionError",
     "DataError",
     "DownloadError",
     "HashMismatchError",
@@ -223,6 +225,34 @@ class DataError(_PathError):
 
 class CheckpointError(_PathError):
     """Weights cannot be read or do not fit the model."""
+
+
+class ConversionError(CheckpointError):
+    """A state dict is not of the architecture that a converter expects.
+
+    Args:
+        message: What cannot be converted.
+        missing: Keys that the converter needs and the state dict lacks.
+        unexpected: Keys of the state dict that the converter does not know.
+        misshaped: Keys whose tensors have another shape than expected.
+        path: The file, if known.
+        hint: What to do.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: Sequence[str] = (),
+        unexpected: Sequence[str] = (),
+        misshaped: Sequence[str] = (),
+        path: str | Path | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, hint=hint)
+        self.missing = tuple(missing)
+        self.unexpected = tuple(unexpected)
+        self.misshaped = tuple(misshaped)
 
 
 class UnsafeCheckpointError(CheckpointError):

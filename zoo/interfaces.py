@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Buildable",
+    "Command",
+    "Converter",
     "Dataset",
     "Evaluator",
     "Hook",
@@ -51,6 +53,31 @@ class Buildable(Protocol):
 
     def __call__(self, **kwargs: Any) -> Any:
         """Return the instance, or the result of a function."""
+
+
+class Command(Protocol):
+    """A command of the zoo command line: a click command or group."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it with the words of a command line; click's commands have this method."""
+
+
+class Converter(Protocol):
+    """Another library's state dict, as the state dict of an OpenMMLab model.
+
+    It computes only from the tensors: it reads no files, uses no random numbers, and gives equal
+    results for equal input, because the digest of the result is pinned.
+    """
+
+    def __call__(self, state_dict: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        """Return the tensors of the model that the row's config builds, all of them and no others.
+
+        Args:
+            state_dict: Name -> tensor on the CPU, as the other library saved them.
+
+        Raises:
+            ConversionError: The tensors are those of another architecture.
+        """
 
 
 class Dataset(Protocol):

@@ -204,7 +204,8 @@ MUTATIONS = [
     (
         "https://example.org/a.safetensors",
         "http://example.org/a.safetensors",
-        "urls holds 'http://example.org/a.safetensors', expected https://... or package:<path>.",
+        "urls holds 'http://example.org/a.safetensors', expected https://..., "
+        "hf://ORG/REPO@REVISION/path, github://OWNER/REPO@TAG/ASSET or package:<path>.",
         "use an https address, or a file inside the package.",
     ),
     ("package:weights/a", "package:../a", "urls is '../a.safetensors', expected a path", None),

@@ -197,6 +197,7 @@ def _named() -> tuple[list[_Named], list[PluginError]]:
     from zoo.errors import PluginError
     from zoo.manifest.discovery import find_candidates
     from zoo.manifest.reading import read_manifest
+    from zoo.manifest.rows import WeightsRow
 
     named: list[_Named] = []
     errors: list[PluginError] = []
@@ -204,7 +205,9 @@ def _named() -> tuple[list[_Named], list[PluginError]]:
         try:
             if candidate.manifest is not None:
                 rows = read_manifest(candidate.manifest).weights
-                named += [_Named(row.sha256, row.name, row.size_bytes) for row in rows]
+                # The converted files of living rows are pinned.
+                whole = [row for row in rows if isinstance(row, WeightsRow)]
+                named += [_Named(row.sha256, row.name, row.size_bytes) for row in whole]
             elif candidate.error is not None:
                 errors.append(candidate.error)
         except PluginError as error:

@@ -10,7 +10,7 @@ __all__ = [
     "parameters",
     "reading",
     "requirements",
-    "row_reading",
     "rows",
     "table",
+    "weights_reading",
 ]

@@ -2,7 +2,8 @@
 """The kinds of contributions: a table of kind, mmengine root registry and Protocol.
 
 To add a kind, add a row here. The manifest then accepts ``[[<kind>]]`` tables, the catalog finds
-them, the registry serves them to mmengine, and the conformance kit checks them.
+them, the registry serves them to mmengine (or zoo itself looks them up, if they name no registry),
+and the conformance kit checks them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class Kind:
 
     Attributes:
         name: Name of the manifest table, ``[[name]]``.
-        registry: Attribute of ``mmengine.registry`` that configs build from.
+        registry: Attribute of ``mmengine.registry`` that configs build from; empty for a kind that
+            zoo itself looks up.
         protocol: Class in ``zoo.interfaces`` that the target must implement.
         summary: Description for listings.
     """
@@ -61,6 +63,8 @@ _ROWS = (
     Kind("strategy", "STRATEGIES", "Buildable", "how training is distributed over devices"),
     Kind("inferencer", "INFERENCERS", "Buildable", "mmengine's inference classes"),
     Kind("function", "FUNCTIONS", "Buildable", "a function that a config names (collate, ...)"),
+    Kind("converter", "", "Converter", "a state dict of another library to OpenMMLab's"),
+    Kind("command", "", "Command", "a command of the zoo command line"),
 )
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ROWS})

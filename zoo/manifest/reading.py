@@ -19,10 +19,12 @@ from zoo.manifest.row_reading import (
     read_config_row,
     read_contribution,
     read_legacy_index,
-    read_weights,
+    read_shelf_path,
 )
-from zoo.manifest.rows import Contribution, Manifest
+from zoo.manifest.rows import AnyWeightsRow, Contribution, Manifest
+from zoo.manifest.shelf import read_shelf
 from zoo.manifest.table import Table
+from zoo.manifest.weights_reading import read_weights
 from zoo.names import PLUGIN_NAME
 
 __all__ = ["LIMITS", "MANIFEST_NAME", "read_manifest"]
@@ -54,7 +56,9 @@ def read_manifest(path: Path) -> Manifest:
     for kind in KINDS:
         contributions += [read_contribution(kind, table) for table in top.tables(kind)]
     configs = tuple(read_config_row(table) for table in top.tables("config"))
-    weights = tuple(read_weights(table) for table in top.tables("weights"))
+    weights: list[AnyWeightsRow] = [read_weights(table) for table in top.tables("weights")]
+    for table in top.tables("shelf"):
+        weights += read_shelf(path.parent / read_shelf_path(table), top.plugin)
     indexes = tuple(read_legacy_index(table) for table in top.tables("legacy_index"))
     top.done()
     _check_unique(top, contributions, [row.name for row in configs], [row.name for row in weights])
@@ -63,7 +67,7 @@ def read_manifest(path: Path) -> Manifest:
         requires=requires,
         contributions=tuple(contributions),
         configs=configs,
-        weights=weights,
+        weights=tuple(weights),
         legacy_indexes=indexes,
         **header,
     )
@@ -127,7 +131,7 @@ def _read_requires(top: Table) -> tuple[str, ...]:
 def _check_unique(
     top: Table, contributions: list[Contribution], configs: list[str], weights: list[str]
 ) -> None:
-    claims = [(KINDS[row.kind].registry, row.name) for row in contributions]
+    claims = [(KINDS[row.kind].registry or row.kind, row.name) for row in contributions]
     claims += [("config", name) for name in configs] + [("weights", name) for name in weights]
     for (place, name), times in Counter(claims).items():
         if times > 1:

@@ -6,22 +6,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from zoo.manifest.parameters import Form
 
 __all__ = [
     "UPSTREAM_TASKS",
+    "AnyWeightsRow",
     "ConfigRow",
     "Contribution",
+    "ConverterRow",
     "DatasetRow",
+    "Digest",
     "InitializerRow",
     "LegacyIndexRow",
     "LegacyMetric",
     "LegacyRow",
+    "LivingRow",
     "Manifest",
     "MetricValue",
     "Option",
+    "WeightsFacts",
     "WeightsRow",
 ]
 
@@ -121,6 +126,17 @@ class InitializerRow(Contribution):
 
 
 @dataclass(frozen=True, slots=True)
+class ConverterRow(Contribution):
+    """A ``[[converter]]`` row: a function from another library's state dict to OpenMMLab's.
+
+    Attributes:
+        version: Number of the version, from 1; it changes whenever the result may change.
+    """
+
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigRow:
     """A ``[[config]]`` row: a name for a config file inside the package."""
 
@@ -132,7 +148,18 @@ class ConfigRow:
 
 @dataclass(frozen=True, slots=True)
 class MetricValue:
-    """One measured value of a weights row, and the data it was measured on."""
+    """One value of a weights row, and the data it was measured on.
+
+    Attributes:
+        name: Name of the metric, such as ``mIoU``.
+        value: The value, in ``unit``.
+        dataset: Data set it was measured on.
+        split: Split of that data set.
+        labels: ``true``, ``derived`` or ``synthetic``.
+        protocol: How it was measured.
+        unit: ``fraction`` (of 1) or ``percent``.
+        published: Where the value was published; None if the author of the row measured it.
+    """
 
     name: str
     value: float
@@ -140,25 +167,54 @@ class MetricValue:
     split: str
     labels: str
     protocol: str
+    unit: str = "fraction"
+    published: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class WeightsRow:
-    """A ``[[weights]]`` row: the facts needed to download, verify and choose weights.
+class Digest:
+    """What is known about the bytes of a file before it is downloaded.
+
+    Attributes:
+        kind: ``sha256`` (64 hex digits), ``sha256_prefix`` (its first 8 or more), ``md5_prefix``
+            (the first 6 or more of an md5), or ``revision``: no digest, but every address is on a
+            host that keeps a file for each revision, and names the revision.
+        value: The digits, lower case; empty for ``revision``.
+    """
+
+    kind: str
+    value: str = ""
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether it identifies the file, so that it may be downloaded unasked."""
+        return self.kind == "sha256"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFacts:
+    """What every ``[[weights]]`` row states, wherever its file lies.
 
     Attributes:
         name: Name within the plugin.
-        task: ``semantic`` or ``instance``.
-        config: Name of the config used for training.
-        urls: ``https:`` or ``package:<path inside the package>``, in order of preference. A row of
-            a manifest has at least one; an adopted legacy checkpoint has none.
-        sha256: 64 hex digits, lower case.
-        size_bytes: Size of the file.
-        format: ``safetensors`` or ``pth``.
-        licence: Licence of the weights.
+        task: ``semantic``, ``instance``, or ``backbone`` for a part of a network.
+        config: Name of the config that builds the model; empty for a backbone.
+        urls: Addresses in order of preference: ``https:``, ``hf:``, ``github:``, or
+            ``package:<path inside the package>``. A row of a manifest has at least one; an adopted
+            checkpoint has none.
+        format: ``safetensors``, ``pth`` or ``pkl``.
+        licence: Licence of the weights, an SPDX expression or a text.
         data_licence: Licence of the training data.
-        parameters: Number of parameters, without buffers.
-        metrics: Measured values.
+        parameters: Number of parameters of the model, without buffers.
+        metrics: Measured and published values.
+        non_commercial: Whether the licence forbids commercial use; None if that is not known.
+        classes: Class names in the order of their ids; None if only the file states them.
+        replaces: Upstream addresses that it stands for, such as ``torchvision://resnet50``.
+        aliases: Other names of the row.
+        version: Number of the version, from 1.
+        yanked: Why it must not be used any more, or None.
+        successor: Name of the row to use instead, or None.
+        source: Where the facts were seen, or None.
     """
 
     kind: ClassVar[str] = "weights"
@@ -166,13 +222,51 @@ class WeightsRow:
     task: str
     config: str
     urls: tuple[str, ...]
-    sha256: str
-    size_bytes: int
     format: str
     licence: str
     data_licence: str
     parameters: int
     metrics: tuple[MetricValue, ...]
+    non_commercial: bool | None = None
+    classes: tuple[str, ...] | None = None
+    replaces: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    version: int = 1
+    yanked: str | None = None
+    successor: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsRow(WeightsFacts):
+    """Weights whose file is used as it is: downloaded, verified, opened.
+
+    Attributes:
+        sha256: 64 hex digits, lower case.
+        size_bytes: Size of the file.
+    """
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivingRow(WeightsFacts):
+    """Weights on a living host that are adopted before use: judged, converted once, pinned.
+
+    Attributes:
+        digest: What is known about the bytes of the source.
+        size_bytes: Size of the source, or None if it is not known.
+        converter: ``name`` or ``plugin.name`` of a ``[[converter]]`` row; None if the source is a
+            checkpoint of OpenMMLab's own format.
+    """
+
+    digest: Digest
+    size_bytes: int | None
+    converter: str | None
+
+
+AnyWeightsRow: TypeAlias = WeightsRow | LivingRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +344,7 @@ class Manifest:
         requires: PEP 508 requirements on other distributions.
         contributions: Rows of every kind in ``zoo.manifest.kinds``; data sets as ``DatasetRow``.
         configs: ``[[config]]`` rows.
-        weights: ``[[weights]]`` rows.
+        weights: ``[[weights]]`` rows, and those of ``[[shelf]]`` files.
         legacy_indexes: ``[[legacy_index]]`` rows.
     """
 
@@ -265,7 +359,7 @@ class Manifest:
     requires: tuple[str, ...] = ()
     contributions: tuple[Contribution, ...] = ()
     configs: tuple[ConfigRow, ...] = ()
-    weights: tuple[WeightsRow, ...] = ()
+    weights: tuple[AnyWeightsRow, ...] = ()
     legacy_indexes: tuple[LegacyIndexRow, ...] = field(default=())
 
     @property
@@ -279,7 +373,7 @@ class Manifest:
         return self.path.parent
 
     @property
-    def rows(self) -> tuple[Contribution | ConfigRow | WeightsRow, ...]:
+    def rows(self) -> tuple[Contribution | ConfigRow | AnyWeightsRow, ...]:
         """Return every row that has a name: contributions, configs and weights."""
         return (*self.contributions, *self.configs, *self.weights)
 

@@ -110,14 +110,18 @@ class Table:
             )
         return value
 
-    def optional_text(self, key: str) -> str | None:
-        """Return a string that is not blank, or None if the key is missing.
+    def optional_text(
+        self, key: str, *, pattern: str | None = None, wanted: str | None = None
+    ) -> str | None:
+        """Return a string as `text` does, or None if the key is missing.
 
         Args:
             key: Name of the key in the table.
+            pattern: A regular expression, or None for any text.
+            wanted: What the pattern means, for the error message.
         """
         if key in self.values:
-            return self.text(key)
+            return self.text(key, pattern=pattern, wanted=wanted)
         self._known.append(key)
         return None
 
@@ -202,6 +206,17 @@ class Table:
                 hint=f"write the measured {key}.",
             )
         return value
+
+    def optional_count(self, key: str) -> int | None:
+        """Return a positive integer, or None if the key is missing.
+
+        Args:
+            key: Name of the key in the table.
+        """
+        if key in self.values:
+            return self.count(key)
+        self._known.append(key)
+        return None
 
     def tables(self, key: str, label: str | None = None) -> list[Table]:
         """Return the rows of an array of tables; an empty list if the key is missing.

@@ -15,7 +15,7 @@ from zoo.errors import ManifestError
 from zoo.loading import load_target
 from zoo.manifest.discovery import ENTRY_POINT_GROUP
 from zoo.manifest.kinds import KINDS
-from zoo.manifest.rows import Contribution, DatasetRow, Manifest, Option, WeightsRow
+from zoo.manifest.rows import AnyWeightsRow, Contribution, DatasetRow, Manifest, Option, WeightsRow
 from zoo.weights import find_weights_file, local_files
 
 __all__ = [
@@ -128,8 +128,10 @@ def check_weights(record: PluginRecord) -> None:
         check_weights_row(record, row)
 
 
-def check_weights_row(record: PluginRecord, row: WeightsRow) -> None:
+def check_weights_row(record: PluginRecord, row: AnyWeightsRow) -> None:
     """Check that one row of weights agrees with its file, if that is on this machine.
+
+    The file of a living row is elsewhere; its converter is checked like every target.
 
     Args:
         record: A plugin from the catalog.
@@ -140,6 +142,8 @@ def check_weights_row(record: PluginRecord, row: WeightsRow) -> None:
         ManifestError: The row contradicts the record in its file.
         PluginError: The plugin cannot be used at all.
     """
+    if not isinstance(row, WeightsRow):
+        return
     found = Found(record, row)
     is_packaged = any(url.startswith("package:") for url in row.urls)
     if is_packaged or next(local_files(found), None) is not None:

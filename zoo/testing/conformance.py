@@ -164,7 +164,10 @@ class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, Tra
     def test_types_resolve_in_mmengine(self, each_contribution: Contribution) -> None:
         """``zoo.<plugin>.<Name>`` resolves to the target in mmengine's root registry."""
         root = pytest.importorskip("mmengine.registry")
-        registry = getattr(root, KINDS[each_contribution.kind].registry)
+        attribute = KINDS[each_contribution.kind].registry
+        if not attribute:
+            pytest.skip(f"zoo itself looks up the kind {each_contribution.kind}")
+        registry = getattr(root, attribute)
 
         found = registry.get(self.type_of(each_contribution))
 

@@ -22,8 +22,8 @@ from zoo.engine.records.confining import registries_alone
 from zoo.engine.records.record import make_record
 from zoo.errors import CheckpointError, ManifestError
 from zoo.files import digest_of_file, replace_file
-from zoo.manifest.row_reading import read_weights
 from zoo.manifest.table import Table
+from zoo.manifest.weights_reading import read_weights
 from zoo.version import __version__
 
 if TYPE_CHECKING:

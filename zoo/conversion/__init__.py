@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""State dicts of other libraries: renamed, joined, permuted. Plugins' converters use this room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.conversion.renaming import Rule, rename, require_shape
+    from zoo.conversion.tensors import join_qkv, swin_merging
+else:
+    from zoo.faces import lazy_names as _lazy_names
+
+    __getattr__, __dir__ = _lazy_names(
+        __name__,
+        {
+            "zoo.conversion.renaming": ["Rule", "rename", "require_shape"],
+            "zoo.conversion.tensors": ["join_qkv", "swin_merging"],
+        },
+    )
+
+__all__ = ["Rule", "join_qkv", "rename", "require_shape", "swin_merging"]

@@ -152,7 +152,7 @@ FLOORS = {
     "zoo/weights": (
         {"folders", "legacy", "rescue", "row_check"},
         {"cache", "file_facts", "lock"},
-        {"by_name", "files", "staging"},
+        {"by_name", "files", "replacing", "staging"},
         {"fetching"},
         {"download"},
         {"by_address"},

@@ -64,6 +64,8 @@ RESPELLED = {
 }
 HOST = "download.openmmlab.com"
 OTHER_HOSTS = ("github.com",)
+# Every other metric of the index is percent.
+PLAIN_NUMBERS = ("RMSE",)
 DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
 
 
@@ -231,11 +233,13 @@ def unique(rows: list[Row]) -> list[Row]:
 def index_text() -> str:
     """Return the index, one row per line, so that a new release is a readable diff."""
     rows = unique([row for package in PACKAGES for row in read_rows(package)])
+    names = {name for row in rows for name, _, _ in row.metrics}
     head = {
         "format": 1,
         "sources": [f"{name} {version(name)}" for name in PACKAGES.values()],
         "licence": "Apache-2.0, as upstream's code",
         "data_licence": "not stated upstream",
+        "units": dict.fromkeys(sorted(names - set(PLAIN_NUMBERS)), "percent"),
         "columns": list(COLUMNS),
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]

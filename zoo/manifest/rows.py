@@ -11,6 +11,7 @@ from typing import ClassVar, TypeAlias
 from zoo.manifest.parameters import Form
 
 __all__ = [
+    "LISTED_TASKS",
     "UPSTREAM_TASKS",
     "AnyWeightsRow",
     "ConfigRow",
@@ -41,6 +42,8 @@ UPSTREAM_TASKS = (
     "depth",
 )
 """What models of legacy indexes do; zoo itself runs the first two."""
+LISTED_TASKS = (*UPSTREAM_TASKS, "backbone")
+"""What weights are for; a backbone is a part of a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,7 @@ class WeightsFacts:
         format: ``safetensors``, ``pth`` or ``pkl``.
         licence: Licence of the weights, an SPDX expression or a text.
         data_licence: Licence of the training data.
-        parameters: Number of parameters of the model, without buffers.
+        parameters: Number of parameters of the model, without buffers; None if not known.
         metrics: Measured and published values.
         non_commercial: Whether the licence forbids commercial use; None if that is not known.
         classes: Class names in the order of their ids; None if only the file states them.
@@ -225,7 +228,7 @@ class WeightsFacts:
     format: str
     licence: str
     data_licence: str
-    parameters: int
+    parameters: int | None
     metrics: tuple[MetricValue, ...]
     non_commercial: bool | None = None
     classes: tuple[str, ...] | None = None
@@ -280,11 +283,19 @@ class LegacyIndexRow:
 
 @dataclass(frozen=True, slots=True)
 class LegacyMetric:
-    """One value that upstream states; its index does not say which split and protocol."""
+    """One value that upstream states; its index does not say which split and protocol.
+
+    Attributes:
+        name: Name of the metric.
+        value: The value.
+        dataset: Data set it was measured on.
+        unit: ``percent``, ``fraction``, or empty for a plain number.
+    """
 
     name: str
     value: float
     dataset: str
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

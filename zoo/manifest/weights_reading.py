@@ -73,6 +73,7 @@ def _read_facts(
 ) -> dict[str, Any]:
     task = table.choice("task", TASKS if is_living else TASKS[:2])
     config = table.optional_text("config") if task == "backbone" else table.text("config")
+    count = table.optional_count if task == "backbone" else table.count
     return {
         "name": table.text("name", pattern=FILE_NAME, wanted=_NAMES),
         "task": task,
@@ -81,7 +82,7 @@ def _read_facts(
         "format": table.choice("format", FORMATS),
         "licence": table.text("licence"),
         "data_licence": table.text("data_licence"),
-        "parameters": table.count("parameters"),
+        "parameters": count("parameters"),
         "metrics": _read_metrics(table, is_required=not is_living),
         "non_commercial": table.take("non_commercial", bool, required=False),
         "classes": _read_classes(table, class_lists),

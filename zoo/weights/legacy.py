@@ -4,7 +4,9 @@
 An index is one JSON file that a ``[[legacy_index]]`` row of a manifest names::
 
     {"format": 1, "sources": ["mmdet 3.3.0"], "licence": "...", "data_licence": "...",
-     "columns": ["name", "task", ...], "rows": [[...], ...]}
+     "units": {"mIoU": "percent", ...}, "columns": ["name", "task", ...], "rows": [[...], ...]}
+
+``units`` says which metrics are percent or fractions; the others are plain numbers.
 
 ``docs/adr/0008-legacy-checkpoints-are-an-index.md`` explains the reasons.
 """
@@ -134,11 +136,22 @@ def _parse(document: Any) -> tuple[LegacyRow, ...]:
     if not isinstance(rows, list) or columns != list(_COLUMNS):
         message = f"its columns are {shown(columns)}, expected {', '.join(_COLUMNS)}"
         raise ValueError(message)
+    units = _units(document.get("units", {}))
     _check_cells(rows)
     if len({row[0] for row in rows}) < len(rows):
         message = "it has a duplicate name"
         raise ValueError(message)
-    return tuple(_row(row, common) for row in rows)
+    return tuple(_row(row, common, units) for row in rows)
+
+
+def _units(value: Any) -> dict[str, str]:
+    fits = isinstance(value, dict) and all(
+        _is_text(name) and unit in ("percent", "fraction") for name, unit in value.items()
+    )
+    if not fits:
+        message = f"units is {shown(value)}, expected metrics, each with 'percent' or 'fraction'"
+        raise ValueError(message)
+    return dict(value)
 
 
 def _check_cells(rows: list[Any]) -> None:
@@ -161,10 +174,13 @@ def _check_cells(rows: list[Any]) -> None:
                 good.add(value)
 
 
-def _row(cells: list[Any], common: Mapping[str, Any]) -> LegacyRow:
+def _row(cells: list[Any], common: Mapping[str, Any], units: Mapping[str, str]) -> LegacyRow:
     values = [tuple(value) if isinstance(value, list) else value for value in cells]
     fields: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
-    fields["metrics"] = tuple(LegacyMetric(*metric) for metric in fields["metrics"])
+    fields["metrics"] = tuple(
+        LegacyMetric(name, value, dataset, units.get(name, ""))
+        for name, value, dataset in fields["metrics"]
+    )
     return LegacyRow(**fields, **common)
 
 

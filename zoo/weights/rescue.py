@@ -16,7 +16,7 @@ from zoo.catalog import Found
 from zoo.errors import DownloadError
 from zoo.manifest.rows import LegacyRow
 
-__all__ = ["LegacyIndex", "OldFile", "find_files", "read_old_file"]
+__all__ = ["DIGITS", "LegacyIndex", "OldFile", "find_files", "read_old_file"]
 
 _LOG = logging.getLogger("zoo")
 _SUFFIXES = (".pth", ".pt", ".ckpt")
@@ -24,7 +24,8 @@ _SUFFIXES = (".pth", ".pt", ".ckpt")
 _OLDER_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _START_BYTES = 512
 _KEPT_BYTES = 2**30  # for any checkpoint; for one whose name matches, what fits in memory
-_DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
+DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")
+"""First digits of a file's sha256, which OpenMMLab puts at the end of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class LegacyIndex:
         Args:
             name: Name of the file, without its folder.
         """
-        digits = _DIGITS.search(name)
+        digits = DIGITS.search(name)
         return name in self._by_name or (digits is not None and digits[1] in self._by_digits)
 
     def match(self, name: str, sha256: str) -> tuple[tuple[Found, ...], str | None, bool]:
@@ -89,7 +90,7 @@ class LegacyIndex:
         if by_digits:
             return tuple(by_digits), None, False
         named = self._by_name.get(name, [])
-        digits = _DIGITS.search(name)
+        digits = DIGITS.search(name)
         stated = digits[1] if digits else None
         if named and stated is None:
             if sha256 in self.accepted:

@@ -3,4 +3,12 @@
 
 from __future__ import annotations
 
-__all__ = ["completion", "mm_options", "postprocess", "trust", "weights_filters"]
+__all__ = [
+    "completion",
+    "metric_filter",
+    "mm_options",
+    "postprocess",
+    "trust",
+    "weights_entries",
+    "weights_filters",
+]

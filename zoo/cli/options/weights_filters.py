@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of weights for listings, and filters that select them."""
+"""Filters that select entries of weights in listings, and their order."""
 
 from __future__ import annotations
 
@@ -7,65 +7,33 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zoo.catalog import Catalog, Found
-from zoo.errors import UnknownNameError, ZooError
-from zoo.manifest.rows import ConfigRow, LegacyRow, WeightsRow
+from zoo.cli.options.metric_filter import MetricFilter, metric_value
+from zoo.errors import UnknownNameError
 from zoo.names import hint_near, near_names
 
-if TYPE_CHECKING:
-    from zoo.weights.lock import Pin
+__all__ = ["SORTS", "Filters", "parse_amount"]
 
-__all__ = ["Filters", "MetricFilter", "legacy_entry", "parse_metric", "weights_entry"]
-
-_METRIC = re.compile(
-    r"\s*(?P<name>[^<>=]+?)\s*(?:(?P<sign>>=|<=)\s*(?P<value>-?(?:\d+\.?\d*|\.\d+)))?\s*"
-)
-
-# Rows of both kinds have every key; unknown values are null.
-_UNKNOWN = dict.fromkeys(
-    [
-        *("size", "size_bytes", "file", "path", "parameters", "sha256"),
-        *("memory_gb", "url", "sha256_prefix", "note"),
-    ]
-)
+SORTS = ("name", "size", "parameters")
+"""Keys of ``--sort`` besides names of metrics: ascending."""
+_AMOUNT = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)\s*(?P<unit>[kMGT]?)B?", re.IGNORECASE)
+_UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+_HERE = ("shipped", "cached", "adopted")
 
 
-@dataclass(frozen=True, slots=True)
-class MetricFilter:
-    """``NAME``, ``NAME>=VALUE`` or ``NAME<=VALUE``."""
-
-    name: str
-    sign: str | None = None
-    value: float = 0.0
-
-    def fits(self, value: float) -> bool:
-        """Return whether a value is in bounds.
-
-        Args:
-            value: A measured value, in the unit of the manifest.
-        """
-        if self.sign is None:
-            return True
-        return value >= self.value if self.sign == ">=" else value <= self.value
-
-
-def parse_metric(text: str) -> MetricFilter | None:
-    """Parse a filter, or return None if the text is not one.
+def parse_amount(text: str) -> float | None:
+    """Return a number with a decimal unit such as ``200MB`` or ``30M``, or None.
 
     Args:
-        text: Value of ``--metric``: ``NAME``, ``NAME>=VALUE`` or ``NAME<=VALUE``.
+        text: Value of ``--max-size`` or ``--max-parameters``.
 
     Example:
-        >>> parse_metric("mIoU>=75")
-        MetricFilter(name='mIoU', sign='>=', value=75.0)
+        >>> parse_amount("200MB")
+        200000000.0
     """
-    found = _METRIC.fullmatch(text)
-    if found is None:
-        return None
-    return MetricFilter(found["name"], found["sign"], float(found["value"] or 0))
+    found = _AMOUNT.fullmatch(text.strip())
+    return None if found is None else float(found["number"]) * _UNITS[found["unit"].lower()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +49,14 @@ class Filters:
         architecture: Part of the name of its architecture or its config.
         metric: A metric that was measured, optionally with a bound; the rows are then sorted,
             highest first. With ``dataset``, only values on that data set count.
+        classes: Class names that the model must all have.
+        licence: Part of the licence of the weights.
+        is_commercial: Whether to keep only weights whose licence permits commercial use, as far as
+            it is known.
+        most_bytes: Largest size of the file; unknown sizes do not fit.
+        most_parameters: Largest number of parameters; unknown numbers do not fit.
+        is_here: Whether to keep only weights whose file is on this machine.
+        sort: One of `SORTS`, or the name of a metric (highest first); rows without it come last.
     """
 
     texts: Sequence[str] = ()
@@ -89,28 +65,54 @@ class Filters:
     dataset: str | None = None
     architecture: str | None = None
     metric: MetricFilter | None = None
+    classes: Sequence[str] = ()
+    licence: str | None = None
+    is_commercial: bool = False
+    most_bytes: float | None = None
+    most_parameters: float | None = None
+    is_here: bool = False
+    sort: str | None = None
 
     def choose(self, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the entries that fit.
+        """Return the entries that fit, sorted.
 
         Args:
-            entries: Entries of `weights_entry` or of the legacy table.
+            entries: Entries of `zoo.cli.options.weights_entries`.
 
         Raises:
-            UnknownNameError: No entry was measured by that metric.
+            UnknownNameError: No entry was measured by a metric that the user names.
         """
         rows = [entry for entry in entries if self._fits(entry)]
-        if self.metric is None or not rows:
-            return rows
-        values = [_values(entry, self.metric.name, self.dataset) for entry in rows]
-        if not any(values):
-            raise _unknown_metric(self.metric.name, rows)
-        kept = [
-            (max(found), entry)
-            for found, entry in zip(values, rows, strict=True)
-            if any(map(self.metric.fits, found))
+        if self.metric is not None and rows:
+            self._check_metric(self.metric.name, rows)
+            measured = self.metric
+            rows = [
+                entry
+                for entry in rows
+                if any(map(measured.fits, _values(entry, measured.name, self.dataset)))
+            ]
+        order = self.sort or (None if self.metric is None else self.metric.name)
+        return rows if order is None else self._sorted(rows, order)
+
+    def _sorted(self, rows: list[dict[str, Any]], order: str) -> list[dict[str, Any]]:
+        key = {"size": "size_bytes"}.get(order, order)
+        if order in SORTS:
+            known = [entry for entry in rows if entry[key] is not None]
+            unknown = [entry for entry in rows if entry[key] is None]
+            return [*sorted(known, key=lambda entry: entry[key]), *unknown]
+        if rows:
+            self._check_metric(order, rows)
+        best = [
+            (max(map(metric_value, _values(entry, order, self.dataset)), default=None), entry)
+            for entry in rows
         ]
-        return [entry for _, entry in sorted(kept, key=lambda pair: -pair[0])]
+        with_value = [(value, entry) for value, entry in best if value is not None]
+        ordered = [entry for _, entry in sorted(with_value, key=lambda pair: -pair[0])]
+        return [*ordered, *(entry for value, entry in best if value is None)]
+
+    def _check_metric(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not any(_values(entry, name, self.dataset) for entry in rows):
+            raise _unknown_metric(name, rows)
 
     def _fits(self, entry: Mapping[str, Any]) -> bool:
         return (
@@ -119,129 +121,17 @@ class Filters:
             and self.plugin in (None, entry["plugin"])
             and _is_part(self.dataset, entry["datasets"])
             and _is_part(self.architecture, [*entry["architecture"], entry["config"] or ""])
+            and {*map(_plain, self.classes)} <= {*map(_plain, entry["classes"])}
+            and _is_part(self.licence, [entry["licence"]])
+            and not (self.is_commercial and entry["non_commercial"] is not False)
+            and _is_at_most(entry["size_bytes"], self.most_bytes)
+            and _is_at_most(entry["parameters"], self.most_parameters)
+            and (not self.is_here or entry["file"] in _HERE or entry["state"] == "adopted")
         )
 
 
-def weights_entry(catalog: Catalog, found: Found, row: WeightsRow) -> dict[str, Any]:
-    """Return a ``[[weights]]`` row for listings, compared with its file if that is on this machine.
-
-    Args:
-        catalog: The catalog that contains the row.
-        found: The row as found in the catalog, with the record of its plugin.
-        row: The same row, parsed.
-    """
-    from zoo.weights.files import find_place
-
-    state, error = _state(found)
-    place = find_place(found)
-    classes, summary = _classes(found, row, place.path), _summary(catalog, row.config)
-    return {
-        **_UNKNOWN,
-        "name": row.name,
-        "plugin": found.record.name,
-        "task": row.task,
-        "tasks": [row.task],
-        "config": row.config,
-        "architecture": [],
-        "summary": summary,
-        "classes": classes,
-        "datasets": sorted({metric.dataset for metric in row.metrics}),
-        "size": f"{row.size_bytes / 1e6:.1f} MB",
-        "size_bytes": row.size_bytes,
-        "file": place.state,
-        "path": None if place.path is None else str(place.path),
-        "parameters": row.parameters,
-        "metrics": [f"{m.name} {m.value:.4g} ({m.dataset}, {m.split})" for m in row.metrics],
-        "values": [
-            {"name": m.name, "value": m.value, "dataset": m.dataset, "split": m.split}
-            for m in row.metrics
-        ],
-        "licence": row.licence,
-        "data_licence": row.data_licence,
-        "sha256": row.sha256,
-        "state": state,
-        "error": error,
-    }
-
-
-def _classes(found: Found, row: WeightsRow, path: Path | None) -> list[str]:
-    """Return the classes in a file's record, else those of the plugin's data sets."""
-    from zoo.weights.row_check import find_record, record_list
-
-    record = None if path is None else find_record(path)
-    if record is not None:
-        return [each for each in record_list(record, "classes") if isinstance(each, str)]
-    rows = [each for each in found.record.checked().datasets if each.task == row.task]
-    named = [name for each in rows if not isinstance(each.classes, str) for name in each.classes]
-    return list(dict.fromkeys(named))
-
-
-def _summary(catalog: Catalog, config: str) -> str | None:
-    try:
-        row = catalog.find_config(config).row
-    except ZooError:  # of a plugin that is not installed
-        return None
-    return row.summary if isinstance(row, ConfigRow) else None
-
-
-def _state(found: Found) -> tuple[str, str | None]:
-    from zoo.errors import ManifestError
-    from zoo.weights.files import local_files
-    from zoo.weights.row_check import check_row
-
-    if found.error is not None:
-        return "conflict", str(found.error)
-    try:
-        for path in local_files(found):
-            check_row(found, path)
-    except ManifestError as error:
-        return "differs", str(error)
-    except (OSError, ZooError):  # an unreadable cache hides no row
-        pass
-    return "ok", None
-
-
-def legacy_entry(found: Found, row: LegacyRow, pin: Pin | None) -> dict[str, Any]:
-    """Return a row of a legacy index for listings.
-
-    Args:
-        found: The row as found in the catalog, with the record of its plugin.
-        row: The row.
-        pin: Pin of the adopted copy of this row, if any.
-    """
-    adopted = (
-        {
-            "size": f"{pin.size_bytes / 1e6:.1f} MB",
-            "size_bytes": pin.size_bytes,
-            "parameters": pin.parameters,
-            "sha256": pin.sha256,
-        }
-        if pin
-        else {}
-    )
-    return {
-        **_UNKNOWN,
-        "name": row.name,
-        "plugin": found.record.name,
-        "task": row.task,
-        "tasks": list(row.tasks),
-        "config": row.config,
-        "architecture": list(row.architecture),
-        "summary": None,
-        "classes": [],
-        "datasets": list(row.datasets),
-        "metrics": [f"{m.name} {m.value:.4g} ({m.dataset})" for m in row.metrics],
-        "values": [{"name": m.name, "value": m.value, "dataset": m.dataset} for m in row.metrics],
-        "memory_gb": row.memory_gb,
-        "licence": row.licence,
-        "data_licence": row.data_licence,
-        "url": row.url,
-        "sha256_prefix": row.sha256_prefix,
-        "note": row.note,
-        "state": "adopted" if pin else "legacy",
-        "error": None,
-        **adopted,
-    }
+def _is_at_most(value: float | None, most: float | None) -> bool:
+    return most is None or (value is not None and value <= most)
 
 
 def _plain(text: str) -> str:
@@ -252,16 +142,16 @@ def _said(entry: Mapping[str, Any]) -> list[str]:
     """Return the searchable texts of an entry."""
     one = [entry[key] for key in ("name", "plugin", "config", "summary", "licence", "data_licence")]
     many = [entry[key] for key in ("tasks", "architecture", "datasets", "classes", "metrics")]
-    return [text for text in (*one, *chain(*many)) if text]
+    return [text for text in (*one, *chain(*many), *entry["aliases"], *entry["replaces"]) if text]
 
 
 def _is_part(wanted: str | None, names: Iterable[str]) -> bool:
     return wanted is None or any(_plain(wanted) in _plain(name) for name in names)
 
 
-def _values(entry: Mapping[str, Any], metric: str, dataset: str | None) -> list[float]:
+def _values(entry: Mapping[str, Any], metric: str, dataset: str | None) -> list[dict[str, Any]]:
     return [
-        one["value"]
+        one
         for one in entry["values"]
         if _plain(one["name"]) == _plain(metric) and _is_part(dataset, [one["dataset"]])
     ]

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of weights as entries of a listing, all with the same keys."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.catalog import Catalog, Found
+from zoo.cli.options.metric_filter import metric_text
+from zoo.errors import ZooError
+from zoo.manifest.rows import ConfigRow, LegacyRow, LivingRow, WeightsFacts, WeightsRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zoo.weights.lock import Pin
+
+__all__ = ["legacy_entry", "weights_entry"]
+
+# Rows of all sorts have every key; unknown values are null.
+_UNKNOWN = dict.fromkeys(
+    [
+        *("size", "size_bytes", "file", "path", "parameters", "sha256", "digest", "converter"),
+        *("memory_gb", "url", "sha256_prefix", "note", "non_commercial", "version", "yanked"),
+        *("successor", "source"),
+    ]
+)
+
+
+def weights_entry(catalog: Catalog, found: Found, row: WeightsFacts) -> dict[str, Any]:
+    """Return a row of weights for listings, compared with its file if that is on this machine.
+
+    Args:
+        catalog: The catalog that contains the row.
+        found: The row as found in the catalog, with the record of its plugin.
+        row: The same row, parsed.
+    """
+    file = _file(found, row)
+    state, error = _state(found)
+    path = file["path"]
+    values = [asdict(metric) for metric in row.metrics]
+    return {
+        **_UNKNOWN,
+        "name": row.name,
+        "plugin": found.record.name,
+        "task": row.task,
+        "tasks": [row.task],
+        "config": row.config or None,
+        "architecture": [],
+        "summary": _summary(catalog, row.config),
+        "classes": _classes(found, row, None if path is None else Path(path)),
+        "datasets": sorted({metric.dataset for metric in row.metrics}),
+        "parameters": row.parameters,
+        "metrics": [metric_text(one) for one in values],
+        "values": values,
+        "licence": row.licence,
+        "non_commercial": row.non_commercial,
+        "data_licence": row.data_licence,
+        "url": row.urls[0] if row.urls else None,
+        "replaces": list(row.replaces),
+        "aliases": list(row.aliases),
+        "version": row.version,
+        "yanked": row.yanked,
+        "successor": row.successor,
+        "source": row.source,
+        "state": state,
+        "error": error,
+        **file,
+    }
+
+
+def _file(found: Found, row: WeightsFacts) -> dict[str, Any]:
+    """Return what is known about the file, and where it lies on this machine."""
+    from zoo.weights.files import find_place
+
+    size_bytes = row.size_bytes if isinstance(row, (WeightsRow, LivingRow)) else None
+    facts: dict[str, Any] = {
+        "size": None if size_bytes is None else f"{size_bytes / 1e6:.1f} MB",
+        "size_bytes": size_bytes,
+    }
+    if isinstance(row, LivingRow):
+        facts |= {"digest": row.digest.kind, "converter": row.converter}
+        facts["sha256"] = row.digest.value if row.digest.is_full else None
+    elif isinstance(row, WeightsRow):
+        facts |= {"digest": "sha256", "sha256": row.sha256}
+    if isinstance(row, LivingRow):
+        return {**facts, "file": "to fetch" if row.digest.is_full else "to pin", "path": None}
+    place = find_place(found)
+    return {
+        **facts,
+        "file": place.state,
+        "path": None if place.path is None else str(place.path),
+    }
+
+
+def _classes(found: Found, row: WeightsFacts, path: Path | None) -> list[str]:
+    """Return the classes in a file's record, else those of the row or the plugin's data sets."""
+    from zoo.weights.row_check import find_record, record_list
+
+    record = None if path is None else find_record(path)
+    if record is not None:
+        return [each for each in record_list(record, "classes") if isinstance(each, str)]
+    if row.classes is not None:
+        return list(row.classes)
+    rows = [each for each in found.record.checked().datasets if each.task == row.task]
+    named = [name for each in rows if not isinstance(each.classes, str) for name in each.classes]
+    return list(dict.fromkeys(named))
+
+
+def _summary(catalog: Catalog, config: str) -> str | None:
+    try:
+        row = catalog.find_config(config).row if config else None
+    except ZooError:  # of a plugin that is not installed
+        return None
+    return row.summary if isinstance(row, ConfigRow) else None
+
+
+def _state(found: Found) -> tuple[str, str | None]:
+    from zoo.errors import ManifestError
+    from zoo.weights.files import local_files
+    from zoo.weights.row_check import check_row
+
+    if found.error is not None:
+        return "conflict", str(found.error)
+    if not isinstance(found.row, WeightsRow):
+        return "ok", None
+    try:
+        for path in local_files(found):
+            check_row(found, path)
+    except ManifestError as error:
+        return "differs", str(error)
+    except (OSError, ZooError):  # an unreadable cache hides no row
+        pass
+    return "ok", None
+
+
+def legacy_entry(
+    found: Found, row: LegacyRow, pin: Pin | None, living: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return a row of a legacy index for listings.
+
+    Args:
+        found: The row as found in the catalog, with the record of its plugin.
+        row: The row.
+        pin: Pin of the adopted copy of this row, if any.
+        living: Former address -> name of the weights that bring it back.
+    """
+    adopted = (
+        {
+            "size": f"{pin.size_bytes / 1e6:.1f} MB",
+            "size_bytes": pin.size_bytes,
+            "parameters": pin.parameters,
+            "sha256": pin.sha256,
+        }
+        if pin
+        else {}
+    )
+    successor = (living or {}).get(row.url)
+    values = [asdict(metric) for metric in row.metrics]
+    return {
+        **_UNKNOWN,
+        "name": row.name,
+        "plugin": found.record.name,
+        "task": row.task,
+        "tasks": list(row.tasks),
+        "config": row.config,
+        "architecture": list(row.architecture),
+        "summary": None,
+        "classes": [],
+        "datasets": list(row.datasets),
+        "metrics": [metric_text(one) for one in values],
+        "values": values,
+        "memory_gb": row.memory_gb,
+        "licence": row.licence,
+        "data_licence": row.data_licence,
+        "url": row.url,
+        "replaces": [],
+        "aliases": [],
+        "successor": successor,
+        "sha256_prefix": row.sha256_prefix,
+        "note": row.note,
+        "state": "adopted" if pin else "living" if successor else "legacy",
+        "error": None,
+        **adopted,
+    }

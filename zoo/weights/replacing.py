@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which living weights stand for an upstream address: a legacy file, or ``torchvision://...``.
+
+A row that claims an upstream file must have its digest: the digits in the old name are the judge. A
+*false friend* has the right name and other bytes, and stands for nothing. A row with a converter
+has other bytes anyway; that its tensors are equal is for its converter's tests to prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zoo.catalog import Catalog, Found
+from zoo.manifest.rows import LivingRow, WeightsFacts, WeightsRow
+from zoo.weights.cache import address_filename
+from zoo.weights.rescue import DIGITS
+
+__all__ = ["false_friends", "find_replacing", "living_addresses"]
+
+
+def find_replacing(catalog: Catalog, address: str) -> Found | None:
+    """Return the weights that stand for an upstream address, or None.
+
+    Args:
+        catalog: The plugins to search.
+        address: Such as ``torchvision://resnet50``.
+    """
+    fitting = [
+        (found, row)
+        for found, row, claimed in _claims(catalog)
+        if claimed == address and not _is_false_friend(row, address)
+    ]
+    # Those whose whole digest is known need nothing from the user.
+    fitting.sort(key=lambda pair: isinstance(pair[1], LivingRow) and not pair[1].digest.is_full)
+    return fitting[0][0] if fitting else None
+
+
+def living_addresses(catalog: Catalog) -> dict[str, str]:
+    """Return upstream address -> full name of the weights that stand for it.
+
+    Args:
+        catalog: The plugins to search.
+    """
+    return {
+        address: f"{found.record.name}.{row.name}"
+        for found, row, address in _claims(catalog)
+        if not _is_false_friend(row, address)
+    }
+
+
+def false_friends(catalog: Catalog) -> list[tuple[Found, str]]:
+    """Return rows that claim an upstream file whose digits contradict their digest.
+
+    Args:
+        catalog: The plugins to search.
+
+    Returns:
+        Rows, each with the address for which it does not stand.
+    """
+    return [
+        (found, address)
+        for found, row, address in _claims(catalog)
+        if _is_false_friend(row, address)
+    ]
+
+
+def _claims(catalog: Catalog) -> Iterator[tuple[Found, WeightsFacts, str]]:
+    """Yield every row that claims an upstream address, with that address."""
+    for found in catalog.rows("weights"):
+        if isinstance(found.row, WeightsFacts) and found.error is None:
+            for address in found.row.replaces:
+                yield found, found.row, address
+
+
+def _is_false_friend(row: WeightsFacts, address: str) -> bool:
+    stated = DIGITS.search(address_filename(address))
+    if stated is None:
+        return False
+    if isinstance(row, WeightsRow):
+        return not row.sha256.startswith(stated[1])
+    if not isinstance(row, LivingRow) or row.converter is not None:
+        return False
+    if row.digest.kind not in ("sha256", "sha256_prefix"):
+        return False
+    return not row.digest.value.startswith(stated[1])

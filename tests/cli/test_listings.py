@@ -260,8 +260,8 @@ def test_info_when_weights_are_shown_names_both_licences() -> None:
     text = run("info", "unet_tiles_v1").stdout
 
     assert "licence: MIT\n" in text
-    assert "data_licence: CC0-1.0\n" in text
-    assert "  - name=dice_tile, value=0.9137" in text
+    assert "data licence: CC0-1.0\n" in text
+    assert "  dice_tile 0.9137 (" in text
 
 
 @pytest.mark.parametrize("name", ["EdgeLos", "loss/EdgeLos", "plugin/tile", "hook/EdgeLoss"])

@@ -37,7 +37,12 @@ def command(name: str, as_json: bool) -> None:
     for index, fact in enumerate(facts):
         if index:
             say()
-        _print_fact(fact)
+        if fact["kind"] == "weights":
+            from zoo.cli.output.weights_card import weights_card
+
+            say(*weights_card(fact))
+        else:
+            _print_fact(fact)
 
 
 def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
@@ -91,19 +96,19 @@ def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:
 def _row_facts(found: Found) -> dict[str, Any]:
     facts = {"kind": found.row.kind, "plugin": found.record.name, **_plain(found.row)}
     facts["manifest"] = str(found.record.path)
-    return {**facts, **_place(found), **_differences(found)}
+    return {**facts, **_weights_facts(found), **_differences(found)}
 
 
-def _place(found: Found) -> dict[str, Any]:
-    """Return the place of a weights file on this machine, judged only by its size."""
-    from zoo.manifest.rows import WeightsRow
-    from zoo.weights.files import find_place
+def _weights_facts(found: Found) -> dict[str, Any]:
+    """Return what a listing says of weights besides their row, such as the place of the file."""
+    from zoo.catalog import read_catalog
+    from zoo.cli.options.weights_entries import weights_entry
+    from zoo.manifest.rows import WeightsFacts
 
-    if not isinstance(found.row, WeightsRow):
+    if not isinstance(found.row, WeightsFacts):
         return {}
-    place = find_place(found)
-    path = None if place.path is None else str(place.path)
-    return {"size": f"{found.row.size_bytes / 1e6:.1f} MB", "file": place.state, "path": path}
+    entry = weights_entry(read_catalog(), found, found.row)
+    return {key: entry[key] for key in ("size", "file", "path", "summary", "classes")}
 
 
 def _plain(value: Any) -> Any:

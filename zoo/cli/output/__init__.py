@@ -11,4 +11,5 @@ __all__ = [
     "progress",
     "streams",
     "tables",
+    "weights_card",
 ]

@@ -114,7 +114,8 @@ RULES = {
     "tools": rule(
         "zoo",
         others={
-            *("faulty_server", "download_faults", "demonstration", "terminal", "evidence"),
+            *("faulty_server", "loopback_hub", "download_faults"),
+            *("demonstration", "terminal", "evidence"),
             "overviews",
             *("document_kinds", "document_mutator", "document_seeds", "document_surroundings"),
         },

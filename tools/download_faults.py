@@ -21,7 +21,7 @@ import faulty_server as bad
 
 from zoo.errors import DownloadError
 from zoo.weights import fetch_file
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 
 __all__ = ["FAULTS", "REFUSED_RANGES", "Cell", "Outcome", "cells", "run_cell"]
 

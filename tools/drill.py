@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 from zoo.errors import DownloadError
 from zoo.weights import fetch_file
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 target, sha256, size, *addresses = sys.argv[1:]
 patience = Patience(tries=8, first_wait_s=0.02, longest_wait_s=2, stall_s=2, least_bytes_s=1000)
 try:

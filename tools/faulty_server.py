@@ -56,13 +56,19 @@ class Asked:
         path: What was asked for.
         headers: With lower-case names.
         start: Where the range began, 0 without one.
+        stop: Where the range ended, exclusive, or None for the end of the file.
         sent_bytes: How many bytes of the body were written.
+        method: ``GET`` or ``HEAD``.
+        target: The path with its query.
     """
 
     path: str
     headers: dict[str, str]
     start: int
+    stop: int | None = None
     sent_bytes: int = 0
+    method: str = "GET"
+    target: str = ""
 
 
 @dataclass(slots=True)
@@ -75,6 +81,8 @@ class FaultyServer:
         bytes_s: The most that one request gets in a second, or None for all at once.
         faults: Path -> what the next requests to it meet, in order; None is good behaviour.
         asked: Every request so far.
+        admits: Returns whether to serve a request, else 403; None serves all. If it is set, paths
+            are matched without their query.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -82,6 +90,7 @@ class FaultyServer:
     bytes_s: float | None = None
     faults: defaultdict[str, list[Fault | None]] = field(default_factory=lambda: defaultdict(list))
     asked: list[Asked] = field(default_factory=list)
+    admits: Callable[[Handler], bool] | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
     _server: Any = None
     _thread: Any = None
@@ -128,19 +137,27 @@ class Handler(BaseHTTPRequestHandler):
         """Answer."""
         owner = self.server.owner
         headers = {name.lower(): value for name, value in self.headers.items()}
-        found = re.fullmatch(r"bytes=(\d+)-", headers.get("range", ""))
-        self.asked = Asked(self.path, headers, int(found[1]) if found else 0)
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
+        target = self.path
+        if owner.admits is not None:
+            self.path = target.partition("?")[0]
+        start, stop = (int(found[1]), found[2]) if found else (0, "")
+        self.asked = Asked(self.path, headers, start, int(stop) + 1 if stop else None)
+        self.asked.method, self.asked.target = self.command, target
         owner.asked.append(self.asked)
         faults = owner.faults[self.path]
         fault = faults.pop(0) if faults else None
         self.close_connection = True
         if fault is not None:
             fault(self)
+        elif owner.admits is not None and not owner.admits(self):
+            self.head(403, {"Content-Type": "application/xml", "Content-Length": "0"})
         elif self.path in owner.files:
             self.serve()
         else:
             self.head(404, {"Content-Length": "0"})
 
+    do_HEAD = do_GET
     do_CONNECT = do_GET  # a proxy request has a host and a port instead of a path
 
     @property
@@ -162,15 +179,16 @@ class Handler(BaseHTTPRequestHandler):
         data, asked = self.data, self.asked
         is_same = asked.headers.get("if-range", self.etag) == self.etag
         start = asked.start if is_same else 0
+        stop = min(asked.stop or len(data), len(data)) if is_same else len(data)
         headers = {"ETag": self.etag, "Accept-Ranges": "bytes"}
         if start >= len(data) > 0:
             self.head(416, {"Content-Range": f"bytes */{len(data)}", "Content-Length": "0"})
             return
-        status = 206 if start else 200
-        if start:
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        self.head(status, {**headers, "Content-Length": str(len(data) - start)})
-        self.body(data[start:][:upto])
+        status = 206 if start or stop < len(data) else 200
+        if status == 206:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+        self.head(status, {**headers, "Content-Length": str(stop - start)})
+        self.body(memoryview(data)[start:stop][:upto])
 
     def head(self, status: int, headers: dict[str, str]) -> None:
         """Send the status and the headers.
@@ -184,12 +202,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def body(self, data: bytes) -> None:
+    def body(self, data: bytes | memoryview) -> None:
         """Send bytes, at the server's pace.
 
         Args:
             data: Bytes to send.
         """
+        if self.command == "HEAD":
+            return
         pace = self.server.owner.bytes_s
         for begin in range(0, len(data), _BLOCK_BYTES):
             block = data[begin : begin + _BLOCK_BYTES]

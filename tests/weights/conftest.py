@@ -12,7 +12,7 @@ import pytest
 from faulty_server import FaultyServer
 
 from zoo.weights.fetching.all_tries import fetch_file
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 
 NAME = "unet.safetensors"
 

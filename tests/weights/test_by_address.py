@@ -28,7 +28,7 @@ from faulty_server import (
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights import cache_folder, fetch_address
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 
 PATH = "/unet.safetensors"
 

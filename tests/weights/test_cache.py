@@ -31,7 +31,19 @@ def _write(sha256: str, name: str, data: bytes = b"x") -> Path:
 
 
 def _row(*urls: str, form: str = "safetensors") -> WeightsRow:
-    return WeightsRow("unet", "semantic", "c", urls, A, 1, form, "MIT", "CC0-1.0", 1, ())
+    return WeightsRow(
+        name="unet",
+        task="semantic",
+        config="c",
+        urls=urls,
+        sha256=A,
+        size_bytes=1,
+        format=form,
+        licence="MIT",
+        data_licence="CC0-1.0",
+        parameters=1,
+        metrics=(),
+    )
 
 
 def test_cache_folder_is_what_zoo_cache_names_else_the_users(

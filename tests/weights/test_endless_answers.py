@@ -15,7 +15,7 @@ from faulty_server import FaultyServer, repeats
 
 from zoo.errors import DownloadError
 from zoo.weights.by_address import fetch_address
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 
 Fetch = Callable[..., Path]
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -13,7 +13,7 @@ import pytest
 from faulty_server import Fault, FaultyServer, Handler, answers, cuts, redirects, states_range
 
 from zoo.errors import DownloadError
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 
 Fetch = Callable[..., Path]
 SIZE = 300_000

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from zoo.manifest.addresses import HubFile, ReleaseAsset, is_hosted, parse_hosted
 from zoo.manifest.row_reading import FILE_NAME, read_path
 from zoo.manifest.rows import AnyWeightsRow, Digest, LivingRow, MetricValue, WeightsRow
 from zoo.manifest.table import Table
@@ -22,11 +23,7 @@ LABELS = ("true", "derived", "synthetic")  # synthetic: images and labels genera
 
 _NAMES = "letters, digits, '_', '-' and '.'"
 _CONVERTER = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?"
-_REVISION = r"[0-9a-f]{40}"
-_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-_HUB = rf"hf://(datasets/|spaces/)?{_PART}/{_PART}@(?P<revision>[^\s/@]+)/[^\s?#]+"
-_RELEASE = rf"github://{_PART}/{_PART}@[^\s@]+/[^\s?#/]+"
-_ADDRESSES = (r"https://[^\s/]+/\S+", _RELEASE)
+_ADDRESS = r"https://[^\s/]+/\S+"
 # Key of a row, which is the digest's kind -> its form. A row has at most one of them.
 _DIGESTS = {
     "sha256": (r"[0-9a-f]{64}", "64 hex digits, lower case"),
@@ -142,20 +139,27 @@ def _read_url(table: Table, url: str) -> str:
     if scheme == "package":
         read_path(table, rest, "urls")
         return url
-    hub = re.fullmatch(_HUB, url)
-    if hub is not None and re.fullmatch(_REVISION, hub["revision"]) is None:
+    hosted = _read_hosted(url)
+    if isinstance(hosted, HubFile) and not hosted.is_pinned:
         table.fail(
-            f"{table.label} urls holds the revision {shown(hub['revision'])}, expected the 40 hex "
+            f"{table.label} urls holds the revision {shown(hosted.revision)}, expected the 40 hex "
             "digits of a commit.",
             hint="a branch moves: state the commit that it points to.",
         )
-    if hub is None and not any(re.fullmatch(each, url) for each in _ADDRESSES):
+    if hosted is None and re.fullmatch(_ADDRESS, url) is None:
         table.fail(
             f"{table.label} urls holds {shown(url)}, expected https://..., "
             "hf://ORG/REPO@REVISION/path, github://OWNER/REPO@TAG/ASSET or package:<path>.",
             hint="use an https address, or a file inside the package.",
         )
     return url
+
+
+def _read_hosted(url: str) -> HubFile | ReleaseAsset | None:
+    try:
+        return parse_hosted(url) if is_hosted(url) and not re.search(r"\s", url) else None
+    except ValueError:
+        return None
 
 
 def _read_metrics(table: Table, *, is_required: bool) -> tuple[MetricValue, ...]:

@@ -7,20 +7,15 @@ import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from zoo.errors import DownloadError
+from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import address_filename, cache_folder, cached_files
 from zoo.weights.download import add_to_cache, is_offline
 from zoo.weights.fetching.addresses import is_local, shown_address
 from zoo.weights.fetching.all_tries import fetch_file
-from zoo.weights.fetching.one_try import Patience, Setback, measure
-from zoo.weights.fetching.session import open_session
-from zoo.weights.fetching.waiting import wait_for_next_try
+from zoo.weights.fetching.host_statements import HostStatement, ask_host_patiently
+from zoo.weights.fetching.setbacks import Patience, Setback
 from zoo.weights.files import first_that_holds
-
-if TYPE_CHECKING:
-    import requests
 
 __all__ = ["fetch_address"]
 
@@ -44,7 +39,8 @@ def fetch_address(
     the address, which determines its format.
 
     Args:
-        address: https, http or file.
+        address: https, http, hf, github or file. A branch of a hub is looked up once; the log
+            states its commit.
         sha256: Expected digest, 64 hex digits, lower case.
         patience: Timeouts and number of attempts.
         progress: Called with the bytes received and the total size in bytes.
@@ -66,11 +62,14 @@ def fetch_address(
         hint = "unset ZOO_OFFLINE, or pass a file."
         raise DownloadError(message, where=shown_address(address), hint=hint)
     patience = patience or Patience()
-    size_bytes = _ask_size(address, target.name, patience)
-    shown = shown_address(address)
-    _LOG.info("downloading %s, %.1f MB, to %s", shown, size_bytes / 1e6, target)
+    told = _ask(address, target.name, sha256, patience)
+    shown, found = shown_address(address), shown_address(told.address)
+    if found != shown:
+        _LOG.info("%s is now %s", shown, found)
+    size_bytes = told.size_bytes
+    _LOG.info("downloading %s, %.1f MB, to %s", found, size_bytes / 1e6, target)
     return fetch_file(
-        target, sha256, size_bytes, [address], patience=patience, progress=progress, hint=_HINT
+        target, sha256, size_bytes, [told.address], patience=patience, progress=progress, hint=_HINT
     )
 
 
@@ -85,24 +84,21 @@ def _cached(target: Path, sha256: str) -> Path | None:
     return path
 
 
-def _ask_size(address: str, name: str, patience: Patience) -> int:
+def _ask(address: str, name: str, sha256: str, patience: Patience) -> HostStatement:
+    where = shown_address(address)
     try:
-        with open_session() as session:
-            return _measure_patiently(session, address, patience)
+        told = ask_host_patiently(address, patience, is_next=True)
     except Setback as setback:
-        where = shown_address(address)
         message = f"cannot download {name}: all addresses failed.\n  {where}: {setback.reason}"
-        raise DownloadError(message, where=where, hint=f"{_HINT}.") from setback
-
-
-def _measure_patiently(session: requests.Session, address: str, patience: Patience) -> int:
-    tries = 0
-    while True:
-        try:
-            return measure(session, address, patience)
-        except Setback as setback:
-            tries += 1
-            wait_for_next_try(setback, address, tries, patience)
+        hint = setback.hint or f"{_HINT}."
+        raise DownloadError(message, where=where, hint=hint) from setback
+    if told.sha256 not in (None, sha256):
+        message = f"cannot accept {name}: the hub states the sha256 {told.sha256}, "
+        message += f"expected {sha256}."
+        hint = "nothing was downloaded; check the requested sha256, or report the file."
+        digests = {"expected": sha256, "actual": told.sha256}
+        raise HashMismatchError(message, **digests, where=where, hint=hint)
+    return told
 
 
 def _filename(address: str) -> str:

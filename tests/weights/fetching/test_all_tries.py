@@ -23,7 +23,7 @@ from faulty_server import FaultyServer, answers, cuts, gives_other_bytes, sends_
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import lock_path, note_path, part_path
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 
 Fetch = Callable[..., Path]
 SIZE = 300_000

@@ -33,7 +33,7 @@ from faulty_server import (
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import part_path
-from zoo.weights.fetching.one_try import Patience
+from zoo.weights.fetching.setbacks import Patience
 
 Fetch = Callable[..., Path]
 SIZE = 300_000

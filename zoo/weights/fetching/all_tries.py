@@ -9,14 +9,16 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from zoo.errors import DownloadError, HashMismatchError
+from zoo.manifest.rows import Digest
 from zoo.weights.cache import lock_path
 from zoo.weights.fetching.addresses import shown_address
-from zoo.weights.fetching.one_try import Patience, Setback, receive
+from zoo.weights.fetching.asking import host_of
+from zoo.weights.fetching.one_try import receive
 from zoo.weights.fetching.part import Part
 from zoo.weights.fetching.session import open_session
+from zoo.weights.fetching.setbacks import Patience, Setback
 from zoo.weights.fetching.waiting import wait_for_next_try
 from zoo.weights.files import check_file
 
@@ -72,7 +74,7 @@ def fetch_file(
     with _alone(target):
         if is_there():  # another process has just fetched it
             return target
-        with Part(target, sha256, size_bytes) as part:
+        with Part(target, Digest("sha256", sha256), size_bytes) as part:
             return _Fetch(part, patience or Patience(), progress, hint).run(addresses)
 
 
@@ -123,13 +125,6 @@ def _alone(target: Path) -> Iterator[None]:
         lock.release()
 
 
-def _host(address: str) -> str:
-    try:
-        return urlsplit(address).netloc
-    except ValueError:  # not an address; the request reports the reason
-        return ""
-
-
 class _Fetch:
     """The attempts to fetch one file from all of its addresses."""
 
@@ -139,6 +134,7 @@ class _Fetch:
         self._part, self._patience, self._progress, self._hint = part, patience, progress, hint
         self._unreachable: set[str] = set()
         self._reasons: list[str] = []
+        self._setbacks: list[Setback] = []
         self._mismatch: HashMismatchError | None = None
 
     def run(self, addresses: Sequence[str]) -> Path:
@@ -151,17 +147,18 @@ class _Fetch:
         """
         with open_session() as session:
             for index, address in enumerate(addresses):
-                host = _host(address)
+                host = host_of(address)
                 if host and host in self._unreachable:
                     self._tell(address, "not tried, its host cannot be reached", logging.DEBUG)
                     continue
-                others = {_host(later) for later in addresses[index + 1 :]}
+                others = {host_of(later) for later in addresses[index + 1 :]}
                 is_last = others <= {host, *self._unreachable}
                 try:
                     return self._fetch(session, address, is_last=is_last)
                 except Setback as setback:
                     level = logging.DEBUG if setback.is_absent else logging.INFO
                     self._tell(address, setback.reason, level)
+                    self._setbacks.append(setback)
                     if setback.is_unreachable:
                         self._unreachable.add(host)
         raise self._failure()
@@ -208,18 +205,23 @@ class _Fetch:
         _LOG.log(level, "%s: %s", shown_address(address), reason)
 
     def _failure(self) -> DownloadError:
-        name = self._part.target.name
+        name, wanted = self._part.target.name, self._part.wanted
         listed = "\n".join(self._reasons)
-        if self._mismatch is not None:
-            message = f"cannot accept {name}: sha256 is {self._mismatch.actual}, "
-            message += f"expected {self._part.sha256}.\n{listed}"
+        stated = next((each.stated for each in self._setbacks if each.stated is not None), None)
+        actual = stated if self._mismatch is None else self._mismatch.actual
+        if actual is not None:
+            verb = "is" if self._mismatch is not None else "is stated as"
+            message = f"cannot accept {name}: sha256 {verb} {actual}, expected {wanted}.\n{listed}"
             return HashMismatchError(
                 message,
-                expected=self._part.sha256,
-                actual=self._mismatch.actual,
+                expected=self._part.digest.value,
+                actual=actual,
                 where=self._part.target,
                 hint="nothing was kept; check the requested sha256, or report the file.",
             )
         message = f"cannot download {name}: all addresses failed.\n{listed}"
-        hint = self._hint + (": the bytes received are kept." if self._part.received else ".")
+        hints = [each for each in self._setbacks if each.hint is not None]
+        hints.sort(key=lambda setback: setback.is_absent)  # a mirror usually lacks the file
+        kept = ": the bytes received are kept." if self._part.received else "."
+        hint = hints[0].hint if hints else self._hint + kept
         return DownloadError(message, where=self._part.target, hint=hint)

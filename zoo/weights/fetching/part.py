@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -18,7 +17,10 @@ from typing import Self
 
 from zoo.documents import Limits, read_json
 from zoo.errors import DownloadError, HashMismatchError
+from zoo.manifest.rows import Digest
 from zoo.weights.cache import note_path, part_path
+from zoo.weights.fetching.addresses import shown_address
+from zoo.weights.fetching.judging import Hashes, fits, wanted
 
 __all__ = ["Origin", "Part", "sync_folder"]
 
@@ -33,12 +35,20 @@ class Origin:
     """The origin of an unfinished file.
 
     Attributes:
-        address: Address of the bytes.
+        address: Address of the bytes, without a password, a token or a signature.
         validator: Strong ETag from the server, else Last-Modified, else empty.
     """
 
     address: str
     validator: str
+
+    def is_of(self, address: str) -> bool:
+        """Return whether the bytes came from an address.
+
+        Args:
+            address: The address, with what it may hold of secrets.
+        """
+        return self.address == shown_address(address)
 
 
 class Part:
@@ -49,19 +59,19 @@ class Part:
 
     Args:
         target: Final path; its folder exists.
-        sha256: Digest of the complete file.
+        digest: What is known of the complete file.
         size_bytes: Size of the complete file.
 
     Raises:
         DownloadError: The disk lacks space for the rest, or cannot be written.
     """
 
-    def __init__(self, target: Path, sha256: str, size_bytes: int) -> None:
-        self.target, self.sha256, self.size_bytes = target, sha256, size_bytes
+    def __init__(self, target: Path, digest: Digest, size_bytes: int) -> None:
+        self.target, self.digest, self.size_bytes = target, digest, size_bytes
         self.path = part_path(target)
         self.received = 0
         self.origin: Origin | None = None
-        self._digest = hashlib.sha256()
+        self.hashes = self._no_hashes()
 
     def __enter__(self) -> Self:
         with self._writing():
@@ -102,7 +112,7 @@ class Part:
             if origin is not None and origin.validator:
                 note_path(self.target).write_text(json.dumps(asdict(origin)), "utf-8")
         self.received, self.origin = 0, origin
-        self._digest = hashlib.sha256()
+        self.hashes = self._no_hashes()
 
     def append(self, data: bytes) -> None:
         """Append the next bytes.
@@ -114,7 +124,7 @@ class Part:
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]
-        self._digest.update(data)
+        self.hashes.update(data)
         self.received += len(data)
 
     def finish(self) -> Path:
@@ -124,12 +134,13 @@ class Part:
             HashMismatchError: The digest differs; the received bytes are discarded.
             DownloadError: It cannot be written.
         """
-        actual = self._digest.hexdigest()
-        if actual != self.sha256:
+        actual, md5 = self.hashes.sha256, self.hashes.md5
+        if not fits(self.digest, actual, md5):
             self.restart()
-            message = f"cannot accept {self.target.name}: sha256 is {actual}, "
-            message += f"expected {self.sha256}."
-            raise HashMismatchError(message, expected=self.sha256, actual=actual, where=self.target)
+            found = f"md5 is {md5}" if self.digest.kind == "md5_prefix" else f"sha256 is {actual}"
+            message = f"cannot accept {self.target.name}: {found}, expected {self.wanted}."
+            digests = {"expected": self.digest.value, "actual": actual}
+            raise HashMismatchError(message, **digests, where=self.target)
         with self._writing():
             os.fsync(self._file.fileno())
             self._file.close()
@@ -137,6 +148,22 @@ class Part:
             sync_folder(self.target.parent)
             note_path(self.target).unlink(missing_ok=True)
         return self.target
+
+    @property
+    def wanted(self) -> str:
+        """Return what is expected of the digest, for a message."""
+        return wanted(self.digest)
+
+    def may_be(self, sha256: str) -> bool:
+        """Return whether the complete file may have a digest.
+
+        Args:
+            sha256: 64 hex digits.
+        """
+        return fits(self.digest, sha256)
+
+    def _no_hashes(self) -> Hashes:
+        return Hashes(with_md5=not self.digest.is_full)
 
     def remove(self) -> None:
         """Remove the unfinished file and its note."""
@@ -151,7 +178,7 @@ class Part:
             return
         self._file.seek(0)
         while block := self._file.read(_BLOCK_BYTES):
-            self._digest.update(block)
+            self.hashes.update(block)
             self.received += len(block)
         # Without a note the digest alone decides.
         with suppress(OSError, ValueError, TypeError, RecursionError):

@@ -13,7 +13,7 @@ import random
 import time
 
 from zoo.weights.fetching.addresses import shown_address
-from zoo.weights.fetching.one_try import Patience, Setback
+from zoo.weights.fetching.setbacks import Patience, Setback
 
 __all__ = ["wait_for_next_try"]
 

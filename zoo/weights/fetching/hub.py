@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hub's protocol: its endpoint, its token, and what its headers state.
+
+Checked against huggingface_hub 1.x (``file_download.py``, ``utils/_auth.py``):
+the answer of ``<endpoint>/ORG/REPO/resolve/REVISION/PATH`` states the commit, and for a large file
+also its sha256 and size, before it redirects to a signed address of a CDN.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from zoo.errors import DownloadError
+from zoo.files import expand_home
+from zoo.manifest.addresses import HubFile
+from zoo.texts import shown
+from zoo.weights.fetching.setbacks import Setback
+
+__all__ = [
+    "HubAnswer",
+    "hub_endpoint",
+    "hub_file_at",
+    "hub_token",
+    "is_of_hub",
+    "merged_answers",
+    "read_hub_answer",
+    "resolve_address",
+]
+
+_ENDPOINT = "https://huggingface.co"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SIZE = re.compile(r"[0-9]{1,18}")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_RESOLVE = re.compile(r"((?:datasets|spaces)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
+
+
+def hub_endpoint() -> str:
+    """Return the hub's address without a slash at the end: ``HF_ENDPOINT``, or the public hub.
+
+    Raises:
+        DownloadError: ``HF_ENDPOINT`` is not an address of http or https.
+    """
+    named = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/")
+    if not named:
+        return _ENDPOINT
+    try:
+        parts = urlsplit(named)
+        fits = parts.scheme in ("https", "http") and bool(parts.hostname)
+        fits = fits and not (parts.query or parts.fragment or "@" in parts.netloc)
+        _ = parts.port
+    except ValueError:
+        fits = False
+    if not fits:
+        named = re.sub(r"//[^/]*@", "//", named)
+        message = f"cannot use the hub {shown(named)}: expected https://HOST."
+        raise DownloadError(message, where="HF_ENDPOINT", hint="correct it, or unset it.")
+    return named
+
+
+def hub_token() -> str | None:
+    """Return the user's token for the hub, or None.
+
+    It is ``HF_TOKEN``, else the file that huggingface_hub keeps it in: ``HF_TOKEN_PATH``, or
+    ``token`` in ``HF_HOME``, by default in the user's cache folder.
+
+    Raises:
+        DownloadError: It has characters that no header can carry; the message does not show it.
+    """
+    where = "HF_TOKEN"
+    token = os.environ.get(where, "").strip()
+    if not token:
+        path = _token_file()
+        where, token = str(path), _first_line(path)
+    if not token:
+        return None
+    if _TOKEN.fullmatch(token) is None:
+        message = "cannot use the token for the hub: it holds spaces or characters beyond ASCII."
+        raise DownloadError(message, where=where, hint="set HF_TOKEN to the token alone.")
+    return token
+
+
+def _token_file() -> Path:
+    named = os.environ.get("HF_TOKEN_PATH")
+    if named:
+        return expand_home(os.path.expandvars(named))
+    home = os.environ.get("HF_HOME")
+    if not home:
+        home = str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"))
+    return expand_home(os.path.expandvars(home)) / "token"
+
+
+def _first_line(path: Path) -> str:
+    """Return the text of a token file, or an empty text if it cannot be read."""
+    try:
+        if not path.is_file():  # a pipe would block forever
+            return ""
+        with path.open(encoding="utf-8") as stream:
+            return stream.read(8192).strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def resolve_address(file: HubFile) -> str:
+    """Return the http address of a file on the hub.
+
+    Args:
+        file: A file of a repository.
+    """
+    path, revision = quote(file.path), quote(file.revision, safe="")
+    return f"{hub_endpoint()}/{file.page}/resolve/{revision}/{path}"
+
+
+def hub_file_at(url: str) -> HubFile | None:
+    """Return the file that an http address of the hub names, or None for any other address.
+
+    Args:
+        url: An http or https address.
+    """
+    base = f"{hub_endpoint()}/"
+    if not url.startswith(base):
+        return None
+    found = _RESOLVE.fullmatch(url[len(base) :].partition("?")[0])
+    if found is None:
+        return None
+    kind = (found[1] or "models/").rstrip("/")
+    return HubFile(kind, found[2], unquote(found[3]), unquote(found[4]))
+
+
+def is_of_hub(url: str) -> bool:
+    """Return whether an address has the scheme, host and port of the hub, so may see the token.
+
+    Args:
+        url: An http or https address.
+    """
+    return _origin(url) == _origin(hub_endpoint())
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
+
+
+@dataclass(frozen=True, slots=True)
+class HubAnswer:
+    """What the hub states about a file in the headers of one answer.
+
+    Attributes:
+        sha256: Digest of the file, which the hub knows of large files only; or None.
+        size_bytes: Size, or None.
+        commit: Commit that the revision means, or None.
+    """
+
+    sha256: str | None
+    size_bytes: int | None
+    commit: str | None
+
+
+def read_hub_answer(file: HubFile, headers: Mapping[str, str]) -> HubAnswer:
+    """Return what the hub states in the headers of an answer; anything malformed counts as absent.
+
+    Args:
+        file: The requested file.
+        headers: Headers of the answer, whose names compare without case.
+
+    Raises:
+        Setback: It states another commit than the one requested.
+    """
+    etag = headers.get("X-Linked-Etag", "").strip().removeprefix("W/").strip('"').lower()
+    size, commit = headers.get("X-Linked-Size", "").strip(), headers.get("X-Repo-Commit", "")
+    answer = HubAnswer(
+        sha256=etag if _DIGEST.fullmatch(etag) else None,
+        size_bytes=int(size) if _SIZE.fullmatch(size) else None,
+        commit=commit.lower() if _COMMIT.fullmatch(commit.lower()) else None,
+    )
+    if file.is_pinned and answer.commit not in (None, file.revision):
+        reason = f"the hub states the commit {answer.commit}, expected {file.revision}"
+        raise Setback(reason=reason)
+    return answer
+
+
+def merged_answers(answers: Sequence[HubAnswer]) -> HubAnswer:
+    """Return the first value of each that the hub stated on the way through its redirects.
+
+    Args:
+        answers: What its answers stated, in order.
+    """
+    return HubAnswer(
+        sha256=next((each.sha256 for each in answers if each.sha256), None),
+        size_bytes=next((each.size_bytes for each in answers if each.size_bytes is not None), None),
+        commit=next((each.commit for each in answers if each.commit), None),
+    )

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether bytes are those of a digest, whole or in part."""
+
+from __future__ import annotations
+
+import hashlib
+
+from zoo.manifest.rows import Digest
+
+__all__ = ["Hashes", "fits", "wanted"]
+
+
+class Hashes:
+    """The sha256 of bytes as they arrive, and their md5 where nothing better is known.
+
+    Args:
+        with_md5: Whether to compute the md5 too.
+    """
+
+    def __init__(self, *, with_md5: bool) -> None:
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
+
+    def update(self, data: bytes) -> None:
+        """Add the next bytes.
+
+        Args:
+            data: The bytes.
+        """
+        self._sha256.update(data)
+        if self._md5 is not None:
+            self._md5.update(data)
+
+    @property
+    def sha256(self) -> str:
+        """Return the sha256 of the bytes so far, 64 hex digits."""
+        return self._sha256.hexdigest()
+
+    @property
+    def md5(self) -> str | None:
+        """Return the md5 of the bytes so far, 32 hex digits, or None if it is not computed."""
+        return None if self._md5 is None else self._md5.hexdigest()
+
+
+def fits(digest: Digest, sha256: str, md5: str | None = None) -> bool:
+    """Return whether a file may be the one that a digest means.
+
+    Args:
+        digest: What is known of the file beforehand.
+        sha256: Digest of the file, 64 hex digits.
+        md5: Its md5, or None if that is not known, which then rules nothing out.
+    """
+    if digest.kind == "md5_prefix":
+        return md5 is None or md5.startswith(digest.value)
+    return sha256.startswith(digest.value)  # the value of a revision is empty
+
+
+def wanted(digest: Digest) -> str:
+    """Return what is expected, for a message: ``sha256 ..., expected <this>``.
+
+    Args:
+        digest: What is known of the file beforehand.
+    """
+    if digest.kind == "md5_prefix":
+        return f"an md5 that starts with {digest.value}"
+    return digest.value if digest.is_full else f"one that starts with {digest.value}"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long to try, and why an attempt at one address failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Patience", "Setback"]
+
+_REASON_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Timeouts and number of attempts.
+
+    Attributes:
+        tries: Attempts per address without progress.
+        first_wait_s: Wait after the first attempt; doubles with each attempt.
+        longest_wait_s: Longest wait, and longest ``Retry-After`` to obey.
+        connect_s: Timeout of a connection.
+        stall_s: Timeout of the response header, then of the next bytes.
+        least_bytes_s: Least bytes per second, averaged over ``stall_s``.
+        connections: Most connections to one address at the same time.
+    """
+
+    tries: int = 5
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 60.0
+    connect_s: float = 15.0
+    stall_s: float = 30.0
+    least_bytes_s: float = 1024.0
+    connections: int = 8
+
+
+class Setback(Exception):
+    """Why an address did not deliver the rest of a file.
+
+    Args:
+        reason: Predicate of a sentence that starts with "the address ...".
+        again: Whether another attempt may help.
+        wait_s: Wait that the server requests, or None.
+        is_unreachable: Whether no connection was made.
+        is_absent: Whether the address lacks the file, as one of a mirror's two usually does.
+        hint: What to do about it, if the address said enough for more than a general hint.
+        stated: Digest that the host states for the file, where that is the reason.
+    """
+
+    def __init__(
+        self,
+        *,
+        reason: str,
+        again: bool = False,
+        wait_s: float | None = None,
+        is_unreachable: bool = False,
+        is_absent: bool = False,
+        hint: str | None = None,
+        stated: str | None = None,
+    ) -> None:
+        # It contains text from the server, which must fit a line and not control the terminal.
+        shown = "".join(one if one.isprintable() else "?" for one in reason)
+        self.reason = shown if len(shown) <= _REASON_LIMIT else f"{shown[:_REASON_LIMIT]}..."
+        super().__init__(self.reason)
+        self.again, self.wait_s = again, wait_s
+        self.is_unreachable, self.is_absent = is_unreachable, is_absent
+        self.hint, self.stated = hint, stated

@@ -6,17 +6,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zoo.conversion.keymap import KeyMap, Mapped
+    from zoo.conversion.mismatch import Misshaped, mismatch
     from zoo.conversion.renaming import Rule, rename, require_shape
-    from zoo.conversion.tensors import join_qkv, swin_merging
+    from zoo.conversion.tensors import join_qkv, swin_merging, window_index
 else:
     from zoo.faces import lazy_names as _lazy_names
 
     __getattr__, __dir__ = _lazy_names(
         __name__,
         {
+            "zoo.conversion.keymap": ["KeyMap", "Mapped"],
+            "zoo.conversion.mismatch": ["Misshaped", "mismatch"],
             "zoo.conversion.renaming": ["Rule", "rename", "require_shape"],
-            "zoo.conversion.tensors": ["join_qkv", "swin_merging"],
+            "zoo.conversion.tensors": ["join_qkv", "swin_merging", "window_index"],
         },
     )
 
-__all__ = ["Rule", "join_qkv", "rename", "require_shape", "swin_merging"]
+__all__ = [
+    "KeyMap",
+    "Mapped",
+    "Misshaped",
+    "Rule",
+    "join_qkv",
+    "mismatch",
+    "rename",
+    "require_shape",
+    "swin_merging",
+    "window_index",
+]

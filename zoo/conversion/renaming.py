@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.errors import ConversionError
+from zoo.conversion.mismatch import Misshaped, mismatch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["Rule", "rename", "require_shape"]
-
-_MOST_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def rename(
                 unexpected.append(key)
             renamed[new] = tensor
     if missing or unexpected:
-        raise _another(what, missing, unexpected)
+        raise mismatch(what, missing, unexpected)
     return renamed
 
 
@@ -90,25 +88,4 @@ def require_shape(tensor: Tensor, shape: Sequence[int | None], key: str, *, what
     )
     if fits:
         return tensor
-    wanted = "x".join("any" if size is None else str(size) for size in shape)
-    message = f"cannot convert the weights to {what}: {key} has the shape "
-    message += f"{'x'.join(map(str, found)) or 'of a scalar'}, expected {wanted}."
-    raise ConversionError(message, misshaped=[key], hint=_HINT)
-
-
-_HINT = "check that the file is of the architecture that the weights row names."
-
-
-def _another(what: str, missing: Sequence[str], unexpected: Sequence[str]) -> ConversionError:
-    parts = []
-    if missing:
-        parts.append(f"tensors are missing ({_listed(missing)})")
-    if unexpected:
-        parts.append(f"unknown tensors are in the file ({_listed(unexpected)})")
-    message = f"cannot convert the weights to {what}: {' and '.join(parts)}."
-    return ConversionError(message, missing=missing, unexpected=unexpected, hint=_HINT)
-
-
-def _listed(keys: Sequence[str]) -> str:
-    more = f", and {len(keys) - _MOST_LISTED} more" if len(keys) > _MOST_LISTED else ""
-    return ", ".join(keys[:_MOST_LISTED]) + more
+    raise mismatch(what, misshaped=[Misshaped(key, found, tuple(shape))])

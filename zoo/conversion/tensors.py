@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["join_qkv", "swin_merging"]
+__all__ = ["join_qkv", "swin_merging", "window_index"]
 
 
 def join_qkv(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -45,3 +45,24 @@ def swin_merging(tensor: Tensor) -> Tensor:
     parts = tensor.reshape(*tensor.shape[:-1], 4, last // 4)
     parts = parts[..., [0, 2, 1, 3], :]
     return parts.transpose(-1, -2).reshape(tensor.shape).contiguous()
+
+
+def window_index(window: int) -> Tensor:
+    """Return which row of a Swin bias table two pixels of a square window use.
+
+    Args:
+        window: Side of the window, in pixels.
+
+    Returns:
+        ``(window ** 2, window ** 2)`` int64: row ``(dy + window - 1) * (2 * window - 1) + dx +
+        window - 1`` for a pixel that is ``dy`` below and ``dx`` right of the other.
+
+    Source:
+        Liu et al. 2021, arXiv:2103.14030, section 3.2.
+    """
+    import torch
+
+    pixel = torch.arange(window**2)
+    rows, columns = pixel // window, pixel % window
+    dy, dx = rows[:, None] - rows, columns[:, None] - columns
+    return (dy + window - 1) * (2 * window - 1) + dx + window - 1

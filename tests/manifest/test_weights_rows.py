@@ -91,7 +91,7 @@ def test_backbone_needs_no_config_and_no_metrics() -> None:
         ({"urls": ["http://host/net.pth"], "md5_prefix": "f10217"}, "https"),
         ({"urls": ["github://org@v1/a"], "md5_prefix": "f10217"}, "github://OWNER"),
         ({"sha256": SHA, "size_bytes": 7, "format": "pkl"}, "no converter"),
-        ({"sha256": SHA, "size_bytes": 7, "task": "backbone"}, "one of semantic, instance"),
+        ({"sha256": SHA, "size_bytes": 7, "task": "segmentation"}, "one of semantic, instance"),
         ({"sha256": SHA, "size_bytes": 7, "metrics": None}, "no metrics"),
         ({"sha256_prefix": "0" * 8, "converter": "a.b.c"}, "plugin.name"),
         ({"sha256_prefix": "0" * 8, "classes": "coco"}, "class_lists"),

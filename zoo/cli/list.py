@@ -180,9 +180,10 @@ def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any
     except DownloadError as error:  # the listing continues without it
         problems.append(str(error))
     living = living_addresses(catalog)
+    shown = {(entry["plugin"], entry["name"]) for entry in entries}
     entries += [
         legacy_entry(found, found.row, pin_of(pins, found.row.name, found.record.name), living)
         for found in old
-        if isinstance(found.row, LegacyRow)
+        if isinstance(found.row, LegacyRow) and (found.record.name, found.row.name) not in shown
     ]
     return entries, problems

@@ -151,7 +151,7 @@ FLOORS = {
         {"prepare"},
     ),
     "zoo/weights": (
-        {"folders", "legacy", "rescue", "row_check"},
+        {"folders", "hub", "legacy", "rescue", "row_check"},
         {"cache", "file_facts", "lock"},
         {"by_name", "files", "replacing", "staging"},
         {"fetching"},

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.errors import DownloadError, HashMismatchError
+from zoo.manifest.rows import Digest
 from zoo.weights.cache import address_filename, cache_folder, cached_files
 from zoo.weights.download import add_to_cache, is_offline
 from zoo.weights.fetching.addresses import is_local, shown_address
 from zoo.weights.fetching.all_tries import fetch_file
 from zoo.weights.fetching.host_statements import HostStatement, ask_host_patiently
+from zoo.weights.fetching.judging import check_stated
 from zoo.weights.fetching.setbacks import Patience, Setback
 from zoo.weights.files import first_that_holds
 
@@ -88,16 +90,17 @@ def _ask(address: str, name: str, sha256: str, patience: Patience) -> HostStatem
     where = shown_address(address)
     try:
         told = ask_host_patiently(address, patience, is_next=True)
+        if told.sha256 is not None:
+            check_stated(told.sha256, [Digest("sha256", sha256)], name)
     except Setback as setback:
+        if setback.mismatch is not None:
+            bad = setback.mismatch
+            digests = {"expected": bad.expected, "actual": bad.actual}
+            hint = "nothing was downloaded; check the requested sha256, or report the file."
+            raise HashMismatchError(bad.message, **digests, where=where, hint=hint) from setback
         message = f"cannot download {name}: all addresses failed.\n  {where}: {setback.reason}"
         hint = setback.hint or f"{_HINT}."
         raise DownloadError(message, where=where, hint=hint) from setback
-    if told.sha256 not in (None, sha256):
-        message = f"cannot accept {name}: the hub states the sha256 {told.sha256}, "
-        message += f"expected {sha256}."
-        hint = "nothing was downloaded; check the requested sha256, or report the file."
-        digests = {"expected": sha256, "actual": told.sha256}
-        raise HashMismatchError(message, **digests, where=where, hint=hint)
     return told
 
 

@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.manifest.rows import Digest
-from zoo.weights.cache import lock_path
 from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.fetching.asking import host_of
+from zoo.weights.fetching.locking import only_one
 from zoo.weights.fetching.one_try import receive
 from zoo.weights.fetching.part import Part
 from zoo.weights.fetching.session import open_session
@@ -25,10 +24,9 @@ from zoo.weights.files import check_file
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["fetch_file"]
+__all__ = ["fetch_file", "fetch_part"]
 
 _LOG = logging.getLogger("zoo")
-_LOOK_S = 0.5  # a longer wait for another process is reported
 _PROGRESS_BYTES = 1 << 16  # this much more than before counts as progress
 _HINT = "set --mirror or ZOO_MIRRORS to a place that has it, or try later"
 
@@ -70,12 +68,34 @@ def fetch_file(
     is_there = partial(_holds, target, sha256, size_bytes) if mend else target.is_file
     if is_there():  # without a lock, for read-only shared caches
         return target
-    _make_folder(target.parent)
-    with _alone(target):
+    with only_one(target):
         if is_there():  # another process has just fetched it
             return target
-        with Part(target, Digest("sha256", sha256), size_bytes) as part:
-            return _Fetch(part, patience or Patience(), progress, hint).run(addresses)
+        with Part(target, [Digest("sha256", sha256)], size_bytes) as part:
+            return fetch_part(part, addresses, patience or Patience(), progress, hint)
+
+
+def fetch_part(
+    part: Part,
+    addresses: Sequence[str],
+    patience: Patience,
+    progress: Progress | None = None,
+    hint: str = _HINT,
+) -> Path:
+    """Complete a part from the first address that has the expected bytes; return its final path.
+
+    Args:
+        part: The part, entered as a context; its target is locked.
+        addresses: Addresses to try, in order.
+        patience: Timeouts and number of attempts.
+        progress: Called with the bytes received and the total size in bytes.
+        hint: What to do if no address has the file, without a full stop.
+
+    Raises:
+        HashMismatchError: An address returned other bytes, and no other had the right ones.
+        DownloadError: No address has the file, or it cannot be written.
+    """
+    return _Fetch(part, patience, progress, hint).run(addresses)
 
 
 def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
@@ -88,41 +108,6 @@ def _holds(target: Path, sha256: str, size_bytes: int) -> bool:
             raise
         return False
     return True
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make a folder for downloads: {error.strerror}."
-        hint = "set --dest or ZOO_CACHE to a folder that you can write."
-        raise DownloadError(message, where=folder, hint=hint) from error
-
-
-@contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Hold the lock of a target; remove the lock file if the target exists afterwards."""
-    from filelock import FileLock, Timeout
-
-    path = lock_path(target)
-    lock = FileLock(path)
-    try:
-        try:
-            lock.acquire(timeout=_LOOK_S)
-        except Timeout:
-            _LOG.info("waiting for another process that downloads %s", target.name)
-            lock.acquire()
-    except OSError as error:
-        message = f"cannot write beside {target.name}: {error.strerror or error}."
-        hint = "set --dest or ZOO_CACHE to a folder that you can write."
-        raise DownloadError(message, where=target.parent, hint=hint) from error
-    try:
-        yield
-        # The target exists and nobody writes it any more, so a second lock does no harm.
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-    finally:
-        lock.release()
 
 
 class _Fetch:
@@ -205,17 +190,15 @@ class _Fetch:
         _LOG.log(level, "%s: %s", shown_address(address), reason)
 
     def _failure(self) -> DownloadError:
-        name, wanted = self._part.target.name, self._part.wanted
-        listed = "\n".join(self._reasons)
-        stated = next((each.stated for each in self._setbacks if each.stated is not None), None)
-        actual = stated if self._mismatch is None else self._mismatch.actual
-        if actual is not None:
-            verb = "is" if self._mismatch is not None else "is stated as"
-            message = f"cannot accept {name}: sha256 {verb} {actual}, expected {wanted}.\n{listed}"
+        name, listed = self._part.target.name, "\n".join(self._reasons)
+        for setback in self._setbacks:
+            if self._mismatch is None and setback.mismatch is not None:
+                self._mismatch = setback.mismatch
+        if self._mismatch is not None:
             return HashMismatchError(
-                message,
-                expected=self._part.digest.value,
-                actual=actual,
+                f"{self._mismatch.message}\n{listed}",
+                expected=self._mismatch.expected,
+                actual=self._mismatch.actual,
                 where=self._part.target,
                 hint="nothing was kept; check the requested sha256, or report the file.",
             )

@@ -11,9 +11,10 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from zoo.manifest.addresses import HubFile, is_hosted, parse_hosted
 from zoo.weights.fetching.addresses import shown_address
-from zoo.weights.fetching.hub import hub_file_at, hub_token, is_of_hub, resolve_address
-from zoo.weights.fetching.hub_refusals import check_hub_status
 from zoo.weights.fetching.setbacks import Patience, Setback
+from zoo.weights.hub.answers import HubAnswer, read_hub_answer
+from zoo.weights.hub.endpoint import hub_file_at, hub_token, is_of_hub, resolve_address
+from zoo.weights.hub.refusals import find_refusal
 
 if TYPE_CHECKING:
     import requests
@@ -25,7 +26,7 @@ _RELEASES = "https://github.com"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\")]+")
 _EXPIRED = (401, 403, 410)
 
-Look = Callable[[HubFile, "requests.Response"], None]
+Look = Callable[[HubAnswer], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def ask(
         headers: Headers to add.
         patience: Timeouts.
         method: ``GET``, or ``HEAD``, which follows redirects on the hub's own host only.
-        look: Called with the file and each response of the hub itself, before a redirect is
+        look: Called with what each response of the hub itself states, before a redirect is
             followed; it may raise a setback.
 
     Raises:
@@ -182,11 +183,19 @@ class _Bearer:
 
 
 def _check_home(response: requests.Response, file: HubFile, look: Look | None) -> None:
-    """Raise the hub's reason for refusing a file, or show the response to the caller."""
-    has_token = "Authorization" in response.request.headers
-    check_hub_status(file, response.status_code, response.headers, has_token=has_token)
-    if look is not None and response.status_code < 400:
-        look(file, response)
+    """Raise the hub's reason for refusing a file, or show what it states to the caller."""
+    has_token, status = "Authorization" in response.request.headers, response.status_code
+    refusal = find_refusal(file, status, response.headers, has_token=has_token)
+    if refusal is not None:
+        raise Setback(reason=refusal[0], hint=refusal[1], is_absent=status == 404)
+    if status >= 400:
+        return
+    answer = read_hub_answer(response.headers)
+    if file.is_pinned and answer.commit not in (None, file.revision):
+        reason = f"the hub states the commit {answer.commit}, expected {file.revision}"
+        raise Setback(reason=reason)
+    if look is not None:
+        look(answer)
 
 
 def _check_expiry(response: requests.Response, at: Place) -> None:

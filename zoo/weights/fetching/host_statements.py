@@ -13,11 +13,11 @@ from zoo.weights.cache import address_filename
 from zoo.weights.fetching.addresses import is_local, shown_address
 from zoo.weights.fetching.answers import check_status, read_length, read_validator
 from zoo.weights.fetching.asking import Place, ask, find_place
-from zoo.weights.fetching.hub import HubAnswer, merged_answers, read_hub_answer
 from zoo.weights.fetching.local_files import open_local
 from zoo.weights.fetching.session import open_session
 from zoo.weights.fetching.setbacks import Patience, Setback
 from zoo.weights.fetching.waiting import wait_for_next_try
+from zoo.weights.hub.answers import HubAnswer, merged_answers
 
 if TYPE_CHECKING:
     import requests
@@ -120,7 +120,7 @@ def _ask_by(
         {},
         patience,
         method=method,
-        look=lambda file, answer: seen.append(read_hub_answer(file, answer.headers)),
+        look=seen.append,
     )
     with closing(response):
         told = merged_answers(seen)

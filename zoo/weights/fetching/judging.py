@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
+from zoo.errors import HashMismatchError
 from zoo.manifest.rows import Digest
+from zoo.weights.fetching.setbacks import Setback
 
-__all__ = ["Hashes", "fits", "wanted"]
+__all__ = ["Hashes", "check_stated", "fits", "wanted"]
 
 
 class Hashes:
@@ -64,3 +67,22 @@ def wanted(digest: Digest) -> str:
     if digest.kind == "md5_prefix":
         return f"an md5 that starts with {digest.value}"
     return digest.value if digest.is_full else f"one that starts with {digest.value}"
+
+
+def check_stated(sha256: str, digests: Sequence[Digest], name: str) -> None:
+    """Raise an error if a host states another file than is expected.
+
+    Args:
+        sha256: Digest that the host states, 64 hex digits.
+        digests: What is known of the file; all must fit.
+        name: Name of the file, for the message.
+
+    Raises:
+        Setback: One does not fit.
+    """
+    for digest in digests:
+        if not fits(digest, sha256):
+            reason = f"the hub states the sha256 {sha256}, expected {wanted(digest)}"
+            message = f"cannot accept {name}: {reason}."
+            mismatch = HashMismatchError(message, expected=digest.value, actual=sha256)
+            raise Setback(reason=reason, mismatch=mismatch)

@@ -13,14 +13,14 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from zoo.manifest.addresses import HubFile
 from zoo.weights.fetching.addresses import is_local, shown_address
 from zoo.weights.fetching.answers import check_status, read_span, read_validator
 from zoo.weights.fetching.asking import ask, find_place
-from zoo.weights.fetching.hub import read_hub_answer
+from zoo.weights.fetching.judging import check_stated
 from zoo.weights.fetching.local_files import open_local
 from zoo.weights.fetching.part import Origin, Part
 from zoo.weights.fetching.setbacks import Patience, Setback
+from zoo.weights.hub.answers import HubAnswer
 
 if TYPE_CHECKING:
     import requests
@@ -83,13 +83,15 @@ def _read_remote(
     session: requests.Session, address: str, part: Part, patience: Patience
 ) -> Generator[bytes, None, None]:
     place = find_place(address)
+    if part.received and not part.can_continue(address):
+        part.restart()
     headers = {"Range": f"bytes={part.received}-"} if part.received else {}
     origin = part.origin
     if headers and origin is not None and origin.is_of(address) and origin.validator:
         headers["If-Range"] = origin.validator
 
-    def look(file: HubFile, response: requests.Response) -> None:
-        check_statement(file, response, part)
+    def look(told: HubAnswer) -> None:
+        check_statement(told, part)
 
     response, _ = ask(session, place, headers, patience, look=look)
     with closing(response):
@@ -97,21 +99,18 @@ def _read_remote(
         yield from read_blocks(response.raw, patience, lambda: part.received, part.size_bytes)
 
 
-def check_statement(file: HubFile, response: requests.Response, part: Part) -> None:
+def check_statement(told: HubAnswer, part: Part) -> None:
     """Raise an error if the hub states another file than the part expects, before any bytes.
 
     Args:
-        file: The requested file.
-        response: An answer of the hub.
+        told: What the hub states.
         part: The part to fetch.
 
     Raises:
-        Setback: The commit, the digest or the size differ.
+        Setback: The digest or the size differ.
     """
-    told = read_hub_answer(file, response.headers)
-    if told.sha256 is not None and not part.may_be(told.sha256):
-        reason = f"the hub states the sha256 {told.sha256}, expected {part.wanted}"
-        raise Setback(reason=reason, stated=told.sha256)
+    if told.sha256 is not None:
+        check_stated(told.sha256, part.digests, part.target.name)
     if told.size_bytes not in (None, part.size_bytes):
         reason = f"the hub states {told.size_bytes} bytes, expected {part.size_bytes}"
         raise Setback(reason=reason)
@@ -180,8 +179,9 @@ def _check_range(response: requests.Response, part: Part, origin: Origin) -> Non
     before = part.origin
     is_same = before is None or before.address != origin.address
     if before is not None and not is_same:
-        # Without a validator on both sides, the digest decides in the end.
-        is_same = "" in (origin.validator, before.validator) or origin == before
+        # Without a validator on both sides, a whole digest decides in the end.
+        is_unsaid = part.is_pinned and "" in (origin.validator, before.validator)
+        is_same = is_unsaid or origin == before
     if not (is_next and is_whole and is_same):
         what = response.headers.get("Content-Range", "no range") if is_same else "another file"
         expected = f"bytes {part.received}-{part.size_bytes - 1}/{part.size_bytes}"

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,16 +59,20 @@ class Part:
 
     Args:
         target: Final path; its folder exists.
-        digest: What is known of the complete file.
+        digests: What is known of the complete file; all must fit.
         size_bytes: Size of the complete file.
+        with_md5: Whether to compute its md5 too.
 
     Raises:
         DownloadError: The disk lacks space for the rest, or cannot be written.
     """
 
-    def __init__(self, target: Path, digest: Digest, size_bytes: int) -> None:
-        self.target, self.digest, self.size_bytes = target, digest, size_bytes
+    def __init__(
+        self, target: Path, digests: Sequence[Digest], size_bytes: int, *, with_md5: bool = False
+    ) -> None:
+        self.target, self.digests, self.size_bytes = target, tuple(digests), size_bytes
         self.path = part_path(target)
+        self._with_md5 = with_md5
         self.received = 0
         self.origin: Origin | None = None
         self.hashes = self._no_hashes()
@@ -135,11 +139,12 @@ class Part:
             DownloadError: It cannot be written.
         """
         actual, md5 = self.hashes.sha256, self.hashes.md5
-        if not fits(self.digest, actual, md5):
+        wrong = next((each for each in self.digests if not fits(each, actual, md5)), None)
+        if wrong is not None:
             self.restart()
-            found = f"md5 is {md5}" if self.digest.kind == "md5_prefix" else f"sha256 is {actual}"
-            message = f"cannot accept {self.target.name}: {found}, expected {self.wanted}."
-            digests = {"expected": self.digest.value, "actual": actual}
+            found = f"md5 is {md5}" if wrong.kind == "md5_prefix" else f"sha256 is {actual}"
+            message = f"cannot accept {self.target.name}: {found}, expected {wanted(wrong)}."
+            digests = {"expected": wrong.value, "actual": actual}
             raise HashMismatchError(message, **digests, where=self.target)
         with self._writing():
             os.fsync(self._file.fileno())
@@ -150,20 +155,24 @@ class Part:
         return self.target
 
     @property
-    def wanted(self) -> str:
-        """Return what is expected of the digest, for a message."""
-        return wanted(self.digest)
+    def is_pinned(self) -> bool:
+        """Return whether a whole digest decides, so that bytes of several answers may be joined."""
+        return any(digest.is_full for digest in self.digests)
 
-    def may_be(self, sha256: str) -> bool:
-        """Return whether the complete file may have a digest.
+    def can_continue(self, address: str) -> bool:
+        """Return whether the next bytes of an address may follow those received.
+
+        Without a whole digest, only if the host can say that it is still the same file.
 
         Args:
-            sha256: 64 hex digits.
+            address: The address to ask.
         """
-        return fits(self.digest, sha256)
+        origin = self.origin
+        is_same = origin is not None and origin.is_of(address) and bool(origin.validator)
+        return self.is_pinned or is_same
 
     def _no_hashes(self) -> Hashes:
-        return Hashes(with_md5=not self.digest.is_full)
+        return Hashes(with_md5=self._with_md5)
 
     def remove(self) -> None:
         """Remove the unfinished file and its note."""

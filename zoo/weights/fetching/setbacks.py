@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zoo.errors import HashMismatchError
+
 __all__ = ["Patience", "Setback"]
 
 _REASON_LIMIT = 300
@@ -43,7 +45,7 @@ class Setback(Exception):
         is_unreachable: Whether no connection was made.
         is_absent: Whether the address lacks the file, as one of a mirror's two usually does.
         hint: What to do about it, if the address said enough for more than a general hint.
-        stated: Digest that the host states for the file, where that is the reason.
+        mismatch: The error to raise if the reason is that the host states another digest.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Setback(Exception):
         is_unreachable: bool = False,
         is_absent: bool = False,
         hint: str | None = None,
-        stated: str | None = None,
+        mismatch: HashMismatchError | None = None,
     ) -> None:
         # It contains text from the server, which must fit a line and not control the terminal.
         shown = "".join(one if one.isprintable() else "?" for one in reason)
@@ -63,4 +65,4 @@ class Setback(Exception):
         super().__init__(self.reason)
         self.again, self.wait_s = again, wait_s
         self.is_unreachable, self.is_absent = is_unreachable, is_absent
-        self.hint, self.stated = hint, stated
+        self.hint, self.mismatch = hint, mismatch

@@ -13,10 +13,9 @@ from urllib.parse import quote
 
 from zoo.manifest.addresses import HubFile
 from zoo.texts import shown
-from zoo.weights.fetching.hub import hub_endpoint
-from zoo.weights.fetching.setbacks import Setback
+from zoo.weights.hub.endpoint import hub_endpoint
 
-__all__ = ["check_hub_status"]
+__all__ = ["find_refusal"]
 
 _STATUSES = (401, 403, 404)
 _BAD_TOKEN = "Invalid credentials in Authorization header"  # noqa: S105 - the hub's words
@@ -71,26 +70,23 @@ _BY_TEXT = {_BAD_TOKEN: _UNKNOWN_TOKEN, _DISABLED: _IS_DISABLED}
 _BY_STATUS = {401: _NO_REPO, 403: _FORBIDDEN}
 
 
-def check_hub_status(
+def find_refusal(
     file: HubFile, status: int, headers: Mapping[str, str], *, has_token: bool
-) -> None:
-    """Raise the reason if the hub refuses a file.
+) -> tuple[str, str] | None:
+    """Return why the hub refuses a file, and what to do about it; None if it does not.
 
     Args:
         file: The requested file.
         status: HTTP status.
         headers: Headers of the answer, whose names compare without case.
         has_token: Whether a token was sent.
-
-    Raises:
-        Setback: The repository, revision or file is not there, or not for this user.
     """
     if status not in _STATUSES:
-        return
+        return None
     refusal = _BY_TEXT.get(headers.get("X-Error-Message", ""))
     refusal = refusal or _BY_CODE.get(headers.get("X-Error-Code", "")) or _BY_STATUS.get(status)
     if refusal is None:
-        return
+        return None
     reason, hint = refusal.reason, refusal.hint
     if has_token:
         reason, hint = refusal.known_reason or reason, refusal.known_hint or hint
@@ -102,6 +98,4 @@ def check_hub_status(
         "quoted": quote(file.revision, safe=""),
         "path": shown(file.path),
     }
-    is_absent = status == 404
-    reason = f"{reason.format(**words)} ({status})"
-    raise Setback(reason=reason, hint=hint.format(**words), is_absent=is_absent)
+    return f"{reason.format(**words)} ({status})", hint.format(**words)

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hub's protocol: its endpoint, its token, and what its headers state.
+"""Where the hub is, where its files are, and the user's token for it.
 
-Checked against huggingface_hub 1.x (``file_download.py``, ``utils/_auth.py``):
-the answer of ``<endpoint>/ORG/REPO/resolve/REVISION/PATH`` states the commit, and for a large file
-also its sha256 and size, before it redirects to a signed address of a CDN.
+The order in which a token is looked for is that of huggingface_hub 1.x (``utils/_auth.py``).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -19,23 +15,16 @@ from zoo.errors import DownloadError
 from zoo.files import expand_home
 from zoo.manifest.addresses import HubFile
 from zoo.texts import shown
-from zoo.weights.fetching.setbacks import Setback
 
 __all__ = [
-    "HubAnswer",
     "hub_endpoint",
     "hub_file_at",
     "hub_token",
     "is_of_hub",
-    "merged_answers",
-    "read_hub_answer",
     "resolve_address",
 ]
 
 _ENDPOINT = "https://huggingface.co"
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_SIZE = re.compile(r"[0-9]{1,18}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _RESOLVE = re.compile(r"((?:datasets|spaces)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
@@ -145,54 +134,3 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme, parts.hostname, port
-
-
-@dataclass(frozen=True, slots=True)
-class HubAnswer:
-    """What the hub states about a file in the headers of one answer.
-
-    Attributes:
-        sha256: Digest of the file, which the hub knows of large files only; or None.
-        size_bytes: Size, or None.
-        commit: Commit that the revision means, or None.
-    """
-
-    sha256: str | None
-    size_bytes: int | None
-    commit: str | None
-
-
-def read_hub_answer(file: HubFile, headers: Mapping[str, str]) -> HubAnswer:
-    """Return what the hub states in the headers of an answer; anything malformed counts as absent.
-
-    Args:
-        file: The requested file.
-        headers: Headers of the answer, whose names compare without case.
-
-    Raises:
-        Setback: It states another commit than the one requested.
-    """
-    etag = headers.get("X-Linked-Etag", "").strip().removeprefix("W/").strip('"').lower()
-    size, commit = headers.get("X-Linked-Size", "").strip(), headers.get("X-Repo-Commit", "")
-    answer = HubAnswer(
-        sha256=etag if _DIGEST.fullmatch(etag) else None,
-        size_bytes=int(size) if _SIZE.fullmatch(size) else None,
-        commit=commit.lower() if _COMMIT.fullmatch(commit.lower()) else None,
-    )
-    if file.is_pinned and answer.commit not in (None, file.revision):
-        reason = f"the hub states the commit {answer.commit}, expected {file.revision}"
-        raise Setback(reason=reason)
-    return answer
-
-
-def merged_answers(answers: Sequence[HubAnswer]) -> HubAnswer:
-    """Return the first value of each that the hub stated on the way through its redirects.
-
-    Args:
-        answers: What its answers stated, in order.
-    """
-    return HubAnswer(
-        sha256=next((each.sha256 for each in answers if each.sha256), None),
-        size_bytes=next((each.size_bytes for each in answers if each.size_bytes is not None), None),
-        commit=next((each.commit for each in answers if each.commit), None),
-    )

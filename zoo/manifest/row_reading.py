@@ -81,7 +81,8 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         pretrained = bool(table.take("pretrained", bool, required=False))
         row = InitializerRow(**common, pretrained=pretrained)
     elif kind == "converter":
-        row = ConverterRow(**common, version=table.count("version"))
+        version, proof = table.count("version"), table.optional_text("proof")
+        row = ConverterRow(**common, version=version, proof=proof)
     else:
         row = Contribution(**common)
     table.done()

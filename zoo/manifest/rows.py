@@ -134,9 +134,11 @@ class ConverterRow(Contribution):
 
     Attributes:
         version: Number of the version, from 1; it changes whenever the result may change.
+        proof: How exact it is and how that was measured, one line; or None.
     """
 
     version: int = 1
+    proof: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -330,7 +330,7 @@ def _digest(row: Row) -> str | None:
 def _ambiguous(kind: str, name: str, usable: list[Found]) -> ConflictError:
     first, second = (f"plugin {found.record.name}" for found in usable[:2])
     message = f"cannot choose the {kind} {name!r}: {first} and {second} both have one."
-    prefix = "zoo." if usable[0].row.kind in KINDS else ""
+    prefix = "zoo " if kind == "command" else "zoo." if usable[0].row.kind in KINDS else ""
     names = [f"{prefix}{found.record.name}.{found.row.name}" for found in usable]
     return ConflictError(message, first=first, second=second, hint=f"write {' or '.join(names)}.")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["PLUGIN_NAME", "hint_near", "near_names"]
+__all__ = ["COMMAND_NAME", "PLUGIN_NAME", "hint_near", "near_names"]
 
 _MOST_CHARACTERS = 200  # comparing takes time quadratic in the length
 
 PLUGIN_NAME = r"[a-z][a-z0-9_]*"
 """Pattern of a plugin's name: it is a folder, a part of a package's name and of dotted types."""
+COMMAND_NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
+"""Pattern of the name of a plugin's command, as it is typed after ``zoo``."""
 
 
 def near_names(name: str, names: Iterable[str]) -> tuple[str, ...]:

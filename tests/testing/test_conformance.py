@@ -439,3 +439,52 @@ def test_fault_of_one_row_fails_the_test_of_that_row_alone(
         ("PASSED", "EdgeLoss-2"),
     ]
     assert "mmengine trains on names with 'loss', not 'square'" in done.stdout
+
+
+COMMAND = """
+import click
+
+
+@click.group()
+def command():
+    '''Cells.'''
+
+
+@command.command()
+def count():
+    '''Count cells.'''
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "fault"),
+    [
+        ("count-cells", COMMAND, None),
+        ("count-cells", f"import numpy\n{COMMAND}", "imports numpy"),
+        ("count-cells", COMMAND.replace("import click", "import nothing_at_all"), "nothing_at_all"),
+        ("list", COMMAND, "zoo list is another command"),
+    ],
+)
+def test_command_is_held_to_its_rules(
+    write_plugin: Write, name: str, code: str, fault: str | None
+) -> None:
+    """Its help works and imports nothing heavy, and its name is no command of zoo."""
+    rows = f'[[command]]\nname = "{name}"\ntarget = "zoo_cells.command:command"\n'
+    package = write_plugin("cells", rows, command=code)
+    tests = package.parent / "tests"
+    tests.mkdir()
+    (tests / "test_it.py").write_text(
+        "from zoo.testing import PluginConformance\n\n\n"
+        "class TestIt(PluginConformance):\n    plugin = 'cells'\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "command", tests],
+        capture_output=True,
+        text=True,
+        cwd=package.parent,
+    )
+
+    assert (done.returncode == 0) is (fault is None), done.stdout
+    assert fault is None or fault in done.stdout
+    assert "no tests ran" not in done.stdout

@@ -9,6 +9,7 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
+from zoo.cli.plugged.offered import command_conflicts
 from zoo.texts import counted, printable
 
 __all__ = ["group", "list_plugins"]
@@ -24,24 +25,28 @@ group = LazyGroup(
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(wide: bool, as_json: bool) -> None:
-    """List the plugins found; one that cannot be used is marked, with the reason."""
+    """List the plugins found; one that cannot be used is marked, with the reason.
+
+    One whose command has a name that is taken is marked too; `zoo PLUGIN.NAME` runs that command.
+    """
     from zoo.catalog import read_catalog
 
-    catalog = read_catalog()
+    catalog, conflicts = read_catalog(), command_conflicts()
     rows: list[dict[str, object]] = []
     for record in catalog.plugins:
         manifest = record.manifest
         found = () if manifest is None else manifest.rows
+        errors = [record.error] if record.error else conflicts.get(record.name, [])
         rows.append(
             {
                 "name": record.name,
                 "version": record.version,
-                "state": "ok" if record.error is None else "broken",
+                "state": "broken" if record.error else "conflict" if errors else "ok",
                 "provides": _counts([row.kind for row in found]),
                 "found_in": record.source,
                 "summary": None if manifest is None else manifest.summary,
                 "manifest": None if record.path is None else str(record.path),
-                "error": None if record.error is None else str(record.error),
+                "error": "\n".join(map(str, errors)) or None,
             }
         )
     columns = ["name", "version", "state", "summary", "provides", "found_in"]

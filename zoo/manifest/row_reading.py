@@ -18,6 +18,7 @@ from zoo.manifest.rows import (
     Option,
 )
 from zoo.manifest.table import Table
+from zoo.names import COMMAND_NAME
 from zoo.texts import shown
 
 __all__ = [
@@ -63,7 +64,11 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         kind: Key of ``zoo.manifest.kinds.KINDS``.
         table: The row's table.
     """
-    name = table.text("name", pattern=_IDENTIFIER, wanted="a Python name, without dots")
+    if kind == "command":
+        wanted = "lower case letters, digits and single '-' between them"
+        name = table.text("name", pattern=COMMAND_NAME, wanted=wanted)
+    else:
+        name = table.text("name", pattern=_IDENTIFIER, wanted="a Python name, without dots")
     common: dict[str, Any] = {
         "kind": kind,
         "name": name,

@@ -14,6 +14,7 @@ It needs pytest. All checks except those of the manifest also need torch and Ope
 import pytest
 
 pytest.register_assert_rewrite(
+    "zoo.testing.commands",
     "zoo.testing.datasets",
     "zoo.testing.conformance",
     "zoo.testing.hooks",

@@ -20,6 +20,7 @@ from zoo.manifest.kinds import KINDS
 from zoo.manifest.reading import MANIFEST_NAME, read_manifest
 from zoo.manifest.rows import Contribution, WeightsRow
 from zoo.testing.checks import Target, check_pyproject, check_target, check_weights_row
+from zoo.testing.commands import CommandChecks
 from zoo.testing.datasets import DatasetChecks
 from zoo.testing.hooks import HookChecks
 from zoo.testing.losses import LossChecks
@@ -30,7 +31,9 @@ from zoo.testing.transforms import TransformChecks
 __all__ = ["PluginConformance"]
 
 
-class PluginConformance(DatasetChecks, HookChecks, LossChecks, MetricChecks, TransformChecks):
+class PluginConformance(
+    CommandChecks, DatasetChecks, HookChecks, LossChecks, MetricChecks, TransformChecks
+):
     """Checks that every plugin must pass. Subclass it, set ``plugin``, and run pytest.
 
     Each rule is one test per row that it applies to, named after the row; rules without rows are

@@ -74,6 +74,11 @@ def _weights(subject: Subject) -> Iterator[_Row]:
         yield row.name, row
 
 
+def _commands(subject: Subject) -> Iterator[_Row]:
+    for row in subject.rows_of("command"):
+        yield row.name, row
+
+
 def _configs(kind: str) -> Callable[[Subject], Iterator[_Row]]:
     def configs(subject: Subject) -> Iterator[_Row]:
         for row in subject.rows_of(kind):
@@ -109,6 +114,7 @@ _LISTS: dict[str, Callable[[Subject], Iterator[_Row]]] = {
     "each_contribution": _contributions,
     "each_target": _targets,
     "each_weights": _weights,
+    "each_command": _commands,
     "each_hook": _configs("hook"),
     "each_metric": _configs("metric"),
     "each_transform": _configs("transform"),

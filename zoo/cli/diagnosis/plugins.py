@@ -14,6 +14,7 @@ from zoo.cli.diagnosis.distributions import (
     requirement_findings,
 )
 from zoo.cli.diagnosis.finding import Finding, reinstall_line
+from zoo.cli.plugged.offered import command_conflicts
 from zoo.errors import DownloadError, IncompatibleError, LoadError, ManifestError, PluginError
 
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ def plugin_findings(*, can_import: bool) -> Iterator[Finding]:
     from zoo.catalog import read_catalog
 
     catalog = read_catalog()
+    conflicts = command_conflicts()
     for record in catalog.plugins:
         installed = distribution_of_plugin(f"zoo_{record.name}") if record.is_importable else None
         if installed is not None and installed.name == "mmzoo":  # was looked at as zoo's own
             installed = None
         faults = [*_faults(catalog, record, installed, can_import=can_import)]
         yield from faults
+        for error in conflicts.get(record.name, ()):
+            yield Finding(f"plugin {record.name}", "warning", error.message, error.hint)
         if not faults and record.manifest is not None:
             found = f"{record.manifest.version} ({record.source})"
             yield Finding(f"plugin {record.name}", "ok", found)

@@ -106,13 +106,18 @@ def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) ->
     """
     text = str(error) if isinstance(error, KeyboardInterrupt) else ""
     lines = [text or "interrupted"]
-    if getattr(error, "is_resumable", False):
+    if getattr(error, "is_resumable", False) and _resumes(ctx.command):
         lines.append(f"resume with: {resume_command(ctx)}")
     say(*lines, err=True)
     # If the terminal is gone, Python would write again on exit, and exit with 120.
     discard(sys.stdout)
     discard(sys.stderr)
     ctx.exit(128 + signal_number)
+
+
+def _resumes(command: click.Command) -> bool:
+    """Return whether a command has the option ``--resume``; a plugin's may train without it."""
+    return any("--resume" in param.opts for param in command.params)
 
 
 def resume_command(ctx: click.Context) -> str:

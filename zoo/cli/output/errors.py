@@ -11,7 +11,7 @@ import click
 
 from zoo.cli.output.endings import end_stopped, raising_on_signals
 from zoo.cli.output.groups import EndsWithItsOutput
-from zoo.cli.output.printing import say_text
+from zoo.cli.output.printing import check_output, say_text
 from zoo.errors import ZooError
 from zoo.texts import log_printably, printable
 
@@ -30,6 +30,7 @@ _OS_HINTS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "check the permissions of that file."),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space on that disk and try again."),
 }
+_DEBUG = "zoo_debug"  # the parameter of --debug: a plugin's command may have its own `debug`
 _OS_HINT = "run it again with --debug to see where it happened."
 
 
@@ -39,12 +40,22 @@ class ZooCommand(EndsWithItsOutput):
     A missing package of the extra ``[mm]`` is reported in the same way. Ctrl-C ends it with 130,
     SIGTERM with 143 and SIGHUP with 129, whatever other exception results. Any other exception is
     a bug of zoo or of a plugin, and keeps its traceback. With ``--debug``, every exception does.
+
+    Attributes:
+        may_exit: Whether ``SystemExit`` is the command's own end, and not that of other code.
     """
+
+    may_exit = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.params.append(self.debug_option())
+
+    @staticmethod
+    def debug_option() -> click.Option:
+        """Return the option ``--debug``."""
         help_ = "Show the traceback of an error."
-        self.params.append(click.Option(["--debug"], is_flag=True, help=help_))
+        return click.Option(["--debug", _DEBUG], is_flag=True, help=help_)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and keep them to report how to resume.
@@ -68,25 +79,36 @@ class ZooCommand(EndsWithItsOutput):
         Args:
             ctx: Context of the command.
         """
-        debug = bool(ctx.params.pop("debug", False))
+        self._take_debug(ctx)
         log_printably()
         with raising_on_signals() as stopping:
             try:
-                return super().invoke(ctx)
+                result = super().invoke(ctx)
+                check_output()
+                return result
             except SystemExit as error:  # from a plugin or a config: zoo itself uses ctx.exit
-                if debug:
+                if ctx.meta["zoo.debug"] or self.may_exit:
+                    check_output()
                     raise
                 _fail(ctx, _text_of_exit(error))
             except KeyboardInterrupt as error:
                 end_stopped(ctx, error, getattr(error, "signal_number", signal.SIGINT))
             except Exception as error:
+                if isinstance(error, OSError) and not error.filename:
+                    check_output()
                 # Libraries, imports above all, turn an interrupt into errors of their own.
                 is_exit = isinstance(error, click.exceptions.Exit)
+                debug = ctx.meta["zoo.debug"]  # given to a command of this group, perhaps
                 if stopping.signal_number is not None and not (debug or is_exit):
                     end_stopped(ctx, error, stopping.signal_number)
                 if not debug:
                     _tell(ctx, error)
                 raise
+
+    def _take_debug(self, ctx: click.Context) -> None:
+        """Remember whether ``--debug`` was given: here, to a group before, or as an own flag."""
+        given = ctx.params.pop(_DEBUG, False) or ctx.params.get("debug") is True
+        ctx.meta["zoo.debug"] = given or ctx.meta.get("zoo.debug", False)
 
 
 def _tell(ctx: click.Context, error: Exception) -> None:

@@ -19,7 +19,7 @@ import click
 
 from zoo.texts import printable
 
-__all__ = ["OutputLostError", "discard", "end_lost", "say", "say_json", "say_text"]
+__all__ = ["OutputLostError", "check_output", "discard", "end_lost", "say", "say_json", "say_text"]
 
 _BEYOND_ASCII = re.compile(r"[^\n\x20-\x7e]")
 _LOST = frozenset(
@@ -81,6 +81,36 @@ def _write(text: str, *, err: bool) -> None:
     except OSError as error:
         if not err:
             raise OutputLostError from error
+
+
+def check_output() -> None:
+    """Flush stdout, to which other code than `say` may have printed.
+
+    Raises:
+        OutputLostError: It cannot be written, or its reader is gone.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+        if _has_no_reader(sys.stdout):  # what was too long for the buffer is lost without a trace
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    except OSError as error:
+        raise OutputLostError from error
+
+
+def _has_no_reader(stream: Any) -> bool:
+    """Return whether a stream is a pipe whose other end is closed."""
+    import select
+
+    if not hasattr(select, "poll"):
+        return False
+    asked = select.poll()
+    try:
+        asked.register(stream.fileno(), select.POLLOUT)
+    except (OSError, ValueError):  # a stream in memory, or one that is closed
+        return False
+    return any(event & select.POLLERR for _, event in asked.poll(0))
 
 
 def end_lost(error: Exception, words: Sequence[str]) -> None:

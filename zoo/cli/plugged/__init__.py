@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that plugins offer: found by their manifests, imported when called, guarded."""
+
+from __future__ import annotations
+
+__all__ = ["core_commands", "main_group", "offered"]

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""zoo's own commands, in the order of ``zoo --help``; no plugin's command replaces one."""
+
+from __future__ import annotations
+
+__all__ = ["CORE_COMMANDS"]
+
+# Name -> (module:attribute, one-line help). The help stands beside the name so that
+# `zoo --help` imports no command.
+CORE_COMMANDS = {
+    "list": ("zoo.cli.list:command", "List the available weights."),
+    "info": ("zoo.cli.info:command", "Show everything the manifests say about a name."),
+    "download": ("zoo.cli.download:command", "Download and verify weights."),
+    "verify": ("zoo.cli.verify:command", "Hash cached weights again."),
+    "cache": ("zoo.cli.cache:group", "List or remove downloaded weights."),
+    "rescue": ("zoo.cli.rescue:command", "Adopt old OpenMMLab checkpoints found on disk."),
+    "publish": (
+        "zoo.cli.publish:command",
+        "Publish a run as one file with its card and manifest row.",
+    ),
+    "train": ("zoo.cli.train:command", "Train a config."),
+    "test": ("zoo.cli.test:command", "Measure a checkpoint on a split."),
+    "predict": ("zoo.cli.predict:command", "Segment images with a model."),
+    "plot": ("zoo.cli.plot:command", "Draw loss and metric curves."),
+    "config": ("zoo.cli.config:group", "List configs, or show one resolved."),
+    "data": ("zoo.cli.data:group", "Sample, prepare, check and show data sets."),
+    "plugin": ("zoo.cli.plugin:group", "List the plugins, including broken ones."),
+    "doctor": ("zoo.cli.doctor:command", "Report what works here and how to fix the rest."),
+}

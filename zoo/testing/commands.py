@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of commands, in processes of their own, as a user starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from zoo.manifest.rows import Contribution
+from zoo.testing.subject import Subject
+
+__all__ = ["CommandChecks"]
+
+_HEAVY = ("torch", "numpy", "cv2", "mmengine", "mmcv", "mmseg", "mmdet")
+_RUN = """
+import sys
+from zoo.cli import main
+code = 0
+try:
+    main(sys.argv[1:], prog_name="zoo")
+except SystemExit as stop:
+    code = stop.code
+print(*sorted(set({heavy}) & set(sys.modules)), file=sys.stderr)
+sys.exit(code)
+"""
+_SUBCOMMANDS = """
+import sys, click
+from zoo.cli import main
+context = click.Context(main)
+command = main.get_command(context, sys.argv[1])
+if isinstance(command, click.Group):
+    print(*command.list_commands(click.Context(command, parent=context)))
+"""
+
+
+class CommandChecks(Subject):
+    """Checks of ``[[command]]`` rows."""
+
+    def test_help_of_command_works_and_imports_nothing_heavy(
+        self, each_command: Contribution
+    ) -> None:
+        """``zoo NAME --help`` exits with 0 and leaves torch and OpenMMLab unimported.
+
+        The help of each command of a group does too.
+        """
+        called = f"{self.plugin}.{each_command.name}"
+        for words in ([called], *([called, name] for name in self._subcommands(called))):
+            run = self._run(_RUN.format(heavy=_HEAVY), *words, "--help")
+            assert run.returncode == 0, run.stderr
+            assert "Usage: zoo" in run.stdout, words
+            assert run.stderr.split() == [], f"{words} imports {run.stderr.strip()}"
+
+    def test_command_has_its_name_for_itself(self, each_command: Contribution) -> None:
+        """``zoo NAME`` is this command: neither zoo nor another plugin here has one of the name."""
+        code, name = _RUN.format(heavy=_HEAVY), each_command.name
+        own, short = (
+            self._run(code, called, "--help") for called in (f"{self.plugin}.{name}", name)
+        )
+
+        assert own.returncode == short.returncode == 0, short.stderr
+        shown = own.stdout.replace(f"{self.plugin}.", "", 1)
+        assert short.stdout.split() == shown.split(), f"zoo {name} is another command"
+
+    def _subcommands(self, called: str) -> list[str]:
+        return self._run(_SUBCOMMANDS, called).stdout.split()
+
+    def _run(self, code: str, *words: str) -> subprocess.CompletedProcess[str]:
+        folders = [str(self.manifest_path.parent.parent), os.environ.get("ZOO_PLUGIN_PATH")]
+        environment = {**os.environ, "ZOO_PLUGIN_PATH": os.pathsep.join(filter(None, folders))}
+        environment.pop("ZOO_PLUGINS", None)
+        return subprocess.run(  # noqa: S603
+            [sys.executable, "-c", code, *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )

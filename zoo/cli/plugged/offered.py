@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from zoo.catalog import Found
     from zoo.errors import PluginError
 
-__all__ = ["Offered", "find_command", "near_commands", "offered_commands", "unread_plugins"]
+__all__ = [
+    "Offered",
+    "command_conflicts",
+    "find_command",
+    "near_commands",
+    "offered_commands",
+    "unread_plugins",
+]
 
 
 class Offered(NamedTuple):

@@ -36,7 +36,8 @@ _NO_ADDRESS = "has no address to try"
     "mirrors",
     metavar="URL",
     multiple=True,
-    help="Try this place first: an https, http or file address, or a folder; repeatable.",
+    help="Try this place first: an address (https, http, file, hf, github) or a folder; "
+    "repeatable.",
 )
 @click.option(
     "--offline", is_flag=True, help="Open no socket; mirrors that are folders still work."

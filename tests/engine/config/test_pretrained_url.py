@@ -52,7 +52,17 @@ def test_is_url_tells_addresses_from_files(choice: Any, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("digits", [DIGITS, DIGITS.upper()])
-@pytest.mark.parametrize("address", [ADDRESS, "http://10.0.0.1:8000/a?b=c", "file:///a%20b.h5"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        ADDRESS,
+        "http://10.0.0.1:8000/a?b=c",
+        "file:///a%20b.h5",
+        "hf://acme/unet@main/x.pth",
+        "hf://datasets/a/b/x y.pth",
+        "github://a/b@v1/x.pth",
+    ],
+)
 def test_read_url_parts_address_and_digest(address: str, digits: str) -> None:
     assert read_url(f"{address}#sha256={digits}") == PretrainedURL(address, DIGITS)
 
@@ -94,8 +104,11 @@ def test_read_url_with_a_malformed_digest_offers_the_near_form(fragment: str, hi
 @pytest.mark.parametrize(
     ("address", "found"),
     [
-        ("s3://bucket/a.pth", "it starts with s3:, expected https, http or file."),
-        ("torchvision://vgg16", "it starts with torchvision:, expected https, http or file."),
+        ("s3://bucket/a.pth", "it starts with s3:, expected https, http, file, hf or github."),
+        (
+            "torchvision://vgg16",
+            "it starts with torchvision:, expected https, http, file, hf or github.",
+        ),
         ("https:///a.pth", "it names no host."),
         ("file://folder/a.pth", "expected file:///folder/file.pth, with a full path."),
         ("file:a.pth", "expected file:///folder/file.pth, with a full path."),

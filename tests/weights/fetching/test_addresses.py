@@ -43,7 +43,8 @@ def test_mirrors_in_the_home_folder_are_found(
     [
         *("ftp://a/b", "https://", "nowhere", "https://a/b?c=d", "s3://bucket", "https:/a", "a\n"),
         *("http://[::1", "http://:80", "file://server/x", "FILE://server/x", "file:x", "file:"),
-        *("x" * 5000, "a\0b"),
+        *("x" * 5000, "a\0b", "hf://", "hf://acme", "hf://a/b?x", "hf://a/b/../c", "github://a/b"),
+        "github://a/b@v1/folder/in",
     ],
     ids=lambda text: text[:20].encode("unicode_escape").decode(),
 )
@@ -99,3 +100,25 @@ def test_addresses_of_a_mirror_are_by_digest_then_by_name() -> None:
 
 def test_address_is_shown_without_what_is_secret() -> None:
     assert shown_address("https://me:pw@a.example:8/b?token=1#c") == "https://a.example:8/b"
+
+
+@pytest.mark.parametrize(
+    ("mirror", "base"),
+    [
+        ("hf://acme/unet", "hf://acme/unet@main"),
+        ("hf://acme/unet@main/", "hf://acme/unet@main"),
+        ("hf://datasets/acme/unet@v1/weights/", "hf://datasets/acme/unet@v1/weights"),
+        ("HF://spaces/a/b@refs/pr/1", "hf://spaces/a/b@refs/pr/1"),
+    ],
+)
+def test_mirror_on_a_hub_is_a_folder_of_it(mirror: str, base: str) -> None:
+    assert user_mirrors([mirror]) == (base,)
+    assert mirror_addresses(base, "0" * 64, "x.pth") == (
+        f"{base}/{'0' * 64}/x.pth",
+        f"{base}/x.pth",
+    )
+
+
+def test_mirror_that_is_a_release_has_no_folders() -> None:
+    assert user_mirrors(["github://a/b@v1"]) == ("github://a/b@v1",)
+    assert mirror_addresses("github://a/b@v1", "0" * 64, "x.pth") == ("github://a/b@v1/x.pth",)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The URL of pretrained weights as a user types it: ``https://host/vgg16.pth#sha256=...``."""
+"""The URL of pretrained weights as a user types it: ``https://host/vgg16.pth#sha256=...``.
+
+``hf://ORG/REPO@REVISION/vgg16.pth#sha256=...`` and ``github://...`` are such URLs too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zoo.errors import ConfigError
+from zoo.manifest.addresses import is_hosted, parse_hosted
 from zoo.weights.fetching.addresses import shown_address
 
 __all__ = ["PretrainedURL", "is_url", "read_url"]
@@ -27,7 +31,7 @@ class PretrainedURL:
     """A URL of weights, and their digest.
 
     Attributes:
-        address: https, http or file, without the digest.
+        address: https, http, file, hf or github, without the digest.
         sha256: 64 hex digits, lower case.
     """
 
@@ -56,7 +60,8 @@ def read_url(text: str) -> PretrainedURL:
     """Parse a URL and its digest, without network access.
 
     Args:
-        text: ``ADDRESS#sha256=<64 hex digits>``, with an address of https, http or file.
+        text: ``ADDRESS#sha256=<64 hex digits>``, with an address of https, http, file, hf
+            or github.
 
     Raises:
         ConfigError: It has no valid digest, or zoo cannot download it.
@@ -77,6 +82,9 @@ def read_url(text: str) -> PretrainedURL:
 
 
 def _check_address(address: str) -> None:
+    if is_hosted(address):
+        _check_hosted(address)
+        return
     hint = "download it and pass the file."
     try:
         parts = urlsplit(address)
@@ -85,7 +93,8 @@ def _check_address(address: str) -> None:
         raise ConfigError(message, where=_OPTION, hint="correct the address.") from error
     message = f"cannot fetch pretrained weights from {shown_address(address)!r}: "
     if parts.scheme not in _SCHEMES:
-        message += f"it starts with {parts.scheme}:, expected https, http or file."
+        message += f"it starts with {parts.scheme}:, expected https, http, file, "
+        message += "hf or github."
         raise ConfigError(message, where=_OPTION, hint=hint)
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
@@ -96,3 +105,12 @@ def _check_address(address: str) -> None:
     elif not parts.hostname:
         message += "it names no host."
         raise ConfigError(message, where=_OPTION, hint="correct the address.")
+
+
+def _check_hosted(address: str) -> None:
+    try:
+        parse_hosted(address)
+    except ValueError as error:
+        message = f"cannot fetch pretrained weights from {shown_address(address)!r}: expected "
+        message += f"{error}."
+        raise ConfigError(message, where=_OPTION, hint="correct the address.") from error

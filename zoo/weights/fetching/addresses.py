@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from zoo.errors import DownloadError
+from zoo.manifest.addresses import ReleaseAsset, is_hosted, parse_hosted
 from zoo.texts import shown
 from zoo.weights.folders import home_expanded
 
@@ -30,8 +31,8 @@ def user_mirrors(named: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the user's mirrors in the order to try.
 
     Those of the command line come first, then those of ``ZOO_MIRRORS``, separated by commas. A
-    mirror is an address (https, http or file) or a folder. Its files are verified by the digest
-    of the row, so it need not be trusted.
+    mirror is an address (https, http, file, hf or github) or a folder. Its files are verified by
+    the digest of the row, so it need not be trusted.
 
     Args:
         named: Values of ``--mirror``.
@@ -67,12 +68,15 @@ def _base(text: str) -> str:
         base = None
     if base is None:
         message = f"cannot use the mirror {shown_address(text)!r}: expected https://..., "
-        message += "http://..., file:///... or a folder that exists."
+        message += "http://..., file:///..., hf://ORG/REPO, github://OWNER/REPO@TAG or a folder "
+        message += "that exists."
         raise DownloadError(message, where=_WHERE, hint="correct it, or drop it.")
     return base.rstrip("/")
 
 
 def _address(text: str) -> str | None:
+    if is_hosted(text):
+        return parse_hosted(text.rstrip("/"), is_base=True).address
     parts = urlsplit(text)
     if parts.scheme == "file":
         fits = is_of_this_machine(text) and parts.path.startswith("/")
@@ -86,18 +90,21 @@ def _folder(text: str) -> str | None:
     return folder.resolve().as_uri() if folder.is_dir() else None
 
 
-def mirror_addresses(mirror: str, sha256: str, filename: str) -> tuple[str, str]:
-    """Return the two addresses of a file on a mirror, in the order to try.
+def mirror_addresses(mirror: str, sha256: str, filename: str) -> tuple[str, ...]:
+    """Return the addresses of a file on a mirror, in the order to try.
 
     First ``MIRROR/<sha256>/<filename>``, the layout of the cache and of `zoo rescue`, then
-    ``MIRROR/<filename>``, the layout of a copy of a publisher's folder.
+    ``MIRROR/<filename>``, the layout of a copy of a publisher's folder. A release has no folders.
 
     Args:
         mirror: Base address without a trailing slash.
         sha256: Digest of the file, 64 hex digits.
         filename: Name of the file on mirrors.
     """
-    return f"{mirror}/{sha256}/{filename}", f"{mirror}/{filename}"
+    plain = f"{mirror}/{filename}"
+    if is_hosted(mirror) and isinstance(parse_hosted(mirror, is_base=True), ReleaseAsset):
+        return (plain,)
+    return f"{mirror}/{sha256}/{filename}", plain
 
 
 def is_local(address: str) -> bool:

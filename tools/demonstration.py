@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["QUIET", "print_report", "run", "source_images", "start_over"]
-
-QUIET = ("--cfg-options", "log_level=WARNING")
+__all__ = ["print_report", "run", "source_images", "start_over"]
 
 
 def run(*words: str | Path) -> float:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from demonstration import print_report, run, source_images, start_over
+from demonstration import QUIET, print_report, run, source_images, start_over
 from overviews import draw_lungs
 
 CONFIG = "unet_small_lung-128"
@@ -33,8 +33,8 @@ def pipeline(out: Path) -> dict[str, float]:
             *("zoo", "data", "prepare", "lung_xray", "--source", raw, "--out", data),
             *("--shares", "0.7,0.1,0.2"),
         ),
-        "train": run("zoo", "train", CONFIG, "--data", data, "--work-dir", work),
-        "test": run("zoo", "test", work, "--data", data, "--out", out / "test.json"),
+        "train": run("zoo", "train", CONFIG, "--data", data, "--work-dir", work, *QUIET),
+        "test": run("zoo", "test", work, "--data", data, "--out", out / "test.json", *QUIET),
     }
     images = source_images(raw, data)
     steps["predict"] = run("zoo", "predict", work, *images, "--out", out / "predictions")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from demonstration import print_report, run, source_images, start_over
+from demonstration import QUIET, print_report, run, source_images, start_over
 from overviews import draw_tanks
 
 CONFIG = "mask_rcnn_small_tanks-384"
@@ -33,11 +33,11 @@ def pipeline(out: Path) -> dict[str, float]:
     prepare = ("zoo", "data", "prepare", "oil_storage", "--source", raw, "--out", data)
     own = ("zoo", "data", "prepare", "folder_data", "--task", "instance", "--source", raw)
     drawn = (*own, "--annotations", "truth/annotations.json", "--out", truth)
-    test = ("zoo", "test", work)
+    test = ("zoo", "test", work, *QUIET)
     steps = {
         "sample": run(*sample),
         "prepare": run(*prepare, "--layout", "whole", *SHARES) + run(*drawn, *SHARES),
-        "train": run("zoo", "train", CONFIG, "--data", data, "--work-dir", work),
+        "train": run("zoo", "train", CONFIG, "--data", data, "--work-dir", work, *QUIET),
         "test": run(*test, "--data", data, "--out", out / "test.json"),
     }
     steps["test"] += run(*test, "--data", truth, "--out", out / "truth.json")

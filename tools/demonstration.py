@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["print_report", "run", "source_images", "start_over"]
+__all__ = ["QUIET", "print_report", "run", "source_images", "start_over"]
+
+QUIET = ("--cfg-options", "log_level=WARNING")
 
 
 def run(*words: str | Path) -> float:

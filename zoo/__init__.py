@@ -14,6 +14,7 @@ from zoo.version import __version__
 
 if TYPE_CHECKING:
     from zoo.catalog import read_catalog
+    from zoo.engine.adoption.obtaining import download
     from zoo.engine.checkpoints.checkpoint import load_checkpoint
     from zoo.engine.prediction.predictor import Predictor, load
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.engine.runs.training import TrainingResult, train
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
-    from zoo.weights.download import download, list_weights
+    from zoo.weights.download import list_weights
 else:
     from zoo.faces import lazy_names as _lazy_names
 
@@ -29,6 +30,7 @@ else:
         __name__,
         {
             "zoo.catalog": ["read_catalog"],
+            "zoo.engine.adoption.obtaining": ["download"],
             "zoo.engine.checkpoints.checkpoint": ["load_checkpoint"],
             "zoo.engine.prediction.predictor": ["Predictor", "load"],
             "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
@@ -36,7 +38,7 @@ else:
             "zoo.errors": ["ZooError"],
             "zoo.loading": ["load_contribution"],
             "zoo.engine.preparation": ["prepare"],
-            "zoo.weights.download": ["download", "list_weights"],
+            "zoo.weights.download": ["list_weights"],
         },
     )
 

@@ -115,8 +115,8 @@ def _changed(**over: Any) -> str:
 
 BAD = {
     "no JSON": ("{", "it is not JSON"),
-    "a list": ("[]", "its format is 'list', expected 1"),
-    "newer": ('{"format": 2}', "its format is 2, expected 1"),
+    "a list": ("[]", "its format is 'list', expected 1 or 2"),
+    "newer": ('{"format": 3}', "its format is 3, expected 1 or 2"),
     "no rows": ('{"format": 1}', "it has no list of weights"),
     "short digest": (_changed(sha256="ab"), "row 1: sha256 is 'ab'"),
     "upper case": (_changed(source_sha256="AB" * 32), "row 1: source_sha256 is 'ABAB"),

@@ -15,6 +15,8 @@ from zoo.cli.output.printing import say, say_json, say_text
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
+    from zoo.engine.adoption.obtaining import Obtained
+    from zoo.manifest.rows import LivingRow
     from zoo.weights import Plan
 
 __all__ = ["command"]
@@ -42,6 +44,11 @@ _NO_ADDRESS = "has no address to try"
 @click.option(
     "--offline", is_flag=True, help="Open no socket; mirrors that are folders still work."
 )
+@click.option(
+    "--pin",
+    is_flag=True,
+    help="Take a file that its row does not identify, show what it is, and pin it in zoo.lock.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -49,6 +56,7 @@ def command(
     dest: Path | None,
     mirrors: tuple[str, ...],
     offline: bool,
+    pin: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -64,7 +72,7 @@ def command(
     try:
         for name in wanted:
             done.append({"name": name, "error": None})
-            _serve(done[-1], len(wanted), _Way(dest, mirrors, offline), dry_run, as_json)
+            _serve(done[-1], len(wanted), _Asked(dest, mirrors, offline, pin), dry_run, as_json)
     finally:  # list what was downloaded before an error, too
         if as_json:
             say_json(done)
@@ -75,34 +83,37 @@ def command(
         click.get_current_context().exit(1)
 
 
-class _Way(NamedTuple):
-    """Where files are asked for, and where they go."""
+class _Asked(NamedTuple):
+    """Where files are asked for, where they go, and what the user allows."""
 
     dest: Path | None
     mirrors: tuple[str, ...]
     offline: bool
+    pin: bool
 
 
-def _serve(entry: dict[str, Any], count: int, way: _Way, dry_run: bool, as_json: bool) -> None:
+def _serve(entry: dict[str, Any], count: int, asked: _Asked, dry_run: bool, as_json: bool) -> None:
     """Fetch one file and print its path; of several, one that fails does not stop the rest."""
     from zoo.errors import ZooError
+    from zoo.manifest.rows import LivingRow
     from zoo.weights import find_weights, plan_download
-    from zoo.weights.files import weights_row
 
     name = entry["name"]
     try:
         found = find_weights(name)
-        row = weights_row(found)
-        entry |= {"plugin": found.record.name, "sha256": row.sha256, "size_bytes": row.size_bytes}
-        if dry_run:
-            plan = plan_download(found, **_options(way))
-            entry |= _foreseen(plan, way.dest)
-            if not as_json:
-                say(*_announced(row.name, plan, entry))
+        entry |= {"plugin": found.record.name, **_digest(found)}
+        if not dry_run:
+            obtained = _obtain(name, asked)
+            entry |= {**_digest(obtained.found), "path": str(obtained.path)}
+            lines = [entry["path"]]
+        elif isinstance(found.row, LivingRow):
+            lines = _foresee_adoption(found.row, asked, entry)
         else:
-            entry["path"] = str(_fetch(found, way))
-            if not as_json:
-                say(entry["path"])
+            plan = plan_download(found, **_options(asked))
+            entry |= _foreseen(plan, asked.dest)
+            lines = list(_announced(found.row.name, plan, entry))
+        if not as_json:
+            say(*lines)
     except ZooError as error:
         entry["error"] = str(error)
         if count == 1:
@@ -110,20 +121,53 @@ def _serve(entry: dict[str, Any], count: int, way: _Way, dry_run: bool, as_json:
         say_text(f"{name}: {error}", err=True)
 
 
-def _options(way: _Way) -> dict[str, Any]:
-    return {"mirrors": way.mirrors, "offline": way.offline, "dest": way.dest}
+def _digest(found: Found) -> dict[str, Any]:
+    from zoo.manifest.rows import LivingRow, WeightsRow
+
+    row = found.row
+    if isinstance(row, LivingRow):
+        sha256 = row.digest.value if row.digest.is_full else None
+        return {"sha256": None, "source_sha256": sha256, "size_bytes": row.size_bytes}
+    whole = row if isinstance(row, WeightsRow) else None
+    return {} if whole is None else {"sha256": whole.sha256, "size_bytes": whole.size_bytes}
 
 
-def _fetch(found: Found, way: _Way) -> Path:
+def _options(asked: _Asked) -> dict[str, Any]:
+    return {"mirrors": asked.mirrors, "offline": asked.offline, "dest": asked.dest}
+
+
+def _obtain(name: str, asked: _Asked) -> Obtained:
     from zoo.cli.output.progress import byte_progress
-    from zoo.weights import fetch_weights
+    from zoo.engine.adoption.adopting import Way
+    from zoo.engine.adoption.obtaining import obtain_weights
 
     try:
-        with byte_progress(found.row.name) as progress:
-            return fetch_weights(found, progress=progress, **_options(way))
+        with byte_progress(name) as progress:
+            way = Way(asked.mirrors, asked.offline, progress)
+            return obtain_weights(name, way, dest=asked.dest, is_asked=asked.pin)
     except KeyboardInterrupt:
         hint = "interrupted; the bytes received are kept, the same command resumes the download"
         raise KeyboardInterrupt(hint) from None
+
+
+def _foresee_adoption(row: LivingRow, asked: _Asked, entry: dict[str, Any]) -> list[str]:
+    """Return the lines that say what an adoption would do, and add the same to the entry."""
+    from zoo.weights.fetching.addresses import shown_address
+    from zoo.weights.source_files import source_addresses
+
+    addresses = source_addresses(row, row.digest, asked.mirrors, offline=asked.offline)
+    asks = [shown_address(address) for address in addresses]
+    problem = None if asks else _NO_ADDRESS
+    if not row.digest.is_full and not asked.pin:
+        problem = "needs --pin once: its row states no full digest"
+    entry |= {"here": None, "problem": problem, "asks": asks, "digest": row.digest.kind}
+    size = "unknown size" if row.size_bytes is None else f"{row.size_bytes / 1e6:,.1f} MB"
+    lines = [f"{row.name}: {size}, {row.digest.kind} {row.digest.value or 'of the address'}"]
+    if problem is not None:
+        return [*lines, f"  {problem}"]
+    lines += [f"  would try: {address}" for address in asks]
+    by = f" with {row.converter}" if row.converter else ""
+    return [*lines, f"  would convert{by} and pin it in zoo.lock"]
 
 
 def _foreseen(plan: Plan, dest: Path | None) -> dict[str, Any]:

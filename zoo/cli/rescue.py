@@ -14,7 +14,7 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json, say_text
 
 if TYPE_CHECKING:
-    from zoo.engine.rescue import Rescued
+    from zoo.engine.adoption.rescue import Rescued
 
 __all__ = ["command"]
 
@@ -64,7 +64,7 @@ def command(
     """
     from zoo.catalog import read_catalog
     from zoo.cli.output.progress import progress_bar
-    from zoo.engine.rescue import rescue
+    from zoo.engine.adoption.rescue import rescue
     from zoo.weights.legacy import legacy_rows
     from zoo.weights.rescue import LegacyIndex
 

@@ -69,7 +69,7 @@ def command(
 
     from zoo.engine.runs.training import train
 
-    result = train(config, resume=resume or False, fetch=_fetch, **options)
+    result = train(config, resume=resume or False, fetch=_fetch, obtain=_obtain, **options)
     if not is_main_process():
         return
     if as_json:
@@ -89,3 +89,13 @@ def _fetch(address: str, sha256: str) -> Path:
 
     with byte_progress("pretrained weights") as progress:
         return fetch_address(address, sha256, progress=progress)
+
+
+def _obtain(name: str) -> Path:
+    """Return the file of weights by name, telling on stderr what is done."""
+    from zoo.cli.output.progress import byte_progress
+    from zoo.engine.adoption.adopting import Way
+    from zoo.engine.adoption.obtaining import obtain_weights
+
+    with byte_progress(name) as progress:
+        return obtain_weights(name, Way(progress=progress)).path

@@ -45,6 +45,9 @@ UPSTREAM_TASKS = (
 LISTED_TASKS = (*UPSTREAM_TASKS, "backbone")
 """What weights are for; a backbone is a part of a network."""
 
+BACKBONE = "backbone"
+"""Task of weights of a part of a network."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contribution:

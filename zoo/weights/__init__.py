@@ -2,7 +2,6 @@
 """Files of weights: where they are, how to fetch them, and how to verify them.
 
 The names below are imported on first use, because a listing needs none that download.
-`zoo.weights.download.download` is not exported here: its module has the same name.
 """
 
 from __future__ import annotations

@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find weights by name: a row of a manifest, or an adopted legacy checkpoint."""
+"""Find weights by name: a row of a manifest, or the adopted file of a living or legacy row."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from zoo.catalog import Catalog, Found, read_catalog
 from zoo.errors import DownloadError, UnknownNameError
 from zoo.manifest.lookups import check_name
-from zoo.manifest.rows import LegacyRow, MetricValue, WeightsRow
+from zoo.manifest.rows import LegacyRow, LivingRow, MetricValue, WeightsFacts, WeightsRow
 from zoo.names import hint_near, near_names
 from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
-from zoo.weights.lock import Pin, lock_file, read_pins
+from zoo.weights.lock import Pin, lock_file, pin_of, read_pins
 
-__all__ = ["find_weights"]
+__all__ = ["find_pin", "find_weights"]
 
 
 def find_weights(name: str, catalog: Catalog | None = None) -> Found:
     """Return the row of ``Name`` or ``plugin.Name``, used to fetch and verify the weights.
 
-    A legacy name also has a row, for the converted file, once `zoo.lock` pins its digest.
+    A legacy name also has a row, for the converted file, once `zoo.lock` pins its digest. A living
+    row becomes such a row too; until then it is returned as it is listed.
 
     Args:
         name: Name of a ``[[weights]]`` row or of a row in a legacy index.
@@ -33,7 +34,7 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
     check_name("weights", name)
     catalog = catalog or read_catalog()
     try:
-        return catalog.find_weights(name)
+        return _adopted(catalog.find_weights(name))
     except UnknownNameError as error:
         legacy = find_legacy(catalog, name)
         if legacy is None:
@@ -48,6 +49,31 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
     if pin.plugin != legacy.record.name:
         raise _pinned_by_another(legacy, pin)
     return replace(legacy, row=_pinned(row, pin))
+
+
+def _adopted(found: Found) -> Found:
+    """Return the row of the converted file of a living row that is pinned, else what was found."""
+    row = found.row
+    pin = find_pin(found)
+    if not isinstance(row, LivingRow) or pin is None:
+        return found
+    known = {field.name: getattr(row, field.name) for field in fields(WeightsFacts)}
+    known |= {"urls": (), "format": "safetensors", "parameters": pin.parameters}
+    return replace(found, row=WeightsRow(**known, sha256=pin.sha256, size_bytes=pin.size_bytes))
+
+
+def find_pin(found: Found) -> Pin | None:
+    """Return the pin of a living row, or None if it was not adopted.
+
+    Args:
+        found: A row and its plugin.
+
+    Raises:
+        DownloadError: `zoo.lock` cannot be read.
+    """
+    if not isinstance(found.row, LivingRow):
+        return None
+    return pin_of(read_pins(), found.row.name, found.record.name)
 
 
 def _pinned(row: LegacyRow, pin: Pin) -> WeightsRow:

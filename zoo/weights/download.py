@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List weights and download them by name."""
+"""List weights, and download the files of their rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from zoo.catalog import Found, read_catalog
 from zoo.errors import DownloadError, HashMismatchError, UnknownNameError
-from zoo.manifest.rows import UPSTREAM_TASKS, WeightsRow
+from zoo.manifest.rows import BACKBONE, UPSTREAM_TASKS, AnyWeightsRow, LivingRow, WeightsRow
 from zoo.texts import shown
-from zoo.weights.by_name import find_weights
 from zoo.weights.cache import cache_folder, part_path, weights_filename
 from zoo.weights.fetching.addresses import (
     is_local,
@@ -31,13 +30,11 @@ from zoo.weights.files import (
     mirror_hint,
     weights_row,
 )
-from zoo.weights.folders import home_expanded
 from zoo.weights.row_check import check_row
 
 __all__ = [
     "Plan",
     "add_to_cache",
-    "download",
     "fetch_weights",
     "foresee_asked",
     "is_offline",
@@ -52,11 +49,13 @@ _PACKAGE = "package:"
 Progress = Callable[[int, int], None]
 
 
-def list_weights(*, task: str | None = None, plugin: str | None = None) -> tuple[WeightsRow, ...]:
+def list_weights(
+    *, task: str | None = None, plugin: str | None = None
+) -> tuple[AnyWeightsRow, ...]:
     """Return the available weights, sorted by name; their files may not be downloaded yet.
 
     Args:
-        task: ``semantic`` or ``instance``; None for both.
+        task: ``semantic``, ``instance`` or ``backbone``; None for all.
         plugin: Name of a plugin; None for all plugins.
 
     Raises:
@@ -68,46 +67,18 @@ def list_weights(*, task: str | None = None, plugin: str | None = None) -> tuple
     catalog = read_catalog()
     if plugin is not None:
         catalog.plugin(plugin)
-    if task not in (None, *UPSTREAM_TASKS):
+    if task not in (None, *UPSTREAM_TASKS, BACKBONE):
         message = f"no task named {shown(task)}."
-        hint = f"there are {', '.join(UPSTREAM_TASKS)}."
+        hint = f"there are {', '.join((*UPSTREAM_TASKS, BACKBONE))}."
         raise UnknownNameError(message, kind="task", name=str(task), hint=hint)
     rows = [
         found.row
         for found in catalog.rows("weights")
-        if isinstance(found.row, WeightsRow)
+        if isinstance(found.row, (WeightsRow, LivingRow))
         and task in (None, found.row.task)
         and plugin in (None, found.record.name)
     ]
     return tuple(sorted(rows, key=lambda row: row.name))
-
-
-def download(
-    name: str,
-    *,
-    mirrors: Sequence[str] = (),
-    offline: bool = False,
-    dest: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Path:
-    """Return the verified file of weights; download it if it is not on this machine.
-
-    Args:
-        name: ``name`` or ``plugin.name``, as in `list_weights`.
-        mirrors: Addresses or folders to try first, before those of ``ZOO_MIRRORS``.
-        offline: Whether to avoid network access; ``ZOO_OFFLINE`` has the same effect.
-        dest: Folder for the file; None for the package or the cache.
-        progress: Called with the bytes received and the total size in bytes.
-
-    Raises:
-        UnknownNameError: No weights have that name.
-        HashMismatchError: The existing or the downloaded file has another digest.
-        DownloadError: No address provided the file, or it cannot be written.
-        ManifestError: The row contradicts the file.
-    """
-    found = find_weights(name)
-    folder = None if dest is None else home_expanded(dest, "dest")
-    return fetch_weights(found, mirrors=mirrors, offline=offline, dest=folder, progress=progress)
 
 
 def fetch_weights(

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoo.catalog import Found
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.files import digest_of_file
-from zoo.manifest.rows import WeightsRow
+from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
 from zoo.weights.row_check import check_row
 
@@ -81,6 +81,10 @@ def weights_row(found: Found) -> WeightsRow:
         DownloadError: It is of another kind.
     """
     row = found.row
+    if isinstance(row, LivingRow):
+        msg = f"cannot find a file for the weights {row.name!r}: they are not adopted yet."
+        pin = "" if row.digest.is_full else " --pin"
+        raise DownloadError(msg, where=row.urls[0], hint=f"zoo download {row.name}{pin}")
     if not isinstance(row, WeightsRow):
         msg = f"cannot find a file for {row.name!r}: it is a {row.kind}, expected weights."
         raise DownloadError(msg, hint="zoo list shows all weights.")

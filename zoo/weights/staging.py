@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,8 +14,17 @@ from zoo import files
 from zoo.errors import DownloadError
 from zoo.weights.cache import cache_folder
 
-__all__ = ["find_staged", "is_held", "remove_staged", "staging_folder"]
+__all__ = [
+    "find_staged",
+    "is_held",
+    "keep_staged",
+    "one_at_a_time",
+    "remove_staged",
+    "staging_folder",
+]
 
+_LOG = logging.getLogger("zoo")
+_LOOK_S = 0.5  # a longer wait for another process is reported
 _PREFIX = ".rescue-"
 _LOCK = ".lock"
 
@@ -42,9 +52,7 @@ def staging_folder() -> Iterator[Path]:
         folder.mkdir()
     except OSError as error:
         lock.release()
-        message = f"cannot write into the cache: {error.strerror or error}."
-        hint = "check the free space and the permissions there, or name another with ZOO_CACHE."
-        raise DownloadError(message, where=cache, hint=hint) from error
+        raise _unwritable(cache, error) from error
     try:
         yield folder
     finally:
@@ -52,6 +60,55 @@ def staging_folder() -> Iterator[Path]:
         lock.release()
         with suppress(OSError):
             _lock_of(folder).unlink()
+
+
+def keep_staged(staged: Path, sha256: str, name: str) -> Path:
+    """Move a file of a staging folder into the cache, and return its new path.
+
+    Args:
+        staged: The complete file, already flushed to disk.
+        sha256: Its digest, 64 hex digits, lower case.
+        name: File name in the cache, with suffix.
+
+    Raises:
+        DownloadError: The cache cannot be written.
+    """
+    target = cache_folder() / sha256 / name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged.replace(target)
+    except OSError as error:
+        raise _unwritable(target.parent, error) from error
+    return target
+
+
+@contextmanager
+def one_at_a_time(key: str) -> Iterator[None]:
+    """Let one process after another do the work of a key; a killed one blocks nobody.
+
+    Args:
+        key: Plain name of the work.
+
+    Raises:
+        DownloadError: The cache cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    cache = cache_folder()
+    lock = FileLock(cache / f".{key}.adopting")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=_LOOK_S)
+        except Timeout:
+            _LOG.info("waiting for another process that adopts %s", key)
+            lock.acquire()
+    except OSError as error:
+        raise _unwritable(cache, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def find_staged() -> tuple[Path, ...]:
@@ -93,6 +150,12 @@ def remove_staged(folder: Path) -> bool:
     with suppress(OSError):
         _lock_of(folder).unlink()
     return True
+
+
+def _unwritable(place: Path, error: OSError) -> DownloadError:
+    message = f"cannot write into the cache: {error.strerror or error}."
+    hint = "check the free space and the permissions there, or name another with ZOO_CACHE."
+    return DownloadError(message, where=place, hint=hint)
 
 
 def _lock_of(folder: Path) -> Path:

@@ -3,4 +3,15 @@
 
 from __future__ import annotations
 
-__all__ = ["checkpoint", "classes", "convert", "fit", "kept", "pickles", "published", "size_limit"]
+__all__ = [
+    "checkpoint",
+    "classes",
+    "convert",
+    "fit",
+    "kept",
+    "pickles",
+    "published",
+    "size_limit",
+    "source_file",
+    "tensor_file",
+]

@@ -22,7 +22,14 @@ from zoo.texts import shown
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Checkpoint", "as_colors", "find_checkpoint", "load_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "as_colors",
+    "check_state_dict",
+    "find_checkpoint",
+    "load_checkpoint",
+    "without_wrapper",
+]
 
 # Tensors that share their values are stored once; nobody ties all weights so often.
 _LARGEST_SHARE = 16
@@ -91,7 +98,11 @@ def as_colors(
 
 
 def load_checkpoint(
-    path: str | Path, *, map_location: Any = "cpu", data: bytes | None = None
+    path: str | Path,
+    *,
+    map_location: Any = "cpu",
+    data: bytes | None = None,
+    mapped: bool = False,
 ) -> Checkpoint:
     """Return the checkpoint at ``path``, read without running anything in it.
 
@@ -103,6 +114,8 @@ def load_checkpoint(
         path: A local file.
         map_location: As for `torch.load`.
         data: The bytes of a ``.pth``, if already read.
+        mapped: Whether tensors may stay in the file until they are used, if its format allows it;
+            then it must not change meanwhile.
 
     Raises:
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
@@ -116,14 +129,14 @@ def load_checkpoint(
         known = find_dataset_meta(file)
         weights, _ = _without_averages(read_tensors(file))
         return Checkpoint(file, weights, {"dataset_meta": known} if known else {})
-    tree = read_pickled(file, map_location=map_location, data=data)
+    tree = read_pickled(file, map_location=map_location, data=data, mapped=mapped)
     if not isinstance(tree, dict):
         raise _no_weights(file, f"a {type(tree).__name__}")
     wrapped = isinstance(tree.get("state_dict"), dict)
     state_dict = tree["state_dict"] if wrapped else tree
-    _check_state_dict(file, state_dict)
+    check_state_dict(file, state_dict)
     meta = tree.get("meta") if wrapped else None
-    weights, copies = _without_averages(_without_wrapper(state_dict))
+    weights, copies = _without_averages(without_wrapper(state_dict))
     rest = tuple(str(key) for key in tree if key != "state_dict") if wrapped else ()
     return Checkpoint(
         path=file,
@@ -134,7 +147,16 @@ def load_checkpoint(
     )
 
 
-def _check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
+def check_state_dict(file: Path, state_dict: Mapping[Any, Any]) -> None:
+    """Raise unless all values are dense tensors by name, and no more than the file can hold.
+
+    Args:
+        file: The file they were read from.
+        state_dict: What it holds.
+
+    Raises:
+        CheckpointError: A name or a value is something else; or there are none.
+    """
     import torch
 
     if not state_dict:
@@ -171,7 +193,12 @@ def _no_weights(file: Path, found: str) -> CheckpointError:
     return CheckpointError(msg, path=file, hint=hint)
 
 
-def _without_wrapper(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+def without_wrapper(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return weights without the ``module.`` that data parallel training puts before every name.
+
+    Args:
+        state_dict: Weights by name.
+    """
     prefix = "module."
     if not all(name.startswith(prefix) for name in state_dict):
         return state_dict

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from zoo.data.source.zip_check import DAMAGE, directory_bytes
 from zoo.errors import CheckpointError
 
-__all__ = ["broken_checkpoint", "check_bytes", "is_whole", "open_bytes"]
+__all__ = ["broken_checkpoint", "check_bytes", "is_mappable", "is_whole", "open_bytes"]
 
 _BLOCK_BYTES = 1 << 20
 _MOST_DIRECTORY_BYTES = 64 * 2**20  # some 800,000 records; a large model has a few thousand
@@ -67,6 +67,18 @@ def check_bytes(path: Path, data: bytes | None = None) -> None:
         raise broken_checkpoint(path, "it is a Git LFS pointer, not the file itself")
     if start.startswith(b"PK"):
         _check_archive(path, data, size_bytes)
+
+
+def is_mappable(path: Path) -> bool:
+    """Return whether every record of a ``.pth`` is in the file as it is: a zip, not compressed.
+
+    Args:
+        path: A file that `check_bytes` accepts.
+    """
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
 
 
 def is_whole(path: Path) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-__all__ = ["OPTIONAL_SUFFIX", "check_fits", "format_names"]
+__all__ = ["OPTIONAL_SUFFIX", "Misfits", "check_fits", "find_misfits", "format_names"]
 
 _SHOWN = 10
 # Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
@@ -41,7 +42,51 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
     from mmengine.model import is_model_wrapper
 
     inner: Any = model.module if is_model_wrapper(model) else model
-    own = inner.state_dict()
+    found = find_misfits(inner, state_dict)
+    if found is None or (not found.shaped and _fits_renamed(inner, state_dict)):
+        return
+    hint = "use the config that the weights were trained with, or weights made for this config."
+    msg = f"weights do not fit the model: {found}"
+    raise CheckpointError(msg, path=where, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Misfits:
+    """How weights differ from a model.
+
+    Attributes:
+        missing: Names that the model has and the weights lack.
+        unexpected: Names that the model lacks.
+        shaped: Names of both with another shape, and both shapes.
+        count: Number of the model's entries.
+    """
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    shaped: tuple[str, ...]
+    count: int
+
+    def __str__(self) -> str:
+        """Return the counts, and the first ten names of each kind on a line of its own."""
+        kinds = {
+            "missing": self.missing,
+            "unexpected": self.unexpected,
+            "mis-shaped": self.shaped,
+        }
+        wrong = {kind: names for kind, names in kinds.items() if names}
+        counts = ", ".join(f"{len(names)} {kind}" for kind, names in wrong.items())
+        lines = [f"{kind}: {format_names(names)}" for kind, names in wrong.items()]
+        return "\n".join([f"{counts} of {self.count} entries.", *lines])
+
+
+def find_misfits(model: Module, state_dict: Mapping[str, Tensor]) -> Misfits | None:
+    """Return how weights differ from a model by name and shape, or None if they fit.
+
+    Args:
+        model: The built model, not in a wrapper.
+        state_dict: Weights by name.
+    """
+    own = model.state_dict()
     missing = [k for k in own if k not in state_dict and not k.endswith(OPTIONAL_SUFFIX)]
     unexpected = [key for key in state_dict if key not in own]
     shaped = [
@@ -49,16 +94,9 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
         for key in own
         if key in state_dict and _shape(own[key]) != _shape(state_dict[key])
     ]
-    kinds = {"missing": missing, "unexpected": unexpected, "mis-shaped": shaped}
-    wrong = {kind: names for kind, names in kinds.items() if names}
-    if not wrong or (not shaped and _fits_renamed(inner, state_dict)):
-        return
-    counts = ", ".join(f"{len(names)} {kind}" for kind, names in wrong.items())
-    msg = f"weights do not fit the model: {counts} of {len(own)} entries."
-    for kind, names in wrong.items():
-        msg += f"\n{kind}: {format_names(names)}"
-    hint = "use the config that the weights were trained with, or weights made for this config."
-    raise CheckpointError(msg, path=where, hint=hint)
+    if not (missing or unexpected or shaped):
+        return None
+    return Misfits(tuple(missing), tuple(unexpected), tuple(shaped), len(own))
 
 
 def format_names(names: Sequence[str], most: int = _SHOWN) -> str:

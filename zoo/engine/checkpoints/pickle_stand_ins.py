@@ -73,6 +73,8 @@ class _Array:
             msg = "numpy.ndarray.__setstate__"
             raise RefusedGlobal(msg)
         _, shape, dtype, fortran, data = state
+        if isinstance(data, str):  # of Python 2, read as latin1
+            data = data.encode("latin1")
         if not (isinstance(dtype, _Dtype) and isinstance(data, bytes) and _is_shape(shape)):
             msg = "numpy.ndarray.__setstate__"
             raise RefusedGlobal(msg)

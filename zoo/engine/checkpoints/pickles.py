@@ -26,7 +26,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zoo.engine.checkpoints.file_bytes import broken_checkpoint, check_bytes, open_bytes
+from zoo.engine.checkpoints.file_bytes import (
+    broken_checkpoint,
+    check_bytes,
+    is_mappable,
+    open_bytes,
+)
 from zoo.engine.checkpoints.pickle_sizes import check_sizes
 from zoo.engine.checkpoints.pickle_stand_ins import restored, safe_globals
 from zoo.engine.checkpoints.tensor_stand_ins import RefusedGlobal, torch_globals
@@ -85,7 +90,9 @@ def trusting(digests: Iterable[str]) -> Iterator[None]:
         _TRUSTED.reset(token)
 
 
-def read_pickled(path: Path, *, map_location: Any = "cpu", data: bytes | None = None) -> Any:
+def read_pickled(
+    path: Path, *, map_location: Any = "cpu", data: bytes | None = None, mapped: bool = False
+) -> Any:
     """Return what ``path`` has: tensors, plain Python and NumPy values, mmengine's histories.
 
     torch's restricted unpickler reads it, always with ``weights_only=True``; the unrestricted one
@@ -96,13 +103,15 @@ def read_pickled(path: Path, *, map_location: Any = "cpu", data: bytes | None = 
         path: A file written by `torch.save`, in its zip or its older format.
         map_location: As for `torch.load`.
         data: Its bytes, if already read; then the file is not opened.
+        mapped: Whether tensors may stay in the file until they are used, if its format allows it;
+            then it must not change meanwhile.
 
     Raises:
         UnsafeCheckpointError: The pickle asks for a class or function that is not allowed.
         CheckpointError: The file is missing, truncated, or not a checkpoint.
     """
     try:
-        return _read_restricted(path, map_location, data)
+        return _read_restricted(path, map_location, data, mapped=mapped)
     except UnsafeCheckpointError as error:
         if not _TRUSTED.get():
             raise
@@ -118,7 +127,7 @@ def read_pickled(path: Path, *, map_location: Any = "cpu", data: bytes | None = 
     return _read_trusted(path, map_location, data)
 
 
-def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
+def _read_restricted(path: Path, map_location: Any, data: bytes | None, *, mapped: bool) -> Any:
     import torch
 
     check_bytes(path, data)
@@ -128,7 +137,8 @@ def _read_restricted(path: Path, map_location: Any, data: bytes | None) -> Any:
             # torch warns of pickle protocols other than 2, and of TorchScript, before it refuses.
             warnings.simplefilter("ignore")
             source = path if data is None else io.BytesIO(data)
-            tree = torch.load(source, map_location=map_location, weights_only=True)
+            mmap = mapped and data is None and is_mappable(path)
+            tree = torch.load(source, map_location=map_location, weights_only=True, mmap=mmap)
         return restored(tree)
     except RefusedGlobal as error:
         raise _unsafe(path, error.name) from None

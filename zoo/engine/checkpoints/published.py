@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONVERTED",
+    "RECORD",
     "find_dataset_meta",
     "find_record",
     "read_published",
@@ -32,7 +33,8 @@ __all__ = [
 
 CONVERTED = "zoo_converted"
 """Key of the metadata of a file that `zoo.engine.checkpoints.convert` wrote, a text of JSON."""
-_KEY = "zoo"
+RECORD = "zoo"
+"""Key of the metadata under which a published file keeps its record."""
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -76,7 +78,7 @@ def find_record(path: str | Path) -> ModelRecord | None:
     Args:
         path: A ``.safetensors``.
     """
-    text = _find_text(Path(path), _KEY)
+    text = _find_text(Path(path), RECORD)
     return None if text is None else parse_record(text, path)
 
 
@@ -151,7 +153,7 @@ def write_published(
         name: value.detach().cpu().contiguous().clone() for name, value in state_dict.items()
     }
     # One key only: safetensors writes several in a random order.
-    data = save(tensors, metadata={_KEY: record.to_json()})
+    data = save(tensors, metadata={RECORD: record.to_json()})
     with open_atomically(file) as stream:
         stream.write(data)
     return file

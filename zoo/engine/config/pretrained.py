@@ -34,6 +34,7 @@ _INITIALIZER = re.compile(r"(^|\.)init_cfg(\.\d+)?$")
 _WEIGHT_SUFFIXES = (".pth", ".pt", ".pkl", ".bin", ".safetensors")
 
 Fetch = Callable[[str, str], Path]
+Obtain = Callable[[str], Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ def find_wanted(config: dict[str, Any]) -> list[Wanted]:
 
 
 def map_pretrained(
-    config: dict[str, Any], choice: str | Path | None, fetch: Fetch | None = None
+    config: dict[str, Any],
+    choice: str | Path | None,
+    fetch: Fetch | None = None,
+    obtain: Obtain | None = None,
 ) -> None:
     """Replace each remote address by a file, or remove it; only what the user named is downloaded.
 
@@ -75,17 +79,18 @@ def map_pretrained(
             it, a folder that contains them under their upstream names, ``"none"`` for random
             weights, also instead of those of plugins' initializers, or None if the user said
             nothing. If the config needs no remote weights, a file becomes its ``load_from``.
-        fetch: Returns the file of a URL and a sha256; None refuses URLs, and names of weights
-            that are not on this machine.
+        fetch: Returns the file of a URL and a sha256; None refuses URLs.
+        obtain: Returns the file of weights by name; None refuses names of weights that are not on
+            this machine.
 
     Raises:
         ConfigError: Weights are needed and ``choice`` is None, does not exist, does not contain
             them, or is a URL without a digest.
-        DownloadError: ``fetch`` cannot get them.
+        DownloadError: ``fetch`` or ``obtain`` cannot get them.
     """
     wanted = find_wanted(config)
     if isinstance(choice, str) and _is_name(choice):
-        choice = _of_catalog(choice, may_fetch=fetch is not None)
+        choice = _on_this_machine(choice) if obtain is None else obtain(choice)
     if is_url(choice):
         choice = _fetched(wanted, str(choice), fetch)
     if str(choice) == "none":
@@ -116,12 +121,10 @@ def _is_name(choice: str) -> bool:
     return not (choice == "none" or is_url(choice) or is_path)
 
 
-def _of_catalog(name: str, *, may_fetch: bool) -> Path:
-    """Return the verified file of weights, downloaded only if the caller allows it."""
-    from zoo.weights import fetch_weights, find_weights, find_weights_file
+def _on_this_machine(name: str) -> Path:
+    from zoo.weights import find_weights, find_weights_file
 
-    found = find_weights(name)
-    return fetch_weights(found) if may_fetch else find_weights_file(found)
+    return find_weights_file(find_weights(name))
 
 
 def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:

@@ -34,24 +34,27 @@ def read_config(
     pretrained: str | Path | None = None,
     work_dir: str | Path | None = None,
     fetch: Callable[[str, str], Path] | None = None,
+    obtain: Callable[[str], Path] | None = None,
     adjust: Adjust | None = None,
 ) -> Config:
     """Return a config with its data, options, pretrained weights and work dir set.
 
     The order is: file and its bases, ``data``, ``adjust``, ``cfg_options`` (so that an explicit
-    option wins), ``pretrained``, ``work_dir``. Nothing is built or installed, and only ``adjust``
-    and ``fetch`` download.
+    option wins), ``pretrained``, ``work_dir``. Nothing is built or installed, and only ``adjust``,
+    ``fetch`` and ``obtain`` download.
 
     Args:
         name_or_path: A file, a catalog name, or ``mmseg::unet/x.py``.
         cfg_options: Dotted key -> value, or ``key=value`` strings in OpenMMLab's syntax.
         data: A folder that ``zoo data prepare`` wrote.
-        pretrained: A weights file, a folder of them, a URL with its digest, or ``"none"``, for
-            the remote weights that the config starts from.
+        pretrained: A weights file or name, a folder of files, a URL with its digest, or
+            ``"none"``, for the remote weights that the config starts from.
         work_dir: Output folder of runs; default the config's own, else
             ``work_dirs/<config name>``.
         fetch: Returns the file of the URL and the sha256 that ``pretrained`` names, like
             `zoo.weights.fetch_address`; None refuses a URL.
+        obtain: Returns the file of the weights whose name ``pretrained`` is; None refuses a name
+            of weights that are not on this machine.
         adjust: Changes the config in place; called with it, with ``cfg_options`` as dotted key ->
             value, and with the default scope of its types.
 
@@ -59,7 +62,7 @@ def read_config(
         UnknownNameError: No config has that name; near names are offered.
         ConfigError: It cannot be read, is of an old generation, or asks for weights that the user
             did not name.
-        DownloadError: ``fetch`` cannot get the weights.
+        DownloadError: ``fetch`` or ``obtain`` cannot get the weights.
         DataError: ``data`` is not a prepared folder.
     """
     path = find_config_file(name_or_path)
@@ -69,7 +72,7 @@ def read_config(
         if not isinstance(cfg_options, Mapping):
             cfg_options = parse_cfg_options(cfg_options or ())
         _lay_over(config, data, adjust, cfg_options)
-        map_pretrained(config._cfg_dict, pretrained, fetch)
+        map_pretrained(config._cfg_dict, pretrained, fetch, obtain)
         if config.get("work_dir") is None:
             config.work_dir = str(Path("work_dirs") / path.stem)
         if config.get("default_scope") is None:

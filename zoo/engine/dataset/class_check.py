@@ -23,7 +23,7 @@ from zoo.errors import CheckpointError, ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["COUNT_OTHERWISE", "check_run_classes", "dataset_classes"]
+__all__ = ["COUNT_OTHERWISE", "check_run_classes", "dataset_classes", "dataset_palette"]
 
 # Models with one of these get their classes as text, or split them into things and stuff.
 COUNT_OTHERWISE = frozenset(
@@ -85,16 +85,33 @@ def dataset_classes(config: Config, dataset: dict[str, Any]) -> tuple[str, ...] 
         config: The whole config, for its default scope.
         dataset: The data set's config.
     """
-    _, leaf = next(iterate_leaves(dataset, "dataset"))
-    named = (leaf.get("metainfo") or {}).get("classes")
-    if named is None:
-        kind, scope = leaf.get("type"), str(config.get("default_scope") or "mmengine")
-        cls = find_type("DATASETS", scope, kind) if isinstance(kind, str) else kind
-        named = (getattr(cls, "METAINFO", None) or {}).get("classes")
+    named = _meta_of(config, dataset, "classes")
     if isinstance(named, str):
         # A string is a file with one name per line, as mmengine reads it.
         return _read_names(named) if os.path.isfile(named) else (named,)
     return None if named is None else tuple(str(name) for name in named)
+
+
+def dataset_palette(config: Config, dataset: dict[str, Any]) -> Any:
+    """Return the colours of the classes of a data set's config as it states them, or None.
+
+    Its metainfo decides, else the ``METAINFO`` of its class; both without building it.
+
+    Args:
+        config: The whole config, for its default scope.
+        dataset: The data set's config.
+    """
+    return _meta_of(config, dataset, "palette")
+
+
+def _meta_of(config: Config, dataset: dict[str, Any], key: str) -> Any:
+    _, leaf = next(iterate_leaves(dataset, "dataset"))
+    stated = (leaf.get("metainfo") or {}).get(key)
+    if stated is None:
+        kind, scope = leaf.get("type"), str(config.get("default_scope") or "mmengine")
+        cls = find_type("DATASETS", scope, kind) if isinstance(kind, str) else kind
+        stated = (getattr(cls, "METAINFO", None) or {}).get(key)
+    return stated
 
 
 def _read_names(path: str) -> tuple[str, ...]:

@@ -3,11 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "instance_comparison",
-    "instances",
-    "label_comparison",
-    "labels",
-    "palette",
-    "style",
-]
+__all__ = ["instance_comparison", "instances", "label_comparison", "labels", "palette", "style"]

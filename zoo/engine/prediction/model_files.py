@@ -118,13 +118,18 @@ def _of_file(path: Path) -> ModelFiles:
 
 
 def _of_weights(name: str, progress: Callable[[int, int], None] | None) -> ModelFiles:
-    from zoo.weights import fetch_weights, find_weights
-    from zoo.weights.files import weights_row
+    from zoo.engine.adoption.adopting import Way
+    from zoo.engine.adoption.obtaining import obtain_weights
+    from zoo.weights.row_check import find_record
 
-    found = find_weights(name)
-    row = weights_row(found)
-    path = fetch_weights(found, progress=progress)
-    is_upstream = not row.urls  # an adopted checkpoint: converted, without a record
+    obtained = obtain_weights(name, Way(progress=progress))
+    row, path = obtained.row, obtained.path
+    if row.task == "backbone":
+        message = f"cannot open the model {name!r}: it is a backbone, which predicts nothing."
+        hint = f"train a model from it: zoo train CONFIG --pretrained {name}"
+        raise CheckpointError(message, path=path, hint=hint)
+    # What `zoo rescue` adopted is converted, without a record.
+    is_upstream = not row.urls and find_record(path) is None
     has_record = path.suffix == ".safetensors" and not is_upstream
     if not has_record and not row.config:
         message = f"cannot open the model {name!r}: its index names no config."
@@ -137,5 +142,5 @@ def _of_weights(name: str, progress: Callable[[int, int], None] | None) -> Model
         task=row.task,
         is_upstream=is_upstream,
         trained_with=row.config or None,
-        notice=found.record.checked().notice,
+        notice=obtained.found.record.checked().notice,
     )

@@ -74,6 +74,7 @@ def train(
     launcher: str = "none",
     verbose: bool = False,
     fetch: Callable[[str, str], Path] | None = None,
+    obtain: Callable[[str], Path] | None = None,
 ) -> TrainingResult:
     """Train a config, as ``zoo train`` does, and return the result.
 
@@ -97,6 +98,7 @@ def train(
         verbose: Show mmengine's whole log on stderr, instead of a few lines; its file has it.
         fetch: Downloads ``pretrained`` if it is a URL; default
             :func:`zoo.weights.fetch_address`.
+        obtain: Downloads ``pretrained`` if it is a name of weights; default :func:`zoo.download`.
 
     Returns:
         Work dir, checkpoints, metrics, steps and seconds.
@@ -112,6 +114,7 @@ def train(
     _check_not_imported_again()
     from mmengine.dist import barrier
 
+    from zoo.engine.adoption.obtaining import download
     from zoo.engine.config.reading import read_config
     from zoo.engine.runs.options import RunOptions, set_run_options
     from zoo.engine.runs.report import showing_run
@@ -130,6 +133,7 @@ def train(
             pretrained=pretrained,
             work_dir=work_dir,
             fetch=fetch or fetch_address,
+            obtain=obtain or download,
             adjust=partial(set_run_options, run),
         )
         note_command(

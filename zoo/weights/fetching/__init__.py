@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["addresses", "all_tries", "host_statements", "judging", "setbacks"]
+__all__ = ["addresses", "all_tries", "host_statements", "judging", "setbacks", "sources"]

@@ -17,7 +17,7 @@ from zoo.weights.fetching.locking import only_one
 from zoo.weights.fetching.part import Part
 from zoo.weights.fetching.setbacks import Patience, Setback
 
-__all__ = ["FetchedSource", "fetch_source"]
+__all__ = ["FetchedSource", "Progress", "fetch_source"]
 
 _BLOCK_BYTES = 1 << 20
 _HINT = "set --mirror or ZOO_MIRRORS to a place that has it, or try later"

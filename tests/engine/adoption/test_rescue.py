@@ -67,7 +67,7 @@ def _old(path: Path, meta: Any = None, **options: Any) -> Path:
 
 
 def _rescued(*args: Any, **kwargs: Any) -> list[Any]:
-    from zoo.engine.rescue import rescue
+    from zoo.engine.adoption.rescue import rescue
 
     return list(rescue(*args, **kwargs))
 
@@ -147,7 +147,7 @@ def test_mirror_serves_another_user_by_the_shared_lock(
     tmp_path: Path, write_index: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One file that two rows list lies there under both names."""
-    from zoo.weights.download import download
+    from zoo.engine.adoption.obtaining import download
 
     path = _old(tmp_path / "disk" / "a.pth")
     mirror = tmp_path / "mirror"
@@ -192,7 +192,7 @@ def test_full_disk_stops_with_one_message_and_keeps_what_was_adopted(
     tmp_path: Path, write_index: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next file would meet the same, and no checkpoint is at fault."""
-    from zoo.engine.rescue import rescue
+    from zoo.engine.adoption.rescue import rescue
     from zoo.weights.lock import read_pins
 
     paths = [

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Living weights: fetched from a hub on loopback, judged, converted once, pinned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zoo
+from zoo.errors import DownloadError
+from zoo.weights.lock import read_pins
+
+pytestmark = pytest.mark.mm
+
+
+@pytest.mark.parametrize("form", ["pth", "model", "wrapped", "safetensors", "pkl"])
+def test_row_with_a_full_digest_is_adopted_unasked_from_every_form(
+    foreign: Any, source_bytes: Callable[[str], bytes], tiny_weights: dict[str, Any], form: str
+) -> None:
+    """The converted file has equal tensors under the model's names, and a record that opens."""
+    from safetensors.torch import load_file
+
+    file = f"model.{form}" if form in ("safetensors", "pkl") else "pytorch_model.bin"
+    foreign.list(foreign.row(source_bytes(form), file))
+
+    path = zoo.download("tiny_other")
+    model = zoo.load("tiny_other", device="cpu")
+
+    found = load_file(path)
+    assert found.keys() == {name.removeprefix("net.") for name in tiny_weights}
+    assert all(found[name.removeprefix("net.")].equal(v) for name, v in tiny_weights.items())
+    assert model.model.classes == ("sky", "road", "car")
+    assert path.parent.name == read_pins()["tiny_other"].sha256
+
+
+def test_adopted_weights_need_no_network_again(
+    foreign: Any, source_bytes: Callable[[str], bytes]
+) -> None:
+    foreign.list(foreign.row(source_bytes("pth")))
+    first = zoo.download("tiny_other")
+    asked = len(foreign.hub.asked)
+
+    assert zoo.download("tiny_other", offline=True) == first
+    assert len(foreign.hub.asked) == asked
+
+
+def test_emptied_cache_is_filled_with_the_pinned_bytes(
+    foreign: Any, source_bytes: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    import shutil
+
+    foreign.list(foreign.row(source_bytes("pth")))
+    first = zoo.download("tiny_other").read_bytes()
+    lock = (tmp_path / "zoo.lock").read_text()
+    shutil.rmtree(tmp_path / "cache")
+
+    assert zoo.download("tiny_other").read_bytes() == first
+    assert (tmp_path / "zoo.lock").read_text() == lock
+
+
+@pytest.mark.parametrize("kind", ["sha256_prefix", "md5_prefix", "revision"])
+def test_row_without_a_full_digest_asks_to_be_pinned_once(
+    foreign: Any, source_bytes: Callable[[str], bytes], kind: str
+) -> None:
+    import hashlib
+
+    from click.testing import CliRunner
+
+    from zoo.cli import main
+
+    data = source_bytes("pth")
+    digits = {"sha256_prefix": hashlib.sha256(data).hexdigest()[:8]}
+    digits["md5_prefix"] = hashlib.md5(data, usedforsecurity=False).hexdigest()[:6]
+    known = {kind: digits[kind]} if kind in digits else {}
+    foreign.list(foreign.row(data, sha256=None, size_bytes=None, **known))
+
+    with pytest.raises(DownloadError) as caught:
+        zoo.download("tiny_other")
+    asked = len(foreign.hub.asked)
+    result = CliRunner().invoke(main, ["download", "tiny_other", "--pin"])
+
+    assert asked == 0
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("zoo download tiny_other --pin")
+    assert result.exit_code == 0, result.output
+    pin = read_pins()["tiny_other"]
+    assert (pin.judge, pin.source_sha256) == (kind, hashlib.sha256(data).hexdigest())
+    assert zoo.download("tiny_other").is_file()
+
+
+def test_record_states_where_the_weights_came_from(
+    foreign: Any, source_bytes: Callable[[str], bytes]
+) -> None:
+    from zoo.engine.checkpoints.published import read_record
+
+    row = foreign.row(source_bytes("pth"))
+    foreign.list(row)
+
+    record = read_record(zoo.download("tiny_other"))
+
+    assert dict(record.provenance) == {
+        "source_sha256": row["sha256"],
+        "source_address": row["urls"][0],
+        "converter": f"{foreign.name}.other_unet",
+        "converter_version": 1,
+        "facts": "the card of acme/unet",
+    }
+    assert (record.licence, record.data_licence) == ("Apache-2.0", "CC-BY-4.0")
+    assert record.palette == ((0, 0, 9), (0, 9, 0), (9, 0, 0))
+    assert json.loads(record.to_json())["trained_with"] == "tiny_unet"

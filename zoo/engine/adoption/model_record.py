@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of an adopted model: the row's facts, and the config that the row names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zoo.catalog import Found
+from zoo.engine.checkpoints.checkpoint import as_colors
+from zoo.engine.checkpoints.classes import check_classes
+from zoo.engine.config.parts import find_test_dataset
+from zoo.engine.config.reading import read_config
+from zoo.engine.dataset.class_check import dataset_classes, dataset_palette
+from zoo.engine.overlays.palette import default_palette
+from zoo.engine.records.record import ModelRecord, make_record
+from zoo.errors import ConfigError
+from zoo.manifest.rows import MetricValue, WeightsFacts
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["describe_model"]
+
+
+def describe_model(
+    found: Found,
+    *,
+    trained: Sequence[str] | None,
+    provenance: Mapping[str, Any],
+) -> ModelRecord:
+    """Return the record of a row's model from its config; equal input gives equal records.
+
+    Args:
+        found: A row of weights with a config, and its plugin.
+        trained: Class names that the file of the weights states, if it does.
+        provenance: Plain values on how the file came to be.
+
+    Raises:
+        ConfigError: The config cannot be read, or no one names the classes.
+        CheckpointError: Row, file and config name different classes.
+    """
+    row = found.row
+    if not isinstance(row, WeightsFacts):
+        raise TypeError(row)
+    config = read_config(_config_name(found, row), pretrained="none")
+    dataset = dict(find_test_dataset(config))
+    classes = _classes(config, dataset, row, trained)
+    palette = as_colors(dataset_palette(config, dataset) if dataset else None, classes)
+    return make_record(
+        config,
+        name=row.name,
+        task=row.task,
+        classes=classes,
+        palette=palette or default_palette(classes),
+        labels=row.metrics[0].labels if row.metrics else "true",
+        licence=row.licence,
+        data_licence=row.data_licence,
+        trained_with=row.config,
+        parameters=row.parameters or 0,  # counted once the model is built
+        metrics=[_metric(each) for each in row.metrics],
+        provenance=provenance,
+    )
+
+
+def _config_name(found: Found, row: WeightsFacts) -> str:
+    """Return the name of the row's config, of the row's own plugin if that has it."""
+    own = [each.name for each in found.record.checked().configs]
+    return f"{found.record.name}.{row.config}" if row.config in own else row.config
+
+
+def _classes(
+    config: Config, dataset: dict[str, Any], row: WeightsFacts, trained: Sequence[str] | None
+) -> tuple[str, ...]:
+    stated = dataset_classes(config, dataset) if dataset else None
+    # A file of OpenMMLab's names its classes as its time did; the config, as today's data set does.
+    check_classes(trained, row.classes or None, None if trained else stated, where=row.name)
+    classes = trained or row.classes or stated
+    if not classes:
+        message = f"cannot adopt {row.name!r}: neither its row nor its config names classes."
+        hint = "report it to the plugin's author: add classes = [...] to the row."
+        raise ConfigError(message, where=row.config, hint=hint)
+    return tuple(classes)
+
+
+def _metric(metric: MetricValue) -> dict[str, Any]:
+    keys = ("name", "value", "dataset", "split", "labels", "protocol", "unit")
+    known = {key: getattr(metric, key) for key in keys}
+    return known if metric.published is None else {**known, "published": metric.published}

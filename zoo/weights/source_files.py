@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source of a living row: where it may come from, and where it lies until it is converted."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from zoo.errors import DownloadError
+from zoo.manifest.rows import Digest, LivingRow
+from zoo.weights.cache import address_filename, cache_folder
+from zoo.weights.download import is_offline
+from zoo.weights.fetching.addresses import is_local, mirror_addresses, user_mirrors
+from zoo.weights.fetching.sources import FetchedSource, Progress, fetch_source
+
+__all__ = ["fetch_row_source", "remove_source", "source_addresses", "source_name"]
+
+_PREFIX = ".source-"
+
+
+def source_name(row: LivingRow) -> str:
+    """Return the file name of a row's source on mirrors and in the cache.
+
+    Args:
+        row: The living row.
+    """
+    return address_filename(row.urls[0]) or f"{row.name}.{row.format}"
+
+
+def source_addresses(
+    row: LivingRow, digest: Digest, mirrors: Sequence[str] = (), *, offline: bool = False
+) -> tuple[str, ...]:
+    """Return the addresses of a row's source in the order to try, the user's mirrors first.
+
+    A mirror cannot stand in where nothing but a host's revision says which file is meant.
+
+    Args:
+        row: The living row.
+        digest: What is known of the bytes: the row's digest, or that of a pin.
+        mirrors: Values of ``--mirror``.
+        offline: Whether to leave out addresses that need network access.
+    """
+    name = source_name(row)
+    listed: list[str] = []
+    for mirror in user_mirrors(mirrors) if digest.kind != "revision" else ():
+        by_digest, by_name = mirror_addresses(mirror, digest.value, name)
+        listed += [by_digest, by_name] if digest.is_full else [by_name]
+    addresses = tuple(dict.fromkeys([*listed, *row.urls]))
+    return tuple(each for each in addresses if is_local(each) or not is_offline(offline))
+
+
+def fetch_row_source(
+    row: LivingRow,
+    digest: Digest,
+    addresses: Sequence[str],
+    *,
+    progress: Progress | None = None,
+) -> FetchedSource:
+    """Return the source of a row from the first address that has bytes which the digest allows.
+
+    It lies in the cache; an interrupted run leaves a part, which the next one resumes.
+
+    Args:
+        row: The living row.
+        digest: What is known of the bytes.
+        addresses: Addresses from `source_addresses`.
+        progress: Called with the bytes received and the total size in bytes.
+
+    Raises:
+        HashMismatchError: An address had other bytes; nothing of them is kept.
+        DownloadError: No address has the file.
+    """
+    if not addresses:
+        message = f"cannot get the source of {row.name!r}: no address may be used offline."
+        hint = "drop --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
+        raise DownloadError(message, where=row.urls[0], hint=hint)
+    target = _folder(row, digest) / source_name(row)
+    return fetch_source(target, digest, addresses, size_bytes=row.size_bytes, progress=progress)
+
+
+def _folder(row: LivingRow, digest: Digest) -> Path:
+    """Return the folder of a source: by its digest, as every file in the cache, if that is known.
+
+    Otherwise its name is made of all that says which file is meant.
+    """
+    if digest.is_full:
+        return cache_folder() / digest.value
+    meant = "\n".join([digest.kind, digest.value, *row.urls])
+    return cache_folder() / f"{_PREFIX}{hashlib.sha256(meant.encode()).hexdigest()[:16]}"
+
+
+def remove_source(path: Path) -> None:
+    """Remove a source that was converted, and its folder if that is then empty.
+
+    Args:
+        path: The file, in the cache.
+    """
+    if path.parent.name.startswith(_PREFIX):
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
+        path.parent.rmdir()

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo.catalog import forget_catalog
+from zoo.engine.adoption.obtaining import download
 from zoo.engine.config.pretrained import Wanted, find_wanted, map_pretrained
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DownloadError
 
 
 @pytest.fixture
@@ -179,3 +183,85 @@ def test_map_pretrained_when_weights_are_wanted_keeps_initializers_that_bring_th
     map_pretrained(config, choice)
 
     assert config["model"] == {"init_cfg": {"type": "zoo.begin.Learned"}}
+
+
+@pytest.fixture
+def put_backbone(
+    write_plugin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., bytes]:
+    """Return a function that lists a backbone for an upstream name and puts it on a mirror."""
+
+    def put(**digest: Any) -> bytes:
+        data = b"the tensors"
+        row = {"name": "body", "task": "backbone", "urls": ["https://x.example.invalid/body.pth"]}
+        row |= {"format": "pth", "licence": "MIT", "data_licence": "unknown"}
+        row |= {"replaces": ["torchvision://resnet7"]}
+        row |= digest or {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
+        package = write_plugin("bodies")
+        (package / "shelf.json").write_text(json.dumps({"format": 1, "weights": [row]}))
+        manifest = package / "zoo_plugin.toml"
+        manifest.write_text(f'{manifest.read_text()}\n[[shelf]]\nfile = "shelf.json"\n')
+        mirror = tmp_path / "mirror"
+        mirror.mkdir()
+        (mirror / "body.pth").write_bytes(data)
+        monkeypatch.setenv("ZOO_MIRRORS", str(mirror))
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("ZOO_LOCK", str(tmp_path / "zoo.lock"))
+        forget_catalog()
+        return data
+
+    return put
+
+
+def _starting_at(address: str) -> dict[str, Any]:
+    return {"model": {"backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": address}}}}
+
+
+def test_map_pretrained_without_choice_takes_living_weights_and_says_so(
+    put_backbone: Callable[..., bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A row that stands for upstream's name has a full digest, so nothing needs to be asked."""
+    data = put_backbone()
+    config = _starting_at("torchvision://resnet7")
+
+    map_pretrained(config, None, obtain=download)
+
+    file = config["model"]["backbone"]["init_cfg"]["checkpoint"]
+    assert Path(file).read_bytes() == data
+    assert "bodies.body in place of torchvision://resnet7" in caplog.text
+
+
+def test_map_pretrained_without_choice_when_one_of_two_has_no_weights_takes_none(
+    put_backbone: Callable[..., bytes], tmp_path: Path
+) -> None:
+    put_backbone()
+    config = _starting_at("torchvision://resnet7") | {"load_from": "https://x.org/whole.pth"}
+
+    with pytest.raises(ConfigError) as caught:
+        map_pretrained(config, None, obtain=download)
+
+    assert "'https://x.org/whole.pth', 'torchvision://resnet7'" in caught.value.message
+    assert not (tmp_path / "cache").exists()
+
+
+def test_map_pretrained_without_choice_when_the_digest_is_not_full_names_the_command(
+    put_backbone: Callable[..., bytes],
+) -> None:
+    put_backbone(sha256_prefix="01234567")
+
+    with pytest.raises(DownloadError) as caught:
+        map_pretrained(_starting_at("torchvision://resnet7"), None, obtain=download)
+
+    assert "--pin" in str(caught.value.hint)
+
+
+def test_map_pretrained_without_choice_when_reading_only_downloads_nothing(
+    put_backbone: Callable[..., bytes], tmp_path: Path
+) -> None:
+    put_backbone()
+
+    with pytest.raises(DownloadError) as caught:
+        map_pretrained(_starting_at("torchvision://resnet7"), None)
+
+    assert "zoo download" in str(caught.value.hint)
+    assert not (tmp_path / "cache").exists()

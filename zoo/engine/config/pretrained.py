@@ -2,14 +2,17 @@
 """Map the weights that a config takes from the internet to files that the user has.
 
 Upstream configs start from ``torchvision://resnet50`` (needs torchvision), ``open-mmlab://...``
-(a host that no longer exists) or a plain URL. None of these is fetched: the user names a file, a
-folder of files (such as torch's own cache), a URL with its digest, or none. ``user://resnet50`` in
-a user's own config only says which weights would fit. A plugin's initializer may bring weights
+(a host that no longer exists) or a plain URL. None of these is fetched. If plugins have living
+weights for all of them, those are used, and a line says so. Otherwise the user names a file, a
+folder of files (such as torch's own cache), a URL with its digest, weights of the catalog, or none.
+``user://resnet50`` in a user's own config only says which weights would fit.
+A plugin's initializer may bring weights
 itself, as its manifest says; none leaves those out too.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -29,6 +32,7 @@ __all__ = ["Wanted", "find_wanted", "map_pretrained"]
 _REMOTE = re.compile(
     r"^(user|torchvision|open-mmlab|openmmlab|mmcls|modelzoo|https?|s3|petrel|pavi|ftp)(://|:s3://)"
 )
+_LOG = logging.getLogger("zoo")
 _KEYS = ("checkpoint", "pretrained", "load_from", "teacher_ckpt")
 _INITIALIZER = re.compile(r"(^|\.)init_cfg(\.\d+)?$")
 _WEIGHT_SUFFIXES = (".pth", ".pt", ".pkl", ".bin", ".safetensors")
@@ -101,7 +105,27 @@ def map_pretrained(
         if not wanted:
             _start_from(config, choice)
     elif wanted:
+        _map_living(config, wanted, obtain or _on_this_machine)
+
+
+def _map_living(config: dict[str, Any], wanted: list[Wanted], obtain: Obtain) -> None:
+    """Replace upstream's addresses by living weights, if there are some for each of them."""
+    from zoo.weights.replacing import find_replacing
+
+    catalog = read_catalog()
+    found = {item.address: find_replacing(catalog, item.address) for item in wanted}
+    living = {
+        address: f"{each.record.name}.{each.row.name}"
+        for address, each in found.items()
+        if each is not None
+    }
+    if len(living) < len(found):
         raise _unmapped(wanted)
+    files = {address: str(obtain(name)) for address, name in living.items()}
+    for item in reversed(wanted):
+        _replace(config, item, files[item.address])
+    for address, name in living.items():
+        _LOG.warning("pretrained weights: %s in place of %s", name, address)
 
 
 def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:

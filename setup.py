@@ -24,7 +24,12 @@ setup(
     packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo_configs"],
     package_dir={"zoo_configs": "configs"},
     package_data={
-        "zoo": ["py.typed", "engine/imports/type_modules.json", "engine/records/record_types.json"],
+        "zoo": [
+            "py.typed",
+            "engine/imports/type_modules.json",
+            "engine/records/record_types.json",
+            "weights/sources/index.schema.json",
+        ],
         "zoo_configs": ["zoo_plugin.toml", "_base_/*.py", "mask_rcnn/*.py", "unet/*.py"],
     },
     cmdclass={"editable_wheel": StaticEditable},

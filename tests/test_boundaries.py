@@ -93,7 +93,7 @@ RULES = {
     ),
     "zoo/weights": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.faces", "zoo.version"),
-        lazily={"requests", "urllib3", "filelock", "platformdirs"},
+        lazily={"requests", "urllib3", "filelock", "platformdirs", "cryptography"},
     ),
     "zoo/ops": rule("zoo.errors", others={"torch"}),
     "zoo/engine": rule(
@@ -153,8 +153,10 @@ FLOORS = {
     "zoo/weights": (
         {"folders", "hub", "legacy", "rescue", "row_check"},
         {"cache", "file_facts", "lock"},
-        {"by_name", "files", "replacing", "staging"},
+        {"files", "replacing", "staging"},
         {"fetching"},
+        {"sources"},
+        {"by_name"},
         {"download"},
         {"by_address"},
         {"source_files"},

@@ -17,7 +17,7 @@ from zoo.cli import main
 
 HINTS = read_hints()
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
-_COMMAND = re.compile(r"\bzoo ((?:data|cache|config|plugin) [a-z]+|[a-z]+)\b")
+_COMMAND = re.compile(r"\bzoo ((?:data|cache|config|plugin|source) [a-z]+|[a-z]+)\b")
 _TYPE = re.compile(r"\bzoo\.([a-z_]+)\.([A-Z]\w+)")
 _VARIABLE = re.compile(r"\bZOO_[A-Z_]+")
 _PACKAGE = re.compile(r"pip install (?:-U |--\S+ )*\"?'?([A-Za-z][\w-]*)")

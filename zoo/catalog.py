@@ -33,9 +33,13 @@ from zoo.manifest.rows import (
     WeightsFacts,
     WeightsRow,
 )
+from zoo.manifest.versions import is_named, split_version
 from zoo.names import hint_near, near_names
 
-__all__ = ["Catalog", "Found", "PluginRecord", "Row", "forget_catalog", "read_catalog"]
+__all__ = ["SOURCE", "Catalog", "Found", "PluginRecord", "Row", "forget_catalog", "read_catalog"]
+
+SOURCE = "source"
+"""``PluginRecord.source`` of a source of weights, which is looked up like a plugin."""
 
 Row: TypeAlias = Contribution | ConfigRow | AnyWeightsRow | LegacyRow
 
@@ -48,7 +52,7 @@ class PluginRecord:
         name: The plugin's name, guessed from its package if the manifest cannot be read.
         manifest: Its manifest, or None.
         path: The manifest's file, or None.
-        source: ``entry point``, ``ZOO_PLUGIN_PATH`` or ``checkout``.
+        source: ``entry point``, ``ZOO_PLUGIN_PATH`` or ``checkout``; or `SOURCE`.
         error: Why the plugin cannot be used, or None.
     """
 
@@ -62,6 +66,11 @@ class PluginRecord:
     def version(self) -> str | None:
         """Return the plugin's version, or None if the manifest cannot be read."""
         return None if self.manifest is None else self.manifest.version
+
+    @property
+    def label(self) -> str:
+        """Return the plugin, or the source of weights, for messages."""
+        return f"{SOURCE if self.source == SOURCE else 'plugin'} {self.name}"
 
     @property
     def is_importable(self) -> bool:
@@ -112,9 +121,15 @@ class Found:
     def is_called(self, name: str) -> bool:
         """Return whether a name refers to this row, as ``Name`` or ``plugin.Name``.
 
+        Weights are also called by an alias, and with their version, as ``Name@2``.
+
         Args:
             name: What a user wrote.
         """
+        if isinstance(self.row, WeightsFacts):
+            bare, version = split_version(name)
+            is_it = version in (None, self.row.version)
+            return is_it and is_named(self.row, bare, self.record.name)
         return name in (self.row.name, f"{self.record.name}.{self.row.name}")
 
 
@@ -162,8 +177,8 @@ class Catalog:
     def rows(self, kind: str | None = None) -> Iterator[Found]:
         """Yield the rows of one kind, or of all kinds, of every usable plugin.
 
-        Weights come last. Rows with the same name and sha256 are yielded once. Rows with the same
-        name but another sha256 carry an error.
+        Weights come last, in their newest version. Rows with the same name and sha256 are yielded
+        once. Rows with the same name but another sha256 carry an error.
 
         Args:
             kind: Key of ``zoo.manifest.kinds.KINDS``, ``config`` or ``weights``; None for all.
@@ -176,7 +191,7 @@ class Catalog:
                 else:
                     yield found
         for name, group in weights.items():
-            kept = _collapse_weights(group)
+            kept = _collapse_weights(_newest(group))
             error = _ambiguous("weights", name, kept) if len(kept) > 1 else None
             yield from (replace(found, error=error) for found in kept)
 
@@ -208,9 +223,27 @@ class Catalog:
         """Return a ``[[weights]]`` row; rows with the same name and sha256 count as one.
 
         Args:
-            name: ``Name``, or ``plugin.Name``.
+            name: ``Name`` or ``plugin.Name``, in the newest version, or with ``@VERSION``.
         """
-        return self.find("weights", name)
+        bare, version = split_version(name)
+        if version is None:
+            return self.find("weights", name)
+        versions = self.versions(self.find("weights", bare))
+        if version in versions:
+            return versions[version]
+        near = tuple(f"{bare}@{number}" for number in versions)
+        message = f"no version {version} of the weights {bare!r}."
+        hint = hint_near(near, "zoo list shows all.")
+        raise UnknownNameError(message, kind="weights", name=name, near=near, hint=hint)
+
+    def versions(self, found: Found) -> dict[int, Found]:
+        """Return every version of a row of weights by its number.
+
+        Args:
+            found: A row of weights as `find_weights` returns it.
+        """
+        rows = found.record.checked().weights
+        return {row.version: Found(found.record, row) for row in rows if row.name == found.row.name}
 
     def find_dataset(self, name: str, task: str | None = None) -> Found:
         """Return a ``[[dataset]]`` row by its name, or by a plugin with a single data set.
@@ -276,8 +309,10 @@ class Catalog:
     def _find(self, kind: str, name: str, fits: Callable[[Row], bool]) -> Found:
         check_name(kind, name)
         fitting = [found for found in self._all_rows() if fits(found.row)]
-        matches = [found for found in fitting if found.row.name == name]
-        matches = matches or [found for found in fitting if found.is_called(self.bare(name))]
+        matches = _newest([found for found in fitting if found.row.name == name])
+        matches = matches or _newest(
+            [found for found in fitting if found.is_called(self.bare(name))]
+        )
         if not matches and "." in name:
             self._check_usable(self.bare(name).partition(".")[0])
         usable = [found for found in matches if found.record.error is None]
@@ -313,6 +348,21 @@ class Catalog:
         message = f"no {kind} named {name!r}."
         hint = hint_near(near, hint_listing(kind))
         return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)
+
+
+def _newest(group: list[Found]) -> list[Found]:
+    """Keep only the newest version of each plugin's weights of one name."""
+    newest: dict[tuple[str, str], int] = {}
+    for found in group:
+        if isinstance(found.row, WeightsFacts):
+            key = (found.record.name, found.row.name)
+            newest[key] = max(newest.get(key, 0), found.row.version)
+    return [
+        found
+        for found in group
+        if not isinstance(found.row, WeightsFacts)
+        or found.row.version == newest[(found.record.name, found.row.name)]
+    ]
 
 
 def _collapse_weights(usable: list[Found]) -> list[Found]:

@@ -17,8 +17,9 @@
     │   └── UnsafeCheckpointError     .global_name   a pickle that asks for more than tensors
     ├── UnsupportedOpError            .op   an mmcv op that zoo does not implement
     ├── TrainingError                 a run that cannot continue, a loss that is not finite
-    └── DownloadError
-        └── HashMismatchError         .expected .actual
+    ├── DownloadError
+    │   └── HashMismatchError         .expected .actual
+    └── SourceError                   .source   an index of weights that cannot be trusted or used
 
 Each message has three parts: what failed, where, and a ``HINT:`` with one thing to do.
 """
@@ -42,6 +43,7 @@ __all__ = [
     "LoadError",
     "ManifestError",
     "PluginError",
+    "SourceError",
     "TrainingError",
     "UnknownNameError",
     "UnsafeCheckpointError",
@@ -301,3 +303,25 @@ class HashMismatchError(DownloadError):
         super().__init__(message, where=where, hint=hint)
         self.expected = expected
         self.actual = actual
+
+
+class SourceError(ZooError):
+    """An index of a third party's weights cannot be read, trusted or used.
+
+    Args:
+        message: See :class:`ZooError`.
+        source: Name of the source, or None if it has none yet.
+        where: See :class:`ZooError`.
+        hint: See :class:`ZooError`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        where: str | Path | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.source = source

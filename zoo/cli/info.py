@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from zoo.catalog import SOURCE, Catalog, Found, read_catalog
 from zoo.cli.options.completion import complete_any_name
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
-
-if TYPE_CHECKING:
-    from zoo.catalog import Catalog, Found
+from zoo.manifest.versions import split_version
+from zoo.weights.sources.lookup import is_scoped
 
 __all__ = ["command"]
 
@@ -28,8 +28,6 @@ def command(name: str, as_json: bool) -> None:
     NAME may be `plugin.Name`. A kind in front (`loss/DiceLoss`, `plugin/lung_xray`) chooses among
     several entries with the same name.
     """
-    from zoo.catalog import read_catalog
-
     facts = _describe(read_catalog(), name)
     if as_json:
         say_json(facts)
@@ -49,6 +47,8 @@ def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     file = _file_facts(catalog, name)
     if file is not None:
         return [file]
+    if is_scoped(split_version(name)[0]) or split_version(name)[1] is not None:
+        return [_version_facts(catalog, name)]
     kind, slash, bare = name.rpartition("/")
     bare = catalog.bare(bare)
     if kind == "plugin":
@@ -82,6 +82,19 @@ def _file_facts(catalog: Catalog, name: str) -> dict[str, Any] | None:
     message = f"no file named {name!r}, expected the path of one, or a name."
     hint = "give the file's path, or the name that zoo list shows."
     raise UnknownNameError(message, kind="file", name=name, hint=hint)
+
+
+def _version_facts(catalog: Catalog, name: str) -> dict[str, Any]:
+    """Return what is known of one version of weights, of the newest one if the name states none."""
+    from zoo.weights.sources.choosing import find_versions, marks_of, take_version
+
+    bare, version = split_version(name)
+    versions = find_versions(bare, catalog)
+    found = take_version(versions, bare, version or max(versions))
+    facts = _row_facts(found)
+    if found.record.source == SOURCE:
+        facts["state"] = ", ".join(marks_of(found)) or "ok"
+    return {**facts, "versions": sorted(versions)}
 
 
 def _matches(catalog: Catalog, kind: str | None, name: str) -> list[Found]:

@@ -7,102 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.options.completion import complete_plugin
+from zoo.cli.options.completion import complete_source
+from zoo.cli.options.filter_options import filter_options, filters_of
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
-from zoo.manifest.rows import LISTED_TASKS
+from zoo.cli.shelf.source_rows import say_sources, source_entries
 
 if TYPE_CHECKING:
     from zoo.catalog import Catalog
-    from zoo.cli.options.metric_filter import MetricFilter
     from zoo.weights.lock import Pin
 
 __all__ = ["command"]
 
 
-def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricFilter | None:
-    from zoo.cli.options.metric_filter import parse_metric
-
-    if value is None:
-        return None
-    found = parse_metric(value)
-    if found is None:
-        message = f"expected NAME, NAME>=VALUE or NAME<=VALUE, got {value!r}"
-        raise click.BadParameter(message)
-    return found
-
-
-def _amount(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
-    from zoo.cli.options.weights_filters import parse_amount
-
-    if value is None:
-        return None
-    found = parse_amount(value)
-    if found is None:
-        message = f"expected a number with a unit, as 200MB or 30M, got {value!r}"
-        raise click.BadParameter(message)
-    return found
-
-
 @click.command("list", cls=ZooCommand)
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
-@click.option("--task", type=click.Choice(LISTED_TASKS), help="Show only this task.")
-@click.option(
-    "--plugin",
-    metavar="P",
-    shell_complete=complete_plugin,
-    help="Show only the weights of this plugin.",
-)
-@click.option(
-    "--dataset",
-    metavar="D",
-    help="Show only weights measured on this data set, by part of its name.",
-)
-@click.option("--arch", metavar="A", help="Show only this architecture, by part of its name.")
-@click.option(
-    "--metric",
-    metavar="M",
-    callback=_metric,
-    help="Show only weights with this metric, highest first: mIoU, 'mIoU>=80%' or 'RMSE<=0.3'.",
-)
-@click.option(
-    "--has", "classes", multiple=True, metavar="C", help="Show only weights with this class."
-)
-@click.option("--licence", metavar="L", help="Show only weights with this licence, by part of it.")
-@click.option(
-    "--commercial", is_flag=True, help="Show only weights that are free for commercial use."
-)
-@click.option(
-    "--max-size", metavar="BYTES", callback=_amount, help="Show only smaller files: 200MB."
-)
-@click.option(
-    "--max-parameters", metavar="N", callback=_amount, help="Show only smaller models: 30M."
-)
-@click.option("--here", is_flag=True, help="Show only weights whose file is on this machine.")
-@click.option(
-    "--sort", metavar="KEY", help="Sort by name, size, parameters, or a metric, highest first."
-)
+@filter_options
 @click.option("--legacy", is_flag=True, help="Include OpenMMLab's old checkpoints.")
+@click.option(
+    "--source",
+    metavar="S",
+    shell_complete=complete_source,
+    help="Show the weights of this source instead of the plugins'.",
+)
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     texts: tuple[str, ...],
-    task: str | None,
-    plugin: str | None,
-    dataset: str | None,
-    arch: str | None,
-    metric: MetricFilter | None,
-    classes: tuple[str, ...],
-    licence: str | None,
-    commercial: bool,
-    max_size: float | None,
-    max_parameters: float | None,
-    here: bool,
-    sort: str | None,
     legacy: bool,
+    source: str | None,
     wide: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """List the available weights: task, size, file, metrics and licences.
 
@@ -117,30 +54,19 @@ def command(
     `zoo rescue` has adopted a copy.
     """
     from zoo.catalog import read_catalog
-    from zoo.cli.options.weights_filters import Filters
 
     catalog = read_catalog()
-    if plugin is not None:
-        catalog.plugin(plugin)
-    filters = Filters(
-        texts=texts,
-        task=task,
-        plugin=plugin,
-        dataset=dataset,
-        architecture=arch,
-        metric=metric,
-        classes=classes,
-        licence=licence,
-        is_commercial=commercial,
-        most_bytes=max_size,
-        most_parameters=max_parameters,
-        is_here=here,
-        sort=sort,
-    )
-    with_legacy = legacy or bool(texts)
-    entries, problems = _entries(catalog, with_legacy=with_legacy)
+    if given["plugin"] is not None:
+        catalog.plugin(given["plugin"])
+    filters = filters_of(texts, given)
+    with_legacy = source is None and (legacy or bool(texts))
+    entries, problems = _entries(catalog, source, with_legacy=with_legacy)
     rows = filters.choose(entries)
-    hidden = 0 if task or texts or as_json else sum(row["task"] == "backbone" for row in rows)
+    hidden = (
+        0
+        if source or given["task"] or texts or as_json
+        else sum(row["task"] == "backbone" for row in rows)
+    )
     rows = [row for row in rows if not hidden or row["task"] != "backbone"]
     columns = ["name", "plugin", "task", "size", "file", "metrics", "licence", "data_licence"]
     if any(row["state"] != "ok" for row in rows):
@@ -151,12 +77,18 @@ def command(
         problems += [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
     if hidden:
         say_text(f"({hidden} backbones: zoo list --task backbone)", err=True)
+    if source is None and not as_json:
+        say_sources()
     for problem in problems:
         say_text(f"\n{problem}", err=True)
 
 
-def _entries(catalog: Catalog, *, with_legacy: bool) -> tuple[list[dict[str, Any]], list[str]]:
+def _entries(
+    catalog: Catalog, source: str | None, *, with_legacy: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the rows of the manifests, then those of the legacy indexes, and what is broken."""
+    if source is not None:
+        return list(source_entries([source])), []
     from zoo.cli.options.weights_entries import legacy_entry, weights_entry
     from zoo.manifest.rows import LegacyRow, WeightsFacts
     from zoo.weights.replacing import living_addresses

@@ -1,32 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo publish``: write a run as one .safetensors, with its card and its manifest row."""
+"""``zoo publish``: write a run as one .safetensors, with its card and its row; sign an index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli.options.completion import complete_config
+from zoo.cli.options.index_options import index_options
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json, say_text
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from zoo.engine.publishing.row import Published
     from zoo.engine.work_dir.run_facts import RunFacts
 
 __all__ = ["command"]
 
 
 @click.command("publish", cls=ZooCommand)
-@click.argument("run", metavar="WORK_DIR|CHECKPOINT", type=click.Path(path_type=Path))
-@click.option("--name", required=True, metavar="N", help="Name of the weights.")
+@click.argument(
+    "runs", metavar="[WORK_DIR|CHECKPOINT|FILE]...", nargs=-1, type=click.Path(path_type=Path)
+)
+@click.option("--name", metavar="N", help="Name of the weights.")
 @click.option(
     "--out",
-    required=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="Output folder for N.safetensors, N.md and N.toml.",
 )
@@ -53,20 +56,16 @@ __all__ = ["command"]
     "--data-licence", metavar="L", help="Licence of the data (default: the one its plugin states)."
 )
 @click.option("--url", multiple=True, metavar="URL", help="Future address of the file; repeatable.")
+@index_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
 def command(
-    run: Path,
-    name: str,
-    out: Path,
-    config: str | None,
-    data: Path | None,
-    metrics: tuple[Path, ...],
-    metric: tuple[str, ...],
-    licence: str,
-    data_licence: str | None,
-    url: tuple[str, ...],
+    runs: tuple[Path, ...],
+    name: str | None,
+    out: Path | None,
+    source: Path | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Write the best checkpoint of WORK_DIR, or CHECKPOINT, as one .safetensors.
 
@@ -74,7 +73,43 @@ def command(
     too. Metrics are never typed in: they come from `zoo test WORK_DIR --out WORK_DIR/test.json` of
     this very checkpoint, or else from the run's validation, and state which. Equal input gives
     equal bytes.
+
+    With --source DIR, the weights are listed in the signed index in DIR, which any web server can
+    serve: `zoo source add` takes its address. FILE is then a .safetensors published before, or a
+    .toml or .json with rows; without any, the index is signed anew.
     """
+    if source is not None:
+        from zoo.cli.shelf.publish_source import is_listable, list_in_source
+
+        files = [
+            path if is_listable(path) else _publish(path, name, out or source, given).path
+            for path in runs
+        ]
+        list_in_source(source, files, given, as_json=as_json)
+        return
+    _check_one(runs)
+    published = _publish(runs[0], name, out, given)
+    if as_json:
+        say_json(published.to_json(), allow_nan=False)
+    else:
+        say_text(published.manifest_row().rstrip())
+
+
+def _check_one(runs: tuple[Path, ...]) -> None:
+    """Raise a usage error unless one run is named, as without an index."""
+    if not runs:
+        what = "'WORK_DIR|CHECKPOINT'"
+        raise click.MissingParameter(param_hint=what, param_type="argument")
+    if len(runs) > 1:
+        message = f"Got unexpected extra argument ({runs[1]})"
+        raise click.UsageError(message)
+
+
+def _publish(run: Path, name: str | None, out: Path | None, given: Mapping[str, Any]) -> Published:
+    """Publish one run or checkpoint, and say so."""
+    if name is None or out is None:
+        option = "'--name'" if name is None else "'--out'"
+        raise click.MissingParameter(param_hint=option, param_type="option")
     _check_name(name)
     from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.config.parts import family_of
@@ -82,24 +117,21 @@ def command(
     from zoo.engine.work_dir.run_facts import find_run
 
     with log_on_stderr():
-        facts = find_run(run, config=config, data=data)
+        facts = find_run(run, config=given["config"], data=given["data"])
         card = ModelCard(
             name=name,
             config_name=facts.config_name,
             task=family_of(facts.config) or "semantic",
-            licence=licence,
-            data_licence=data_licence or _data_licence(facts),
+            licence=given["licence"],
+            data_licence=given["data_licence"] or _data_licence(facts),
             labels=str(facts.data.get("labels", "true")),
-            metrics=_metrics(facts, metrics, metric),
+            metrics=_metrics(facts, given["metrics"], given["metric"]),
             provenance=facts.provenance(),
-            urls=url,
+            urls=given["url"],
         )
         published = publish(facts.config, facts.checkpoint, out, card)
-    if as_json:
-        say_json(published.to_json(), allow_nan=False)
-    else:
-        say_text(published.manifest_row().rstrip())
     say(f"published {published.path} from {facts.checkpoint}", err=True)
+    return published
 
 
 def _check_name(name: str) -> None:

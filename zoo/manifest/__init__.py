@@ -12,6 +12,8 @@ __all__ = [
     "reading",
     "requirements",
     "rows",
+    "shelf",
     "table",
+    "versions",
     "weights_reading",
 ]

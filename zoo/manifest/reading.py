@@ -61,7 +61,7 @@ def read_manifest(path: Path) -> Manifest:
         weights += read_shelf(path.parent / read_shelf_path(table), top.plugin)
     indexes = tuple(read_legacy_index(table) for table in top.tables("legacy_index"))
     top.done()
-    _check_unique(top, contributions, [row.name for row in configs], [row.name for row in weights])
+    _check_unique(top, contributions, [row.name for row in configs], weights)
     return Manifest(
         path=path,
         requires=requires,
@@ -129,10 +129,11 @@ def _read_requires(top: Table) -> tuple[str, ...]:
 
 
 def _check_unique(
-    top: Table, contributions: list[Contribution], configs: list[str], weights: list[str]
+    top: Table, contributions: list[Contribution], configs: list[str], weights: list[AnyWeightsRow]
 ) -> None:
     claims = [(KINDS[row.kind].registry or row.kind, row.name) for row in contributions]
-    claims += [("config", name) for name in configs] + [("weights", name) for name in weights]
+    claims += [("config", name) for name in configs]
+    claims += [("weights", _versioned(row)) for row in weights]
     for (place, name), times in Counter(claims).items():
         if times > 1:
             kinds = [row.kind for row in contributions if row.name == name] or [place, place]
@@ -141,3 +142,7 @@ def _check_unique(
                 f"that share one registry, expected each name once.",
                 hint=f"rename one of the two {name!r}.",
             )
+
+
+def _versioned(row: AnyWeightsRow) -> str:
+    return row.name if row.version == 1 else f"{row.name}@{row.version}"

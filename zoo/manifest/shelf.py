@@ -15,7 +15,7 @@ from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.errors import ManifestError
 from zoo.manifest.rows import AnyWeightsRow
 from zoo.manifest.table import Table
-from zoo.manifest.weights_reading import read_weights
+from zoo.manifest.weights_reading import UrlReader, read_weights
 
 __all__ = ["read_shelf", "rows_of_document"]
 
@@ -42,13 +42,16 @@ def read_shelf(path: Path, plugin: str) -> tuple[AnyWeightsRow, ...]:
     return rows_of_document(document, path, plugin)
 
 
-def rows_of_document(document: Any, path: Path, plugin: str) -> tuple[AnyWeightsRow, ...]:
+def rows_of_document(
+    document: Any, path: Path, plugin: str, reader: UrlReader | None = None
+) -> tuple[AnyWeightsRow, ...]:
     """Return the rows of a parsed shelf.
 
     Args:
         document: The parsed JSON.
         path: Where it comes from, for messages.
         plugin: Name of the plugin or source, for messages.
+        reader: Reads an entry of ``urls``; None for what a plugin's row may name.
 
     Raises:
         ManifestError: It has another format, or a row breaks a rule.
@@ -65,6 +68,6 @@ def rows_of_document(document: Any, path: Path, plugin: str) -> tuple[AnyWeights
         plugin=plugin,
     )
     class_lists = {name: lists.texts(name) for name in lists.values}
-    rows = tuple(read_weights(table, class_lists) for table in top.tables("weights"))
+    rows = tuple(read_weights(table, class_lists, reader) for table in top.tables("weights"))
     top.done()
     return rows

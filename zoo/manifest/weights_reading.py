@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from zoo.manifest.addresses import HubFile, ReleaseAsset, is_hosted, parse_hosted
 from zoo.manifest.row_reading import FILE_NAME, read_path
@@ -21,7 +21,7 @@ from zoo.manifest.rows import (
 from zoo.manifest.table import Table
 from zoo.texts import shown
 
-__all__ = ["read_weights"]
+__all__ = ["UrlReader", "read_url", "read_weights"]
 
 FORMATS = ("safetensors", "pth", "pkl")
 UNITS = ("fraction", "percent")
@@ -37,21 +37,27 @@ _DIGESTS = {
     "md5_prefix": (r"[0-9a-f]{6,32}", "6 or more hex digits, lower case"),
 }
 
+UrlReader: TypeAlias = Callable[[Table, str], str]
+"""Returns the address that an entry of ``urls`` means; raises ManifestError."""
+
 
 def read_weights(
-    table: Table, class_lists: Mapping[str, tuple[str, ...]] | None = None
+    table: Table,
+    class_lists: Mapping[str, tuple[str, ...]] | None = None,
+    reader: UrlReader | None = None,
 ) -> AnyWeightsRow:
     """Read a row of weights; raises ManifestError.
 
     Args:
         table: The row's table.
         class_lists: Lists of classes that ``classes`` may name.
+        reader: Reads an entry of ``urls``; None for what a plugin's row may name.
     """
     digest = _read_digest(table)
     wanted = "'name' or 'plugin.name'"
     converter = table.optional_text("converter", pattern=_CONVERTER, wanted=wanted)
     is_living = converter is not None or digest is None or not digest.is_full
-    facts = _read_facts(table, class_lists or {}, is_living=is_living)
+    facts = _read_facts(table, class_lists or {}, reader or read_url, is_living=is_living)
     if converter is None and facts["format"] == "pkl":
         table.fail(
             f"{table.label} has format 'pkl' and no converter, expected one.",
@@ -72,7 +78,11 @@ def read_weights(
 
 
 def _read_facts(
-    table: Table, class_lists: Mapping[str, tuple[str, ...]], *, is_living: bool
+    table: Table,
+    class_lists: Mapping[str, tuple[str, ...]],
+    reader: UrlReader,
+    *,
+    is_living: bool,
 ) -> dict[str, Any]:
     task = table.choice("task", LISTED_TASKS)
     config = table.optional_text("config") if task == "backbone" else table.text("config")
@@ -81,7 +91,7 @@ def _read_facts(
         "name": table.text("name", pattern=FILE_NAME, wanted=_NAMES),
         "task": task,
         "config": config or "",
-        "urls": tuple(_read_url(table, url) for url in table.texts("urls")),
+        "urls": tuple(reader(table, url) for url in table.texts("urls")),
         "format": table.choice("format", FORMATS),
         "licence": table.text("licence"),
         "data_licence": table.text("data_licence"),
@@ -140,7 +150,13 @@ def _read_classes(
     return class_lists[name]
 
 
-def _read_url(table: Table, url: str) -> str:
+def read_url(table: Table, url: str) -> str:
+    """Return an address of a plugin's row; raises ManifestError.
+
+    Args:
+        table: The row's table.
+        url: The address, as the row states it.
+    """
     scheme, _, rest = url.partition(":")
     if scheme == "package":
         read_path(table, rest, "urls")

@@ -12,6 +12,8 @@ from zoo.manifest.rows import LegacyRow, LivingRow, MetricValue, WeightsFacts, W
 from zoo.names import hint_near, near_names
 from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
 from zoo.weights.lock import Pin, lock_file, pin_of, read_pins
+from zoo.weights.sources.choosing import find_row, tell_of
+from zoo.weights.sources.lookup import named_in_sources
 
 __all__ = ["find_pin", "find_weights"]
 
@@ -19,8 +21,10 @@ __all__ = ["find_pin", "find_weights"]
 def find_weights(name: str, catalog: Catalog | None = None) -> Found:
     """Return the row of ``Name`` or ``plugin.Name``, used to fetch and verify the weights.
 
-    A legacy name also has a row, for the converted file, once `zoo.lock` pins its digest. A living
-    row becomes such a row too; until then it is returned as it is listed.
+    ``source/Name`` is a row of a source that the user has added, and ``Name@2`` one version of a
+    row; see `zoo.weights.sources.choosing.find_row`. A legacy name also has a row, for the
+    converted file, once `zoo.lock` pins its digest. A living row becomes such a row too; until then
+    it is returned as it is listed.
 
     Args:
         name: Name of a ``[[weights]]`` row or of a row in a legacy index.
@@ -28,17 +32,21 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
 
     Raises:
         UnknownNameError: No weights have that name; similar names are listed.
-        DownloadError: It is a legacy name whose file was not adopted.
+        DownloadError: It is a legacy name whose file was not adopted, or the row was withdrawn.
         PluginError: Its plugin cannot be used.
+        SourceError: Its source cannot be read.
     """
     check_name("weights", name)
     catalog = catalog or read_catalog()
     try:
-        return _adopted(catalog.find_weights(name))
+        found = find_row(name, catalog)
     except UnknownNameError as error:
         legacy = find_legacy(catalog, name)
         if legacy is None:
             raise _unknown(catalog, name, error) from error
+    else:
+        tell_of(found)
+        return _adopted(found)
     pin = read_pins().get(legacy.row.name)
     if pin is not None and pin.name == name and pin.plugin != legacy.record.name:
         # Two plugins may list the same file; a short name then means the pinned one.
@@ -108,7 +116,7 @@ def _not_adopted(found: Found) -> DownloadError:
     message = f"cannot get the weights {row.name!r}: they are legacy, their host is gone, "
     message += f"and {lock_file().name} pins no copy of them."
     hint = f"run zoo rescue FOLDER on a folder with a copy of {file}, renamed or not."
-    return DownloadError(message, where=f"plugin {found.record.name}", hint=hint)
+    return DownloadError(message, where=found.record.label, hint=hint)
 
 
 def _pinned_by_another(found: Found, pin: Pin) -> DownloadError:
@@ -120,9 +128,10 @@ def _pinned_by_another(found: Found, pin: Pin) -> DownloadError:
 
 def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNameError:
     rows, unread = legacy_rows(catalog)
-    if error.near:
+    scoped = named_in_sources(name)
+    if error.near and not scoped:
         return with_unread(error, unread)
-    near = near_names(name, [found.row.name for found in rows])
+    near = scoped or near_names(name, [found.row.name for found in rows])
     hint = hint_near(near, "zoo list shows all, zoo list --legacy also upstream's old ones.")
     unknown = UnknownNameError(error.message, kind="weights", name=name, near=near, hint=hint)
     return with_unread(unknown, unread)

@@ -227,4 +227,4 @@ def weights_filename(row: WeightsRow) -> str:
     name = address_filename(row.urls[0]) if row.urls else ""
     if _PLAIN_NAME.fullmatch(name) and name.endswith(f".{row.format}"):
         return name
-    return f"{row.name}.{row.format}"
+    return f"{row.name.rpartition('/')[2]}.{row.format}"  # without the scope of a source

@@ -207,7 +207,7 @@ def mirror_hint(row: WeightsRow) -> str:
 
 
 def _absent(found: Found, row: WeightsRow) -> DownloadError:
-    where = ", ".join([f"plugin {found.record.name}", *row.urls[:1]])
+    where = ", ".join([found.record.label, *row.urls[:1]])
     if not row.urls:
         msg = f"cannot find the weights {row.name!r}: their converted file is not on this machine."
         hint = f"zoo rescue FOLDER again, or zoo download {row.name} --mirror PLACE."

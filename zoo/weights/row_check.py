@@ -102,7 +102,7 @@ def check_row(found: Found, path: Path) -> None:
     if len(differences) > _MOST_LISTED:
         message += f"\n  and {len(differences) - _MOST_LISTED} more"
     record = found.record
-    hint = f"tell the author of the plugin {record.name}; the file itself can be used: {path}"
+    hint = f"tell the author of the {record.label}; the file itself can be used: {path}"
     raise ManifestError(message, plugin=record.name, manifest=record.path, hint=hint)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 __all__ = [
     "completion",
+    "filter_options",
+    "index_options",
     "metric_filter",
     "mm_options",
     "postprocess",
     "trust",
     "weights_entries",
-    "weights_filters",
 ]

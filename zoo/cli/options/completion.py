@@ -22,6 +22,7 @@ __all__ = [
     "complete_file",
     "complete_model",
     "complete_plugin",
+    "complete_source",
     "complete_weights",
     "without_warnings",
 ]
@@ -84,11 +85,27 @@ def _called(found: list[Found]) -> Iterator[tuple[str, str | None]]:
         yield called, getattr(each.row, "summary", None) or f"{each.row.kind} of {each.record.name}"
 
 
-def _weights(_: str) -> _Named:
+def _weights(typed: str) -> _Named:
     from zoo.weights.lock import read_pins
 
+    if "/" in typed:
+        yield from _of_source(typed)
+        return
     yield from _called(list(_catalog().rows("weights")))
     yield from ((pin.name, f"adopted, of {pin.plugin}") for pin in read_pins().values())
+
+
+def _sources(_: str) -> _Named:
+    from zoo.weights.sources.book import read_book
+
+    return [(name, f"{source.rows:,} rows") for name, source in read_book().items()]
+
+
+def _of_source(typed: str) -> _Named:
+    """Return the rows of the source that a name begins with, such as ``acme/``."""
+    from zoo.weights.sources.lookup import rows_of_source
+
+    return [(found.row.name, found.record.label) for found in rows_of_source(typed.split("/")[0])]
 
 
 def _configs(_: str) -> _Named:
@@ -123,6 +140,8 @@ def _cached(_: str) -> _Named:
 def _any_names(typed: str) -> _Named:
     """Return all names that `zoo info` takes, with a kind before them once a slash is typed."""
     kind, slash, _ = typed.rpartition("/")
+    if slash and kind in dict(_sources(typed)):
+        return _of_source(typed)
     if slash:
         named = _plugins(typed) if kind == "plugin" else _called(list(_catalog().rows(kind)))
         return [(f"{kind}/{name}", help_) for name, help_ in named]
@@ -143,4 +162,5 @@ complete_dataset = _completer(_datasets)
 complete_file = _completer(lambda _: (), or_file=True)
 complete_model = _completer(_models, or_file=True)
 complete_plugin = _completer(_plugins)
+complete_source = _completer(_sources)
 complete_weights = _completer(_weights)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zoo.weights.lock import Pin
 
-__all__ = ["legacy_entry", "weights_entry"]
+__all__ = ["legacy_entry", "row_entry", "weights_entry"]
 
 # Rows of all sorts have every key; unknown values are null.
 _UNKNOWN = dict.fromkeys(
@@ -37,9 +37,26 @@ def weights_entry(catalog: Catalog, found: Found, row: WeightsFacts) -> dict[str
         found: The row as found in the catalog, with the record of its plugin.
         row: The same row, parsed.
     """
-    file = _file(found, row)
+    file = _place(found, row)
     state, error = _state(found)
     path = file["path"]
+    return {
+        **row_entry(found, row),
+        "summary": _summary(catalog, row.config),
+        "classes": _classes(found, row, None if path is None else Path(path)),
+        "state": state,
+        "error": error,
+        **file,
+    }
+
+
+def row_entry(found: Found, row: WeightsFacts) -> dict[str, Any]:
+    """Return what a row of weights itself says, for listings, as if its file were elsewhere.
+
+    Args:
+        found: The row, with the record of its plugin or source.
+        row: The same row, parsed.
+    """
     values = [asdict(metric) for metric in row.metrics]
     return {
         **_UNKNOWN,
@@ -49,8 +66,8 @@ def weights_entry(catalog: Catalog, found: Found, row: WeightsFacts) -> dict[str
         "tasks": [row.task],
         "config": row.config or None,
         "architecture": [],
-        "summary": _summary(catalog, row.config),
-        "classes": _classes(found, row, None if path is None else Path(path)),
+        "summary": None,
+        "classes": list(row.classes or ()),
         "datasets": sorted({metric.dataset for metric in row.metrics}),
         "parameters": row.parameters,
         "metrics": [metric_text(one) for one in values],
@@ -65,34 +82,38 @@ def weights_entry(catalog: Catalog, found: Found, row: WeightsFacts) -> dict[str
         "yanked": row.yanked,
         "successor": row.successor,
         "source": row.source,
-        "state": state,
-        "error": error,
-        **file,
+        "state": "ok",
+        "error": None,
+        **_file(row),
     }
 
 
-def _file(found: Found, row: WeightsFacts) -> dict[str, Any]:
-    """Return what is known about the file, and where it lies on this machine."""
-    from zoo.weights.files import find_place
-
+def _file(row: WeightsFacts) -> dict[str, Any]:
+    """Return what a row says about its file."""
     size_bytes = row.size_bytes if isinstance(row, (WeightsRow, LivingRow)) else None
     facts: dict[str, Any] = {
         "size": None if size_bytes is None else f"{size_bytes / 1e6:.1f} MB",
         "size_bytes": size_bytes,
+        "file": "to fetch",
+        "path": None,
     }
     if isinstance(row, LivingRow):
         facts |= {"digest": row.digest.kind, "converter": row.converter}
         facts["sha256"] = row.digest.value if row.digest.is_full else None
+        facts["file"] = "to fetch" if row.digest.is_full else "to pin"
     elif isinstance(row, WeightsRow):
         facts |= {"digest": "sha256", "sha256": row.sha256}
-    if isinstance(row, LivingRow):
-        return {**facts, "file": "to fetch" if row.digest.is_full else "to pin", "path": None}
+    return facts
+
+
+def _place(found: Found, row: WeightsFacts) -> dict[str, Any]:
+    """Return where the file of a row lies on this machine, as far as that is not in the row."""
+    from zoo.weights.files import find_place
+
+    if not isinstance(row, WeightsRow):
+        return {"path": None}
     place = find_place(found)
-    return {
-        **facts,
-        "file": place.state,
-        "path": None if place.path is None else str(place.path),
-    }
+    return {"file": place.state, "path": None if place.path is None else str(place.path)}
 
 
 def _classes(found: Found, row: WeightsFacts, path: Path | None) -> list[str]:

@@ -26,7 +26,7 @@ def weights_card(facts: Mapping[str, Any]) -> list[str]:
     """
     name = facts["name"]
     return [
-        f"{name} (plugin {facts['plugin']})",
+        f"{name} ({'source' if '/' in name else 'plugin'} {facts['plugin']})",
         *_warnings(facts),
         *_pairs(facts),
         *_metrics(facts),
@@ -38,6 +38,8 @@ def weights_card(facts: Mapping[str, Any]) -> list[str]:
 
 def _warnings(facts: Mapping[str, Any]) -> Iterator[str]:
     successor = facts.get("successor")
+    if facts.get("state", "ok") != "ok":
+        yield f"warning: the index of this source is {facts['state']}"
     if facts.get("yanked"):
         yield f"yanked: {facts['yanked']}"
     if successor:
@@ -61,12 +63,21 @@ def _pairs(facts: Mapping[str, Any]) -> Iterator[str]:
         "file": facts.get("file"),
         "path": facts.get("path"),
         "replaces": ", ".join(facts.get("replaces") or ()),
+        "versions": _versions(facts),
         "aliases": ", ".join(facts.get("aliases") or ()),
         "converter": facts.get("converter"),
         "facts seen in": facts.get("source"),
         "manifest": facts.get("manifest"),
     }
     yield from (f"{key}: {value}" for key, value in pairs.items() if value)
+
+
+def _versions(facts: Mapping[str, Any]) -> str | None:
+    """Return the version of a row and the others that there are, unless it is the only one."""
+    others = [number for number in facts.get("versions") or () if number != facts["version"]]
+    if not others:
+        return None
+    return f"{facts['version']}, also {', '.join(map(str, others))}: NAME@{others[0]}"
 
 
 def _classes(names: Any) -> str:

@@ -9,10 +9,15 @@ __all__ = ["CORE_COMMANDS"]
 # `zoo --help` imports no command.
 CORE_COMMANDS = {
     "list": ("zoo.cli.list:command", "List the available weights."),
+    "search": ("zoo.cli.shelf.search:command", "Search the weights of plugins and sources."),
     "info": ("zoo.cli.info:command", "Show everything the manifests say about a name."),
     "download": ("zoo.cli.download:command", "Download and verify weights."),
     "verify": ("zoo.cli.verify:command", "Hash cached weights again."),
     "cache": ("zoo.cli.cache:group", "List or remove downloaded weights."),
+    "source": (
+        "zoo.cli.shelf.source:group",
+        "Add and update indexes of weights that third parties publish.",
+    ),
     "rescue": ("zoo.cli.rescue:command", "Adopt old OpenMMLab checkpoints found on disk."),
     "publish": (
         "zoo.cli.publish:command",

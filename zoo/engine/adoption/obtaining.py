@@ -15,6 +15,7 @@ from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights import fetch_weights, find_weights
 from zoo.weights.files import weights_row
 from zoo.weights.folders import home_expanded
+from zoo.weights.sources.choosing import find_row
 
 __all__ = ["Obtained", "download", "obtain_weights"]
 
@@ -40,7 +41,7 @@ def obtain_weights(
     """Return the file of weights by name: fetched, judged and converted as far as is needed.
 
     Args:
-        name: ``name`` or ``plugin.name``.
+        name: ``name``, ``plugin.name`` or ``source/name``, also with ``@VERSION``.
         way: Where files may come from; None for the row's addresses and the user's mirrors.
         dest: Folder for the file; None for the package or the cache.
         is_asked: Whether the user asked to pin weights of which less than a full digest is known.
@@ -64,9 +65,9 @@ def obtain_weights(
 
 
 def _listed(name: str) -> Found | None:
-    """Return a row as a manifest lists it; None for a legacy name or an unknown one."""
+    """Return a row as a manifest or a source lists it; None for a legacy name or an unknown one."""
     try:
-        return read_catalog().find_weights(name)
+        return find_row(name, read_catalog())
     except UnknownNameError:
         return None
 

@@ -140,7 +140,11 @@ def _fetched(wanted: list[Wanted], choice: str, fetch: Fetch | None) -> Path:
 
 def _is_name(choice: str) -> bool:
     """Return whether weights are given by a catalog name, as in `zoo list`."""
+    from zoo.weights.sources.lookup import is_scoped
+
     path = expand_home(choice)
+    if not (choice == "none" or os.path.exists(path)) and is_scoped(choice):
+        return True
     is_path = path.suffix in _WEIGHT_SUFFIXES or len(path.parts) != 1 or os.path.exists(path)
     return not (choice == "none" or is_url(choice) or is_path)
 

@@ -84,8 +84,15 @@ def is_weights_name(spec: str) -> bool:
 
     Args:
         spec: What a user calls a model.
+
+    Raises:
+        SourceError: It may be the row of a source, and the sources cannot be read.
     """
+    from zoo.weights.sources.lookup import is_scoped
+
     path = expand_home(spec)
+    if not os.path.exists(path) and is_scoped(spec):
+        return True
     is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
     return not (is_path or os.path.isdir(path) or os.path.isfile(path))
 

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["metrics", "publish"]
+__all__ = ["metrics", "publish", "row"]

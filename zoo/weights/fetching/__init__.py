@@ -3,4 +3,17 @@
 
 from __future__ import annotations
 
-__all__ = ["addresses", "all_tries", "host_statements", "judging", "setbacks", "sources"]
+__all__ = [
+    "addresses",
+    "all_tries",
+    "answers",
+    "asking",
+    "host_statements",
+    "judging",
+    "local_files",
+    "one_try",
+    "session",
+    "setbacks",
+    "sources",
+    "waiting",
+]

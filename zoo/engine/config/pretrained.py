@@ -23,7 +23,7 @@ from typing import Any
 from zoo.catalog import read_catalog
 from zoo.engine.config.pretrained_url import is_url, read_url
 from zoo.engine.config.tree import iterate_dicts, join_key
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import ConfigError, DownloadError, ZooError
 from zoo.files import expand_home
 from zoo.manifest.rows import InitializerRow
 
@@ -121,7 +121,11 @@ def _map_living(config: dict[str, Any], wanted: list[Wanted], obtain: Obtain) ->
     }
     if len(living) < len(found):
         raise _unmapped(wanted)
-    files = {address: str(obtain(name)) for address, name in living.items()}
+    try:
+        files = {address: str(obtain(name)) for address, name in living.items()}
+    except DownloadError as error:
+        hint = f"{(error.hint or 'get them').rstrip('.')}; or --pretrained none for random weights."
+        raise DownloadError(error.message, where=error.where, hint=hint) from error
     for item in reversed(wanted):
         _replace(config, item, files[item.address])
     for address, name in living.items():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,6 +50,12 @@ _NO_ADDRESS = "has no address to try"
     is_flag=True,
     help="Take a file that its row does not identify, show what it is, and pin it in zoo.lock.",
 )
+@click.option(
+    "--accept-licence",
+    "accepts",
+    is_flag=True,
+    help="Accept a licence that forbids commercial use or is not known; zoo.lock remembers it.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -57,6 +64,7 @@ def command(
     mirrors: tuple[str, ...],
     offline: bool,
     pin: bool,
+    accepts: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -72,7 +80,13 @@ def command(
     try:
         for name in wanted:
             done.append({"name": name, "error": None})
-            _serve(done[-1], len(wanted), _Asked(dest, mirrors, offline, pin), dry_run, as_json)
+            _serve(
+                done[-1],
+                len(wanted),
+                _Asked(dest, mirrors, offline, pin, accepts),
+                dry_run,
+                as_json,
+            )
     finally:  # list what was downloaded before an error, too
         if as_json:
             say_json(done)
@@ -90,6 +104,7 @@ class _Asked(NamedTuple):
     mirrors: tuple[str, ...]
     offline: bool
     pin: bool
+    accepts: bool
 
 
 def _serve(entry: dict[str, Any], count: int, asked: _Asked, dry_run: bool, as_json: bool) -> None:
@@ -143,8 +158,15 @@ def _obtain(name: str, asked: _Asked) -> Obtained:
 
     try:
         with byte_progress(name) as progress:
-            way = Way(asked.mirrors, asked.offline, progress)
-            return obtain_weights(name, way, dest=asked.dest, is_asked=asked.pin)
+            way = Way(
+                asked.mirrors,
+                offline=asked.offline,
+                progress=progress,
+                pins=asked.pin,
+                accepts_licence=asked.accepts,
+                tell=partial(say, err=True),
+            )
+            return obtain_weights(name, way, dest=asked.dest)
     except KeyboardInterrupt:
         hint = "interrupted; the bytes received are kept, the same command resumes the download"
         raise KeyboardInterrupt(hint) from None

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.catalog import Found
+from zoo.engine.adoption.licences import check_accepted
+from zoo.engine.adoption.telling import foretold, told_afterwards
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.manifest.rows import Digest, LivingRow
+from zoo.weights import fetch_file, is_offline, user_mirrors
 from zoo.weights.by_name import find_pin
-from zoo.weights.cache import cached_files
-from zoo.weights.fetching.addresses import shown_address
+from zoo.weights.cache import cache_folder, cached_files
+from zoo.weights.fetching.addresses import is_local, mirror_addresses, shown_address
+from zoo.weights.fetching.judging import fits
 from zoo.weights.fetching.sources import FetchedSource, Progress
 from zoo.weights.files import first_that_holds
 from zoo.weights.lock import Pin, add_pins, lock_file
@@ -23,37 +27,38 @@ from zoo.weights.staging import keep_staged, one_at_a_time, staging_folder
 if TYPE_CHECKING:
     from zoo.engine.adoption.conversion import Conversion
 
-__all__ = ["Way", "adopt", "find_adopted"]
+__all__ = ["Way", "adopt"]
+
+_LOG = logging.getLogger("zoo")
+
+
+def _say_nothing(_: str) -> None:
+    """Show nothing: nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where files may come from.
+    """Where weights may come from, and what the user allows.
 
     Attributes:
         mirrors: Addresses or folders to try first, before those of ``ZOO_MIRRORS``.
         offline: Whether to avoid network access; ``ZOO_OFFLINE`` has the same effect.
         progress: Called with the bytes received and the total size in bytes.
+        pins: Whether the user asked to pin: then a source of which less than a full digest is
+            stated may be taken, and a pin that the row contradicts is replaced.
+        accepts_licence: Whether the user accepts a restricted licence.
+        tell: Called with each line that says what is pinned.
     """
 
     mirrors: Sequence[str] = ()
     offline: bool = False
     progress: Progress | None = field(default=None, compare=False)
+    pins: bool = False
+    accepts_licence: bool = False
+    tell: Callable[[str], None] = field(default=_say_nothing, compare=False)
 
 
-def find_adopted(pin: Pin) -> Path | None:
-    """Return the verified converted file of a pin in the cache, or None.
-
-    Args:
-        pin: The pin.
-
-    Raises:
-        DownloadError: A file in the cache cannot be read.
-    """
-    return first_that_holds(cached_files(pin.sha256), pin.sha256, pin.size_bytes)[0]
-
-
-def adopt(found: Found, row: LivingRow, way: Way, *, is_asked: bool = False) -> Pin:
+def adopt(found: Found, row: LivingRow, way: Way) -> Pin:
     """Return the pin of a living row whose converted file is in the cache; make both if needed.
 
     Two processes do the work once. A killed one leaves nothing half done: the converted file
@@ -62,9 +67,7 @@ def adopt(found: Found, row: LivingRow, way: Way, *, is_asked: bool = False) -> 
     Args:
         found: The row and its plugin.
         row: The living row.
-        way: Where its source may come from.
-        is_asked: Whether the user asked to pin it: then a source of which less than a full digest
-            is stated may be taken, and a pin that differs from what is made now is replaced.
+        way: Where its source may come from, and what the user allows.
 
     Raises:
         DownloadError: The source cannot be fetched, or may not be taken unasked.
@@ -72,35 +75,84 @@ def adopt(found: Found, row: LivingRow, way: Way, *, is_asked: bool = False) -> 
         CheckpointError: The source cannot be read or converted.
         PluginError: The converter or its plugin cannot be used.
     """
+    pin = _usable_pin(found, row, way)
+    if pin is None:
+        check_accepted(found, row, accept=way.accepts_licence)
+        if find_pin(found) is None and not row.digest.is_full and not way.pins:
+            raise _unidentified(found, row)
+        with one_at_a_time(f"{found.record.name}.{row.name}"):
+            # Another process may have just made it.
+            pin = _usable_pin(found, row, way) or _make(found, row, way)
+    elif way.pins:
+        way.tell(f"{row.name} is pinned already: sha256 {pin.sha256}")
+    return pin
+
+
+def _usable_pin(found: Found, row: LivingRow, way: Way) -> Pin | None:
+    """Return the pin if its file is in the cache, and, where the user asks to pin, still right."""
     pin = find_pin(found)
-    if pin is not None and find_adopted(pin) is not None:
+    if pin is None or (way.pins and not _is_of(pin, found, row)):
+        return None
+    path, _ = first_that_holds(cached_files(pin.sha256), pin.sha256, pin.size_bytes)
+    return pin if path is not None else None
+
+
+def _is_of(pin: Pin, found: Found, row: LivingRow) -> bool:
+    """Return whether a pin was made from what the row and its converter are today."""
+    from zoo.engine.adoption.converters import find_converter
+
+    converter = find_converter(found)
+    made_by = (None, None) if converter is None else (converter.name, converter.version)
+    is_same_source = fits(row.digest, pin.source_sha256)
+    return is_same_source and made_by == (pin.converter, pin.converter_version)
+
+
+def _make(found: Found, row: LivingRow, way: Way) -> Pin:
+    pin = None if way.pins else find_pin(found)
+    if pin is not None and _is_mirrored(pin, way):
         return pin
-    if pin is None and not row.digest.is_full and not is_asked:
-        raise _unidentified(found, row)
-    with one_at_a_time(f"{found.record.name}.{row.name}"):
-        pin = find_pin(found)  # another process may have just made it
-        if pin is not None and find_adopted(pin) is not None:
-            return pin
-        return _make(found, row, way, pin, is_asked=is_asked)
+    return _convert(found, row, way, pin)
 
 
-def _make(found: Found, row: LivingRow, way: Way, pin: Pin | None, *, is_asked: bool) -> Pin:
+def _is_mirrored(pin: Pin, way: Way) -> bool:
+    """Return whether a mirror had the converted file of a pin, which is then in the cache."""
+    name = f"{pin.name}.safetensors"
+    addresses = [
+        address
+        for mirror in user_mirrors(way.mirrors)
+        for address in mirror_addresses(mirror, pin.sha256, name)
+        if is_local(address) or not is_offline(way.offline)
+    ]
+    target = cache_folder() / pin.sha256 / name
+    try:
+        if addresses:
+            fetch_file(target, pin.sha256, pin.size_bytes, addresses, progress=way.progress)
+    except DownloadError as error:
+        _LOG.info("%s", error.message)
+    return bool(addresses) and target.is_file()
+
+
+def _convert(found: Found, row: LivingRow, way: Way, pin: Pin | None) -> Pin:
+    """Fetch and convert the source of a row, and return its pin, new if there is none yet."""
     from zoo.engine.adoption.conversion import convert_source
 
-    is_bound = pin is not None and not is_asked
-    digest = row.digest if pin is None or is_asked else Digest("sha256", pin.source_sha256)
+    digest = row.digest if pin is None else Digest("sha256", pin.source_sha256)
     addresses = source_addresses(row, digest, way.mirrors, offline=way.offline)
+    for line in foretold(found, row) if way.pins else ():
+        way.tell(line)
     source = fetch_row_source(row, digest, addresses, progress=way.progress)
     with staging_folder() as folder:  # until it is left, `zoo cache prune` spares the new file
         staged = folder / f"{row.name}.safetensors"
         conversion = convert_source(found, row, source, staged)
-        if pin is not None and is_bound:
-            _check_same(found, pin, conversion)
-        made = pin if pin is not None and is_bound else _pin(found, row, source, conversion)
+        if pin is not None:
+            _check_same(pin, conversion)
+        made = pin or _pin(found, row, source, conversion)
         keep_staged(staged, made.sha256, staged.name)
-        if not is_bound:
-            add_pins([made], replace=is_asked)
+        if pin is None:
+            add_pins([made], replace=way.pins)
     remove_source(source.path)
+    for line in told_afterwards(source, made) if way.pins else ():
+        way.tell(line)
     return made
 
 
@@ -136,7 +188,7 @@ def _unidentified(found: Found, row: LivingRow) -> DownloadError:
     return DownloadError(message, where=where, hint=hint)
 
 
-def _check_same(found: Found, pin: Pin, conversion: Conversion) -> None:
+def _check_same(pin: Pin, conversion: Conversion) -> None:
     """Raise unless a source was converted to the bytes that are pinned."""
     made = conversion.file
     if made.sha256 == pin.sha256:

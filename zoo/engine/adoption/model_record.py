@@ -60,6 +60,7 @@ def describe_model(
         parameters=row.parameters or 0,  # counted once the model is built
         metrics=[_metric(each) for each in row.metrics],
         provenance=provenance,
+        non_commercial=row.non_commercial,
     )
 
 

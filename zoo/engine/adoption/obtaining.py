@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo.catalog import Found, read_catalog
 from zoo.engine.adoption.adopting import Way, adopt
+from zoo.engine.adoption.licences import check_accepted, check_policy, find_restriction
 from zoo.errors import UnknownNameError
 from zoo.manifest.rows import LivingRow, WeightsRow
-from zoo.weights import fetch_weights, find_weights
+from zoo.weights import fetch_weights, find_weights, plan_download
 from zoo.weights.files import weights_row
 from zoo.weights.folders import home_expanded
 from zoo.weights.sources.choosing import find_row
@@ -35,16 +37,14 @@ class Obtained:
     path: Path
 
 
-def obtain_weights(
-    name: str, way: Way | None = None, *, dest: Path | None = None, is_asked: bool = False
-) -> Obtained:
+def obtain_weights(name: str, way: Way | None = None, *, dest: Path | None = None) -> Obtained:
     """Return the file of weights by name: fetched, judged and converted as far as is needed.
 
     Args:
         name: ``name``, ``plugin.name`` or ``source/name``, also with ``@VERSION``.
-        way: Where files may come from; None for the row's addresses and the user's mirrors.
+        way: Where files may come from, and what the user allows; None for the row's addresses and
+            the user's mirrors.
         dest: Folder for the file; None for the package or the cache.
-        is_asked: Whether the user asked to pin weights of which less than a full digest is known.
 
     Raises:
         UnknownNameError: No weights have that name.
@@ -56,12 +56,15 @@ def obtain_weights(
     way = way or Way()
     listed = _listed(name)
     if listed is not None and isinstance(listed.row, LivingRow):
-        adopt(listed, listed.row, way, is_asked=is_asked)
+        check_policy(listed, listed.row)
+        adopt(listed, listed.row, way)
     found = find_weights(name)
-    path = fetch_weights(
-        found, mirrors=way.mirrors, offline=way.offline, dest=dest, progress=way.progress
-    )
-    return Obtained(found, weights_row(found), path)
+    row = weights_row(found)
+    check_policy(found, row)
+    options: dict[str, Any] = {"mirrors": way.mirrors, "offline": way.offline, "dest": dest}
+    if find_restriction(row) is not None and plan_download(found, **options).here is None:
+        check_accepted(found, row, accept=way.accepts_licence)
+    return Obtained(found, row, fetch_weights(found, progress=way.progress, **options))
 
 
 def _listed(name: str) -> Found | None:
@@ -95,10 +98,11 @@ def download(
         UnknownNameError: No weights have that name.
         HashMismatchError: The existing or the downloaded file has another digest.
         DownloadError: No address provided the file, it cannot be written, or its row does not
-            identify it: then ``zoo download NAME --pin`` is needed once.
+            identify it, or its licence is restricted: then ``zoo download NAME`` is needed once,
+            with ``--pin`` or ``--accept-licence``.
         CheckpointError: It cannot be read or converted.
         ManifestError: The row contradicts the file.
     """
     folder = None if dest is None else home_expanded(dest, "dest")
-    way = Way(mirrors, offline, progress)
+    way = Way(mirrors, offline=offline, progress=progress)
     return obtain_weights(name, way, dest=folder).path

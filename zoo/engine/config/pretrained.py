@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,8 @@ def map_pretrained(
             weights, also instead of those of plugins' initializers, or None if the user said
             nothing. If the config needs no remote weights, a file becomes its ``load_from``.
         fetch: Returns the file of a URL and a sha256; None refuses URLs.
-        obtain: Returns the file of weights by name; None refuses names of weights that are not on
-            this machine.
+        obtain: Returns the file of weights by name, adopted first if need be; None takes only
+            weights that need no adoption, downloaded only if ``fetch`` is given.
 
     Raises:
         ConfigError: Weights are needed and ``choice`` is None, does not exist, does not contain
@@ -94,7 +95,7 @@ def map_pretrained(
     """
     wanted = find_wanted(config)
     if isinstance(choice, str) and _is_name(choice):
-        choice = _on_this_machine(choice) if obtain is None else obtain(choice)
+        choice = obtain(choice) if obtain else _of_catalog(choice, may_fetch=fetch is not None)
     if is_url(choice):
         choice = _fetched(wanted, str(choice), fetch)
     if str(choice) == "none":
@@ -105,7 +106,7 @@ def map_pretrained(
         if not wanted:
             _start_from(config, choice)
     elif wanted:
-        _map_living(config, wanted, obtain or _on_this_machine)
+        _map_living(config, wanted, obtain or partial(_of_catalog, may_fetch=fetch is not None))
 
 
 def _map_living(config: dict[str, Any], wanted: list[Wanted], obtain: Obtain) -> None:
@@ -153,10 +154,12 @@ def _is_name(choice: str) -> bool:
     return not (choice == "none" or is_url(choice) or is_path)
 
 
-def _on_this_machine(name: str) -> Path:
-    from zoo.weights import find_weights, find_weights_file
+def _of_catalog(name: str, *, may_fetch: bool) -> Path:
+    """Return the verified file of weights that need no adoption."""
+    from zoo.weights import fetch_weights, find_weights, find_weights_file
 
-    return find_weights_file(find_weights(name))
+    found = find_weights(name)
+    return fetch_weights(found) if may_fetch else find_weights_file(found)
 
 
 def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:

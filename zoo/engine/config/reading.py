@@ -53,8 +53,8 @@ def read_config(
             ``work_dirs/<config name>``.
         fetch: Returns the file of the URL and the sha256 that ``pretrained`` names, like
             `zoo.weights.fetch_address`; None refuses a URL.
-        obtain: Returns the file of the weights whose name ``pretrained`` is; None refuses a name
-            of weights that are not on this machine.
+        obtain: Returns the file of the weights whose name ``pretrained`` is, adopted first if need
+            be; None takes only weights that need no adoption.
         adjust: Changes the config in place; called with it, with ``cfg_options`` as dotted key ->
             value, and with the default scope of its types.
 

@@ -20,7 +20,7 @@ from zoo.engine.config.type_names import check_type_names
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.imports.light import light_imports
 from zoo.engine.overlays.palette import default_palette
-from zoo.engine.prediction.model_files import ModelFiles, find_model_files
+from zoo.engine.prediction.model_files import Licence, ModelFiles, find_model_files
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget
 from zoo.engine.records.confining import registries_alone
@@ -59,6 +59,8 @@ class LoadedModel:
             written.
         notice: What everyone who sees a result should read, or None.
         sha256: Digest of ``checkpoint``, if it was verified when the model's files were found.
+        licence: The terms of weights and data, as their row or their record states them; None if
+            neither does.
     """
 
     name: str
@@ -71,6 +73,7 @@ class LoadedModel:
     is_published: bool = False
     notice: str | None = None
     sha256: str | None = None
+    licence: Licence | None = None
 
     def confined(self) -> AbstractContextManager[None]:
         """Return a context in which to predict one image under the rules for a record.
@@ -105,6 +108,7 @@ class _Parts:
     checkpoint: Checkpoint
     task: str | None  # if something other than the config states it
     notices: tuple[str | None, ...] = ()  # besides those of the plugins that the config names
+    licence: Licence | None = None
 
     @property
     def name(self) -> str:
@@ -153,6 +157,7 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
         is_published=parts.is_published,
         notice=join_notices([*parts.notices, *notices_of_config(parts.config._cfg_dict)]),
         sha256=files.sha256,
+        licence=parts.licence,
     )
 
 
@@ -188,7 +193,7 @@ def _read_parts(files: ModelFiles) -> _Parts:
     # Report an unreadable checkpoint before its config runs.
     checkpoint = load_checkpoint(files.checkpoint)
     config = read_config(files.config, pretrained="none")
-    return _Parts(files, config, checkpoint, files.task, (files.notice,))
+    return _Parts(files, config, checkpoint, files.task, (files.notice,), files.licence)
 
 
 def _read_published(files: ModelFiles) -> _Parts:
@@ -200,7 +205,10 @@ def _read_published(files: ModelFiles) -> _Parts:
     meta = {"dataset_meta": {"classes": list(record.classes), "palette": record.palette}}
     checkpoint = Checkpoint(files.checkpoint, state_dict, meta)
     config = Config(record.config)
-    return _Parts(files, config, checkpoint, record.task, (record.notice, files.notice))
+    notices = (record.notice, files.notice)
+    # The row of adopted weights may know better than an old record.
+    own = Licence(record.licence, record.data_licence, record.non_commercial)
+    return _Parts(files, config, checkpoint, record.task, notices, files.licence or own)
 
 
 def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:

@@ -13,10 +13,30 @@ from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError
 from zoo.files import expand_home
 
-__all__ = ["ModelFiles", "find_model_files", "is_weights_name"]
+__all__ = ["Licence", "ModelFiles", "find_model_files", "is_weights_name"]
 
 _PAIR = "CONFIG,CHECKPOINT"
 _FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """The terms of a model.
+
+    Attributes:
+        weights: Licence of the weights, an SPDX expression or a text.
+        data: Licence of the data that they were trained on.
+        non_commercial: Whether that of the weights forbids commercial use; None if nobody says.
+    """
+
+    weights: str
+    data: str
+    non_commercial: bool | None = None
+
+    def __str__(self) -> str:
+        """Return the terms in one line."""
+        terms = ", which forbids commercial use" if self.non_commercial else ""
+        return f"{self.weights}{terms}; data: {self.data}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,7 @@ class ModelFiles:
             differently today.
         trained_with: The name of the config that its row states.
         notice: What everyone who sees a result should read, by the plugin that offers it.
+        licence: The terms that its row states, or None.
     """
 
     name: str
@@ -43,6 +64,7 @@ class ModelFiles:
     is_upstream: bool = False
     trained_with: str | None = None
     notice: str | None = None
+    licence: Licence | None = None
 
 
 def find_model_files(
@@ -150,4 +172,5 @@ def _of_weights(name: str, progress: Callable[[int, int], None] | None) -> Model
         is_upstream=is_upstream,
         trained_with=row.config or None,
         notice=obtained.found.record.checked().notice,
+        licence=Licence(row.licence, row.data_licence, row.non_commercial),
     )

@@ -17,7 +17,7 @@ from zoo.engine.prediction.given import describe, take_image
 from zoo.engine.prediction.image_reader import ImageReader
 from zoo.engine.prediction.instances import predict_image, predict_scene
 from zoo.engine.prediction.model import LoadedModel, open_model
-from zoo.engine.prediction.model_files import find_model_files
+from zoo.engine.prediction.model_files import Licence, find_model_files
 from zoo.engine.prediction.results import InstanceResult, SemanticResult
 from zoo.engine.prediction.semantic import predict_labels
 from zoo.engine.records.budget import current_budget
@@ -107,6 +107,11 @@ class Predictor(Generic[Result]):
         self.tiling = tiling
         stated = model.config.get("postprocess") if postprocess == "config" else postprocess
         self.postprocess: Postprocess = parse_postprocess(stated, model.classes, task=model.task)
+
+    @property
+    def licence(self) -> Licence | None:
+        """Return the terms of weights and data, or None if neither row nor record states them."""
+        return self.model.licence
 
     @property
     def bands(self) -> tuple[int, int, int] | None:

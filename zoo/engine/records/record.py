@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "ModelRecord", "make_record", "parse_record", "plain_parts", "record_parts"]
 
 SCHEMA = 1
-_OPTIONAL = frozenset({"tiling", "notice", "postprocess"})
+_OPTIONAL = frozenset({"tiling", "notice", "postprocess", "non_commercial"})
 _TUPLE = "$tuple"  # JSON has lists only, and mmcv tells (256, 256) from [256, 256]
 # What only training needs. A loss from a plugin would make prediction need that plugin.
 _TRAINING_KEYS = ("init_cfg", "pretrained", "loss_name")
@@ -60,6 +60,8 @@ class ModelRecord:
             file, where there is nothing to say.
         postprocess: What is done to label maps after prediction, as `Postprocess.to_json` gives
             it; None, and left out of the file, for nothing.
+        non_commercial: Whether the licence of the weights forbids commercial use; None, and left
+            out of the file, if nobody says.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ModelRecord:
     tiling: Mapping[str, int] | None = None
     notice: str | None = None
     postprocess: Mapping[str, Any] | None = None
+    non_commercial: bool | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -168,6 +171,7 @@ def make_record(
     metrics: Sequence[Mapping[str, Any]] = (),
     provenance: Mapping[str, Any] | None = None,
     notice: str | None = None,
+    non_commercial: bool | None = None,
 ) -> ModelRecord:
     """Return the record of a model from its resolved training config.
 
@@ -189,6 +193,7 @@ def make_record(
         metrics: Rows of values with data set, split and protocol.
         provenance: Plain values on how the weights were made.
         notice: A sentence that everyone who sees a result should read, or None.
+        non_commercial: Whether the licence forbids commercial use, or None.
 
     Raises:
         CheckpointError: The config has no test pipeline, or a value that is not plain.
@@ -213,6 +218,7 @@ def make_record(
         tiling=config.get("tiling"),
         notice=notice,
         postprocess=_stated_postprocess(config, task, classes),
+        non_commercial=non_commercial,
     )
     # What is written must be what can be read.
     return parse_record(record.to_json(), name)
@@ -363,6 +369,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "licence": _TEXT,
     "data_licence": _TEXT,
     "trained_with": _TEXT,
+    "non_commercial": (lambda v: type(v) is bool, "true or false"),
     "parameters": (lambda v: type(v) is int and v >= 0, "a whole number"),
     "metrics": (_is_rows, "rows"),
     "provenance": (lambda v: isinstance(v, dict), "a table"),

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time a download from loopback with hash and fsync, against curl followed by sha256sum.
+"""Time a download from loopback with hash and fsync, against other downloaders.
 
     python benchmarks/download.py [--megabytes 1000] [--runs 5] [--folder DIR]
+    python benchmarks/download.py --limit 50 --peer PYTHON
 
-One server process sends a file with sendfile. Every run is a new process including its start, and
-the arms alternate. ``curl, sha256sum`` leaves the bytes in the page cache; the second peer also
-writes them to disk, as zoo does. Memory is the peak of the downloading process.
+One server process sends a file with sendfile, also in ranges; ``--limit`` is the most MB/s that
+one connection gets. Every run is a new process including its start, and the arms alternate.
+``curl, sha256sum`` leaves the bytes in the page cache; the second curl also writes them to disk, as
+zoo does. PYTHON belongs to an environment with huggingface_hub, which fetches the same bytes from
+the same server by its own downloader and checks their number alone. Memory is the peak of the
+downloading process.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import argparse
 import hashlib
 import http.server
 import os
+import re
 import shutil
 import socketserver
 import statistics
@@ -29,23 +34,60 @@ OURS = """
 import sys
 from pathlib import Path
 from zoo.weights import fetch_file
-target, sha256, size, address = sys.argv[1:]
-fetch_file(Path(target), sha256, int(size), [address])
+from zoo.weights.fetching.setbacks import Patience
+target, sha256, size, address, connections = sys.argv[1:]
+patience = Patience(connections=int(connections))
+fetch_file(Path(target), sha256, int(size), [address], patience=patience)
 """
+THEIRS = """
+import sys
+from huggingface_hub import hf_hub_download
+folder, endpoint, commit = sys.argv[1:]
+hf_hub_download("acme/unet", "source", revision=commit, endpoint=endpoint, cache_dir=folder)
+"""
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+BLOCK_BYTES = 1 << 18
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Handler that sends one file by sendfile."""
+    """Handler that sends one file or a range of it by sendfile, as a hub does without a CDN."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Send the headers by hand and the file by sendfile."""
         with open(self.server.file, "rb") as stream:  # type: ignore[attr-defined]
             size_bytes = os.fstat(stream.fileno()).st_size
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Length", str(size_bytes))
+            found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            start = int(found[1]) if found else 0
+            stop = int(found[2]) + 1 if found and found[2] else size_bytes
+            self.send_response(HTTPStatus.PARTIAL_CONTENT if found else HTTPStatus.OK)
+            if found:
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size_bytes}")
+            self.send_header("Content-Length", str(stop - start))
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("ETag", '"1"')
+            self.send_header("X-Repo-Commit", COMMIT)
             self.end_headers()
             self.wfile.flush()
-            self.connection.sendfile(stream)
+            if self.command != "HEAD":
+                self._send(stream, start, stop)
+
+    do_HEAD = do_GET
+
+    def _send(self, stream: object, start: int, stop: int) -> None:
+        limit = self.server.limit_bytes_s  # type: ignore[attr-defined]
+        if limit is None:
+            self.connection.sendfile(stream, start, stop - start)  # type: ignore[arg-type]
+            return
+        # One connection keeps its pace from one range to the next.
+        due_s = max(getattr(self, "due_s", 0.0), time.monotonic())
+        for begin in range(start, stop, BLOCK_BYTES):
+            count = min(BLOCK_BYTES, stop - begin)
+            self.connection.sendfile(stream, begin, count)  # type: ignore[arg-type]
+            due_s += count / limit
+            time.sleep(max(0.0, due_s - time.monotonic()))
+        self.due_s = due_s
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
@@ -56,15 +98,20 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     daemon_threads = True
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Log nothing, as a client may close a connection early."""
 
-def serve(file: Path) -> None:
+
+def serve(file: Path, limit: float | None) -> None:
     """Serve a file until stdin ends, and print the port.
 
     Args:
         file: The file.
+        limit: The most MB/s that one connection gets, or None.
     """
     server = Server(("127.0.0.1", 0), Handler)
     server.file = file  # type: ignore[attr-defined]
+    server.limit_bytes_s = None if limit is None else limit * 1e6  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()
@@ -93,7 +140,7 @@ def timed(command: list[str]) -> tuple[float, float]:
         command: The command.
     """
     start_s = time.perf_counter()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         message = f"failed: {command}"
@@ -101,32 +148,55 @@ def timed(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - start_s, usage.ru_maxrss / 1024
 
 
-def compare(folder: Path, size_bytes: int, runs: int) -> None:
+def commands(
+    target: Path, endpoint: str, sha256: str, size_bytes: int, peer: str | None
+) -> dict[str, list[str]]:
+    """Return the command of each arm.
+
+    Args:
+        target: Where the file goes.
+        endpoint: Address of the server.
+        sha256: Digest of the file.
+        size_bytes: Size of the file.
+        peer: A Python with huggingface_hub, or None.
+    """
+    address = f"{endpoint}/acme/unet/resolve/{COMMIT}/source"
+    curl = f"curl -sSf -o {target} {address}"
+    ours = [sys.executable, "-c", OURS, str(target), sha256, str(size_bytes), address]
+    arms = {
+        "zoo": [*ours, "8"],
+        "zoo, one connection": [*ours, "1"],
+        "curl, sha256sum": ["sh", "-c", f"{curl} && sha256sum {target} >{os.devnull}"],
+        "curl, sync, sha256sum": [
+            *("sh", "-c", f"{curl} && sync {target} && sha256sum {target} >{os.devnull}"),
+        ],
+    }
+    if peer is not None:
+        arms["huggingface_hub"] = [peer, "-c", THEIRS, str(target.parent), endpoint, COMMIT]
+    return arms
+
+
+def compare(
+    folder: Path, size_bytes: int, runs: int, limit: float | None, peer: str | None
+) -> None:
     """Run the arms alternately and print their table.
 
     Args:
         folder: Working folder.
         size_bytes: Size of the file.
         runs: Runs of each arm.
+        limit: The most MB/s that one connection gets, or None.
+        peer: A Python with huggingface_hub, or None.
     """
     source = folder / "source"
     sha256 = write_file(source, size_bytes)
     command = [sys.executable, __file__, "--serve", str(source)]
+    command += [] if limit is None else ["--limit", str(limit)]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
-    address = f"http://127.0.0.1:{server.stdout.readline().strip()}/source"
+    endpoint = f"http://127.0.0.1:{server.stdout.readline().strip()}"
     target = folder / "got" / "file.safetensors"
-    curl = f"curl -sSf -o {target} {address}"
-    arms = {
-        "zoo: hashed, fsynced": [
-            *(sys.executable, "-c", OURS),
-            *(str(target), sha256, str(size_bytes), address),
-        ],
-        "curl, sha256sum": ["sh", "-c", f"{curl} && sha256sum {target} >{os.devnull}"],
-        "curl, sync, sha256sum": [
-            *("sh", "-c", f"{curl} && sync {target} && sha256sum {target} >{os.devnull}"),
-        ],
-    }
+    arms = commands(target, endpoint, sha256, size_bytes, peer)
     taken: dict[str, list[tuple[float, float]]] = {arm: [] for arm in arms}
     for _ in range(runs):
         for arm, command in arms.items():
@@ -164,13 +234,15 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where the files go; default: a temporary one")
+    parser.add_argument("--limit", type=float, help="the most MB/s that one connection gets")
+    parser.add_argument("--peer", help="a Python with huggingface_hub, to compare with")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve is not None:
-        serve(args.serve)
+        serve(args.serve, args.limit)
         return
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        compare(Path(folder), args.megabytes * 10**6, args.runs)
+        compare(Path(folder), args.megabytes * 10**6, args.runs, args.limit, args.peer)
 
 
 if __name__ == "__main__":

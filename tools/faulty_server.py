@@ -44,6 +44,7 @@ __all__ = [
 
 _LONGEST_S = 60.0  # longest time that a request is held
 _BLOCK_BYTES = 1 << 16
+_BLOCK_S = 0.02  # how often a slow server sends
 
 Fault = Callable[["Handler"], None]
 
@@ -211,8 +212,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         pace = self.server.owner.bytes_s
-        for begin in range(0, len(data), _BLOCK_BYTES):
-            block = data[begin : begin + _BLOCK_BYTES]
+        size = _BLOCK_BYTES if pace is None else max(1, min(_BLOCK_BYTES, int(pace * _BLOCK_S)))
+        for begin in range(0, len(data), size):
+            block = data[begin : begin + size]
             self.wfile.write(block)
             self.asked.sent_bytes += len(block)
             if pace is not None and self.server.owner.stopped.wait(len(block) / pace):

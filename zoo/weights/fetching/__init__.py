@@ -11,7 +11,6 @@ __all__ = [
     "host_statements",
     "judging",
     "local_files",
-    "one_try",
     "session",
     "setbacks",
     "sources",

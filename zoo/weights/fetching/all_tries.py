@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,21 +169,23 @@ class _Fetch:
         Returns:
             Whether some of the bytes came from an earlier response.
         """
-        tries = 0
+        tries, patience = 0, self._patience
         # Counted over all attempts: with a server that breaks off and then refuses the range, the
         # part would grow and restart forever without progress.
         before = furthest = self._part.received
         while self._part.received < self._part.size_bytes:
             before = self._part.received
             try:
-                receive(session, address, self._part, self._patience, self._progress)
+                receive(session, address, self._part, patience, self._progress)
             except Setback as setback:
                 has_got_on = self._part.received >= furthest + _PROGRESS_BYTES
                 furthest = self._part.received if has_got_on else furthest
                 tries = 1 if has_got_on else tries + 1
                 if setback.is_unreachable and not is_last:
                     raise
-                wait_for_next_try(setback, address, tries, self._patience)
+                if setback.is_crowded:
+                    patience = replace(patience, connections=1)
+                wait_for_next_try(setback, address, tries, patience)
         return before > 0
 
     def _tell(self, address: str, reason: str, level: int) -> None:

@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a response can contain a file or a range of it, judged by its headers."""
+"""Whether a response can contain a file or a range of it, and its body as it arrives."""
 
 from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from zoo.weights.fetching.setbacks import Setback
+from zoo.weights.fetching.setbacks import Patience, Setback
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Span", "check_status", "read_length", "read_span", "read_validator"]
+__all__ = [
+    "Span",
+    "check_status",
+    "read_blocks",
+    "read_length",
+    "read_span",
+    "read_validator",
+]
 
+_BLOCK_BYTES = 1 << 20
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # temporary failures
 _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410: "gone"}
 _PAGES = ("text/html", "application/xhtml")
@@ -36,7 +45,9 @@ def check_status(response: requests.Response) -> None:
     """
     status = response.status_code
     if status in _PASSING:
-        raise Setback(reason=f"answers {status}", again=True, wait_s=_asked_wait_s(response))
+        wait_s, is_crowded = _asked_wait_s(response), status == 429
+        reason = f"answers {status}"
+        raise Setback(reason=reason, again=True, wait_s=wait_s, is_crowded=is_crowded)
     if status not in (200, 206):
         reason = f"{_NOT_HERE.get(status, 'cannot be used')} ({status})"
         raise Setback(reason=reason, is_absent=status == 404)
@@ -85,6 +96,48 @@ def read_validator(response: requests.Response) -> str:
         return etag
     date: str = response.headers.get("Last-Modified", "")
     return date if _DATE.fullmatch(date) else ""
+
+
+def read_blocks(raw: Any, patience: Patience, start: int, size_bytes: int) -> Iterator[bytes]:
+    """Yield bytes as soon as they arrive; a very slow server counts as stalled.
+
+    Args:
+        raw: The body of a response.
+        patience: Timeouts.
+        start: Where in the file the body begins, for the message.
+        size_bytes: Size of the file, for the message.
+
+    Raises:
+        Setback: The connection stalls or is cut.
+    """
+    import requests
+    import urllib3
+
+    network = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+    at = start
+    try:
+        for block in _timed_blocks(raw, patience):
+            yield block
+            at += len(block)
+    except urllib3.exceptions.ReadTimeoutError as error:
+        reason = f"stalled for {patience.stall_s:g} s at byte {at}"
+        raise Setback(reason=reason, again=True) from error
+    except network as error:
+        reason = f"closed the connection after {at} of {size_bytes} bytes"
+        raise Setback(reason=reason, again=True) from error
+
+
+def _timed_blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
+    since_s, came_bytes = time.monotonic(), 0
+    while data := raw.read1(_BLOCK_BYTES, decode_content=False):
+        yield data
+        came_bytes += len(data)
+        now_s = time.monotonic()
+        if now_s - since_s >= patience.stall_s:
+            if came_bytes < patience.least_bytes_s * (now_s - since_s):
+                reason = f"sends only {came_bytes / (now_s - since_s):.0f} bytes a second"
+                raise Setback(reason=reason, again=True)
+            since_s, came_bytes = now_s, 0
 
 
 def _asked_wait_s(response: requests.Response) -> float | None:

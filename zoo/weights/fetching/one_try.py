@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from zoo.weights.fetching.addresses import is_local, shown_address
-from zoo.weights.fetching.answers import check_status, read_span, read_validator
-from zoo.weights.fetching.asking import ask, find_place
+from zoo.weights.fetching.answers import check_status, read_blocks, read_span, read_validator
+from zoo.weights.fetching.asking import Place, ask, find_place
 from zoo.weights.fetching.judging import check_stated
 from zoo.weights.fetching.local_files import open_local
 from zoo.weights.fetching.part import Origin, Part
+from zoo.weights.fetching.ranges import Whole, read_ahead
 from zoo.weights.fetching.setbacks import Patience, Setback
 from zoo.weights.hub.answers import HubAnswer
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["check_statement", "read_blocks", "receive"]
+__all__ = ["receive"]
 
 _BLOCK_BYTES = 1 << 20
 
@@ -69,7 +72,7 @@ def receive(
 
 def _read_local(
     session: requests.Session, address: str, part: Part, patience: Patience
-) -> Generator[bytes, None, None]:
+) -> Generator[bytes | memoryview, None, None]:
     with open_local(address) as stream:
         size_bytes = os.fstat(stream.fileno()).st_size
         if size_bytes != part.size_bytes:
@@ -81,34 +84,65 @@ def _read_local(
 
 def _read_remote(
     session: requests.Session, address: str, part: Part, patience: Patience
-) -> Generator[bytes, None, None]:
-    place = find_place(address)
+) -> Generator[bytes | memoryview, None, None]:
+    """Yield the next bytes: by one connection, or by several after a first range that was slow."""
     if part.received and not part.can_continue(address):
         part.restart()
-    headers = {"Range": f"bytes={part.received}-"} if part.received else {}
+    place = find_place(address)
+    if not _is_worth_ranges(part, patience):
+        yield from _read_answer(session, place, part, patience, None)
+        return
+    stop = part.received + patience.range_bytes
+    first = yield from _read_answer(session, place, part, patience, stop)
+    if part.received != stop:  # the whole file came, or the range broke off
+        return
+    if first.is_fast or not first.validator:
+        yield from _read_answer(session, place, part, patience, None)
+        return
+    whole = Whole(
+        place, first.at, part.size_bytes, first.validator, partial(_check_statement, part)
+    )
+    yield from read_ahead(whole, part.received, patience)
+
+
+def _is_worth_ranges(part: Part, patience: Patience) -> bool:
+    return patience.connections > 1 and part.size_bytes - part.received >= max(
+        patience.ranges_from_bytes, patience.range_bytes + 1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer that was read: where it came from, its validator, and whether it came fast."""
+
+    at: Place
+    validator: str
+    is_fast: bool
+
+
+def _read_answer(
+    session: requests.Session, place: Place, part: Part, patience: Patience, stop: int | None
+) -> Generator[bytes | memoryview, None, _Answer]:
+    """Yield the bytes up to ``stop``, or to the end of the file; return what the answer was."""
+    headers = {}
+    if part.received or stop is not None:
+        headers["Range"] = f"bytes={part.received}-{'' if stop is None else stop - 1}"
     origin = part.origin
-    if headers and origin is not None and origin.is_of(address) and origin.validator:
+    if part.received and origin is not None and origin.is_of(place.address) and origin.validator:
         headers["If-Range"] = origin.validator
-
-    def look(told: HubAnswer) -> None:
-        check_statement(told, part)
-
-    response, _ = ask(session, place, headers, patience, look=look)
+    response, at = ask(session, place, headers, patience, look=partial(_check_statement, part))
     with closing(response):
-        _check(response, address, part)
-        yield from read_blocks(response.raw, patience, lambda: part.received, part.size_bytes)
+        _check(response, place.address, part, stop)
+        began_s, before = time.monotonic(), part.received
+        yield from read_blocks(response.raw, patience, part.received, part.size_bytes)
+        took_s = time.monotonic() - began_s
+        is_fast = part.received - before >= patience.fast_bytes_s * took_s
+        is_weak = response.headers.get("ETag", "").startswith("W/")
+        return _Answer(at, "" if is_weak else read_validator(response), is_fast)
 
 
-def check_statement(told: HubAnswer, part: Part) -> None:
-    """Raise an error if the hub states another file than the part expects, before any bytes.
-
-    Args:
-        told: What the hub states.
-        part: The part to fetch.
-
-    Raises:
-        Setback: The digest or the size differ.
-    """
+def _check_statement(part: Part, told: HubAnswer) -> None:
+    """Raise an error if the hub states another file than the part expects, before any bytes."""
     if told.sha256 is not None:
         check_stated(told.sha256, part.digests, part.target.name)
     if told.size_bytes not in (None, part.size_bytes):
@@ -116,48 +150,7 @@ def check_statement(told: HubAnswer, part: Part) -> None:
         raise Setback(reason=reason)
 
 
-def read_blocks(
-    raw: Any, patience: Patience, received: Callable[[], int], size_bytes: int
-) -> Iterator[bytes]:
-    """Yield bytes as soon as they arrive; a very slow server counts as stalled.
-
-    Args:
-        raw: The body of a response.
-        patience: Timeouts.
-        received: Returns the bytes received so far, for the message.
-        size_bytes: Bytes expected, for the message.
-
-    Raises:
-        Setback: The connection stalls or is cut.
-    """
-    import requests
-    import urllib3
-
-    network = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-    try:
-        yield from _timed_blocks(raw, patience)
-    except urllib3.exceptions.ReadTimeoutError as error:
-        reason = f"stalled for {patience.stall_s:g} s at byte {received()}"
-        raise Setback(reason=reason, again=True) from error
-    except network as error:
-        reason = f"closed the connection after {received()} of {size_bytes} bytes"
-        raise Setback(reason=reason, again=True) from error
-
-
-def _timed_blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
-    since_s, came_bytes = time.monotonic(), 0
-    while data := raw.read1(_BLOCK_BYTES, decode_content=False):
-        yield data
-        came_bytes += len(data)
-        now_s = time.monotonic()
-        if now_s - since_s >= patience.stall_s:
-            if came_bytes < patience.least_bytes_s * (now_s - since_s):
-                reason = f"sends only {came_bytes / (now_s - since_s):.0f} bytes a second"
-                raise Setback(reason=reason, again=True)
-            since_s, came_bytes = now_s, 0
-
-
-def _check(response: requests.Response, address: str, part: Part) -> None:
+def _check(response: requests.Response, address: str, part: Part, stop: int | None) -> None:
     """Accept a response only if its body continues or starts the file of the part."""
     status = response.status_code
     if status == 416:
@@ -165,28 +158,34 @@ def _check(response: requests.Response, address: str, part: Part) -> None:
         raise Setback(reason="cannot resume where the part ends (416)", again=True, wait_s=0)
     check_status(response)
     origin = Origin(shown_address(address), read_validator(response))
+    end = part.size_bytes
     if status == 206:
-        _check_range(response, part, origin)
-    _check_length(response, part.size_bytes - (part.received if status == 206 else 0))
+        end = _check_range(response, part, origin, stop)
+    _check_length(response, end - (part.received if status == 206 else 0))
     if status == 200 or not part.received:
         part.restart(origin)
 
 
-def _check_range(response: requests.Response, part: Part, origin: Origin) -> None:
+def _check_range(response: requests.Response, part: Part, origin: Origin, stop: int | None) -> int:
+    """Return where the range of a response ends, exclusive, if it may follow the part."""
     found = read_span(response)
     is_next = found is not None and found[0] == part.received
     is_whole = found is not None and found[2] in (None, part.size_bytes)
-    before = part.origin
+    before, last = part.origin, (part.size_bytes if stop is None else stop) - 1
+    expected = f"bytes {part.received}-{last}/{part.size_bytes}"
     is_same = before is None or before.address != origin.address
     if before is not None and not is_same:
         # Without a validator on both sides, a whole digest decides in the end.
         is_unsaid = part.is_pinned and "" in (origin.validator, before.validator)
         is_same = is_unsaid or origin == before
-    if not (is_next and is_whole and is_same):
-        what = response.headers.get("Content-Range", "no range") if is_same else "another file"
-        expected = f"bytes {part.received}-{part.size_bytes - 1}/{part.size_bytes}"
+    told = response.headers.get("Content-Range", "no range")
+    if found is None or not (is_next and is_whole and is_same):
+        what = told if is_same else "another file"
         part.restart()
         raise Setback(reason=f"gives {what}, expected {expected}", again=True, wait_s=0)
+    if found[1] not in (last, part.size_bytes - 1):
+        raise Setback(reason=f"gives {told}, expected {expected}")
+    return found[1] + 1
 
 
 def _check_length(response: requests.Response, wanted: int) -> None:

@@ -118,7 +118,7 @@ class Part:
         self.received, self.origin = 0, origin
         self.hashes = self._no_hashes()
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         """Append the next bytes.
 
         Args:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long to try, and why an attempt at one address failed."""
+"""How long and how to try, and why an attempt at one address failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REASON_LIMIT = 300
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Timeouts and number of attempts.
+    """Timeouts, number of attempts, and connections.
 
     Attributes:
         tries: Attempts per address without progress.
@@ -23,7 +23,10 @@ class Patience:
         connect_s: Timeout of a connection.
         stall_s: Timeout of the response header, then of the next bytes.
         least_bytes_s: Least bytes per second, averaged over ``stall_s``.
-        connections: Most connections to one address at the same time.
+        connections: Most connections to one address at the same time; 1 for one.
+        ranges_from_bytes: Bytes still to come from which on several connections are worth it.
+        range_bytes: Bytes of one range; a few times as many are held in memory.
+        fast_bytes_s: Rate of one connection from which on more would not help.
     """
 
     tries: int = 5
@@ -33,6 +36,9 @@ class Patience:
     stall_s: float = 30.0
     least_bytes_s: float = 1024.0
     connections: int = 8
+    ranges_from_bytes: int = 64_000_000
+    range_bytes: int = 1 << 22
+    fast_bytes_s: float = 100e6
 
 
 class Setback(Exception):
@@ -45,6 +51,7 @@ class Setback(Exception):
         is_unreachable: Whether no connection was made.
         is_absent: Whether the address lacks the file, as one of a mirror's two usually does.
         hint: What to do about it, if the address said enough for more than a general hint.
+        is_crowded: Whether it came of too many connections or requests, so that one may do.
         mismatch: The error to raise if the reason is that the host states another digest.
     """
 
@@ -57,6 +64,7 @@ class Setback(Exception):
         is_unreachable: bool = False,
         is_absent: bool = False,
         hint: str | None = None,
+        is_crowded: bool = False,
         mismatch: HashMismatchError | None = None,
     ) -> None:
         # It contains text from the server, which must fit a line and not control the terminal.
@@ -65,4 +73,4 @@ class Setback(Exception):
         super().__init__(self.reason)
         self.again, self.wait_s = again, wait_s
         self.is_unreachable, self.is_absent = is_unreachable, is_absent
-        self.hint, self.mismatch = hint, mismatch
+        self.hint, self.mismatch, self.is_crowded = hint, mismatch, is_crowded

@@ -14,10 +14,9 @@ from zoo.files import expand_home
 from zoo.manifest.addresses import HubFile, is_hosted, parse_hosted
 from zoo.texts import shown
 from zoo.weights.fetching.addresses import is_local, shown_address
-from zoo.weights.fetching.answers import check_status
+from zoo.weights.fetching.answers import check_status, read_blocks
 from zoo.weights.fetching.asking import ask, find_place
 from zoo.weights.fetching.local_files import open_local
-from zoo.weights.fetching.one_try import read_blocks
 from zoo.weights.fetching.session import open_session
 from zoo.weights.fetching.setbacks import Patience, Setback
 from zoo.weights.fetching.waiting import wait_for_next_try
@@ -193,16 +192,7 @@ def _body(response: requests.Response, most_bytes: int) -> bytes:
     expected = int(told) if told.isdecimal() and len(told) < 19 else None
     if expected is not None and expected > most_bytes:
         raise _too_large(expected, most_bytes)
-    received = 0
-
-    def count(blocks: Any) -> Any:
-        nonlocal received
-        for block in blocks:
-            received += len(block)
-            yield block
-
-    blocks = read_blocks(response.raw, _PATIENCE, lambda: received, expected or 0)
-    data = _limited(count(blocks), most_bytes)
+    data = _limited(read_blocks(response.raw, _PATIENCE, 0, expected or 0), most_bytes)
     if expected is not None and len(data) != expected:
         reason = f"closed the connection after {len(data)} of {expected} bytes"
         raise Setback(reason=reason, again=True)

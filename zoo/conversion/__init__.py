@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from zoo.conversion.keymap import KeyMap, Mapped
     from zoo.conversion.mismatch import Misshaped, mismatch
     from zoo.conversion.renaming import Rule, rename, require_shape
+    from zoo.conversion.swin import SWIN_BUFFERS, Swin
+    from zoo.conversion.tables import Entry, convert_by_table
     from zoo.conversion.tensors import join_qkv, swin_merging, window_index
 else:
     from zoo.faces import lazy_names as _lazy_names
@@ -19,15 +21,21 @@ else:
             "zoo.conversion.keymap": ["KeyMap", "Mapped"],
             "zoo.conversion.mismatch": ["Misshaped", "mismatch"],
             "zoo.conversion.renaming": ["Rule", "rename", "require_shape"],
+            "zoo.conversion.swin": ["SWIN_BUFFERS", "Swin"],
+            "zoo.conversion.tables": ["Entry", "convert_by_table"],
             "zoo.conversion.tensors": ["join_qkv", "swin_merging", "window_index"],
         },
     )
 
 __all__ = [
+    "SWIN_BUFFERS",
+    "Entry",
     "KeyMap",
     "Mapped",
     "Misshaped",
     "Rule",
+    "Swin",
+    "convert_by_table",
     "join_qkv",
     "mismatch",
     "rename",

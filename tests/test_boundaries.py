@@ -153,10 +153,10 @@ FLOORS = {
     "zoo/weights": (
         {"folders", "hub", "legacy", "rescue", "row_check"},
         {"cache", "file_facts", "lock"},
-        {"files", "replacing", "staging"},
+        {"files", "staging"},
         {"fetching"},
         {"sources"},
-        {"by_name"},
+        {"by_name", "replacing"},
         {"download"},
         {"by_address"},
         {"source_files"},

@@ -4,18 +4,25 @@
 A row that claims an upstream file must have its digest: the digits in the old name are the judge. A
 *false friend* has the right name and other bytes, and stands for nothing. A row with a converter
 has other bytes anyway; that its tensors are equal is for its converter's tests to prove.
+
+Rows of sources count only where such digits judge them. So a source can bring back legacy files,
+and no source can stand for ``torchvision://resnet50``, which states no digits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
-from zoo.catalog import Catalog, Found
+from zoo.catalog import SOURCE, Catalog, Found
+from zoo.errors import SourceError, UnknownNameError
 from zoo.manifest.rows import LivingRow, WeightsFacts, WeightsRow
 from zoo.weights.cache import address_filename
 from zoo.weights.rescue import DIGITS
+from zoo.weights.sources.book import read_book
+from zoo.weights.sources.lookup import rows_of_source
 
-__all__ = ["false_friends", "find_replacing", "living_addresses"]
+__all__ = ["find_replacing", "full_name", "living_addresses"]
 
 
 def find_replacing(catalog: Catalog, address: str) -> Found | None:
@@ -42,26 +49,20 @@ def living_addresses(catalog: Catalog) -> dict[str, str]:
         catalog: The plugins to search.
     """
     return {
-        address: f"{found.record.name}.{row.name}"
-        for found, row, address in _claims(catalog)
+        address: full_name(found)
+        for found, row, address in reversed(list(_claims(catalog)))  # those of plugins win
         if not _is_false_friend(row, address)
     }
 
 
-def false_friends(catalog: Catalog) -> list[tuple[Found, str]]:
-    """Return rows that claim an upstream file whose digits contradict their digest.
+def full_name(found: Found) -> str:
+    """Return a name that finds exactly this row: ``plugin.name``, or ``source/name``.
 
     Args:
-        catalog: The plugins to search.
-
-    Returns:
-        Rows, each with the address for which it does not stand.
+        found: A row of weights.
     """
-    return [
-        (found, address)
-        for found, row, address in _claims(catalog)
-        if _is_false_friend(row, address)
-    ]
+    name = found.row.name
+    return name if found.record.source == SOURCE else f"{found.record.name}.{name}"
 
 
 def _claims(catalog: Catalog) -> Iterator[tuple[Found, WeightsFacts, str]]:
@@ -70,6 +71,19 @@ def _claims(catalog: Catalog) -> Iterator[tuple[Found, WeightsFacts, str]]:
         if isinstance(found.row, WeightsFacts) and found.error is None:
             for address in found.row.replaces:
                 yield found, found.row, address
+    for found in _rows_of_sources():
+        if isinstance(found.row, WeightsFacts) and not getattr(found.row, "converter", None):
+            for address in found.row.replaces:
+                if DIGITS.search(address_filename(address)) is not None:
+                    yield found, found.row, address
+
+
+def _rows_of_sources() -> Iterator[Found]:
+    """Yield the rows of every source that can be read; using the others reports why."""
+    with suppress(SourceError):
+        for name in read_book():
+            with suppress(SourceError, UnknownNameError):
+                yield from rows_of_source(name)
 
 
 def _is_false_friend(row: WeightsFacts, address: str) -> bool:

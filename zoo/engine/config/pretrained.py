@@ -111,15 +111,11 @@ def map_pretrained(
 
 def _map_living(config: dict[str, Any], wanted: list[Wanted], obtain: Obtain) -> None:
     """Replace upstream's addresses by living weights, if there are some for each of them."""
-    from zoo.weights.replacing import find_replacing
+    from zoo.weights.replacing import find_replacing, full_name
 
     catalog = read_catalog()
     found = {item.address: find_replacing(catalog, item.address) for item in wanted}
-    living = {
-        address: f"{each.record.name}.{each.row.name}"
-        for address, each in found.items()
-        if each is not None
-    }
+    living = {address: full_name(each) for address, each in found.items() if each is not None}
     if len(living) < len(found):
         raise _unmapped(wanted)
     try:

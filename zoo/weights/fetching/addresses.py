@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from zoo.errors import DownloadError
 from zoo.manifest.addresses import ReleaseAsset, is_hosted, parse_hosted
@@ -131,6 +130,8 @@ def local_path(address: str) -> Path:
     Args:
         address: A ``file:`` URL without a remote host.
     """
+    from urllib.request import url2pathname  # brings http and email, which no listing needs
+
     return Path(url2pathname(urlsplit(address).path))
 
 

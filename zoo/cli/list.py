@@ -91,7 +91,6 @@ def _entries(
         return list(source_entries([source])), []
     from zoo.cli.options.weights_entries import legacy_entry, weights_entry
     from zoo.manifest.rows import LegacyRow, WeightsFacts
-    from zoo.weights.replacing import living_addresses
 
     entries = [
         weights_entry(catalog, found, found.row)
@@ -103,6 +102,7 @@ def _entries(
     from zoo.errors import DownloadError
     from zoo.weights.legacy import legacy_rows
     from zoo.weights.lock import pin_of, read_pins
+    from zoo.weights.replacing import living_addresses
 
     old, errors = legacy_rows(catalog)
     problems = [str(error) for error in errors]

@@ -20,7 +20,6 @@ from zoo.manifest.rows import LivingRow, WeightsFacts, WeightsRow
 from zoo.weights.cache import address_filename
 from zoo.weights.rescue import DIGITS
 from zoo.weights.sources.book import read_book
-from zoo.weights.sources.lookup import rows_of_source
 
 __all__ = ["find_replacing", "full_name", "living_addresses"]
 
@@ -82,6 +81,8 @@ def _rows_of_sources() -> Iterator[Found]:
     """Yield the rows of every source that can be read; using the others reports why."""
     with suppress(SourceError):
         for name in read_book():
+            from zoo.weights.sources.lookup import rows_of_source  # only where there are sources
+
             with suppress(SourceError, UnknownNameError):
                 yield from rows_of_source(name)
 

@@ -242,6 +242,8 @@ def _add_words(key: str, form: dict[str, Any]) -> None:
     """Add the words of the documentation, and wide bounds for channels, which weights limit."""
     if not set(_WORDS.get(key, ())).isdisjoint(form.get("words", ())):
         form["words"] = sorted({*form["words"], *_WORDS[key]})
+    if "int" in form and key == "min_bbox_size":  # whole in shipped configs, 1e-3 in torchvision
+        form["float"] = [float(bound) for bound in form.pop("int")]
     if "int" in form and key.endswith("channels"):
         form["int"] = [form["int"][0], max(form["int"][1], _CHANNELS)]
     if "list" in form:

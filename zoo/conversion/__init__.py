@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zoo.conversion.keymap import KeyMap, Mapped
-    from zoo.conversion.mismatch import Misshaped, mismatch
+    from zoo.conversion.mismatches import Misshaped, mismatch
     from zoo.conversion.renaming import Rule, rename, require_shape
     from zoo.conversion.swin import SWIN_BUFFERS, Swin
     from zoo.conversion.tables import Entry, convert_by_table
@@ -19,7 +19,7 @@ else:
         __name__,
         {
             "zoo.conversion.keymap": ["KeyMap", "Mapped"],
-            "zoo.conversion.mismatch": ["Misshaped", "mismatch"],
+            "zoo.conversion.mismatches": ["Misshaped", "mismatch"],
             "zoo.conversion.renaming": ["Rule", "rename", "require_shape"],
             "zoo.conversion.swin": ["SWIN_BUFFERS", "Swin"],
             "zoo.conversion.tables": ["Entry", "convert_by_table"],

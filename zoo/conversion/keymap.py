@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.conversion.mismatch import Misshaped, mismatch
+from zoo.conversion.mismatches import Misshaped, mismatch
 
 if TYPE_CHECKING:
     from torch import Tensor

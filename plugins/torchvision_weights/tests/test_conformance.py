@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What zoo asks of every plugin."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoo.testing import PluginConformance
+
+pytestmark = pytest.mark.mm
+
+
+class TestConformance(PluginConformance):
+    plugin = "torchvision_weights"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.conversion.mismatch import Misshaped, mismatch
+from zoo.conversion.mismatches import Misshaped, mismatch
 
 if TYPE_CHECKING:
     from torch import Tensor

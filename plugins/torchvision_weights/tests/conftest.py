@@ -75,13 +75,14 @@ def torchvision() -> Iterator[Any]:
 def _declare_operators() -> Any:
     """Declare torchvision's operators, and give it an nms; roi_align has a formula in Python."""
     import torch
+    from mmcv.ops import nms
 
-    from zoo.ops.nms import nms
+    import zoo  # noqa: F401  (mmcv's operators)
 
     library = torch.library.Library("torchvision", "DEF")
     for schema in SCHEMAS:
         library.define(schema)
-    library.impl("nms", lambda boxes, scores, limit: nms(boxes, scores, limit, 0), "CPU")
+    library.impl("nms", lambda boxes, scores, limit: nms(boxes, scores, limit)[1], "CPU")
     return library
 
 
@@ -118,12 +119,15 @@ def build() -> Callable[[str], Any]:
     pytest.importorskip("mmseg")
 
     def build_model(config_name: str) -> Any:
+        from mmengine.config import Config
         from mmengine.registry import MODELS, init_default_scope
 
-        from zoo.engine.config.reading import read_config
+        import zoo
 
-        config = read_config(config_name, pretrained="none")
-        init_default_scope(config["default_scope"])
-        return MODELS.build(config["model"]).eval()
+        plugin = zoo.read_catalog().plugin("torchvision_weights").checked()
+        (file,) = (row.file for row in plugin.configs if row.name == config_name)
+        config = Config.fromfile(plugin.folder / file)
+        init_default_scope(config.default_scope)
+        return MODELS.build(config.model).eval()
 
     return build_model

@@ -26,7 +26,7 @@ from zoo.engine.config.pretrained_url import is_url, read_url
 from zoo.engine.config.tree import iterate_dicts, join_key
 from zoo.errors import ConfigError, DownloadError, ZooError
 from zoo.files import expand_home
-from zoo.manifest.rows import InitializerRow
+from zoo.manifest.rows import BACKBONE, InitializerRow
 
 __all__ = ["Wanted", "find_wanted", "map_pretrained"]
 
@@ -83,7 +83,8 @@ def map_pretrained(
             :func:`zoo.list_weights`, a URL as `zoo.engine.config.pretrained_url.read_url` takes
             it, a folder that contains them under their upstream names, ``"none"`` for random
             weights, also instead of those of plugins' initializers, or None if the user said
-            nothing. If the config needs no remote weights, a file becomes its ``load_from``.
+            nothing. If the config needs no remote weights, a file becomes its ``load_from``; and a
+            name of a whole model does so always, in place of the weights of its parts.
         fetch: Returns the file of a URL and a sha256; None refuses URLs.
         obtain: Returns the file of weights by name, adopted first if need be; None takes only
             weights that need no adoption, downloaded only if ``fetch`` is given.
@@ -94,12 +95,16 @@ def map_pretrained(
         DownloadError: ``fetch`` or ``obtain`` cannot get them.
     """
     wanted = find_wanted(config)
+    is_whole = False
     if isinstance(choice, str) and _is_name(choice):
+        is_whole = _is_whole_model(choice)
         choice = obtain(choice) if obtain else _of_catalog(choice, may_fetch=fetch is not None)
     if is_url(choice):
         choice = _fetched(wanted, str(choice), fetch)
     if str(choice) == "none":
         _start_at_random(config, wanted)
+    elif is_whole and choice is not None:
+        _start_whole(config, wanted, choice)
     elif choice is not None:
         for item in reversed(wanted):
             _replace(config, item, _choose(wanted, item, choice))
@@ -156,6 +161,23 @@ def _of_catalog(name: str, *, may_fetch: bool) -> Path:
 
     found = find_weights(name)
     return fetch_weights(found) if may_fetch else find_weights_file(found)
+
+
+def _is_whole_model(name: str) -> bool:
+    """Return whether a name is that of weights of a whole model, rather than of a backbone."""
+    from zoo.weights import find_weights
+
+    return getattr(find_weights(name).row, "task", None) != BACKBONE
+
+
+def _start_whole(config: dict[str, Any], wanted: list[Wanted], file: str | Path) -> None:
+    """Start the whole model from a file; its parts need no weights of their own then."""
+    others = [item for item in wanted if item.key.rpartition(".")[2] == "teacher_ckpt"]
+    if others:
+        raise _unmapped(others)
+    for item in reversed(wanted):
+        _replace(config, item, None)
+    _start_from(config, file)
 
 
 def _start_at_random(config: dict[str, Any], wanted: list[Wanted]) -> None:

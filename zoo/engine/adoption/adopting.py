@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zoo.catalog import Found
+from zoo.engine.adoption.converters import find_converter
 from zoo.engine.adoption.licences import check_accepted
 from zoo.engine.adoption.telling import foretold, told_afterwards
 from zoo.errors import DownloadError, HashMismatchError
@@ -99,8 +100,6 @@ def _usable_pin(found: Found, row: LivingRow, way: Way) -> Pin | None:
 
 def _is_of(pin: Pin, found: Found, row: LivingRow) -> bool:
     """Return whether a pin was made from what the row and its converter are today."""
-    from zoo.engine.adoption.converters import find_converter
-
     converter = find_converter(found)
     made_by = (None, None) if converter is None else (converter.name, converter.version)
     is_same_source = fits(row.digest, pin.source_sha256)
@@ -136,6 +135,9 @@ def _convert(found: Found, row: LivingRow, way: Way, pin: Pin | None) -> Pin:
     """Fetch and convert the source of a row, and return its pin, new if there is none yet."""
     from zoo.engine.adoption.conversion import convert_source
 
+    converter = find_converter(found)
+    if converter is not None:
+        converter.load()  # a plugin that cannot be used is found before a gigabyte was fetched
     digest = row.digest if pin is None else Digest("sha256", pin.source_sha256)
     addresses = source_addresses(row, digest, way.mirrors, offline=way.offline)
     for line in foretold(found, row) if way.pins else ():

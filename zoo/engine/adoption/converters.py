@@ -36,6 +36,14 @@ class FoundConverter:
         """Return ``plugin.name``."""
         return f"{self.found.record.name}.{self.found.row.name}"
 
+    def load(self) -> Any:
+        """Return the function, whose module is imported.
+
+        Raises:
+            PluginError: Its plugin cannot be used.
+        """
+        return load_target(self.found)
+
     def run(self, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
         """Return what the converter makes of tensors.
 
@@ -49,7 +57,7 @@ class FoundConverter:
         """
         import torch
 
-        convert: Any = load_target(self.found)
+        convert = self.load()
         try:
             with torch.no_grad():
                 result = convert(tensors)

@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from zoo.errors import DownloadError
 from zoo.weights import fetch_file
 from zoo.weights.fetching.setbacks import Patience
 
-__all__ = ["FAULTS", "REFUSED_RANGES", "Cell", "Outcome", "cells", "run_cell"]
+__all__ = ["FAULTS", "REFUSED_RANGES", "Cell", "Outcome", "cells", "range_cells", "run_cell"]
 
 SIZE = 200_000
 CUT = 1 << 16  # bytes after which a server closes; also the least that counts as progress
@@ -35,6 +35,9 @@ PATIENCE = Patience(
 LIMIT_S = 30.0
 # Per URL: its tries, starting again after each progress, and all of them once more if the bytes of
 # two answers were mixed; each with as many redirects as are followed.
+RANGES = replace(
+    PATIENCE, connections=4, ranges_from_bytes=1, range_bytes=1 << 14, fast_bytes_s=1e18
+)
 MOST_ASKED = 2 * PATIENCE.tries * (1 + SIZE // CUT)
 REDIRECTS = 6
 
@@ -141,17 +144,20 @@ class Cell:
         moment: One of `MOMENTS`: the requests with the fault.
         left: One of `LEFT`: the state that an earlier run left.
         has_mirror: Whether a correct mirror follows the faulty URL.
+        in_ranges: Whether the file comes in ranges over several connections.
     """
 
     fault: str
     moment: str = "always"
     left: str = "nothing"
     has_mirror: bool = False
+    in_ranges: bool = False
 
     def __str__(self) -> str:
         """Return it in words."""
         mirror = ", with a mirror" if self.has_mirror else ""
-        return f"{self.fault}, {self.moment}; {self.left} left{mirror}"
+        ranges = ", in ranges" if self.in_ranges else ""
+        return f"{self.fault}, {self.moment}; {self.left} left{mirror}{ranges}"
 
     @property
     def must_succeed(self) -> bool:
@@ -189,6 +195,14 @@ def cells() -> Iterator[Cell]:
         yield Cell(fault, left=left)
 
 
+def range_cells() -> Iterator[Cell]:
+    """Yield each fault in each moment of a file that comes in ranges."""
+    for fault, moment, has_mirror in product(FAULTS, MOMENTS, (False, True)):
+        yield Cell(fault, moment, has_mirror=has_mirror, in_ranges=True)
+    for fault in FAULTS:
+        yield Cell(fault, "after some ranges", in_ranges=True)
+
+
 def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
     """Download a file under the conditions of a cell.
 
@@ -206,6 +220,7 @@ def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
         "after a cut": [cut, *[fault] * 300],
         "after each cut": [cut, fault] * 150,
         "once": [fault],
+        "after some ranges": [*[None] * 5, *[fault] * 300],
     }
     server.faults[path] = met[cell.moment]
     for extra in range(1, 9):
@@ -213,10 +228,9 @@ def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
     _leave(cell, data, folder / NAME, f"{server.address}{path}")
     addresses = [server.address + one for one in ((path, mirror) if cell.has_mirror else (path,))]
     since_s, error = time.monotonic(), ""
+    sha256, patience = hashlib.sha256(data).hexdigest(), RANGES if cell.in_ranges else PATIENCE
     try:
-        fetch_file(
-            folder / NAME, hashlib.sha256(data).hexdigest(), SIZE, addresses, patience=PATIENCE
-        )
+        fetch_file(folder / NAME, sha256, SIZE, addresses, patience=patience)
     except DownloadError as raised:
         error = str(raised)
     seconds = time.monotonic() - since_s
@@ -249,7 +263,9 @@ def _leave(cell: Cell, data: bytes, target: Path, address: str) -> None:
 def _wrong(
     cell: Cell, is_right: bool, is_there: bool, error: str, asked: int, seconds: float
 ) -> str | None:
-    most = MOST_ASKED * (REDIRECTS if cell.fault == "redirected without end" else 1)
+    ranges = SIZE // RANGES.range_bytes + 1
+    most = MOST_ASKED + (2 * PATIENCE.tries * ranges if cell.in_ranges else 0)
+    most *= REDIRECTS if cell.fault == "redirected without end" else 1
     if is_there and not is_right:
         return "another file lies under the final name"
     if is_right == bool(error):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from download_faults import FAULTS, REFUSED_RANGES, Cell, cells, run_cell
+from download_faults import FAULTS, REFUSED_RANGES, Cell, Outcome, cells, range_cells, run_cell
 from faulty_server import FaultyServer
 
 
@@ -46,17 +46,30 @@ def test_fetch_through_each_fault_at_each_moment_ends_rightly(
     server: FaultyServer, tmp_path: Path
 ) -> None:
     """The whole file or one error, within bounds; the file wherever it can be had."""
-    wanted = list(cells())
+    outcomes = _run(list(cells()), server, tmp_path)
+
+    assert len({str(each.cell) for each in outcomes}) == len(outcomes) >= 500
+    assert len(FAULTS) >= 60
+    assert [(str(each.cell), each.wrong) for each in outcomes if each.wrong] == []
+    assert 0.3 < sum(each.is_right for each in outcomes) / len(outcomes) < 0.7
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fetch_in_ranges_through_each_fault_at_each_moment_ends_rightly(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    """The same of a file that comes over several connections."""
+    outcomes = _run(list(range_cells()), server, tmp_path)
+
+    assert [(str(each.cell), each.wrong) for each in outcomes if each.wrong] == []
+    assert 0.3 < sum(each.is_right for each in outcomes) / len(outcomes) < 0.8
+
+
+def _run(wanted: list[Cell], server: FaultyServer, tmp_path: Path) -> list[Outcome]:
     folders = [tmp_path / str(number) for number in range(len(wanted))]
     for folder in folders:
         folder.mkdir()
 
     with ThreadPoolExecutor(8) as pool:
-        outcomes = list(
-            pool.map(lambda cell, place: run_cell(cell, server, place), wanted, folders)
-        )
-
-    assert len({str(cell) for cell in wanted}) == len(wanted) >= 500
-    assert len(FAULTS) >= 60
-    assert [(str(each.cell), each.wrong) for each in outcomes if each.wrong] == []
-    assert 0.3 < sum(each.is_right for each in outcomes) / len(outcomes) < 0.7
+        return list(pool.map(lambda cell, place: run_cell(cell, server, place), wanted, folders))

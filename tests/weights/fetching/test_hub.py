@@ -208,7 +208,48 @@ def test_token_that_no_header_can_carry_is_refused_without_showing_it(
     assert raised.value.where == "HF_TOKEN"
 
 
-@pytest.mark.parametrize("named", ["huggingface.co", "ftp://a", "https://", "https://a?b", "x"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://{other}\\@{hub}/x",
+        "http://{other}@{hub}/x",
+        "http://{hub}@{other}/x",
+        "http://{hub}\\@{other}/x",
+        "//{other}/x",
+        "http://{hub}.{other}/x",
+        "http://localhost:{port}/x",
+    ],
+)
+def test_token_does_not_follow_a_redirect_that_only_looks_like_the_hub(
+    hub: LoopbackHub,
+    server: FaultyServer,
+    address: str,
+    fetch: Fetch,
+    monkeypatch: pytest.MonkeyPatch,
+    location: str,
+) -> None:
+    """Parsers differ over the host of some of these; whoever is asked gets no token."""
+    hub.tokens = {TOKEN: set()}
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    host, other = hub.endpoint.removeprefix("http://"), server.address.removeprefix("http://")
+    text = location.format(hub=host, other=other, port=host.partition(":")[2])
+    hub.refusals = [(302, {"Location": text})]
+
+    with pytest.raises(DownloadError):
+        fetch(address)
+
+    assert _tokens(hub)[0] == f"Bearer {TOKEN}"
+    told = [*_tokens(server), *_tokens(hub)[1:]]
+    assert f"Bearer {TOKEN}" not in told
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        *("huggingface.co", "ftp://a", "https://", "https://a?b", "x", "https://a\\@b"),
+        *("https://a:99999", "https://me:pw@a", "https://a b"),
+    ],
+)
 def test_hub_that_is_none_is_refused(
     fetch: Fetch, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
@@ -216,6 +257,8 @@ def test_hub_that_is_none_is_refused(
 
     with pytest.raises(DownloadError, match="cannot use the hub") as raised:
         fetch(f"hf://acme/unet@{NOBODY}/{FILE}")
+
+    assert "pw" not in str(raised.value)
 
     assert raised.value.where == "HF_ENDPOINT"
 
@@ -317,10 +360,19 @@ def test_fetch_with_a_token_of_access_gets_what_is_gated(
     assert fetch(f"hf://acme/gated@{commit}/{FILE}").read_bytes() == payload
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Retry-After": "1"}, {"RateLimit": '"a";r=0;t=0'}],
+    ids=["Retry-After", "RateLimit"],
+)
 def test_fetch_waits_as_long_as_a_busy_hub_asks(
-    hub: LoopbackHub, address: str, fetch: Fetch, caplog: pytest.LogCaptureFixture
+    hub: LoopbackHub,
+    address: str,
+    fetch: Fetch,
+    caplog: pytest.LogCaptureFixture,
+    headers: dict[str, str],
 ) -> None:
-    hub.refusals = [(429, {"Retry-After": "1"})]
+    hub.refusals = [(429, headers)]
 
     fetch(address)
 

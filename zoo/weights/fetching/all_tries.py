@@ -142,7 +142,9 @@ class _Fetch:
                 try:
                     return self._fetch(session, address, is_last=is_last)
                 except Setback as setback:
-                    level = logging.DEBUG if setback.is_absent else logging.INFO
+                    # The error that follows the last address repeats its reason.
+                    is_told = not setback.is_absent and index < len(addresses) - 1
+                    level = logging.INFO if is_told else logging.DEBUG
                     self._tell(address, setback.reason, level)
                     self._setbacks.append(setback)
                     if setback.is_unreachable:

@@ -28,6 +28,7 @@ _NOT_HERE = {401: "needs a login", 403: "refuses access", 404: "not found", 410:
 _PAGES = ("text/html", "application/xhtml")
 _SIZE = re.compile(r"[0-9]{1,18}")  # limits the number of digits
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
+_LIMIT = re.compile(r";\s*r=0\s*;\s*t=([0-9]{1,9})")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 Span = tuple[int, int, int | None]
@@ -141,12 +142,15 @@ def _timed_blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
 
 
 def _asked_wait_s(response: requests.Response) -> float | None:
-    """Return the seconds in ``Retry-After``, given as a number or as a date."""
+    """Return the seconds in ``Retry-After``, a number or a date, or in a hub's ``RateLimit``."""
     from email.utils import parsedate_to_datetime
 
     asked = response.headers.get("Retry-After", "").strip()
     if asked.isdecimal():
         return float(asked)
+    limit = _LIMIT.search(response.headers.get("RateLimit", ""))
+    if not asked and limit is not None:
+        return float(limit[1]) + 1.0  # the hub rounds down
     try:
         return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
     except (OverflowError, TypeError, ValueError):

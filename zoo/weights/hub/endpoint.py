@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _ENDPOINT = "https://huggingface.co"
+_HUB = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _RESOLVE = re.compile(r"((?:datasets|spaces)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
@@ -39,11 +40,8 @@ def hub_endpoint() -> str:
     if not named:
         return _ENDPOINT
     try:
-        parts = urlsplit(named)
-        fits = parts.scheme in ("https", "http") and bool(parts.hostname)
-        fits = fits and not (parts.query or parts.fragment or "@" in parts.netloc)
-        _ = parts.port
-    except ValueError:
+        fits = _HUB.fullmatch(named) is not None and urlsplit(named).port != 0
+    except ValueError:  # a port that is too large
         fits = False
     if not fits:
         named = re.sub(r"//[^/]*@", "//", named)
@@ -130,7 +128,11 @@ def is_of_hub(url: str) -> bool:
     return _origin(url) == _origin(hub_endpoint())
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _origin(url: str) -> tuple[str, str]:
+    """Return scheme, and host with port, as texts.
+
+    A login or a backslash in it makes it another one: parsers differ over which host that means.
+    """
     parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
+    scheme, host = parts.scheme.lower(), parts.netloc.lower()
+    return scheme, host.removesuffix({"https": ":443", "http": ":80"}.get(scheme, ""))

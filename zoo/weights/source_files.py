@@ -46,8 +46,8 @@ def source_addresses(
     name = source_name(row)
     listed: list[str] = []
     for mirror in user_mirrors(mirrors) if digest.kind != "revision" else ():
-        by_digest, by_name = mirror_addresses(mirror, digest.value, name)
-        listed += [by_digest, by_name] if digest.is_full else [by_name]
+        places = mirror_addresses(mirror, digest.value, name)
+        listed += places if digest.is_full else places[-1:]  # the last is by name alone
     addresses = tuple(dict.fromkeys([*listed, *row.urls]))
     return tuple(each for each in addresses if is_local(each) or not is_offline(offline))
 

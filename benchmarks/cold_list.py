@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time `zoo list` from a cold start with 50 plugins, and a peer's command.
+"""Time `zoo list` from a cold start with 50 plugins and 3 sources, and a peer's command.
 
-    python benchmarks/cold_list.py [--plugins 50] [--runs 15] [--peer "mim list"]
+    python benchmarks/cold_list.py [--plugins 50] [--sources 3] [--rows 5000] [--runs 15]
+                                   [--peer "mim list"]
 
 Also times `zoo list --legacy` with the 1,210 old checkpoints of the plugin openmmlab_index, if it
-is installed. Every run is a new process; the commands alternate. Prints the medians of wall time
+is installed, and with sources `zoo search` over all rows, `zoo list --source` and
+`zoo source update`, whose server on loopback answers that nothing has changed. Every run is a new
+process; the commands alternate. Prints the medians of wall time
 and CPU time (other work on the machine only affects wall time), and the heavy packages that zoo
 imported, which must be none.
 """
@@ -12,6 +15,7 @@ imported, which must be none.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import resource
 import shlex
@@ -19,7 +23,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HEAVY = ("torch", "numpy", "mmengine", "mmcv", "cv2", "yaml", "rich", "pydantic", "pandas")
@@ -74,6 +83,54 @@ def write_plugins(folder: Path, count: int) -> None:
         (package / "zoo_plugin.toml").write_text(text)
 
 
+def write_source(folder: Path, name: str, rows: int, key: Path) -> None:
+    """Write a signed index as its publisher does.
+
+    Args:
+        folder: Folder of the source.
+        name: Its name.
+        rows: Number of rows.
+        key: Private key.
+    """
+    from zoo.weights.sources.publishing import IndexChange, write_index
+
+    metric = {"name": "mIoU", "value": 0.5, "dataset": "d", "split": "val"}
+    metric |= {"labels": "true", "protocol": "README"}
+    common = {"task": "semantic", "config": "unet_small_lung-512", "format": "safetensors"}
+    common |= {"licence": "Apache-2.0", "data_licence": "CC0-1.0", "metrics": [metric]}
+    common |= {"parameters": 1800000, "size_bytes": 7000000, "classes": ["background", "road"]}
+    listed = [
+        {
+            "name": f"weights_{number:05}",
+            "urls": [f"https://example.org/{name}/weights_{number:05}.safetensors"],
+            "sha256": hashlib.sha256(f"{name} {number}".encode()).hexdigest(),
+            **common,
+        }
+        for number in range(rows)
+    ]
+    write_index(folder, IndexChange(rows=listed, name=name), key)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on loopback; yield its address.
+
+    Args:
+        folder: The folder.
+    """
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
     """Run one command in a new process; return its wall and CPU seconds.
 
@@ -116,21 +173,58 @@ def heavy_imports(environment: dict[str, str]) -> list[str]:
     return done.stdout.splitlines()[-1].split()[1:]
 
 
-def main() -> None:
-    """Print the table."""
+def add_sources(
+    zoo: str, folder: Path, address: str, environment: dict[str, str], args: argparse.Namespace
+) -> dict[str, list[str]]:
+    """Publish and add the sources, print how long adding takes; return the commands to time.
+
+    Args:
+        zoo: Path of the command.
+        folder: Folder of the benchmark.
+        address: Address of its folder ``served``.
+        environment: Environment of the commands.
+        args: Options of the benchmark.
+    """
+    from zoo.weights.sources.signing import make_key
+
+    make_key(folder / "key")
+    for number in range(args.sources):
+        name = f"source{number}"
+        write_source(folder / "served" / name, name, args.rows, folder / "key")
+        wall, cpu = timed([zoo, "source", "add", f"{address}/{name}/"], environment)
+        print(f"zoo source add, {args.rows:,} rows: {wall:.2f} s, CPU {cpu:.2f} s")
+    return {
+        f"zoo search weights_{args.rows - 1:05}": [zoo, "search", f"weights_{args.rows - 1:05}"],
+        "zoo list --source source0": [zoo, "list", "--source", "source0"],
+        "zoo source update": [zoo, "source", "update"],
+    }
+
+
+def read_options() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plugins", type=int, default=50)
+    parser.add_argument("--sources", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=5000, help="of each source")
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--peer", help="a command to time in the same run")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the table."""
+    args = read_options()
     zoo = str(Path(sys.executable).with_name("zoo"))
     commands = {"zoo list": [zoo, "list"], "zoo list --legacy": [zoo, "list", "--legacy"]}
     if args.peer:
         commands[args.peer] = shlex.split(args.peer)
-    with tempfile.TemporaryDirectory() as folder:
-        write_plugins(Path(folder), args.plugins)
-        environment = {**os.environ, "ZOO_PLUGIN_PATH": folder}
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder, "served")) as address:
+        write_plugins(Path(folder, "plugins"), args.plugins)
+        environment = {**os.environ, "ZOO_PLUGIN_PATH": str(Path(folder, "plugins"))}
+        environment |= {"XDG_STATE_HOME": str(Path(folder, "state"))}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        if args.sources:
+            commands |= add_sources(zoo, Path(folder), address, environment, args)
         for command in commands.values():
             timed(command, environment)  # compiles the bytecode, fills the disk's cache
         seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
@@ -144,7 +238,8 @@ def main() -> None:
     for name, values in seconds.items():
         cells = [f(each) for each in zip(*values, strict=True) for f in (statistics.median, min)]
         print(f"| `{name}` | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
-    print(f"\n{args.plugins} plugins, {listed} rows with --legacy; ", end="")
+    print(f"\n{args.plugins} plugins, {args.sources} sources of {args.rows:,} rows, ", end="")
+    print(f"{listed} rows with --legacy; ", end="")
     print(f"heavy packages imported: {', '.join(heavy) or 'none'}")
 
 

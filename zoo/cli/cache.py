@@ -212,7 +212,27 @@ def _named() -> tuple[list[_Named], list[PluginError]]:
                 errors.append(candidate.error)
         except PluginError as error:
             errors.append(error)
-    return [*named, *_pinned()], errors
+    return [*named, *_of_sources(errors), *_pinned()], errors
+
+
+def _of_sources(errors: list[PluginError]) -> list[_Named]:
+    """Return the weights of the sources in every version; an unreadable source is an error."""
+    from zoo.errors import PluginError, SourceError, UnknownNameError
+    from zoo.manifest.rows import WeightsRow
+    from zoo.weights.sources.book import read_book
+    from zoo.weights.sources.lookup import all_rows
+
+    named: list[_Named] = []
+    try:
+        rows = [row for name in read_book() for row in all_rows(name)]
+        named = [
+            _Named(row.sha256, row.name, row.size_bytes)
+            for row in rows
+            if isinstance(row, WeightsRow)
+        ]
+    except (SourceError, UnknownNameError) as error:
+        errors.append(PluginError(error.message, where=error.where, hint=error.hint))
+    return named
 
 
 def _pinned() -> list[_Named]:

@@ -79,13 +79,17 @@ def command(
     .toml or .json with rows; without any, the index is signed anew.
     """
     if source is not None:
+        from tempfile import TemporaryDirectory
+
         from zoo.cli.shelf.publish_source import is_listable, list_in_source
 
-        files = [
-            path if is_listable(path) else _publish(path, name, out or source, given).path
-            for path in runs
-        ]
-        list_in_source(source, files, given, as_json=as_json)
+        with TemporaryDirectory(prefix="zoo_") as scratch:
+            place = Path(scratch) if out is None else out
+            files = [
+                path if is_listable(path) else _publish(path, name, place, given).path
+                for path in runs
+            ]
+            list_in_source(source, files, given, as_json=as_json)
         return
     _check_one(runs)
     published = _publish(runs[0], name, out, given)

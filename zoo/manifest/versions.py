@@ -9,7 +9,7 @@ from zoo.manifest.rows import WeightsFacts
 
 __all__ = ["is_named", "split_version"]
 
-_VERSION = re.compile(r"(.+)@([1-9][0-9]{0,8})", re.DOTALL)
+_VERSION = re.compile(r"([^@]+)@([1-9][0-9]{0,8})")
 
 
 def split_version(name: str) -> tuple[str, int | None]:

@@ -32,6 +32,7 @@ __all__ = [
     "lock_path",
     "note_path",
     "part_path",
+    "plain_name",
     "remove_cached",
     "weights_filename",
 ]
@@ -227,4 +228,17 @@ def weights_filename(row: WeightsRow) -> str:
     name = address_filename(row.urls[0]) if row.urls else ""
     if _PLAIN_NAME.fullmatch(name) and name.endswith(f".{row.format}"):
         return name
-    return f"{row.name.rpartition('/')[2]}.{row.format}"  # without the scope of a source
+    return f"{plain_name(row.name)}.{row.format}"
+
+
+def plain_name(name: str) -> str:
+    """Return the name of weights without the scope of a source, as a file name needs it.
+
+    Args:
+        name: Name of a row: ``unet_road``, or ``acme/unet_road`` of a source.
+
+    Example:
+        >>> plain_name("acme/unet_road@2")
+        'unet_road@2'
+    """
+    return name.rpartition("/")[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo.errors import DownloadError
 from zoo.manifest.rows import Digest, LivingRow
-from zoo.weights.cache import address_filename, cache_folder
+from zoo.weights.cache import address_filename, cache_folder, plain_name
 from zoo.weights.download import is_offline
 from zoo.weights.fetching.addresses import is_local, mirror_addresses, user_mirrors
 from zoo.weights.fetching.sources import FetchedSource, Progress, fetch_source
@@ -27,7 +27,7 @@ def source_name(row: LivingRow) -> str:
     Args:
         row: The living row.
     """
-    return address_filename(row.urls[0]) or f"{row.name}.{row.format}"
+    return address_filename(row.urls[0]) or f"{plain_name(row.name)}.{row.format}"
 
 
 def source_addresses(

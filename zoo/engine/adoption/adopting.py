@@ -16,7 +16,7 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.manifest.rows import Digest, LivingRow
 from zoo.weights import fetch_file, is_offline, user_mirrors
 from zoo.weights.by_name import find_pin
-from zoo.weights.cache import cache_folder, cached_files
+from zoo.weights.cache import cache_folder, cached_files, plain_name
 from zoo.weights.fetching.addresses import is_local, mirror_addresses, shown_address
 from zoo.weights.fetching.judging import fits
 from zoo.weights.fetching.sources import FetchedSource, Progress
@@ -81,7 +81,7 @@ def adopt(found: Found, row: LivingRow, way: Way) -> Pin:
         check_accepted(found, row, accept=way.accepts_licence)
         if find_pin(found) is None and not row.digest.is_full and not way.pins:
             raise _unidentified(found, row)
-        with one_at_a_time(f"{found.record.name}.{row.name}"):
+        with one_at_a_time(f"{found.record.name}.{plain_name(row.name)}"):
             # Another process may have just made it.
             pin = _usable_pin(found, row, way) or _make(found, row, way)
     elif way.pins:
@@ -115,7 +115,7 @@ def _make(found: Found, row: LivingRow, way: Way) -> Pin:
 
 def _is_mirrored(pin: Pin, way: Way) -> bool:
     """Return whether a mirror had the converted file of a pin, which is then in the cache."""
-    name = f"{pin.name}.safetensors"
+    name = f"{plain_name(pin.name)}.safetensors"
     addresses = [
         address
         for mirror in user_mirrors(way.mirrors)
@@ -144,7 +144,7 @@ def _convert(found: Found, row: LivingRow, way: Way, pin: Pin | None) -> Pin:
         way.tell(line)
     source = fetch_row_source(row, digest, addresses, progress=way.progress)
     with staging_folder() as folder:  # until it is left, `zoo cache prune` spares the new file
-        staged = folder / f"{row.name}.safetensors"
+        staged = folder / f"{plain_name(row.name)}.safetensors"
         conversion = convert_source(found, row, source, staged)
         if pin is not None:
             _check_same(pin, conversion)
@@ -186,7 +186,7 @@ def _unidentified(found: Found, row: LivingRow) -> DownloadError:
     message = f"cannot get the weights {row.name!r} unasked: their row states {stated}, expected "
     message += "a full sha256."
     hint = f"zoo download {row.name} --pin (once: it shows what the host has, and pins that)."
-    where = f"plugin {found.record.name}, {row.urls[0]}"
+    where = f"{found.record.label}, {row.urls[0]}"
     return DownloadError(message, where=where, hint=hint)
 
 

@@ -24,7 +24,7 @@ def foretold(found: Found, row: LivingRow) -> Iterator[str]:
         row: The same row.
     """
     restriction = find_restriction(row)
-    yield f"{row.name}, listed by the plugin {found.record.name}"
+    yield f"{row.name}, listed by the {found.record.label}"
     yield f"  from: {shown_address(row.urls[0])}"
     yield f"  licence: {row.licence}" + (f", which {restriction}" if restriction else "")
     yield f"  licence of the data: {row.data_licence}"

@@ -16,7 +16,7 @@ from zoo.weights.sources.book import Source, index_path, read_book, sources_fold
 from zoo.weights.sources.rows_file import read_rows
 from zoo.weights.sources.updating import find_source
 
-__all__ = ["find_scoped", "is_scoped", "named_in_sources", "rows_of_source"]
+__all__ = ["all_rows", "find_scoped", "is_scoped", "named_in_sources", "rows_of_source"]
 
 _SCOPED = re.compile(r"[a-z][a-z0-9_-]{0,39}/[A-Za-z0-9][A-Za-z0-9_.-]*(@[0-9]+)?")
 
@@ -72,6 +72,19 @@ def rows_of_source(name: str) -> Iterator[Found]:
             newest[row.name] = row
     record = _record(source)
     return (Found(record, row) for row in newest.values())
+
+
+def all_rows(name: str) -> tuple[AnyWeightsRow, ...]:
+    """Return the rows of a source in every version.
+
+    Args:
+        name: Name of the source.
+
+    Raises:
+        UnknownNameError: There is no such source.
+        SourceError: It cannot be read.
+    """
+    return _read(name)[1]
 
 
 def named_in_sources(name: str) -> tuple[str, ...]:

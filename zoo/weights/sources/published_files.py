@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.documents import DocumentError, Limits, read_json, read_toml, reason_of
 from zoo.errors import SourceError
-from zoo.files import digest_of_file
+from zoo.files import digest_of_file, replace_file
 from zoo.weights.fetching.all_tries import fetch_file
 from zoo.weights.row_check import find_record, record_list
 
@@ -78,6 +78,9 @@ def _of_weights(path: Path, folder: Path, urls: Sequence[str]) -> dict[str, Any]
         raise _unfit(path, reason_of(error)) from error
     target = folder / sha256 / path.name
     fetch_file(target, sha256, size_bytes, [path.resolve().as_uri()], mend=True)
+    card = path.with_suffix(".md")
+    if card.is_file():
+        replace_file(target.with_suffix(".md"), card.read_bytes())
     metrics = [one for one in record_list(record, "metrics") if isinstance(one, dict)]
     return {
         "name": record.get("name"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,12 @@ from zoo.errors import SourceError
 from zoo.files import expand_home
 from zoo.manifest.addresses import HubFile, is_hosted, parse_hosted
 from zoo.texts import shown
-from zoo.weights.fetching.addresses import is_local, shown_address
+from zoo.weights.fetching.addresses import (
+    is_local,
+    is_of_this_machine,
+    local_path,
+    shown_address,
+)
 from zoo.weights.fetching.answers import check_status, read_blocks
 from zoo.weights.fetching.asking import ask, find_place
 from zoo.weights.fetching.local_files import open_local
@@ -63,8 +69,10 @@ def index_address(location: str) -> str:
     """
     if is_hosted(location):
         return _hub_address(location)
+    if is_local(location) and is_of_this_machine(location):
+        return _path_address(local_path(location))
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", location) is None:
-        return _path_address(location)
+        return _path_address(expand_home(location))
     try:
         parts = urlsplit(location)
         fits = parts.scheme in ("https", "http") and bool(parts.hostname)
@@ -95,15 +103,14 @@ def _hub_address(location: str) -> str:
     return address if hosted.path.endswith(".json") else f"{address}/{INDEX_NAME}"
 
 
-def _path_address(location: str) -> str:
-    path = expand_home(location.removeprefix("file:"))
+def _path_address(path: Path) -> str:
     try:
         file = path / INDEX_NAME if path.is_dir() else path
         is_there = file.is_file()
     except (OSError, ValueError):
         is_there = False
     if not is_there:
-        raise _unfit(location, f"there is no such file, expected {_FORMS}", "correct the path.")
+        raise _unfit(str(path), f"there is no such file, expected {_FORMS}", "correct the path.")
     return file.resolve().as_uri()
 
 

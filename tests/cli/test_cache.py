@@ -197,7 +197,7 @@ def test_prune_during_a_rescue_leaves_what_is_being_adopted(
     """The file lies in the cache before the copy for the mirror is done, and is pinned after."""
     import torch
 
-    from zoo.engine import rescue as rescuing
+    from zoo.engine.adoption import rescue as rescuing
     from zoo.weights.lock import read_pins
 
     old = tmp_path / "disk" / "a.pth"

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from zoo.catalog import read_catalog
     from zoo.engine.adoption.obtaining import download
     from zoo.engine.checkpoints.checkpoint import load_checkpoint
+    from zoo.engine.measuring.measure import measure
     from zoo.engine.prediction.predictor import Predictor, load
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
-    from zoo.engine.preparation import prepare
+    from zoo.engine.preparation import prepare, sample
     from zoo.engine.runs.training import TrainingResult, train
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
@@ -32,12 +33,13 @@ else:
             "zoo.catalog": ["read_catalog"],
             "zoo.engine.adoption.obtaining": ["download"],
             "zoo.engine.checkpoints.checkpoint": ["load_checkpoint"],
+            "zoo.engine.measuring.measure": ["measure"],
             "zoo.engine.prediction.predictor": ["Predictor", "load"],
             "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
             "zoo.engine.runs.training": ["TrainingResult", "train"],
             "zoo.errors": ["ZooError"],
             "zoo.loading": ["load_contribution"],
-            "zoo.engine.preparation": ["prepare"],
+            "zoo.engine.preparation": ["prepare", "sample"],
             "zoo.weights.download": ["list_weights"],
         },
     )
@@ -54,8 +56,10 @@ __all__ = [
     "load",
     "load_checkpoint",
     "load_contribution",
+    "measure",
     "prepare",
     "read_catalog",
+    "sample",
     "train",
 ]
 

@@ -22,8 +22,6 @@ from zoo.cli.output.tables import print_rows, wide_option
 from zoo.texts import printable
 
 if TYPE_CHECKING:
-    from zoo.catalog import Found
-    from zoo.data.source.synthetic import Synthetic
     from zoo.engine.dataset.instance_labels import LabelCount
     from zoo.manifest.rows import DatasetRow, Option
 
@@ -97,28 +95,11 @@ def sample(
     It contains no real data, and goes through the same `zoo data prepare` as real data. A mark in
     it ensures that models and metrics from it are published as synthetic.
     """
-    from zoo.data import staged_folder
-    from zoo.data.source.synthetic import mark_sample
-    from zoo.engine.preparation import find_dataset, load_dataset_target
+    from zoo.engine.preparation import sample as write_sample
 
-    found = find_dataset(name, task)
-    write_sample = load_dataset_target(found, name, "sample")
-    sized = _sized(write_sample, name, size)
-    with staged_folder(out) as staging, progress_bar("sample") as progress:
-        inner = staging / ".sample"  # unlike any name in a raw layout
-        write_sample(inner, seed=seed, count=count, progress=progress, **sized)
-        for path in inner.iterdir():
-            path.rename(staging / path.name)
-        inner.rmdir()
-        mark_sample(staging, _drawn(found, seed))
+    with progress_bar("sample") as progress:
+        write_sample(name, out, task=task, seed=seed, count=count, size_px=size, progress=progress)
     say(f"wrote a synthetic sample of {name} to {out}")
-
-
-def _drawn(found: Found, seed: int) -> Synthetic:
-    from zoo.data.source.synthetic import Synthetic
-
-    manifest = found.record.checked()
-    return Synthetic(manifest.plugin, manifest.version, manifest.license, seed)
 
 
 class _PrepareCommand(ZooCommand):
@@ -327,20 +308,6 @@ def show(folder: Path, out: Path, count: int) -> None:
     from zoo.data import show_prepared
 
     say(f"wrote {show_prepared(folder, out, count=count)}")
-
-
-def _sized(write_sample: Any, name: str, size: int | None) -> dict[str, int]:
-    """Return the keyword for ``--size``, which not every sample has."""
-    import inspect
-
-    from zoo.errors import DataError
-
-    if size is None:
-        return {}
-    if "size_px" not in inspect.signature(write_sample).parameters:
-        message = f"cannot draw a sample of {name!r} at {size} px: its size is fixed."
-        raise DataError(message, where="--size", hint="drop --size.")
-    return {"size_px": size}
 
 
 def _dataset_named_in(args: list[str]) -> DatasetRow | None:

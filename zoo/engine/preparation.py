@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.data import Report, Shares
     from zoo.manifest.rows import Option
 
-__all__ = ["bind_options", "find_dataset", "load_dataset_target", "prepare"]
+__all__ = ["bind_options", "find_dataset", "load_dataset_target", "prepare", "sample"]
 
 _DEFAULT_SHARES = "0.8,0.1,0.1"
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -77,6 +77,71 @@ def prepare(
         Path(source), Path(out), shares=_read_shares(found, shares), progress=progress, **bound
     )
     return report
+
+
+def sample(
+    dataset: str,
+    out: str | Path,
+    *,
+    task: str | None = None,
+    seed: int = 0,
+    count: int | None = None,
+    size_px: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a synthetic data set in the raw layout; the same as ``zoo data sample``.
+
+    A mark in it ensures that models and metrics from it are published as synthetic.
+
+    Args:
+        dataset: A data set or its plugin, such as ``"oil_storage"``.
+        out: Output folder. It appears complete or not at all.
+        task: ``"semantic"`` or ``"instance"``.
+        seed: Random seed; equal seeds give equal bytes.
+        count: Number of images; None for the plugin's own.
+        size_px: Side length of the images; None for the plugin's own.
+        progress: Called with the number of images done and the total.
+
+    Returns:
+        The output folder, to pass to `zoo.prepare` as its source.
+
+    Raises:
+        UnknownNameError: No data set or task has that name.
+        PluginError: The plugin cannot be used, or draws no sample.
+        DataError: ``out`` is not free, or the size of the images is fixed.
+
+    Example:
+        >>> zoo.sample("oil_storage", "raw", count=3)  # doctest: +SKIP
+        PosixPath('raw')
+    """
+    from zoo.data import staged_folder
+    from zoo.data.source.synthetic import Synthetic, mark_sample
+
+    found = find_dataset(dataset, task)
+    write_sample = load_dataset_target(found, dataset, "sample")
+    sized = _sized(write_sample, dataset, size_px)
+    manifest = found.record.checked()
+    with staged_folder(Path(out)) as staging:
+        inner = staging / ".sample"  # unlike any name in a raw layout
+        write_sample(inner, seed=seed, count=count, progress=progress, **sized)
+        for path in inner.iterdir():
+            path.rename(staging / path.name)
+        inner.rmdir()
+        drawn = Synthetic(manifest.plugin, manifest.version, manifest.license, seed)
+        mark_sample(staging, drawn)
+    return Path(out)
+
+
+def _sized(write_sample: Any, name: str, size_px: int | None) -> dict[str, int]:
+    """Return the keyword for the size of images, which not every sample has."""
+    import inspect
+
+    if size_px is None:
+        return {}
+    if "size_px" not in inspect.signature(write_sample).parameters:
+        message = f"cannot draw a sample of {name!r} at {size_px} px: its size is fixed."
+        raise DataError(message, where="--size", hint="drop --size.")
+    return {"size_px": size_px}
 
 
 def find_dataset(name: str, task: str | None) -> Found:

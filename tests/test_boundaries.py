@@ -151,7 +151,7 @@ FLOORS = {
         {"prepare"},
     ),
     "zoo/weights": (
-        {"folders", "hub", "legacy", "rescue", "row_check"},
+        {"folders", "hub", "legacy", "lock_file", "rescue", "row_check"},
         {"cache", "file_facts", "lock"},
         {"files", "staging"},
         {"fetching"},
@@ -168,6 +168,7 @@ FLOORS = {
         {"checkpoints", "config"},
         {"dataset", "imports", "preparation", "resuming"},
         {"adoption"},
+        {"locking"},
         {"work_dir"},
         {"plots", "prediction", "runs"},
         {"measuring", "prediction_files"},

@@ -18,6 +18,7 @@ from zoo.weights.fetching.host_statements import HostStatement, ask_host_patient
 from zoo.weights.fetching.judging import check_stated
 from zoo.weights.fetching.setbacks import Patience, Setback
 from zoo.weights.files import first_that_holds
+from zoo.weights.lock import check_locked
 
 __all__ = ["fetch_address"]
 
@@ -52,6 +53,7 @@ def fetch_address(
         DownloadError: The address does not have the file or does not report its size, zoo is
             offline, or the cache cannot be written.
     """
+    check_locked(shown_address(address), sha256)
     target = cache_folder() / sha256 / _filename(address)
     cached = _cached(target, sha256)
     if cached is not None:

@@ -30,6 +30,7 @@ from zoo.weights.files import (
     mirror_hint,
     weights_row,
 )
+from zoo.weights.lock import check_locked
 from zoo.weights.row_check import check_row
 
 __all__ = [
@@ -103,6 +104,8 @@ def fetch_weights(
         DownloadError: No address provided the file, or it cannot be written.
         ManifestError: The row contradicts the file, which is kept.
     """
+    row = weights_row(found)
+    check_locked(row.name, row.sha256)
     path = _fetch(found, mirrors, offline=offline, dest=dest, progress=progress)
     check_row(found, path)
     return path

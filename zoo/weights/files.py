@@ -14,6 +14,7 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.files import digest_of_file
 from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
+from zoo.weights.lock import check_locked
 from zoo.weights.row_check import check_row
 
 __all__ = [
@@ -58,10 +59,12 @@ def find_weights_file(found: Found) -> Path:
 
     Raises:
         HashMismatchError: Files exist, but none has the right digest.
-        DownloadError: There is no file; the message states where to get it, and how.
+        DownloadError: There is no file; the message states where to get it, and how. Or
+            ``ZOO_FROZEN`` is set, and the lock does not hold it.
         ManifestError: The row contradicts the file.
     """
     row = weights_row(found)
+    check_locked(row.name, row.sha256)
     path, damaged = first_that_holds(local_files(found), row.sha256, row.size_bytes)
     if path is not None:
         if damaged is not None:

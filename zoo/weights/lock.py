@@ -10,20 +10,17 @@ Format 2 adds where a source came from, who converted it, and the licences; form
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import os
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.errors import ConflictError, DownloadError
-from zoo.files import open_whole
-from zoo.texts import shown
 from zoo.weights.folders import home_expanded
+from zoo.weights.lock_file.document import changing, is_frozen, read_sections, write_sections
+from zoo.weights.lock_file.rows import by_key, read_row, stated
 
 __all__ = [
     "LOCK_NAME",
@@ -32,6 +29,8 @@ __all__ = [
     "accept_licence",
     "accepted_licence",
     "add_pins",
+    "check_locked",
+    "is_path_address",
     "lock_file",
     "own_lock_file",
     "pin_of",
@@ -39,11 +38,6 @@ __all__ = [
 ]
 
 LOCK_NAME = "zoo.lock"
-_FORMAT = 2
-_READ_FORMATS = (1, _FORMAT)
-_LIMITS = Limits(size_bytes=2**24, values=500_000, depth=4)
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_HINT = "fix it, or move it away and adopt the weights again (zoo rescue, zoo download --pin)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class Pin:
         size_bytes: Size of the converted file.
         source_sha256: Digest of the source.
         source_size_bytes: Size of the source.
-        parameters: Number of parameters, without buffers.
+        parameters: Number of parameters, without buffers; None if the row does not state it.
         converter: ``plugin.name`` of the converter, or None if there was none.
         converter_version: Its version, or None.
         address: Where the source came from, with its revision; None for a file of this disk.
@@ -70,7 +64,7 @@ class Pin:
     size_bytes: int
     source_sha256: str
     source_size_bytes: int
-    parameters: int
+    parameters: int | None
     converter: str | None = None
     converter_version: int | None = None
     address: str | None = None
@@ -173,11 +167,11 @@ def add_pins(pins: Iterable[Pin], path: Path | None = None, *, replace: bool = F
 
     Raises:
         ConflictError: A name is already pinned to another digest; nothing is added.
-        DownloadError: The file cannot be read or written.
+        DownloadError: The file cannot be read or written, or ``ZOO_FROZEN`` is set.
     """
     file = path or lock_file()
-    new = {pin.name: pin for pin in pins}
-    with _changing(file):
+    new = {pin.name: _shareable(pin) for pin in pins}
+    with changing(file):
         known, accepted = _read(file)
         for name, pin in () if replace else new.items():
             _check_same(file, known.get(name), pin)
@@ -193,62 +187,63 @@ def accept_licence(accepted: Accepted) -> None:
         accepted: The licence and whose it is.
 
     Raises:
-        DownloadError: The file cannot be read or written.
+        DownloadError: The file cannot be read or written, or ``ZOO_FROZEN`` is set.
     """
     file = lock_file()
-    with _changing(file):
+    with changing(file):
         pins, known = _read(file)
         key = (accepted.plugin, accepted.name)
         if known.get(key) != accepted:
             _write(file, pins, {**known, key: accepted})
 
 
-@contextlib.contextmanager
-def _changing(file: Path) -> Iterator[None]:
-    """Hold the lock file alone, and explain what keeps it from being written."""
-    try:
-        with _held(file):
-            yield
-    except OSError as error:
-        message = f"cannot write {file.name}: {error.strerror or error}."
-        hint = "check the free space and the permissions there, or name another file with ZOO_LOCK."
-        raise DownloadError(message, where=file, hint=hint) from error
+def check_locked(name: str, sha256: str | None) -> None:
+    """Raise unless the lock holds a file, if ``ZOO_FROZEN`` is set; else do nothing.
 
+    Args:
+        name: Name of the weights, or what else to call the file in messages.
+        sha256: Digest of the file or of its source; None if the row does not say it.
 
-@contextlib.contextmanager
-def _held(file: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    guard = file.with_name(f".{file.name}.guard")
-    try:
-        with FileLock(guard, timeout=60):
-            yield
-    except Timeout as error:
-        message = f"cannot write {file.name}: another process has held it for 60 s."
-        raise DownloadError(
-            message, where=guard, hint="wait for that process, or stop it."
-        ) from error
+    Raises:
+        DownloadError: The lock does not hold it, or cannot be read.
+    """
+    if not is_frozen():
+        return
+    file = lock_file()
+    pins = read_pins(file)
+    if any(sha256 in (pin.sha256, pin.source_sha256) for pin in pins.values()):
+        return
+    held = "pins other bytes of that name" if name in pins else "does not hold them"
+    message = f"cannot use the weights {name!r}: ZOO_FROZEN is set, and {file.name} {held}."
+    hint = f"zoo lock {name} without ZOO_FROZEN, once; then share the changed file."
+    raise DownloadError(message, where=file, hint=hint)
 
 
 _Pins = dict[str, Pin]
 _Licences = dict[tuple[str, str], Accepted]
 
 
+def _shareable(pin: Pin) -> Pin:
+    """Return a pin without an address that only this machine has."""
+    is_remote = pin.address is not None and not is_path_address(pin.address)
+    return pin if is_remote or pin.address is None else dataclasses.replace(pin, address=None)
+
+
+def is_path_address(address: str) -> bool:
+    """Return whether an address is a place on a disk.
+
+    Args:
+        address: Address of a source.
+    """
+    scheme, colon, _ = address.partition(":")
+    return not colon or scheme == "file" or len(scheme) == 1  # a drive letter
+
+
 def _write(file: Path, pins: _Pins, licences: _Licences) -> None:
-    import json
-
-    document: dict[str, Any] = {"format": _FORMAT}
-    document["weights"] = [_stated(pins[name]) for name in sorted(pins)]
-    document["licences"] = [asdict(licences[key]) for key in sorted(licences)]
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    staged = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with open_whole(file, staged, "w") as stream:
-        stream.write(f"{text}\n")
-
-
-def _stated(pin: Pin) -> dict[str, Any]:
-    return {key: value for key, value in asdict(pin).items() if value is not None}
+    sections = read_sections(file)
+    sections["weights"] = [stated(pins[name]) for name in sorted(pins)]
+    sections["licences"] = [stated(licences[key]) for key in sorted(licences)]
+    write_sections(file, sections)
 
 
 def _check_same(file: Path, known: Pin | None, pin: Pin) -> None:
@@ -263,50 +258,13 @@ def _check_same(file: Path, known: Pin | None, pin: Pin) -> None:
 
 
 def _read(file: Path) -> tuple[_Pins, _Licences]:
-    try:
-        document = read_json(file, _LIMITS)
-    except FileNotFoundError:
-        return {}, {}
-    except (OSError, DocumentError) as error:
-        raise _bad(file, reason_of(error)) from error
-    found = document.get("format") if isinstance(document, dict) else type(document).__name__
-    if type(found) is not int or found not in _READ_FORMATS:
-        raise _bad(file, f"its format is {shown(found)}, expected 1 or {_FORMAT}")
-    rows, licences = document.get("weights"), document.get("licences", [])
-    for key, listed in (("weights", rows), ("licences", licences)):
-        if not isinstance(listed, list):
-            raise _bad(file, f"it has no list of {key}")
-    pins = [Pin(**_checked(file, number, row, Pin)) for number, row in enumerate(rows, 1)]
+    sections = read_sections(file)
+    pins = [read_row(file, "weights", n, row, Pin) for n, row in enumerate(sections["weights"], 1)]
     accepted = [
-        Accepted(**_checked(file, number, row, Accepted)) for number, row in enumerate(licences, 1)
+        read_row(file, "licences", n, row, Accepted)
+        for n, row in enumerate(sections["licences"], 1)
     ]
-    return {pin.name: pin for pin in pins}, {(each.plugin, each.name): each for each in accepted}
-
-
-def _checked(file: Path, number: int, row: Any, kind: type[Pin | Accepted]) -> dict[str, Any]:
-    required = {field.name for field in fields(kind) if field.default is MISSING}
-    optional = {field.name for field in fields(kind)} - required
-    keys = set(row) if isinstance(row, dict) else set()
-    if not required <= keys <= required | optional:
-        raise _bad(file, f"row {number} has not the keys {', '.join(sorted(required))}")
-    for key, value in row.items():
-        if not _fits(key, value):
-            raise _bad(file, f"row {number}: {key} is {shown(value)}")
-    return dict(row)
-
-
-def _fits(key: str, value: Any) -> bool:
-    if key.endswith("sha256"):
-        return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
-    if key == "licence":
-        return isinstance(value, str) and 0 < len(value) < 10_000  # a row's, of several lines too
-    if key in _TEXTS:
-        return isinstance(value, str) and 0 < len(value) < _TEXTS[key] and value.isprintable()
-    return type(value) is int and value > 0
-
-
-_TEXTS = {"name": 500, "plugin": 500, "converter": 500, "address": 5000, "judge": 100}
-
-
-def _bad(file: Path, reason: str) -> DownloadError:
-    return DownloadError(f"cannot use {file.name}: {reason}.", where=file, hint=_HINT)
+    return (
+        by_key(file, "weights", pins, lambda pin: pin.name),
+        by_key(file, "licences", accepted, lambda row: (row.plugin, row.name)),
+    )

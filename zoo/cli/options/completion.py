@@ -91,8 +91,8 @@ def _weights(typed: str) -> _Named:
     if "/" in typed:
         yield from _of_source(typed)
         return
-    yield from _called(list(_catalog().rows("weights")))
     yield from ((pin.name, f"adopted, of {pin.plugin}") for pin in read_pins().values())
+    yield from _called(list(_catalog().rows("weights")))
 
 
 def _sources(_: str) -> _Named:

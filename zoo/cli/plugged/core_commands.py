@@ -18,6 +18,8 @@ CORE_COMMANDS = {
         "zoo.cli.shelf.source:group",
         "Add and update indexes of weights that third parties publish.",
     ),
+    "lock": ("zoo.cli.shelf.lock:command", "Write the digests of what a team uses to zoo.lock."),
+    "sync": ("zoo.cli.shelf.sync:command", "Bring this machine to what zoo.lock states."),
     "rescue": ("zoo.cli.rescue:command", "Adopt old OpenMMLab checkpoints found on disk."),
     "publish": (
         "zoo.cli.publish:command",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands around the shelf of weights: sources of third parties, and the search over them."""
+"""Commands around the shelf of weights: sources, the search over them, and a team's lock."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from zoo.weights.fetching.addresses import is_local, mirror_addresses, shown_add
 from zoo.weights.fetching.judging import fits
 from zoo.weights.fetching.sources import FetchedSource, Progress
 from zoo.weights.files import first_that_holds
-from zoo.weights.lock import Pin, add_pins, lock_file
+from zoo.weights.lock import Pin, add_pins, check_locked, lock_file
 from zoo.weights.source_files import fetch_row_source, remove_source, source_addresses
 from zoo.weights.staging import keep_staged, one_at_a_time, staging_folder
 
@@ -76,6 +76,8 @@ def adopt(found: Found, row: LivingRow, way: Way) -> Pin:
         CheckpointError: The source cannot be read or converted.
         PluginError: The converter or its plugin cannot be used.
     """
+    known = find_pin(found)
+    check_locked(row.name, None if known is None else known.sha256)
     pin = _usable_pin(found, row, way)
     if pin is None:
         check_accepted(found, row, accept=way.accepts_licence)

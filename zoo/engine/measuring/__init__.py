@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["test", "test_extras", "window_tests"]
+__all__ = ["measure", "test", "test_extras", "window_tests"]

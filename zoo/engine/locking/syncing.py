@@ -94,9 +94,9 @@ def _states(rows: Rows, file: Path, way: Way) -> Iterator[State]:
             yield _weights_state(pin, way)
         except ZooError as error:
             found = error.message.partition("\n")[0]
-            plugin = rows.plugins.get(pin.plugin)
-            is_absent = isinstance(error, UnknownNameError) and plugin is not None
-            fix = _install(plugin) if is_absent and plugin is not None else error.hint
+            owner = rows.plugins.get(pin.plugin)
+            is_absent = isinstance(error, UnknownNameError)
+            fix = _install(owner) if is_absent and owner is not None else error.hint
             yield State("weights", pin.name, "missing", found, fix)
 
 

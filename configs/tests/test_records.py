@@ -67,6 +67,29 @@ def test_record_of_every_shipped_config_passes() -> None:
         _check(read_config(name, pretrained="none"), name)
 
 
+@pytest.mark.parametrize(
+    ("listed", "is_kept"),
+    [
+        ("zoo.torchvision_weights.CategoryIdLoss", True),
+        ("zoo.dice_loss.DiceLoss", False),
+        ("zoo.DiceLoss", False),
+        ("zoo.a_plugin_that_is_gone.Loss", False),
+        ("CrossEntropyLoss", True),
+    ],
+)
+def test_record_keeps_a_loss_only_where_it_shapes_its_head(listed: str, is_kept: bool) -> None:
+    """One that a plugin lists as a model decides on channels; its other losses only train."""
+    from zoo.engine.config.reading import read_config
+    from zoo.engine.records.record import record_parts
+
+    config = read_config("tv_mask_rcnn_r50_fpn_coco", pretrained="none")
+    config.model.roi_head.bbox_head.loss_cls.type = listed
+
+    head = record_parts(config)[1]["roi_head"]["bbox_head"]
+
+    assert is_kept is ("loss_cls" in head)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", UPSTREAM)
 def test_record_of_a_config_that_was_built_from_passes(name: str) -> None:

@@ -24,7 +24,7 @@ from zoo_torchvision_weights.layout import (
 )
 from zoo_torchvision_weights.resnet import resnet_layout
 
-__all__ = ["convert_v1", "convert_v2"]
+__all__ = ["convert_v1", "convert_v2", "layout_v1", "layout_v2"]
 
 V1 = "torchvision's maskrcnn_resnet50_fpn"
 V2 = "torchvision's maskrcnn_resnet50_fpn_v2"
@@ -79,7 +79,7 @@ def convert_v1(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ConversionError: It is of another architecture, or has another number of classes.
     """
     modern = rename(state_dict, _MODERN, what=V1)
-    check_layout(modern, _layout_v1(), what=V1)
+    check_layout(modern, layout_v1(), what=V1)
     return _to_mmdet(modern, (*_TO_MMDET, _RPN_V1), what=V1)
 
 
@@ -92,7 +92,7 @@ def convert_v2(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ConversionError: It is of another architecture, or has another number of classes.
     """
-    check_layout(state_dict, _layout_v2(), what=V2)
+    check_layout(state_dict, layout_v2(), what=V2)
     return _to_mmdet(state_dict, (*_TO_MMDET, _RPN_V2), what=V2)
 
 
@@ -109,7 +109,8 @@ def _to_mmdet(
     return with_counters(tensors)
 
 
-def _layout_v1() -> Layout:
+def layout_v1() -> Layout:
+    """Return the tensors of version 1 without counters, by the names of torchvision 0.28."""
     layout = _common_layout(rpn_convolutions=1)
     for level, channels in enumerate(_LEVELS):
         layout |= convolution(f"backbone.fpn.inner_blocks.{level}.0", channels, 256, 1)
@@ -121,7 +122,8 @@ def _layout_v1() -> Layout:
     return layout
 
 
-def _layout_v2() -> Layout:
+def layout_v2() -> Layout:
+    """Return the tensors of version 2 without counters."""
     layout = _common_layout(rpn_convolutions=2)
     for level, channels in enumerate(_LEVELS):
         layout |= _normalised(f"backbone.fpn.inner_blocks.{level}", channels, 1)

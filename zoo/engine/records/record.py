@@ -14,7 +14,7 @@ from zoo.documents import DocumentError, parse_json
 from zoo.engine.cleaning.postprocess import EXPECTED as EXPECTED_POSTPROCESS
 from zoo.engine.cleaning.postprocess import is_postprocess, parse_postprocess
 from zoo.engine.scenes.tiling import EXPECTED, is_tiling
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, ZooError
 from zoo.weights.row_check import HEADER_LIMITS
 
 if TYPE_CHECKING:
@@ -175,9 +175,8 @@ def make_record(
 ) -> ModelRecord:
     """Return the record of a model from its resolved training config.
 
-    ``init_cfg``, ``pretrained`` and ``train_cfg`` are left out, and so are losses that come from
-    plugins: a head without one has its default, and predicts the same. ``_scope_`` marks
-    become scopes before the type names.
+    ``init_cfg``, ``pretrained`` and ``train_cfg`` are left out, and so are the losses of plugins:
+    a head without one predicts the same. ``_scope_`` marks become scopes before the type names.
 
     Args:
         config: The config as trained; the pipeline is that of its ``test_dataloader``.
@@ -309,8 +308,20 @@ def _typed(kind: Any, scope: str, default: str) -> str:
 
 def _is_plugin_loss(name: str, value: Any) -> bool:
     rows = value if isinstance(value, (list, tuple)) else [value]
-    kinds = [row.get("type") for row in rows if isinstance(row, Mapping)]
-    return name.startswith("loss_") and any(str(kind).startswith("zoo.") for kind in kinds)
+    kinds = (row.get("type") for row in rows if isinstance(row, Mapping))
+    return name.startswith("loss_") and any(_is_listed_as_loss(str(kind)) for kind in kinds)
+
+
+def _is_listed_as_loss(kind: str) -> bool:
+    """Return whether a plugin has a type as a loss, not as a model that shapes its head."""
+    if not kind.startswith("zoo."):
+        return False
+    from zoo.catalog import read_catalog
+
+    try:
+        return read_catalog().registered("MODELS", kind.removeprefix("zoo.")).row.kind == "loss"
+    except ZooError:
+        return True  # a plugin that is missing now: its loss is not needed
 
 
 def _encoded(node: Any) -> Any:

@@ -99,7 +99,9 @@ def read_validator(response: requests.Response) -> str:
     return date if _DATE.fullmatch(date) else ""
 
 
-def read_blocks(raw: Any, patience: Patience, start: int, size_bytes: int) -> Iterator[bytes]:
+def read_blocks(
+    raw: Any, patience: Patience, start: int, size_bytes: int, block_bytes: int = _BLOCK_BYTES
+) -> Iterator[bytes]:
     """Yield bytes as soon as they arrive; a very slow server counts as stalled.
 
     Args:
@@ -107,6 +109,7 @@ def read_blocks(raw: Any, patience: Patience, start: int, size_bytes: int) -> It
         patience: Timeouts.
         start: Where in the file the body begins, for the message.
         size_bytes: Size of the file, for the message.
+        block_bytes: The most bytes of one block.
 
     Raises:
         Setback: The connection stalls or is cut.
@@ -117,7 +120,7 @@ def read_blocks(raw: Any, patience: Patience, start: int, size_bytes: int) -> It
     network = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
     at = start
     try:
-        for block in _timed_blocks(raw, patience):
+        for block in _timed_blocks(raw, patience, block_bytes):
             yield block
             at += len(block)
     except urllib3.exceptions.ReadTimeoutError as error:
@@ -128,9 +131,9 @@ def read_blocks(raw: Any, patience: Patience, start: int, size_bytes: int) -> It
         raise Setback(reason=reason, again=True) from error
 
 
-def _timed_blocks(raw: Any, patience: Patience) -> Iterator[bytes]:
+def _timed_blocks(raw: Any, patience: Patience, block_bytes: int) -> Iterator[bytes]:
     since_s, came_bytes = time.monotonic(), 0
-    while data := raw.read1(_BLOCK_BYTES, decode_content=False):
+    while data := raw.read1(block_bytes, decode_content=False):
         yield data
         came_bytes += len(data)
         now_s = time.monotonic()

@@ -9,6 +9,7 @@ and the digest grows with it. What was ahead is lost then, some tens of MB at mo
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ __all__ = ["Whole", "read_ahead"]
 _SPARE = 2  # ranges that may wait beside those under way, so that no connection waits for another
 _PROGRESS_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
+_READ_BYTES = 1 << 16  # a block for each connection, on top of the ranges
 _LOOK_S = 1.0
 _END_S = 2.0
 
@@ -70,6 +72,7 @@ def read_ahead(whole: Whole, start: int, patience: Patience) -> Generator[memory
     """
     ahead = _Ahead(whole, start, patience)
     try:
+        ahead.start()
         yield from ahead.blocks()
     finally:
         ahead.stop()
@@ -88,12 +91,22 @@ class _Ahead:
         self._failure: Exception | None = None
         self._is_stopped = False
         self._open: set[requests.Response] = set()
-        count = min(patience.connections, len(self._starts))
-        self._most_ahead = count + _SPARE
-        # Daemons: a thread that waits for a server must not keep a finished process alive.
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
-        for thread in self._threads:
-            thread.start()
+        self._count = min(patience.connections, len(self._starts))
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start as many connections as the system gives threads for."""
+        for _ in range(self._count):
+            # A daemon: a thread that waits for a server must not keep a finished process alive.
+            thread = threading.Thread(target=self._work, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads for this user
+                break
+            self._threads.append(thread)
+        if not self._threads:
+            reason = "cannot be asked over several connections: no thread can be started"
+            raise Setback(reason=reason, again=True, wait_s=0, is_crowded=True)
 
     def blocks(self) -> Iterator[memoryview]:
         """Yield the bytes in order; each is valid until the next is asked for.
@@ -123,8 +136,9 @@ class _Ahead:
             for response in self._open:
                 with suppress(Exception):  # it is being closed at this moment
                     response.raw.shutdown()
+        until_s = time.monotonic() + _END_S
         for thread in self._threads:
-            thread.join(_END_S)
+            thread.join(max(0.0, until_s - time.monotonic()))
 
     def _work(self) -> None:
         """Fetch one range after the other, in a thread."""
@@ -144,7 +158,7 @@ class _Ahead:
     def _claim(self) -> int | None:
         """Return the number of the next range to fetch, or None at the end."""
         with self._changed:
-            while self._claimed - self._taken >= self._most_ahead and not self._is_stopped:
+            while self._claimed - self._taken >= self._count + _SPARE and not self._is_stopped:
                 self._changed.wait(_LOOK_S)
             if self._is_stopped or self._claimed == len(self._starts):
                 return None
@@ -202,7 +216,8 @@ class _Ahead:
             self._check(response, start, stop)
             with self._changed:
                 self._at = at
-            yield from read_blocks(response.raw, self._patience, start, self._whole.size_bytes)
+            size_bytes = self._whole.size_bytes
+            yield from read_blocks(response.raw, self._patience, start, size_bytes, _READ_BYTES)
 
     @contextmanager
     def _registered(self, response: requests.Response) -> Iterator[None]:

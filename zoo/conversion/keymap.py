@@ -9,7 +9,8 @@ A line of a table is ``SOURCE -> TARGET : SIZES``::
 
 * ``{i}`` is a number. Every number of a line that any line has is expected in all lines with the
   same numbers, and numbers count from 0.
-* ``{a,b}`` stands for two lines; the k-th braces of a line belong together.
+* ``{a,b}`` stands for two lines. The k-th braces of source, target and sizes belong together;
+  equal braces on one side are the same choice.
 * ``@0``, ``@1`` are parts that are joined along the first axis; ``-`` drops a tensor.
 * A size is a number, ``*`` for any, or a letter that is one size in the whole file, with a factor:
   ``4*C{i}``. A scalar has no size.
@@ -166,7 +167,7 @@ def _expanded(text: str) -> Iterator[_Line]:
     source, _, rest = text.partition("->")
     target, _, sizes = rest.partition(":")
     parts = [source.strip(), target.strip(), sizes.strip()]
-    groups = [words.split(",") for words in _WORDS.findall(parts[0])]
+    groups = [words.split(",") for words in dict.fromkeys(_WORDS.findall(parts[0]))]
     for choice in itertools.product(*(range(len(group)) for group in groups)):
         chosen = [_chosen(part, choice) for part in parts]
         variables = tuple(dict.fromkeys(_NUMBER.findall(chosen[0])))
@@ -181,8 +182,8 @@ def _expanded(text: str) -> Iterator[_Line]:
 
 
 def _chosen(part: str, choice: tuple[int, ...]) -> str:
-    order = iter(choice)
-    return _WORDS.sub(lambda words: words[1].split(",")[next(order)], part)
+    groups = list(dict.fromkeys(_WORDS.findall(part)))
+    return _WORDS.sub(lambda words: words[1].split(",")[choice[groups.index(words[1])]], part)
 
 
 def _pattern(source: str) -> re.Pattern[str]:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import signal
 import socket
@@ -29,6 +30,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for _plugin in sorted((ROOT / "plugins").glob("*/zoo_*/zoo_plugin.toml")):
     sys.path.append(str(_plugin.parent.parent))
+for _name in ("faulty_server", "loopback_hub"):
+    _spec = importlib.util.spec_from_file_location(_name, ROOT / "tools" / f"{_name}.py")
+    assert _spec is not None
+    assert _spec.loader is not None
+    sys.modules[_name] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules[_name])
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 _real_connect = socket.socket.connect
@@ -93,6 +100,17 @@ def _fenced_discovery(
     else:
         monkeypatch.delenv("ZOO_PLUGIN_PATH", raising=False)
     monkeypatch.setattr(catalog, "_CACHE", {})
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """Serve repositories as a hub does, for this process; see ``tools/loopback_hub.py``."""
+    for name in ("HF_TOKEN", "HF_TOKEN_PATH", "HF_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf_home"))
+    with sys.modules["loopback_hub"].LoopbackHub() as started:
+        monkeypatch.setenv("HF_ENDPOINT", started.endpoint)
+        yield started
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parent.parent
 for _name, _folder in (
-    ("faulty_server", "tools"),
-    ("loopback_hub", "tools"),
     ("download_faults", "tools"),
     ("terminal", "tools"),
     ("hostile_pickles", "tests/engine/checkpoints"),
@@ -112,17 +110,6 @@ test_dataloader = dict(dataset=dict(
 def server() -> Iterator[Any]:
     """Serve on loopback, badly where a test says so; see ``tools/faulty_server.py``."""
     with sys.modules["faulty_server"].FaultyServer() as started:
-        yield started
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """Serve repositories as a hub does, for this process; see ``tools/loopback_hub.py``."""
-    for name in ("HF_TOKEN", "HF_TOKEN_PATH", "HF_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf_home"))
-    with sys.modules["loopback_hub"].LoopbackHub() as started:
-        monkeypatch.setenv("HF_ENDPOINT", started.endpoint)
         yield started
 
 

@@ -1,0 +1,10 @@
+"""SegFormer B5 on ADE20K as transformers computes it.
+
+Its level projections have no ReLU, its LayerNorms an epsilon of 1e-5, its head 768 channels.
+"""
+
+_base_ = ["mmseg::segformer/segformer_mit-b5_8xb2-160k_ade20k-640x640.py"]
+model = dict(
+    backbone=dict(init_cfg=None, norm_cfg=dict(type="LN", eps=1e-5)),
+    decode_head=dict(channels=768, act_cfg=None),
+)

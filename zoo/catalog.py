@@ -33,7 +33,7 @@ from zoo.manifest.rows import (
     WeightsFacts,
     WeightsRow,
 )
-from zoo.manifest.versions import is_named, split_version
+from zoo.manifest.versions import is_named
 from zoo.names import hint_near, near_names
 
 __all__ = ["SOURCE", "Catalog", "Found", "PluginRecord", "Row", "forget_catalog", "read_catalog"]
@@ -121,15 +121,13 @@ class Found:
     def is_called(self, name: str) -> bool:
         """Return whether a name refers to this row, as ``Name`` or ``plugin.Name``.
 
-        Weights are also called by an alias, and with their version, as ``Name@2``.
+        Weights are also called by an alias.
 
         Args:
             name: What a user wrote.
         """
         if isinstance(self.row, WeightsFacts):
-            bare, version = split_version(name)
-            is_it = version in (None, self.row.version)
-            return is_it and is_named(self.row, bare, self.record.name)
+            return is_named(self.row, name, self.record.name)
         return name in (self.row.name, f"{self.record.name}.{self.row.name}")
 
 
@@ -146,6 +144,7 @@ class Catalog:
 
     def __init__(self, plugins: tuple[PluginRecord, ...]) -> None:
         self.plugins = plugins
+        self._by_name: dict[str, list[Found]] = {}
 
     @classmethod
     def of_folders(cls, *folders: str | os.PathLike[str]) -> Catalog:
@@ -223,18 +222,9 @@ class Catalog:
         """Return a ``[[weights]]`` row; rows with the same name and sha256 count as one.
 
         Args:
-            name: ``Name`` or ``plugin.Name``, in the newest version, or with ``@VERSION``.
+            name: ``Name`` or ``plugin.Name``; the newest version is meant.
         """
-        bare, version = split_version(name)
-        if version is None:
-            return self.find("weights", name)
-        versions = self.versions(self.find("weights", bare))
-        if version in versions:
-            return versions[version]
-        near = tuple(f"{bare}@{number}" for number in versions)
-        message = f"no version {version} of the weights {bare!r}."
-        hint = hint_near(near, "zoo list shows all.")
-        raise UnknownNameError(message, kind="weights", name=name, near=near, hint=hint)
+        return self.find("weights", name)
 
     def versions(self, found: Found) -> dict[int, Found]:
         """Return every version of a row of weights by its number.
@@ -301,6 +291,20 @@ class Catalog:
         is_plugin = any(record.name == "zoo" for record in self.plugins)
         return name if is_plugin else name.removeprefix("zoo.")
 
+    def named(self, name: str) -> list[Found]:
+        """Return the rows of every kind that are called exactly so; aliases do not count.
+
+        Unlike `find`, this takes no longer with more plugins, and knows no near names.
+
+        Args:
+            name: ``Name`` or ``plugin.Name``.
+        """
+        if not self._by_name:
+            for found in self._all_rows():
+                for called in (found.row.name, f"{found.record.name}.{found.row.name}"):
+                    self._by_name.setdefault(called, []).append(found)
+        return self._by_name.get(name, [])
+
     def _all_rows(self) -> Iterator[Found]:
         for record in self.plugins:
             if record.manifest is not None:
@@ -308,8 +312,9 @@ class Catalog:
 
     def _find(self, kind: str, name: str, fits: Callable[[Row], bool]) -> Found:
         check_name(kind, name)
-        fitting = [found for found in self._all_rows() if fits(found.row)]
-        matches = _newest([found for found in fitting if found.row.name == name])
+        exact = [found for found in self.named(name) if fits(found.row)]
+        matches = _newest([found for found in exact if found.row.name == name])
+        fitting = [] if matches else [found for found in self._all_rows() if fits(found.row)]
         matches = matches or _newest(
             [found for found in fitting if found.is_called(self.bare(name))]
         )

@@ -2,11 +2,14 @@
 """What the listings say of good, broken and conflicting plugins; nothing is imported."""
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from weights_rows import weights_row
 
 from zoo.cli import main
 
@@ -360,3 +363,36 @@ def test_info_shows_every_row_of_every_plugin() -> None:
         assert (text.exit_code, plain.exit_code) == (0, 0), f"{name}: {text.output}"
         facts = json.loads(plain.stdout)
         assert each.row.name in [fact["name"] for fact in facts]
+
+
+def test_list_takes_time_in_proportion_to_the_plugins(write_plugin: Callable[..., Path]) -> None:
+    """Counted in calls: the second hundred costs what the first did."""
+    from zoo.catalog import forget_catalog
+
+    def calls_with(plugins: range) -> int:
+        for number in plugins:
+            rows = weights_row(f"w{number}", sha256=f"{number:064x}", config=f"c{number}")
+            package = write_plugin(f"p{number}", rows)
+            config = f'[[config]]\nname = "c{number}"\nfile = "c.py"\n'
+            (package / "c.py").write_text("")
+            manifest = package / "zoo_plugin.toml"
+            manifest.write_text(f"{manifest.read_text()}\n{config}")
+        forget_catalog()
+        count = 0
+
+        def note(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(note)
+        try:
+            result = CliRunner().invoke(main, ["list"])
+        finally:
+            sys.setprofile(None)
+        assert f"w{plugins[-1]} " in result.stdout, result.output
+        return count
+
+    calls_with(range(1))  # imports
+    none, first, second = (calls_with(range(*ends)) for ends in ((1, 2), (2, 100), (100, 200)))
+
+    assert second - first < 1.2 * (first - none)

@@ -274,7 +274,7 @@ def test_manifest_lists_versions_of_one_name(write_plugin: Callable[..., Path]) 
     listed = [(found.row.name, found.row.version) for found in read_catalog().rows("weights")]
 
     assert listed == [("unet", 2)]
-    assert read_catalog().find_weights("roads.unet@1").row.version == 1
+    assert find_weights("roads.unet@1").row.version == 1
 
 
 def test_manifest_with_one_version_twice_is_refused(write_plugin: Callable[..., Path]) -> None:

@@ -137,11 +137,10 @@ def _classes(found: Found, row: WeightsFacts, path: Path | None) -> list[str]:
 
 
 def _summary(catalog: Catalog, config: str) -> str | None:
-    try:
-        row = catalog.find_config(config).row if config else None
-    except ZooError:  # of a plugin that is not installed
-        return None
-    return row.summary if isinstance(row, ConfigRow) else None
+    """Return the summary of a config, or None if no usable plugin or more than one has it."""
+    found = [each for each in catalog.named(config) if each.record.error is None]
+    rows = [each.row for each in found if isinstance(each.row, ConfigRow)]
+    return rows[0].summary if len(rows) == 1 else None
 
 
 def _state(found: Found) -> tuple[str, str | None]:

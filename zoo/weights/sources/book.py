@@ -57,6 +57,7 @@ class Source:
         licence: Licence of the index.
         homepage: Page of its publisher, or None.
         rows: Number of rows.
+        replaces: Number of rows that claim to stand for an upstream address.
         digest: sha256 of the index.
         rows_digest: sha256 of the file of rows.
         checked: When the index was last compared with its server, UTC.
@@ -77,6 +78,7 @@ class Source:
     licence: str
     homepage: str | None
     rows: int
+    replaces: int
     digest: str
     rows_digest: str
     checked: str

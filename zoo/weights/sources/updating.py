@@ -201,6 +201,7 @@ def _facts(index: Index, signed: Signed, base: str) -> dict[str, Any]:
         "licence": index.licence,
         "homepage": index.homepage,
         "rows": len(index.rows),
+        "replaces": sum(bool(row.replaces) for row in index.rows),
         "digest": signed.digest,
         "rows_digest": "",
         "checked": _now(),

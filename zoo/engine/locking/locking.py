@@ -94,26 +94,22 @@ def add_to_lock(file: Path, rows: Rows) -> None:
 def _named_in(rows: Rows, folder: Path, absent: list[Change]) -> Wanted:
     """Return what a lock names; what is not here is added to ``absent``."""
     wanted = Wanted()
-    listed = (
-        ("weights", [call_of(pin) for pin in rows.weights.values()]),
-        ("config", list(rows.configs)),
-        ("plugin", list(rows.plugins)),
+    listed: tuple[tuple[str, dict[str, str]], ...] = (
+        ("weights", {pin.name: call_of(pin) for pin in rows.weights.values()}),
+        ("config", {name: name for name in rows.configs}),
+        ("plugin", {name: name for name in rows.plugins}),
     )
     for kind, names in listed:
-        for name in names:
+        for shown, name in names.items():
             try:
                 found = find_wanted([name], folder)
             except UnknownNameError:
-                absent.append(Change(kind, _plain(kind, name), "not here"))
+                absent.append(Change(kind, shown, "not here"))
                 continue
             wanted.weights += found.weights if kind == "weights" else []
             wanted.configs += found.configs if kind == "config" else []
             wanted.plugins += found.plugins if kind == "plugin" else []
     return wanted
-
-
-def _plain(kind: str, name: str) -> str:
-    return name.replace("/", ".").partition(".")[2] if kind == "weights" else name
 
 
 def _changes(before: Rows, after: Rows) -> Iterator[Change]:

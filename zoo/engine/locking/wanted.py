@@ -52,6 +52,8 @@ def call_of(pin: Pin) -> str:
     Args:
         pin: A row of the lock.
     """
+    if pin.name.startswith(f"{pin.plugin}/"):  # of a source
+        return pin.name
     plugins = [record.name for record in read_catalog().plugins]
     return f"{pin.plugin}{'.' if pin.plugin in plugins else '/'}{pin.name}"
 
@@ -170,5 +172,10 @@ def _configs_of(found: Found) -> Sequence[str]:
     name = getattr(found.row, "config", "")
     if not name or "::" in name:
         return [name] if name else []
-    row = read_catalog().find_config(name)
+    try:
+        row = read_catalog().find_config(name)
+    except UnknownNameError:
+        if found.record.source == SOURCE:  # its file states the model, or the row is refused
+            return []
+        raise
     return [f"{row.record.name}.{row.row.name}"]

@@ -46,6 +46,8 @@ class Checkpoint:
             ``cfg`` (a text, never run), ``mmengine_version``. Empty for bare weights.
         resumable: Whether the file also has optimizer and history.
         rest: What else is in the file beside ``state_dict``, by name: ``optimizer``, ...
+        copies: The copies ``ema_*`` that EMA hooks of mmcv 1.x and mmdet 2.x left beside the
+            weights, by the name of the weight; empty without such a hook.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class Checkpoint:
     meta: Mapping[str, Any] = field(default_factory=dict)
     resumable: bool = False
     rest: tuple[str, ...] = ()
+    copies: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -107,8 +110,8 @@ def load_checkpoint(
     """Return the checkpoint at ``path``, read without running anything in it.
 
     Reads what mmengine writes, bare state dicts as ``.pth``, and ``.safetensors``. A prefix
-    ``module.`` that data parallel training leaves before every name is dropped, and so are the
-    copies ``ema_*`` of every weight that mmdet 2.x left beside it.
+    ``module.`` that data parallel training leaves before every name is dropped, and the copies
+    ``ema_*`` of every weight that mmdet 2.x left beside it are kept apart.
 
     Args:
         path: A local file.
@@ -144,6 +147,7 @@ def load_checkpoint(
         meta=meta if isinstance(meta, dict) else {},
         resumable=wrapped and "optimizer" in tree and "message_hub" in tree,
         rest=(*rest, f"{len(copies)} ema_*") if copies else rest,
+        copies=copies,
     )
 
 
@@ -205,8 +209,10 @@ def without_wrapper(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in state_dict.items()}
 
 
-def _without_averages(state_dict: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], set[str]]:
-    """Return the weights without their copies ``ema_<name>``, and the names of these.
+def _without_averages(
+    state_dict: Mapping[str, Tensor],
+) -> tuple[Mapping[str, Tensor], dict[str, Tensor]]:
+    """Return the weights without their copies ``ema_<name>``, and the copies by weight.
 
     The EMA hooks of mmcv 1.x and mmdet 2.x keep a second value of each weight as a buffer of the
     model, with ``_`` for ``.`` in its name. They swap both before they save, so that the average is
@@ -215,11 +221,12 @@ def _without_averages(state_dict: Mapping[str, Tensor]) -> tuple[Mapping[str, Te
     Source:
         ``mmdet/core/hook/ema.py`` of mmdet 2.28, ``mmcv/runner/hooks/ema.py`` of mmcv 1.7.
     """
-    expected = {f"ema_{name.replace('.', '_')}" for name in state_dict}
-    copies = expected & state_dict.keys()
-    if not copies:
-        return state_dict, set()
-    kept = OrderedDict((name, value) for name, value in state_dict.items() if name not in copies)
+    expected = {f"ema_{name.replace('.', '_')}": name for name in state_dict}
+    found = expected.keys() & state_dict.keys()
+    if not found:
+        return state_dict, {}
+    copies = {expected[copy]: state_dict[copy] for copy in sorted(found)}
+    kept = OrderedDict((name, value) for name, value in state_dict.items() if name not in found)
     if hasattr(state_dict, "_metadata"):  # the versions of modules, which decide how some are read
         kept._metadata = state_dict._metadata  # type: ignore[attr-defined]
     return kept, copies

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, ZooError
 
 __all__ = ["check_generation"]
 
@@ -29,6 +29,7 @@ _MOVED = {
     "resume_from": "load_from with resume=True",
     "workflow": "nothing, remove it",
 }
+_COMMAND = "migrate"
 # Only configs of mmengine's generation have any of these; they may keep stray old keys.
 _NEW = (
     "train_dataloader",
@@ -62,9 +63,19 @@ def check_generation(config: Mapping[str, Any], where: str | Path) -> None:
         f"cannot use an old-generation config (mmseg 0.x, mmdet 2.x): it has the keys "
         f"{', '.join(map(repr, found))}, expected mmengine's."
     )
-    moves = "; ".join(f"{key} -> {_MOVED.get(key, 'model.data_preprocessor')}" for key in found)
-    hint = f"use the config of that name from mmseg 1.x or mmdet 3.x, or move {moves}."
-    raise ConfigError(message, where=where, hint=hint)
+    raise ConfigError(message, where=where, hint=_hint(found, where))
+
+
+def _hint(found: list[str], where: str | Path) -> str:
+    """Name the command that rewrites it, if a plugin has one; else where each key moved."""
+    from zoo.catalog import read_catalog
+
+    try:
+        read_catalog().find("command", _COMMAND)
+    except ZooError:
+        moves = "; ".join(f"{key} -> {_MOVED.get(key, 'model.data_preprocessor')}" for key in found)
+        return f"use the config of that name from mmseg 1.x or mmdet 3.x, or move {moves}."
+    return f"`zoo {_COMMAND} {where} --out DIR` rewrites it."
 
 
 def _old_model_keys(model: object) -> list[str]:

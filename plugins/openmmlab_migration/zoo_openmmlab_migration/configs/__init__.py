@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of an old config, each carried to its place in the new generation."""

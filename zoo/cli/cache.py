@@ -119,7 +119,26 @@ def prune(dry_run: bool) -> None:
         if not is_held(folder) if dry_run else remove_staged(folder):
             say(f"{'would remove' if dry_run else 'removed'} {folder}")
             freed_bytes += size_bytes
+    freed_bytes += _prune_sources(dry_run=dry_run)
     say(f"{freed_bytes / 1e6:,.1f} MB {'would be ' if dry_run else ''}freed", err=True)
+
+
+def _prune_sources(*, dry_run: bool) -> int:
+    """Remove what interrupted adoptions left of sources, and return the bytes."""
+    import shutil
+
+    from zoo.weights.source_files import find_sources, is_fetched_now
+
+    freed_bytes = 0
+    for folder in find_sources():
+        if is_fetched_now(folder):
+            say(f"cannot remove {folder}: another process is downloading it.", err=True)
+            continue
+        freed_bytes += _size_bytes(folder)
+        say(f"{'would remove' if dry_run else 'removed'} {folder}")
+        if not dry_run:
+            shutil.rmtree(folder, ignore_errors=True)
+    return freed_bytes
 
 
 def _removable() -> list[CachedFile]:
@@ -140,15 +159,18 @@ def _removable() -> list[CachedFile]:
 
 
 def _staged_rows() -> list[dict[str, Any]]:
-    """Return the rows of the folders in which `zoo rescue` works, or was stopped."""
+    """Return the rows of the folders in which `zoo rescue` or an adoption works, or was stopped."""
+    from zoo.weights.source_files import find_sources, is_fetched_now
     from zoo.weights.staging import find_staged, is_held
 
-    sizes = {folder: _size_bytes(folder) for folder in find_staged() if folder.is_dir()}
+    folders = {folder: is_held(folder) for folder in find_staged() if folder.is_dir()}
+    folders |= {folder: is_fetched_now(folder) for folder in find_sources()}
+    sizes = {folder: _size_bytes(folder) for folder in folders}
     return [
         {
             "name": [],
             "file": folder.name,
-            "state": "in use" if is_held(folder) else "left over",
+            "state": "in use" if folders[folder] else "left over",
             "size": f"{size_bytes / 1e6:,.1f} MB",
             "size_bytes": size_bytes,
             "sha256": "",

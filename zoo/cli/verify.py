@@ -101,8 +101,10 @@ def _cached() -> list[_File]:
     from zoo.catalog import read_catalog
     from zoo.manifest.rows import WeightsRow
     from zoo.weights import find_cached
+    from zoo.weights.by_name import as_adopted
 
-    rows = [row for row in read_catalog().rows("weights") if isinstance(row.row, WeightsRow)]
+    rows = [as_adopted(found) for found in read_catalog().rows("weights")]
+    rows = [found for found in rows if isinstance(found.row, WeightsRow)]
     return [
         _File(found.name, found.path, found.sha256, None, _with_digest(rows, found.sha256))
         for found in find_cached()

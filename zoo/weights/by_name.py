@@ -11,11 +11,11 @@ from zoo.manifest.lookups import check_name
 from zoo.manifest.rows import LegacyRow, LivingRow, MetricValue, WeightsFacts, WeightsRow
 from zoo.names import hint_near, near_names
 from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
-from zoo.weights.lock import Pin, lock_file, pin_of, read_pins
+from zoo.weights.lock import Pin, find_pin, lock_file, pin_of, read_pins
 from zoo.weights.sources.choosing import find_row, tell_of
 from zoo.weights.sources.lookup import named_in_sources
 
-__all__ = ["find_pin", "find_weights"]
+__all__ = ["as_adopted", "find_weights"]
 
 
 def find_weights(name: str, catalog: Catalog | None = None) -> Found:
@@ -46,8 +46,9 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
             raise _unknown(catalog, name, error) from error
     else:
         tell_of(found)
-        return _adopted(found)
-    pin = read_pins().get(legacy.row.name)
+        return as_adopted(found)
+    pins = read_pins()
+    pin = pin_of(pins, legacy.row.name, legacy.record.name) or pins.get(legacy.row.name)
     if pin is not None and pin.name == name and pin.plugin != legacy.record.name:
         # Two plugins may list the same file; a short name then means the pinned one.
         legacy = find_legacy(catalog, f"{pin.plugin}.{name}") or legacy
@@ -59,19 +60,8 @@ def find_weights(name: str, catalog: Catalog | None = None) -> Found:
     return replace(legacy, row=_pinned(row, pin))
 
 
-def _adopted(found: Found) -> Found:
-    """Return the row of the converted file of a living row that is pinned, else what was found."""
-    row = found.row
-    pin = find_pin(found)
-    if not isinstance(row, LivingRow) or pin is None:
-        return found
-    known = {field.name: getattr(row, field.name) for field in fields(WeightsFacts)}
-    known |= {"urls": (), "format": "safetensors", "parameters": pin.parameters}
-    return replace(found, row=WeightsRow(**known, sha256=pin.sha256, size_bytes=pin.size_bytes))
-
-
-def find_pin(found: Found) -> Pin | None:
-    """Return the pin of a living row, or None if it was not adopted.
+def as_adopted(found: Found) -> Found:
+    """Return the row of the converted file of a living row that is pinned, else what was found.
 
     Args:
         found: A row and its plugin.
@@ -79,9 +69,13 @@ def find_pin(found: Found) -> Pin | None:
     Raises:
         DownloadError: `zoo.lock` cannot be read.
     """
-    if not isinstance(found.row, LivingRow):
-        return None
-    return pin_of(read_pins(), found.row.name, found.record.name)
+    row = found.row
+    pin = find_pin(row.name, found.record.name) if isinstance(row, LivingRow) else None
+    if not isinstance(row, LivingRow) or pin is None:
+        return found
+    known = {field.name: getattr(row, field.name) for field in fields(WeightsFacts)}
+    known |= {"urls": (), "format": "safetensors", "parameters": pin.parameters}
+    return replace(found, row=WeightsRow(**known, sha256=pin.sha256, size_bytes=pin.size_bytes))
 
 
 def _pinned(row: LegacyRow, pin: Pin) -> WeightsRow:

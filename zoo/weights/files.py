@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.files import digest_of_file
 from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
-from zoo.weights.lock import check_locked
+from zoo.weights.lock import check_locked, find_pin
 from zoo.weights.row_check import check_row
 
 __all__ = [
@@ -36,7 +37,8 @@ class Place:
 
     Attributes:
         state: ``shipped`` in the package, ``cached``, ``damaged`` (of another size), ``to fetch``,
-            or ``missing`` if no address is known.
+            or ``missing`` if no address is known; of a living row, ``adopted``, ``damaged``,
+            ``to fetch``, or ``to pin`` if that takes ``zoo download --pin``.
         path: The file, or None.
     """
 
@@ -110,11 +112,13 @@ def local_files(found: Found) -> Iterator[Path]:
 
 
 def find_place(found: Found) -> Place:
-    """Return the location of a row's file; an unreadable cache counts as empty.
+    """Return the location of a row's file; an unreadable cache or lock counts as empty.
 
     Args:
         found: A row of kind ``weights`` from the catalog.
     """
+    if isinstance(found.row, LivingRow):
+        return _find_adopted(found, found.row)
     row = weights_row(found)
     damaged = None
     try:
@@ -129,6 +133,21 @@ def find_place(found: Found) -> Place:
         return Place("damaged", damaged)
     is_elsewhere = any(not url.startswith(_PACKAGE) for url in row.urls)
     return Place("to fetch" if is_elsewhere else "missing")
+
+
+def _find_adopted(found: Found, row: LivingRow) -> Place:
+    pin = None
+    with suppress(DownloadError):
+        pin = find_pin(row.name, found.record.name)
+    if pin is None:
+        return Place("to fetch" if row.digest.is_full else "to pin")
+    damaged = None
+    with suppress(OSError, DownloadError):
+        for path in cached_files(pin.sha256):
+            if path.stat().st_size == pin.size_bytes:
+                return Place("adopted", path)
+            damaged = path
+    return Place("to fetch") if damaged is None else Place("damaged", damaged)
 
 
 def first_that_holds(

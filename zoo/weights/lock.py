@@ -30,6 +30,7 @@ __all__ = [
     "accepted_licence",
     "add_pins",
     "check_locked",
+    "find_pin",
     "is_path_address",
     "lock_file",
     "own_lock_file",
@@ -117,19 +118,34 @@ def own_lock_file() -> Path:
 
 
 def pin_of(pins: Mapping[str, Pin], name: str, plugin: str) -> Pin | None:
-    """Return the pin of a name if it belongs to the plugin, else None.
+    """Return the pin of a name that belongs to the plugin, else None.
 
     Args:
-        pins: Name -> pin.
+        pins: Pins from `read_pins`.
         name: Name of the weights, without the plugin.
         plugin: Plugin whose row is looked up.
     """
-    pin = pins.get(name)
-    return pin if pin is not None and pin.plugin == plugin else None
+    known = (pins.get(name), pins.get(f"{plugin}.{name}"))
+    return next((pin for pin in known if pin is not None and pin.plugin == plugin), None)
+
+
+def find_pin(name: str, plugin: str) -> Pin | None:
+    """Return the pin of a name of a plugin in the current ``zoo.lock``, or None.
+
+    Args:
+        name: Name of the weights, without the plugin.
+        plugin: Plugin whose row is looked up.
+
+    Raises:
+        DownloadError: The lock file cannot be read, or is not valid.
+    """
+    return _read(lock_file())[0].get((plugin, name))
 
 
 def read_pins(path: Path | None = None) -> dict[str, Pin]:
     """Return the pins by name; empty if there is no lock file yet.
+
+    Of a name that two plugins list, the second pin has the key ``plugin.name``.
 
     Args:
         path: A ``zoo.lock``; None for the default one.
@@ -137,7 +153,10 @@ def read_pins(path: Path | None = None) -> dict[str, Pin]:
     Raises:
         DownloadError: It cannot be read, or is not a valid lock file.
     """
-    return _read(path or lock_file())[0]
+    pins: dict[str, Pin] = {}
+    for pin in _read(path or lock_file())[0].values():
+        pins[pin.name if pin.name not in pins else f"{pin.plugin}.{pin.name}"] = pin
+    return pins
 
 
 def accepted_licence(name: str, plugin: str) -> str | None:
@@ -170,11 +189,11 @@ def add_pins(pins: Iterable[Pin], path: Path | None = None, *, replace: bool = F
         DownloadError: The file cannot be read or written, or ``ZOO_FROZEN`` is set.
     """
     file = path or lock_file()
-    new = {pin.name: _shareable(pin) for pin in pins}
+    new = {(pin.plugin, pin.name): _shareable(pin) for pin in pins}
     with changing(file):
         known, accepted = _read(file)
-        for name, pin in () if replace else new.items():
-            _check_same(file, known.get(name), pin)
+        for key, pin in () if replace else new.items():
+            _check_same(file, known.get(key), pin)
         if not new.items() <= known.items():
             _write(file, {**known, **new}, accepted)
     return file
@@ -219,7 +238,7 @@ def check_locked(name: str, sha256: str | None) -> None:
     raise DownloadError(message, where=file, hint=hint)
 
 
-_Pins = dict[str, Pin]
+_Pins = dict[tuple[str, str], Pin]
 _Licences = dict[tuple[str, str], Accepted]
 
 
@@ -241,9 +260,13 @@ def is_path_address(address: str) -> bool:
 
 def _write(file: Path, pins: _Pins, licences: _Licences) -> None:
     sections = read_sections(file)
-    sections["weights"] = [stated(pins[name]) for name in sorted(pins)]
+    sections["weights"] = [stated(pin) for pin in sorted(pins.values(), key=_order)]
     sections["licences"] = [stated(licences[key]) for key in sorted(licences)]
     write_sections(file, sections)
+
+
+def _order(pin: Pin) -> tuple[str, str]:
+    return pin.name, pin.plugin
 
 
 def _check_same(file: Path, known: Pin | None, pin: Pin) -> None:
@@ -257,7 +280,23 @@ def _check_same(file: Path, known: Pin | None, pin: Pin) -> None:
     raise ConflictError(message, first=known.sha256, second=pin.sha256, hint=hint)
 
 
+_READ: dict[Path, tuple[tuple[int, ...], _Pins, _Licences]] = {}
+
+
 def _read(file: Path) -> tuple[_Pins, _Licences]:
+    """Return what a lock file holds, parsed once while it is the same: a listing asks often."""
+    try:
+        status = file.stat()
+    except OSError:  # reading it says what is wrong
+        return _parse(file)
+    mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+    known = _READ.get(file)
+    if known is None or known[0] != mark:
+        known = _READ[file] = (mark, *_parse(file))
+    return known[1], known[2]
+
+
+def _parse(file: Path) -> tuple[_Pins, _Licences]:
     sections = read_sections(file)
     pins = [read_row(file, "weights", n, row, Pin) for n, row in enumerate(sections["weights"], 1)]
     accepted = [
@@ -265,6 +304,6 @@ def _read(file: Path) -> tuple[_Pins, _Licences]:
         for n, row in enumerate(sections["licences"], 1)
     ]
     return (
-        by_key(file, "weights", pins, lambda pin: pin.name),
+        by_key(file, "weights", pins, lambda pin: (pin.plugin, pin.name)),
         by_key(file, "licences", accepted, lambda row: (row.plugin, row.name)),
     )

@@ -10,13 +10,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoo.errors import DownloadError
+from zoo.files import is_held
 from zoo.manifest.rows import Digest, LivingRow
 from zoo.weights.cache import address_filename, cache_folder, plain_name
 from zoo.weights.download import is_offline
 from zoo.weights.fetching.addresses import is_local, mirror_addresses, user_mirrors
 from zoo.weights.fetching.sources import FetchedSource, Progress, fetch_source
 
-__all__ = ["fetch_row_source", "remove_source", "source_addresses", "source_name"]
+__all__ = [
+    "fetch_row_source",
+    "find_sources",
+    "is_fetched_now",
+    "remove_source",
+    "source_addresses",
+    "source_name",
+]
 
 _PREFIX = ".source-"
 
@@ -90,6 +98,23 @@ def _folder(row: LivingRow, digest: Digest) -> Path:
         return cache_folder() / digest.value
     meant = "\n".join([digest.kind, digest.value, *row.urls])
     return cache_folder() / f"{_PREFIX}{hashlib.sha256(meant.encode()).hexdigest()[:16]}"
+
+
+def find_sources() -> tuple[Path, ...]:
+    """Return the folders of sources without a full digest, which interrupted runs left, sorted."""
+    try:
+        return tuple(sorted(cache_folder().glob(f"{_PREFIX}*")))
+    except OSError:  # unreadable; listing the cache reports it
+        return ()
+
+
+def is_fetched_now(folder: Path) -> bool:
+    """Return whether a live process fetches into a folder of a source.
+
+    Args:
+        folder: One of `find_sources`.
+    """
+    return any(is_held(lock) for lock in folder.glob(".*.lock"))
 
 
 def remove_source(path: Path) -> None:

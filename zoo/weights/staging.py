@@ -107,6 +107,9 @@ def one_at_a_time(key: str) -> Iterator[None]:
         raise _unwritable(cache, error) from error
     try:
         yield
+        # The work is done, so a second lock of the same name does no harm.
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
     finally:
         lock.release()
 

@@ -116,7 +116,7 @@ def _place(found: Found, row: WeightsFacts) -> dict[str, Any]:
     """Return where the file of a row lies on this machine, as far as that is not in the row."""
     from zoo.weights.files import find_place
 
-    if not isinstance(row, WeightsRow):
+    if not isinstance(row, (WeightsRow, LivingRow)):
         return {"path": None}
     place = find_place(found)
     return {"file": place.state, "path": None if place.path is None else str(place.path)}

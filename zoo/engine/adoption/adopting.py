@@ -15,13 +15,12 @@ from zoo.engine.adoption.telling import foretold, told_afterwards
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.manifest.rows import Digest, LivingRow
 from zoo.weights import fetch_file, is_offline, user_mirrors
-from zoo.weights.by_name import find_pin
 from zoo.weights.cache import cache_folder, cached_files, plain_name
 from zoo.weights.fetching.addresses import is_local, mirror_addresses, shown_address
 from zoo.weights.fetching.judging import fits
 from zoo.weights.fetching.sources import FetchedSource, Progress
 from zoo.weights.files import first_that_holds
-from zoo.weights.lock import Pin, add_pins, check_locked, lock_file
+from zoo.weights.lock import Pin, add_pins, check_locked, find_pin, lock_file
 from zoo.weights.source_files import fetch_row_source, remove_source, source_addresses
 from zoo.weights.staging import keep_staged, one_at_a_time, staging_folder
 
@@ -76,12 +75,12 @@ def adopt(found: Found, row: LivingRow, way: Way) -> Pin:
         CheckpointError: The source cannot be read or converted.
         PluginError: The converter or its plugin cannot be used.
     """
-    known = find_pin(found)
+    known = find_pin(row.name, found.record.name)
     check_locked(row.name, None if known is None else known.sha256)
     pin = _usable_pin(found, row, way)
     if pin is None:
         check_accepted(found, row, accept=way.accepts_licence)
-        if find_pin(found) is None and not row.digest.is_full and not way.pins:
+        if known is None and not row.digest.is_full and not way.pins:
             raise _unidentified(found, row)
         with one_at_a_time(f"{found.record.name}.{plain_name(row.name)}"):
             # Another process may have just made it.
@@ -93,7 +92,7 @@ def adopt(found: Found, row: LivingRow, way: Way) -> Pin:
 
 def _usable_pin(found: Found, row: LivingRow, way: Way) -> Pin | None:
     """Return the pin if its file is in the cache, and, where the user asks to pin, still right."""
-    pin = find_pin(found)
+    pin = find_pin(row.name, found.record.name)
     if pin is None or (way.pins and not _is_of(pin, found, row)):
         return None
     path, _ = first_that_holds(cached_files(pin.sha256), pin.sha256, pin.size_bytes)
@@ -109,7 +108,7 @@ def _is_of(pin: Pin, found: Found, row: LivingRow) -> bool:
 
 
 def _make(found: Found, row: LivingRow, way: Way) -> Pin:
-    pin = None if way.pins else find_pin(found)
+    pin = None if way.pins else find_pin(row.name, found.record.name)
     if pin is not None and _is_mirrored(pin, way):
         return pin
     return _convert(found, row, way, pin)
@@ -144,9 +143,9 @@ def _convert(found: Found, row: LivingRow, way: Way, pin: Pin | None) -> Pin:
     addresses = source_addresses(row, digest, way.mirrors, offline=way.offline)
     for line in foretold(found, row) if way.pins else ():
         way.tell(line)
-    source = fetch_row_source(row, digest, addresses, progress=way.progress)
-    with staging_folder() as folder:  # until it is left, `zoo cache prune` spares the new file
-        staged = folder / f"{plain_name(row.name)}.safetensors"
+    with staging_folder() as folder:  # until it is left, `zoo cache prune` spares the new files
+        source = fetch_row_source(row, digest, addresses, progress=way.progress)
+        staged = folder / f"{row.name}.safetensors"
         conversion = convert_source(found, row, source, staged)
         if pin is not None:
             _check_same(pin, conversion)
@@ -154,7 +153,7 @@ def _convert(found: Found, row: LivingRow, way: Way, pin: Pin | None) -> Pin:
         keep_staged(staged, made.sha256, staged.name)
         if pin is None:
             add_pins([made], replace=way.pins)
-    remove_source(source.path)
+        remove_source(source.path)
     for line in told_afterwards(source, made) if way.pins else ():
         way.tell(line)
     return made

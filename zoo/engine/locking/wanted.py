@@ -16,7 +16,7 @@ from zoo.errors import UnknownNameError
 from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights import find_weights
 from zoo.weights.files import find_place
-from zoo.weights.lock import Pin, read_pins
+from zoo.weights.lock import Pin, find_pin
 from zoo.weights.lock_file.team import LockedConfig, LockedPlugin
 
 __all__ = ["Rows", "Wanted", "call_of", "describe_all", "find_wanted", "here_now"]
@@ -137,7 +137,7 @@ def _pinned(name: str, way: Way) -> tuple[Found, Pin]:
     if isinstance(found.row, LivingRow):
         found = obtain_weights(name, way).found
     row = found.row
-    pin = read_pins().get(row.name)
+    pin = find_pin(row.name, found.record.name)
     if pin is not None and isinstance(row, WeightsRow) and not row.urls:  # adopted
         return found, pin
     if not isinstance(row, WeightsRow):

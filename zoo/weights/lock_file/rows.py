@@ -70,7 +70,9 @@ def by_key(
     found: dict[KeyT, RowT] = {}
     for row in rows:
         if found.setdefault(key(row), row) != row:
-            raise bad_lock(file, f"{section} has two different rows of {shown(key(row))}")
+            named = key(row)
+            name = named[-1] if isinstance(named, tuple) else named
+            raise bad_lock(file, f"{section} has two different rows of {shown(name)}")
     return found
 
 

@@ -14,7 +14,7 @@ from zoo.manifest.lookups import check_name
 from zoo.manifest.rows import AnyWeightsRow, LivingRow, WeightsRow
 from zoo.manifest.versions import split_version
 from zoo.texts import shown
-from zoo.weights.lock import Pin, lock_file, read_pins
+from zoo.weights.lock import Pin, find_pin, lock_file
 from zoo.weights.sources.book import read_book
 from zoo.weights.sources.lookup import find_scoped, is_scoped
 from zoo.weights.sources.updating import find_source
@@ -136,8 +136,7 @@ def _row(found: Found) -> AnyWeightsRow:
 
 
 def _pin(found: Found) -> Pin | None:
-    pin = read_pins().get(found.row.name)
-    return pin if pin is not None and pin.plugin == found.record.name else None
+    return find_pin(found.row.name, found.record.name)
 
 
 def _is_pinned(row: AnyWeightsRow, pin: Pin | None) -> bool:

@@ -82,7 +82,7 @@ def test_free_weights_need_no_acceptance(
 
     zoo.download("tiny_other")
 
-    assert json.loads((tmp_path / "zoo.lock").read_text())["licences"] == []
+    assert "licences" not in json.loads((tmp_path / "zoo.lock").read_text())
 
 
 @pytest.mark.mm

@@ -119,7 +119,13 @@ class Twin:
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         """Return level -> map: 2 to 6 for FPN, 4 for C4 and DC5 (both of stride 16)."""
-        prefix = "backbone.bottom_up." if self.form == "fpn" else "backbone."
+        if self.form == "fpn":
+            return self.pyramid(self.levels(x, "backbone.bottom_up.", 5))
+        last = 4 if self.form == "c4" else 5
+        return {4: self.levels(x, "backbone.", last)[last]}
+
+    def levels(self, x: Tensor, prefix: str, last: int) -> dict[int, Tensor]:
+        """Return level -> map of the ResNet, from 2 to the last one."""
         t = self.tensors
         # Pixels are as large as 150 where std is 1.
         weight = t.conv(f"{prefix}stem.conv1", (64, 3, 7, 7), 1 / 50 if self.std[0] == 1 else 1)
@@ -127,12 +133,9 @@ class Twin:
         x = F.relu(t.norm(x, f"{prefix}stem.conv1.norm", self.norm))
         x = F.max_pool2d(x, 3, 2, 1)
         maps = {}
-        for level in range(2, 5 if self.form == "c4" else 6):
-            x = self.stage(x, f"{prefix}res{level}", level)
-            maps[level] = x
-        if self.form != "fpn":
-            return {4: x}
-        return self.pyramid(maps)
+        for level in range(2, last + 1):
+            x = maps[level] = self.stage(x, f"{prefix}res{level}", level)
+        return maps
 
     def stage(self, x: Tensor, key: str, level: int) -> Tensor:
         is_dilated = self.form == "dc5" and level == 5

@@ -98,6 +98,13 @@ def test_unknown_name_offers_near_ones(run_zoo: RunZoo) -> None:
     assert "did you mean unet_lung_montgomery?" in done.stderr
 
 
+def test_data_that_is_not_there_is_told(run_zoo: RunZoo) -> None:
+    done = run_zoo("reproduce", "unet_lung_montgomery", "--data", "nowhere", plugins=PLUGINS)
+
+    assert done.returncode == 1
+    assert "error: cannot reproduce 'unet_lung_montgomery': there is no 'nowhere'." in done.stderr
+
+
 @pytest.fixture
 def drawn(tmp_path: Path) -> Path:
     """Return a small prepared folder of drawn lungs, all in the split test."""

@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.option(
     "--data",
     metavar="DIR",
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Raw data that the card of the weights names, or a folder prepared from it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -11,6 +11,7 @@ from typing import Any
 
 import zoo
 from zoo.data import read_prepared
+from zoo.errors import DataError
 from zoo_reproduction.comparing import Comparison, compare
 from zoo_reproduction.data import AbsentError, Folders
 from zoo_reproduction.recipes import Recipe, read_recipes
@@ -59,6 +60,9 @@ def reproduce(
         DataError: The data cannot be read.
         ZooError: The weights cannot be fetched, read or measured.
     """
+    if data is not None and not data.exists():
+        message = f"cannot reproduce {name!r}: there is no {str(data)!r}."
+        raise DataError(message, path=data, hint="give a folder or .zip of raw data with --data.")
     found = zoo.read_catalog().find_weights(name)
     row: Any = found.row
     recipes = read_recipes(found.record.checked().folder)

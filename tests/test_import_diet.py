@@ -13,6 +13,7 @@ import pytest
 HEAVY = {
     *("torch", "mmengine", "mmcv", "mmseg", "mmdet", "numpy", "cv2", "pydantic", "yaml", "rich"),
     *("requests", "platformdirs", "filelock", "packaging", "multiprocessing", "email", "asyncio"),
+    "cryptography",
 }
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -48,10 +48,10 @@ _STACK = {
 def command(ctx: click.Context, wide: bool, as_json: bool) -> None:
     """Report what works on this machine, what does not, and the one command that fixes it.
 
-    Checks Python, the packages and their versions, the folders, the device, and each plugin: its
-    manifest, its requirements, the files it ships and the modules it names. Exits 0 if all is
-    well, even if a feature or a plugin lacks a package; exits 1 if anything is broken, or a
-    package that zoo needs for training is missing.
+    Checks Python, the packages and their versions, the folders, the device, the sources of weights,
+    and each plugin: its manifest, its requirements, the files it ships and the modules it names.
+    Exits 0 if all is well, even if a feature or a plugin lacks a package; exits 1 if anything is
+    broken, or a package that zoo needs for training is missing.
     """
     findings = list(_findings())
     rows = [asdict(finding) for finding in findings]
@@ -69,7 +69,12 @@ def _findings() -> Iterator[Finding]:
         requirement_findings,
     )
     from zoo.cli.diagnosis.finding import Finding
-    from zoo.cli.diagnosis.machine import compute_findings, folder_findings, python_finding
+    from zoo.cli.diagnosis.machine import (
+        compute_findings,
+        folder_findings,
+        python_finding,
+        source_findings,
+    )
     from zoo.cli.diagnosis.packages import build_findings, stack_findings
     from zoo.cli.diagnosis.plugins import plugin_findings
 
@@ -89,6 +94,7 @@ def _findings() -> Iterator[Finding]:
     if "torch" in sys.modules:  # it could be imported, whatever its version is
         yield from compute_findings()
     yield from folder_findings()
+    yield from source_findings()
     yield from plugin_findings(can_import=all(module in sys.modules for module in _STACK))
 
 

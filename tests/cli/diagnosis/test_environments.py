@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BARE = {
     name.replace("-", "_"): name
     for name in (
-        *("click", "packaging", "filelock", "platformdirs"),
+        *("click", "cryptography", "packaging", "filelock", "platformdirs"),
         *("requests", "urllib3", "idna", "certifi", "charset-normalizer"),
     )
 }

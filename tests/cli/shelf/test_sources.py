@@ -300,3 +300,22 @@ def test_publish_to_an_index_is_told_as_json(tmp_path: Path) -> None:
 
     assert (told["name"], told["sequence"], told["rows"], told["key"]) == ("acme", 1, 1, None)
     assert "warning: it is not signed" in warned.stderr
+
+
+def test_doctor_tells_the_state_of_each_source(site: Callable[..., str], tmp_path: Path) -> None:
+    """An expired index is a warning with the command that mends it; a damaged book is broken."""
+    _zoo("source", "add", site(_road()))
+    book = tmp_path / "state" / "zoo" / "sources" / "sources.json"
+
+    def found() -> dict[str, dict[str, str]]:
+        done = CliRunner().invoke(main, ["doctor", "--json"])
+        return {row["name"]: row for row in json.loads(done.stdout)}
+
+    assert found()["source acme"]["state"] == "ok"
+    document = json.loads(book.read_text())
+    document["sources"][0]["expires"] = "2021-01-01T00:00:00Z"
+    book.write_text(json.dumps(document))
+    assert found()["source acme"]["state"] == "warning"
+    assert found()["source acme"]["fix"] == "zoo source update acme"
+    book.write_text("{")
+    assert found()["sources"]["state"] == "broken"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -341,3 +342,45 @@ def test_read_index_is_a_copy_of_nothing(publisher: Publisher) -> None:
 
     assert _read(document) == _read(document)
     assert document == before
+
+
+_ODD: tuple[Any, ...] = (
+    *(None, True, 0, -1, 2**70, 1.5, "", " ", "x", "\x1b[2J", "\u202e", "a" * 3000, [], {}),
+    *([[]], {"x": {}}, "../x", "file:///x", "sha256", "99999-01-01T00:00:00Z"),
+)
+
+
+def _mutated(value: Any, chance: random.Random) -> Any:
+    """Return a value with something in it replaced, removed, added or repeated."""
+    if isinstance(value, dict) and value and chance.random() < 0.85:
+        key = chance.choice(list(value))
+        if chance.random() < 0.1:
+            return {name: each for name, each in value.items() if name != key}
+        if chance.random() < 0.1:
+            return {**value, chance.choice(("x", key.upper(), f"{key} ")): chance.choice(_ODD)}
+        return {**value, key: _mutated(value[key], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.85:
+        place = chance.randrange(len(value))
+        if chance.random() < 0.2:
+            return [*value, value[place]]
+        return [_mutated(each, chance) if at == place else each for at, each in enumerate(value)]
+    return chance.choice(_ODD)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mutated_index_is_read_or_refused_with_one_message(publisher: Publisher, seed: int) -> None:
+    """Never another error, never a message that controls a terminal or fills it."""
+    chance = random.Random(seed)
+    rows = [publisher.row("a", aliases=["b"], version=2, classes=["x", "y"]), publisher.row("c")]
+    good = publisher.document(*rows)
+
+    messages: list[str] = []
+    for _ in range(250):
+        try:
+            _read(_mutated(good, chance))
+        except SourceError as error:
+            messages.append(str(error))
+
+    assert 100 < len(messages) < 250
+    assert max(map(len, messages)) < 20_000
+    assert [text for text in messages if not text.replace("\n", "").isprintable()] == []

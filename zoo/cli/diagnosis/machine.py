@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.cli.diagnosis.finding import Finding
-from zoo.errors import DownloadError
+from zoo.errors import DownloadError, SourceError
 
-__all__ = ["compute_findings", "folder_findings", "python_finding"]
+__all__ = ["compute_findings", "folder_findings", "python_finding", "source_findings"]
 
 _LOW_BYTES = 2 * 10**9
 """A run keeps checkpoints of some hundred MB each."""
@@ -45,6 +45,26 @@ def folder_findings() -> Iterator[Finding]:
         yield Finding("folder", "warning", "the current folder is gone", "cd to another folder")
         return
     yield _folder("folder", here, "cd to a folder that you may write to, or give --work-dir")
+
+
+def source_findings() -> Iterator[Finding]:
+    """Yield the state of the index of each source of weights that the user has added."""
+    from zoo.weights.sources.book import read_book
+
+    try:
+        sources = read_book().values()
+    except SourceError as error:
+        yield Finding("sources", "broken", error.message, (error.hint or "").rstrip("."))
+        return
+    for source in sources:
+        found = f"{source.rows:,} {'row' if source.rows == 1 else 'rows'}"
+        if not source.marks:
+            yield Finding(f"source {source.name}", "ok", found)
+            continue
+        fix = f"zoo source update {source.name}" if source.is_expired else None
+        yield Finding(
+            f"source {source.name}", "warning", f"{found}, {', '.join(source.marks)}", fix
+        )
 
 
 def _folder(name: str, folder: Path, fix: str) -> Finding:

@@ -71,7 +71,7 @@ def _faults(
         fix = anew if isinstance(error, ManifestError) else None
         yield Finding(name, "broken", _with_place(error), fix or error.hint)
         return
-    files = list(_file_faults(catalog, record))
+    files = list(_file_faults(record))
     yield from (Finding(name, "broken", reason, anew or hint) for reason, hint in files)
     if installed is not None and not files:
         yield from file_findings(installed)
@@ -83,8 +83,10 @@ def _with_place(error: PluginError) -> str:
     return f"{error.message} ({error.where})" if error.where else error.message
 
 
-def _file_faults(catalog: Catalog, record: PluginRecord) -> Iterator[tuple[str, str]]:
+def _file_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the files that a package ships, and how to fix it."""
+    from zoo.catalog import Found
+    from zoo.manifest.rows import WeightsRow
     from zoo.weights.legacy import read_index
 
     for row in record.checked().configs:
@@ -96,8 +98,8 @@ def _file_faults(catalog: Catalog, record: PluginRecord) -> Iterator[tuple[str, 
             read_index(record, index.file)
         except PluginError as error:
             yield _with_place(error), error.hint or ""
-    for found in catalog.rows("weights"):
-        if found.record.name == record.name:
+    for found in (Found(record, each) for each in record.checked().weights):
+        if isinstance(found.row, WeightsRow):  # a living row ships no file
             yield from _weights_faults(found)
 
 

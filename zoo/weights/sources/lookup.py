@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from zoo.catalog import SOURCE, Found, PluginRecord
@@ -122,7 +122,7 @@ def _read(name: str) -> tuple[Source, tuple[AnyWeightsRow, ...]]:
     raise SourceError(message, source=name, where=absent.filename, hint=hint) from absent
 
 
-@cache
+@lru_cache(maxsize=8)  # of each index that a long process sees, and no more
 def _rows(source: Source) -> tuple[AnyWeightsRow, ...]:
     return read_rows(source)
 

@@ -17,7 +17,17 @@ from zoo.weights.fetching.addresses import is_local, shown_address
 __all__ = ["AddressRule", "is_private_host", "is_private_place"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_INSIDE = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".corp", ".home")
+_INSIDE = (
+    ".localhost",
+    ".localdomain",
+    ".local",
+    ".internal",
+    ".lan",
+    ".home.arpa",
+    ".intranet",
+    ".corp",
+    ".home",
+)
 _EMBEDDED = ipaddress.ip_network("64:ff9b::/96")  # NAT64: the last 32 bits are an IPv4 address
 
 

@@ -9,6 +9,8 @@ opcodes that plain values and arrays need, and calls only the inert stand-ins of
 from __future__ import annotations
 
 import pickle
+import struct
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ _CODES = [getattr(pickle, name)[0] for name in _OPCODES]
 _KNOWN = {code: pickle._Unpickler.dispatch[code] for code in _CODES}
 _BROKEN = (
     pickle.UnpicklingError,
+    struct.error,
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -87,6 +90,7 @@ class _Reader(pickle._Unpickler):
     dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
 
+_PLAIN = {"collections.OrderedDict": OrderedDict}  # what modules of torch give
 _MODERN = {"__builtin__": "builtins"}
 
 
@@ -99,7 +103,7 @@ def _numpy_globals() -> dict[str, Any]:
     kept = {name: value for name, value in named.items() if name.startswith("numpy.")}
     cores = ("numpy.core", "numpy._core")
     buffers = {f"{core}.numeric._frombuffer": _array_of_buffer for core in cores}  # protocol 5
-    return {**kept, **buffers, "builtins.bytes": named["builtins.bytes"]}
+    return {**kept, **buffers, **_PLAIN, "builtins.bytes": named["builtins.bytes"]}
 
 
 def _array_of_buffer(data: object, dtype: object, shape: object, order: object) -> Any:

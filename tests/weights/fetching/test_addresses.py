@@ -7,6 +7,7 @@ import pytest
 
 from zoo.errors import DownloadError
 from zoo.weights.fetching.addresses import is_local, mirror_addresses, shown_address, user_mirrors
+from zoo.weights.fetching.asking import find_place
 
 
 def test_mirrors_of_the_command_line_come_before_those_of_the_environment(
@@ -122,3 +123,42 @@ def test_mirror_on_a_hub_is_a_folder_of_it(mirror: str, base: str) -> None:
 def test_mirror_that_is_a_release_has_no_folders() -> None:
     assert user_mirrors(["github://a/b@v1"]) == ("github://a/b@v1",)
     assert mirror_addresses("github://a/b@v1", "0" * 64, "x.pth") == ("github://a/b@v1/x.pth",)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        (
+            "github://acme/unet@v1.0/x y+z.pth",
+            "https://github.com/acme/unet/releases/download/v1.0/x%20y%2Bz.pth",
+        ),
+        (
+            "github://acme/unet@weights%2F2026/x.pth",
+            "https://github.com/acme/unet/releases/download/weights%2F2026/x.pth",
+        ),
+        (
+            "hf://datasets/acme/unet@refs/pr/3/a/x y.pth",
+            "https://hub.example.org/hf/datasets/acme/unet/resolve/refs%2Fpr%2F3/a/x%20y.pth",
+        ),
+        ("hf://acme/unet/x.pth", "https://hub.example.org/hf/acme/unet/resolve/main/x.pth"),
+        ("https://a.example/x?y=z", "https://a.example/x?y=z"),
+    ],
+)
+def test_address_leads_to_the_url_of_its_host(
+    monkeypatch: pytest.MonkeyPatch, address: str, url: str
+) -> None:
+    """HF_ENDPOINT may have a path and end with a slash."""
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.org/hf/")
+
+    assert find_place(address).url == url
+
+
+@pytest.mark.parametrize("endpoint", [None, "", "https://huggingface.co/"])
+def test_hub_is_the_public_one_if_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str | None
+) -> None:
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    if endpoint is not None:
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+
+    assert find_place("hf://a/b@v/c").url == "https://huggingface.co/a/b/resolve/v/c"

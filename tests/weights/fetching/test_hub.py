@@ -101,6 +101,19 @@ def test_ask_host_of_a_plain_server_reads_the_size(
     assert [asked.method for asked in server.asked] == ["HEAD", "GET"][: 1 + len(refused)]
 
 
+def test_ask_host_of_a_release_asks_the_signed_address_as_for_the_file_if_it_refuses_head(
+    server: FaultyServer, payload: bytes
+) -> None:
+    """As object stores do, which sign an address for GET alone."""
+    signed = "/signed?Signature=1"
+    server.files[signed] = payload
+    server.faults["/x.pth"] = [answers(302, Location=f"{server.address}{signed}")] * 2
+    server.faults[signed] = [answers(403)]
+
+    assert ask_host(f"{server.address}/x.pth").size_bytes == len(payload)
+    assert [asked.method for asked in server.asked] == ["HEAD", "HEAD", "GET", "GET"]
+
+
 def test_fetch_goes_on_through_the_hub_when_the_signed_address_has_expired(
     hub: LoopbackHub, address: str, fetch: Fetch, target: Path, payload: bytes
 ) -> None:

@@ -141,7 +141,8 @@ def _ask(
         try:
             if at.file is not None:
                 _check_home(response, at.file, look)
-            _check_expiry(response, at)
+            if method == "GET":  # the caller of HEAD asks by GET where that is refused
+                _check_expiry(response, at)
             if not response.is_redirect:
                 return response, at
             url = _redirected(at.url, response.headers["Location"], seen)

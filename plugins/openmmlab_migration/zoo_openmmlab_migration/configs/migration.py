@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,16 @@ _OLD: tuple[str, ...] = (
 )
 _OLD += ("evaluation", "checkpoint_config", "log_config", "img_norm_cfg", "workflow")
 _NEW = ("train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper", "val_evaluator")
+_STEPS: Mapping[str, Callable[[Work], None]] = {
+    "runner": migrate_loops,
+    "optimizer": migrate_optimizer,
+    "lr_config": migrate_schedule,
+    "data": migrate_data,
+    "model": migrate_model,
+    "custom_hooks": migrate_hooks,
+    "log_config": migrate_runtime,
+    "evaluation": migrate_evaluation,
+}
 _ORDER = (
     *("default_scope", "custom_imports", "model"),
     *("train_dataloader", "val_dataloader", "test_dataloader", "val_evaluator", "test_evaluator"),
@@ -80,18 +90,26 @@ def migrate_config(old: OldConfig) -> MigratedConfig:
     _check_old(old, values)
     work = Work(find_family(values), values)
     work.new["default_scope"] = work.family
-    migrate_loops(work)
-    migrate_optimizer(work)
-    migrate_schedule(work)
-    migrate_data(work)
-    migrate_model(work)
-    migrate_hooks(work)
-    migrate_runtime(work)
-    migrate_evaluation(work)
+    for keys, step in _STEPS.items():
+        _take_step(old, work, keys, step)
     _keep_rest(work, old.used)
     _check_loops(work)
     ordered = {key: work.new[key] for key in (*_ORDER, *work.new) if key in work.new}
     return MigratedConfig(work.family, ordered, work.ledger)
+
+
+def _take_step(old: OldConfig, work: Work, keys: str, step: Callable[[Work], None]) -> None:
+    try:
+        step(work)
+    except RecursionError as error:
+        message = f"cannot migrate {old.path.name!r}: it is nested too deep."
+        raise ConfigError(message, where=old.path, hint="nest less.") from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # Values of another kind than mmcv 1.x took; it would have failed on them, too.
+        message = f"cannot migrate {old.path.name!r}: {keys} holds other values than "
+        message += "mmcv 1.x takes."
+        hint = f"correct {keys} in the old config; --debug shows where it fails."
+        raise ConfigError(message, where=old.path, hint=hint) from error
 
 
 def _check_old(old: OldConfig, values: Mapping[str, Any]) -> None:

@@ -71,6 +71,9 @@ def _take_settings(work: Work, model: dict[str, Any]) -> None:
 
 def _pretrained(work: Work, model: dict[str, Any]) -> None:
     """Give ``pretrained`` of a detector to its backbone, where mmdet 3.x expects it."""
+    if work.is_seg and "embed_dim" in (model.get("backbone") or {}) and model.get("pretrained"):
+        why = "it is a file of the original Swin, whose names mmseg 1.x does not know"
+        work.ledger.lose("model.pretrained", why, "name the file that mmseg 1.x's config names.")
     if work.is_seg or "pretrained" not in model:
         return
     file = model.pop("pretrained")
@@ -137,6 +140,34 @@ def _arguments(work: Work, part: dict[str, Any], place: str) -> dict[str, Any]:
     return part
 
 
+def _extra_levels(work: Work, part: dict[str, Any], place: str) -> dict[str, Any]:
+    """Say in one argument from what an FPN makes its extra levels, as mmdet 2.4 and later do."""
+    on_inputs = part.get("extra_convs_on_inputs")
+    if part.get("type") != "FPN" or on_inputs is None:
+        return part
+    part.pop("extra_convs_on_inputs")
+    if part.get("add_extra_convs") is True:
+        part["add_extra_convs"] = "on_input" if on_inputs else "on_output"
+    work.ledger.change(f"{place}.extra_convs_on_inputs", "add_extra_convs")
+    return part
+
+
+def _original_swin(work: Work, part: dict[str, Any], place: str) -> dict[str, Any]:
+    """Rename the arguments of the original Swin repositories, which mmseg and mmdet came to have.
+
+    Source: ``mmseg/models/backbones/swin_transformer.py`` of SwinTransformer's repositories.
+    """
+    if part.get("type") != "SwinTransformer" or "embed_dim" not in part:
+        return part
+    names = {"embed_dim": "embed_dims", "ape": "use_abs_pos_embed", "use_checkpoint": "with_cp"}
+    made = {names.get(key, key): value for key, value in part.items()}
+    made.setdefault("drop_path_rate", 0.2)
+    if not work.is_seg:
+        made["convert_weights"] = True  # of the original pretrained files, while they are loaded
+    work.ledger.change(place, "SwinTransformer with the arguments of mmseg and mmdet")
+    return made
+
+
 def _defaults(work: Work, part: dict[str, Any], place: str) -> dict[str, Any]:
     """State what was the default: mmseg 1.x builds its ViT without a bias in the patches."""
     if work.is_seg and part.get("type") == "VisionTransformer" and "patch_bias" not in part:
@@ -157,6 +188,8 @@ _ANYWHERE: tuple[Callable[[Work, dict[str, Any], str], dict[str, Any]], ...] = (
     _matcher,
     _suppression,
     _arguments,
+    _extra_levels,
+    _original_swin,
     _defaults,
     _other_packages,
 )

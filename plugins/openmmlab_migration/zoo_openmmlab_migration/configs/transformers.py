@@ -130,6 +130,11 @@ def _detr(work: Work, model: dict[str, Any]) -> None:
     """Lift the transformer, the projection and the queries from the head to the detector."""
     head = dict(model["bbox_head"])
     transformer = dict(head.pop("transformer"))
+    if not {"encoder", "decoder"} <= transformer.keys():
+        why = "it is stated as in mmdet 2.3 to 2.10, without its encoder and decoder"
+        hint = "take the model of that name from mmdet 3.x, and your own numbers from the old one."
+        work.ledger.lose("model.bbox_head.transformer", why, hint)
+        return
     is_deformable = model["type"] == "DeformableDETR"
     place = "model.bbox_head.transformer"
     encoder = _layers(work, transformer.pop("encoder"), f"{place}.encoder", "encoder")
@@ -138,13 +143,7 @@ def _detr(work: Work, model: dict[str, Any]) -> None:
     width = encoder["layer_cfg"]["self_attn_cfg"].get("embed_dims", 256)
     if is_deformable:
         decoder["post_norm_cfg"] = None
-    made: dict[str, Any] = {"num_queries": head.pop("num_query", 300 if is_deformable else 100)}
-    if is_deformable:
-        made["num_feature_levels"] = transformer.pop("num_feature_levels", 4)
-        made["with_box_refine"] = bool(head.pop("with_box_refine", False))
-        made["as_two_stage"] = bool(head.pop("as_two_stage", False))
-    elif "neck" not in model:
-        made["neck"] = _projection(head, width)
+    made = _queries(model, head, transformer, width)
     positions = head.pop("positional_encoding", {"num_feats": 128, "normalize": True})
     made |= {"encoder": encoder, "decoder": decoder}
     made["positional_encoding"] = {k: v for k, v in positions.items() if k != "type"}
@@ -157,6 +156,21 @@ def _detr(work: Work, model: dict[str, Any]) -> None:
     model["bbox_head"] = head
     model |= made
     work.ledger.change(place, "model.encoder, model.decoder, model.num_queries")
+
+
+def _queries(
+    model: dict[str, Any], head: dict[str, Any], transformer: dict[str, Any], width: int
+) -> dict[str, Any]:
+    """Return what the detector itself states now: its queries, and DETR's projection."""
+    is_deformable = model["type"] == "DeformableDETR"
+    made: dict[str, Any] = {"num_queries": head.pop("num_query", 300 if is_deformable else 100)}
+    if is_deformable:
+        made["num_feature_levels"] = transformer.pop("num_feature_levels", 4)
+        made["with_box_refine"] = bool(head.pop("with_box_refine", False))
+        made["as_two_stage"] = bool(head.pop("as_two_stage", False))
+    elif "neck" not in model:
+        made["neck"] = _projection(head, width)
+    return made
 
 
 def _projection(head: Mapping[str, Any], width: int) -> dict[str, Any]:

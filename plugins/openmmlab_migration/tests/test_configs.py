@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single keys of old configs, each in its place of the new generation."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zoo_openmmlab_migration.configs.migration import MigratedConfig, migrate_config
+from zoo_openmmlab_migration.reading.files import OldConfig
+
+from zoo.errors import ConfigError
+
+_NORM = {"type": "Normalize", "mean": [1.0, 2.0, 3.0], "std": [4.0, 5.0, 6.0], "to_rgb": True}
+
+
+def _migrate(**values: Any) -> MigratedConfig:
+    return migrate_config(OldConfig(Path("old.py"), values, [Path("old.py")]))
+
+
+def _det(train: list[Any], test: list[Any] | None = None, **more: Any) -> MigratedConfig:
+    leaf = {"type": "CocoDataset", "ann_file": "a.json", "img_prefix": "images/"}
+    data = {"samples_per_gpu": 2, "train": {**leaf, "pipeline": train}}
+    if test is not None:
+        data |= {"val": {**leaf, "pipeline": test}, "test": {**leaf, "pipeline": test}}
+    runner = {"type": "EpochBasedRunner", "max_epochs": 12}
+    return _migrate(**{"model": {"type": "FasterRCNN"}, "data": data, "runner": runner, **more})
+
+
+def _seg(train: list[Any], test: list[Any] | None = None, **more: Any) -> MigratedConfig:
+    leaf = {"type": "CustomDataset", "data_root": "d", "img_dir": "images", "ann_dir": "masks"}
+    data = {"samples_per_gpu": 2, "train": {**leaf, "pipeline": train}}
+    if test is not None:
+        data |= {"val": {**leaf, "pipeline": test}, "test": {**leaf, "pipeline": test}}
+    runner = {"type": "IterBasedRunner", "max_iters": 80}
+    model = {"type": "EncoderDecoder", "decode_head": {}}
+    return _migrate(**{"model": model, "data": data, "runner": runner, **more})
+
+
+def _steps(made: MigratedConfig, split: str = "train") -> list[Any]:
+    steps: list[Any] = made.values[f"{split}_dataloader"]["dataset"]["pipeline"]
+    return steps
+
+
+def _aug(*steps: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    around = {"type": "MultiScaleFlipAug", "img_scale": (96, 64), "flip": False, **more}
+    return [{"type": "LoadImageFromFile"}, {**around, "transforms": list(steps)}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"img_scale": (96, 64)}, {"type": "Resize", "scale": (96, 64), "keep_ratio": True}),
+        (
+            {"img_scale": [(96, 64), (96, 32)], "multiscale_mode": "value"},
+            {"type": "RandomChoiceResize", "scales": [(96, 64), (96, 32)], "keep_ratio": True},
+        ),
+        (
+            {"img_scale": [(96, 32), (96, 64)], "keep_ratio": False},
+            {"type": "RandomResize", "scale": [(96, 32), (96, 64)], "keep_ratio": False},
+        ),
+        (
+            {"img_scale": [(32, 96), (96, 64)]},
+            {"type": "RandomResize", "scale": [(96, 32), (96, 64)], "keep_ratio": True},
+        ),
+        (
+            {"img_scale": (96, 64), "ratio_range": [0.5, 2.0]},
+            {
+                "type": "RandomResize",
+                "scale": (96, 64),
+                "ratio_range": (0.5, 2.0),
+                "keep_ratio": True,
+            },
+        ),
+        (
+            {"img_scale": (96, 64), "min_size": 48},
+            {"type": "ResizeShortestEdge", "scale": 48, "max_size": 96},
+        ),
+        (
+            {"img_scale": (96, 64), "bbox_clip_border": False, "backend": "pillow"},
+            {
+                "type": "Resize",
+                "scale": (96, 64),
+                "keep_ratio": True,
+                "backend": "pillow",
+                "clip_object_border": False,
+            },
+        ),
+    ],
+)
+def test_resize_becomes_the_class_of_its_case(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """One class did all; each case has its own now."""
+    made = _det([{"type": "Resize", **old}])
+
+    assert _steps(made) == [new]
+    assert made.ledger.is_whole
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            {"type": "RandomCrop", "crop_size": (384, 600)},
+            {"type": "RandomCrop", "crop_size": (600, 384)},
+        ),
+        (
+            {"type": "RandomCrop", "crop_size": (384, 600), "crop_type": "absolute_range"},
+            {"type": "RandomCrop", "crop_size": (384, 600), "crop_type": "absolute_range"},
+        ),
+        ({"type": "Mosaic", "img_scale": (64, 96)}, {"type": "Mosaic", "img_scale": (96, 64)}),
+        (
+            {"type": "RandomAffine", "border": (-32, -48)},
+            {"type": "RandomAffine", "border": (-48, -32)},
+        ),
+        ({"type": "RandomFlip", "flip_ratio": 0.5}, {"type": "RandomFlip", "prob": 0.5}),
+        ({"type": "RandomShift", "shift_ratio": 0.3}, {"type": "RandomShift", "prob": 0.3}),
+        (
+            {"type": "BrightnessTransform", "level": 5, "prob": 0.2},
+            {"type": "Brightness", "prob": 0.2, "level": 5},
+        ),
+        (
+            {"type": "Rotate", "level": 5, "max_rotate_angle": 20, "random_negative_prob": 0.1},
+            {
+                "type": "Rotate",
+                "prob": 0.5,
+                "level": 5,
+                "reversal_prob": 0.1,
+                "max_mag": 20.0,
+            },
+        ),
+        (
+            {"type": "LoadImageFromFile", "file_client_args": {"backend": "disk"}},
+            {"type": "LoadImageFromFile"},
+        ),
+        (
+            {"type": "LoadImageFromFile", "file_client_args": {"backend": "petrel", "p": 1}},
+            {"type": "LoadImageFromFile", "backend_args": {"backend": "petrel", "p": 1}},
+        ),
+    ],
+    ids=lambda value: str(value.get("type")),
+)
+def test_step_of_a_detector_is_renamed(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """New names and arguments, and sides as (width, height) where mmdet 3.x turned them."""
+    made = _det([old])
+
+    assert _steps(made) == [new]
+    assert made.ledger.is_whole
+
+
+def test_crop_of_mmseg_keeps_height_and_width() -> None:
+    """mmseg 1.x gives (height, width), as 0.x did."""
+    made = _seg([{"type": "RandomCrop", "crop_size": (64, 96)}, _NORM])
+
+    assert _steps(made) == [{"type": "RandomCrop", "crop_size": (64, 96)}]
+    assert made.values["model"]["data_preprocessor"]["size"] == (64, 96)
+
+
+def test_normalization_and_padding_move_to_the_preprocessor() -> None:
+    """What the pipeline did at its end, with the masks that it loads."""
+    masks = {"type": "LoadAnnotations", "with_bbox": True, "with_mask": True}
+    pad = {"type": "Pad", "size_divisor": 32}
+
+    made = _det([masks, _NORM, pad, {"type": "DefaultFormatBundle"}, {"type": "Collect"}])
+
+    assert made.values["model"]["data_preprocessor"] == {
+        "type": "DetDataPreprocessor",
+        "mean": [1.0, 2.0, 3.0],
+        "std": [4.0, 5.0, 6.0],
+        "bgr_to_rgb": True,
+        "pad_size_divisor": 32,
+        "pad_mask": True,
+        "mask_pad_value": 0,
+    }
+    assert _steps(made) == [masks, {"type": "PackDetInputs"}]
+
+
+def test_fixed_padding_of_a_detector_becomes_a_batch_augmentation() -> None:
+    """As in upstream's own configs with large jitter."""
+    made = _det([_NORM, {"type": "Pad", "size": (64, 96)}])
+
+    augment = made.values["model"]["data_preprocessor"]["batch_augments"]
+    assert augment[0]["type"] == "BatchFixedSizePad"
+    assert augment[0]["size"] == (64, 96)
+
+
+def test_labels_of_a_test_are_loaded_after_its_resize() -> None:
+    """They are compared at the size of the original image."""
+    load = {"type": "LoadAnnotations", "reduce_zero_label": True}
+    test = _aug({"type": "Resize", "keep_ratio": True}, {"type": "RandomFlip"}, _NORM)
+    test[1]["transforms"] += [{"type": "ImageToTensor"}, {"type": "Collect"}]
+
+    made = _seg([load, _NORM, {"type": "Collect"}], test)
+
+    assert _steps(made, "val") == [
+        {"type": "LoadImageFromFile"},
+        {"type": "Resize", "scale": (96, 64), "keep_ratio": True},
+        load,
+        {"type": "PackSegInputs"},
+    ]
+    assert "tta_pipeline" not in made.values
+
+
+def test_scales_and_flips_of_a_test_become_tta() -> None:
+    """The plain test has one scale; all of them are in the pipeline for TTA."""
+    resize = {"type": "Resize", "keep_ratio": True}
+    test = _aug(resize, {"type": "RandomFlip"}, _NORM, img_ratios=[0.5, 1.0], flip=True)
+    test[1]["transforms"].append({"type": "Collect"})
+
+    made = _seg([{"type": "LoadAnnotations"}, _NORM], test)
+
+    branches = made.values["tta_pipeline"][-1]["transforms"]
+    assert [each["scale"] for each in branches[0]] == [(48, 32), (96, 64)]
+    assert [each["prob"] for each in branches[1]] == [0.0, 1.0]
+    assert made.values["tta_model"] == {"type": "SegTTAModel"}
+    assert _steps(made, "test")[1]["scale"] == (96, 64)
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "expected"),
+    [
+        ({"fp16": {"loss_scale": "dynamic"}}, "type", "AmpOptimWrapper"),
+        ({"optimizer_config": {"grad_clip": {"max_norm": 3}}}, "clip_grad", {"max_norm": 3}),
+        (
+            {
+                "optimizer_config": {
+                    "type": "DistOptimizerHook",
+                    "use_fp16": True,
+                    "grad_clip": None,
+                    "update_interval": 2,
+                    "coalesce": True,
+                    "bucket_size_mb": -1,
+                }
+            },
+            "accumulative_counts",
+            2,
+        ),
+        (
+            {"optimizer_config": {"type": "GradientCumulativeFp16OptimizerHook"}},
+            "loss_scale",
+            512.0,
+        ),
+    ],
+)
+def test_optimizer_becomes_a_wrapper(values: dict[str, Any], key: str, expected: Any) -> None:
+    """Clipping, accumulation and precision are its arguments."""
+    optimizer = {"type": "SGD", "lr": 0.1, "paramwise_cfg": {"norm_decay_mult": 0.0}}
+
+    made = _det([], optimizer=optimizer, **values)
+
+    wrapper = made.values["optim_wrapper"]
+    assert wrapper[key] == expected
+    assert wrapper["optimizer"] == {"type": "SGD", "lr": 0.1}
+    assert wrapper["paramwise_cfg"] == {"norm_decay_mult": 0.0}
+    assert made.ledger.is_whole
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "evaluator", "best"),
+    [
+        (
+            {"metric": ["bbox", "segm"], "save_best": "segm_mAP", "classwise": True},
+            {
+                "type": "CocoMetric",
+                "ann_file": "a.json",
+                "metric": ["bbox", "segm"],
+                "format_only": False,
+                "classwise": True,
+            },
+            "coco/segm_mAP",
+        ),
+        (
+            {"metric": "proposal_fast", "save_best": "auto"},
+            {
+                "type": "CocoMetric",
+                "ann_file": "a.json",
+                "metric": "proposal_fast",
+                "format_only": False,
+            },
+            "auto",
+        ),
+    ],
+)
+def test_evaluation_of_a_detector_becomes_an_evaluator(
+    evaluation: dict[str, Any], evaluator: dict[str, Any], best: str
+) -> None:
+    """The file of the truth comes from the data set, the best metric has its prefix."""
+    made = _det([], _aug(_NORM, {"type": "Collect"}), evaluation={"interval": 3, **evaluation})
+
+    assert made.values["val_evaluator"] == evaluator
+    assert made.values["default_hooks"]["checkpoint"]["save_best"] == best
+    assert made.values["train_cfg"]["val_interval"] == 3
+    assert made.ledger.is_whole
+
+
+def test_runs_by_iterations_count_iterations_everywhere() -> None:
+    """Sampler, checkpoints and log, as IterBasedRunner set them."""
+    made = _seg([_NORM], checkpoint_config={"interval": 8}, log_config={"interval": 5})
+
+    assert made.values["train_cfg"] == {"type": "IterBasedTrainLoop", "max_iters": 80}
+    assert made.values["train_dataloader"]["sampler"]["type"] == "InfiniteSampler"
+    assert made.values["default_hooks"]["checkpoint"]["by_epoch"] is False
+    assert made.values["log_processor"]["by_epoch"] is False
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (
+            {"type": "FPN", "add_extra_convs": True, "extra_convs_on_inputs": False},
+            {"type": "FPN", "add_extra_convs": "on_output"},
+        ),
+        (
+            {"type": "SwinTransformer", "embed_dim": 96, "ape": False, "use_checkpoint": True},
+            {
+                "type": "SwinTransformer",
+                "embed_dims": 96,
+                "use_abs_pos_embed": False,
+                "with_cp": True,
+                "drop_path_rate": 0.2,
+                "convert_weights": True,
+            },
+        ),
+        (
+            {"type": "CTResNetNeck", "in_channel": 512},
+            {"type": "CTResNetNeck", "in_channels": 512},
+        ),
+        (
+            {"nms_across_levels": False, "nms_pre": 9, "max_num": 5, "nms_thr": 0.7},
+            {"nms_pre": 9, "nms": {"type": "nms", "iou_threshold": 0.7}, "max_per_img": 5},
+        ),
+    ],
+)
+def test_part_of_a_model_is_renamed(part: dict[str, Any], expected: dict[str, Any]) -> None:
+    """At any depth of the model."""
+    made = _det([], model={"type": "FasterRCNN", "neck": part})
+
+    assert made.values["model"]["neck"] == expected
+
+
+def test_settings_beside_the_model_move_into_it() -> None:
+    """Until mmdet 2.4 and mmseg 0.8 they stood at the top level."""
+    made = _det([], train_cfg={"a": 1}, test_cfg={"b": 2})
+
+    assert made.values["model"]["train_cfg"] == {"a": 1}
+    assert made.values["model"]["test_cfg"] == {"b": 2}
+    assert made.values["train_cfg"]["type"] == "EpochBasedTrainLoop"
+
+
+def test_earliest_form_of_detr_is_named() -> None:
+    """mmdet 2.3 built its transformer from numbers."""
+    transformer = {"type": "Transformer", "embed_dims": 256, "num_encoder_layers": 6}
+    head = {"type": "DETRHead", "transformer": transformer}
+
+    made = _det([], model={"type": "DETR", "bbox_head": head})
+
+    assert [entry.key for entry in made.ledger.lost] == ["model.bbox_head.transformer"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"lr_config": {"policy": "step", "step": 0.5}},
+        {"data": {"train": {"type": "CocoDataset", "pipeline": 3}}},
+        {"log_config": {"hooks": [3]}},
+    ],
+)
+def test_values_of_another_kind_end_with_one_message(values: dict[str, Any]) -> None:
+    """Never with an error of Python."""
+    with pytest.raises(ConfigError, match=r"mmcv 1\.x takes") as caught:
+        _det([], **values)
+
+    assert caught.value.hint
+
+
+def test_key_that_nobody_knows_is_kept_and_named() -> None:
+    """It may be read by code of the user's own."""
+    made = _det([], my_setting={"a": 1})
+
+    assert made.values["my_setting"] == {"a": 1}
+    assert "my_setting" in [entry.key for entry in made.ledger.changed]

@@ -144,11 +144,10 @@ def file_of(twin: Twin, model: Any) -> dict[str, Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(64, 96), (148, 116)])
-def test_converted_backbone_gives_the_maps_of_the_authors(size: Any, model: Any) -> None:
-    """Windows, shifts, padding and patch mergings; maps of odd sizes too."""
+def test_converted_backbone_gives_the_maps_of_the_authors(model: Any) -> None:
+    """Windows, shifts, padding and patch mergings; two of the four maps have odd sides."""
     twin = Twin()
-    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(8)).double()
+    image = torch.randn(1, 3, 148, 116, generator=torch.Generator().manual_seed(8)).double()
     expected = twin.maps(image)
 
     converted = upernet_swin_tiny_ade20k(file_of(twin, model))

@@ -14,7 +14,7 @@ from zoo.conversion import SWIN_BUFFERS, Entry, Swin, convert_by_table
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["upernet_swin_tiny_ade20k"]
+__all__ = ["entries", "upernet_swin_tiny_ade20k"]
 
 _WHAT = "UPerNet Swin-T with 150 classes"
 _SWIN = Swin()
@@ -32,9 +32,14 @@ def upernet_swin_tiny_ade20k(state_dict: Mapping[str, Tensor]) -> dict[str, Tens
     Raises:
         ConversionError: The tensors are those of another architecture.
     """
-    table = [*_backbone(), *_heads()]
-    converted = convert_by_table(state_dict, table, what=_WHAT, dropped=[SWIN_BUFFERS])
+    converted = convert_by_table(state_dict, entries(), what=_WHAT, dropped=[SWIN_BUFFERS])
     return {**converted, **_SWIN.indices("backbone.")}
+
+
+def entries() -> Iterator[Entry]:
+    """Yield every parameter of the model, and the statistics of its batch norms."""
+    yield from _backbone()
+    yield from _heads()
 
 
 def _backbone() -> Iterator[Entry]:

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
         Plan,
         add_to_cache,
         fetch_weights,
-        is_offline,
         list_weights,
         plan_download,
         weights_addresses,
     )
-    from zoo.weights.fetching.addresses import user_mirrors
+    from zoo.weights.fetching.addresses import is_offline, user_mirrors
     from zoo.weights.fetching.all_tries import fetch_file
     from zoo.weights.files import check_file, find_weights_file, local_files, verify_file
 else:
@@ -43,12 +42,11 @@ else:
                 "Plan",
                 "add_to_cache",
                 "fetch_weights",
-                "is_offline",
                 "list_weights",
                 "plan_download",
                 "weights_addresses",
             ],
-            "zoo.weights.fetching.addresses": ["user_mirrors"],
+            "zoo.weights.fetching.addresses": ["is_offline", "user_mirrors"],
             "zoo.weights.fetching.all_tries": ["fetch_file"],
             "zoo.weights.files": ["check_file", "find_weights_file", "local_files", "verify_file"],
         },

@@ -11,8 +11,8 @@ from pathlib import Path
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.manifest.rows import Digest
 from zoo.weights.cache import address_filename, cache_folder, cached_files
-from zoo.weights.download import add_to_cache, is_offline
-from zoo.weights.fetching.addresses import is_local, shown_address
+from zoo.weights.download import add_to_cache
+from zoo.weights.fetching.addresses import is_local, is_offline, shown_address
 from zoo.weights.fetching.all_tries import fetch_file
 from zoo.weights.fetching.host_statements import HostStatement, ask_host_patiently
 from zoo.weights.fetching.judging import check_stated

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from zoo.weights.cache import cache_folder, part_path, weights_filename
 from zoo.weights.fetching.addresses import (
     is_local,
     is_of_this_machine,
+    is_offline,
     local_path,
     mirror_addresses,
     user_mirrors,
@@ -38,7 +38,6 @@ __all__ = [
     "add_to_cache",
     "fetch_weights",
     "foresee_asked",
-    "is_offline",
     "list_weights",
     "plan_download",
     "weights_addresses",
@@ -239,15 +238,6 @@ def add_to_cache(source: Path, sha256: str, size_bytes: int, name: str) -> Path:
     """
     target = cache_folder() / sha256 / name
     return fetch_file(target, sha256, size_bytes, [source.resolve().as_uri()], mend=True)
-
-
-def is_offline(asked: bool = False) -> bool:
-    """Return whether network access is off: by argument, or by ``ZOO_OFFLINE`` other than 0.
-
-    Args:
-        asked: Whether the caller asked for offline mode.
-    """
-    return asked or os.environ.get("ZOO_OFFLINE", "0") not in ("", "0")
 
 
 def _warn_of_damage(plan: Plan) -> None:

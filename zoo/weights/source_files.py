@@ -13,8 +13,7 @@ from zoo.errors import DownloadError
 from zoo.files import is_held
 from zoo.manifest.rows import Digest, LivingRow
 from zoo.weights.cache import address_filename, cache_folder, plain_name
-from zoo.weights.download import is_offline
-from zoo.weights.fetching.addresses import is_local, mirror_addresses, user_mirrors
+from zoo.weights.fetching.addresses import is_local, is_offline, mirror_addresses, user_mirrors
 from zoo.weights.fetching.sources import FetchedSource, Progress, fetch_source
 
 __all__ = [

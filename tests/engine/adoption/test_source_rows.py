@@ -95,3 +95,17 @@ def test_row_that_needs_a_plugin_which_is_not_installed_is_refused(
         obtain_weights("acme/tiny_other")
 
     assert len(foreign.hub.asked) == asked
+
+
+def test_training_starts_from_the_row_of_a_source(
+    foreign: Any, list_rows: List, source_bytes: Callable[[str], bytes]
+) -> None:
+    """A name with a scope is no path, where there is none of that name."""
+    from zoo.engine.config.pretrained import map_pretrained
+
+    list_rows(foreign.row(source_bytes("pth")))
+    config: dict[str, Any] = {"model": {}}
+
+    map_pretrained(config, "acme/tiny_other", obtain=lambda name: obtain_weights(name).path)
+
+    assert config["load_from"] == str(obtain_weights("acme/tiny_other").path)

@@ -171,6 +171,20 @@ def test_added_source_works_offline(added: Publisher, monkeypatch: pytest.Monkey
     assert len(added.server.asked) == asked
 
 
+def test_nothing_is_asked_for_offline(
+    added: Publisher, other_publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither to add nor to update; an index on a disk can be added."""
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    asked = len(added.server.asked)
+
+    for act in (lambda: update_source("acme"), lambda: add_source(other_publisher.address)):
+        with pytest.raises(SourceError, match=r"cannot fetch the index .* offline"):
+            act()
+
+    assert len(added.server.asked) == asked
+
+
 def test_second_source_of_one_name_is_refused_unless_renamed(
     added: Publisher, other_publisher: Publisher, state: State
 ) -> None:

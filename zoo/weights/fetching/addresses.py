@@ -16,6 +16,7 @@ from zoo.weights.folders import home_expanded
 __all__ = [
     "is_local",
     "is_of_this_machine",
+    "is_offline",
     "local_path",
     "mirror_addresses",
     "shown_address",
@@ -133,6 +134,15 @@ def local_path(address: str) -> Path:
     from urllib.request import url2pathname  # brings http and email, which no listing needs
 
     return Path(url2pathname(urlsplit(address).path))
+
+
+def is_offline(asked: bool = False) -> bool:
+    """Return whether network access is off: by argument, or by ``ZOO_OFFLINE`` other than 0.
+
+    Args:
+        asked: Whether the caller asked for offline mode.
+    """
+    return asked or os.environ.get("ZOO_OFFLINE", "0") not in ("", "0")
 
 
 def shown_address(address: str) -> str:

@@ -17,6 +17,7 @@ from zoo.texts import shown
 from zoo.weights.fetching.addresses import (
     is_local,
     is_of_this_machine,
+    is_offline,
     local_path,
     shown_address,
 )
@@ -145,8 +146,14 @@ def fetch_document(
         modified: Date of the bytes that are known, or None.
 
     Raises:
-        SourceError: It cannot be fetched, or is too large.
+        SourceError: It cannot be fetched, or is too large; or zoo is offline.
     """
+    if is_offline() and not is_local(address):
+        where = shown_address(address)
+        message = f"cannot fetch the index {where} offline."
+        raise SourceError(
+            message, where=where, hint="unset ZOO_OFFLINE; what was kept can be used."
+        )
     tries = 0
     validators = {"If-None-Match": etag, "If-Modified-Since": None if etag else modified}
     headers = {name: value for name, value in validators.items() if value is not None}

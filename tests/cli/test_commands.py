@@ -19,6 +19,8 @@ from zoo.cli.output.groups import LazyGroup
 from zoo.errors import DataError
 
 CONTRACT = {
+    *("lock", "sync", "search", "source add", "source list", "source update", "source remove"),
+    "source key new",
     "list", "info", "train", "test", "predict", "plot", "config list", "config show",
     "data list", "data sample", "data prepare", "data check", "data show", "plugin list", "doctor",
     "download", "verify", "cache ls", "cache rm", "cache prune", "rescue", "publish",
@@ -60,7 +62,7 @@ def test_help_when_asked_of_the_whole_imports_no_command() -> None:
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.splitlines()[-1] == "['zoo.cli.output']"
+    assert done.stdout.splitlines()[-1] == "['zoo.cli.plugged', 'zoo.cli.output']"
 
 
 @pytest.mark.parametrize("words", [("lst",), ("data", "prepar")])

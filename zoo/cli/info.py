@@ -11,6 +11,8 @@ from zoo.catalog import SOURCE, Catalog, Found, read_catalog
 from zoo.cli.options.completion import complete_any_name
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
+from zoo.errors import UnknownNameError
+from zoo.manifest.kinds import KINDS
 from zoo.manifest.versions import split_version
 from zoo.weights.sources.lookup import is_scoped
 
@@ -56,6 +58,10 @@ def _describe(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     found = _matches(catalog, kind if slash else None, bare)
     if found:
         return [_row_facts(each) for each in found]
+    if slash and kind not in {*KINDS, "config", "legacy", "weights"}:
+        message = f"nothing is named {name!r}: {kind!r} is neither a kind nor a source."
+        hint = "zoo source list shows the sources; for kinds, see zoo info plugin/NAME."
+        raise UnknownNameError(message, kind="name", name=name, hint=hint)
     if slash and kind not in ("legacy", "weights"):
         catalog.find(kind, bare)  # raises, with the near names of that kind
     if not slash and any(record.name == bare for record in catalog.plugins):

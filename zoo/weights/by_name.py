@@ -126,6 +126,11 @@ def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNam
     if error.near and not scoped:
         return with_unread(error, unread)
     near = scoped or near_names(name, [found.row.name for found in rows])
-    hint = hint_near(near, "zoo list shows all, zoo list --legacy also upstream's old ones.")
+    otherwise = "zoo list shows all, zoo list --legacy also upstream's old ones."
+    if "/" in name:
+        otherwise = (
+            f"no source is called {name.partition('/')[0]!r:.60}: zoo source list shows all."
+        )
+    hint = hint_near(near, otherwise)
     unknown = UnknownNameError(error.message, kind="weights", name=name, near=near, hint=hint)
     return with_unread(unknown, unread)

@@ -319,3 +319,11 @@ def test_doctor_tells_the_state_of_each_source(site: Callable[..., str], tmp_pat
     assert found()["source acme"]["fix"] == "zoo source update acme"
     book.write_text("{")
     assert found()["sources"]["state"] == "broken"
+
+
+def test_name_of_a_source_that_was_not_added_says_so(site: Callable[..., str]) -> None:
+    """Whatever asks for it."""
+    told = [_zoo(word, "nobody/unet", code=1).stderr for word in ("download", "info")]
+
+    assert "no source is called 'nobody': zoo source list shows all." in told[0]
+    assert "'nobody' is neither a kind nor a source" in told[1]

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import zoo
+from zoo.cli import main
 from zoo.errors import DownloadError
 from zoo.weights.lock import read_pins
 
@@ -66,12 +70,6 @@ def test_emptied_cache_is_filled_with_the_pinned_bytes(
 def test_row_without_a_full_digest_asks_to_be_pinned_once(
     foreign: Any, source_bytes: Callable[[str], bytes], kind: str
 ) -> None:
-    import hashlib
-
-    from click.testing import CliRunner
-
-    from zoo.cli import main
-
     data = source_bytes("pth")
     digits = {"sha256_prefix": hashlib.sha256(data).hexdigest()[:8]}
     digits["md5_prefix"] = hashlib.md5(data, usedforsecurity=False).hexdigest()[:6]
@@ -112,3 +110,26 @@ def test_record_states_where_the_weights_came_from(
     assert (record.licence, record.data_licence) == ("Apache-2.0", "CC-BY-4.0")
     assert record.palette == ((0, 0, 9), (0, 9, 0), (9, 0, 0))
     assert json.loads(record.to_json())["trained_with"] == "tiny_unet"
+
+
+def test_checkpoint_of_openmmlab_is_adopted_without_a_converter(
+    foreign: Any, tiny_weights: dict[str, Any], tmp_path: Path
+) -> None:
+    """As zoo rescue takes it: the file's own classes count, the optimizer is left out."""
+    import torch
+
+    weights = {name.removeprefix("net."): value for name, value in tiny_weights.items()}
+    meta = {"dataset_meta": {"classes": ["heaven", "street", "auto"], "palette": [[1, 2, 3]] * 3}}
+    stream = io.BytesIO()
+    torch.save({"state_dict": weights, "meta": meta, "optimizer": {}, "message_hub": {}}, stream)
+    data = stream.getvalue()
+    known = {"sha256": None, "sha256_prefix": hashlib.sha256(data).hexdigest()[:8]}
+    foreign.list(foreign.row(data, "unet-0123.pth", converter=None, **known))
+
+    result = CliRunner().invoke(main, ["download", "tiny_other", "--pin"])
+    model = zoo.load("tiny_other", device="cpu").model
+
+    assert result.exit_code == 0, result.output
+    assert model.classes == ("heaven", "street", "auto")
+    assert model.palette == ((1, 2, 3),) * 3
+    assert read_pins()["tiny_other"].converter is None

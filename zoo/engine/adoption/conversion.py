@@ -16,9 +16,9 @@ from zoo.catalog import Found
 from zoo.engine.adoption.converters import FoundConverter, find_converter
 from zoo.engine.adoption.model_record import describe_model
 from zoo.engine.adoption.skeleton import build_skeleton
-from zoo.engine.checkpoints.checkpoint import load_checkpoint
+from zoo.engine.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from zoo.engine.checkpoints.convert import is_parameter
-from zoo.engine.checkpoints.fit import find_misfits
+from zoo.engine.checkpoints.fit import find_misfits, fits_renamed
 from zoo.engine.checkpoints.published import CONVERTED, RECORD
 from zoo.engine.checkpoints.source_file import read_source
 from zoo.engine.checkpoints.tensor_file import WrittenFile, write_tensors
@@ -72,10 +72,11 @@ def convert_source(found: Found, row: LivingRow, source: FetchedSource, target: 
         PluginError: The converter or its plugin cannot be used.
     """
     converter = find_converter(found)
-    trained: tuple[str, ...] | None = None
+    trained: Checkpoint | None = None
+    tensors: Mapping[str, Tensor]
     if converter is None:
-        checkpoint = load_checkpoint(source.path, mapped=True)
-        tensors, trained = checkpoint.state_dict, checkpoint.classes
+        trained = load_checkpoint(source.path, mapped=True)
+        tensors = trained.state_dict
     else:
         tensors = converter.run(read_source(source.path, row.format), source.path)
     provenance = _provenance(row, source, converter)
@@ -114,7 +115,9 @@ def _check_model(
     check_record(record, record.name)
     model = build_skeleton(record)
     misfits = find_misfits(model, tensors)
-    if misfits is not None:
+    # Modules of OpenMMLab rename names of their older versions while they load.
+    is_older = converter is None and misfits is not None and not misfits.shaped
+    if misfits is not None and not (is_older and fits_renamed(model, tensors)):
         by = "the file's weights do" if converter is None else f"what {converter.name!r} made does"
         message = f"cannot convert {record.name!r}: {by} not fit the model of the config "
         message += f"{record.trained_with!r}: {misfits}"

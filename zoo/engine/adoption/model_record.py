@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.catalog import Found
-from zoo.engine.checkpoints.checkpoint import as_colors
+from zoo.engine.checkpoints.checkpoint import Checkpoint, as_colors
 from zoo.engine.checkpoints.classes import check_classes
 from zoo.engine.config.parts import find_test_dataset
 from zoo.engine.config.reading import read_config
@@ -26,14 +26,15 @@ __all__ = ["describe_model"]
 def describe_model(
     found: Found,
     *,
-    trained: Sequence[str] | None,
+    trained: Checkpoint | None,
     provenance: Mapping[str, Any],
 ) -> ModelRecord:
     """Return the record of a row's model from its config; equal input gives equal records.
 
     Args:
         found: A row of weights with a config, and its plugin.
-        trained: Class names that the file of the weights states, if it does.
+        trained: The source, if it is a checkpoint of OpenMMLab's, which may state its classes and
+            colours.
         provenance: Plain values on how the file came to be.
 
     Raises:
@@ -45,8 +46,10 @@ def describe_model(
         raise TypeError(row)
     config = read_config(_config_name(found, row), pretrained="none")
     dataset = dict(find_test_dataset(config))
-    classes = _classes(config, dataset, row, trained)
-    palette = as_colors(dataset_palette(config, dataset) if dataset else None, classes)
+    classes = _classes(config, dataset, row, None if trained is None else trained.classes)
+    stated = dataset_palette(config, dataset) if dataset else None
+    own = None if trained is None else trained.palette
+    palette = own or as_colors(stated, classes)
     return make_record(
         config,
         name=row.name,

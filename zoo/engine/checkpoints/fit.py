@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-__all__ = ["OPTIONAL_SUFFIX", "Misfits", "check_fits", "find_misfits", "format_names"]
+__all__ = [
+    "OPTIONAL_SUFFIX",
+    "Misfits",
+    "check_fits",
+    "find_misfits",
+    "fits_renamed",
+    "format_names",
+]
 
 _SHOWN = 10
 # Counts batches for BatchNorm's cumulative average only; old checkpoints lack it.
@@ -43,7 +50,7 @@ def check_fits(model: Module, state_dict: Mapping[str, Tensor], where: str | Pat
 
     inner: Any = model.module if is_model_wrapper(model) else model
     found = find_misfits(inner, state_dict)
-    if found is None or (not found.shaped and _fits_renamed(inner, state_dict)):
+    if found is None or (not found.shaped and fits_renamed(inner, state_dict)):
         return
     hint = "use the config that the weights were trained with, or weights made for this config."
     msg = f"weights do not fit the model: {found}"
@@ -114,8 +121,13 @@ def format_names(names: Sequence[str], most: int = _SHOWN) -> str:
     return "; ".join(names[:most]) + more
 
 
-def _fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:
-    """Return whether loading into a copy finds every name, once modules have renamed theirs."""
+def fits_renamed(model: Module, state_dict: Mapping[str, Tensor]) -> bool:
+    """Return whether loading into a copy finds every name, once modules have renamed theirs.
+
+    Args:
+        model: The built model, not in a wrapper; it is not changed.
+        state_dict: Weights by name, perhaps by names of older versions.
+    """
     # Without data: a copy of the names and shapes is enough.
     skeleton = copy.deepcopy(model).to("meta")
     try:

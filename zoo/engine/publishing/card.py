@@ -49,6 +49,7 @@ def _summary(published: Published) -> Iterator[str]:
             ("sha256", f"`{published.sha256}`"),
             *_postprocess(record.postprocess),
             ("licence of the weights", record.licence),
+            *_commercial_use(record.non_commercial),
             ("licence of the data", record.data_licence),
         ],
     )
@@ -56,6 +57,12 @@ def _summary(published: Published) -> Iterator[str]:
 
 def _postprocess(stated: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return [] if stated is None else [("after prediction", str(Postprocess(**stated)))]
+
+
+def _commercial_use(non_commercial: bool | None) -> list[tuple[str, str]]:
+    if non_commercial is None:
+        return []
+    return [("commercial use", "not permitted" if non_commercial else "permitted")]
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -164,7 +164,8 @@ def test_publish_of_another_models_checkpoint_leaves_no_file(
         (
             {"urls": ["http://a/b.safetensors"]},
             "cannot publish 'unet_tiny': [[weights]] urls holds 'http://a/b.safetensors', expected "
-            "https://... or package:<path>.",
+            "https://..., hf://ORG/REPO@REVISION/path, github://OWNER/REPO@TAG/ASSET or "
+            "package:<path>.",
         ),
         ({"urls": ["package:../b.safetensors"]}, "expected a path inside the package"),
         ({"urls": ["https://a/b", "https://a/b"]}, "holds 'https://a/b' twice"),

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["receive"]
 
 _BLOCK_BYTES = 1 << 20
+_FIRST_BYTES = 1 << 20  # one connection is judged by them
+_LEAST_RANGE_BYTES = 1 << 18
 
 
 def receive(
@@ -92,17 +94,19 @@ def _read_remote(
     if not _is_worth_ranges(part, patience):
         yield from _read_answer(session, place, part, patience, None)
         return
-    stop = part.received + patience.range_bytes
+    stop = part.received + min(_FIRST_BYTES, patience.range_bytes)
     first = yield from _read_answer(session, place, part, patience, stop)
     if part.received != stop:  # the whole file came, or the range broke off
         return
-    if first.is_fast or not first.validator:
+    if first.bytes_s >= patience.fast_bytes_s or not first.validator:
         yield from _read_answer(session, place, part, patience, None)
         return
+    # About a second each, so that little is lost of what a killed process held in memory.
+    range_bytes = min(max(int(first.bytes_s), _LEAST_RANGE_BYTES), patience.range_bytes)
     whole = Whole(
         place, first.at, part.size_bytes, first.validator, partial(_check_statement, part)
     )
-    yield from read_ahead(whole, part.received, patience)
+    yield from read_ahead(whole, part.received, replace(patience, range_bytes=range_bytes))
 
 
 def _is_worth_ranges(part: Part, patience: Patience) -> bool:
@@ -113,11 +117,11 @@ def _is_worth_ranges(part: Part, patience: Patience) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """An answer that was read: where it came from, its validator, and whether it came fast."""
+    """An answer that was read: where it came from, its validator, and how fast."""
 
     at: Place
     validator: str
-    is_fast: bool
+    bytes_s: float
 
 
 def _read_answer(
@@ -136,9 +140,9 @@ def _read_answer(
         began_s, before = time.monotonic(), part.received
         yield from read_blocks(response.raw, patience, part.received, part.size_bytes)
         took_s = time.monotonic() - began_s
-        is_fast = part.received - before >= patience.fast_bytes_s * took_s
+        bytes_s = (part.received - before) / max(took_s, 1e-6)
         is_weak = response.headers.get("ETag", "").startswith("W/")
-        return _Answer(at, "" if is_weak else read_validator(response), is_fast)
+        return _Answer(at, "" if is_weak else read_validator(response), bytes_s)
 
 
 def _check_statement(part: Part, told: HubAnswer) -> None:

@@ -25,7 +25,7 @@ class Patience:
         least_bytes_s: Least bytes per second, averaged over ``stall_s``.
         connections: Most connections to one address at the same time; 1 for one.
         ranges_from_bytes: Bytes still to come from which on several connections are worth it.
-        range_bytes: Bytes of one range; a few times as many are held in memory.
+        range_bytes: Most bytes of one range; a few times as many are held in memory.
         fast_bytes_s: Rate of one connection from which on more would not help.
     """
 

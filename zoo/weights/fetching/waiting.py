@@ -39,7 +39,9 @@ def wait_for_next_try(setback: Setback, address: str, tries: int, patience: Pati
         reason = f"{setback.reason} and asks for a wait of {wait_s:.0f} s"
         raise Setback(reason=reason) from setback
     shown = shown_address(address)
-    _LOG.warning("%s: %s; retrying in %.1f s", shown, setback.reason, wait_s)
+    # To ask again at once is no news: a signed address has expired, say.
+    level = logging.WARNING if wait_s > 0 else logging.DEBUG
+    _LOG.log(level, "%s: %s; retrying in %.1f s", shown, setback.reason, wait_s)
     time.sleep(wait_s)
 
 

@@ -353,6 +353,25 @@ def test_unknown_name_offers_near_ones_and_locks_nothing(team: Team) -> None:
     assert not team.lock.exists()
 
 
+def test_path_of_a_config_that_is_not_there_is_told(team: Team) -> None:
+    with pytest.raises(UnknownNameError, match=r"no config file 'configs/mien\.py'"):
+        team.write_lock("configs/mien.py")
+
+
+def test_lock_holds_no_secret_of_an_address(team: Team) -> None:
+    """A signed address or one with a password is written without both."""
+    toml = team.package / "zoo_plugin.toml"
+    secret = "https://ann:hunter2@example.invalid/p.safetensors?sig=swordfish"
+    toml.write_text(toml.read_text().replace(_at("p")[0], secret))
+    forget_catalog()
+
+    team.write_lock("reef_plain")
+
+    assert team.document["weights"][0]["address"] == _at("p")[0]
+    assert b"hunter2" not in team.lock.read_bytes()
+    assert b"swordfish" not in team.lock.read_bytes()
+
+
 def test_first_lock_without_names_holds_what_is_here(team: Team) -> None:
     """All plugins, and the weights whose files are on this machine."""
     download("reef_plain", mirrors=[str(team.mirror)])

@@ -10,11 +10,13 @@ from pathlib import Path
 from zoo.catalog import SOURCE, Found, read_catalog
 from zoo.engine.adoption.adopting import Way
 from zoo.engine.adoption.obtaining import obtain_weights
+from zoo.engine.config_files.files import find_config_file
 from zoo.engine.locking.config_digests import describe_config, is_config, locked_name
 from zoo.engine.locking.plugin_digests import describe_plugin
 from zoo.errors import UnknownNameError
 from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights import find_weights
+from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.files import find_place
 from zoo.weights.lock import Pin, find_pin
 from zoo.weights.lock_file.team import LockedConfig, LockedPlugin
@@ -82,6 +84,8 @@ def find_wanted(names: Iterable[str], lock_folder: Path) -> Wanted:
             find_weights(name)
         except UnknownNameError:
             if not is_plugin and not is_named:
+                if name.endswith((".py", ".json", ".yaml", ".yml")):
+                    find_config_file(name)  # tells that there is no such file
                 raise
         else:
             wanted.weights.append(name)
@@ -156,7 +160,7 @@ def _pin_of_row(found: Found, row: WeightsRow) -> Pin:
         source_sha256=row.sha256,
         source_size_bytes=row.size_bytes,
         parameters=row.parameters,
-        address=row.urls[0] if row.urls else None,
+        address=shown_address(row.urls[0]) if row.urls else None,
         judge="sha256",
     )
 

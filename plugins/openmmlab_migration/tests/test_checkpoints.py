@@ -299,3 +299,49 @@ def test_load_checkpoint_gives_copies_by_weight(tmp_path: Path) -> None:
 
     assert checkpoint.copies.keys() == {"a.b_c"}
     assert checkpoint.state_dict.keys() == {"a.b_c", "ema_other"}
+
+
+def test_converter_of_another_architecture_names_what_is_missing() -> None:
+    """A row whose file is something else ends with the keys, not with half a model."""
+    from zoo_openmmlab_migration.checkpoints.converter import mask2former
+
+    with pytest.raises(ConversionError) as caught:
+        mask2former({"decode_head.conv_seg.weight": torch.zeros(1)})
+
+    assert "panoptic_head.level_embed.weight" in caught.value.missing
+    assert list(caught.value.unexpected) == ["decode_head.conv_seg.weight"]
+
+
+def _old_name(name: str) -> str:
+    """Return what mmdet 2.x called a weight of Mask2Former."""
+    if ".encoder.layers." not in name and ".transformer_decoder.layers." not in name:
+        return name
+    # The decoder lists its masked attention first.
+    first, second = ("self", "none") if ".encoder." in name else ("cross", "self")
+    for old, new in (("attentions.0", f"{first}_attn"), ("attentions.1", f"{second}_attn")):
+        name = name.replace(f".{new}.", f".{old}.")
+    return name.replace(".ffn.", ".ffns.0.")
+
+
+@pytest.mark.slow
+@pytest.mark.mm
+def test_converter_gives_exactly_the_weights_of_its_config() -> None:
+    """Each weight of the shipped config, from the name that mmdet 2.x had for it."""
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+    from zoo_openmmlab_migration.checkpoints.converter import mask2former
+
+    package = Path(zoo.load_contribution("command", "migrate").callback.__code__.co_filename).parent
+    register_all_modules(init_default_scope=False)
+    init_default_scope("mmdet")
+    config = Config.fromfile(package / "shipped/configs/mask2former_swin-s_lsj-50e_coco.py")
+    new = MODELS.build(config.model).state_dict()
+    old = {_old_name(name): value for name, value in new.items()}
+
+    converted = mask2former(old)
+
+    assert len(old) == len(new)
+    assert any(".attentions.1." in name for name in old)
+    assert {n: v.shape for n, v in converted.items()} == {n: v.shape for n, v in new.items()}

@@ -70,7 +70,7 @@ def test_published_metrics_are_percent_with_their_source() -> None:
 
     assert found == {
         "upernet_swin_t_ade20k": [("mIoU", 44.41)],
-        "mask2former_swin_t_coco": [("mask AP", 45.0)],
+        "mask2former_swin_t_coco": [("coco/segm_mAP", 45.0)],
         "mask2former_swin_l_ade20k": [("mIoU", 56.1)],
     }
     assert all(m.unit == "percent" and m.published for row in rows() for m in row.metrics)

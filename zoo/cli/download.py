@@ -120,6 +120,7 @@ def _serve(entry: dict[str, Any], count: int, asked: _Asked, dry_run: bool, as_j
         if not dry_run:
             obtained = _obtain(name, asked)
             entry |= {**_digest(obtained.found), "path": str(obtained.path)}
+            entry |= _pinned(obtained)
             lines = [entry["path"]]
         elif isinstance(found.row, LivingRow):
             lines = _foresee_adoption(found.row, asked, entry)
@@ -145,6 +146,20 @@ def _digest(found: Found) -> dict[str, Any]:
         return {"sha256": None, "source_sha256": sha256, "size_bytes": row.size_bytes}
     whole = row if isinstance(row, WeightsRow) else None
     return {} if whole is None else {"sha256": whole.sha256, "size_bytes": whole.size_bytes}
+
+
+def _pinned(obtained: Obtained) -> dict[str, Any]:
+    """Return what the lock keeps of adopted weights, and the terms of all."""
+    from zoo.weights.lock import find_pin
+
+    row = obtained.row
+    terms: dict[str, Any] = {"licence": row.licence, "data_licence": row.data_licence}
+    terms["non_commercial"] = row.non_commercial
+    pin = find_pin(row.name, obtained.found.record.name)
+    if pin is None:
+        return terms
+    kept = ("source_sha256", "source_size_bytes", "converter", "converter_version", "address")
+    return {**terms, **{key: getattr(pin, key) for key in kept}, "judge": pin.judge}
 
 
 def _options(asked: _Asked) -> dict[str, Any]:

@@ -132,6 +132,10 @@ def test_pin_shows_who_states_what(
         f"pinned in {tmp_path / 'zoo.lock'}",
     ):
         assert line in told
+    entry = json.loads(run("download", "tiny_other", "--json").stdout)[0]
+    assert (entry["sha256"], entry["source_sha256"]) == (pin.sha256, digest)
+    assert (entry["licence"], entry["data_licence"]) == ("Apache-2.0", "CC-BY-4.0")
+    assert entry["judge"] == "sha256_prefix"
     assert result.stdout == again.stdout
     assert f"tiny_other is pinned already: sha256 {pin.sha256}" in again.stderr
 

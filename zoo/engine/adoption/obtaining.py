@@ -62,7 +62,9 @@ def obtain_weights(name: str, way: Way | None = None, *, dest: Path | None = Non
     row = weights_row(found)
     check_policy(found, row)
     options: dict[str, Any] = {"mirrors": way.mirrors, "offline": way.offline, "dest": dest}
-    if find_restriction(row) is not None and plan_download(found, **options).here is None:
+    # Legacy weights come from the user's own disks and mirrors alone.
+    is_restricted = listed is not None and find_restriction(row) is not None
+    if is_restricted and plan_download(found, **options).here is None:
         check_accepted(found, row, accept=way.accepts_licence)
     return Obtained(found, row, fetch_weights(found, progress=way.progress, **options))
 

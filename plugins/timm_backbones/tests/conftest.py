@@ -18,6 +18,16 @@ MODULES = ("efficientnet", "resnet", "swin_transformer")
 STUBS = ("torchvision", "torchvision.ops", "torchvision.ops.misc")
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Compute alone: on a busy machine, threads wait for each other longer than they compute."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def timm() -> Iterator[Callable[..., Any]]:
     """Return a function that builds a network by its module and name, with random weights.

@@ -134,10 +134,16 @@ def test_word_is_completed_by_what_its_place_takes(
 
 
 def test_every_argument_is_completed(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new argument is not forgotten: only free texts have nothing to offer."""
+    from zoo.weights.sources.publishing import IndexChange, write_index
+    from zoo.weights.sources.updating import add_source
+
     monkeypatch.setenv("ZOO_CACHE", environment["ZOO_CACHE"])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    write_index(tmp_path / "site", IndexChange(name="acme"), None)
+    add_source(str(tmp_path / "site"), tolerates=True)
 
     def walk(group: LazyGroup, path: str = "") -> list[str]:
         found = []
@@ -155,7 +161,7 @@ def test_every_argument_is_completed(
         return found
 
     assert isinstance(main, LazyGroup)
-    assert walk(main) == ["list"]
+    assert walk(main) == ["list", "search"]
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")

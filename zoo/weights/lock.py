@@ -220,7 +220,7 @@ def check_locked(name: str, sha256: str | None) -> None:
     """Raise unless the lock holds a file, if ``ZOO_FROZEN`` is set; else do nothing.
 
     Args:
-        name: Name of the weights, or what else to call the file in messages.
+        name: Name of the weights, or an address.
         sha256: Digest of the file or of its source; None if the row does not say it.
 
     Raises:
@@ -235,6 +235,8 @@ def check_locked(name: str, sha256: str | None) -> None:
     held = "pins other bytes of that name" if name in pins else "does not hold them"
     message = f"cannot use the weights {name!r}: ZOO_FROZEN is set, and {file.name} {held}."
     hint = f"zoo lock {name} without ZOO_FROZEN, once; then share the changed file."
+    if "://" in name:
+        hint = "give the name of weights that the lock holds, or unset ZOO_FROZEN."
     raise DownloadError(message, where=file, hint=hint)
 
 

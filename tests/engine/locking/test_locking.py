@@ -23,7 +23,7 @@ from zoo.engine.adoption.obtaining import download
 from zoo.engine.locking.locking import lock
 from zoo.engine.locking.syncing import State, sync
 from zoo.errors import ConfigError, DownloadError, UnknownNameError
-from zoo.weights import find_weights_file
+from zoo.weights import fetch_address, find_weights_file
 from zoo.weights.by_name import find_weights
 from zoo.weights.lock import Accepted, Pin, accept_licence, add_pins, read_pins
 
@@ -439,6 +439,22 @@ def test_frozen_refuses_what_the_lock_does_not_hold(
     assert team.lock.read_bytes() == before
     monkeypatch.setenv("ZOO_FROZEN", "0")
     assert download("reef_living", mirrors=mirrors).is_file()
+
+
+def test_frozen_refuses_an_address_whose_digest_the_lock_does_not_hold(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `zoo train --pretrained URL` gives one; that of locked bytes is taken."""
+    team.write_lock("reef_plain")
+    monkeypatch.setenv("ZOO_FROZEN", "1")
+    held, other = (hashlib.sha256(data).hexdigest() for data in (team.plain, team.source))
+    places = {digest: next((team.mirror / digest).iterdir()).as_uri() for digest in (held, other)}
+
+    assert fetch_address(places[held], held).read_bytes() == team.plain
+    with pytest.raises(DownloadError, match="ZOO_FROZEN is set") as raised:
+        fetch_address(places[other], other)
+
+    assert raised.value.hint == "give the name of weights that the lock holds, or unset ZOO_FROZEN."
 
 
 BAD = {

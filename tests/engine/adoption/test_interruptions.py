@@ -85,6 +85,7 @@ def test_two_processes_at_once_adopt_once(
     assert runs.read_text() == "x"
 
 
+@pytest.mark.slow
 def test_equal_sources_are_converted_to_equal_bytes(
     foreign: Any, source_bytes: Callable[[str], bytes], tmp_path: Path
 ) -> None:
@@ -104,3 +105,57 @@ def test_equal_sources_are_converted_to_equal_bytes(
         (tmp_path / "zoo.lock").unlink()
 
     assert found[0] == found[1]
+
+
+_PEAK = """
+import sys
+from pathlib import Path
+import zoo
+from zoo.engine.adoption.conversion import convert_source
+from zoo.engine.adoption.converters import find_converter
+from zoo.weights import find_weights
+from zoo.weights.fetching.sources import FetchedSource
+
+def peak_kb():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+found, path = find_weights("tiny_other"), Path(sys.argv[1])
+find_converter(found).load()
+source = FetchedSource(path, "0" * 64, "0" * 32, path.stat().st_size, None)
+Path("/proc/self/clear_refs").write_text("5")
+before = peak_kb()
+convert_source(found, found.row, source, path.with_name("out.safetensors"))
+print((peak_kb() - before) * 1024 / path.stat().st_size)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux counts the peak")
+@pytest.mark.parametrize("form", ["pth", "safetensors", "pkl"])
+def test_conversion_holds_little_more_than_the_file(
+    foreign: Any, tmp_path: Path, form: str
+) -> None:
+    """At most 2.2 times the file, mapped pages included, for 100 MB of a backbone."""
+    import pickle
+
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {f"net.l{number}": torch.randn(1_000_000) for number in range(25)}
+    path = tmp_path / f"model.{form}"
+    if form == "pth":
+        torch.save(tensors, path)
+    elif form == "safetensors":
+        save_file(tensors, path)
+    else:
+        path.write_bytes(pickle.dumps({key: each.numpy() for key, each in tensors.items()}, 2))
+    foreign.write_converter("def convert(s):\n    return {k[4:]: v for k, v in s.items()}\n")
+    row = foreign.row(b"elsewhere", path.name, task="backbone", config=None, parameters=None)
+    foreign.list(row)
+
+    run = subprocess.run(
+        [sys.executable, "-c", _PEAK, str(path)], capture_output=True, text=True, check=True
+    )
+
+    assert 0 < float(run.stdout.splitlines()[-1]) <= 2.2

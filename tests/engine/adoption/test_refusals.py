@@ -88,6 +88,7 @@ class Evil:
 
 
 @pytest.mark.mm
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["model.pth", "model.bin", "model.pkl", "old.pth"])
 def test_source_with_code_in_it_is_refused_and_runs_nothing(
     foreign: Any, tmp_path: Path, file: str

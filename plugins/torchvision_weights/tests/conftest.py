@@ -93,6 +93,8 @@ def randomise() -> Callable[..., Any]:
 
     def fill(model: Any, seed: int = 0) -> Any:
         generator = torch.Generator().manual_seed(seed)
+        if any(one.is_meta for one in model.parameters()):
+            model.to_empty(device="cpu")
 
         def normal(tensor: Any) -> Any:
             return torch.randn(tensor.shape, generator=generator)
@@ -107,6 +109,8 @@ def randomise() -> Callable[..., Any]:
                     tensor.copy_(1 + 0.2 * normal(tensor))
                 elif tensor.is_floating_point():
                     tensor.copy_(0.2 * normal(tensor))
+                else:
+                    tensor.zero_()
         return model.eval()
 
     return fill

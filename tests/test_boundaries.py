@@ -121,7 +121,7 @@ RULES = {
         },
         lazily={
             *("numpy", "cv2", "click", "mmengine", "sweep_upstream"),
-            *("matplotlib", "pycocotools", "rasterio"),
+            *("matplotlib", "pycocotools", "rasterio", "torch", "zoo_torchvision_weights"),
         },
     ),
 }

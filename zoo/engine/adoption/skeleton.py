@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,11 +58,14 @@ _REGISTER: Callable[..., None] = nn.Module.register_parameter
 def _weightless() -> Iterator[None]:
     """Move each parameter to ``meta`` as it is registered, so that filling it does nothing.
 
-    Only parameters: other tensors, whose values constructors read, stay real.
+    Only parameters: other tensors, whose values constructors read, stay real. Models that other
+    threads build meanwhile stay real, too.
     """
+    thread = threading.get_ident()
 
     def register(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
-        if param is not None and param.device.type != "meta":
+        is_ours = threading.get_ident() == thread
+        if is_ours and param is not None and param.device.type != "meta":
             values = torch.empty_like(param, device="meta")
             param = nn.Parameter(values, requires_grad=param.requires_grad)
         _REGISTER(self, name, param)

@@ -72,8 +72,9 @@ def command(
 
     A file is verified by size and sha256 before it gets its final name. Interrupted downloads are
     resumed. Addresses are tried in order: --mirror, the mirrors of ZOO_MIRRORS (separated by
-    commas), then the author's own. If one name fails or is unknown, the others are still
-    downloaded, and the command exits 1.
+    commas), then the author's own. Weights of another library are converted once, and pinned in
+    zoo.lock. If one name fails or is unknown, the others are still downloaded, and the command
+    exits 1.
     """
     wanted = tuple(dict.fromkeys(names))
     done: list[dict[str, Any]] = []

@@ -32,7 +32,7 @@ RESNETS: dict[str, list[dict[str, Any]]] = {
 }
 VGGS = [f"vgg{depth}{norms}" for depth in (11, 13, 16, 19) for norms in ("", "_bn")]
 MOBILENETS = {"mobilenet_v2_mmseg": "mmseg.MobileNetV2", "mobilenet_v2_mmdet": "mmdet.MobileNetV2"}
-BATCHES = ((2, 33, 47), (1, 64, 31))
+BATCHES = ((2, 33, 47), (1, 64, 35))
 # Deep networks take seconds each; their blocks are those of the shallow ones.
 DEEP = ("resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
 

@@ -123,14 +123,14 @@ def _pinned_by_another(found: Found, pin: Pin) -> DownloadError:
 def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNameError:
     rows, unread = legacy_rows(catalog)
     scoped = named_in_sources(name)
-    if error.near and not scoped:
+    if error.near and not scoped and "/" not in name:
         return with_unread(error, unread)
     near = scoped or near_names(name, [found.row.name for found in rows])
     otherwise = "zoo list shows all, zoo list --legacy also upstream's old ones."
-    if "/" in name:
-        otherwise = (
-            f"no source is called {name.partition('/')[0]!r:.60}: zoo source list shows all."
-        )
+    if "/" in name and not scoped:
+        near = ()
+        otherwise = f"no source is called {name.partition('/')[0]!r:.60}: zoo source list shows "
+        otherwise += "all, zoo source add URL adds one."
     hint = hint_near(near, otherwise)
     unknown = UnknownNameError(error.message, kind="weights", name=name, near=near, hint=hint)
     return with_unread(unknown, unread)

@@ -325,5 +325,5 @@ def test_name_of_a_source_that_was_not_added_says_so(site: Callable[..., str]) -
     """Whatever asks for it."""
     told = [_zoo(word, "nobody/unet", code=1).stderr for word in ("download", "info")]
 
-    assert "no source is called 'nobody': zoo source list shows all." in told[0]
+    assert "no source is called 'nobody': zoo source list shows all, zoo source add" in told[0]
     assert "'nobody' is neither a kind nor a source" in told[1]

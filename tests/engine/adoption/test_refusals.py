@@ -21,6 +21,7 @@ import zoo
 from zoo.cli import main
 from zoo.errors import (
     CheckpointError,
+    ConfigError,
     ConversionError,
     DownloadError,
     HashMismatchError,
@@ -179,6 +180,22 @@ def test_row_of_other_classes_than_its_config_is_refused(
 
     with pytest.raises(CheckpointError, match="class 1 is 'car' and 'road'"):
         zoo.download("tiny_other")
+
+
+@pytest.mark.mm
+def test_row_whose_config_reads_no_images_is_refused(
+    foreign: Any, source_bytes: Callable[[str], bytes]
+) -> None:
+    """The message is about the config, and not about publishing."""
+    config = foreign.package / "tiny_unet.py"
+    config.write_text(config.read_text().partition("test_pipeline")[0])
+    foreign.list(foreign.row(source_bytes("pth"), classes=["sky", "road", "car"]))
+
+    with pytest.raises(ConfigError, match="cannot adopt 'tiny_other': the config has no") as caught:
+        zoo.download("tiny_other")
+
+    assert "of the config tiny_unet" in str(caught.value)
+    assert "give the config a test_dataloader." in str(caught.value.hint)
 
 
 @pytest.mark.mm

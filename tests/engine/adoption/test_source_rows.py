@@ -88,11 +88,13 @@ def test_row_that_needs_a_plugin_which_is_not_installed_is_refused(
     foreign: Any, list_rows: List, source_bytes: Callable[[str], bytes], kind: str
 ) -> None:
     """Before any byte is fetched."""
-    list_rows(foreign.row(source_bytes("pth"), **{kind: "of_nobody"}))
+    list_rows(foreign.row(source_bytes("pth"), **{kind: "nobody.unet"}))
     asked = len(foreign.hub.asked)
 
-    with pytest.raises(DownloadError, match=f"no installed plugin has the {kind} 'of_nobody'"):
+    with pytest.raises(DownloadError, match=f"no installed plugin has the {kind}") as caught:
         obtain_weights("acme/tiny_other")
+
+    assert "install the plugin 'nobody'" in str(caught.value.hint)
 
     assert len(foreign.hub.asked) == asked
 

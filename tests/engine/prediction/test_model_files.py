@@ -27,6 +27,7 @@ def test_find_model_files_when_a_path_is_not_there_says_what_is_taken(spec: str)
         find_model_files(spec)
 
     assert "CONFIG,CHECKPOINT" in str(caught.value.hint)
+    assert ("'nowhere' is no source" in str(caught.value.hint)) == ("/" in spec)
 
 
 def test_find_model_files_when_two_are_given_reads_neither(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from zoo.engine.config.reading import read_config
 from zoo.engine.dataset.class_check import dataset_classes, dataset_palette
 from zoo.engine.overlays.palette import default_palette
 from zoo.engine.records.record import ModelRecord, make_record
-from zoo.errors import ConfigError
+from zoo.errors import CheckpointError, ConfigError
 from zoo.manifest.rows import MetricValue, WeightsFacts
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def describe_model(
         provenance: Plain values on how the file came to be.
 
     Raises:
-        ConfigError: The config cannot be read, or no one names the classes.
+        ConfigError: The config cannot be read, does not say how images are read, or holds values
+            that are not plain; or no one names the classes.
         CheckpointError: Row, file and config name different classes.
     """
     row = found.row
@@ -50,21 +51,33 @@ def describe_model(
     stated = dataset_palette(config, dataset) if dataset else None
     own = None if trained is None else trained.palette
     palette = own or as_colors(stated, classes)
-    return make_record(
-        config,
-        name=row.name,
-        task=row.task,
-        classes=classes,
-        palette=palette or default_palette(classes),
-        labels=row.metrics[0].labels if row.metrics else "true",
-        licence=row.licence,
-        data_licence=row.data_licence,
-        trained_with=row.config,
-        parameters=row.parameters or 0,  # counted once the model is built
-        metrics=[_metric(each) for each in row.metrics],
-        provenance=provenance,
-        non_commercial=row.non_commercial,
-    )
+    try:
+        return make_record(
+            config,
+            classes=classes,
+            palette=palette or default_palette(classes),
+            provenance=provenance,
+            **_facts(row),
+        )
+    except CheckpointError as error:
+        message = f"cannot adopt {row.name!r}: {error.message.partition(': ')[2] or error.message}"
+        where = f"{error.path} of the config {row.config}"
+        hint = f"tell the author of that config: {error.hint}"
+        raise ConfigError(message, where=where, hint=hint) from error
+
+
+def _facts(row: WeightsFacts) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "task": row.task,
+        "labels": row.metrics[0].labels if row.metrics else "true",
+        "licence": row.licence,
+        "data_licence": row.data_licence,
+        "trained_with": row.config,
+        "parameters": row.parameters or 0,  # counted once the model is built
+        "metrics": [_metric(each) for each in row.metrics],
+        "non_commercial": row.non_commercial,
+    }
 
 
 def _config_name(found: Found, row: WeightsFacts) -> str:

@@ -97,8 +97,16 @@ def find_model_files(
         return _of_pair(config.strip(), Path(checkpoint.strip()))
     if not is_weights_name(spec):
         message = f"cannot open the model {spec!r}: there is no such file or folder."
-        raise CheckpointError(message, path=path, hint=f"give {_FORMS}.")
+        raise CheckpointError(message, path=path, hint=f"give {_FORMS}{_of_source(spec)}.")
     return _of_weights(spec, progress)
+
+
+def _of_source(spec: str) -> str:
+    """Return what to do if a path that does not exist was meant as the name of a source's row."""
+    from zoo.weights.sources.lookup import looks_scoped
+
+    scope = spec.partition("/")[0]
+    return f"; SOURCE/NAME needs zoo source add, and {scope!r} is no source" * looks_scoped(spec)
 
 
 def is_weights_name(spec: str) -> bool:

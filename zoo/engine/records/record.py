@@ -265,7 +265,9 @@ def _test_pipeline(config: Config) -> Any:
         node = node["dataset"] if "dataset" in node else node["datasets"][0]
     pipeline = node.get("pipeline") or config.get("test_pipeline")
     if not pipeline:
-        msg = "cannot publish: the config has no test pipeline, so it could not read images."
+        msg = (
+            "cannot describe the model: the config has no test pipeline, so it cannot read images."
+        )
         where = "test_dataloader.dataset.pipeline"
         raise CheckpointError(msg, path=where, hint="give the config a test_dataloader.")
     return pipeline
@@ -289,7 +291,7 @@ def _plain(node: Any, key: str, scope: str, default: str) -> Any:
         return tuple(parts) if isinstance(node, tuple) else parts
     if node is None or isinstance(node, (bool, int, float, str)):
         return node
-    msg = f"cannot publish: {key} is {_short(node)}, expected plain values."
+    msg = f"cannot describe the model: {key} is {_short(node)}, expected plain values."
     raise CheckpointError(
         msg, path=key, hint="write types as strings, and do not use objects or functions."
     )
@@ -297,7 +299,7 @@ def _plain(node: Any, key: str, scope: str, default: str) -> Any:
 
 def _typed(kind: Any, scope: str, default: str) -> str:
     if not isinstance(kind, str):
-        msg = f"cannot publish: a type is {_short(kind)}, expected a string."
+        msg = f"cannot describe the model: a type is {_short(kind)}, expected a string."
         raise CheckpointError(msg, hint="write types as strings: type='mmseg.FCNHead'.")
     from zoo.engine.records.forms import is_registered_in
 

@@ -185,7 +185,9 @@ def _check_parts(found: Found, catalog: Catalog) -> None:
             message = f"cannot use the weights {row.name!r}: no installed plugin has the {kind} "
             message += f"{shown(name)}."
             page = find_source(read_book(), found.record.name).homepage
-            hint = f"install the plugin that has it; {page or 'the publisher'} should name it."
+            plugin, dot, _ = name.partition(".")
+            what = f"the plugin {shown(plugin)}" if dot else "the plugin that has it"
+            hint = f"install {what}; {page or 'the publisher'} should say where it is."
             raise DownloadError(message, where=found.record.label, hint=hint) from error
 
 

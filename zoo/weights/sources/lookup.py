@@ -16,7 +16,14 @@ from zoo.weights.sources.book import Source, index_path, read_book, sources_fold
 from zoo.weights.sources.rows_file import read_rows
 from zoo.weights.sources.updating import find_source
 
-__all__ = ["all_rows", "find_scoped", "is_scoped", "named_in_sources", "rows_of_source"]
+__all__ = [
+    "all_rows",
+    "find_scoped",
+    "is_scoped",
+    "looks_scoped",
+    "named_in_sources",
+    "rows_of_source",
+]
 
 _SCOPED = re.compile(r"[a-z][a-z0-9_-]{0,39}/[A-Za-z0-9][A-Za-z0-9_.-]*(@[0-9]+)?")
 
@@ -30,7 +37,16 @@ def is_scoped(name: str) -> bool:
     Raises:
         SourceError: The sources cannot be read.
     """
-    return _SCOPED.fullmatch(name) is not None and name.partition("/")[0] in read_book()
+    return looks_scoped(name) and name.partition("/")[0] in read_book()
+
+
+def looks_scoped(name: str) -> bool:
+    """Return whether a name has the form ``SCOPE/NAME``, whether or not that source exists.
+
+    Args:
+        name: A name from the user, possibly the path of a file.
+    """
+    return _SCOPED.fullmatch(name) is not None
 
 
 def find_scoped(name: str) -> list[Found]:

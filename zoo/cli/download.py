@@ -48,7 +48,7 @@ _NO_ADDRESS = "has no address to try"
 @click.option(
     "--pin",
     is_flag=True,
-    help="Take a file that its row does not identify, show what it is, and pin it in zoo.lock.",
+    help="Accept a file whose full sha256 is not known; show what it is, and pin it in zoo.lock.",
 )
 @click.option(
     "--accept-licence",

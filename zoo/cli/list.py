@@ -43,9 +43,9 @@ def command(
 ) -> None:
     """List the available weights: task, size, file, metrics and licences.
 
-    FILE says whether the file is on this machine: `shipped` with its plugin, `cached`, or
-    `to fetch`. Weights `to pin` state too few digits of their sha256 to be downloaded unasked:
-    `zoo download NAME --pin`.
+    FILE says whether the file is on this machine: `shipped` with its plugin, `cached`, `adopted`
+    (converted and pinned), or `to fetch`. The full sha256 of weights `to pin` is not known: run
+    `zoo download NAME --pin` once.
 
     Parts of networks are listed with --task backbone, or with TEXT.
 

@@ -39,7 +39,7 @@ def command(source: Path, out: Path, no_check: bool, as_json: bool) -> None:
 
     A config is read as data, with its bases; none of its code is run. DIR/NAME.py is the new one,
     DIR/NAME.md lists what changed and what could not be carried. A checkpoint becomes
-    DIR/NAME.safetensors, with its own config beside it if it carries one. SOURCE is not changed.
+    DIR/NAME.safetensors, with its own config beside it if it carries one. The old file is kept.
     """
     is_config = _is_config(source)
     report = (

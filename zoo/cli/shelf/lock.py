@@ -22,7 +22,7 @@ def command(names: tuple[str, ...], mirrors: tuple[str, ...], offline: bool, as_
     """Write weights, configs and plugins of these names into zoo.lock, by their digests.
 
     What they need is written too: weights need their config and plugins, a config the plugins of
-    its types. Without a name, every row of the file is brought to what is here; an empty file gets
+    its types. Without a name, every row of the file is updated to what is here; an empty file gets
     all plugins, and all weights that are here. `zoo sync` brings another machine to the file.
     """
     from zoo.cli.output.progress import byte_progress

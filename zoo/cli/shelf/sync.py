@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Bring this machine to zoo.lock: fetch and convert what is missing, and verify everything.
 
-    For each row that differs, the command that mends it is shown; then the exit code is 1. Plugins
+    For each row that differs, the command that fixes it is shown; then the exit code is 1. Plugins
     and configs are compared, not installed. What the rows need and the file lacks is added to it,
     unless --frozen.
     """

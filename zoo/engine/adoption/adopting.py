@@ -184,7 +184,7 @@ _STATED = {
 
 def _unidentified(found: Found, row: LivingRow) -> DownloadError:
     stated = _STATED[row.digest.kind].format(len(row.digest.value))
-    message = f"cannot get the weights {row.name!r} unasked: their row states {stated}, expected "
+    message = f"cannot get the weights {row.name!r}: their row states {stated}, expected "
     message += "a full sha256."
     hint = f"zoo download {row.name} --pin (once: it shows what the host has, and pins that)."
     where = f"{found.record.label}, {row.urls[0]}"

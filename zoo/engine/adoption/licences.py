@@ -89,7 +89,7 @@ def check_accepted(found: Found, row: WeightsFacts, *, accept: bool = False) -> 
     if accept:
         accept_licence(Accepted(row.name, found.record.name, row.licence))
     elif accepted_licence(row.name, found.record.name) != row.licence:
-        message = f"cannot get the weights {row.name!r} unasked: their licence {row.licence!r} "
+        message = f"cannot get the weights {row.name!r}: their licence {row.licence!r} "
         message += f"{restriction}. Nothing was downloaded."
-        hint = f"read the licence; zoo download {row.name} --accept-licence takes them under it."
-        raise DownloadError(message, where=f"plugin {found.record.name}", hint=hint)
+        hint = f"read the licence; zoo download {row.name} --accept-licence accepts it."
+        raise DownloadError(message, where=found.record.label, hint=hint)

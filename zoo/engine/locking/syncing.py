@@ -34,7 +34,7 @@ class State:
         state: ``ok``, ``fetched``, ``locked`` (added to the lock), ``missing``, ``differs``, or
             ``not locked``.
         found: What differs, or None.
-        fix: The one command that mends it, or None.
+        fix: The command that fixes it, or None.
     """
 
     kind: str

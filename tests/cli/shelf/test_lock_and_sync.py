@@ -104,8 +104,11 @@ def test_team_shares_a_lock(zoo: Run, plugin: Path, tmp_path: Path) -> None:
     differs = zoo("bob", "sync", "--frozen")
     assert differs.returncode == 1
     assert "config atoll.atoll_net: its content" in differs.stderr
-    assert "  mend: zoo lock atoll.atoll_net" in differs.stderr
-    assert "error: 2 of 3 are not as zoo.lock states." in differs.stderr
+    assert (
+        "  fix: undo the change, or accept it for everyone: zoo lock atoll.atoll_net"
+        in differs.stderr
+    )
+    assert "error: 2 of 3 rows differ from zoo.lock." in differs.stderr
     assert "Traceback" not in differs.stderr
     assert zoo("bob", "lock").returncode == 0
     assert zoo("ann", "sync", "--frozen").returncode == 0

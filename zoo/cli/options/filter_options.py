@@ -71,7 +71,9 @@ _OPTIONS = (
         "--licence", metavar="L", help="Show only weights with this licence, by part of it."
     ),
     click.option(
-        "--commercial", is_flag=True, help="Show only weights that are free for commercial use."
+        "--commercial",
+        is_flag=True,
+        help="Show only weights whose licence is known to permit commercial use.",
     ),
     click.option(
         "--max-size", metavar="BYTES", callback=_amount, help="Show only smaller files: 200MB."

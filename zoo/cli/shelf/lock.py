@@ -37,4 +37,4 @@ def command(names: tuple[str, ...], mirrors: tuple[str, ...], offline: bool, as_
         say_json({"file": str(lock_file()), "rows": rows})
         return
     print_rows(rows, ["kind", "name", "change"], as_json=False, empty="there is nothing to lock")
-    say(f"zoo.lock: {lock_file()}", err=True)
+    say(f"the lock is {lock_file()}", err=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
 from zoo.cli.output.tables import print_rows, wide_option
+
+if TYPE_CHECKING:
+    from zoo.engine.locking.syncing import State
 
 __all__ = ["command"]
 
@@ -30,7 +34,7 @@ def command(
 ) -> None:
     """Bring this machine to zoo.lock: fetch and convert what is missing, and verify everything.
 
-    For each row that differs, the command that fixes it is shown; then the exit code is 1. Plugins
+    For each row that differs, what fixes it is shown; then the exit code is 1. Plugins
     and configs are compared, not installed. What the rows need and the file lacks is added to it,
     unless --frozen.
     """
@@ -52,7 +56,13 @@ def command(
         print_rows(rows, columns, as_json=False, wide=wide, empty="zoo.lock has no rows")
     wrong = [each for each in states if not each.holds]
     for each in wrong:
-        say(f"{each.kind} {each.name}: {each.found}", f"  mend: {each.fix}", err=True)
+        say(f"{each.kind} {each.name}: {each.found}", f"  fix: {_told(each)}", err=True)
     if wrong:
-        say(f"error: {len(wrong)} of {len(states)} are not as zoo.lock states.", err=True)
+        say(f"error: {len(wrong)} of {len(states)} rows differ from zoo.lock.", err=True)
         click.get_current_context().exit(1)
+
+
+def _told(state: State) -> str:
+    """Return what to do; `zoo lock` keeps a change, which is not always what a team wants."""
+    accepts = state.state == "differs" and str(state.fix).startswith("zoo lock ")
+    return f"undo the change, or accept it for everyone: {state.fix}" if accepts else str(state.fix)

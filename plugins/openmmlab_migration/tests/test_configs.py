@@ -175,16 +175,105 @@ def test_normalization_and_padding_move_to_the_preprocessor() -> None:
 
 def test_fixed_padding_of_a_detector_becomes_a_batch_augmentation() -> None:
     """As in upstream's own configs with large jitter."""
-    made = _det([_NORM, {"type": "Pad", "size": (64, 96)}])
+    made = _det([_NORM, {"type": "Pad", "size": (64, 96)}, {"type": "Collect"}])
 
     augment = made.values["model"]["data_preprocessor"]["batch_augments"]
     assert augment[0]["type"] == "BatchFixedSizePad"
     assert augment[0]["size"] == (64, 96)
 
 
+def test_padding_before_a_resize_stays_where_it_is() -> None:
+    """It decides what the resize shrinks; the preprocessor pads to the crop only."""
+    resize = {"type": "Resize", "img_scale": (48, 32), "keep_ratio": False}
+    crop = {"type": "RandomCrop", "crop_size": (16, 24)}
+    pad = {"type": "Pad", "size": (64, 96), "pad_val": 0, "seg_pad_val": 255}
+
+    made = _seg([pad, resize, crop, _NORM, {"type": "Collect"}])
+
+    assert _steps(made)[0] == {"type": "Pad", "size": (96, 64), "pad_val": {"img": 0, "seg": 255}}
+    assert made.values["model"]["data_preprocessor"]["size"] == (16, 24)
+
+
+def test_padding_of_a_pipeline_that_goes_on_elsewhere_stays_where_it_is() -> None:
+    """CopyPaste of the wrapper needs images of one size."""
+    inner = {"type": "CocoDataset", "ann_file": "a.json", "img_prefix": "i/"}
+    inner["pipeline"] = [{"type": "Pad", "size": (64, 64)}]
+    mixed = {"type": "MultiImageMixDataset", "dataset": inner}
+    mixed["pipeline"] = [{"type": "CopyPaste"}, _NORM, {"type": "Collect"}]
+
+    made = _migrate(model={"type": "MaskRCNN"}, data={"train": mixed}, total_epochs=1)
+
+    dataset = made.values["train_dataloader"]["dataset"]
+    assert dataset["dataset"]["pipeline"] == [{"type": "Pad", "size": (64, 64)}]
+
+
+def test_crop_that_is_resized_later_is_not_the_size_of_a_batch() -> None:
+    """A batch of the crop's size would pad every image to it."""
+    crop = {"type": "RandomCrop", "crop_size": (64, 64)}
+    resize = {"type": "Resize", "img_scale": (32, 32), "keep_ratio": True}
+
+    made = _seg([crop, resize, _NORM, {"type": "Collect"}])
+
+    assert "size" not in made.values["model"]["data_preprocessor"]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize("form", ["list", "paths", "wrapper"])
+def test_joined_data_sets_of_a_measurement_are_named(split: str, form: str) -> None:
+    """CocoMetric reads the annotations of one file, and would judge all images by them."""
+    leaf = {"type": "CocoDataset", "ann_file": "a.json", "img_prefix": "i/", "pipeline": []}
+    several: Any = [leaf, {**leaf, "ann_file": "b.json"}]
+    if form == "wrapper":
+        several = {"type": "ConcatDataset", "datasets": several, "separate_eval": False}
+    elif form == "paths":
+        several = {**leaf, "ann_file": ["a.json", "b.json"]}
+
+    made = _migrate(model={"type": "MaskRCNN"}, data={"train": leaf, split: several})
+
+    assert any(entry.key.startswith(f"data.{split}") for entry in made.ledger.lost)
+
+
+def test_label_maps_joined_as_one_are_measured_as_one() -> None:
+    """``separate_eval=False`` is what mmengine does."""
+    leaf = {"type": "CustomDataset", "img_dir": ["a", "b"], "ann_dir": "m", "pipeline": []}
+    model = {"type": "EncoderDecoder", "decode_head": {}}
+
+    apart = _migrate(model=model, total_epochs=1, data={"train": leaf, "val": leaf})
+    one = {**leaf, "separate_eval": False}
+    joined = _migrate(model=model, total_epochs=1, data={"train": leaf, "val": one})
+
+    assert [entry.key for entry in apart.ledger.lost] == ["data.val"]
+    assert joined.ledger.is_whole
+
+
+@pytest.mark.parametrize(("kind", "plain"), [("CustomDataset", False), ("ADE20KDataset", True)])
+@pytest.mark.parametrize("stated", [None, True, False])
+@pytest.mark.parametrize("loads", [None, True, False])
+def test_training_and_measuring_reduce_labels_as_in_the_old_config(
+    kind: str, plain: bool, stated: bool | None, loads: bool | None
+) -> None:
+    """mmseg 0.x trained by what LoadAnnotations says, and measured by what the data set says."""
+    leaf: dict[str, Any] = {"type": kind, "img_dir": "i", "ann_dir": "m"}
+    load: dict[str, Any] = {"type": "LoadAnnotations"}
+    leaf |= {} if stated is None else {"reduce_zero_label": stated}
+    load |= {} if loads is None else {"reduce_zero_label": loads}
+    train = {**leaf, "pipeline": [load, _NORM, {"type": "Collect"}]}
+    val = {**leaf, "pipeline": _aug(_NORM, {"type": "Collect"})}
+    model = {"type": "EncoderDecoder", "decode_head": {}}
+
+    made = _migrate(model=model, total_epochs=1, data={"train": train, "val": val})
+
+    for split, wanted in (("train", bool(loads)), ("val", plain if stated is None else stated)):
+        dataset = made.values[f"{split}_dataloader"]["dataset"]
+        of_set = dataset.get("reduce_zero_label", plain)
+        step = next(s for s in dataset["pipeline"] if s["type"] == "LoadAnnotations")
+        assert step.get("reduce_zero_label", of_set) == of_set  # mmseg 1.x refuses two answers
+        assert of_set is wanted
+
+
 def test_labels_of_a_test_are_loaded_after_its_resize() -> None:
     """They are compared at the size of the original image."""
-    load = {"type": "LoadAnnotations", "reduce_zero_label": True}
+    load = {"type": "LoadAnnotations", "imdecode_backend": "cv2"}
     test = _aug({"type": "Resize", "keep_ratio": True}, {"type": "RandomFlip"}, _NORM)
     test[1]["transforms"] += [{"type": "ImageToTensor"}, {"type": "Collect"}]
 

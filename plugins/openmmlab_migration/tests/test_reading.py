@@ -32,6 +32,11 @@ def _write(folder: Path, **texts: str) -> Path:
         ("x = '{{ fileBasenameNoExtension }}_work'", "own_work"),
         ("def f():\n    return 1\nx = 2", 2),
         ("x = 1\nx += 4", 5),
+        ("x = [1]\ny = x\ny += [2]", [1, 2]),
+        ("x = [1]\ny = x\nx = x + [2]\ny += [3]", [1, 2]),
+        ("x = dict(a=[1])\nx['a'] += [2]", {"a": [1, 2]}),
+        ("x = dict(a=1)\ny = x\ny |= dict(b=2)", {"a": 1, "b": 2}),
+        ("x = (1,)\ny = x\ny += (2,)", (1,)),
     ],
 )
 def test_read_config_computes_data(text: str, value: object, tmp_path: Path) -> None:

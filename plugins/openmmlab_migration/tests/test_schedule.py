@@ -130,6 +130,52 @@ def test_schedule_by_iterations_in_a_run_by_epochs_is_converted_by_mmengine() ->
     assert _ours(config, by_epoch=True) == pytest.approx(old, abs=2 * _BASE / _STEPS)
 
 
+@pytest.mark.mm
+@pytest.mark.parametrize("by_epoch", [True, False], ids=["epochs", "iters"])
+@pytest.mark.parametrize("share", [0.4, 0.25])
+def test_cycle_counts_iterations_even_in_a_run_by_epochs(share: float, by_epoch: bool) -> None:
+    """Its turn may lie within an epoch, and comes an iteration late. Source: CyclicLrUpdaterHook of mmcv 1.7."""
+    config = {"policy": "cyclic", "target_ratio": (10, 1e-4), "step_ratio_up": share}
+    turn = int(share * _STEPS)
+
+    ours = _ours(config, by_epoch=by_epoch)
+
+    for step, rate in enumerate(ours):
+        first, last, begin, end = (
+            (1.0, 10.0, 0, turn) if step < turn else (10.0, 1e-4, turn, _STEPS)
+        )
+        part = (1 + math.cos(math.pi * (step - begin) / (end - begin))) / 2
+        assert rate == pytest.approx(_BASE * (last + (first - last) * part), rel=0.02, abs=2e-3)
+
+
+@pytest.mark.mm
+def test_one_cycle_counts_iterations_even_in_a_run_by_epochs() -> None:
+    """Within the first epoch, the rate rises already."""
+    ours = _ours({"policy": "OneCycle", "max_lr": 0.1}, by_epoch=True)
+
+    assert len(set(ours[:_PER_EPOCH])) == _PER_EPOCH
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize("least", [1e-8, 1e-3, 1e-2])
+@pytest.mark.parametrize("policy", ["poly", "CosineAnnealing"])
+def test_lowest_rate_under_a_warm_up_is_near_or_named(policy: str, least: float) -> None:
+    """mmengine's schedulers go on from each other's rates, and mmcv multiplied."""
+    config = {"policy": policy, "min_lr": least, **_WARM, "warmup_iters": 30}
+    work = Work("mmdet", {"lr_config": dict(config)}, by_epoch=False)
+    work.length = _STEPS
+    work.new["optim_wrapper"] = {"optimizer": {"lr": _BASE}}
+    migrate_schedule(work)
+
+    if least >= 1e-3:
+        assert [entry.key for entry in work.ledger.lost] == ["lr_config.min_lr"]
+    else:
+        old = [_mmcv(config, step, by_epoch=False) for step in range(_STEPS)]
+        late = [_mmcv(config, min(s + 1, _STEPS - 1), by_epoch=False) for s in range(_STEPS)]
+        pairs = zip(_ours(config, by_epoch=False), old, late, strict=True)
+        assert all(min(a, b) - 1e-3 <= rate <= max(a, b) + 1e-3 for rate, a, b in pairs)
+
+
 @pytest.mark.parametrize(
     ("config", "key"),
     [

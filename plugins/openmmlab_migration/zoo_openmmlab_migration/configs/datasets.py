@@ -6,13 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoo_openmmlab_migration.configs.pipelines import Pipeline
+from zoo_openmmlab_migration.configs.pipelines import Pipeline, find_loader
 from zoo_openmmlab_migration.configs.transforms import backend_arguments
 from zoo_openmmlab_migration.configs.work import Preprocessing, Work
 
 __all__ = ["DatasetMigration", "innermost"]
 
 _XML = ("VOCDataset", "XMLDataset", "CityPersonsDataset")
+# mmseg's data sets by whether label 0 is left out without being told to; both generations agree.
+_REDUCED = ("ADE20KDataset", "PascalContextDataset59", "LoveDADataset", "PotsdamDataset")
+_REDUCED += ("ISPRSDataset",)
+_UNREDUCED = ("CityscapesDataset", "PascalVOCDataset", "PascalContextDataset", "COCOStuffDataset")
+_UNREDUCED += ("ChaseDB1Dataset", "DRIVEDataset", "HRFDataset", "STAREDataset", "iSAIDDataset")
 _PATHS_SEG = ("img_dir", "ann_dir", "split")
 _PATHS_DET = ("ann_file", "img_prefix", "seg_prefix", "proposal_file")
 _KEPT_SEG = ("img_suffix", "seg_map_suffix", "ignore_index", "reduce_zero_label", "test_mode")
@@ -63,20 +68,24 @@ class DatasetMigration:
         rest = dict(dataset)
         kind = str(rest.pop("type", "CustomDataset"))
         if kind == "ConcatDataset":
-            joined = self._joined(list(rest.pop("datasets", [])), f"{place}.datasets")
-            if rest.pop("separate_eval", False) and self.split != "train":
-                why = "mmengine measures joined data sets as one"
-                self.work.ledger.lose(f"{place}.separate_eval", why, "measure one after the other.")
+            apart = bool(rest.pop("separate_eval", True))
+            joined = self._joined(list(rest.pop("datasets", [])), f"{place}.datasets", apart=apart)
             self.work.leave(place, rest)
             return joined
         if kind in ("RepeatDataset", "ClassBalancedDataset", "MultiImageMixDataset"):
             return self._wrapped(kind, rest, place)
         return self._leaf(kind, rest, place)
 
-    def _joined(self, datasets: list[Any], place: str) -> dict[str, Any]:
+    def _joined(self, datasets: list[Any], place: str, *, apart: bool = True) -> dict[str, Any]:
         made = [self.migrate(each, f"{place}[{n}]") for n, each in enumerate(datasets)]
         if len(made) == 1:
             return made[0]
+        # The evaluator of COCO reads one file of annotations, and never knew joined ones.
+        is_one_file = not self.work.is_seg and made[0].get("type") not in _XML
+        if self.split != "train" and (apart or is_one_file):
+            why = f"{len(made)} data sets were measured one by one, and the evaluator is for one"
+            todo = f"keep one data set in {self.split}_dataloader, and measure the others apart."
+            self.work.ledger.lose(place, why, todo)
         joined: dict[str, Any] = {"type": "ConcatDataset", "datasets": made}
         if all(each.get("type") == "VOCDataset" for each in made):
             joined["ignore_keys"] = ["dataset_type"]  # VOC2007 and VOC2012 call themselves so
@@ -109,7 +118,9 @@ class DatasetMigration:
                 for number in range(count)
             ]
             self.work.ledger.change(place, "ConcatDataset: one data set for each path")
-            return self._joined([{"type": kind, **part} for part in parts], place)
+            apart = all(part.pop("separate_eval", True) for part in parts)
+            return self._joined([{"type": kind, **part} for part in parts], place, apart=apart)
+        rest.pop("separate_eval", None)
         backend = backend_arguments(self.work, place, rest)
         rest.pop("file_client_args", None)
         pipeline = rest.pop("pipeline", None)
@@ -118,7 +129,29 @@ class DatasetMigration:
         if pipeline is not None:
             labels = not self.work.is_seg or "seg_map_path" in made.get("data_prefix", {})
             made["pipeline"] = self._pipeline(pipeline, place, has_labels=labels)
+            if self.work.is_seg:
+                self._reduce_alike(kind, made, pipeline, place)
         return made
+
+    def _reduce_alike(self, kind: str, made: dict[str, Any], steps: Any, place: str) -> None:
+        """Let a data set and its ``LoadAnnotations`` agree whether label 0 counts.
+
+        mmseg 0.x trained by what the step says and measured by what the data set says; mmseg 1.x
+        refuses two answers.
+        """
+        stated = made.get("reduce_zero_label", True if kind in _REDUCED else None)
+        if stated is None and kind not in ("CustomDataset", *_UNREDUCED):
+            return
+        loader = find_loader(steps) if self.split == "train" else self.work.loader
+        if loader is None or bool(stated) == bool(loader.get("reduce_zero_label", False)):
+            return
+        if self.split == "train":
+            made["reduce_zero_label"] = bool(loader.get("reduce_zero_label", False))
+            text = f"{made['reduce_zero_label']}, as LoadAnnotations says, which training used"
+            self.work.ledger.change(f"{place}.reduce_zero_label", text)
+        for step in made["pipeline"]:
+            if step.get("type") == "LoadAnnotations" and self.split != "train":
+                step.pop("reduce_zero_label", None)
 
     def _pipeline(self, steps: Any, place: str, *, has_labels: bool = True) -> list[dict[str, Any]]:
         is_test = self.split != "train"

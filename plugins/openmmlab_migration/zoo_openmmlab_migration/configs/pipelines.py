@@ -130,6 +130,7 @@ class Pipeline:
         self._add(place, made)
 
     def _note_size(self, made: Mapping[str, Any]) -> None:
+        self.facts.crop_size = None  # a crop before it has another size now
         if made["type"] == "Resize" and not made.get("keep_ratio") and "scale" in made:
             width, height = made["scale"]
             self.facts.crop_size = (height, width)
@@ -192,7 +193,7 @@ class Pipeline:
     def _pad(self, place: str, rest: dict[str, Any], after: Sequence[Any]) -> None:
         """Move padding to the preprocessor; a step for it would change ``img_shape``."""
         is_fixed_test = rest.get("size") is not None and self.is_test and not self.work.is_seg
-        if rest.get("pad_to_square") or is_fixed_test:
+        if rest.get("pad_to_square") or is_fixed_test or not _is_last(after):
             self._keep_pad(place, rest, self.facts.norm if self._normalized else None)
         else:
             self._move_pad(place, rest, _has_normalize(after))
@@ -249,6 +250,13 @@ def find_loader(steps: Any) -> dict[str, Any] | None:
         if isinstance(step, Mapping) and step.get("type") in _LOADERS:
             return dict(step)
     return None
+
+
+def _is_last(steps: Sequence[Any]) -> bool:
+    """Return whether the pipeline ends without a step that looks at the size of the image."""
+    types = [each.get("type") for each in steps if isinstance(each, Mapping)]
+    last = {"Collect", "Normalize", "RandomFlip", "SegRescale", "FilterAnnotations"}
+    return "Collect" in types and all(kind in last | _FORMATTING for kind in types)
 
 
 def _has_normalize(steps: Sequence[Any]) -> bool:

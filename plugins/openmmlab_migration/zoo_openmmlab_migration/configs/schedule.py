@@ -9,6 +9,7 @@ one iteration ahead of the old one. Steps, cosines and what counts epochs are eq
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,9 @@ from zoo_openmmlab_migration.configs.work import Work
 __all__ = ["migrate_schedule"]
 
 _Steps = list[dict[str, Any]]
+_BY_ITERATION = ("cyclic", "onecycle")  # policies that count iterations if nothing is said
+_MOST_EXCESS = 0.03
+_USUAL_EPOCH = 100  # iterations; how many there are is known when training starts
 _TODO = "write the schedule with the schedulers of mmengine."
 
 
@@ -47,7 +51,8 @@ def _of_momentum(kind: str) -> str:
 
 def _schedulers(work: Work, key: str, config: dict[str, Any]) -> _Steps:
     policy = str(config.pop("policy", "fixed"))
-    by_epoch = bool(config.pop("by_epoch", work.by_epoch))
+    by_epoch = bool(config.get("by_epoch", work.by_epoch and policy.lower() not in _BY_ITERATION))
+    config["by_epoch"] = by_epoch
     if by_epoch and not work.by_epoch:
         work.ledger.lose(
             f"{key}.by_epoch",
@@ -61,12 +66,48 @@ def _schedulers(work: Work, key: str, config: dict[str, Any]) -> _Steps:
         work.ledger.lose(f"{key}.policy", why, _TODO)
         return warmup
     if policy == "YOLOX":
+        config.pop("by_epoch")
         made = _yolox(work, config)
         work.leave(key, config)
         return made
     main = make(work, key, config)
+    config.pop("by_epoch", None)
     work.leave(key, config, _TODO)
+    _check_overlap(work, key, warmup, main, by_epoch=by_epoch)
     return warmup + [{**each, **_counting(work, each, by_epoch)} for each in main]
+
+
+def _check_overlap(work: Work, key: str, warmup: _Steps, main: _Steps, *, by_epoch: bool) -> None:
+    """Name a lowest rate that grows under a warm-up.
+
+    Each scheduler of mmengine goes on from the rate that the others left. During a warm-up, a
+    schedule towards a lowest rate therefore adds some of it at each step, and the warm-up
+    multiplies what was added.
+    """
+    if not warmup or not main or warmup[0]["type"] != "LinearLR" or not work.length:
+        return
+    by_epochs = warmup[0]["by_epoch"]
+    if main[0]["type"] == "LinearLR" or (by_epoch and not by_epochs):
+        return  # it multiplies as well, or changes after the warm-up at the earliest
+    least, rate = main[0].get("eta_min", 0.0), _base_rate(work)
+    share = main[0].get("eta_min_ratio", least / rate if rate else 0.0)
+    start, steps = max(warmup[0]["start_factor"], 1e-9), warmup[0]["end"]
+    per_unit = _USUAL_EPOCH if work.by_epoch and not by_epochs else 1
+    part = min(1.0, steps / (work.length * per_unit))
+    growth = min(math.log(1 / start), 1 + math.log(max(steps, 1))) if start < 1 else 0.0
+    excess = share * part * growth
+    if excess > _MOST_EXCESS:
+        why = f"with a warm-up over it, mmengine's schedule is up to {excess:.0%} too high"
+        todo = "state a lowest rate of 0, or a shorter warm-up, or compare the first steps."
+        work.ledger.lose(f"{key}.min_lr", why, todo)
+
+
+def _share(work: Work, config: dict[str, Any], share: float) -> float:
+    """Return a part of the training in its unit; what counts iterations may end within an epoch."""
+    length = work.length or 0
+    if work.by_epoch and not config["by_epoch"]:
+        return round(share * length, 6)
+    return round(share * length)
 
 
 def _counting(work: Work, each: dict[str, Any], by_epoch: bool) -> dict[str, Any]:
@@ -167,7 +208,7 @@ def _flat_cosine(work: Work, key: str, config: dict[str, Any]) -> _Steps:
     start = config.pop("start_percent", 0.75)
     made = _cosine(work, key, config)
     if work.length is not None:
-        begin = round(start * work.length)
+        begin = _share(work, config, start)
         made[0] |= {"begin": begin, "end": work.length, "T_max": work.length - begin}
     return made
 
@@ -201,7 +242,7 @@ def _cyclic(work: Work, key: str, config: dict[str, Any]) -> _Steps:
         why = "only one cosine cycle of a known base and length can be written"
         work.ledger.lose(f"{key}.policy", why, _TODO)
         return []
-    turn = round(share * work.length)
+    turn = _share(work, config, share)
     smooth: dict[str, Any] = {"type": "CosineAnnealingLR"}
     up = {**smooth, "T_max": turn, "eta_min": rate * top, "begin": 0, "end": turn}
     rest = work.length - turn
@@ -222,7 +263,11 @@ def _one_cycle(work: Work, key: str, config: dict[str, Any]) -> _Steps:
     for name in ("pct_start", "anneal_strategy", "div_factor", "final_div_factor", "three_phase"):
         if name in config:
             made[name] = config.pop(name)
-    made["total_steps"] = config.pop("total_steps", None) or work.length
+    stated = config.pop("total_steps", None)
+    made["total_steps"] = stated or work.length
+    if stated is not None and work.by_epoch:
+        why = "it counts iterations, and mmengine multiplies it by those of an epoch"
+        work.ledger.lose(f"{key}.total_steps", why, "state it in epochs.")
     return [made]
 
 

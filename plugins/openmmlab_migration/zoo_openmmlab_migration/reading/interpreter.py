@@ -18,6 +18,7 @@ from zoo_openmmlab_migration.reading.operations import (
     BINARY,
     COMPARISONS,
     FUNCTIONS,
+    IN_PLACE,
     UNARY,
     NotDataError,
     call_method,
@@ -141,9 +142,12 @@ class Interpreter:
             self._bind(node.target, self.value(node.value))
 
     def _do_AugAssign(self, node: ast.AugAssign) -> None:
-        readable = ast.copy_location(as_load(node.target), node)
-        whole = ast.BinOp(left=readable, op=node.op, right=node.value)
-        self._bind(node.target, self.value(ast.copy_location(whole, node)))
+        left, right = self.value(as_load(node.target)), self.value(node.value)
+        shared = isinstance(left, (list, dict, set))  # other names of it see the change, too
+        operation = (IN_PLACE if shared else BINARY).get(type(node.op))
+        if operation is None:
+            raise NotDataError(spoken(node))
+        self._bind(node.target, self._sized(operation(left, right)))
 
     def _do_Expr(self, node: ast.Expr) -> None:
         self.value(node.value)

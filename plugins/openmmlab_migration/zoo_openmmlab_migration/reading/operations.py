@@ -16,6 +16,7 @@ __all__ = [
     "BINARY",
     "COMPARISONS",
     "FUNCTIONS",
+    "IN_PLACE",
     "METHODS",
     "UNARY",
     "NotDataError",
@@ -27,7 +28,7 @@ __all__ = [
 _MOST_ITEMS = 100_000
 _MOST_PARTS = 1_000_000
 _LARGEST_EXPONENT = 64
-_WIDE = re.compile(r"\d{4,}|\*")  # a width that makes a short text long
+_WIDE = re.compile(r"\d{4,}|\*|:[^{}]*\{")  # a width that makes a short text long
 
 
 class NotDataError(Exception):
@@ -126,6 +127,12 @@ BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitOr: operator.or_,
 }
 """Operators of two values."""
+
+IN_PLACE: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.iadd,
+    ast.BitOr: operator.ior,
+}
+"""Operators that change a list, dict or set itself."""
 
 UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,

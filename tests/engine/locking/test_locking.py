@@ -335,6 +335,28 @@ def test_config_that_names_its_folder_is_the_same_elsewhere(team: Team) -> None:
     assert team.states(frozen=True)["mine.py"].state == "ok"
 
 
+@pytest.mark.parametrize(
+    "name", ["../outside.py", "{folder}/outside.py", "linked.py", "mmseg::{folder}/outside.py"]
+)
+def test_row_of_a_config_outside_the_project_runs_nothing(team: Team, name: str) -> None:
+    """A lock comes with a project, and may name any file; only the project's are run."""
+    text = "from pathlib import Path\n_ran = Path({ran!r}).touch()\nmodel = dict()\n"
+    ran = team.folder / "ran"
+    outside = team.folder / "outside.py"
+    outside.write_text(text.format(ran=str(ran)))
+    (team.project / "linked.py").symlink_to(outside)
+    name = name.format(folder=team.folder)
+    row = {"name": name, "sha256": "0" * 64}
+    team.write_lock("reef_plain")
+    team.lock.write_text(json.dumps({**team.document, "configs": [row]}))
+
+    found = team.states(frozen=True)[name]
+
+    assert found.state == "differs"
+    assert "is not run" in found.found
+    assert not ran.exists()
+
+
 def test_config_outside_the_project_is_refused(team: Team) -> None:
     outside = team.folder / "outside.py"
     outside.write_text("model = dict()\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.catalog import read_catalog
@@ -70,10 +70,11 @@ def describe_config(name: str, lock_folder: Path) -> Described:
 
     Raises:
         UnknownNameError: There is no such config.
-        ConfigError: It cannot be read.
+        ConfigError: It cannot be read, or is a file elsewhere; a lock makes no such file run.
     """
     path = lock_folder / name
     is_file = path.is_file()
+    _check_inside(name, path, lock_folder, is_file=is_file)
     path = path if is_file else find_config_file(_typed(name))
     config = parse_config_file(path)
     text = json.dumps(_plain(config.to_dict()), sort_keys=True, default=_named)
@@ -81,6 +82,20 @@ def describe_config(name: str, lock_folder: Path) -> Described:
     owner = frozenset() if is_file or "::" in name else frozenset({name.partition(".")[0]})
     row = LockedConfig(name, hashlib.sha256(text.encode()).hexdigest())
     return Described(row, owner | _plugins_named(config))
+
+
+def _check_inside(name: str, path: Path, lock_folder: Path, *, is_file: bool) -> None:
+    """Refuse a row that names a file outside the folder of the lock, or outside its package."""
+    if is_file:
+        is_inside = path.resolve().is_relative_to(lock_folder.resolve())
+    else:
+        inner = PurePath(name.partition("::")[2])
+        is_inside = not (inner.is_absolute() or ".." in inner.parts)
+    if not is_inside:
+        message = f"cannot compare the config {name!r}: it is a file outside the folder of the "
+        message += "lock, and is not run."
+        hint = f"remove the row of {name!r} from the lock."
+        raise ConfigError(message, where=lock_folder, hint=hint)
 
 
 def _typed(name: str) -> str:

@@ -233,6 +233,40 @@ def test_joined_data_sets_of_a_measurement_are_named(split: str, form: str) -> N
     assert any(entry.key.startswith(f"data.{split}") for entry in made.ledger.lost)
 
 
+@pytest.mark.parametrize(
+    ("root", "file", "prefix", "expected"),
+    [
+        ("d/coco/", "d/coco/a.json", "d/coco/img/", ("d/coco/", "a.json", "img/")),
+        ("d/coco", "d/coco/a.json", "d/coco/img", ("d/coco", "a.json", "img")),
+        ("D:\\c", "D:\\c\\a.json", "D:\\c\\i", ("D:\\c", "a.json", "i")),
+        ("d/coco", "d/coco2/a.json", "d/coco/img", (None, "d/coco2/a.json", "d/coco/img")),
+        ("d/coco/", "d/coco/a.json", "d/coco/", ("d/coco/", "a.json", "")),
+        ("d/coco/", "e/a.json", "d/coco/img", (None, "e/a.json", "d/coco/img")),
+    ],
+)
+def test_paths_below_the_shared_root_are_written_from_it(
+    root: str, file: str, prefix: str, expected: tuple[str | None, str, str]
+) -> None:
+    """Joined again they are the old paths; none becomes absolute, and no sibling is below."""
+    leaf = {"type": "CocoDataset", "ann_file": file, "img_prefix": prefix, "pipeline": []}
+
+    made = _migrate(model={"type": "RPN"}, data={"train": leaf}, data_root=root, total_epochs=1)
+
+    dataset = made.values["train_dataloader"]["dataset"]
+    found = (dataset.get("data_root"), dataset["ann_file"], dataset["data_prefix"]["img"])
+    assert found == expected
+
+
+def test_labels_of_cityscapes_are_beside_the_images() -> None:
+    """Wherever these are. Source: CityscapesDataset of mmdet 2.28."""
+    leaf = {"type": "CityscapesDataset", "ann_file": "a.json", "img_prefix": "x/leftImg8bit/val/"}
+    data = {"train": leaf, "val": leaf}
+
+    made = _migrate(model={"type": "RPN"}, data=data, evaluation={"metric": "cityscapes"})
+
+    assert made.values["val_evaluator"]["seg_prefix"] == "x/gtFine/val/"
+
+
 def test_label_maps_joined_as_one_are_measured_as_one() -> None:
     """``separate_eval=False`` is what mmengine does."""
     leaf = {"type": "CustomDataset", "img_dir": ["a", "b"], "ann_dir": "m", "pipeline": []}

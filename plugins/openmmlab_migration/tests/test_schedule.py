@@ -134,7 +134,10 @@ def test_schedule_by_iterations_in_a_run_by_epochs_is_converted_by_mmengine() ->
 @pytest.mark.parametrize("by_epoch", [True, False], ids=["epochs", "iters"])
 @pytest.mark.parametrize("share", [0.4, 0.25])
 def test_cycle_counts_iterations_even_in_a_run_by_epochs(share: float, by_epoch: bool) -> None:
-    """Its turn may lie within an epoch, and comes an iteration late. Source: CyclicLrUpdaterHook of mmcv 1.7."""
+    """Its turn may lie within an epoch, and comes an iteration late.
+
+    Source: CyclicLrUpdaterHook of mmcv 1.7.
+    """
     config = {"policy": "cyclic", "target_ratio": (10, 1e-4), "step_ratio_up": share}
     turn = int(share * _STEPS)
 

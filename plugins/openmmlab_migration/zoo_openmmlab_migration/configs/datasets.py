@@ -224,9 +224,10 @@ class DatasetMigration:
         shared = self.work.old.get("data_root")
         if root is None and isinstance(shared, str) and shared:
             texts = [str(value) for value in found.values() if value]
-            if texts and all(text.startswith(shared) for text in texts):
+            below = {text: _below(text, shared) for text in texts}
+            if texts and None not in below.values():
                 root = shared
-                found = {name: str(value)[len(shared) :] for name, value in found.items()}
+                found = {name: below.get(str(value)) or "" for name, value in found.items()}
         made: dict[str, Any] = {} if root is None else {"data_root": root}
         made["ann_file"] = found.pop("ann_file", "")
         if found:
@@ -239,6 +240,15 @@ class DatasetMigration:
             self.work.ledger.lose(f"{place}.proposal_file", why, todo)
         rest.pop("proposal_file", None)
         return made
+
+
+def _below(path: str, folder: str) -> str | None:
+    """Return a path from a folder on, or None if it is not in it; both as a config spells them."""
+    if not path.startswith(folder):
+        return None
+    rest = path[len(folder) :]
+    is_inside = not rest or folder.endswith(("/", "\\")) or rest.startswith(("/", "\\"))
+    return rest.lstrip("/\\") if is_inside else None
 
 
 def _part(value: Any, number: int) -> Any:

@@ -97,7 +97,9 @@ def _of_det(
     if coco:
         made.append(_coco(work, dataset, kind, coco, rest))
     if "cityscapes" in names:
-        folder = _joined(dataset, "seg_prefix") or "data/cityscapes/gtFine/val"
+        # Beside the images, as mmdet 2.x looked for them.
+        images = _joined(dataset, "img_prefix") or "data/cityscapes/leftImg8bit/val"
+        folder = images.replace("leftImg8bit", "gtFine")
         prefix = rest.pop("outfile_prefix", "work_dirs/cityscapes_metric/instance")
         made.append({"type": "CityScapesMetric", "seg_prefix": folder, "outfile_prefix": prefix})
     if not made:

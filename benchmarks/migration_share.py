@@ -23,14 +23,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo_openmmlab_migration.checking import check_values
-from zoo_openmmlab_migration.configs.migration import MigratedConfig, migrate_config
-from zoo_openmmlab_migration.reading.files import read_config
+PLUGIN = Path(__file__).parent.parent / "plugins/openmmlab_migration"
+SAMPLE = PLUGIN / "tests/old_configs"
+sys.path.insert(0, str(PLUGIN))  # the plugin need not be installed
 
-import zoo as zoo
-from zoo.errors import ZooError
+from zoo_openmmlab_migration.checking import check_values  # noqa: E402
+from zoo_openmmlab_migration.configs.migration import MigratedConfig, migrate_config  # noqa: E402
+from zoo_openmmlab_migration.reading.files import read_config  # noqa: E402
 
-SAMPLE = Path(__file__).parent.parent / "plugins/openmmlab_migration/tests/old_configs"
+import zoo as zoo  # noqa: E402
+from zoo.errors import ZooError  # noqa: E402
 
 
 def main() -> None:

@@ -14,9 +14,19 @@ __all__ = ["DatasetMigration", "innermost"]
 
 _XML = ("VOCDataset", "XMLDataset", "CityPersonsDataset")
 # mmseg's data sets by whether label 0 is left out without being told to; both generations agree.
-_REDUCED = ("ADE20KDataset", "PascalContextDataset59", "LoveDADataset", "PotsdamDataset")
+_REDUCED: tuple[str, ...] = (
+    "ADE20KDataset",
+    "PascalContextDataset59",
+    "LoveDADataset",
+    "PotsdamDataset",
+)
 _REDUCED += ("ISPRSDataset",)
-_UNREDUCED = ("CityscapesDataset", "PascalVOCDataset", "PascalContextDataset", "COCOStuffDataset")
+_UNREDUCED: tuple[str, ...] = (
+    "CityscapesDataset",
+    "PascalVOCDataset",
+    "PascalContextDataset",
+    "COCOStuffDataset",
+)
 _UNREDUCED += ("ChaseDB1Dataset", "DRIVEDataset", "HRFDataset", "STAREDataset", "iSAIDDataset")
 _PATHS_SEG = ("img_dir", "ann_dir", "split")
 _PATHS_DET = ("ann_file", "img_prefix", "seg_prefix", "proposal_file")

@@ -99,7 +99,30 @@ def _power(left: Any, right: Any) -> Any:
 
 
 def _remainder(left: Any, right: Any) -> Any:
-    return (_checked_format(left) if isinstance(left, (str, bytes)) else left) % right
+    if isinstance(left, (str, bytes)):
+        filled = list(right) if isinstance(right, tuple) else [right]
+        longest = max((len(str(each)) for each in filled), default=0)
+        _check_length(len(left) + str(left).count("%") * longest)
+        return _checked_format(left) % right
+    return left % right
+
+
+def _check_length(count: int) -> None:
+    """Refuse a text before it is made."""
+    if count > _MOST_ITEMS:
+        message = f"a value with {count} items"
+        raise NotDataError(message)
+
+
+def _check_grown(text: str, name: str, values: list[Any]) -> None:
+    """Refuse what a method would make of short texts, before it does."""
+    if name == "join" and values:
+        parts = list(values[0])
+        _check_length(sum(len(text) + len(str(each)) for each in parts))
+    elif name == "replace" and len(values) > 1:
+        _check_length(len(text) + text.count(str(values[0])) * len(str(values[1])))
+    elif name == "format":
+        _check_length(len(text) + text.count("{") * max((len(str(v)) for v in values), default=0))
 
 
 def _checked_format(text: Any) -> Any:
@@ -204,6 +227,8 @@ def call_method(value: Any, name: str, values: list[Any], named: dict[str, Any])
     """
     for kind, names in METHODS.items():
         if type(value) is kind and name in names:
+            if kind is str:
+                _check_grown(str(value), name, [*values, *named.values()])
             if kind is str and name == "format":
                 return check_size(_format(str(value), *values, **named))
             found = getattr(value, name)(*values, **named)

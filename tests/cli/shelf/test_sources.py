@@ -302,6 +302,23 @@ def test_publish_to_an_index_is_told_as_json(tmp_path: Path) -> None:
     assert "warning: it is not signed" in warned.stderr
 
 
+def test_publish_warns_of_what_users_would_not_find(tmp_path: Path) -> None:
+    """A file that is not in the folder, and a successor that the index lacks."""
+    (tmp_path / "row.toml").write_text(_road())
+    words = ["publish", tmp_path / "row.toml", "--source", tmp_path / "site", "--scope", "acme"]
+
+    warned = _zoo(*words, "--deprecate", "one=two").stderr
+    (tmp_path / "site" / "one.safetensors").write_bytes(DATA)
+    whole = _zoo(*words, "--deprecate", "one=one").stderr
+    misnamed = _zoo(*words[:-1], "Acme", code=1).stderr
+
+    assert "warning: one lists a file beside the index that is not there: file:" in warned
+    assert "warning: the successor of one is not in the index: two" in warned
+    assert "lists a file" not in whole
+    assert "successor" not in whole
+    assert "--as" not in misnamed
+
+
 def test_doctor_tells_the_state_of_each_source(site: Callable[..., str], tmp_path: Path) -> None:
     """An expired index is a warning with the command that mends it; a damaged book is broken."""
     _zoo("source", "add", site(_road()))

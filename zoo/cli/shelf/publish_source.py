@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import click
 
 from zoo.cli.output.printing import say, say_json
+
+if TYPE_CHECKING:
+    from zoo.manifest.rows import AnyWeightsRow
 
 __all__ = ["is_listable", "list_in_source"]
 
@@ -66,7 +71,24 @@ def list_in_source(
         )
     else:
         say(f"signed by {index.key}: state this on your page", err=True)
+    for doubt in (*_missing_files(index.rows), *_unknown_successors(index.rows)):
+        say(f"warning: {doubt}", err=True)
     say(f"copy {folder} to a web server; users add it by zoo source add URL", err=True)
+
+
+def _missing_files(rows: Sequence[AnyWeightsRow]) -> Iterator[str]:
+    """Yield which files the index lists in its own folder and the folder lacks."""
+    for row in rows:
+        for url in row.urls:
+            if url.startswith("file:") and not Path(url2pathname(urlsplit(url).path)).is_file():
+                yield f"{row.name} lists a file beside the index that is not there: {url}"
+
+
+def _unknown_successors(rows: Sequence[AnyWeightsRow]) -> Iterator[str]:
+    names = {row.name for row in rows}
+    for row in rows:
+        if row.successor is not None and row.successor not in names:
+            yield f"the successor of {row.name} is not in the index: {row.successor}"
 
 
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -192,11 +192,12 @@ def moment_text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def check_scope(name: str) -> None:
+def check_scope(name: str, option: str = "--as") -> None:
     """Raise an error unless a name can be that of a source.
 
     Args:
         name: Name that the publisher or the user gives it.
+        option: Option that names it.
 
     Raises:
         SourceError: It has other characters, or zoo gives it another meaning.
@@ -209,4 +210,4 @@ def check_scope(name: str) -> None:
     else:
         return
     message = f"cannot name a source: {found}."
-    raise SourceError(message, hint="name it with --as NAME.")
+    raise SourceError(message, hint=f"name it with {option} NAME.")

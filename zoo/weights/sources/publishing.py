@@ -117,7 +117,7 @@ def _changed(present: dict[str, Any], change: IndexChange, key: str | None) -> d
         message = f"cannot rename the source {present['name']!r} to {name!r}: users refuse an "
         message += "index of another name."
         raise SourceError(message, where="--scope", hint="leave --scope out.")
-    check_scope(str(name))
+    check_scope(str(name), "--scope")
     shelf = present.get("shelf") or {"format": 1, "class_lists": {}, "weights": []}
     rows = [dict(row) for row in shelf["weights"]]
     for row in change.rows:

@@ -20,6 +20,8 @@ RESTRICTED = {
     "flag": ({"licence": "LicenseRef-NVIDIA", "non_commercial": True}, "forbids commercial use"),
     "flag on a free licence": ({"licence": "MIT", "non_commercial": True}, "forbids commercial"),
     "id that says so": ({"licence": "CC-BY-NC-4.0"}, "forbids commercial use"),
+    "older id that says so": ({"licence": "NCGL-UK-2.0"}, "forbids commercial use"),
+    "reference in small letters": ({"licence": "licenseref-nvidia"}, "is not one that SPDX lists"),
     "one of two": ({"licence": "MIT AND CC-BY-NC-SA-3.0"}, "forbids commercial use"),
     "text": ({"licence": "see the homepage"}, "is no SPDX licence"),
     "reference of unknown terms": (

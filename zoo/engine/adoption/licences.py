@@ -15,8 +15,10 @@ __all__ = ["check_accepted", "check_policy", "find_restriction"]
 
 _POLICY = "ZOO_LICENCES"
 _COMMERCIAL = "commercial"
-# Identifiers of SPDX that forbid commercial use in themselves.
-_NON_COMMERCIAL = re.compile(r"\b(CC-BY-NC|PolyForm-Noncommercial)\b", re.IGNORECASE)
+# Identifiers of SPDX that forbid commercial use, or use in production, in themselves.
+_NON_COMMERCIAL = re.compile(
+    r"\b(CC-BY-NC|PolyForm-Noncommercial|Aladdin|NCGL-UK|BUSL)\b", re.IGNORECASE
+)
 
 
 def find_restriction(row: WeightsFacts) -> str | None:
@@ -29,7 +31,8 @@ def find_restriction(row: WeightsFacts) -> str | None:
         return "forbids commercial use"
     if not _is_spdx(row.licence):
         return "is no SPDX licence, so nobody can tell what it permits"
-    if "LicenseRef-" in row.licence and row.non_commercial is None:
+    # As SPDX does, whatever the case.
+    if "licenseref-" in row.licence.lower() and row.non_commercial is None:
         return (
             "is not one that SPDX lists, and the row does not say whether it permits commercial use"
         )

@@ -36,9 +36,17 @@ def find_replacing(catalog: Catalog, address: str) -> Found | None:
         for found, row, claimed in _claims(catalog)
         if claimed == address and not _is_false_friend(row, address)
     ]
-    # Those whose whole digest is known need nothing from the user.
-    fitting.sort(key=lambda pair: isinstance(pair[1], LivingRow) and not pair[1].digest.is_full)
+    fitting.sort(key=lambda pair: _rank(*pair))
     return fitting[0][0] if fitting else None
+
+
+def _rank(found: Found, row: WeightsFacts) -> tuple[bool, bool]:
+    """Return the key of an order in which no source comes before a plugin.
+
+    Then come those whose whole digest is known, which need nothing from the user.
+    """
+    is_partial = isinstance(row, LivingRow) and not row.digest.is_full
+    return found.record.source == SOURCE, is_partial
 
 
 def living_addresses(catalog: Catalog) -> dict[str, str]:
@@ -71,10 +79,17 @@ def _claims(catalog: Catalog) -> Iterator[tuple[Found, WeightsFacts, str]]:
             for address in found.row.replaces:
                 yield found, found.row, address
     for found in _rows_of_sources():
-        if isinstance(found.row, WeightsFacts) and not getattr(found.row, "converter", None):
+        if isinstance(found.row, WeightsFacts) and _states_sha256(found.row):
             for address in found.row.replaces:
                 if DIGITS.search(address_filename(address)) is not None:
                     yield found, found.row, address
+
+
+def _states_sha256(row: WeightsFacts) -> bool:
+    """Return whether a row states the sha256 of the very file, or its first digits."""
+    if not isinstance(row, LivingRow):
+        return True
+    return row.converter is None and row.digest.kind in ("sha256", "sha256_prefix")
 
 
 def _rows_of_sources() -> Iterator[Found]:
@@ -95,8 +110,6 @@ def _is_false_friend(row: WeightsFacts, address: str) -> bool:
         return False
     if isinstance(row, WeightsRow):
         return not row.sha256.startswith(stated[1])
-    if not isinstance(row, LivingRow) or row.converter is not None:
-        return False
-    if row.digest.kind not in ("sha256", "sha256_prefix"):
+    if not isinstance(row, LivingRow) or not _states_sha256(row):
         return False
     return not row.digest.value.startswith(stated[1])

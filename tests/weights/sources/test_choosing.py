@@ -277,6 +277,21 @@ def test_manifest_lists_versions_of_one_name(write_plugin: Callable[..., Path]) 
     assert find_weights("roads.unet@1").row.version == 1
 
 
+def test_pin_of_a_file_without_a_sha256_keeps_its_version(
+    write_plugin: Callable[..., Path],
+) -> None:
+    """Its address tells it, which the lock keeps without what follows a question mark."""
+    urls = [[f"https://acme.example.invalid/v{number}.pth?download=1"] for number in (1, 2)]
+    rows = weights_row("unet", urls=urls[0], md5_prefix="012345", format="pth")
+    rows += weights_row("unet", urls=urls[1], md5_prefix="543210", format="pth", version=2)
+    lines = [each for each in rows.splitlines() if not each.startswith("sha256 =")]
+    write_plugin("roads", "\n".join(lines))
+    pin = Pin("unet", "roads", "1" * 64, 1, "2" * 64, 1, 4, None, None, urls[0][0][:-11])
+    add_pins([pin])
+
+    assert choosing.find_row("unet", read_catalog()).row.version == 1
+
+
 def test_manifest_with_one_version_twice_is_refused(write_plugin: Callable[..., Path]) -> None:
     """As two rows of one name are."""
     rows = weights_row("unet", version=2) + weights_row("unet", version=2, sha256="2" * 64)

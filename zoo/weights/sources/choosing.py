@@ -14,6 +14,7 @@ from zoo.manifest.lookups import check_name
 from zoo.manifest.rows import AnyWeightsRow, LivingRow, WeightsRow
 from zoo.manifest.versions import split_version
 from zoo.texts import shown
+from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.lock import Pin, find_pin, lock_file
 from zoo.weights.sources.book import read_book
 from zoo.weights.sources.lookup import find_scoped, is_scoped
@@ -146,7 +147,7 @@ def _is_pinned(row: AnyWeightsRow, pin: Pin | None) -> bool:
     if isinstance(row, WeightsRow):
         return row.sha256 in (pin.sha256, pin.source_sha256)
     if not row.digest.kind.startswith("sha256"):
-        return pin.address in row.urls
+        return pin.address in map(shown_address, row.urls)
     return pin.source_sha256.startswith(row.digest.value)
 
 

@@ -231,6 +231,16 @@ def weights_filename(row: WeightsRow) -> str:
     return f"{plain_name(row.name)}.{row.format}"
 
 
+def is_plain_file_name(name: str) -> bool:
+    """Return whether a name from outside can be that of a file in the cache, and of no other.
+
+    Args:
+        name: Such as `address_filename` returns it.
+    """
+    is_plain = _PLAIN_NAME.fullmatch(name) is not None
+    return is_plain and not name.endswith((_PART, _NOTE, ".lock"))
+
+
 def plain_name(name: str) -> str:
     """Return the name of weights without the scope of a source, as a file name needs it.
 

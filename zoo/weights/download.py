@@ -20,6 +20,7 @@ from zoo.weights.fetching.addresses import (
     is_offline,
     local_path,
     mirror_addresses,
+    shown_address,
     user_mirrors,
 )
 from zoo.weights.fetching.all_tries import fetch_file
@@ -259,7 +260,7 @@ def _unobtainable(found: Found, plan: Plan, *, offline: bool) -> DownloadError:
         absent = barred = "its host is gone, and no mirror is set"
         hint = "name a folder or a server that zoo rescue --mirror-out filled, with --mirror."
     if plan.damaged is None:
-        where = ", ".join([found.record.label, *row.urls[:1]])
+        where = ", ".join([found.record.label, *map(shown_address, row.urls[:1])])
         return DownloadError(f"cannot download {called}: {absent}.", where=where, hint=hint)
     bad = plan.damaged
     message = f"cannot download {called}: the file here is damaged, and {barred}.\n"

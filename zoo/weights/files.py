@@ -15,6 +15,7 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.files import digest_of_file
 from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
+from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.lock import check_locked, find_pin
 from zoo.weights.row_check import check_row
 
@@ -89,7 +90,9 @@ def weights_row(found: Found) -> WeightsRow:
     if isinstance(row, LivingRow):
         msg = f"cannot find a file for the weights {row.name!r}: they are not adopted yet."
         pin = "" if row.digest.is_full else " --pin"
-        raise DownloadError(msg, where=row.urls[0], hint=f"zoo download {row.name}{pin}")
+        raise DownloadError(
+            msg, where=shown_address(row.urls[0]), hint=f"zoo download {row.name}{pin}"
+        )
     if not isinstance(row, WeightsRow):
         msg = f"cannot find a file for {row.name!r}: it is a {row.kind}, expected weights."
         raise DownloadError(msg, hint="zoo list shows all weights.")
@@ -229,7 +232,7 @@ def mirror_hint(row: WeightsRow) -> str:
 
 
 def _absent(found: Found, row: WeightsRow) -> DownloadError:
-    where = ", ".join([found.record.label, *row.urls[:1]])
+    where = ", ".join([found.record.label, *map(shown_address, row.urls[:1])])
     if not row.urls:
         msg = f"cannot find the weights {row.name!r}: their converted file is not on this machine."
         hint = f"zoo rescue FOLDER again, or zoo download {row.name} --mirror PLACE."

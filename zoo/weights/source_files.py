@@ -12,8 +12,14 @@ from pathlib import Path
 from zoo.errors import DownloadError
 from zoo.files import is_held
 from zoo.manifest.rows import Digest, LivingRow
-from zoo.weights.cache import address_filename, cache_folder, plain_name
-from zoo.weights.fetching.addresses import is_local, is_offline, mirror_addresses, user_mirrors
+from zoo.weights.cache import address_filename, cache_folder, is_plain_file_name, plain_name
+from zoo.weights.fetching.addresses import (
+    is_local,
+    is_offline,
+    mirror_addresses,
+    shown_address,
+    user_mirrors,
+)
 from zoo.weights.fetching.sources import FetchedSource, Progress, fetch_source
 
 __all__ = [
@@ -34,7 +40,8 @@ def source_name(row: LivingRow) -> str:
     Args:
         row: The living row.
     """
-    return address_filename(row.urls[0]) or f"{plain_name(row.name)}.{row.format}"
+    name = address_filename(row.urls[0])
+    return name if is_plain_file_name(name) else f"{plain_name(row.name)}.{row.format}"
 
 
 def source_addresses(
@@ -83,7 +90,7 @@ def fetch_row_source(
     if not addresses:
         message = f"cannot get the source of {row.name!r}: no address may be used offline."
         hint = "drop --offline and ZOO_OFFLINE, or name a folder that has it with --mirror."
-        raise DownloadError(message, where=row.urls[0], hint=hint)
+        raise DownloadError(message, where=shown_address(row.urls[0]), hint=hint)
     target = _folder(row, digest) / source_name(row)
     return fetch_source(target, digest, addresses, size_bytes=row.size_bytes, progress=progress)
 

@@ -133,3 +133,59 @@ def test_checkpoint_of_openmmlab_is_adopted_without_a_converter(
     assert model.classes == ("heaven", "street", "auto")
     assert model.palette == ((1, 2, 3),) * 3
     assert read_pins()["tiny_other"].converter is None
+
+
+def test_pin_takes_the_file_of_the_new_revision_that_a_row_names(
+    foreign: Any, source_bytes: Callable[[str], bytes]
+) -> None:
+    """Of a file without a digest, the address is all that tells it from the one pinned before."""
+    unsaid = {"sha256": None, "size_bytes": None}
+    foreign.list(foreign.row(source_bytes("pth"), **unsaid))
+    pin = ["download", "tiny_other", "--pin"]
+    CliRunner().invoke(main, pin)
+    before = read_pins()["tiny_other"]
+    foreign.list(foreign.row(source_bytes("model"), **unsaid))
+
+    result, again = CliRunner().invoke(main, pin), CliRunner().invoke(main, pin)
+
+    after = read_pins()["tiny_other"]
+    assert result.exit_code == again.exit_code == 0, result.output
+    assert after.source_sha256 == hashlib.sha256(source_bytes("model")).hexdigest()
+    assert after.source_sha256 != before.source_sha256
+    assert "is pinned already" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["..", "a%00.pth", "%0a.pth", "x.part", "a" * 300, "w%5Cx.pth"])
+def test_source_whose_address_ends_in_no_file_name_is_kept_under_the_name_of_its_row(
+    foreign: Any, source_bytes: Callable[[str], bytes], tmp_path: Path, name: str
+) -> None:
+    row = foreign.row(source_bytes("pth"), urls=[f"https://acme.example.invalid/{name}"])
+    foreign.list(row)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "tiny_other.pth").write_bytes(source_bytes("pth"))
+
+    path = zoo.download("tiny_other", mirrors=[str(mirror)], offline=True)
+
+    assert path.name == "tiny_other.safetensors"
+
+
+@pytest.mark.parametrize("digest", ["sha256", "sha256_prefix"])
+def test_login_and_signature_of_an_address_are_in_no_error_and_no_record(
+    foreign: Any, source_bytes: Callable[[str], bytes], tmp_path: Path, digest: str
+) -> None:
+    data = source_bytes("pth")
+    digits = hashlib.sha256(data).hexdigest()
+    known = {"sha256": None, digest: digits if digest == "sha256" else digits[:8]}
+    url = "https://somebody:secret@acme.example.invalid/model.pth?signature=secret"
+    foreign.list(foreign.row(data, urls=[url], **known))
+    (tmp_path / "model.pth").write_bytes(data)
+    words = ["download", "tiny_other", "--offline"]
+
+    plain = CliRunner().invoke(main, words)
+    pinned = CliRunner().invoke(main, [*words, "--pin", "--mirror", str(tmp_path)])
+
+    assert (plain.exit_code, pinned.exit_code) == (1, 0), pinned.output
+    assert "acme.example.invalid/model.pth" in plain.output
+    assert "secret" not in plain.output + pinned.output + (tmp_path / "zoo.lock").read_text()
+    assert b"secret" not in zoo.download("tiny_other").read_bytes()

@@ -104,6 +104,8 @@ def _is_of(pin: Pin, found: Found, row: LivingRow) -> bool:
     converter = find_converter(found)
     made_by = (None, None) if converter is None else (converter.name, converter.version)
     is_same_source = fits(row.digest, pin.source_sha256)
+    if not row.digest.kind.startswith("sha256") and pin.address is not None:
+        is_same_source = pin.address in map(shown_address, row.urls)  # no other fact of it is kept
     return is_same_source and made_by == (pin.converter, pin.converter_version)
 
 
@@ -187,7 +189,7 @@ def _unidentified(found: Found, row: LivingRow) -> DownloadError:
     message = f"cannot get the weights {row.name!r}: their row states {stated}, expected "
     message += "a full sha256."
     hint = f"zoo download {row.name} --pin (once: it shows what the host has, and pins that)."
-    where = f"{found.record.label}, {row.urls[0]}"
+    where = f"{found.record.label}, {shown_address(row.urls[0])}"
     return DownloadError(message, where=where, hint=hint)
 
 

@@ -25,6 +25,7 @@ from zoo.engine.checkpoints.tensor_file import WrittenFile, write_tensors
 from zoo.engine.records.checks import check_record
 from zoo.errors import ConversionError, ManifestError
 from zoo.manifest.rows import LivingRow
+from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.fetching.sources import FetchedSource
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def _provenance(
     row: LivingRow, source: FetchedSource, converter: FoundConverter | None
 ) -> dict[str, Any]:
     """Return how the file came to be, without what differs between machines, as a mirror does."""
-    known: dict[str, Any] = {"source_sha256": source.sha256, "source_address": row.urls[0]}
+    address = shown_address(row.urls[0])
+    known: dict[str, Any] = {"source_sha256": source.sha256, "source_address": address}
     if converter is not None:
         known |= {"converter": converter.name, "converter_version": converter.version}
     return known if row.source is None else {**known, "facts": row.source}

@@ -160,6 +160,25 @@ def test_mirror_without_a_network_has_the_source_or_the_converted_file(
     assert path.read_bytes() == content
 
 
+@pytest.mark.mm
+@pytest.mark.parametrize("has_it", [False, True])
+def test_damaged_file_is_made_anew_whether_a_mirror_has_it_or_not(
+    foreign: Any, source_bytes: Callable[[str], bytes], tmp_path: Path, has_it: bool
+) -> None:
+    foreign.list(foreign.row(source_bytes("pth")))
+    path = zoo.download("tiny_other")
+    content = path.read_bytes()
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    if has_it:
+        (mirror / path.name).write_bytes(content)
+    path.write_bytes(content[:-1])
+
+    again = zoo.download("tiny_other", mirrors=[str(mirror)])
+
+    assert (again, again.read_bytes()) == (path, content)
+
+
 def test_pins_of_one_name_in_two_plugins_are_kept_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,7 +105,8 @@ def _is_of(pin: Pin, found: Found, row: LivingRow) -> bool:
     made_by = (None, None) if converter is None else (converter.name, converter.version)
     is_same_source = fits(row.digest, pin.source_sha256)
     if not row.digest.kind.startswith("sha256") and pin.address is not None:
-        is_same_source = pin.address in map(shown_address, row.urls)  # no other fact of it is kept
+        # No other fact of the source is kept that could tell.
+        is_same_source = any(shown_address(url) == pin.address for url in row.urls)
     return is_same_source and made_by == (pin.converter, pin.converter_version)
 
 
@@ -125,13 +126,15 @@ def _is_mirrored(pin: Pin, way: Way) -> bool:
         for address in mirror_addresses(mirror, pin.sha256, name)
         if is_local(address) or not is_offline(way.offline)
     ]
-    target = cache_folder() / pin.sha256 / name
-    try:
-        if addresses:
-            fetch_file(target, pin.sha256, pin.size_bytes, addresses, progress=way.progress)
+    if not addresses:
+        return False
+    target, wanted = cache_folder() / pin.sha256 / name, (pin.sha256, pin.size_bytes)
+    try:  # a damaged file, which a good one would have made needless, is replaced
+        fetch_file(target, *wanted, addresses, progress=way.progress, mend=True)
     except DownloadError as error:
         _LOG.info("%s", error.message)
-    return bool(addresses) and target.is_file()
+        return False
+    return True
 
 
 def _convert(found: Found, row: LivingRow, way: Way, pin: Pin | None) -> Pin:

@@ -147,7 +147,7 @@ def _is_pinned(row: AnyWeightsRow, pin: Pin | None) -> bool:
     if isinstance(row, WeightsRow):
         return row.sha256 in (pin.sha256, pin.source_sha256)
     if not row.digest.kind.startswith("sha256"):
-        return pin.address in map(shown_address, row.urls)
+        return any(shown_address(url) == pin.address for url in row.urls)
     return pin.source_sha256.startswith(row.digest.value)
 
 

@@ -2,16 +2,17 @@
 """The grammar of ``hf://`` and ``github://``: files of a hub's repositories, and release assets.
 
 ``hf://[models/|datasets/|spaces/]ORG/REPO[@REVISION]/PATH`` is huggingface_hub's own grammar; the
-path is written as it is, not percent-encoded. ``github://OWNER/REPO@TAG/ASSET`` is zoo's.
+path is written as it is, not percent-encoded. ``github://OWNER/REPO@TAG/ASSET`` is zoo's. And how
+any address is shown.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-__all__ = ["HubFile", "ReleaseAsset", "is_hosted", "parse_hosted"]
+__all__ = ["HubFile", "ReleaseAsset", "is_hosted", "parse_hosted", "shown_address"]
 
 _SCHEME = re.compile(r"(hf|github)://", re.IGNORECASE)
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
@@ -133,3 +134,16 @@ def parse_hosted(address: str, *, is_base: bool = False) -> HubFile | ReleaseAss
 def _is_path(path: str) -> bool:
     """Return whether a text is a path inside a repository that stays inside."""
     return bool(path) and _UNFIT.search(path) is None and not {"", ".", ".."} & {*path.split("/")}
+
+
+def shown_address(address: str) -> str:
+    """Return an address for messages, without user name, password or token.
+
+    Args:
+        address: A URL, possibly invalid.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # invalid, but may still contain a password
+        return f"{address.partition('//')[0]}//..."
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

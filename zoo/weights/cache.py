@@ -29,6 +29,7 @@ __all__ = [
     "cached_file",
     "cached_files",
     "find_cached",
+    "is_plain_file_name",
     "lock_path",
     "note_path",
     "part_path",

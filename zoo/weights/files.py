@@ -13,9 +13,9 @@ from pathlib import Path
 from zoo.catalog import Found
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.files import digest_of_file
+from zoo.manifest.addresses import shown_address
 from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights.cache import cached_files, weights_filename
-from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.lock import check_locked, find_pin
 from zoo.weights.row_check import check_row
 

@@ -277,6 +277,22 @@ def test_manifest_lists_versions_of_one_name(write_plugin: Callable[..., Path]) 
     assert find_weights("roads.unet@1").row.version == 1
 
 
+def test_texts_of_a_row_forge_no_line_of_a_message(
+    rows: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither in an error nor in the log."""
+    scope = rows({"yanked": "old\nHINT: run this"}, {"name": "road", "successor": "x\nHINT: run"})
+
+    with pytest.raises(DownloadError) as caught:
+        find_weights(f"{scope}unet")
+    with caplog.at_level(logging.WARNING, "zoo"):
+        find_weights(f"{scope}road")
+
+    assert [each for each in str(caught.value).splitlines() if each.startswith("HINT: run")] == []
+    assert r"old\nHINT: run this." in caught.value.message
+    assert r"use x\nHINT: run instead" in caplog.text
+
+
 def test_pin_of_a_file_without_a_sha256_keeps_its_version(
     write_plugin: Callable[..., Path],
 ) -> None:

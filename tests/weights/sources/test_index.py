@@ -384,3 +384,18 @@ def test_mutated_index_is_read_or_refused_with_one_message(publisher: Publisher,
     assert 100 < len(messages) < 250
     assert max(map(len, messages)) < 20_000
     assert [text for text in messages if not text.replace("\n", "").isprintable()] == []
+
+
+@pytest.mark.parametrize("key", ["licence", "data_licence"])
+def test_half_a_character_is_refused_and_a_whole_one_taken(publisher: Publisher, key: str) -> None:
+    """JSON can spell half of a pair, which no file of the sources could keep."""
+    row = publisher.row("unet_road", **({key: "x"} if key == "data_licence" else {}))
+    document = publisher.document(row, **({key: "x"} if key == "licence" else {}))
+    pair = "\\ud83d\\ude00"
+    text = json.dumps(document).replace('"x"', f'"{pair}"')
+
+    assert read_index(text.encode(), "x", RULE).rows
+    with pytest.raises(SourceError, match="half a character"):
+        read_index(
+            text.replace(pair, pair[:6]).encode(), "x", AddressRule("https://x.example/", False)
+        )

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from zoo.errors import DownloadError
-from zoo.manifest.addresses import ReleaseAsset, is_hosted, parse_hosted
+from zoo.manifest.addresses import ReleaseAsset, is_hosted, parse_hosted, shown_address
 from zoo.texts import shown
 from zoo.weights.folders import home_expanded
 
@@ -143,16 +143,3 @@ def is_offline(asked: bool = False) -> bool:
         asked: Whether the caller asked for offline mode.
     """
     return asked or os.environ.get("ZOO_OFFLINE", "0") not in ("", "0")
-
-
-def shown_address(address: str) -> str:
-    """Return an address for messages, without user name, password or token.
-
-    Args:
-        address: A URL, possibly invalid.
-    """
-    try:
-        parts = urlsplit(address)
-    except ValueError:  # invalid, but may still contain a password
-        return f"{address.partition('//')[0]}//..."
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

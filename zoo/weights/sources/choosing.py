@@ -13,7 +13,7 @@ from zoo.errors import DownloadError, UnknownNameError
 from zoo.manifest.lookups import check_name
 from zoo.manifest.rows import AnyWeightsRow, LivingRow, WeightsRow
 from zoo.manifest.versions import split_version
-from zoo.texts import shown
+from zoo.texts import printable, shown
 from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.lock import Pin, find_pin, lock_file
 from zoo.weights.sources.book import read_book
@@ -155,10 +155,10 @@ def _withdrawn(found: Found, versions: Mapping[int, Found]) -> DownloadError:
     row = _row(found)
     bare = split_version(row.name)[0]
     others = [number for number, each in versions.items() if _row(each).yanked is None]
-    message = f"cannot use the weights {row.name!r}: they were withdrawn: {row.yanked}"
-    message = f"{message.rstrip('.')}."
+    message = f"cannot use the weights {row.name!r}: they were withdrawn: "
+    message += f"{printable(row.yanked or '').rstrip('.')}."  # no line of its own, as a hint has
     if row.successor is not None:
-        hint = f"use {row.successor} instead."
+        hint = f"use {printable(row.successor)} instead."
     elif others:
         hint = f"use {bare}@{max(others)} instead."
     else:
@@ -187,7 +187,8 @@ def _check_parts(found: Found, catalog: Catalog) -> None:
             message += f"{shown(name)}."
             page = find_source(read_book(), found.record.name).homepage
             plugin, dot, _ = name.partition(".")
-            what = f"the plugin {shown(plugin)}" if dot else "the plugin that has it"
+            is_plugin = bool(dot) and plugin.isidentifier()  # it may be any text
+            what = f"the plugin {shown(plugin)}" if is_plugin else "the plugin that has it"
             hint = f"install {what}; {page or 'the publisher'} should say where it is."
             raise DownloadError(message, where=found.record.label, hint=hint) from error
 
@@ -211,4 +212,4 @@ def tell_of(found: Found) -> None:
 
 @cache
 def _warn(text: str) -> None:
-    _LOG.warning("%s", text)
+    _LOG.warning("%s", printable(text))

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ INDEX_LIMITS = Limits(size_bytes=2**25, values=2_000_000, depth=9)
 MOST_ROWS = 50_000
 
 _SCOPE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _KEY = r"sha256:[0-9a-f]{64}"
 _HOMEPAGE = r"https://[^\s/]+(/\S*)?"
@@ -89,6 +91,7 @@ def read_index(data: bytes, where: str, rule: AddressRule) -> Index:
     """
     try:
         document = parse_json(data, INDEX_LIMITS)
+        _check_texts(data, document)
         _check_schema(document, where)
         return _read(Fields(document), where, rule)
     except DocumentError as error:
@@ -98,6 +101,17 @@ def read_index(data: bytes, where: str, rule: AddressRule) -> Index:
         found = error.message.partition(": ")[2]
         message = f"cannot use the index: {found}"
         raise SourceError(message, where=where, hint=error.hint) from error
+
+
+def _check_texts(data: bytes, document: Any) -> None:
+    """Raise an error if a text holds half a character, which no file could keep."""
+    if _SURROGATE.search(data) is None:
+        return
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        message = f"it holds half a character, {error.object[error.start : error.end]!r:.20}"
+        raise DocumentError(message) from error
 
 
 def _check_schema(document: Any, where: str) -> None:

@@ -13,7 +13,7 @@ from zoo.names import hint_near, near_names
 from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
 from zoo.weights.lock import Pin, find_pin, lock_file, pin_of, read_pins
 from zoo.weights.sources.choosing import find_row, tell_of
-from zoo.weights.sources.lookup import named_in_sources
+from zoo.weights.sources.lookup import is_scoped, named_in_sources
 
 __all__ = ["as_adopted", "find_weights"]
 
@@ -121,6 +121,8 @@ def _pinned_by_another(found: Found, pin: Pin) -> DownloadError:
 
 
 def _unknown(catalog: Catalog, name: str, error: UnknownNameError) -> UnknownNameError:
+    if is_scoped(name):  # the source has said which names are near
+        return error
     rows, unread = legacy_rows(catalog)
     scoped = named_in_sources(name)
     if error.near and not scoped and "/" not in name:

@@ -90,6 +90,14 @@ def test_number_whose_data_is_not_given_says_where_to_get_it(run_zoo: RunZoo) ->
     assert "0 equal of 0 measured, 2 stated" in done.stdout
 
 
+def test_folder_without_the_data_does_not_pass(run_zoo: RunZoo, tmp_path: Path) -> None:
+    """A wrong path in a CI would look as if the numbers were reproduced."""
+    done = run_zoo("reproduce", "unet_lung_montgomery", "--data", tmp_path, plugins=PLUGINS)
+
+    assert done.returncode == 1
+    assert "0 equal of 0 measured, 2 stated" in done.stdout
+
+
 def test_unknown_name_offers_near_ones(run_zoo: RunZoo) -> None:
     done = run_zoo("reproduce", "unet_lung_montgomry", plugins=PLUGINS)
 
@@ -175,7 +183,7 @@ def test_number_that_differs_ends_with_1(run_zoo: RunZoo, tmp_path: Path, drawn:
 
 
 def test_other_images_are_never_measured(run_zoo: RunZoo, tmp_path: Path, drawn: Path) -> None:
-    """A folder that was prepared from other X-rays is not what the row was measured on."""
+    """They are not what the row was measured on; a check that measured nothing does not pass."""
     _third_party(tmp_path, RECIPE.format(digest="0" * 64))
 
     done = run_zoo(
@@ -184,7 +192,7 @@ def test_other_images_are_never_measured(run_zoo: RunZoo, tmp_path: Path, drawn:
         folder=tmp_path,
     )
 
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     montgomery, shenzhen = json.loads(done.stdout)["numbers"]
     assert {montgomery["state"], shenzhen["state"]} == {"not measured"}
     assert montgomery["reason"] == "the data given was prepared with other options"

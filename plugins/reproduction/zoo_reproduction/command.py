@@ -34,7 +34,8 @@ def command(ctx: click.Context, name: str, data: Path | None, as_json: bool) -> 
 
     Synthetic data is drawn anew. For other data give --data; a number whose data is not given is
     not measured, and neither is one that was published elsewhere. The exit code is 1 if a number
-    differs by more than its protocol and its rounding allow on a device of the same class.
+    differs by more than its protocol and its rounding allow on a device of the same class, or if
+    nothing could be measured on the data that was given.
     """
     from zoo_reproduction.reproducing import reproduce
 
@@ -43,7 +44,8 @@ def command(ctx: click.Context, name: str, data: Path | None, as_json: bool) -> 
         click.echo(json.dumps(_document(result), indent=2, ensure_ascii=True))
     else:
         click.echo("\n".join(printable(line) for line in _lines(result)))
-    if result.count("differs"):
+    is_unmeasured = data is not None and not result.count("equal")
+    if result.count("differs") or is_unmeasured:
         ctx.exit(1)
 
 

@@ -267,6 +267,15 @@ def test_labels_of_cityscapes_are_beside_the_images() -> None:
     assert made.values["val_evaluator"]["seg_prefix"] == "x/gtFine/val/"
 
 
+@pytest.mark.parametrize(("start", "lost"), [(4, []), (5, ["evaluation.start"])])
+def test_first_validation_between_intervals_is_named(start: int, lost: list[str]) -> None:
+    """mmcv validated at 5, 7, 9, ..., and mmengine at 6, 8, 10, ..."""
+    made = _det([], [], evaluation={"interval": 2, "start": start, "metric": "bbox"})
+
+    assert made.values["train_cfg"]["val_begin"] == start
+    assert [entry.key for entry in made.ledger.lost] == lost
+
+
 def test_label_maps_joined_as_one_are_measured_as_one() -> None:
     """``separate_eval=False`` is what mmengine does."""
     leaf = {"type": "CustomDataset", "img_dir": ["a", "b"], "ann_dir": "m", "pipeline": []}

@@ -78,6 +78,9 @@ def _validation(work: Work) -> dict[str, Any]:
     start = evaluation.pop("start", None)
     if start:
         made["val_begin"] = start
+        if start % made["val_interval"]:
+            why = "mmcv counted the interval from there, and mmengine counts it from 0"
+            work.ledger.lose("evaluation.start", why, "make it a multiple of val_interval.")
     dynamic = evaluation.pop("dynamic_intervals", None)
     if dynamic:
         made["dynamic_intervals"] = [tuple(each) for each in dynamic]

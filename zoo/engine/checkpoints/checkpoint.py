@@ -66,7 +66,7 @@ class Checkpoint:
         found = found if found is not None else self.meta.get("CLASSES")
         if not isinstance(found, (list, tuple)):
             return None
-        # Names, or numbers; the text of anything else could be longer than any memory.
+        # Names or numbers only: the text of anything else could exceed the memory.
         if not all(isinstance(name, (str, int, float)) for name in found):
             return None
         return tuple(str(name) for name in found)
@@ -216,7 +216,7 @@ def _without_averages(
 
     The EMA hooks of mmcv 1.x and mmdet 2.x keep a second value of each weight as a buffer of the
     model, with ``_`` for ``.`` in its name. They swap both before they save, so that the average is
-    under the weight's own name, and the copy is what training went on from.
+    under the weight's own name, and training continues from the copy.
 
     Source:
         ``mmdet/core/hook/ema.py`` of mmdet 2.28, ``mmcv/runner/hooks/ema.py`` of mmcv 1.7.

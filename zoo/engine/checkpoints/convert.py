@@ -50,7 +50,7 @@ class Converted:
         size_bytes: Its size.
         tensors: Number of tensors.
         parameters: Number of values of its parameters, without buffers.
-        dropped: What else the checkpoint contained, such as ``optimizer``.
+        dropped: Other contents of the checkpoint, such as ``optimizer``.
     """
 
     path: Path
@@ -90,7 +90,11 @@ def convert_checkpoint(
     try:
         # One key only: safetensors writes several in a random order.
         written = save(tensors, metadata={CONVERTED: text})
-    except (KeyError, UnicodeError, SafetensorError) as error:  # dtypes and names it has not
+    except (
+        KeyError,
+        UnicodeError,
+        SafetensorError,
+    ) as error:  # a dtype or name that the format lacks
         raise _no_place(source, str(error)) from error
     with open_atomically(target) as stream:
         stream.write(written)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check that the bytes of a ``.pth`` are those that were written, before reading anything from it.
+"""Check that the bytes of a ``.pth`` are as they were written, before reading anything from it.
 
 `torch.save` writes a zip that stores a CRC-32 of each record, but torch's reader ignores it: a bit
 that flipped on a disk silently changes a weight.
@@ -131,7 +131,7 @@ def _check_archive(path: Path, data: bytes | None, size_bytes: int) -> None:
 
 
 def _check_names(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Refuse two records of one name: which one counts, readers do not agree on."""
+    """Refuse two records of the same name, because readers disagree on which one counts."""
     names: set[str] = set()
     for entry in entries:
         # zipfile cuts a name at a NUL, torch's reader does not.
@@ -142,7 +142,7 @@ def _check_names(path: Path, entries: list[zipfile.ZipInfo]) -> None:
 
 
 def _with_checksums(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """Return the records to read; none where torch was told to compute no checksums."""
+    """Return the records to check; none if torch was told to compute no checksums."""
     return entries if any(entry.CRC for entry in entries) else []
 
 

@@ -59,7 +59,7 @@ class _Reader(pickle._Unpickler):
         self._table = {**_torch_codec(), **_numpy_globals()}
 
     def find_class(self, module_name: str, global_name: str) -> Any:
-        """Return the stand-in of a name, or refuse it.
+        """Return the stand-in for a name, or refuse it.
 
         Args:
             module_name: The module that the file names.

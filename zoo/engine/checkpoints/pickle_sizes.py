@@ -16,7 +16,7 @@ __all__ = ["check_sizes"]
 
 _MOST_VALUES = 10_000_000
 _MARK: list[Any] = []
-_LEAF: list[Any] = []  # whatever holds nothing
+_LEAF: list[Any] = []  # any value without contents
 _CONTAINERS = frozenset({"EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "EMPTY_TUPLE"})
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
@@ -24,22 +24,22 @@ _FILLS = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUI
 
 
 def check_sizes(stream: BinaryIO) -> None:
-    """Raise where a pickle's values are far more than its opcodes, or hold themselves.
+    """Raise if a pickle has far more values than opcodes, or a value that contains itself.
 
     Args:
         stream: At the beginning of a pickle; it is read to that pickle's end.
 
     Raises:
-        ValueError: The values are too many, or one holds itself.
+        ValueError: There are too many values, or one contains itself.
     """
     nodes: list[list[Any]] = []
     with suppress(ValueError, LookupError, TypeError, OverflowError, MemoryError):
-        _read_graph(stream, nodes)  # a damaged one is run as far as it can be read
+        _read_graph(stream, nodes)  # a damaged pickle runs as far as it can be read
     _check_graph(nodes)
 
 
 def _read_graph(stream: BinaryIO, nodes: list[list[Any]]) -> None:
-    """Add a list for each value that holds others, and to that list what the value holds."""
+    """Add a list for each container, with the values that it contains."""
     stack: list[list[Any]] = []
     memo: dict[int, list[Any]] = {}
     for opcode, argument, _ in pickletools.genops(stream):
@@ -65,7 +65,7 @@ def _read_graph(stream: BinaryIO, nodes: list[list[Any]]) -> None:
 
 
 def _popped(stack: list[list[Any]], kinds: list[Any]) -> list[Any]:
-    """Take from the stack what an opcode takes, to the mark where it takes that much."""
+    """Take the arguments of an opcode from the stack, down to the mark if it takes that many."""
     if pickletools.markobject in kinds:
         start = len(stack) - 1
         while stack[start] is not _MARK:

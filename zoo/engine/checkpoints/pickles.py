@@ -44,13 +44,13 @@ __all__ = ["read_pickled", "trusting"]
 _LOG = logging.getLogger("zoo")
 _TRUSTED: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset())
 _LOCK = threading.RLock()
-# A name that is damaged may hold anything.
+# A damaged name may contain anything.
 _FOREIGN = re.compile(r"(?s)GLOBAL (.+?) was not an allowed|unsupported GLOBAL (.+?) whose module")
 _CALLED = re.compile(r"Trying to call reduce for unrecognized function ([^\n]+)")
 _INTERNAL = re.compile(
     r"operand|<class|\(\)|__|to unpack|deserialized_objects|%ld|codec can't|safe_globals"
 )
-# What a truncated or forged file makes the reader raise. Not `Exception`: a fault of ours shows.
+# What the reader raises for a truncated or forged file. Not `Exception`, which would hide our bugs.
 _BROKEN = (
     pickle.UnpicklingError,
     struct.error,
@@ -152,7 +152,7 @@ def _read_restricted(path: Path, map_location: Any, data: bytes | None, *, mappe
 
 
 def _check_pickles(path: Path, data: bytes | None) -> None:
-    """Refuse values that could be neither hashed nor shown; torch and Python do both."""
+    """Refuse values that take too long to hash or to print; torch and Python do both."""
     try:
         for stream in _pickles(path, data):
             check_sizes(stream)
@@ -173,7 +173,7 @@ def _read_trusted(path: Path, map_location: Any, data: bytes) -> Any:
 
 @contextmanager
 def _only_our_globals() -> Iterator[None]:
-    """Let torch's restricted unpickler see our stand-ins, and nothing that it or others allowed.
+    """Show torch's restricted unpickler our stand-ins only, and nothing that it or others allow.
 
     torch keeps one set for the whole process, and onedl-mmengine adds the real `getattr` to it.
     """
@@ -223,7 +223,7 @@ def _unsafe(path: Path, name: str) -> UnsafeCheckpointError:
 
 
 def _foreign_global(path: Path, data: bytes | None, error: BaseException) -> str | None:
-    """Return the first name that ``path`` asks for and may not have, read without running it."""
+    """Return the first forbidden name that ``path`` asks for, found without running the file."""
     if not isinstance(error, pickle.UnpicklingError):
         return None
     found = _FOREIGN.search(str(error))
@@ -239,7 +239,7 @@ def _foreign_global(path: Path, data: bytes | None, error: BaseException) -> str
 
 
 def _modern(name: str) -> str:
-    """Return a global's name of today; protocol 2 writes those of Python 2."""
+    """Return the Python 3 name of a global; protocol 2 writes the names of Python 2."""
     module, _, attribute = name.rpartition(".")
     if (module, attribute) in NAME_MAPPING:
         return ".".join(NAME_MAPPING[module, attribute])
@@ -252,7 +252,7 @@ def _globals_in(path: Path, data: bytes | None) -> list[str]:
         for stream in _pickles(path, data):
             names += _globals_of(stream)
     except _BROKEN:
-        return names  # a message with a name less; the file is refused either way
+        return names  # the message lacks a name; the file is refused either way
     return names
 
 

@@ -45,7 +45,7 @@ def no_larger_than(state_dict: Mapping[str, Tensor] | None, where: str | Path) -
 
     held = sum(value.numel() for value in state_dict.values())
     limit = _SPARE_SHARE * held + _SPARE_VALUES
-    # Endless layers are small, and would take hours to fill the memory.
+    # Layers without end are small each, and would take hours to fill the memory.
     limit_tensors = _SPARE_SHARE * len(state_dict) + _SPARE_TENSORS
     thread, made, tensors = threading.get_ident(), 0, 0
 

@@ -26,8 +26,8 @@ _MOST_NESTS = 3
 def read_source(path: Path, form: str) -> Mapping[str, Tensor]:
     """Return the tensors of a file by name, on the CPU; they stay in the file where they can.
 
-    A dict of weights may lie inside ``{"state_dict": ...}`` or ``{"model": ...}``, and its names
-    may all begin with ``module.``; both are taken away.
+    A dict of weights may be inside ``{"state_dict": ...}`` or ``{"model": ...}``, and all its
+    names may begin with ``module.``; both are removed.
 
     Args:
         path: The file; it must not change while the tensors are used.

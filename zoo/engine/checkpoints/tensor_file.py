@@ -90,7 +90,7 @@ def write_tensors(
 
 
 def _bytes_of(tensor: Tensor) -> Any:
-    """Return the bytes of a tensor, not copied if it lies in one piece on the CPU."""
+    """Return the bytes of a tensor, without a copy if it is contiguous on the CPU."""
     import torch
 
     flat = tensor.detach().cpu().contiguous().reshape(-1)

@@ -32,11 +32,11 @@ class NotDense:
     """A tensor that is sparse, nested, quantized or without values; nothing of it is built."""
 
     def __init__(self, *_: object) -> None:
-        """Drop what the file says of it."""
+        """Drop the arguments from the file."""
 
 
 class _TensorType:
-    """A class of tensors, named as the type of one; every one becomes a plain tensor."""
+    """A class of tensors that a file names as a type; each becomes a plain tensor."""
 
     def __new__(cls, *_: object) -> Any:
         msg = "torch.Tensor, called with values of the file's choice"
@@ -44,10 +44,10 @@ class _TensorType:
 
 
 def plain_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the values of a tensor as one that has nothing else; they are not copied.
+    """Return a plain tensor with the same values, which are not copied.
 
-    Whatever the object was given (a subclass, attributes that hide its methods, hooks, a gradient)
-    is left behind.
+    Everything else that the object has (a subclass, attributes that hide its methods, hooks, a
+    gradient) is dropped.
 
     Args:
         tensor: Of any shape, type and class.
@@ -177,7 +177,7 @@ _REBUILDERS: dict[str, Callable[..., Any]] = {
     "_rebuild_nested_tensor": NotDense,
 }
 _TENSOR_TYPES = ("torch.Tensor", "torch.nn.parameter.Buffer")
-# Of quantized tensors, which are read so far that they can be refused as what they are.
+# Quantized tensors are read only so far that the refusal can name them.
 _SCHEMES = (
     "per_tensor_affine",
     "per_tensor_symmetric",

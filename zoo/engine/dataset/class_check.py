@@ -35,8 +35,8 @@ def check_run_classes(config: Config, loader: str, *, transfer: bool = False) ->
     """Raise if the classes of heads, data set and ``load_from`` differ.
 
     Unknown classes agree with everything. Training may start from weights with more or fewer
-    classes: layers that depend on their number are initialized anew. With the same number, layers
-    would be loaded although they mean other classes, so other names are refused.
+    classes: layers that depend on their number are initialized randomly. With the same number,
+    layers would be loaded although they mean other classes, so other names are refused.
 
     Args:
         config: The whole config, ``load_from`` set.
@@ -124,7 +124,7 @@ def _read_names(path: str) -> tuple[str, ...]:
 
 
 def _check_one_class(config: Config, name: str) -> None:
-    """Raise if a semantic model has only one class, which then every pixel is."""
+    """Raise if a semantic model has only one class, because then every pixel has that class."""
     if family_of(config._cfg_dict) != "semantic":
         return
     losses = [

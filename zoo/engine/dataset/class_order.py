@@ -34,9 +34,9 @@ _SHOWN = 10
 def check_class_order(config: Config, splits: Sequence[str]) -> None:
     """Raise if a data set's classes are not its COCO JSON's, by name and in the same order.
 
-    Asked of data sets that read COCO JSON as mmdet's own does, and of the metrics that compare with
-    such a file. A config may leave categories of the JSON out; the JSON may lack the config's last
-    ones. Missing files are skipped: their reader reports them.
+    Applies to data sets that read COCO JSON as mmdet's own does, and to the metrics that compare
+    with such a file. A config may leave categories of the JSON out; the JSON may lack the last ones
+    of the config. Missing files are skipped: their reader reports them.
 
     Args:
         config: The whole config.

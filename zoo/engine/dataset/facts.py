@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The name, split and licence of a run's data: facts that are read, never typed in."""
+"""The name, split and licence of a run's data: facts that are read from files, never typed in."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def facts_of_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
         loader: Such as ``config.test_dataloader``.
 
     Returns:
-        As `facts_of_folder`, where the data lies in a prepared folder; else ``name`` alone, the
-        type of the data set.
+        As `facts_of_folder` if the data is in a prepared folder; else only ``name``, the type of
+        the data set.
     """
     _, leaf = next(iterate_leaves(loader["dataset"], ""))
     root = Path(leaf.get("data_root") or "")
@@ -150,7 +150,7 @@ def contents_of_splits(root: Path, splits: Collection[str]) -> frozenset[str]:
 
 
 def _contents(row: PreparedFile) -> list[str]:
-    # Windows that show nothing may be equal, as blank ones are, without being the same place.
+    # Windows that show nothing, such as blank ones, may be equal without being the same place.
     is_blank = getattr(row, "instances", None) == 0
     return [row.source_sha256] if is_blank else [row.image_sha256, row.source_sha256]
 

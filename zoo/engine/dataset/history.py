@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All data that a run was ever trained on: a list in its checkpoints that only grows.
 
-A run may continue with other data, if its user says so, or start from the weights of another run.
-Its weights have seen the images of all of them, whatever the config says in the end.
+A run may continue with other data, if its user allows it, or start from the weights of another run.
+Its weights have seen the images of all of them, whatever the last config says.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DataUse:
 
     Attributes:
         digest: Of the prepared folder; None where the data was not prepared.
-        name: What the data is called.
+        name: Name of the data.
         step: The step of the run at which its use began.
         images: Split -> the first 16 hex digits of the sha256 of each image and of its source,
             sorted; of a folder that was not prepared, none.
@@ -65,7 +65,7 @@ def current_use(config: Mapping[str, Any]) -> DataUse:
         config: The whole config.
 
     Raises:
-        DataError: It lies in a prepared folder that does not hold.
+        DataError: It is in a prepared folder that is damaged.
     """
     loader = config["train_dataloader"]
     facts = facts_of_loader(loader)
@@ -114,8 +114,8 @@ def extend_history(
         config: What is to be trained.
         path: The checkpoint.
         meta: Of the checkpoint.
-        resumes: Whether its run goes on, rather than that another begins with its weights.
-        other_data: Whether it may go on with other data.
+        resumes: Whether its run continues, rather than a new one starting from its weights.
+        other_data: Whether it may continue with other data.
 
     Raises:
         DataError: The run continues with other data, which is not allowed.

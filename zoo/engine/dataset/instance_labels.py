@@ -31,7 +31,7 @@ _CROWDS = "if each is one object, iscrowd must be 0: use zoo data prepare --crow
 
 @dataclass(slots=True)
 class LabelCount:
-    """What a data set states, and what of it is loaded.
+    """The objects that a data set states, and how many of them are loaded.
 
     Attributes:
         images: In the data set.
@@ -43,7 +43,7 @@ class LabelCount:
         seen_images: How many images went through the pipeline.
         seen: Objects of those.
         loaded: Of these, what the loading transform does not mark as ignored.
-        packed: Of these, what the whole pipeline gave, crops included.
+        packed: Of these, those that the whole pipeline returned, crops included.
         lost: Kinds of the objects in images that lost some.
         loader: Place and transform that loads them.
     """
@@ -204,7 +204,7 @@ def _kind(segmentation: Any) -> str:
 
 
 def _look(count: LabelCount, dataset: Any, images: Sequence[tuple[int, Counter[str], int]]) -> None:
-    """Send some images through the pipeline, and count what it loads."""
+    """Run the pipeline on some images, and count what it loads."""
     end = time.monotonic() + _MOST_SECONDS
     for place, kinds, objects in _choose(images):
         if count.seen_images and time.monotonic() > end:
@@ -238,7 +238,7 @@ def _choose(
 
 
 def _send(count: LabelCount, dataset: Any, place: int) -> tuple[int | None, int]:
-    """Return how many objects an image has once they are loaded, and behind the whole pipeline."""
+    """Return how many objects an image has after loading, and after the whole pipeline."""
     results = dataset.get_data_info(place)
     loaded: int | None = None
     for index, step in enumerate(dataset.pipeline.transforms):
@@ -254,7 +254,7 @@ def _send(count: LabelCount, dataset: Any, place: int) -> tuple[int | None, int]
 
 
 def _step(step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a step of a pipeline gives.
+    """Return the result of a step of a pipeline.
 
     Raises:
         DataError: It fails, as mmdet's loader does where an object has a box and no mask.

@@ -12,12 +12,12 @@ __all__ = ["uncollected"]
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Leave Python's garbage collector off, and what was made inside out of all later searches.
+    """Turn the garbage collector off in the block, and exempt the block's objects from it for good.
 
-    Importing torch makes 250,000 objects that live as long as the process. The collector walks
-    through them several times meanwhile, and once more when the process ends, which takes a
-    quarter of the time of a short one. For a process of zoo's own: a library changes no such
-    setting of its user's.
+    Importing torch creates 250,000 objects that live as long as the process. The collector visits
+    them several times during the import, and once more when the process ends: a quarter of the
+    time of a short process. Only zoo's own processes use this, because a library must not change
+    such a setting of its user.
     """
     was_enabled = gc.isenabled()
     gc.disable()

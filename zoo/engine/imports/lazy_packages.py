@@ -31,7 +31,7 @@ class LazyFinder(MetaPathFinder):
     Args:
         packages: Top-level names.
         after_import: Called with each module ``<package>.registry`` once it is imported.
-        give_up: Called when what a package binds cannot be told; closes and completes.
+        give_up: Called when it cannot be determined what a package binds; it closes and completes.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class LazyFinder(MetaPathFinder):
         self._parked: dict[str, LazyPackage] = {}
 
     def open(self) -> None:
-        """Be lazy from here on."""
+        """Start to be lazy."""
         sys.modules.update(self._parked)
         self._parked = {}
         self._is_open = True
@@ -55,7 +55,7 @@ class LazyFinder(MetaPathFinder):
             sys.meta_path.insert(0, self)
 
     def close(self) -> None:
-        """Be lazy no more; what has not run its ``__init__`` yet does so when it is imported."""
+        """Stop being lazy; a package with a deferred ``__init__`` runs it when it is imported."""
         self._is_open = False
         for name, module in list(sys.modules.items()):
             if type(module) is LazyPackage:
@@ -64,7 +64,7 @@ class LazyFinder(MetaPathFinder):
         self._withdraw_if_done()
 
     def complete(self) -> None:
-        """Run each ``__init__`` that was put off; the finder has to be closed."""
+        """Run each ``__init__`` that was deferred; the finder must be closed."""
         for name in sorted(self._parked):
             importlib.import_module(name)
 
@@ -75,7 +75,7 @@ class LazyFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a package that is lazy now or was, and None for every other name.
+        """Return the spec of a package that is or was lazy, and None for every other name.
 
         Args:
             fullname: Full name of the module to import.
@@ -108,7 +108,7 @@ class LazyPackage(ModuleType):
     """A package that has not run its ``__init__``."""
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the ``__init__`` would bind to a name, and nothing for dunder names."""
+        """Return what the ``__init__`` would bind to a name; dunder names are refused."""
         if name.startswith("__") and name != "__all__":
             raise _no_attribute(self, name)
         if sys.modules.get(self.__name__) is not self:  # it is parked
@@ -125,10 +125,10 @@ class LazyPackage(ModuleType):
         return getattr(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, but no submodule in place of what the ``__init__`` binds.
+        """Set an attribute, but never replace a name that the ``__init__`` binds by a submodule.
 
-        Importing a submodule sets it in its package, where an ``__init__`` overwrites it by
-        the function of the same name.
+        Importing a submodule sets it as an attribute of its package; an ``__init__`` would
+        overwrite that with the function of the same name.
         """
         contents: _Contents | None = vars(self).get("__zoo_contents__")
         is_submodule = contents is not None and isinstance(value, ModuleType)
@@ -148,7 +148,7 @@ class _Contents:
     Attributes:
         bindings: Module and attribute of each name.
         stars: Modules of which everything is imported.
-        give_up: What completes all lazy packages.
+        give_up: Completes all lazy packages.
     """
 
     bindings: Mapping[str, tuple[str, str]]
@@ -164,7 +164,7 @@ class _Contents:
             module_of_star = importlib.import_module(star)
             inner = vars(module_of_star).get("__zoo_contents__")
             if inner is None:
-                return None  # what it exports is not known to the letter
+                return None  # its exact exports are unknown
             found: tuple[Any] | None = inner.find(name)
             if found is not None:
                 return found
@@ -181,7 +181,7 @@ def _get(module: str, attribute: str) -> Any:
 
 
 class _Wrapping(Loader):
-    """A loader around the real one, which the module names as its own afterwards."""
+    """A wrapper of the real loader; afterwards the module has the real one as its loader."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
@@ -196,7 +196,7 @@ class _Wrapping(Loader):
 
 
 class _PuttingOff(_Wrapping):
-    """Puts off an ``__init__``."""
+    """Defers an ``__init__``."""
 
     def __init__(self, loader: Loader, contents: _Contents) -> None:
         super().__init__(loader)
@@ -211,7 +211,7 @@ class _PuttingOff(_Wrapping):
 
 
 class _InPlace(_Wrapping):
-    """Runs the ``__init__`` that was put off."""
+    """Runs a deferred ``__init__``."""
 
     def __init__(self, loader: Loader, module: LazyPackage) -> None:
         super().__init__(loader)
@@ -228,7 +228,7 @@ class _InPlace(_Wrapping):
 
 
 class _Followed(_Wrapping):
-    """Tells of a module that was imported."""
+    """Calls a function after the module was imported."""
 
     def __init__(self, loader: Loader, after_import: Callable[[ModuleType], None]) -> None:
         super().__init__(loader)
@@ -241,7 +241,7 @@ class _Followed(_Wrapping):
 
 
 def _find_contents(package: str, file: str | None, give_up: Callable[[], None]) -> _Contents | None:
-    """Return what an ``__init__`` binds; None where it does more than import and list names."""
+    """Return what an ``__init__`` binds; None if it does more than import and list names."""
     if file is None or not file.endswith(".py"):
         return None
     bindings: dict[str, tuple[str, str]] = {}
@@ -258,7 +258,7 @@ def _find_contents(package: str, file: str | None, give_up: Callable[[], None]) 
 
 
 def _lists_names(node: ast.stmt) -> bool:
-    """Return whether a statement only documents, or says what is public, or depends on versions."""
+    """Return whether a statement is documentation, a list of names, or conditional imports."""
     match node:
         case ast.Expr(value=ast.Constant()):
             return True

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """``light_imports``: import only the modules of OpenMMLab that a model needs.
 
-A registry of OpenMMLab imports its whole package before it looks up a name: all of mmseg and
-mmdet, and with them matplotlib, scipy, sympy and most of torch.distributed, for one network. The
+Before an OpenMMLab registry looks up a name, it imports its whole package: all of mmseg and mmdet,
+and with them matplotlib, scipy, sympy and most of torch.distributed, for a single network. The
 network's own modules, with their imports, are less than half of that.
 
-Inside the block a registry imports the module that registers the name, by the map of
-`zoo.engine.imports.type_modules`, and packages are lazy (`zoo.engine.imports.lazy_packages`). The
-result is the same: classes and names are upstream's. After the block, registries and packages are
-as upstream leaves them before their first use, so the next user imports everything else.
+Inside the block, a registry imports only the module that registers the name, according to the map
+in `zoo.engine.imports.type_modules`, and packages are lazy (`zoo.engine.imports.lazy_packages`).
+The result is the same: classes and names are upstream's. After the block, registries and packages
+are as upstream has them before their first use, so the next user imports everything else.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _LOCK = threading.RLock()
 def light_imports(node: Any, scope: str) -> Iterator[None]:
     """Import only what a model or a pipeline needs, while it is built.
 
-    Everything is imported, as without this block, if a type is not in the map: a third party's, or
-    one of another version of OpenMMLab. The block holds for the whole process; what another
-    thread looks up meanwhile is found too.
+    If a type is not in the map (a third party's, or one of another version of OpenMMLab),
+    everything is imported, as without this block. The block applies to the whole process; lookups
+    of other threads work too.
 
     Args:
         node: The part of a config that is built inside.
@@ -72,7 +72,7 @@ def _is_mapped(tree: Any, default: str) -> bool:
 
 
 class _State:
-    """How many blocks there are in the process, and what they changed."""
+    """The number of open blocks in the process, and what they changed."""
 
     def __init__(self) -> None:
         self._finder = LazyFinder(PACKAGES, self._map_registries, self.complete)
@@ -84,7 +84,7 @@ class _State:
             self._users += 1
             if self._users > 1:
                 return
-            importlib.import_module("mmengine.registry")  # and what `import mmengine` brings
+            importlib.import_module("mmengine.registry")  # also imports mmengine itself
             self._finder.open()
             for package in PACKAGES:
                 module = sys.modules.get(f"{package}.registry")
@@ -98,7 +98,7 @@ class _State:
                 self._close()
 
     def complete(self) -> None:
-        """End all blocks early, and import what was put off."""
+        """End all blocks early, and import what was deferred."""
         with _LOCK:
             self._close()
             self._finder.complete()
@@ -125,7 +125,7 @@ class _State:
         return exchanged(registry, import_from_location=import_from_location)
 
     def _importing(self, registry: Registry) -> Callable[[str], Any]:
-        """Return a registry's ``get``, with the import of what it is asked for before it."""
+        """Return a registry's ``get`` that first imports the module of the requested type."""
         upstream = registry.get
 
         def get(key: str) -> Any:
@@ -154,7 +154,7 @@ def _import_type(registry: Registry, key: str) -> None:
 
 
 def _is_anywhere(key: str) -> bool:
-    """Return whether the map has a type in some scope: then this registry just has it not."""
+    """Return whether the map has a type in any scope; if so, only this registry lacks it."""
     name = key.rpartition(".")[2]
     return any(name in row for row in (find_type_modules() or {}).values())
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which OpenMMLab module registers which type, for exactly the installed sources.
+"""Which OpenMMLab module registers which type, if the installed sources are the expected ones.
 
-The map is data, ``type_modules.json``, which ``tools/type_modules.py`` writes. It is valid only for
-the files it was made from: a clone with a user's own models has other files, and no map.
+The map is data: ``tools/type_modules.py`` writes ``type_modules.json``. It is valid only for the
+files that it was made from. A clone with a user's own models has other files, and no map.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 __all__ = ["PACKAGES", "find_type_modules", "sign_packages"]
 
 PACKAGES = ("mmengine", "mmseg", "mmdet")
-"""Those of which only the modules that a model needs are imported."""
+"""The packages of which only the modules that a model needs are imported."""
 
 
 @functools.cache
 def find_type_modules() -> Mapping[str, Mapping[str, str]] | None:
-    """Return the modules by registry (``model/mmseg``) and name; None where sources differ."""
+    """Return the modules by registry (``model/mmseg``) and name; None if the sources differ."""
     text = resources.files("zoo.engine.imports").joinpath("type_modules.json").read_text("utf-8")
     document: dict[str, Any] = json.loads(text)
     if document["packages"] != sign_packages():

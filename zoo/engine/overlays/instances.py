@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PlacedMask", "draw_instances", "outline_of_box", "outline_of_mask"]
 
 _TEXT_LEAST_PX, _TEXT_MOST_PX = 11, 28
-_WIDEST = 1.5  # times its box, from where on a text with the class would hide the neighbours
+_WIDEST = 1.5  # times its box: a wider text with the class would hide the neighbours
 _LINE_SHARE = 16  # a contour is at most this part of the usual object's side
 _PAD_PX = 2
 
@@ -71,7 +71,7 @@ def draw_instances(
         classes: The name of each id.
         palette: The RGB colour of each id, 0 to 255.
         masks: K masks, or None from a model that predicts boxes only.
-        size: Width and height of the image where the picture is a smaller copy.
+        size: Width and height of the image if the picture is a smaller copy.
         style: Fill, contour or both; None for both.
         areas: What the legend says of a class's area: ``{"tank": "310 m²"}``.
         notes: Sentences at the end of the legend.
@@ -157,9 +157,10 @@ def _texts(
     classes: Sequence[str],
     text_px: int,
 ) -> list[list[str]]:
-    """Return the texts that each instance may carry, of which the first that fits is taken.
+    """Return the possible texts of each instance; the first that fits is used.
 
-    The class stands where there are several, and its box is not much narrower than the text.
+    The class is written if there are several classes and the box is not much narrower than the
+    text.
     """
     texts = []
     rows = zip(boxes.tolist(), labels.tolist(), scores.tolist(), strict=True)
@@ -179,7 +180,7 @@ def _draw_labels(
     covered: NDArray[np.bool_],
     text_px: int,
 ) -> int:
-    """Write the labels that have room, and return how many have none."""
+    """Write the labels for which there is room, and return how many there is none for."""
     widths = [[text_width(text, text_px) + 2 * _PAD_PX for text in each] for each in texts]
     height_px = text_height(text_px) + 2 * _PAD_PX + 1
     places = place_labels(boxes, widths, height_px, covered)

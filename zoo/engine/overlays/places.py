@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "place_labels"]
 
-# Tuned by eye on crowded tanks: how much of a label may lie on objects that are not its own.
+# Tuned by eye on crowded tanks: how much of a label may cover objects other than its own.
 _MOST_COVERED = 0.25
 _LARGE = 12  # times its label's area: an object that is labelled inside
 _GAP_PX = 1
 
 
 class Place(NamedTuple):
-    """Where a label stands.
+    """The position of a label.
 
     Args:
         option: Which of the texts is written.
@@ -39,10 +39,10 @@ def place_labels(
     height_px: int,
     busy: NDArray[np.bool_],
 ) -> list[Place | None]:
-    """Return where each object's label stands, None of those for which there is no room.
+    """Return the place of each object's label, or None if there is no room.
 
-    The objects are served in their order. Of the places above, below, beside and, of a large
-    object, inside, the one is taken where the label covers least of other objects.
+    Objects are handled in their order. Of the places above, below, beside and, for a large object,
+    inside, the one is chosen where the label covers least of other objects.
 
     Args:
         boxes: ``(K, 4)`` xyxy in px of the picture.

@@ -51,7 +51,7 @@ class OverlayStyle:
 
 
 def scale_note(shown: Sequence[int], size: Sequence[int]) -> list[str]:
-    """Return the note of a picture that is shown smaller than it is, else nothing.
+    """Return the note of a picture that is shown reduced, else nothing.
 
     Args:
         shown: Height and width in px of the overlay.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Axes that do not mislead: where they begin, whether they are logarithmic, how ticks are written.
 
-An axis of values that cannot be negative begins at 0. Where that would flatten all curves into one
-line it begins later, which its label and a break at its foot show.
+An axis of values that cannot be negative begins at 0. If that would flatten all curves into one
+line, the axis begins higher, and its label and a break at its foot show that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["fit_losses", "fit_values", "format_rate", "is_unit"]
 
 _FLAT_SHARE = 0.25  # of the axis, under which curves that begin at 0 would look flat
-_LOG_FACTOR = 12  # between the largest and the least loss, from where on a linear axis hides most
+_LOG_FACTOR = 12  # ratio of the largest to the least loss, above which a linear axis hides most
 _LOG_DECADES = 3  # that are shown above 0 where a loss is 0 somewhere
 _PAD_SHARE = 0.1
 _BREAK = ((-1.0, -0.5), (1.0, 0.5))  # a slanted stroke

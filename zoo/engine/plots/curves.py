@@ -77,8 +77,8 @@ def _panel(title: str, paint: Paint, runs: Runs) -> Draw:
 def _loss_panels(runs: Runs) -> list[tuple[str, Paint]]:
     """Return the panels of losses: sums, and of a single run the parts.
 
-    Parts of several runs are a thicket; the sum is what runs are compared by. Of many runs
-    training and validation have a panel each.
+    The parts of several runs would be unreadable, so runs are compared by their sums. With many
+    runs, training and validation have a panel each.
     """
     is_trained = any(log.losses for log in runs.logs)
     is_measured = any("loss" in log.val_losses for log in runs.logs)
@@ -174,7 +174,7 @@ def _paint_rates(axes: Axes, runs: Runs) -> None:
 
 
 def _stages(rates: Mapping[str, Curve]) -> list[tuple[int, int, float]]:
-    """Return ``(first step, last step, rate)`` of each stretch where the rate stays as it is."""
+    """Return ``(first step, last step, rate)`` of each stretch with a constant rate."""
     curve = next(iter(rates.values()), {})
     steps = sorted(curve)
     if len(steps) < 2:
@@ -188,7 +188,7 @@ def _stages(rates: Mapping[str, Curve]) -> list[tuple[int, int, float]]:
 
 
 def _mark_stages(axes: Axes, runs: Runs) -> None:
-    """Draw a dotted line where a rate that lasts follows one that lasted."""
+    """Draw a dotted line where one lasting rate follows another."""
     (log,) = runs.logs
     steps = sorted(next(iter(log.rates.values()), {}))
     for first, _, _ in _stages(log.rates)[1:]:

@@ -25,9 +25,9 @@ _MAX_METRICS = 6  # in one panel, unless they are of one family
 def metric_panels(runs: Runs) -> dict[str, Paint]:
     """Return the panels of metrics by title, the one with the leading metric first.
 
-    Of one run each scale has a panel, shares (0..1) apart from the others; more than six of one
-    scale are parted by what they measure. Of several runs each metric has one, with a curve for
-    each run. Metrics of a panel that are equal throughout are one curve that bears their names.
+    For one run, each scale has a panel, with shares (0..1) apart from the others; more than six of
+    one scale are grouped by what they measure. For several runs, each metric has a panel with a
+    curve for each run. Metrics of a panel that are equal throughout are one curve with all names.
 
     Args:
         runs: The runs.
@@ -76,7 +76,7 @@ def _scale(runs: Runs, key: str) -> str:
 
 
 def _groups(runs: Runs, keys: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Part the metrics by scale, and many of one scale by their families."""
+    """Group the metrics by scale, and many of one scale by their families."""
     scales: dict[str, list[str]] = {}
     for key in keys:
         scales.setdefault(_scale(runs, key), []).append(key)

@@ -24,10 +24,10 @@ __all__ = ["test_panels"]
 
 _MAX_FLAT_TICKS, _MAX_TICK = 4, 24  # tick labels that need not slant, and their characters
 _FLAT_PT, _SLANTED_PT = 22, 2.6  # of room for tick labels, flat, and for each slanted character
-_LEAST_FOR_A_BOX = 10  # values, of which quartiles say anything
+_LEAST_FOR_A_BOX = 10  # values for which quartiles mean something
 _COUNT = re.compile(r"(?:^|[/_])count(?:$|_)")
 _LENGTH = re.compile(r"(?:^|_)(px|mm)(?:_|$)")  # the unit in a name like hd95_mm_lung
-_FAR = 10  # times the median, from where on the other lengths would lie on one line
+_FAR = 10  # times the median: above it, the other lengths would be one line
 
 
 def test_panels(tests: Sequence[PerImage]) -> list[Draw]:
@@ -56,7 +56,7 @@ def test_panels(tests: Sequence[PerImage]) -> list[Draw]:
 
 def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> Draw:
     names = shorten_runs([test.name for test in tests])
-    # Those that measured none of these have no place here; the others keep their colours.
+    # Tests that measured none of these are left out; the others keep their colours.
     shown_tests = [n for n, test in enumerate(tests) if not test.values.keys().isdisjoint(keys)]
 
     def draw(axes: Axes) -> None:

@@ -31,7 +31,7 @@ STYLE = {
     "legend.fontsize": 8,
     "legend.frameon": False,
     "svg.hashsalt": "zoo",
-    "text.parse_math": False,  # a name with "$" is no formula
+    "text.parse_math": False,  # so that a name with "$" is not read as a formula
 }
 Draw: TypeAlias = "Callable[[Axes], None]"
 

@@ -168,7 +168,7 @@ def fetch_document(
                 wait_for_next_try(setback, address, tries, _PATIENCE)
             except Setback as last:
                 where = shown_address(address)
-                message = f"cannot fetch the index: {where} {last.reason}."
+                message = f"cannot fetch the index {where}: {last.reason}."
                 hint = last.hint or "try again later, or check the address."
                 raise SourceError(message, where=where, hint=hint) from last
 

@@ -276,6 +276,17 @@ def test_first_validation_between_intervals_is_named(start: int, lost: list[str]
     assert [entry.key for entry in made.ledger.lost] == lost
 
 
+def test_settings_of_the_wandb_logger_are_carried() -> None:
+    """mmengine's backend takes these; which files mmcv sent to it is a matter of the old one."""
+    kept = {"init_kwargs": {"project": "p"}, "commit": False, "define_metric_cfg": {"loss": "min"}}
+    old = {"type": "WandbLoggerHook", "with_step": False, "log_artifact": True, **kept}
+
+    made = _det([], log_config={"interval": 5, "hooks": [old]})
+
+    assert made.values["visualizer"]["vis_backends"][1] == {"type": "WandbVisBackend", **kept}
+    assert made.ledger.is_whole
+
+
 def test_label_maps_joined_as_one_are_measured_as_one() -> None:
     """``separate_eval=False`` is what mmengine does."""
     leaf = {"type": "CustomDataset", "img_dir": ["a", "b"], "ann_dir": "m", "pipeline": []}

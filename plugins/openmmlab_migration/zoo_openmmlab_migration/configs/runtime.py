@@ -13,9 +13,13 @@ __all__ = ["migrate_hooks", "migrate_runtime"]
 _KEPT = ("log_level", "work_dir", "custom_imports", "auto_scale_lr", "find_unused_parameters")
 _LOGGERS = {
     "TensorboardLoggerHook": ("TensorboardVisBackend", {}),
-    "WandbLoggerHook": ("WandbVisBackend", {"init_kwargs": "init_kwargs"}),
-    "MMDetWandbHook": ("WandbVisBackend", {"init_kwargs": "init_kwargs"}),
-    "MMSegWandbHook": ("WandbVisBackend", {"init_kwargs": "init_kwargs"}),
+    **dict.fromkeys(
+        ("WandbLoggerHook", "MMDetWandbHook", "MMSegWandbHook"),
+        (
+            "WandbVisBackend",
+            {name: name for name in ("init_kwargs", "commit", "define_metric_cfg")},
+        ),
+    ),
     "MlflowLoggerHook": (
         "MLflowVisBackend",
         {"exp_name": "exp_name", "tags": "tags", "params": "params"},
@@ -25,7 +29,13 @@ _LOGGERS = {
     "DvcliveLoggerHook": ("DVCLiveVisBackend", {}),
 }
 # What these loggers say of models and pictures beside the scalars, mmengine's backends do not.
-_ONLY_OLD = ("log_checkpoint", "log_checkpoint_metadata", "num_eval_images", "bbox_score_thr")
+_ONLY_OLD: tuple[str, ...] = (
+    "log_checkpoint",
+    "log_checkpoint_metadata",
+    "num_eval_images",
+    "bbox_score_thr",
+)
+_ONLY_OLD += ("log_artifact", "out_suffix", "with_step")
 _EMA = {
     "EMAHook": "ExponentialMovingAverage",
     "ExpMomentumEMAHook": "ExpMomentumEMA",

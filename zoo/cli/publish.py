@@ -51,7 +51,12 @@ __all__ = ["command"]
     help="JSON that `zoo test --out` wrote for this checkpoint; repeatable.",
 )
 @click.option("--metric", multiple=True, metavar="M", help="Publish only this metric; repeatable.")
-@click.option("--licence", default="Apache-2.0", show_default=True, help="Licence of the weights.")
+@click.option(
+    "--licence",
+    metavar="TEXT",
+    help="Licence of the weights (default: of the weights that the run started from, else "
+    "Apache-2.0).",
+)
 @click.option(
     "--data-licence", metavar="L", help="Licence of the data (default: the one its plugin states)."
 )
@@ -126,12 +131,13 @@ def _publish(run: Path, name: str | None, out: Path | None, given: Mapping[str, 
             name=name,
             config_name=facts.config_name,
             task=family_of(facts.config) or "semantic",
-            licence=given["licence"],
+            licence=given["licence"] or _licence(facts),
             data_licence=given["data_licence"] or _data_licence(facts),
             labels=str(facts.data.get("labels", "true")),
             metrics=_metrics(facts, given["metrics"], given["metric"]),
             provenance=facts.provenance(),
             urls=given["url"],
+            non_commercial=_non_commercial(facts),
         )
         published = publish(facts.config, facts.checkpoint, out, card)
     say(f"published {published.path} from {facts.checkpoint}", err=True)
@@ -144,6 +150,21 @@ def _check_name(name: str) -> None:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is None:
         message = f"{name!r} is not a valid name for weights: use letters, digits, '_', '-' and '.'"
         raise click.BadParameter(message, param_hint="--name")
+
+
+def _licence(facts: RunFacts) -> str:
+    """Return the licence of what the run started from; of several, one that restricts first."""
+    origins = sorted(facts.origins, key=lambda each: each.non_commercial is not True)
+    return origins[0].licence if origins else "Apache-2.0"
+
+
+def _non_commercial(facts: RunFacts) -> bool | None:
+    """Return True if what the run started from must not be used commercially, and say so."""
+    held = [each for each in facts.origins if each.non_commercial]
+    for each in held:
+        text = f"started from {each.name}, whose licence {each.licence} forbids commercial use: "
+        say(f"{text}the published file says so too", err=True)
+    return True if held else None
 
 
 def _data_licence(facts: RunFacts) -> str:

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["class_check", "class_order", "facts", "history", "instance_labels"]
+__all__ = ["class_check", "class_order", "facts", "history", "instance_labels", "origins"]

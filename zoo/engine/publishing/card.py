@@ -105,8 +105,10 @@ def _use(published: Published) -> Iterator[str]:
 
 
 def _origin(provenance: Mapping[str, Any]) -> Iterator[str]:
-    versions = provenance.get("versions") or {}
-    rows = [(key, _value(value)) for key, value in provenance.items() if key != "versions"]
+    versions, origins = provenance.get("versions") or {}, provenance.get("started_from") or ()
+    apart = ("versions", "started_from")
+    rows = [(key, _value(value)) for key, value in provenance.items() if key not in apart]
+    rows += [("started from", f"{one['name']}, {one['licence']}") for one in origins]
     rows += [(f"version of {key}", _value(value)) for key, value in versions.items()]
     yield from _table(("", ""), sorted(rows))
 

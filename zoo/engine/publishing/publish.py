@@ -54,6 +54,7 @@ class ModelCard:
         metrics: Rows of name, value, dataset, split, labels, protocol.
         provenance: Further plain facts, such as the digests of the splits.
         urls: Where the file will be; by default in the package that has the row.
+        non_commercial: Whether the licence forbids commercial use; None if nobody says.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ModelCard:
     labels: str = "true"
     provenance: Mapping[str, Any] | None = None
     urls: Sequence[str] = ()
+    non_commercial: bool | None = None
 
 
 def publish(config: Config, checkpoint: str | Path, out: str | Path, card: ModelCard) -> Published:
@@ -104,6 +106,7 @@ def publish(config: Config, checkpoint: str | Path, out: str | Path, card: Model
         metrics=card.metrics,
         provenance={**_provenance(weights), **(card.provenance or {})},
         notice=join_notices(notices_of_config(config._cfg_dict)),
+        non_commercial=card.non_commercial,
     )
     path = write_published(Path(out) / f"{card.name}.safetensors", weights.state_dict, record)
     written, state_dict = read_published(path)

@@ -65,6 +65,8 @@ class Published:
             "data_licence": record.data_licence,
             "parameters": record.parameters,
         }
+        if record.non_commercial is not None:
+            values["non_commercial"] = record.non_commercial
         lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
         metrics = [{key: row[key] for key in METRIC_KEYS} for row in record.metrics]
         rows = [f"    {_toml_table(row)}," for row in metrics]

@@ -22,6 +22,7 @@ from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.dataset.history import DataUse, HistoryNote, current_use, extend_history
 from zoo.engine.dataset.instance_labels import check_instance_labels
+from zoo.engine.dataset.origins import OriginNote, find_origins
 from zoo.engine.processes import join_processes
 from zoo.engine.resuming.interrupts import saving_on_interrupt
 from zoo.engine.resuming.place import Place, find_hook
@@ -128,7 +129,8 @@ def _run(config: Config, history: Sequence[DataUse], hooks: Sequence[Hook]) -> P
         _note_configs(runner)
         for kind in (Place, ScheduleNote):
             find_hook(runner, kind)
-        for hook in (HistoryNote(history), *hooks):
+        origins = OriginNote(find_origins(config.get("load_from")))
+        for hook in (HistoryNote(history), origins, *hooks):
             runner.register_hook(hook, priority="LOWEST")
         _build_loops(runner, config)
         with explaining(config, doing="read the labels"):

@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from zoo.engine.config.pretrained_url import is_url, read_url
 from zoo.engine.config.reading import read_config
 from zoo.engine.dataset.facts import facts_of_folder, facts_of_loader
 from zoo.engine.dataset.history import DataUse, read_history
+from zoo.engine.dataset.origins import Origin, read_origins
 from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError, ConfigError, DataError
 
@@ -50,6 +51,7 @@ class RunFacts:
         data_root: The prepared folder from which these were read, or None.
         history: All data that its weights were trained on, oldest first; empty if the checkpoint
             does not state it.
+        origins: The published weights that it started from, the oldest first.
     """
 
     config: Config
@@ -59,6 +61,7 @@ class RunFacts:
     data: Mapping[str, Any]
     data_root: Path | None = None
     history: tuple[DataUse, ...] = ()
+    origins: tuple[Origin, ...] = ()
 
     @property
     def earlier(self) -> tuple[DataUse, ...]:
@@ -88,6 +91,7 @@ class RunFacts:
             "command": str(self.config.get(_COMMAND) or plain),
             "data": dict(self.data),
             **({"earlier_data": earlier} if earlier else {}),
+            **({"started_from": [asdict(one) for one in self.origins]} if self.origins else {}),
             "versions": dict(_versions()),
         }
 
@@ -215,11 +219,12 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
     facts = facts_of_folder(data) if data is not None else facts_of_loader(loader)
     name = Path(resolved.filename or str(source)).stem
     root = (data or _root_of(loader)) if "splits" in facts else None
-    history = read_history(load_checkpoint(checkpoint).meta)
+    meta = load_checkpoint(checkpoint).meta
+    history = read_history(meta)
     # The checkpoint is more reliable than the config, which the folder's last run wrote.
     noted = history[-1].digest if history else resolved.get(_DATA)
     _check_digest(spec, noted, facts, data or _root_of(loader))
-    return RunFacts(resolved, name, checkpoint, folder, facts, root, history)
+    return RunFacts(resolved, name, checkpoint, folder, facts, root, history, read_origins(meta))
 
 
 def _check_digest(spec: Path, noted: str | None, facts: Mapping[str, Any], root: Path) -> None:

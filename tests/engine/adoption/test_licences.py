@@ -51,6 +51,21 @@ def test_restricted_weights_are_refused_before_any_byte_comes(
     assert "zoo download tiny_other --accept-licence" in str(caught.value.hint)
 
 
+def test_restricted_weights_without_a_digest_are_asked_for_in_one_command(
+    foreign: Any, source_bytes: Callable[[str], bytes]
+) -> None:
+    """The hint, and what `zoo info` says of their use, hold both options."""
+    row = foreign.row(source_bytes("pth"), licence="CC-BY-NC-4.0", non_commercial=True)
+    foreign.list({key: value for key, value in row.items() if key != "sha256"})
+
+    with pytest.raises(DownloadError) as caught:
+        zoo.download("tiny_other")
+    card = CliRunner().invoke(main, ["info", "tiny_other"]).stdout
+
+    assert "zoo download tiny_other --pin --accept-licence" in str(caught.value.hint)
+    assert "zoo download tiny_other --pin --accept-licence" in card
+
+
 @pytest.mark.mm
 @pytest.mark.parametrize("case", ["flag", "text"])
 def test_accepted_licence_is_remembered_while_it_is_the_same(

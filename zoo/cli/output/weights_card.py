@@ -110,8 +110,10 @@ def _digests(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _use(facts: Mapping[str, Any]) -> Iterator[str]:
     name = facts["name"]
-    if facts.get("file") == "to pin":
-        yield f"zoo download {name} --pin"
+    to_pin, held = facts.get("file") == "to pin", facts.get("non_commercial") is True
+    if to_pin or (held and facts.get("file") == "to fetch"):
+        words = [*(["--pin"] if to_pin else []), *(["--accept-licence"] if held else [])]
+        yield f"zoo download {name} {' '.join(words)}"
     if facts["task"] != "backbone":
         yield f"zoo predict {name} IMAGE --out out"
     yield f"zoo train CONFIG --data DATA --pretrained {name}"

@@ -8,7 +8,7 @@ import re
 
 from zoo.catalog import Found
 from zoo.errors import DownloadError
-from zoo.manifest.rows import WeightsFacts
+from zoo.manifest.rows import LivingRow, WeightsFacts
 from zoo.weights.lock import Accepted, accept_licence, accepted_licence
 
 __all__ = ["check_accepted", "check_policy", "find_restriction"]
@@ -94,5 +94,7 @@ def check_accepted(found: Found, row: WeightsFacts, *, accept: bool = False) -> 
     elif accepted_licence(row.name, found.record.name) != row.licence:
         message = f"cannot get the weights {row.name!r}: their licence {row.licence!r} "
         message += f"{restriction}. Nothing was downloaded."
-        hint = f"read the licence; zoo download {row.name} --accept-licence accepts it."
+        is_unknown = isinstance(row, LivingRow) and not row.digest.is_full
+        pin = "--pin " if is_unknown else ""  # which would be asked for next
+        hint = f"read the licence; zoo download {row.name} {pin}--accept-licence accepts it."
         raise DownloadError(message, where=found.record.label, hint=hint)

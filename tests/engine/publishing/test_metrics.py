@@ -334,3 +334,21 @@ def test_validation_rows_are_those_of_the_checkpoints_step(tmp_path: Path) -> No
     assert rows[0]["protocol"] == "validation while training, IoUMetric"
     elsewhere = Checkpoint(tmp_path / "a.pth", {}, {"iter": 15})
     assert validation_rows(tmp_path, elsewhere, config, {"name": "d"}) == []
+
+
+def test_rows_of_mmsegs_metric_are_in_percent(tmp_path: Path) -> None:
+    """Its IoUMetric multiplies by 100; those of other metrics are fractions."""
+    pytest.importorskip("mmengine")
+    from zoo.engine.publishing.metrics import read_test_rows
+
+    measured = {"mIoU": 53.3, "mean_dice": 0.6}
+    path = _written(tmp_path / "both.json", metrics=measured, evaluator="IoUMetric, DiceMetric")
+    own = _written(tmp_path / "own.json", metrics=measured, evaluator="DiceMetric")
+
+    both, alone = (
+        {row["name"]: row.get("unit") for row in read_test_rows(each, SHA256)}
+        for each in (path, own)
+    )
+
+    assert both == {"mIoU": "percent", "mean_dice": None}
+    assert alone == {"mIoU": None, "mean_dice": None}

@@ -125,6 +125,32 @@ def test_publish_of_a_checkpoint_writes_a_file_and_its_row(
     assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() == provenance["checkpoint_sha256"]
 
 
+def test_row_and_card_keep_the_unit_and_what_the_licence_forbids(
+    tmp_path: Path, config: Any, card: Any
+) -> None:
+    """A value in percent is not listed as a fraction; the index of a source keeps the flag."""
+    from dataclasses import replace
+
+    from zoo.engine.publishing.publish import publish
+    from zoo.weights.sources.published_files import rows_of_file
+
+    checkpoint = _checkpoint(tmp_path / "best.pth", config, dataset_meta=DATASET_META)
+    origins = [{"name": "held", "licence": "CC-BY-NC-4.0"}]
+    metrics = [{**ROWS[0], "value": 53.3, "unit": "percent"}]
+    held = replace(card, non_commercial=True, metrics=metrics, provenance={"started_from": origins})
+
+    published = publish(config, checkpoint, tmp_path / "out", held)
+
+    row = tomllib.loads(published.manifest_row())["weights"][0]
+    (listed,) = rows_of_file(published.path, tmp_path / "source")
+    text = published.path.with_suffix(".md").read_text()
+    assert row["non_commercial"] is listed["non_commercial"] is True
+    assert row["metrics"][0]["unit"] == listed["metrics"][0]["unit"] == "percent"
+    assert "| 53.3% |" in text
+    assert "| commercial use | not permitted |" in text
+    assert "| started from | held, CC-BY-NC-4.0 |" in text
+
+
 def _build(config: Any) -> Any:
     from mmengine.registry import MODELS
 

@@ -67,7 +67,11 @@ def _commercial_use(non_commercial: bool | None) -> list[tuple[str, str]]:
 
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     keys = ("name", "value", "dataset", "split", "labels", "protocol")
-    yield from _table(keys, [[_value(row[key]) for key in keys] for row in rows])
+    shown = [
+        {**row, "value": f"{row['value']:.6g}{'%' if row.get('unit') == 'percent' else ''}"}
+        for row in rows
+    ]
+    yield from _table(keys, [[row[key] for key in keys] for row in shown])
     measured = {
         (row["dataset"], row["split"], row["images"], f"`{row['images_sha256']}`"): None
         for row in rows

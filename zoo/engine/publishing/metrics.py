@@ -255,6 +255,7 @@ def _rows(
             "split": split,
             "labels": str(data.get("labels", "true")),
             "protocol": protocol,
+            **({"unit": "percent"} if name in _PERCENT and "IoUMetric" in protocol else {}),
         }
         for name, value in sorted(metrics.items())
         if isinstance(value, (int, float))
@@ -264,6 +265,8 @@ def _rows(
 
 
 _NOT_METRICS = frozenset({"data_time", "time"})
+# What mmseg's IoUMetric multiplies by 100; all other values are taken for fractions.
+_PERCENT = frozenset({"aAcc", "mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall"})
 
 
 def _unreadable(path: Path, reason: str) -> CheckpointError:

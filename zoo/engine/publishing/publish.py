@@ -130,7 +130,7 @@ def _check_row(card: ModelCard, urls: Sequence[str]) -> None:
         "format": "safetensors",
         "licence": card.licence,
         "data_licence": card.data_licence,
-        "metrics": [{key: row[key] for key in METRIC_KEYS} for row in card.metrics],
+        "metrics": [{key: row[key] for key in METRIC_KEYS if key in row} for row in card.metrics],
         # Not known yet, and valid by themselves.
         "sha256": "0" * 64,
         "size_bytes": 1,

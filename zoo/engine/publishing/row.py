@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METRIC_KEYS", "Published"]
 
-METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol")
+METRIC_KEYS = ("name", "value", "dataset", "split", "labels", "protocol", "unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Published:
         if record.non_commercial is not None:
             values["non_commercial"] = record.non_commercial
         lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-        metrics = [{key: row[key] for key in METRIC_KEYS} for row in record.metrics]
+        metrics = [{key: row[key] for key in METRIC_KEYS if key in row} for row in record.metrics]
         rows = [f"    {_toml_table(row)}," for row in metrics]
         return "\n".join(["[[weights]]", *lines, "metrics = [", *rows, "]", ""])
 

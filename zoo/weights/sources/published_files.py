@@ -85,6 +85,7 @@ def _of_weights(path: Path, folder: Path, urls: Sequence[str]) -> dict[str, Any]
     return {
         "name": record.get("name"),
         **{key: record.get(key) for key in _COPIED},
+        **{key: record[key] for key in ("non_commercial",) if record.get(key) is not None},
         "config": record.get("trained_with"),
         "classes": record_list(record, "classes"),
         "urls": [f"{sha256}/{path.name}", *urls],

@@ -34,6 +34,7 @@ __all__ = [
     "try_lock",
     "unwritable",
     "write_file",
+    "write_new_file",
 ]
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -153,6 +154,24 @@ def write_file(path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def write_new_file(path: Path, data: bytes, *, mode: int) -> None:
+    """Write a file that does not exist yet, such as a private key; nothing is ever replaced.
+
+    Args:
+        path: The file.
+        data: Its bytes.
+        mode: Its permissions from the first byte on, such as ``0o600``.
+
+    Raises:
+        OSError: It exists, or cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, mode), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def unwritable(path: Path, error: OSError) -> DataError:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.documents import DocumentError, Limits, parse_json, read_file, reason_of
 from zoo.errors import SourceError
 from zoo.fields import Fields
-from zoo.files import expand_home
+from zoo.files import expand_home, write_new_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -87,21 +87,13 @@ def make_key(path: Path) -> PublicKey:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_new(path, secret, 0o600)
-        _write_new(path.with_name(f"{path.name}.pub"), public, 0o644)
+        write_new_file(path, secret, mode=0o600)
+        write_new_file(path.with_name(f"{path.name}.pub"), public, mode=0o644)
     except OSError as error:
         message = f"cannot write the key {path.name!r}: {error.strerror or error}."
         hint = "name a new file in a folder that you can write, with --out."
         raise SourceError(message, where=path, hint=hint) from error
     return _public(private)
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, mode), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _public(private: Ed25519PrivateKey) -> PublicKey:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from faulty_server import answers, cuts, redirects, sends_a_page, stalls
 
 from zoo.errors import ConflictError, SourceError, UnknownNameError
-from zoo.weights.sources import book, lookup
-from zoo.weights.sources.book import read_book
+from zoo.weights.sources import book, lookup, updating
+from zoo.weights.sources.book import Source, read_book
 from zoo.weights.sources.lookup import find_scoped, rows_of_source
 from zoo.weights.sources.requesting import index_address
 from zoo.weights.sources.updating import add_source, remove_source, update_source
@@ -528,3 +529,26 @@ def test_book_without_sources_needs_no_json(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (0, "{}\n"), done.stderr
     assert book.sources_folder() is not None
+
+
+def test_update_that_began_before_the_source_got_another_key_changes_nothing(
+    added: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user removes the source and adds it with a new key, while an update is under way."""
+    fetch = updating.fetch_changed
+    added.sequence = 7
+    added.publish()
+
+    def fetch_slowly(source: Source) -> Any:
+        signed = fetch(source)
+        added.key, added.sequence = Ed25519PrivateKey.generate(), 0
+        added.publish()
+        updating.remove_source("acme")
+        updating.add_source(added.address)
+        return signed
+
+    monkeypatch.setattr(updating, "fetch_changed", fetch_slowly)
+
+    updating.update_source("acme")
+
+    assert read_book()["acme"].key == added.fingerprint

@@ -140,6 +140,8 @@ def _replaced(found: _Book, source: Source) -> _Book:
     present = found.get(source.name)
     if present is None or present.address != source.address or present.sequence > source.sequence:
         return found
+    if present.key not in (None, source.key):  # removed and added again, with another key
+        return found
     return {**found, source.name: source}
 
 

@@ -125,7 +125,8 @@ def _read_digest(table: Table) -> Digest | None:
 def _revision(table: Table, urls: tuple[str, ...]) -> Digest:
     """Return the digest of a row without one, whose addresses must name revisions."""
     for url in urls:
-        if not url.startswith("hf:"):
+        hosted = _read_hosted(url)
+        if not isinstance(hosted, HubFile) or not hosted.is_pinned:
             table.fail(
                 f"{table.label} states no digest for {shown(url)}, expected sha256, "
                 "sha256_prefix or md5_prefix.",

@@ -399,3 +399,14 @@ def test_half_a_character_is_refused_and_a_whole_one_taken(publisher: Publisher,
         read_index(
             text.replace(pair, pair[:6]).encode(), "x", AddressRule("https://x.example/", False)
         )
+
+
+def test_row_without_a_digest_beside_an_index_on_a_branch_is_refused(publisher: Publisher) -> None:
+    """A branch moves; of a hub that states its commit, the address has it."""
+    row = publisher.row("unet_road")
+    del row["sha256"]
+    document = publisher.document(row)
+
+    assert _read(document, AddressRule(f"hf://acme/zoo@{'0' * 40}/", allows_private=False)).rows
+    with pytest.raises(SourceError, match="states no digest"):
+        _read(document, AddressRule("hf://acme/zoo@main/", allows_private=False))

@@ -249,3 +249,25 @@ def test_other_bytes_than_the_pin_are_refused_and_say_which_converter(
     assert repinned.exit_code == 0, repinned.output
     assert read_pins()["tiny_other"].converter_version == 2
     assert json.loads((tmp_path / "zoo.lock").read_text())["format"] == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("torch.zeros(2, dtype=torch.complex64)", "returned no parameters"),
+        ("torch.zeros(0)", "returned no parameters"),
+        ("torch.zeros(2, 2).to_sparse()", "not plain and dense"),
+        ("torch.zeros(2, device='meta')", "not plain and dense"),
+    ],
+)
+def test_backbone_of_odd_tensors_is_refused_and_the_lock_stays_readable(
+    foreign: Any, source_bytes: Callable[[str], bytes], value: str, reason: str
+) -> None:
+    foreign.write_converter(f"import torch\n\n\ndef convert(state):\n    return {{'a': {value}}}\n")
+    facts = {"task": "backbone", "config": None, "parameters": None}
+    foreign.list(foreign.row(source_bytes("pth"), **facts))
+
+    with pytest.raises(ConversionError, match=reason):
+        zoo.download("tiny_other")
+
+    assert read_pins() == {}

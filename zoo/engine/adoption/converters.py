@@ -73,6 +73,12 @@ class FoundConverter:
             if not isinstance(name, str) or not isinstance(value, torch.Tensor):
                 kind = type(value).__name__
                 raise self._fault(path, f"returned a {kind} as {name!r:.80}, expected a tensor")
+            is_plain = type(value) in (torch.Tensor, torch.nn.Parameter)
+            if not is_plain or value.layout != torch.strided or value.is_meta:
+                what = f"returned as {name!r:.80} a tensor that is not plain and dense"
+                raise self._fault(path, what)
+        if not any(value.is_floating_point() and value.numel() for value in result.values()):
+            raise self._fault(path, "returned no parameters")
         return result
 
     def _fault(self, path: Path, what: str) -> ConversionError:

@@ -271,3 +271,15 @@ def test_backbone_of_odd_tensors_is_refused_and_the_lock_stays_readable(
         zoo.download("tiny_other")
 
     assert read_pins() == {}
+
+
+def test_backbone_of_buffers_alone_leaves_the_lock_readable(
+    foreign: Any, source_bytes: Callable[[str], bytes]
+) -> None:
+    made = "{'bn.running_mean': torch.zeros(2)}"
+    foreign.write_converter(f"import torch\n\n\ndef convert(state):\n    return {made}\n")
+    facts = {"task": "backbone", "config": None, "parameters": None}
+    foreign.list(foreign.row(source_bytes("pth"), **facts))
+
+    assert zoo.download("tiny_other").is_file()
+    assert read_pins()["tiny_other"].parameters is None

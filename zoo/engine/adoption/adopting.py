@@ -172,7 +172,7 @@ def _pin(found: Found, row: LivingRow, source: FetchedSource, conversion: Conver
         size_bytes=conversion.file.size_bytes,
         source_sha256=source.sha256,
         source_size_bytes=source.size_bytes,
-        parameters=conversion.parameters,
+        parameters=conversion.parameters or None,  # of buffers alone
         converter=conversion.converter,
         converter_version=conversion.version,
         address=shown_address(row.urls[0] if source.stated is None else source.stated.address),

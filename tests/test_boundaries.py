@@ -93,7 +93,7 @@ RULES = {
     ),
     "zoo/weights": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.faces", "zoo.version"),
-        lazily={"requests", "urllib3", "filelock", "platformdirs", "cryptography"},
+        lazily={"requests", "urllib3", "filelock", "platformdirs", "cryptography", "packaging"},
     ),
     "zoo/ops": rule("zoo.errors", others={"torch"}),
     "zoo/engine": rule(
@@ -151,7 +151,7 @@ FLOORS = {
         {"prepare"},
     ),
     "zoo/weights": (
-        {"folders", "hub", "legacy", "lock_file", "rescue", "row_check"},
+        {"folders", "hub", "legacy", "licences", "lock_file", "rescue", "row_check"},
         {"cache", "file_facts", "lock"},
         {"files", "staging"},
         {"fetching"},

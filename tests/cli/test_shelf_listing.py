@@ -104,7 +104,7 @@ MODELS = ["percent", "fraction", "research", "free"]
         (["--has", "car"], ["percent", "fraction"]),
         (["--has", "car", "--has", "road"], ["percent"]),
         (["--licence", "research"], ["research"]),
-        (["--commercial"], ["free"]),
+        (["--commercial", "--task", "semantic"], ["percent", "fraction", "free"]),
         (["--max-size", "250MB"], ["percent"]),
         (["--max-size", "0.2GB"], ["percent"]),
         (["--max-size", "199M"], []),

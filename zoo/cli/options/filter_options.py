@@ -73,7 +73,7 @@ _OPTIONS = (
     click.option(
         "--commercial",
         is_flag=True,
-        help="Show only weights whose licence is known to permit commercial use.",
+        help="Show only weights whose licence is known and does not forbid commercial use.",
     ),
     click.option(
         "--max-size", metavar="BYTES", callback=_amount, help="Show only smaller files: 200MB."

@@ -123,11 +123,18 @@ class Filters:
             and _is_part(self.architecture, [*entry["architecture"], entry["config"] or ""])
             and {*map(_plain, self.classes)} <= {*map(_plain, entry["classes"])}
             and _is_part(self.licence, [entry["licence"]])
-            and not (self.is_commercial and entry["non_commercial"] is not False)
+            and not (self.is_commercial and _is_restricted(entry))
             and _is_at_most(entry["size_bytes"], self.most_bytes)
             and _is_at_most(entry["parameters"], self.most_parameters)
             and (not self.is_here or entry["file"] in _HERE or entry["state"] == "adopted")
         )
+
+
+def _is_restricted(entry: Mapping[str, Any]) -> bool:
+    """Return whether the licence needs acceptance, by the rule of the gate before a download."""
+    from zoo.weights.licences import restriction_of
+
+    return restriction_of(entry["licence"], entry["non_commercial"]) is not None
 
 
 def _is_at_most(value: float | None, most: float | None) -> bool:

@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import os
-import re
 
 from zoo.catalog import Found
 from zoo.errors import DownloadError
 from zoo.manifest.rows import LivingRow, WeightsFacts
+from zoo.weights.licences import restriction_of
 from zoo.weights.lock import Accepted, accept_licence, accepted_licence
 
 __all__ = ["check_accepted", "check_policy", "find_restriction"]
 
 _POLICY = "ZOO_LICENCES"
 _COMMERCIAL = "commercial"
-# Identifiers of SPDX that forbid commercial use, or use in production, in themselves.
-_NON_COMMERCIAL = re.compile(
-    r"\b(CC-BY-NC|PolyForm-Noncommercial|Aladdin|NCGL-UK|BUSL)\b", re.IGNORECASE
-)
 
 
 def find_restriction(row: WeightsFacts) -> str | None:
@@ -27,26 +23,7 @@ def find_restriction(row: WeightsFacts) -> str | None:
     Args:
         row: A row of weights.
     """
-    if row.non_commercial or _NON_COMMERCIAL.search(row.licence):
-        return "forbids commercial use"
-    if not _is_spdx(row.licence):
-        return "is no SPDX licence, so nobody can tell what it permits"
-    # As SPDX does, whatever the case.
-    if "licenseref-" in row.licence.lower() and row.non_commercial is None:
-        return (
-            "is not one that SPDX lists, and the row does not say whether it permits commercial use"
-        )
-    return None
-
-
-def _is_spdx(text: str) -> bool:
-    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-
-    try:
-        canonicalize_license_expression(text)
-    except InvalidLicenseExpression:
-        return False
-    return True
+    return restriction_of(row.licence, row.non_commercial)
 
 
 def check_policy(found: Found, row: WeightsFacts) -> None:

@@ -42,7 +42,7 @@ overlay = either("scene.tif").overlay()
 height_px: int = overlay.shape[0]
 names: list[str] = [row.name for row in zoo.list_weights(task="semantic") if row.licence]
 size_bytes: int = zoo.download(names[0]).stat().st_size
-digest: str = zoo.list_weights()[0].sha256[:8]
+digest: str = (zoo.list_weights()[0].sha256 or "unknown")[:8]
 tensors: list[str] = list(zoo.load_checkpoint("w.pth").state_dict)
 plugins: list[str] = [record.name for record in zoo.read_catalog().plugins]
 try:

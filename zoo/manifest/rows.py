@@ -273,6 +273,11 @@ class LivingRow(WeightsFacts):
     size_bytes: int | None
     converter: str | None
 
+    @property
+    def sha256(self) -> str | None:
+        """Return the whole sha256 of the source, or None if less of it is known."""
+        return self.digest.value if self.digest.is_full else None
+
 
 AnyWeightsRow: TypeAlias = WeightsRow | LivingRow
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -411,7 +411,7 @@ def forget_catalog() -> None:
 
 
 def _read_records() -> list[PluginRecord]:
-    records = [_read_record(candidate) for candidate in find_candidates()]
+    records = [_read_record(candidate) for candidate in _once(find_candidates())]
     chosen = os.environ.get("ZOO_PLUGINS")
     if chosen is None:
         return records
@@ -421,6 +421,19 @@ def _read_records() -> list[PluginRecord]:
         near = hint_near(near_names(name, found), f"there are {', '.join(sorted(found)) or 'none'}")
         warn(f"ZOO_PLUGINS names {name!r}: no such plugin was found; {near.rstrip('.')}")
     return [record for record in records if record.name in names]
+
+
+def _once(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the first candidate for each manifest: reading one takes most of a listing's time.
+
+    In a checkout, every plugin is found as an installed one, which comes first, and in its folder.
+    """
+    kept: dict[object, Candidate] = {}
+    for candidate in candidates:
+        path = candidate.manifest
+        key = candidate if path is None else (os.path.realpath(path), path.parent.name)
+        kept.setdefault(key, candidate)
+    return list(kept.values())
 
 
 def _read_record(candidate: Candidate) -> PluginRecord:

@@ -143,8 +143,7 @@ def _digest(found: Found) -> dict[str, Any]:
 
     row = found.row
     if isinstance(row, LivingRow):
-        sha256 = row.digest.value if row.digest.is_full else None
-        return {"sha256": None, "source_sha256": sha256, "size_bytes": row.size_bytes}
+        return {"sha256": None, "source_sha256": row.sha256, "size_bytes": row.size_bytes}
     whole = row if isinstance(row, WeightsRow) else None
     return {} if whole is None else {"sha256": whole.sha256, "size_bytes": whole.size_bytes}
 

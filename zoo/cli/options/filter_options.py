@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 __all__ = ["filter_options", "filters_of"]
 
+_Value = TypeVar("_Value")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _metric(_: click.Context, __: click.Parameter, value: str | None) -> MetricFilter | None:
     from zoo.cli.options.metric_filter import parse_metric
 
-    if value is None:
-        return None
-    found = parse_metric(value)
-    if found is None:
-        message = f"expected NAME, NAME>=VALUE or NAME<=VALUE, got {value!r}"
-        raise click.BadParameter(message)
-    return found
+    return _parsed(value, parse_metric, "NAME, NAME>=VALUE or NAME<=VALUE")
 
 
 def _amount(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     from zoo.cli.options.weights_filters import parse_amount
 
+    return _parsed(value, parse_amount, "a number with a unit, as 200MB or 30M")
+
+
+def _parsed(value: str | None, parse: Callable[[str], _Value | None], wanted: str) -> _Value | None:
+    """Return the parsed value of an option; one that cannot be parsed is wrong usage."""
     if value is None:
         return None
-    found = parse_amount(value)
+    found = parse(value)
     if found is None:
-        message = f"expected a number with a unit, as 200MB or 30M, got {value!r}"
+        message = f"expected {wanted}, got {value!r}"
         raise click.BadParameter(message)
     return found
 

@@ -104,8 +104,7 @@ def _file(row: WeightsFacts) -> dict[str, Any]:
         "path": None,
     }
     if isinstance(row, LivingRow):
-        facts |= {"digest": row.digest.kind, "converter": row.converter}
-        facts["sha256"] = row.digest.value if row.digest.is_full else None
+        facts |= {"digest": row.digest.kind, "sha256": row.sha256, "converter": row.converter}
         facts["file"] = "to fetch" if row.digest.is_full else "to pin"
     elif isinstance(row, WeightsRow):
         facts |= {"digest": "sha256", "sha256": row.sha256}

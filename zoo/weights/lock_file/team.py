@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from zoo.weights.lock_file.document import changing, read_sections, write_sections
 from zoo.weights.lock_file.rows import by_key, read_row, stated
@@ -43,6 +44,9 @@ class LockedConfig:
     sha256: str
 
 
+_LockedT = TypeVar("_LockedT", LockedPlugin, LockedConfig)
+
+
 def read_plugins(file: Path) -> dict[str, LockedPlugin]:
     """Return the plugins of a lock file by name.
 
@@ -52,9 +56,7 @@ def read_plugins(file: Path) -> dict[str, LockedPlugin]:
     Raises:
         DownloadError: It cannot be read, or is not a valid lock file.
     """
-    rows = read_sections(file)["plugins"]
-    read = [read_row(file, "plugins", n, row, LockedPlugin) for n, row in enumerate(rows, 1)]
-    return by_key(file, "plugins", read, lambda row: row.name)
+    return _read(file, "plugins", LockedPlugin)
 
 
 def read_configs(file: Path) -> dict[str, LockedConfig]:
@@ -66,9 +68,13 @@ def read_configs(file: Path) -> dict[str, LockedConfig]:
     Raises:
         DownloadError: It cannot be read, or is not a valid lock file.
     """
-    rows = read_sections(file)["configs"]
-    read = [read_row(file, "configs", n, row, LockedConfig) for n, row in enumerate(rows, 1)]
-    return by_key(file, "configs", read, lambda row: row.name)
+    return _read(file, "configs", LockedConfig)
+
+
+def _read(file: Path, section: str, kind: type[_LockedT]) -> dict[str, _LockedT]:
+    rows = read_sections(file)[section]
+    read = [read_row(file, section, number, row, kind) for number, row in enumerate(rows, 1)]
+    return by_key(file, section, read, lambda row: row.name)
 
 
 def add_rows(

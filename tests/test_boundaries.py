@@ -102,9 +102,14 @@ RULES = {
         others={"torch", "numpy", "cv2", "safetensors", "packaging", *MM},
         lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "pyproj", "yaml"},
     ),
+    "zoo/checking": rule(
+        *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.interfaces"),
+        *("zoo.data", "zoo.engine", "zoo.weights", "zoo.version"),
+        lazily={"packaging", "torch", "numpy", "cv2", *MM},
+    ),
     "zoo/testing": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.interfaces"),
-        *("zoo.data", "zoo.engine", "zoo.weights"),
+        *("zoo.data", "zoo.engine", "zoo.weights", "zoo.checking"),
         others={"pytest"},
         lazily={"torch", "numpy", "cv2", *MM},
     ),
@@ -137,6 +142,7 @@ FLOORS = {
         {"loading", "weights"},
         {"registry"},
         {"engine"},
+        {"checking"},
         {"testing"},
         {"cli"},
         {"__main__"},

@@ -31,6 +31,6 @@ CORE_COMMANDS = {
     "plot": ("zoo.cli.plot:command", "Draw loss and metric curves."),
     "config": ("zoo.cli.config:group", "List configs, or show one resolved."),
     "data": ("zoo.cli.data:group", "Sample, prepare, check and show data sets."),
-    "plugin": ("zoo.cli.plugin:group", "List the plugins, including broken ones."),
+    "plugin": ("zoo.cli.plugin.group:group", "List, describe, check and build plugins."),
     "doctor": ("zoo.cli.doctor:command", "Report what works here and how to fix the rest."),
 }

@@ -1,30 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``zoo plugin``: the plugins found; broken ones are marked with the reason."""
+"""``zoo plugin list``: the plugins found; broken ones are marked with the reason."""
 
 from __future__ import annotations
 
 import click
 
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
 from zoo.cli.plugged.offered import command_conflicts
 from zoo.texts import counted, printable
 
-__all__ = ["group", "list_plugins"]
-
-group = LazyGroup(
-    "plugin",
-    help="List the plugins.",
-    lazy={"list": ("zoo.cli.plugin:list_plugins", "List the plugins, including broken ones.")},
-)
+__all__ = ["command"]
 
 
 @click.command("list", cls=ZooCommand)
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_plugins(wide: bool, as_json: bool) -> None:
+def command(wide: bool, as_json: bool) -> None:
     """List the plugins found; one that cannot be used is marked, with the reason.
 
     One whose command has a name that is taken is marked too; `zoo PLUGIN.NAME` runs that command.

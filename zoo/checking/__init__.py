@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that a plugin must hold, as data: each with an id, a stage and its cases."""
+
+from __future__ import annotations
+
+__all__ = ["finding", "rule", "subject"]

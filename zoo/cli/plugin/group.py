@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The group ``zoo plugin``: its commands are imported when they are called."""
+
+from __future__ import annotations
+
+from zoo.cli.output.groups import LazyGroup
+
+__all__ = ["group"]
+
+group = LazyGroup(
+    "plugin",
+    help="List the plugins.",
+    lazy={"list": ("zoo.cli.plugin.listing:command", "List the plugins, including broken ones.")},
+)

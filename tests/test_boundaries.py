@@ -429,8 +429,9 @@ def _rooms() -> list[str]:
 def test_a_room_is_entered_by_the_modules_that_its_face_lists(room: str) -> None:
     """``__all__`` of a room says what others may use, and names nothing that nobody does."""
     tree = ast.parse(MODULES[room].read_text(encoding="utf-8"))
-    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
-    listed = ast.literal_eval(assigned[-1].value)
+    assigned = [node for node in tree.body if isinstance(node, (ast.Assign, ast.AnnAssign))]
+    value = assigned[-1].value
+    listed = None if value is None else ast.literal_eval(value)
 
     used = {
         found.removeprefix(f"{room}.")

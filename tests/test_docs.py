@@ -159,7 +159,7 @@ def _shell_lines() -> Iterator[tuple[str, str]]:
 
 
 def _commands_of_the_guide() -> set[str]:
-    """Return the commands that the guide's own plugin adds; another test runs them."""
+    """Return the commands that the guide's own plugin adds to zoo; another test runs them."""
     manifests = [tomllib.loads(each.text) for each in _blocks(GUIDE) if each.language == "toml"]
     return {row["name"] for each in manifests for row in each.get("command", ())}
 

@@ -88,7 +88,7 @@ def test_commands_that_hints_name_exist() -> None:
     assert len(named) > 8
 
     of_plugins = {
-        row["name"]
+        " ".join(filter(None, (row.get("group"), row["name"])))
         for manifest in ROOT.glob("plugins/*/zoo_*/zoo_plugin.toml")
         for row in tomllib.loads(manifest.read_text("utf-8")).get("command", ())
     }

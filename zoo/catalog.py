@@ -24,6 +24,7 @@ from zoo.manifest.lookups import check_name, hint_listing
 from zoo.manifest.reading import LIMITS, read_manifest
 from zoo.manifest.rows import (
     AnyWeightsRow,
+    CommandRow,
     ConfigRow,
     Contribution,
     LegacyIndexRow,
@@ -210,6 +211,17 @@ class Catalog:
         """
         return self._find(kind, name, lambda row: row.kind == kind)
 
+    def find_command(self, group: str | None, name: str) -> Found:
+        """Return the ``[[command]]`` row of a name that is typed in a group of the command line.
+
+        Args:
+            group: ``plugin``, ``data``, ...; None for what is typed after ``zoo`` itself.
+            name: ``name``, or ``plugin.name``.
+        """
+        return self._find(
+            "command", name, lambda row: isinstance(row, CommandRow) and row.group == group
+        )
+
     def find_config(self, name: str) -> Found:
         """Return a ``[[config]]`` row; ``found.record.file(found.row.file)`` is its file.
 
@@ -385,9 +397,15 @@ def _digest(row: Row) -> str | None:
 def _ambiguous(kind: str, name: str, usable: list[Found]) -> ConflictError:
     first, second = (f"plugin {found.record.name}" for found in usable[:2])
     message = f"cannot choose the {kind} {name!r}: {first} and {second} both have one."
-    prefix = "zoo " if kind == "command" else "zoo." if usable[0].row.kind in KINDS else ""
-    names = [f"{prefix}{found.record.name}.{found.row.name}" for found in usable]
+    names = [f"{_before(found.row)}{found.record.name}.{found.row.name}" for found in usable]
     return ConflictError(message, first=first, second=second, hint=f"write {' or '.join(names)}.")
+
+
+def _before(row: Row) -> str:
+    """Return what stands before the full name of a row where it is used."""
+    if isinstance(row, CommandRow):
+        return f"{row.parent} "
+    return "zoo." if row.kind in KINDS else ""
 
 
 _CACHE: dict[tuple[str | None, ...], Catalog] = {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli.plugged.core_commands import CORE_COMMANDS
-from zoo.cli.plugged.main_group import MainGroup
+from zoo.cli.plugged.plugged_group import PluggedGroup
 
 __all__ = ["main"]
 
@@ -21,7 +21,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 @click.group(
-    cls=MainGroup,
+    cls=PluggedGroup,
     lazy=CORE_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A plugin-based model zoo registry for image segmentation on OpenMMLab.",

@@ -12,9 +12,9 @@ import click
 
 from zoo.cli.options.completion import complete_cached
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say
 from zoo.cli.output.tables import print_rows, wide_option
+from zoo.cli.plugged.plugged_group import PluggedGroup
 
 if TYPE_CHECKING:
     from zoo.errors import PluginError
@@ -24,8 +24,9 @@ __all__ = ["group", "ls", "prune", "rm"]
 
 _SHORTEST = 8  # least number of hex digits of a digest
 
-group = LazyGroup(
+group = PluggedGroup(
     "cache",
+    group_name="cache",
     help="List or remove downloaded weights.",
     lazy={
         "ls": ("zoo.cli.cache:ls", "List the files of the cache."),

@@ -7,14 +7,15 @@ import click
 
 from zoo.cli.options.completion import complete_config
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say_json, say_text
 from zoo.cli.output.tables import print_rows, wide_option
+from zoo.cli.plugged.plugged_group import PluggedGroup
 
 __all__ = ["group", "list_configs", "show"]
 
-group = LazyGroup(
+group = PluggedGroup(
     "config",
+    group_name="config",
     help="List configs, or show one resolved.",
     lazy={
         "list": ("zoo.cli.config:list_configs", "List the configs of the plugins."),

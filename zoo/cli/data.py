@@ -14,11 +14,11 @@ import click
 from zoo.cli.options.completion import complete_config, complete_dataset, without_warnings
 from zoo.cli.options.mm_options import MMCommand
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.next_command import next_command
 from zoo.cli.output.printing import say, say_json, say_text
 from zoo.cli.output.progress import progress_bar
 from zoo.cli.output.tables import print_rows, wide_option
+from zoo.cli.plugged.plugged_group import PluggedGroup
 from zoo.texts import printable
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ _TASK = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DIR = click.Path(file_okay=False, path_type=Path)
 
-group = LazyGroup(
+group = PluggedGroup(
     "data",
+    group_name="data",
     help="Sample, prepare, check and show data sets.",
     lazy={
         "list": (f"{_HERE}:list_datasets", "List the data sets of the plugins."),

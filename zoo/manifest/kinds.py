@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["KINDS", "Kind", "kinds_of_registry"]
+__all__ = ["COMMAND_GROUPS", "KINDS", "Kind", "kinds_of_registry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,9 @@ _ROWS = (
     Kind("converter", "", "Converter", "a state dict of another library to OpenMMLab's"),
     Kind("command", "", "Command", "a command of the zoo command line"),
 )
+
+COMMAND_GROUPS = ("cache", "config", "data", "plugin", "source")
+"""Groups of zoo's own command line that commands of plugins may join."""
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ROWS})
 

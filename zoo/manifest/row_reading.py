@@ -7,8 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from zoo.manifest.kinds import COMMAND_GROUPS
 from zoo.manifest.parameters import Form, FormError, parse_forms
 from zoo.manifest.rows import (
+    CommandRow,
     ConfigRow,
     Contribution,
     ConverterRow,
@@ -85,6 +87,10 @@ def read_contribution(kind: str, table: Table) -> Contribution:
     elif kind == "weight_initializer":
         pretrained = bool(table.take("pretrained", bool, required=False))
         row = InitializerRow(**common, pretrained=pretrained)
+    elif kind == "command":
+        grouped = "group" in table.values
+        group = table.choice("group", COMMAND_GROUPS) if grouped else table.optional_text("group")
+        row = CommandRow(**common, group=group)
     elif kind == "converter":
         version, proof = table.count("version"), table.optional_text("proof")
         row = ConverterRow(**common, version=version, proof=proof)

@@ -14,6 +14,7 @@ __all__ = [
     "LISTED_TASKS",
     "UPSTREAM_TASKS",
     "AnyWeightsRow",
+    "CommandRow",
     "ConfigRow",
     "Contribution",
     "ConverterRow",
@@ -142,6 +143,22 @@ class ConverterRow(Contribution):
 
     version: int = 1
     proof: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow(Contribution):
+    """A ``[[command]]`` row.
+
+    Attributes:
+        group: Group of zoo's command line that it belongs to; None for a command of ``zoo`` itself.
+    """
+
+    group: str | None = None
+
+    @property
+    def parent(self) -> str:
+        """Return what is typed before its name, such as ``zoo plugin``."""
+        return f"zoo {self.group}" if self.group else "zoo"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from zoo.manifest.rows import Contribution
+from zoo.manifest.rows import CommandRow
 from zoo.testing.subject import Subject
 
 __all__ = ["CommandChecks"]
@@ -27,8 +27,10 @@ sys.exit(code)
 _SUBCOMMANDS = """
 import sys, click
 from zoo.cli import main
-context = click.Context(main)
-command = main.get_command(context, sys.argv[1])
+command, context = main, None
+for word in sys.argv[1:]:
+    context = click.Context(command, parent=context)
+    command = command.get_command(context, word)
 if isinstance(command, click.Group):
     print(*command.list_commands(click.Context(command, parent=context)))
 """
@@ -38,32 +40,38 @@ class CommandChecks(Subject):
     """Checks of ``[[command]]`` rows."""
 
     def test_help_of_command_works_and_imports_nothing_heavy(
-        self, each_command: Contribution
+        self, each_command: CommandRow
     ) -> None:
         """``zoo NAME --help`` exits with 0 and leaves torch and OpenMMLab unimported.
 
         The help of each command of a group does too.
         """
-        called = f"{self.plugin}.{each_command.name}"
-        for words in ([called], *([called, name] for name in self._subcommands(called))):
+        group = [each_command.group] if each_command.group else []
+        called = [*group, f"{self.plugin}.{each_command.name}"]
+        for words in (called, *([*called, name] for name in self._subcommands(called))):
             run = self._run(_RUN.format(heavy=_HEAVY), *words, "--help")
             assert run.returncode == 0, run.stderr
             assert "Usage: zoo" in run.stdout, words
             assert run.stderr.split() == [], f"{words} imports {run.stderr.strip()}"
 
-    def test_command_has_its_name_for_itself(self, each_command: Contribution) -> None:
-        """``zoo NAME`` is this command: neither zoo nor another plugin here has one of the name."""
+    def test_command_has_its_name_for_itself(self, each_command: CommandRow) -> None:
+        """``zoo NAME`` is this command: neither zoo nor another plugin here has one of the name.
+
+        Of a command with a group, ``zoo GROUP NAME``.
+        """
         code, name = _RUN.format(heavy=_HEAVY), each_command.name
-        own, short = (
-            self._run(code, called, "--help") for called in (f"{self.plugin}.{name}", name)
-        )
+        group = [each_command.group] if each_command.group else []
+        full = f"{self.plugin}.{name}"
+        own, short = (self._run(code, *group, called, "--help") for called in (full, name))
 
         assert own.returncode == short.returncode == 0, short.stderr
         shown = own.stdout.replace(f"{self.plugin}.", "", 1)
-        assert short.stdout.split() == shown.split(), f"zoo {name} is another command"
+        assert short.stdout.split() == shown.split(), (
+            f"{each_command.parent} {name} is another command"
+        )
 
-    def _subcommands(self, called: str) -> list[str]:
-        return self._run(_SUBCOMMANDS, called).stdout.split()
+    def _subcommands(self, called: list[str]) -> list[str]:
+        return self._run(_SUBCOMMANDS, *called).stdout.split()
 
     def _run(self, code: str, *words: str) -> subprocess.CompletedProcess[str]:
         folders = [str(self.manifest_path.parent.parent), os.environ.get("ZOO_PLUGIN_PATH")]

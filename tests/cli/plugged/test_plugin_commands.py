@@ -13,9 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from zoo.cli import main
+from zoo.cli.plugged.core_commands import CORE_COMMANDS
 from zoo.errors import ManifestError
+from zoo.manifest.kinds import COMMAND_GROUPS
 from zoo.manifest.reading import read_manifest
 
 ZOO = Path(sys.executable).with_name("zoo")
@@ -76,8 +80,15 @@ not_a_command = 7
 """
 
 
-def row(plugin: str, name: str, target: str = "command", summary: str = "Greet the ponds.") -> str:
-    return ROW.format(plugin=plugin, name=name, target=target, summary=summary)
+def row(
+    plugin: str,
+    name: str,
+    target: str = "command",
+    summary: str = "Greet the ponds.",
+    group: str | None = None,
+) -> str:
+    written = ROW.format(plugin=plugin, name=name, target=target, summary=summary)
+    return written if group is None else f'{written}group = "{group}"\n'
 
 
 @pytest.fixture
@@ -387,7 +398,10 @@ def test_name_of_a_command_is_words_with_dashes(
 def test_core_commands_never_read_the_manifests(
     write_plugin: Callable[..., Path], environment: dict[str, str]
 ) -> None:
-    """Neither does ``--version``: a core command pays nothing for the plugins' commands."""
+    """Neither does ``--version``: a core command pays nothing for the plugins' commands.
+
+    That holds in groups that plugins may join; only the help of such a group lists their commands.
+    """
     write_plugin("ponds", row("ponds", "greet-ponds"), command=CODE)
     code = (
         "import sys\nfrom zoo.cli import main\n"
@@ -395,7 +409,7 @@ def test_core_commands_never_read_the_manifests(
         "    assert not stop.code\n"
         "print('zoo.catalog' in sys.modules, 'zoo.cli.plugged.offered' in sys.modules)"
     )
-    for words in (["cache", "--help"], ["--version"], ["train", "--help"]):
+    for words in (["cache", "ls", "--help"], ["--version"], ["train", "--help"]):
         done = subprocess.run(
             [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment
         )
@@ -420,3 +434,97 @@ def test_help_with_many_plugins_takes_time_in_proportion(
         assert done.stdout.count("greet-") == last
         assert time.perf_counter() - started < 30
     assert taken[1] < 8 * max(taken[0], 0.05)
+
+
+def groups_of_zoo() -> list[str]:
+    """Return the groups of zoo's own command line, as its help shows them."""
+    assert isinstance(main, click.Group)
+    context = click.Context(main)
+    found = [(name, main.get_command(context, name)) for name in CORE_COMMANDS]
+    return sorted(name for name, command in found if isinstance(command, click.Group))
+
+
+def test_every_group_of_zoo_may_be_joined() -> None:
+    """The manifest accepts the groups that the command line has, and no others."""
+    assert list(COMMAND_GROUPS) == groups_of_zoo()
+
+
+@pytest.mark.parametrize("group", groups_of_zoo())
+def test_command_joins_a_group_of_zoo(
+    write_plugin: Callable[..., Path],
+    zoo: Callable[..., subprocess.CompletedProcess[str]],
+    group: str,
+) -> None:
+    """It is run, shown, completed and spelled in its group, and is no command of ``zoo`` itself."""
+    rows = row("ponds", "greet-ponds", group=group) + row("ponds", "pond", "group", group=group)
+    package = write_plugin("ponds", rows, command=CODE)
+    line = f"zoo {group} gre"
+    asked = {"COMP_WORDS": line, "COMP_CWORD": "2", "_ZOO_COMPLETE": "bash_complete"}
+
+    assert zoo(group, "greet-ponds", "--count", "2").stdout == "hello 0\nhello 1\n"
+    assert zoo(group, "ponds.greet-ponds").stdout == "hello 0\n"
+    assert zoo(group, "pond", "fill").stdout == "filled with water\n"
+    assert zoo(group, "greet-ponds", "-h").stdout.startswith(f"Usage: zoo {group} greet-ponds ")
+    assert "Did you mean greet-ponds?" in zoo(group, "greet-pond").stderr
+    for words in (["greet-ponds"], ["ponds.greet-ponds"]):
+        assert zoo(*words).returncode == 2
+    (package / "command.py").write_text("raise RuntimeError('it was imported')\n")
+    shown = zoo(group, "--help")
+    own, _, plugged = shown.stdout.partition("Commands of plugins:\n")
+    assert [each.split()[0] for each in plugged.splitlines()] == ["greet-ponds", "pond"]
+    assert "greet" not in own
+    assert "greet" not in zoo("--help").stdout
+    assert zoo(**asked).stdout == "plain,greet-ponds\n"
+
+
+def test_names_are_taken_within_a_group_only(
+    write_plugin: Callable[..., Path], zoo: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Of zoo itself and of other plugins alike; the full name always runs the command."""
+    for name, rows in {
+        # `list` is zoo's own in `plugin`; `train` is only zoo's own outside of groups.
+        "ponds": row("ponds", "list", group="plugin") + row("ponds", "train", group="plugin"),
+        "greedy": row("greedy", "grow", group="plugin"),
+        "other": row("other", "grow", group="plugin"),
+        "needy": row("needy", "grow", group="data") + row("needy", "rm"),
+    }.items():
+        write_plugin(name, rows, command=CODE)
+
+    listed = {each["name"]: each for each in json.loads(zoo("plugin", "list", "--json").stdout)}
+    clash = zoo("plugin", "grow")
+    shown = zoo("plugin", "--help").stdout.partition("Commands of plugins:\n")[2]
+
+    states = {name: each["state"] for name, each in listed.items()}
+    assert states == {"ponds": "conflict", "greedy": "conflict", "other": "conflict", "needy": "ok"}
+    assert "HINT: write zoo plugin ponds.list" in listed["ponds"]["error"]
+    assert clash.returncode == 1
+    assert "HINT: write zoo plugin greedy.grow or zoo plugin other.grow." in clash.stderr
+    called = [line.split()[0] for line in shown.splitlines() if line.startswith("  ")]
+    assert {"greedy.grow", "other.grow", "ponds.list", "train"} <= {*called}
+    for words in (
+        *(["plugin", "ponds.list"], ["plugin", "train"], ["plugin", "greedy.grow"]),
+        *(["data", "grow"], ["rm"]),
+    ):
+        assert zoo(*words).stdout == "hello 0\n", words
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        ("plugins", "HINT: did you mean plugin?"),
+        ("train", "expected one of cache, config, data, plugin, source."),
+        ("source key", "expected one of cache, config, data, plugin, source."),
+        ("", "expected one of cache, config, data, plugin, source."),
+    ],
+)
+def test_group_that_zoo_lacks_is_refused(
+    write_plugin: Callable[..., Path], group: str, says: str
+) -> None:
+    """A command is no group, and neither is a word that nobody has."""
+    package = write_plugin("ponds", row("ponds", "greet", group=group), command=CODE)
+
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(package / "zoo_plugin.toml")
+
+    assert "[[command]] 'greet' group is" in str(caught.value)
+    assert says in str(caught.value)

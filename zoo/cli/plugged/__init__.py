@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["core_commands", "main_group", "offered"]
+__all__ = ["core_commands", "offered", "plugged_group"]

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-__all__ = ["CORE_COMMANDS"]
+import importlib
+from collections.abc import Collection
+
+__all__ = ["CORE_COMMANDS", "core_names"]
 
 # Name -> (module:attribute, one-line help). The help stands beside the name so that
 # `zoo --help` imports no command.
@@ -34,3 +37,16 @@ CORE_COMMANDS = {
     "plugin": ("zoo.cli.plugin.group:group", "List, describe, check and build plugins."),
     "doctor": ("zoo.cli.doctor:command", "Report what works here and how to fix the rest."),
 }
+
+
+def core_names(group: str | None) -> Collection[str]:
+    """Return the names of zoo's own commands in a group.
+
+    Args:
+        group: A group of `zoo.manifest.kinds.COMMAND_GROUPS`; None for ``zoo`` itself.
+    """
+    if group is None:
+        return CORE_COMMANDS
+    module, _, attribute = CORE_COMMANDS[group][0].partition(":")
+    names: Collection[str] = getattr(importlib.import_module(module), attribute).lazy
+    return names

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from zoo.cli.plugged.core_commands import CORE_COMMANDS
+from zoo.cli.plugged.core_commands import core_names
 
 if TYPE_CHECKING:
-    from zoo.catalog import Found
+    from zoo.catalog import Found, PluginRecord
     from zoo.errors import PluginError
+    from zoo.manifest.rows import CommandRow
 
 __all__ = [
     "Offered",
@@ -25,13 +26,15 @@ class Offered(NamedTuple):
     """A command of a plugin.
 
     Attributes:
-        called: What to type after ``zoo``: the name, or ``plugin.name`` if the name is not free.
-        found: The row.
-        error: Why ``zoo NAME`` does not run it, or None.
+        called: What to type in its group: the name, or ``plugin.name`` if the name is not free.
+        found: The plugin, and the row.
+        row: The row.
+        error: Why its name alone does not run it, or None.
     """
 
     called: str
     found: Found
+    row: CommandRow
     error: PluginError | None
 
     @property
@@ -40,66 +43,84 @@ class Offered(NamedTuple):
         plugin = self.found.record
         if plugin.error is not None:
             return f"Cannot be used: plugin {plugin.name} is broken; see zoo plugin list."
-        summary = getattr(self.found.row, "summary", None) or f"Of the plugin {plugin.name}."
-        is_free = self.called == self.found.row.name
-        return summary if is_free else f"{summary} (its short name is taken)"
+        summary = self.row.summary or f"Of the plugin {plugin.name}."
+        return summary if self.called == self.row.name else f"{summary} (its short name is taken)"
 
 
-def offered_commands() -> list[Offered]:
-    """Return the commands of all plugins, those of broken plugins too, sorted by name."""
+def offered_commands(group: str | None) -> list[Offered]:
+    """Return the commands that plugins add to a group, those of broken plugins too, by name.
+
+    Args:
+        group: A group of `zoo.manifest.kinds.COMMAND_GROUPS`; None for ``zoo`` itself.
+    """
+    return _offered(_rows().get(group, []))
+
+
+def command_conflicts() -> dict[str, list[PluginError]]:
+    """Return plugin -> why the names of commands of it do not run them, for usable plugins."""
+    conflicts: dict[str, list[PluginError]] = {}
+    for rows in _rows().values():
+        for each in _offered(rows):
+            if each.error is not None and each.found.record.error is None:
+                conflicts.setdefault(each.found.record.name, []).append(each.error)
+    return conflicts
+
+
+def _rows() -> dict[str | None, list[tuple[Found, CommandRow]]]:
+    """Return group -> the commands that plugins add to it."""
     from zoo.catalog import Found, read_catalog
+    from zoo.manifest.rows import CommandRow
 
-    found = [
-        Found(record, row)
-        for record in read_catalog().plugins
-        if record.manifest is not None
-        for row in record.manifest.contributions
-        if row.kind == "command"
-    ]
-    offered = [_offered(each, found) for each in found]
+    rows: dict[str | None, list[tuple[Found, CommandRow]]] = {}
+    for record in read_catalog().plugins:
+        for row in record.manifest.contributions if record.manifest else ():
+            if isinstance(row, CommandRow):
+                rows.setdefault(row.group, []).append((Found(record, row), row))
+    return rows
+
+
+def _offered(rows: list[tuple[Found, CommandRow]]) -> list[Offered]:
+    """Judge the commands of one group."""
+    owners: dict[str, list[PluginRecord]] = {}
+    for found, row in rows:
+        owners.setdefault(row.name, []).append(found.record)
+    offered = []
+    for found, row in rows:
+        called, error = row.name, found.record.error
+        other = None if error else _other_owner(found.record, row, owners[row.name])
+        if other is not None:
+            called, error = f"{found.record.name}.{row.name}", _conflict(found, row, other)
+        offered.append(Offered(called, found, row, error))
     return sorted(offered, key=lambda each: each.called)
 
 
-def _offered(own: Found, found: list[Found]) -> Offered:
-    name, plugin = own.row.name, own.record
-    called, error = name, plugin.error
-    if error is None and name in CORE_COMMANDS:
-        called, error = f"{plugin.name}.{name}", _conflict(own, "zoo itself")
-    elif error is None:
-        others = [each.record for each in found if each.row.name == name and each.record != plugin]
-        usable = [other for other in others if other.error is None]
-        if usable:
-            called, error = f"{plugin.name}.{name}", _conflict(own, f"plugin {usable[0].name}")
-    return Offered(called, own, error)
+def _other_owner(own: PluginRecord, row: CommandRow, owners: list[PluginRecord]) -> str | None:
+    """Return who else has the name of a command in its group, or None."""
+    if row.name in core_names(row.group):
+        return "zoo itself"
+    usable = [other.name for other in owners if other.error is None and other != own]
+    return f"plugin {usable[0]}" if usable else None
 
 
-def _conflict(own: Found, other: str) -> PluginError:
+def _conflict(found: Found, row: CommandRow, other: str) -> PluginError:
     from zoo.errors import ConflictError
 
-    name, plugin = own.row.name, own.record.name
+    name, plugin = row.name, found.record.name
     return ConflictError(
         f"cannot run the command {name!r} of plugin {plugin!r} by that name: {other} has it too.",
         first=f"plugin {plugin}",
         second=other,
         plugin=plugin,
-        hint=f"write zoo {plugin}.{name}",
+        hint=f"write {row.parent} {plugin}.{name}",
     )
 
 
-def command_conflicts() -> dict[str, list[PluginError]]:
-    """Return plugin -> why ``zoo NAME`` does not run a command of it, for usable plugins."""
-    conflicts: dict[str, list[PluginError]] = {}
-    for each in offered_commands():
-        if each.error is not None and each.found.record.error is None:
-            conflicts.setdefault(each.found.record.name, []).append(each.error)
-    return conflicts
-
-
-def find_command(name: str) -> Found:
+def find_command(group: str | None, name: str) -> Found:
     """Return the row of a plugin's command by ``name`` or ``plugin.name``.
 
     Args:
-        name: The word after ``zoo``.
+        group: A group of `zoo.manifest.kinds.COMMAND_GROUPS`; None for ``zoo`` itself.
+        name: The word after the group.
 
     Raises:
         UnknownNameError: No plugin has it.
@@ -107,19 +128,21 @@ def find_command(name: str) -> Found:
     """
     from zoo.catalog import read_catalog
 
-    return read_catalog().find("command", name)
+    return read_catalog().find_command(group, name)
 
 
-def near_commands(name: str) -> list[str]:
-    """Return up to 3 commands with similar names, of zoo itself and of plugins.
+def near_commands(group: str | None, name: str) -> list[str]:
+    """Return up to 3 commands of a group with similar names, of zoo itself and of plugins.
 
     Args:
+        group: A group of `zoo.manifest.kinds.COMMAND_GROUPS`; None for ``zoo`` itself.
         name: The unknown name.
     """
     import difflib
 
-    usable = [each.called for each in offered_commands() if each.found.record.error is None]
-    return difflib.get_close_matches(name[:200], [*CORE_COMMANDS, *usable], n=3)
+    offered = offered_commands(group)
+    usable = [each.called for each in offered if each.found.record.error is None]
+    return difflib.get_close_matches(name[:200], [*core_names(group), *usable], n=3)
 
 
 def unread_plugins() -> list[str]:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from zoo.cli.output.groups import LazyGroup
+from zoo.cli.plugged.plugged_group import PluggedGroup
 
 __all__ = ["group"]
 
-group = LazyGroup(
+group = PluggedGroup(
     "plugin",
+    group_name="plugin",
     help="List the plugins.",
     lazy={"list": ("zoo.cli.plugin.listing:command", "List the plugins, including broken ones.")},
 )

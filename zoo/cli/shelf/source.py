@@ -13,6 +13,7 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.groups import LazyGroup
 from zoo.cli.output.printing import say, say_json, say_text
 from zoo.cli.output.tables import print_rows, wide_option
+from zoo.cli.plugged.plugged_group import PluggedGroup
 
 if TYPE_CHECKING:
     from zoo.weights.sources.book import Source
@@ -23,8 +24,9 @@ __all__ = ["add", "group", "key", "list_sources", "new_key", "remove", "update"]
 _HERE = "zoo.cli.shelf.source"
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-group = LazyGroup(
+group = PluggedGroup(
     "source",
+    group_name="source",
     help="Add and update indexes of weights that third parties publish.",
     lazy={
         "add": (f"{_HERE}:add", "Add the index of a third party's weights."),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The group ``zoo``: its own commands, and, for any other word, those of plugins."""
+"""``zoo`` and its groups: own commands, and, for any other word, those of plugins."""
 
 from __future__ import annotations
 
@@ -14,15 +14,32 @@ if TYPE_CHECKING:
 
     from zoo.cli.plugged.offered import Offered
 
-__all__ = ["MainGroup"]
+__all__ = ["PluggedGroup"]
 
 
-class MainGroup(LazyGroup):
+class PluggedGroup(LazyGroup):
     """A lazy group that asks the plugins for words that are none of its own commands.
 
     Its own commands never read a manifest for that; ``--help`` and completion read all manifests
     but import nothing.
+
+    Args:
+        name: Name of the group.
+        group_name: A group of `zoo.manifest.kinds.COMMAND_GROUPS`; None for ``zoo`` itself.
+        lazy: Command name -> (``module:attribute``, one-line help).
+        kwargs: Keywords of ``click.Group``.
     """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        lazy: dict[str, tuple[str, str]],
+        group_name: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(name, lazy=lazy, **kwargs)
+        self.group_name = group_name
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of its own commands, then those of plugins that can be used.
@@ -79,7 +96,8 @@ class MainGroup(LazyGroup):
         from zoo.texts import printable
 
         super().format_commands(ctx, formatter)
-        rows = [(each.called, printable(each.summary)) for each in offered_commands()]
+        offered = offered_commands(self.group_name)
+        rows = [(each.called, printable(each.summary)) for each in offered]
         if rows:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(rows)
@@ -91,7 +109,7 @@ class MainGroup(LazyGroup):
 
         Args:
             ctx: Context of the group.
-            args: Words after ``zoo``; the first names the command.
+            args: Words after the group's name; the first names the command.
         """
         from zoo.errors import UnknownNameError, ZooError
 
@@ -115,7 +133,7 @@ class MainGroup(LazyGroup):
     def _fail_unknown(self, ctx: click.Context, name: str) -> Never:
         from zoo.cli.plugged.offered import near_commands, unread_plugins
 
-        near, unread = near_commands(name), unread_plugins()
+        near, unread = near_commands(self.group_name, name), unread_plugins()
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         if not near and unread:
             hint = f" The plugin {' or '.join(unread)} may have it, but cannot be read: "
@@ -125,11 +143,11 @@ class MainGroup(LazyGroup):
     def _usable(self) -> list[Offered]:
         from zoo.cli.plugged.offered import offered_commands
 
-        offered = offered_commands()
+        offered = offered_commands(self.group_name)
         return [each for each in offered if each.found.record.error is None]
 
     def _plugin_command(self, name: str) -> click.Command:
         from zoo.cli.plugged.guarding import load_command
         from zoo.cli.plugged.offered import find_command
 
-        return load_command(find_command(name))
+        return load_command(find_command(self.group_name, name))

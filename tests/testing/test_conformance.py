@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,86 @@ def test_check_pyproject_when_it_disagrees_names_the_key(
 
     assert key in caught.value.message
     assert caught.value.where == str(package.parent / "pyproject.toml")
+
+
+SETUP = """import tomllib
+from pathlib import Path
+from setuptools import setup
+MANIFEST = Path(__file__).with_name("zoo_cells") / "zoo_plugin.toml"
+setup(version=tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["plugin"]["version"])
+"""
+DYNAMIC = """[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "mmzoo-cells"
+dynamic = ["version"]
+[project.entry-points."zoo.plugins"]
+cells = "zoo_cells"
+[tool.setuptools]
+packages = ["zoo_cells"]
+[tool.setuptools.package-data]
+zoo_cells = ["zoo_plugin.toml"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("addition", "setup", "is_accepted"),
+    [
+        ("", SETUP, True),
+        ('[tool.hatch.version]\npath = "zoo_cells/zoo_plugin.toml"\n', None, True),
+        ('[tool.setuptools.dynamic]\nversion = {attr = "zoo_cells.VERSION"}\n', None, False),
+        ("", None, False),
+        ("", "from setuptools import setup\nsetup(version='0.1.0')\n", False),
+    ],
+)
+def test_check_pyproject_when_the_version_is_dynamic_asks_for_the_manifest(
+    write_plugin: Write, addition: str, setup: str | None, is_accepted: bool
+) -> None:
+    """A manifest among the package data is no proof that the version is read from it."""
+    package = write_plugin("cells")
+    (package.parent / "pyproject.toml").write_text(DYNAMIC + addition)
+    if setup is not None:
+        (package.parent / "setup.py").write_text(setup)
+    manifest = read_manifest(package / "zoo_plugin.toml")
+
+    if is_accepted:
+        check_pyproject(manifest)
+        return
+    with pytest.raises(ManifestError) as caught:
+        check_pyproject(manifest)
+
+    assert "pyproject.toml version is 'dynamic'" in caught.value.message
+    assert "setup.py" in str(caught.value.hint)
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_when_setup_reads_the_manifest_have_its_version(
+    write_plugin: Write, tmp_path: Path
+) -> None:
+    """A build has no zoo, and needs none."""
+    package = write_plugin("cells")
+    (package / "zoo_plugin.toml").write_text(
+        (package / "zoo_plugin.toml").read_text().replace('"0.1.0"', '"7.8.9"')
+    )
+    project = package.parent
+    (project / "pyproject.toml").write_text(DYNAMIC)
+    (project / "setup.py").write_text(SETUP)
+    code = (
+        "import os, sys; sys.modules['zoo'] = None; os.chdir(sys.argv[1])\n"
+        "from setuptools import build_meta\n"
+        "print(build_meta.build_sdist(sys.argv[2])); print(build_meta.build_wheel(sys.argv[2]))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, project, tmp_path], capture_output=True, text=True, check=True
+    )
+
+    names = done.stdout.split()
+    assert "mmzoo_cells-7.8.9.tar.gz" in names
+    assert "mmzoo_cells-7.8.9-py3-none-any.whl" in names
+    with tarfile.open(tmp_path / "mmzoo_cells-7.8.9.tar.gz") as archive:
+        assert "mmzoo_cells-7.8.9/zoo_cells/zoo_plugin.toml" in archive.getnames()
 
 
 METRIC_ROWS = '[[metric]]\nname = "Hits"\ntarget = "zoo_cells.loss:Hits"\n'

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from zoo.data.layout.check_instances import ObjectCount, count_objects, count_split_objects
     from zoo.data.layout.contact_sheet import show_prepared
     from zoo.data.layout.dataset_json import read_prepared
+    from zoo.data.layout.identity import DatasetIdentity
     from zoo.data.layout.prepared import (
         IGNORE_INDEX,
-        DatasetIdentity,
         MaskedFile,
         Prepared,
         PreparedFile,
@@ -93,9 +93,9 @@ else:
             ],
             "zoo.data.layout.contact_sheet": ["show_prepared"],
             "zoo.data.layout.dataset_json": ["read_prepared"],
+            "zoo.data.layout.identity": ["DatasetIdentity"],
             "zoo.data.layout.prepared": [
                 "IGNORE_INDEX",
-                "DatasetIdentity",
                 "MaskedFile",
                 "Prepared",
                 "PreparedFile",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from zoo import interfaces
 from zoo.catalog import Found, PluginRecord
+from zoo.checking.project_version import ELSEWHERE, find_version
 from zoo.documents import DocumentError, Limits, read_toml, reason_of
 from zoo.errors import ManifestError
 from zoo.loading import load_target
@@ -41,24 +42,27 @@ class Target(NamedTuple):
 def check_pyproject(manifest: Manifest) -> None:
     """Check that pyproject.toml agrees with the manifest.
 
+    The version is equal in both files, or stands in the manifest alone: ``dynamic = ["version"]``,
+    and a ``setup.py`` or pyproject.toml names ``zoo_plugin.toml`` as the file to read it from.
+
     Args:
         manifest: Manifest of the plugin; an installed plugin has no pyproject.toml and passes.
 
     Raises:
-        ManifestError: The version, the distribution name or the entry point differs.
+        ManifestError: The version or the entry point differs, or the version is read elsewhere.
     """
     path = manifest.folder.parent / "pyproject.toml"
     if not path.is_file():
         return
     try:
-        project = read_toml(path, Limits()).get("project", {})
+        document = read_toml(path, Limits())
     except (OSError, DocumentError) as error:
         message = f"cannot accept plugin {manifest.plugin!r}: pyproject.toml: {reason_of(error)}."
         hint = "fix what the message names."
         raise ManifestError(message, plugin=manifest.plugin, where=path, hint=hint) from error
-    points = project.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+    points = document.get("project", {}).get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
     compared = (
-        ("version", project.get("version"), manifest.version),
+        ("version", find_version(path.parent, document, manifest.version), manifest.version),
         (f'entry-points."{ENTRY_POINT_GROUP}"', points.get(manifest.plugin), manifest.package),
     )
     for key, found, wanted in compared:
@@ -68,6 +72,8 @@ def check_pyproject(manifest: Manifest) -> None:
                 f"expected {wanted!r} as the manifest has it."
             )
             hint = f"make {key} agree in both files."
+            if found is ELSEWHERE:
+                hint = "let setup.py read the manifest, as docs/guide/write-a-plugin.md shows."
             raise ManifestError(
                 message, plugin=manifest.plugin, manifest=manifest.path, where=path, hint=hint
             )

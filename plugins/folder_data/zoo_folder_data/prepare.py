@@ -30,7 +30,7 @@ from zoo_folder_data.survey import survey_source
 
 __all__ = ["IDENTITY", "prepare"]
 
-IDENTITY = DatasetIdentity(plugin="folder_data", name="FolderDataset", version="0.1.0")
+IDENTITY = DatasetIdentity.of("folder_data", "FolderDataset")
 
 _SURVEYED = 8
 _MOST_SHOWN = 12

@@ -24,7 +24,7 @@ from zoo_folder_data.coco import find_coco, read_scenes
 
 __all__ = ["IDENTITY", "prepare"]
 
-IDENTITY = DatasetIdentity(plugin="folder_data", name="CocoFolderDataset", version="0.1.0")
+IDENTITY = DatasetIdentity.of("folder_data", "CocoFolderDataset")
 LICENCE = "the user's own data"
 CROWDS = ("regions", "instances")
 

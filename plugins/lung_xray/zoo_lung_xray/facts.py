@@ -11,12 +11,10 @@ __all__ = [
     "PALETTE",
     "REPEAT_PATIENTS",
     "SOURCE_SETS",
-    "VERSION",
     "StemFacts",
     "read_stem",
 ]
 
-VERSION = "0.1.0"  # version of the plugin, stated in prepared folders
 CLASSES = ("background", "lung")
 PALETTE = ((0, 0, 0), (0, 158, 115))
 

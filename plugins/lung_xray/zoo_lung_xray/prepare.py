@@ -19,13 +19,13 @@ from zoo.data import (
     prepare_semantic,
 )
 from zoo_lung_xray.dicom_source import XraySource
-from zoo_lung_xray.facts import CLASSES, PALETTE, VERSION
+from zoo_lung_xray.facts import CLASSES, PALETTE
 from zoo_lung_xray.layouts import find_pairs
 from zoo_lung_xray.masks import unite_masks
 
 __all__ = ["prepare"]
 
-IDENTITY = DatasetIdentity(plugin="lung_xray", name="LungXrayDataset", version=VERSION)
+IDENTITY = DatasetIdentity.of("lung_xray", "LungXrayDataset")
 
 
 def prepare(

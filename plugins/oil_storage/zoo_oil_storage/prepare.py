@@ -15,12 +15,12 @@ from zoo.data import (
     parse_tiling,
     prepare_instances,
 )
-from zoo_oil_storage.facts import CLASSES, LICENCE, PALETTE, VERSION
+from zoo_oil_storage.facts import CLASSES, LICENCE, PALETTE
 from zoo_oil_storage.scenes import find_scenes
 
 __all__ = ["IDENTITY", "prepare"]
 
-IDENTITY = DatasetIdentity(plugin="oil_storage", name="OilStorageDataset", version=VERSION)
+IDENTITY = DatasetIdentity.of("oil_storage", "OilStorageDataset")
 
 
 def prepare(

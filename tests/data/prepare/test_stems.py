@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.plan import make_plan
-from zoo.data.layout.prepared import DatasetIdentity
 from zoo.data.layout.splits import Shares
 from zoo.data.prepare.pair import Pair
 from zoo.errors import DataError

@@ -8,6 +8,7 @@ __all__ = [
     "check_instances",
     "contact_sheet",
     "dataset_json",
+    "identity",
     "plan",
     "prepared",
     "spacing",

@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.plan import is_stem
 from zoo.data.layout.prepared import (
     LABELS,
     SCHEMA,
-    DatasetIdentity,
     MaskedFile,
     Prepared,
     PreparedFile,

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from zoo.data.layout.prepared import IGNORE_INDEX, DatasetIdentity
+from zoo.data.layout.identity import DatasetIdentity
+from zoo.data.layout.prepared import IGNORE_INDEX
 from zoo.data.layout.splits import Shares, assign_splits
 from zoo.data.source.synthetic import Synthetic
 from zoo.errors import DataError

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.splits import SPLITS, Shares, digest_of
 from zoo.data.source.synthetic import Synthetic
 
@@ -27,7 +28,6 @@ __all__ = [
     "IGNORE_INDEX",
     "LABELS",
     "SCHEMA",
-    "DatasetIdentity",
     "MaskedFile",
     "Prepared",
     "PreparedFile",
@@ -42,30 +42,6 @@ SCHEMA = 1
 IGNORE_INDEX = 255
 LABELS = ("true", "derived")
 """Drawn by someone, or made from something weaker."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetIdentity:
-    """The data set of a prepared folder and its plugin.
-
-    Args:
-        plugin: Name of the plugin.
-        name: Name of its dataset row.
-        version: Version of the plugin.
-    """
-
-    plugin: str
-    name: str
-    version: str
-
-    @property
-    def type(self) -> str:
-        """What a config writes: ``zoo.<plugin>.<name>``."""
-        return f"zoo.{self.plugin}.{self.name}"
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the three values by name."""
-        return {"plugin": self.plugin, "name": self.name, "version": self.version}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.data.layout.prepared import DatasetIdentity, WindowFile
+from zoo.data.layout.identity import DatasetIdentity
+from zoo.data.layout.prepared import WindowFile
 from zoo.data.layout.splits import SPLITS
 from zoo.data.pictures.digests import digest_bytes
 from zoo.files import write_file

@@ -11,8 +11,8 @@ from typing import Any
 
 from zoo.data.decoders.raster_bands import band_options
 from zoo.data.geometry.windows import Tiling
+from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.plan import Plan, make_plan
-from zoo.data.layout.prepared import DatasetIdentity
 from zoo.data.layout.splits import Shares
 from zoo.data.pictures.decoding import BandChoice
 from zoo.data.prepare.coco_writing import write_annotations

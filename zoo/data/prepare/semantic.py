@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.data.decoders.raster_bands import band_options
+from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.plan import Plan, make_plan
-from zoo.data.layout.prepared import DatasetIdentity
 from zoo.data.layout.splits import Shares
 from zoo.data.pictures.decoding import BandChoice
 from zoo.data.pictures.digests import digest_sources

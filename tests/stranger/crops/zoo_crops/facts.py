@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "PALETTE", "UNSEEN", "VERSION"]
+__all__ = ["CLASSES", "PALETTE", "UNSEEN"]
 
-VERSION = "0.3.0"
 CLASSES = ("soil", "crop", "weed", "residue")
 PALETTE = ((150, 100, 60), (0, 170, 60), (200, 0, 180), (230, 210, 120))
 UNSEEN = (0, 0, 0)

@@ -23,11 +23,11 @@ from zoo.data import (
     prepare_semantic,
 )
 from zoo.errors import DataError
-from zoo_crops.facts import CLASSES, PALETTE, UNSEEN, VERSION
+from zoo_crops.facts import CLASSES, PALETTE, UNSEEN
 
 __all__ = ["prepare"]
 
-IDENTITY = DatasetIdentity(plugin="crops", name="CropsDataset", version=VERSION)
+IDENTITY = DatasetIdentity.of("crops", "CropsDataset")
 
 
 def prepare(

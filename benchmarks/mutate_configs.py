@@ -97,8 +97,8 @@ def _keep_small(*, fill: bool) -> None:
 
 
 def _try(name: str, args: argparse.Namespace, rng: random.Random | None) -> dict[str, Any]:
-    from zoo.engine.config.parts import family_of
     from zoo.engine.config.reading import read_config
+    from zoo.engine.config_parts.parts import family_of
     from zoo.engine.runs.train import train
     from zoo.errors import ZooError
 

@@ -169,7 +169,7 @@ FLOORS = {
     ),
     "zoo/engine": (
         {"patching", "processes", "random_state", "scenes", "overlays"},
-        {"cleaning"},
+        {"cleaning", "config_parts"},
         {"config_files", "records"},
         {"checkpoints", "config"},
         {"dataset", "imports", "preparation", "resuming"},

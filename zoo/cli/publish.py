@@ -121,7 +121,7 @@ def _publish(run: Path, name: str | None, out: Path | None, given: Mapping[str, 
         raise click.MissingParameter(param_hint=option, param_type="option")
     _check_name(name)
     from zoo.cli.output.streams import log_on_stderr
-    from zoo.engine.config.parts import family_of
+    from zoo.engine.config_parts.parts import family_of
     from zoo.engine.publishing.publish import ModelCard, publish
     from zoo.engine.work_dir.run_facts import find_run
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from zoo.engine.config.data_folder import bind_data
-from zoo.engine.config.parts import family_of, iterate_leaves
+from zoo.engine.config_parts.parts import family_of, iterate_leaves
 from zoo.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.mm
@@ -119,11 +119,11 @@ def test_bind_data_keeps_class_weights_only_where_they_mean_something(
 def test_bind_data_keeps_one_channel_for_two_classes_only(
     squares_data: Path, count: int, channels: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zoo.engine.config.data_folder import _set_class_count
+    from zoo.engine.config_parts.class_counts import set_class_counts
 
     head = {"num_classes": 2, "out_channels": 1}
 
-    _set_class_count(head, count, "model.decode_head")
+    set_class_counts({"decode_head": head}, count)
 
     assert head == {"num_classes": count, "out_channels": channels}
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalog import Found
 from zoo.engine.checkpoints.checkpoint import Checkpoint, as_colors
 from zoo.engine.checkpoints.classes import check_classes
-from zoo.engine.config.parts import find_test_dataset
 from zoo.engine.config.reading import read_config
+from zoo.engine.config_parts.parts import find_test_dataset
 from zoo.engine.dataset.class_check import dataset_classes, dataset_palette
 from zoo.engine.overlays.palette import default_palette
 from zoo.engine.records.record import ModelRecord, make_record

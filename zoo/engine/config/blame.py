@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.names import near_names
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.blame import find_blame, package_hint
-from zoo.engine.config.parts import iterate_leaves
-from zoo.engine.config.tree import iterate_dicts, join_key
 from zoo.engine.config.type_names import unknown_type
 from zoo.engine.config.worker_errors import dead_worker, original_message
 from zoo.engine.config_files.bases import following_bases
 from zoo.engine.config_files.strangers import naming_foreign
+from zoo.engine.config_parts.parts import iterate_leaves
+from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.engine.patching import freeing_managers
 from zoo.errors import ConfigError, DataError, TrainingError, ZooError
 

@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.evaluators import bind_evaluator
-from zoo.engine.config.parts import (
-    STUFF,
-    THINGS,
-    class_count,
-    family_of,
-    iterate_heads,
-    iterate_leaves,
-    iterate_panoptic_heads,
-)
-from zoo.engine.config.tree import iterate_dicts
+from zoo.engine.config_parts.class_counts import set_class_counts
+from zoo.engine.config_parts.parts import family_of, iterate_leaves
+from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,7 +65,7 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
     if prepared.task == "instance":
         for split in ("val", "test"):
             bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
-    _set_class_counts(config.get("model", {}), len(prepared.classes))
+    set_class_counts(config.get("model", {}), len(prepared.classes))
 
 
 def _loaders_of(config: dict[str, Any], split: str) -> list[str]:
@@ -178,42 +171,3 @@ def _dataset_config(prepared: Prepared, split: str) -> dict[str, Any]:
             "palette": [list(colour) for colour in prepared.palette],
         },
     }
-
-
-def _set_class_counts(model: Any, count: int) -> None:
-    for key, head in iterate_heads(model):
-        _set_class_count(head, count, key)
-    for key, head in iterate_panoptic_heads(model):
-        old = class_count(head)
-        head[THINGS], head[STUFF] = count, 0  # instance data has no stuff
-        _resize_all_weights(head, key, old, count)
-
-
-def _set_class_count(head: dict[str, Any], count: int, key: str) -> None:
-    old = head["num_classes"]
-    head["num_classes"] = count
-    # One output channel with a threshold can only distinguish two classes.
-    if head.get("out_channels") not in (None, 1):
-        head["out_channels"] = count
-    elif head.get("out_channels") == 1 and count != 2:
-        head["out_channels"] = None
-    _resize_all_weights(head, key, old, count)
-
-
-def _resize_all_weights(head: dict[str, Any], key: str, old: int, count: int) -> None:
-    if old == count:
-        return
-    for loss_key, loss in iterate_dicts(head, key):
-        weights = loss.get("class_weight")
-        if isinstance(weights, (list, tuple)):
-            loss["class_weight"] = _resize_weights(list(weights), old, count, loss_key)
-
-
-def _resize_weights(weights: list[float], old: int, count: int, key: str) -> list[float] | None:
-    """Stretch equal class weights to the new count (one more for "no object"); drop others."""
-    if old > 0 and len(set(weights[:old])) == 1 and len(weights) in (old, old + 1):
-        return weights[:1] * count + weights[old:]
-    text = "dropped %s.class_weight: %d weights for the %d classes of the config, the data has %d"
-    _LOG.warning(text, key, len(weights), old, count)
-    # Heads with a "no object" class need weights.
-    return [1.0] * count + weights[old:] if len(weights) == old + 1 else None

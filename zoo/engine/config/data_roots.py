@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.parts import iterate_leaves
-from zoo.engine.config.tree import join_key
+from zoo.engine.config_parts.parts import iterate_leaves
+from zoo.engine.config_parts.tree import join_key
 from zoo.errors import DataError, ZooError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.engine.config.tree import join_key
 from zoo.engine.config.type_names import find_type
+from zoo.engine.config_parts.tree import join_key
 from zoo.errors import ZooError
 
 __all__ = ["bind_evaluator", "iterate_metrics"]

@@ -23,7 +23,7 @@ from typing import Any
 
 from zoo.catalog import read_catalog
 from zoo.engine.config.pretrained_url import is_url, read_url
-from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.errors import ConfigError, DownloadError, ZooError
 from zoo.files import expand_home
 from zoo.manifest.rows import BACKBONE, InitializerRow

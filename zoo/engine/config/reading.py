@@ -11,10 +11,10 @@ from zoo.engine.config.building import explaining
 from zoo.engine.config.data_folder import bind_data
 from zoo.engine.config.generations import check_generation
 from zoo.engine.config.options import merge_cfg_options, parse_cfg_options
-from zoo.engine.config.parts import family_of
 from zoo.engine.config.pretrained import map_pretrained
 from zoo.engine.config.values import check_shape
 from zoo.engine.config_files.files import find_config_file, parse_config_file
+from zoo.engine.config_parts.parts import family_of
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:

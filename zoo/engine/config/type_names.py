@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.tree import iterate_dicts
+from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import LoadError, UnknownNameError, ZooError
 from zoo.names import hint_near, near_names
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.errors import ConfigError
 
 __all__ = ["check_counts", "check_shape"]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from zoo.documents import DocumentError, read_file, read_text, reason_of
 from zoo.engine.checkpoints.checkpoint import load_checkpoint
 from zoo.engine.checkpoints.classes import check_classes
-from zoo.engine.config.parts import (
+from zoo.engine.config.type_names import find_type
+from zoo.engine.config_parts.parts import (
     class_count,
     family_of,
     iterate_heads,
     iterate_leaves,
     iterate_panoptic_heads,
 )
-from zoo.engine.config.tree import iterate_dicts
-from zoo.engine.config.type_names import find_type
+from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:

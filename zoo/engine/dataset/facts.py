@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.parts import iterate_leaves
+from zoo.engine.config_parts.parts import iterate_leaves
 
 if TYPE_CHECKING:
     from zoo.data import Prepared, PreparedFile

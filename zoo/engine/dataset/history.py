@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmengine.hooks import Hook
 
-from zoo.engine.config.parts import iterate_leaves
+from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.dataset.facts import contents_of_splits, facts_of_loader
 from zoo.errors import DataError
 

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.tree import iterate_dicts
+from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.engine.imports.lazy_packages import LazyFinder
 from zoo.engine.imports.type_modules import PACKAGES, find_type_modules
 from zoo.engine.patching import exchanged

@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.catalog import read_catalog
-from zoo.engine.config.tree import iterate_dicts
 from zoo.engine.config_files.files import find_config_file, parse_config_file
+from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.files import expand_home
 from zoo.weights.lock_file.team import LockedConfig

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.engine.checkpoints.published import find_record
 from zoo.engine.cleaning.postprocess import Postprocess, parse_postprocess
-from zoo.engine.config.parts import family_of
+from zoo.engine.config_parts.parts import family_of
 
 if TYPE_CHECKING:
     from mmengine.config import Config

@@ -17,9 +17,9 @@ from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.cleaning.postprocess import Postprocess
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_roots import check_data_roots
-from zoo.engine.config.parts import family_of
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.worker_errors import explaining_workers
+from zoo.engine.config_parts.parts import family_of
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.measuring.cleaned import choose_postprocess, cleaning_labels
@@ -251,7 +251,7 @@ def _config_for(config: Config, split: str) -> Config:
 
 def _read_train_images(config: Config) -> None:
     from zoo.engine.config.evaluators import bind_evaluator
-    from zoo.engine.config.parts import iterate_leaves
+    from zoo.engine.config_parts.parts import iterate_leaves
 
     _, source = next(iterate_leaves(config.train_dataloader["dataset"], ""))
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
@@ -276,7 +276,7 @@ def _document(
     metrics: Mapping[str, Any],
     kept: PerImageValues,
 ) -> dict[str, Any]:
-    from zoo.engine.config.parts import iterate_leaves
+    from zoo.engine.config_parts.parts import iterate_leaves
     from zoo.engine.dataset.facts import evaluator_text, facts_of_images, facts_of_loader
 
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))

@@ -24,7 +24,7 @@ def use_test_time_augmentation(config: Config) -> None:
     Raises:
         ConfigError: It lacks one of the two.
     """
-    from zoo.engine.config.parts import iterate_leaves
+    from zoo.engine.config_parts.parts import iterate_leaves
 
     for key in ("tta_model", "tta_pipeline"):
         if not config.get(key):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import Tiling
-from zoo.engine.config.parts import family_of
+from zoo.engine.config_parts.parts import family_of
 from zoo.engine.prediction.image_reader import ImageReader
 from zoo.engine.prediction.model import LoadedModel
 from zoo.engine.prediction.predictor import Predictor

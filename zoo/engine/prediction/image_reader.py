@@ -16,7 +16,7 @@ from zoo.data.pictures.decoding import BandChoice
 from zoo.data.pictures.formats import check_whole, kind_of
 from zoo.data.source.reading import open_file
 from zoo.engine.config.building import explaining
-from zoo.engine.config.parts import find_test_pipeline
+from zoo.engine.config_parts.parts import find_test_pipeline
 from zoo.engine.imports.light import light_imports
 from zoo.engine.prediction.image_meta import meta_so_far, plain_meta
 from zoo.engine.records.budget import current_budget

@@ -14,9 +14,9 @@ from zoo.engine.checkpoints.classes import check_classes
 from zoo.engine.checkpoints.fit import check_fits
 from zoo.engine.checkpoints.size_limit import no_larger_than
 from zoo.engine.config.building import explaining, without_advice
-from zoo.engine.config.parts import family_of, find_test_dataset, iterate_heads
 from zoo.engine.config.reading import read_config
 from zoo.engine.config.type_names import check_type_names
+from zoo.engine.config_parts.parts import family_of, find_test_dataset, iterate_heads
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.imports.light import light_imports
 from zoo.engine.overlays.palette import default_palette

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from zoo.catalog import PluginRecord, read_catalog
-from zoo.engine.config.tree import iterate_dicts
+from zoo.engine.config_parts.tree import iterate_dicts
 
 __all__ = ["join_notices", "notices_of_config"]
 

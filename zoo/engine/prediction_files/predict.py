@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data import IMAGE_SUFFIXES
-from zoo.engine.config.parts import find_test_dataset
+from zoo.engine.config_parts.parts import find_test_dataset
 from zoo.engine.overlays.style import OverlayStyle
 from zoo.engine.prediction.model import LoadedModel
 from zoo.engine.prediction.predictor import Predictor

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:

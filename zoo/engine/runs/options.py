@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.options import merge_cfg_options
-from zoo.engine.config.tree import iterate_dicts
+from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.engine.runs.epoch_steps import count_epoch_steps
 from zoo.engine.runs.length import Length, length_of, set_length
 from zoo.errors import ConfigError

@@ -16,7 +16,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from zoo.engine.config.parts import iterate_leaves
+from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.processes import unwrap_model
 from zoo.engine.runs.progress import recent_loss
 from zoo.engine.runs.quiet import quiet_console, write_line

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.tree import iterate_dicts
+from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.checkpoints.checkpoint import load_checkpoint
 from zoo.engine.checkpoints.kept import choose_checkpoint
-from zoo.engine.config.parts import iterate_leaves
 from zoo.engine.config.pretrained_url import is_url, read_url
 from zoo.engine.config.reading import read_config
+from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.dataset.facts import facts_of_folder, facts_of_loader
 from zoo.engine.dataset.history import DataUse, read_history
 from zoo.engine.dataset.origins import Origin, read_origins

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.config.tree import iterate_dicts, join_key
+from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:

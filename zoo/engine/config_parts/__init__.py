@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a config consists of: its data sets, its heads and their classes, found and counted."""
+
+from __future__ import annotations
+
+__all__ = ["class_counts", "parts", "tree"]

@@ -109,7 +109,13 @@ class PluginError(ZooError):
 
 
 class ManifestError(PluginError):
-    """A ``zoo_plugin.toml`` breaks a rule of the manifest."""
+    """A ``zoo_plugin.toml`` breaks a rule of the manifest.
+
+    Attributes:
+        key: The key at fault in its table, or None if it is not one key.
+    """
+
+    key: str | None = None
 
 
 class ConflictError(PluginError):

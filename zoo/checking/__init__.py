@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["finding", "project_version", "rule", "subject"]
+__all__ = ["finding", "lookup", "project_version", "rule", "rules", "running", "subject"]

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.manifest.reading import MANIFEST_NAME
 from zoo.manifest.rows import Manifest
+from zoo.manifest.survey import Survey, survey_manifest
 
-__all__ = ["Subject"]
+__all__ = ["Subject", "read_subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,39 @@ class Subject:
     Attributes:
         package: Folder of the package, which holds the manifest.
         project: Folder of ``pyproject.toml``; None for an installed or dropped-in package.
-        manifest: The manifest, or None if it cannot be read.
+        manifest: The manifest, with those of its rows that can be read; None if none can.
+        survey: Everything that is wrong in the manifest, and its TOML.
     """
 
     package: Path
     project: Path | None
     manifest: Manifest | None
+    survey: Survey = field(default=Survey(None), repr=False)
 
     @property
     def manifest_path(self) -> Path:
         """Return the file of the manifest, whether it exists or not."""
         return self.package / MANIFEST_NAME
+
+    @property
+    def name(self) -> str:
+        """Return the plugin's name, guessed from its package if the manifest cannot be read."""
+        if self.manifest is not None:
+            return self.manifest.plugin
+        return self.package.name.removeprefix("zoo_")
+
+    @property
+    def package_name(self) -> str:
+        """Return the name under which Python imports the package."""
+        return f"zoo_{self.name}"
+
+
+def read_subject(package: Path, project: Path | None = None) -> Subject:
+    """Read a plugin's manifest; a broken one is part of the subject.
+
+    Args:
+        package: Folder of the package.
+        project: Folder of ``pyproject.toml``, or None.
+    """
+    survey = survey_manifest(package / MANIFEST_NAME)
+    return Subject(package, project, survey.manifest, survey)

@@ -13,6 +13,7 @@ __all__ = [
     "requirements",
     "rows",
     "shelf",
+    "survey",
     "table",
     "versions",
     "weights_reading",

@@ -8,6 +8,7 @@ are errors, so that typos are found. Paths and targets must be inside the plugin
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,16 @@ from zoo.manifest.table import Table
 from zoo.manifest.weights_reading import read_weights
 from zoo.names import PLUGIN_NAME
 
-__all__ = ["LIMITS", "MANIFEST_NAME", "read_manifest"]
+__all__ = [
+    "LIMITS",
+    "MANIFEST_NAME",
+    "check_package",
+    "check_unique",
+    "read_document",
+    "read_header",
+    "read_manifest",
+    "read_requires",
+]
 
 MANIFEST_NAME = "zoo_plugin.toml"
 LIMITS = Limits(size_bytes=2**20, values=100_000, depth=16, is_finite=False)
@@ -46,12 +56,12 @@ def read_manifest(path: Path) -> Manifest:
         ManifestError: The file cannot be read or breaks a rule; the message names the key.
         IncompatibleError: It was written for another API number.
     """
-    guess = path.parent.name.removeprefix("zoo_")
-    values = _read_toml(path, guess)
-    header = _read_header(values, path, guess)
+    values = read_document(path)
+    header = read_header(values, path)
+    check_package(path, header["plugin"])
     top = Table(values, label="the manifest", path=path, plugin=header["plugin"])
     top.take("plugin", dict)
-    requires = _read_requires(top)
+    requires = read_requires(top)
     contributions: list[Contribution] = []
     for kind in KINDS:
         contributions += [read_contribution(kind, table) for table in top.tables(kind)]
@@ -61,7 +71,7 @@ def read_manifest(path: Path) -> Manifest:
         weights += read_shelf(path.parent / read_shelf_path(table), top.plugin)
     indexes = tuple(read_legacy_index(table) for table in top.tables("legacy_index"))
     top.done()
-    _check_unique(top, contributions, [row.name for row in configs], weights)
+    check_unique(top, contributions, [row.name for row in configs], weights)
     return Manifest(
         path=path,
         requires=requires,
@@ -73,7 +83,16 @@ def read_manifest(path: Path) -> Manifest:
     )
 
 
-def _read_toml(path: Path, guess: str) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the TOML of a manifest, which no rule was applied to yet.
+
+    Args:
+        path: A ``zoo_plugin.toml`` in the folder of its package.
+
+    Raises:
+        ManifestError: The file cannot be read, or is not TOML within the limits.
+    """
+    guess = _guess(path)
     try:
         return read_toml(path, LIMITS)
     except DocumentError as error:
@@ -87,7 +106,22 @@ def _read_toml(path: Path, guess: str) -> dict[str, Any]:
         raise ManifestError(message, plugin=guess, manifest=path, hint=hint) from error
 
 
-def _read_header(values: dict[str, Any], path: Path, guess: str) -> dict[str, Any]:
+def _guess(path: Path) -> str:
+    return path.parent.name.removeprefix("zoo_")
+
+
+def read_header(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return what the table ``[plugin]`` says, as keywords of `Manifest`.
+
+    Args:
+        values: The whole document.
+        path: The manifest.
+
+    Raises:
+        ManifestError: The table breaks a rule.
+        IncompatibleError: It was written for another API number.
+    """
+    guess = _guess(path)
     table = Table(
         Table(values, label="the manifest", path=path, plugin=guess).take("plugin", dict),
         label="[plugin]",
@@ -109,16 +143,30 @@ def _read_header(values: dict[str, Any], path: Path, guess: str) -> dict[str, An
         "notice": table.optional_text("notice"),
     }
     table.done()
-    # configs/ of a checkout is the only folder that is not named like its package.
-    if path.parent.name not in (f"zoo_{name}", name):
-        table.fail(
-            f"its package is called {path.parent.name!r}, expected 'zoo_{name}'.",
-            hint=f"rename the package to zoo_{name}, or the plugin.",
-        )
     return header
 
 
-def _read_requires(top: Table) -> tuple[str, ...]:
+def check_package(path: Path, plugin: str) -> None:
+    """Check that a package has the name of its plugin; raises ManifestError.
+
+    Args:
+        path: The manifest.
+        plugin: Name of the plugin.
+    """
+    # configs/ of a checkout is the only folder that is not named like its package.
+    if path.parent.name not in (f"zoo_{plugin}", plugin):
+        found = f"its package is called {path.parent.name!r}, expected 'zoo_{plugin}'."
+        hint = f"rename the package to zoo_{plugin}, or the plugin."
+        message = f"cannot use plugin {plugin!r}: {found}"
+        raise ManifestError(message, plugin=plugin, manifest=path, hint=hint)
+
+
+def read_requires(top: Table) -> tuple[str, ...]:
+    """Return the requirements of the table ``[requires]``, as texts; raises ManifestError.
+
+    Args:
+        top: The whole document.
+    """
     values = top.take("requires", dict, required=False)
     if values is None:
         return ()
@@ -128,9 +176,20 @@ def _read_requires(top: Table) -> tuple[str, ...]:
     return requires
 
 
-def _check_unique(
-    top: Table, contributions: list[Contribution], configs: list[str], weights: list[AnyWeightsRow]
+def check_unique(
+    top: Table,
+    contributions: Sequence[Contribution],
+    configs: Sequence[str],
+    weights: Sequence[AnyWeightsRow],
 ) -> None:
+    """Check that no two rows that share a registry have one name; raises ManifestError.
+
+    Args:
+        top: The whole document.
+        contributions: Rows of every kind.
+        configs: Names of the configs.
+        weights: Rows of weights.
+    """
     claims = [(KINDS[row.kind].registry or row.kind, row.name) for row in contributions]
     claims += [("config", name) for name in configs]
     claims += [("weights", _versioned(row)) for row in weights]

@@ -55,7 +55,9 @@ class Table:
             hint: How to fix it.
         """
         message = f"cannot use plugin {self.plugin!r}: {found}"
-        raise ManifestError(message, plugin=self.plugin, manifest=self.path, hint=hint)
+        error = ManifestError(message, plugin=self.plugin, manifest=self.path, hint=hint)
+        error.key = self._known[-1] if self._known else None  # what is refused was just read
+        raise error
 
     def take(self, key: str, types: type | tuple[type, ...], *, required: bool = True) -> Any:
         """Return the value of a key, or None if the key is missing and not required.
@@ -247,7 +249,9 @@ class Table:
         for key in self.values:
             if key not in self._known:
                 expected = ", ".join(sorted(self._known))
+                near = near_names(key, self._known)
+                self._known.append(key)
                 self.fail(
                     f"{self.label} has the unknown key {shown(key)}, expected one of {expected}.",
-                    hint=hint_near(near_names(key, self._known), _KNOWN_KEYS),
+                    hint=hint_near(near, _KNOWN_KEYS),
                 )

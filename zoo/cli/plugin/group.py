@@ -10,6 +10,9 @@ __all__ = ["group"]
 group = PluggedGroup(
     "plugin",
     group_name="plugin",
-    help="List the plugins.",
-    lazy={"list": ("zoo.cli.plugin.listing:command", "List the plugins, including broken ones.")},
+    help="List and check the plugins.",
+    lazy={
+        "list": ("zoo.cli.plugin.listing:command", "List the plugins, including broken ones."),
+        "check": ("zoo.cli.plugin.check:command", "Check a plugin against every rule."),
+    },
 )

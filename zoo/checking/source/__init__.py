@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plugin's files say, read without running them: lines of TOML, Python as a tree."""
+
+from __future__ import annotations
+
+__all__ = ["places"]

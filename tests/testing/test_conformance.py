@@ -18,10 +18,10 @@ import pytest
 import weights_rows
 from weights_rows import weights_row
 
+from zoo.checking.kinds.rows import cases_of
 from zoo.errors import DownloadError, LoadError, ManifestError
 from zoo.manifest.reading import read_manifest
 from zoo.testing import PluginConformance, check_pyproject, check_targets
-from zoo.testing.rows import cases_of
 
 Write = Callable[..., Path]
 

@@ -11,25 +11,13 @@
 It needs pytest. All checks except those of the manifest also need torch and OpenMMLab.
 """
 
-import pytest
-
-pytest.register_assert_rewrite(
-    "zoo.testing.commands",
-    "zoo.testing.datasets",
-    "zoo.testing.conformance",
-    "zoo.testing.hooks",
-    "zoo.testing.losses",
-    "zoo.testing.metrics",
-    "zoo.testing.transforms",
-)
-
-from zoo.testing.checks import (  # noqa: E402
+from zoo.checking.kinds.targets import (
     check_members,
     check_pyproject,
     check_targets,
     check_weights,
 )
-from zoo.testing.conformance import PluginConformance  # noqa: E402
+from zoo.testing.conformance import PluginConformance
 
 __all__ = [
     "PluginConformance",

@@ -7,14 +7,13 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from zoo.testing.subject import Subject
+from zoo.checking.kinds.base import KindChecks
+from zoo.checking.kinds.expecting import expect, needs
 
 __all__ = ["HookChecks"]
 
 
-class HookChecks(Subject):
+class HookChecks(KindChecks):
     """Checks of ``[[hook]]`` rows."""
 
     def test_hook_is_mmengines_with_a_priority(self, each_hook: dict[str, Any]) -> None:
@@ -23,8 +22,9 @@ class HookChecks(Subject):
         from mmengine.hooks import Hook
         from mmengine.runner import get_priority
 
-        assert isinstance(hook, Hook), each_hook
-        assert 0 <= get_priority(hook.priority) <= 100, each_hook
+        expect(isinstance(hook, Hook), f"{each_hook}: it is no subclass of mmengine's Hook")
+        priority = get_priority(hook.priority)
+        expect(0 <= priority <= 100, f"{each_hook}: its priority is {priority}, expected 0 to 100")
 
     def test_hook_takes_the_arguments_of_each_point(self, each_hook: dict[str, Any]) -> None:
         """An overridden method accepts all arguments that the runner passes."""
@@ -37,22 +37,22 @@ class HookChecks(Subject):
             try:
                 method.bind(None, **dict.fromkeys(passed))
             except TypeError as error:
-                pytest.fail(f"{each_hook['type']}.{point} cannot take {passed}: {error}")
+                self.fail(f"{each_hook['type']}.{point} cannot take {passed}: {error}")
 
     def test_hook_in_a_run_lets_training_and_validation_end(
         self, each_hook: dict[str, Any], tmp_path: Path
     ) -> None:
         """Two epochs with validation, as ``custom_hooks`` of a config, pass with the hook."""
-        pytest.importorskip("mmengine")
+        needs("mmengine")
         runner = _runner(tmp_path, each_hook, f"{each_hook['type']}_{tmp_path.name}")
 
         runner.train()
 
-        assert runner.epoch == 2, each_hook
+        expect(runner.epoch == 2, f"{each_hook}: the run ends at epoch {runner.epoch}, expected 2")
 
 
 def _build(config: dict[str, Any]) -> Any:
-    return pytest.importorskip("mmengine.registry").HOOKS.build(config)
+    return needs("mmengine.registry").HOOKS.build(config)
 
 
 def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:

@@ -8,14 +8,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from zoo.testing.subject import Subject
+from zoo.checking.kinds.base import KindChecks
+from zoo.checking.kinds.expecting import Unchecked, expect, needs
 
 __all__ = ["TransformChecks"]
 
 
-class TransformChecks(Subject):
+class TransformChecks(KindChecks):
     """Checks of ``[[transform]]`` rows; override ``make_results`` if more is needed."""
 
     def make_results(self, name: str, folder: Path) -> dict[str, Any]:
@@ -56,15 +55,19 @@ class TransformChecks(Subject):
         transform = _build(each_transform)
         before = self.make_results(_name(each_transform), tmp_path)
         if "gt_seg_map" not in before:
-            pytest.skip(f"make_results gives {each_transform['type']} no labels")
+            message = f"make_results gives {each_transform['type']} no labels"
+            raise Unchecked(message)
 
         after = transform(deepcopy(before))
 
         if after is None:
-            pytest.skip(f"{each_transform['type']} passes the image over")
-        assert after["img"].shape[:2] == after["gt_seg_map"].shape, each_transform
-        labels = {*before["gt_seg_map"].flat, 255}
-        assert set(after["gt_seg_map"].flat) <= labels, each_transform
+            message = f"{each_transform['type']} passes the image over"
+            raise Unchecked(message)
+        size, labelled = after["img"].shape[:2], after["gt_seg_map"].shape
+        told = f"{each_transform}: the image is {size} after it and the labels {labelled}"
+        expect(size == labelled, told)
+        new = sorted({*after["gt_seg_map"].flat} - {*before["gt_seg_map"].flat, 255})
+        expect(not new, f"{each_transform}: it makes the labels {new[:5]}, which were not there")
 
     def test_transform_without_labels_leaves_them_alone(
         self, each_transform: dict[str, Any], tmp_path: Path
@@ -78,7 +81,8 @@ class TransformChecks(Subject):
 
         after = transform(results)
 
-        assert after is None or "gt_seg_map" not in after, each_transform
+        told = f"{each_transform}: it adds labels to an image that has none"
+        expect(after is None or "gt_seg_map" not in after, told)
 
     def test_transform_when_pickled_still_works(
         self, each_transform: dict[str, Any], tmp_path: Path
@@ -88,7 +92,8 @@ class TransformChecks(Subject):
 
         after = copy(self.make_results(_name(each_transform), tmp_path))
 
-        assert after is None or isinstance(after, dict), each_transform
+        told = f"{each_transform}: it returns a {type(after).__name__}, expected a dict or None"
+        expect(after is None or isinstance(after, dict), told)
 
 
 def _name(config: dict[str, Any]) -> str:
@@ -96,4 +101,4 @@ def _name(config: dict[str, Any]) -> str:
 
 
 def _build(config: dict[str, Any]) -> Any:
-    return pytest.importorskip("mmengine.registry").TRANSFORMS.build(config)
+    return needs("mmengine.registry").TRANSFORMS.build(config)

@@ -7,16 +7,15 @@ import math
 from numbers import Real
 from typing import Any
 
-import pytest
-
-from zoo.testing.subject import Subject
+from zoo.checking.kinds.base import KindChecks
+from zoo.checking.kinds.expecting import Unchecked, close, expect, needs
 
 __all__ = ["MetricChecks"]
 
 CLASSES = ("background", "thing", "absent")
 
 
-class MetricChecks(Subject):
+class MetricChecks(KindChecks):
     """Checks of ``[[metric]]`` rows; override ``make_predictions`` for another task."""
 
     def make_predictions(self, name: str) -> list[dict[str, Any]]:
@@ -66,9 +65,13 @@ class MetricChecks(Subject):
 
         values = [self._evaluate(each_metric, metric) for _ in range(2)]
 
-        assert values[0], each_metric
-        assert all(isinstance(value, Real) for value in values[0].values()), each_metric
-        assert values[0] == pytest.approx(values[1], nan_ok=True), each_metric
+        expect(values[0], f"{each_metric}: it gives no values")
+        for name, value in values[0].items():
+            found = f"{name} is a {type(value).__name__}"
+            expect(isinstance(value, Real), f"{each_metric}: {found}, expected a number")
+        again = f"{values[1]} after {values[0]}"
+        told = f"{each_metric}: a second evaluation of the same images gives {again}"
+        expect(close(*values), told)
 
     def test_metric_does_not_depend_on_the_batches(self, each_metric: dict[str, Any]) -> None:
         """The batch size does not change the score."""
@@ -78,22 +81,27 @@ class MetricChecks(Subject):
             self._evaluate(each_metric, metric, batch_size=size) for size in (1, len(CLASSES))
         )
 
-        assert apart == pytest.approx(together, nan_ok=True), each_metric
+        found = f"{apart} image by image, {together} in one batch"
+        expect(close(apart, together), f"{each_metric}: it gives {found}")
 
     def test_metric_that_tells_images_apart_names_each(self, each_metric: dict[str, Any]) -> None:
         """``per_image_values`` has one entry per image, in order: path and finite values."""
         metric = _build(each_metric)
         if not hasattr(metric, "per_image_values"):
-            pytest.skip(f"{each_metric['type']} has no per_image_values")
+            message = f"{each_metric['type']} has no per_image_values"
+            raise Unchecked(message)
         samples = self.make_predictions(_name(each_metric))
         self._evaluate(each_metric, metric)
 
         images = metric.per_image_values()
 
         files = [sample["img_path"] for sample in samples]
-        assert [image["file"] for image in images] == files, each_metric
+        named = [image["file"] for image in images]
+        expect(named == files, f"{each_metric}: it names the images {named}, expected {files}")
         for image in images:
-            assert all(math.isfinite(value) for value in image["values"].values()), each_metric
+            for name, value in image["values"].items():
+                told = f"{each_metric}: {name} of {image['file']} is {value}: leave it out instead"
+                expect(math.isfinite(value), told)
 
     def _evaluate(
         self, config: dict[str, Any], metric: Any, batch_size: int = 2
@@ -110,7 +118,7 @@ def _name(config: dict[str, Any]) -> str:
 
 
 def _build(config: dict[str, Any]) -> Any:
-    metric = pytest.importorskip("mmengine.registry").METRICS.build(config)
+    metric = needs("mmengine.registry").METRICS.build(config)
     palette = [[0, 0, 0], [0, 255, 0], [255, 0, 0]]
     metric.dataset_meta = {"classes": CLASSES, "palette": palette}
     return metric

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from zoo.checking.kinds.base import KindChecks
+from zoo.checking.kinds.expecting import expect, needs
+from zoo.checking.kinds.folders import Folders, made_once
+from zoo.checking.kinds.items import check_instance_item, check_semantic_item
 from zoo.data.source.synthetic import MARK_NAME, Synthetic, mark_sample
 from zoo.files import digest_of_file
 from zoo.loading import load_target
 from zoo.manifest.rows import DatasetRow
-from zoo.testing.subject import Subject
 
 __all__ = ["DatasetChecks"]
 
@@ -37,11 +40,9 @@ _READING: dict[str, dict[str, Any]] = {
         ],
     },
 }
-# Raw and prepared folders by type, kept for the session because preparing is slow.
-_FOLDERS: dict[str, tuple[Path, Path]] = {}
 
 
-class DatasetChecks(Subject):
+class DatasetChecks(KindChecks):
     """Checks of ``[[dataset]]`` rows that have a prepare target."""
 
     def make_fake_data(self, row: DatasetRow, folder: Path) -> Path:
@@ -54,7 +55,7 @@ class DatasetChecks(Subject):
             folder: An empty folder to write into.
         """
         if row.sample is None:
-            pytest.fail(f"{row.name} has no sample target: override make_fake_data")
+            self.fail(f"{row.name} has no sample target: override make_fake_data")
         write_sample: Any = load_target(self.record(), row.sample)
         write_sample(folder, seed=0, count=self.sample_count)
         mark_sample(folder, Synthetic(self.record().name, "0", "MIT", seed=0))
@@ -72,11 +73,16 @@ class DatasetChecks(Subject):
             write_sample(folder, seed=seed, count=2)
             digests.append(_digests(folder))
 
-        assert digests[0] == digests[1], row.name
-        assert sorted(digests[0].values()) != sorted(digests[2].values()), row.name
+        differing = sorted(
+            name for name, digest in digests[0].items() if digests[1].get(name) != digest
+        )
+        told = f"{row.name}: the sample of one seed differs between two calls in {differing[:3]}"
+        expect(digests[0] == digests[1], told)
+        told = f"{row.name}: the seeds 0 and 1 give the same sample"
+        expect(sorted(digests[0].values()) != sorted(digests[2].values()), told)
 
     def test_prepare_writes_a_folder_that_holds(
-        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: Folders
     ) -> None:
         """``zoo data check`` finds no problem, and the row agrees with dataset.json."""
         from zoo.data import check_prepared, read_prepared
@@ -85,30 +91,45 @@ class DatasetChecks(Subject):
         source, out = self._folders(row, tmp_path_factory)
         prepared = read_prepared(out)
 
-        assert check_prepared(out) == []
+        problems = check_prepared(out)
+        expect(not problems, f"{row.name}: the prepared folder does not hold: {problems[:3]}")
         if (source / MARK_NAME).is_file():
             # Otherwise its models would be published as trained on real data.
-            assert prepared.synthetic is not None, "prepare drops the mark of a sample"
-        assert prepared.type == self.type_of(row)
-        assert (prepared.task, prepared.labels) == (row.task, row.labels)
-        assert row.classes in ("from data", tuple(prepared.classes))
-        assert len(prepared.classes) == len(prepared.palette)
-        assert sum(split.count for split in prepared.splits.values()) > 0
+            told = f"{row.name}: prepare drops the mark of a sample"
+            expect(prepared.synthetic is not None, told)
+        agree = (
+            ("type", prepared.type, self.type_of(row)),
+            ("task", prepared.task, row.task),
+            ("labels", prepared.labels, row.labels),
+        )
+        for key, found, wanted in agree:
+            told = f"{row.name}: {key} in dataset.json is {found!r}, expected {wanted!r}"
+            expect(found == wanted, told)
+        classes = tuple(prepared.classes)
+        told = f"{row.name}: the classes are {classes} in dataset.json, {row.classes} in the row"
+        expect(row.classes in ("from data", classes), told)
+        colours = len(prepared.palette)
+        expect(len(classes) == colours, f"{row.name}: {len(classes)} classes, {colours} colours")
+        count = sum(split.count for split in prepared.splits.values())
+        expect(count > 0, f"{row.name}: no image of the sample is in any split")
 
     def test_prepare_when_run_again_changes_nothing(
-        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: Folders
     ) -> None:
         """Neither the prepared folder nor the source changes, not even a time stamp."""
         row = _usable(each_prepared)
         source, out = self._folders(row, tmp_path_factory)
-        before = [_digests(source), _digests(out), _times(out)]
+        names = ("the source", "the prepared folder", "time stamps of the prepared folder")
+        before = (_digests(source), _digests(out), _times(out))
 
         self._prepare(row, source, out)
 
-        assert [_digests(source), _digests(out), _times(out)] == before, row.name
+        after = (_digests(source), _digests(out), _times(out))
+        changed = [name for name, old, new in zip(names, before, after, strict=True) if old != new]
+        expect(not changed, f"{row.name}: a second prepare changes {', '.join(changed)}")
 
     def test_prepare_elsewhere_writes_equal_files(
-        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: Folders
     ) -> None:
         """The result depends only on source and options."""
         row = _usable(each_prepared)
@@ -117,58 +138,27 @@ class DatasetChecks(Subject):
 
         self._prepare(row, source, other)
 
-        assert _digests(other) == _digests(out), row.name
+        first, second = _digests(out), _digests(other)
+        differing = sorted(
+            name for name in first.keys() | second.keys() if first.get(name) != second.get(name)
+        )
+        told = f"{row.name}: prepared twice from one source, these files differ: {differing[:3]}"
+        expect(not differing, told)
 
     def test_dataset_yields_what_heads_expect(
-        self, each_semantic: DatasetRow, tmp_path_factory: pytest.TempPathFactory
+        self, each_semantic: DatasetRow, tmp_path_factory: Folders
     ) -> None:
         """uint8 image ``(3, H, W)``, int64 ids ``(1, H, W)`` in range, and the paths."""
-        import torch
-
-        row = _usable(each_semantic)
-        dataset = self._build(row, tmp_path_factory)
-        classes = len(dataset.metainfo["classes"])
-
-        assert len(dataset) > 0, row.name
-        for item in (dataset[index] for index in range(min(3, len(dataset)))):
-            image, sample = item["inputs"], item["data_samples"]
-            labels = sample.gt_sem_seg.data
-            ids = set(labels.unique().tolist())
-            assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
-            assert labels.dtype == torch.int64, row.name
-            assert labels.shape == (1, *image.shape[1:]), row.name
-            assert ids <= {*range(classes), 255}, row.name
-            assert {"img_path", "ori_shape", "img_shape"} <= set(sample.metainfo), row.name
+        self._check_items(each_semantic, tmp_path_factory, check_semantic_item)
 
     def test_dataset_of_instances_yields_what_heads_expect(
-        self, each_instance: DatasetRow, tmp_path_factory: pytest.TempPathFactory
+        self, each_instance: DatasetRow, tmp_path_factory: Folders
     ) -> None:
         """Boxes ``(K, 4)`` inside the image, int64 labels in range, and a mask for each."""
-        import torch
-
-        row = _usable(each_instance)
-        dataset = self._build(row, tmp_path_factory)
-        classes = len(dataset.metainfo["classes"])
-
-        assert len(dataset) > 0, row.name
-        for item in (dataset[index] for index in range(min(3, len(dataset)))):
-            image, found = item["inputs"], item["data_samples"].gt_instances
-            height, width = image.shape[1:]
-            boxes = found.bboxes.tensor
-            assert (image.dtype, image.shape[0]) == (torch.uint8, 3), row.name
-            assert boxes.shape == (len(found), 4), row.name
-            assert (boxes[:, 2:] > boxes[:, :2]).all(), row.name
-            assert (boxes >= 0).all(), row.name
-            assert (boxes <= torch.tensor([width, height] * 2)).all(), row.name
-            assert found.labels.dtype == torch.int64, row.name
-            assert set(found.labels.tolist()) <= set(range(classes)), row.name
-            assert found.masks.masks.shape == (len(found), height, width), row.name
-            assert found.masks.masks.any(axis=(1, 2)).all(), row.name
-            metainfo = set(item["data_samples"].metainfo)
-            assert {"img_path", "ori_shape", "img_shape"} <= metainfo, row.name
+        self._check_items(each_instance, tmp_path_factory, check_instance_item)
 
     def test_dataset_in_spawned_workers_yields_the_same(
-        self, each_prepared: DatasetRow, tmp_path_factory: pytest.TempPathFactory
+        self, each_prepared: DatasetRow, tmp_path_factory: Folders
     ) -> None:
         """Spawned workers, which import everything again, load the same items."""
         from torch.utils.data import DataLoader
@@ -180,20 +170,36 @@ class DatasetChecks(Subject):
         )
 
         for index, item in enumerate(loader):
-            assert (item["inputs"] == dataset[index]["inputs"]).all(), row.name
+            is_equal = (item["inputs"] == dataset[index]["inputs"]).all()
+            told = f"{row.name}: a spawned worker loads another item {index} than this process"
+            expect(is_equal, told)
 
-    def _folders(
-        self, row: DatasetRow, tmp_path_factory: pytest.TempPathFactory
-    ) -> tuple[Path, Path]:
-        key = self.type_of(row)
-        if key not in _FOLDERS:
-            base = tmp_path_factory.mktemp(row.name)
-            raw = base / "raw"
+    def _check_items(
+        self,
+        row: DatasetRow,
+        folders: Folders,
+        check: Callable[[str, dict[str, Any], int], None],
+    ) -> None:
+        dataset = self._build(_usable(row), folders)
+        classes = len(dataset.metainfo["classes"])
+
+        expect(len(dataset) > 0, f"{row.name}: the data set has no images")
+        for index in range(min(3, len(dataset))):
+            check(row.name, dataset[index], classes)
+
+    def _folders(self, row: DatasetRow, folders: Folders) -> tuple[Path, Path]:
+        """Return the raw and the prepared folder, made once because preparing is slow."""
+
+        def make(folder: Path) -> None:
+            raw = folder / "raw"
             raw.mkdir()
             source = self.make_fake_data(row, raw)
-            self._prepare(row, source, base / "prepared")
-            _FOLDERS[key] = (source, base / "prepared")
-        return _FOLDERS[key]
+            self._prepare(row, source, folder / "prepared")
+            (folder / "source").write_text(os.path.relpath(source, folder), encoding="utf-8")
+
+        base = made_once(folders, self.type_of(row), make)
+        source = (base / "source").read_text(encoding="utf-8")
+        return Path(os.path.normpath(base / source)), base / "prepared"
 
     def _prepare(self, row: DatasetRow, source: Path, out: Path) -> None:
         from zoo.data import parse_shares
@@ -203,7 +209,7 @@ class DatasetChecks(Subject):
         prepare: Any = load_target(self.record(), row.prepare)
         prepare(source, out, shares=parse_shares(self.shares), progress=None, **options)
 
-    def _build(self, row: DatasetRow, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    def _build(self, row: DatasetRow, tmp_path_factory: Folders) -> Any:
         from mmengine.registry import DATASETS, DefaultScope
 
         from zoo.data import read_prepared
@@ -222,7 +228,7 @@ class DatasetChecks(Subject):
 
 def _usable(row: DatasetRow) -> DatasetRow:
     """Return the row, or skip the test if the packages for its task are not installed."""
-    pytest.importorskip(_SCOPES[row.task])
+    needs(_SCOPES[row.task])
     return row
 
 

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 
+from zoo.checking.kinds.base import KindChecks
+from zoo.checking.kinds.expecting import expect
 from zoo.manifest.rows import CommandRow
-from zoo.testing.subject import Subject
 
 __all__ = ["CommandChecks"]
 
@@ -36,7 +37,7 @@ if isinstance(command, click.Group):
 """
 
 
-class CommandChecks(Subject):
+class CommandChecks(KindChecks):
     """Checks of ``[[command]]`` rows."""
 
     def test_help_of_command_works_and_imports_nothing_heavy(
@@ -50,9 +51,12 @@ class CommandChecks(Subject):
         called = [*group, f"{self.plugin}.{each_command.name}"]
         for words in (called, *([*called, name] for name in self._subcommands(called))):
             run = self._run(_RUN.format(heavy=_HEAVY), *words, "--help")
-            assert run.returncode == 0, run.stderr
-            assert "Usage: zoo" in run.stdout, words
-            assert run.stderr.split() == [], f"{words} imports {run.stderr.strip()}"
+            said = " ".join(("zoo", *words, "--help"))
+            ending = run.stderr.strip()[-400:]
+            expect(run.returncode == 0, f"{said} ends with {run.returncode}: {ending}")
+            expect("Usage: zoo" in run.stdout, f"{said} prints no usage of its own")
+            heavy = run.stderr.split()
+            expect(not heavy, f"{said} imports {', '.join(heavy)}: import it inside the function")
 
     def test_command_has_its_name_for_itself(self, each_command: CommandRow) -> None:
         """``zoo NAME`` is this command: neither zoo nor another plugin here has one of the name.
@@ -64,11 +68,11 @@ class CommandChecks(Subject):
         full = f"{self.plugin}.{name}"
         own, short = (self._run(code, *group, called, "--help") for called in (full, name))
 
-        assert own.returncode == short.returncode == 0, short.stderr
+        ending = (own.stderr + short.stderr).strip()[-400:]
+        expect(own.returncode == short.returncode == 0, f"zoo {name} --help fails: {ending}")
         shown = own.stdout.replace(f"{self.plugin}.", "", 1)
-        assert short.stdout.split() == shown.split(), (
-            f"{each_command.parent} {name} is another command"
-        )
+        told = f"{each_command.parent} {name} is another command"
+        expect(short.stdout.split() == shown.split(), told)
 
     def _subcommands(self, called: list[str]) -> list[str]:
         return self._run(_SUBCOMMANDS, *called).stdout.split()

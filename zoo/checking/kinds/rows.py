@@ -11,10 +11,10 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from zoo.checking.kinds.base import KindChecks
+from zoo.checking.kinds.targets import targets_of
 from zoo.errors import ManifestError
 from zoo.manifest.rows import DatasetRow
-from zoo.testing.checks import targets_of
-from zoo.testing.subject import Subject
 
 __all__ = ["cases_of", "rows_of_rule"]
 
@@ -22,28 +22,28 @@ __all__ = ["cases_of", "rows_of_rule"]
 _Row = tuple[str, Any]
 
 
-def rows_of_rule(subject: Subject, rule: Callable[..., None]) -> dict[str, list[_Row]]:
+def rows_of_rule(checks: KindChecks, rule: Callable[..., None]) -> dict[str, list[_Row]]:
     """Return the row argument of a rule, with ``(name, row)`` for each row.
 
     Args:
-        subject: The plugin under test.
+        checks: The plugin under test.
         rule: A test of the kit; the result is empty if it applies to the whole plugin.
     """
     names = [name for name in inspect.signature(rule).parameters if name in _LISTS]
     try:
-        return {name: _numbered(list(_LISTS[name](subject))) for name in names}
+        return {name: _numbered(list(_LISTS[name](checks))) for name in names}
     except ManifestError:
         return {name: [] for name in names}  # test_manifest_holds reports it
 
 
-def cases_of(subject: Subject, rule: Callable[..., None]) -> list[tuple[str, dict[str, Any]]]:
+def cases_of(checks: KindChecks, rule: Callable[..., None]) -> list[tuple[str, dict[str, Any]]]:
     """Return ``(name of the row, arguments)`` for each test of a rule.
 
     Args:
-        subject: The plugin under test.
+        checks: The plugin under test.
         rule: A test of the kit; one for the whole plugin has a single case without a name.
     """
-    rows = rows_of_rule(subject, rule)
+    rows = rows_of_rule(checks, rule)
     if not rows:
         return [("", {})]
     ((argument, values),) = rows.items()
@@ -59,58 +59,58 @@ def _numbered(rows: list[_Row]) -> list[_Row]:
     ]
 
 
-def _contributions(subject: Subject) -> Iterator[_Row]:
-    for row in subject.record().checked().contributions:
+def _contributions(checks: KindChecks) -> Iterator[_Row]:
+    for row in checks.record().checked().contributions:
         yield f"{row.kind}-{row.name}", row
 
 
-def _targets(subject: Subject) -> Iterator[_Row]:
-    for found in targets_of(subject.record().checked()):
+def _targets(checks: KindChecks) -> Iterator[_Row]:
+    for found in targets_of(checks.record().checked()):
         yield f"{found.row.kind}-{found.row.name}-{found.target.rpartition(':')[2]}", found
 
 
-def _weights(subject: Subject) -> Iterator[_Row]:
-    for row in subject.record().checked().weights:
+def _weights(checks: KindChecks) -> Iterator[_Row]:
+    for row in checks.record().checked().weights:
         yield row.name, row
 
 
-def _commands(subject: Subject) -> Iterator[_Row]:
-    for row in subject.rows_of("command"):
+def _commands(checks: KindChecks) -> Iterator[_Row]:
+    for row in checks.rows_of("command"):
         yield row.name, row
 
 
-def _configs(kind: str) -> Callable[[Subject], Iterator[_Row]]:
-    def configs(subject: Subject) -> Iterator[_Row]:
-        for row in subject.rows_of(kind):
-            for config in subject.variants_of(row):
+def _configs(kind: str) -> Callable[[KindChecks], Iterator[_Row]]:
+    def configs(checks: KindChecks) -> Iterator[_Row]:
+        for row in checks.rows_of(kind):
+            for config in checks.variants_of(row):
                 yield row.name, config
 
     return configs
 
 
-def _head_losses(subject: Subject) -> Iterator[_Row]:
-    for row in subject.rows_of("loss"):
-        if row.name in subject.settings or row.name not in subject.mask_settings:
-            for config in subject.variants_of(row):
+def _head_losses(checks: KindChecks) -> Iterator[_Row]:
+    for row in checks.rows_of("loss"):
+        if row.name in checks.settings or row.name not in checks.mask_settings:
+            for config in checks.variants_of(row):
                 yield row.name, config
 
 
-def _mask_losses(subject: Subject) -> Iterator[_Row]:
-    for row in subject.rows_of("loss"):
-        for settings in subject.mask_settings.get(row.name, ()):
-            yield row.name, {"type": subject.type_of(row), **settings}
+def _mask_losses(checks: KindChecks) -> Iterator[_Row]:
+    for row in checks.rows_of("loss"):
+        for settings in checks.mask_settings.get(row.name, ()):
+            yield row.name, {"type": checks.type_of(row), **settings}
 
 
-def _datasets(*tasks: str, part: str) -> Callable[[Subject], Iterator[_Row]]:
-    def datasets(subject: Subject) -> Iterator[_Row]:
-        for row in subject.rows_of("dataset"):
+def _datasets(*tasks: str, part: str) -> Callable[[KindChecks], Iterator[_Row]]:
+    def datasets(checks: KindChecks) -> Iterator[_Row]:
+        for row in checks.rows_of("dataset"):
             if isinstance(row, DatasetRow) and row.task in tasks and getattr(row, part):
                 yield row.name, row
 
     return datasets
 
 
-_LISTS: dict[str, Callable[[Subject], Iterator[_Row]]] = {
+_LISTS: dict[str, Callable[[KindChecks], Iterator[_Row]]] = {
     "each_contribution": _contributions,
     "each_target": _targets,
     "each_weights": _weights,

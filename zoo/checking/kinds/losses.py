@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from zoo.testing.subject import Subject
+from zoo.checking.kinds.base import KindChecks
+from zoo.checking.kinds.expecting import expect, needs
 
 __all__ = ["LossChecks"]
 
 IGNORED = 255
 CLASSES = 3
+# Where a hundred makes exp() overflow in 16 bits, and ten thousand in 32.
+HUGE = 1e4
 
 
-class LossChecks(Subject):
+class LossChecks(KindChecks):
     """Checks of ``[[loss]]`` rows; those in ``mask_settings`` are checked in mask heads."""
 
     def test_loss_in_mmseg_head_trains_beside_cross_entropy(
@@ -30,9 +31,10 @@ class LossChecks(Subject):
         sum(value for name, value in values.items() if "loss" in name).backward()
 
         name = head.loss_decode[1].loss_name
-        assert "loss" in name, f"{config}: mmengine trains on names with 'loss', not {name!r}"
-        assert set(values) == {"loss_ce", name, "acc_seg"}, config
-        assert logits.grad.isfinite().all(), config
+        expect("loss" in name, f"{config}: mmengine trains on names with 'loss', not {name!r}")
+        wanted, found = {"loss_ce", name, "acc_seg"}, set(values)
+        expect(found == wanted, f"{config}: the log has {sorted(found)}, expected {sorted(wanted)}")
+        expect(logits.grad.isfinite().all(), f"{config}: the gradient is not finite in a head")
 
     def test_loss_when_called_by_keywords_is_a_finite_scalar_with_gradient(
         self, each_head_loss: dict[str, Any]
@@ -44,10 +46,11 @@ class LossChecks(Subject):
         value = loss(logits, _target(), weight=None, ignore_index=IGNORED)
         value.backward()
 
-        assert value.shape == (), config
-        assert value.isfinite(), config
-        assert logits.grad.isfinite().all(), config
-        assert logits.grad.abs().sum() > 0, f"{config}: no gradient reaches the logits"
+        shape = tuple(value.shape)
+        expect(shape == (), f"{config}: it returns the shape {shape}, expected a scalar")
+        expect(value.isfinite(), f"{config}: it returns {_shown(value)}, expected a finite value")
+        expect(logits.grad.isfinite().all(), f"{config}: the gradient is not finite")
+        expect(logits.grad.abs().sum() > 0, f"{config}: no gradient reaches the logits")
 
     def test_loss_at_ignored_pixels_has_no_gradient_and_no_say(
         self, each_head_loss: dict[str, Any]
@@ -63,8 +66,11 @@ class LossChecks(Subject):
         value.backward()
         other = loss(changed, target, weight=None, ignore_index=IGNORED)
 
-        assert float(other) == pytest.approx(float(value.detach()), abs=1e-6), config
-        assert logits.grad[ignored].abs().max() == 0, config
+        before, after = float(value.detach()), float(other)
+        is_equal = abs(after - before) <= max(1e-6, 1e-6 * abs(before))
+        expect(is_equal, f"{config}: other scores at ignored pixels change {before} to {after}")
+        reaching = float(logits.grad[ignored].abs().max())
+        expect(reaching == 0, f"{config}: a gradient of {reaching:g} reaches ignored pixels")
 
     def test_loss_when_all_is_ignored_or_a_class_is_absent_stays_finite(
         self, each_head_loss: dict[str, Any]
@@ -80,8 +86,9 @@ class LossChecks(Subject):
             value = loss(logits, target, weight=None, ignore_index=IGNORED)
             value.backward()
 
-            assert value.isfinite(), f"{config}, every pixel {fill}"
-            assert logits.grad.isfinite().all(), f"{config}, every pixel {fill}"
+            case = f"{config}, every pixel {fill}"
+            expect(value.isfinite(), f"{case}: it returns {_shown(value)}, expected a finite value")
+            expect(logits.grad.isfinite().all(), f"{case}: the gradient is not finite")
 
     def test_loss_when_in_bfloat16_stays_finite(self, each_head_loss: dict[str, Any]) -> None:
         """Mixed precision passes 16-bit logits, including large ones."""
@@ -92,7 +99,7 @@ class LossChecks(Subject):
             (100 * _logits()).to(torch.bfloat16), _target(), weight=None, ignore_index=IGNORED
         )
 
-        assert value.isfinite(), config
+        expect(value.isfinite(), f"{config}: it is {_shown(value)} in bfloat16")
 
     def test_loss_when_given_pixel_weights_takes_them(self, each_head_loss: dict[str, Any]) -> None:
         """A head with a pixel sampler passes ``weight`` ``(N, H, W)``."""
@@ -103,7 +110,41 @@ class LossChecks(Subject):
             _logits(), _target(), weight=torch.ones(2, 6, 7), ignore_index=IGNORED
         )
 
-        assert value.isfinite(), config
+        expect(value.isfinite(), f"{config}: it is {_shown(value)} with pixel weights of 1")
+
+    def test_loss_at_huge_scores_stays_finite(self, each_head_loss: dict[str, Any]) -> None:
+        """Scores of a network that is sure of right or wrong give finite values and gradients."""
+        import torch
+
+        config, target = _of_mmseg(each_head_loss), _target()
+        sure = torch.full((2, CLASSES, 6, 7), -HUGE)
+        sure.scatter_(1, target.clamp(max=CLASSES - 1).unsqueeze(1), HUGE)
+        for name, scores in (("right", sure), ("wrong", -sure)):
+            logits: Any = scores.clone().requires_grad_(True)
+
+            value = _build(config)(logits, target, weight=None, ignore_index=IGNORED)
+            value.backward()
+
+            case = f"{config}, scores of {HUGE:g} that are {name}"
+            expect(value.isfinite(), f"{case}: it returns {_shown(value)}, expected a finite value")
+            expect(logits.grad.isfinite().all(), f"{case}: the gradient is not finite")
+
+    def test_loss_has_the_gradient_of_its_value(self, each_head_loss: dict[str, Any]) -> None:
+        """In float64, the gradient agrees with finite differences."""
+        import torch
+
+        config, target = _of_mmseg(each_head_loss), _target()[:1, :3, :3]
+        loss, logits = _build(config), _logits()[:1, :, :3, :3].double().requires_grad_(True)
+
+        def value(scores: Any) -> Any:
+            return loss(scores, target, weight=None, ignore_index=IGNORED).double()
+
+        try:
+            # The tolerance leaves room for sums that a loss takes in float32.
+            torch.autograd.gradcheck(value, (logits,), eps=1e-3, atol=1e-3, rtol=1e-2)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            self.fail(f"{config}: its gradient is not that of its value: {reason[:300]}")
 
     def test_loss_in_mmdet_mask_head_is_called_by_position(
         self, each_mask_loss: dict[str, Any]
@@ -111,23 +152,30 @@ class LossChecks(Subject):
         """``loss(pred, target, labels)`` is logged as ``loss_mask``; one plane gets gradient."""
         import torch
 
-        head = _mask_head(each_mask_loss)
+        config = each_mask_loss
+        head = _mask_head(config)
         pred: Any = torch.randn(4, CLASSES, 5, 5, requires_grad=True)
         target = (torch.arange(100).view(4, 5, 5) % 3 == 0).float()
 
         value = head.loss_mask(pred, target, torch.tensor([0, 1, 2, 1]))
         value.sum().backward()
 
-        assert value.numel() == 1, each_mask_loss
-        assert value.isfinite().all(), each_mask_loss
-        assert pred.grad.isfinite().all(), each_mask_loss
-        assert pred.grad.abs().sum() > 0, each_mask_loss
+        count = value.numel()
+        expect(count == 1, f"{config}: it returns {count} values in a mask head, expected one")
+        expect(value.isfinite().all(), f"{config}: its value is not finite in a mask head")
+        expect(pred.grad.isfinite().all(), f"{config}: its gradient is not finite in a mask head")
+        reaching = pred.grad.abs().sum()
+        expect(reaching > 0, f"{config}: no gradient reaches the masks in a mask head")
 
 
 def _of_mmseg(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config for mmseg heads, or skip the test if mmseg is missing."""
-    pytest.importorskip("mmseg")
+    """Return a config for mmseg heads, or leave the check out if mmseg is missing."""
+    needs("mmseg")
     return config
+
+
+def _shown(value: Any) -> str:
+    return f"{float(value.detach()):g}" if value.numel() == 1 else f"a {tuple(value.shape)}"
 
 
 def _build(config: dict[str, Any]) -> Any:
@@ -155,7 +203,7 @@ def _decode_head(losses: list[dict[str, Any]]) -> Any:
 
 
 def _mask_head(loss: dict[str, Any]) -> Any:
-    pytest.importorskip("mmdet")
+    needs("mmdet")
     from mmdet.registry import MODELS
 
     return MODELS.build(

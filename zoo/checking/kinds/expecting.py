@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a check of a row says that its rule does not hold, or that it cannot be checked here."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import unittest
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["Broken", "Unchecked", "close", "expect", "needs"]
+
+# pytest shows it as a skipped test.
+Unchecked = unittest.SkipTest
+
+
+class Broken(AssertionError):
+    """A rule does not hold; the message says what was found and what was expected."""
+
+
+def expect(holds: object, message: str) -> None:
+    """Raise unless a rule holds.
+
+    Args:
+        holds: Anything with a truth value.
+        message: What was found, and what was expected.
+
+    Raises:
+        Broken: It does not hold.
+    """
+    if not holds:
+        raise Broken(message)
+
+
+def needs(module: str) -> Any:
+    """Return a module, or leave the check out if it is not installed.
+
+    Args:
+        module: Its full name.
+
+    Raises:
+        unittest.SkipTest: It cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        message = f"not checked: {module} cannot be imported ({error})"
+        raise Unchecked(message) from error
+
+
+def close(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
+    """Return whether two evaluations gave the same values; NaN equals NaN.
+
+    Args:
+        first: Name -> value.
+        second: Name -> value.
+    """
+    return first.keys() == second.keys() and all(
+        _same(float(value), float(second[name])) for name, value in first.items()
+    )
+
+
+def _same(one: float, other: float) -> bool:
+    both_nan = math.isnan(one) and math.isnan(other)
+    return both_nan or math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12)

@@ -58,6 +58,8 @@ def _exchange(metric: dict[str, Any], key: str) -> None:
 def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ``(dotted key, config)`` of each metric: of a dict, a list, or an evaluator's own.
 
+    An evaluator that brings its own metrics is yielded itself.
+
     Args:
         evaluator: The config's value of ``key``.
         key: ``val_evaluator`` or ``test_evaluator``.
@@ -72,8 +74,15 @@ def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, A
 
 
 def _takes_ann_file(kind: Any, scope: str) -> bool:
+    classes = [_find(registry, scope, kind) for registry in ("METRICS", "EVALUATOR")]
+    return any(
+        inspect.isclass(cls) and "ann_file" in inspect.signature(cls.__init__).parameters
+        for cls in classes
+    )
+
+
+def _find(registry: str, scope: str, kind: Any) -> Any:
     try:
-        cls = find_type("METRICS", scope, kind) if isinstance(kind, str) else kind
+        return find_type(registry, scope, kind) if isinstance(kind, str) else kind
     except ZooError:  # said with its key when all types are checked
-        return False
-    return inspect.isclass(cls) and "ann_file" in inspect.signature(cls.__init__).parameters
+        return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config_parts.tree import iterate_dicts
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.registry import Registry
 
-__all__ = ["check_type_names", "find_type", "unknown_type"]
+__all__ = ["check_type_names", "find_type", "is_evaluator", "unknown_type"]
 
 _EVALUATOR = r"(val|test)_evaluator"
 # (dotted key without the indices of lists, root registry): the first row that fits counts. What
@@ -132,11 +132,11 @@ def _named_types(config: Config) -> Iterator[tuple[str, str, str, str]]:
         if name.rpartition(".")[2] in _FOREIGN:
             foreign.append(f"{key}.")
         plain = re.sub(r"\.\d+(?=\.|$)", "", key)
+        nearest = max((p for p in scopes if f"{key}.".startswith(p)), key=len)
         for pattern, registry in _PLACES:
-            if pattern.pattern == _EVALUATOR and "metrics" not in node:
-                continue  # mmengine takes it for a metric
+            if pattern.pattern == _EVALUATOR and not is_evaluator(node, scopes[nearest]):
+                continue
             if pattern.fullmatch(plain):
-                nearest = max((p for p in scopes if f"{key}.".startswith(p)), key=len)
                 yield f"{key}.type", name, registry, scopes[nearest]
                 break
 
@@ -173,6 +173,32 @@ def find_type(registry: str, scope: str, name: str) -> Any:
         child = _root(registry).children.get(zoo.registry.SCOPE)
         return None if child is None else child.get(name)
     return _scoped(registry, scope).get(name)
+
+
+def is_evaluator(config: Mapping[str, Any], scope: str) -> bool:
+    """Return whether a dict of ``val_evaluator`` means an evaluator rather than one metric.
+
+    mmengine takes only a dict with ``metrics`` for an evaluator. One that brings its own metrics
+    has no such key: its type, which no metric has, says what it is.
+
+    Args:
+        config: The dict.
+        scope: The config's default scope.
+    """
+    name = config.get("type")
+    if "metrics" in config or not isinstance(name, str):
+        return "metrics" in config
+    try:
+        return find_type("EVALUATOR", scope, name) is not None and not _is_metric(scope, name)
+    except UnknownNameError:
+        return False
+
+
+def _is_metric(scope: str, name: str) -> bool:
+    try:
+        return _has("METRICS", scope, name)
+    except UnknownNameError:
+        return False
 
 
 def _has(registry: str, scope: str, name: str) -> bool:

@@ -170,15 +170,23 @@ def licence_of(facts: Mapping[str, Any]) -> str | None:
     return None if row is None else row.licence
 
 
+_PLAIN_EVALUATORS = ("Evaluator", "mmengine.Evaluator")
+
+
 def evaluator_text(evaluator: Any) -> str:
     """Return the types of a config's evaluator, joined, as a protocol names them.
 
+    mmengine's own evaluator only passes values on, so it is not named; another one is, with its
+    metrics in parentheses.
+
     Args:
-        evaluator: A config's ``val_evaluator`` or ``test_evaluator``: one metric, or a list.
+        evaluator: A config's ``val_evaluator`` or ``test_evaluator``: one metric, a list, or an
+            evaluator.
     """
     parts: Sequence[Any] = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
     if len(parts) == 1 and isinstance(parts[0], Mapping) and "metrics" in parts[0]:
-        return evaluator_text(parts[0]["metrics"])
+        inner, own = evaluator_text(parts[0]["metrics"]), parts[0].get("type", "Evaluator")
+        return inner if own in _PLAIN_EVALUATORS else f"{own}({inner})"
     return ", ".join(str(part.get("type")) for part in parts if isinstance(part, Mapping))
 
 

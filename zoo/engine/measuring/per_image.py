@@ -36,11 +36,16 @@ class PerImageValues:
     """
 
     def __init__(self, evaluator: Evaluator) -> None:
-        self._metrics: list[BaseMetric] = list(evaluator.metrics)
+        # An evaluator of a plugin may have no metrics, or values of its own for each image.
+        self._metrics: list[BaseMetric] = list(getattr(evaluator, "metrics", ()))
+        self._reporting = [
+            each for each in (*self._metrics, evaluator) if hasattr(each, "per_image_values")
+        ]
+        self._process = evaluator.process
         self._rows: dict[str, dict[str, float]] = {}
 
     def add(self, data_samples: Sequence[Any], data_batch: Any) -> None:
-        """Pass a batch to every metric, image by image, and keep each image's values.
+        """Pass a batch to the evaluator, image by image, and keep each image's values.
 
         Args:
             data_samples: Predictions as dicts, one per image.
@@ -50,22 +55,21 @@ class PerImageValues:
             file = str(sample.get("img_path", len(self._rows)))
             row = self._rows.setdefault(file, {})
             batch = _one_of(data_batch, index, len(data_samples))
-            for metric in self._metrics:
-                before = len(metric.results)
-                metric.process(batch, [sample])
-                if not hasattr(metric, "per_image_values"):
-                    row.update(_values_of(metric, metric.results[before:]))
+            before = [len(metric.results) for metric in self._metrics]
+            self._process([sample], batch)
+            for metric, start in zip(self._metrics, before, strict=True):
+                if metric not in self._reporting:
+                    row.update(_values_of(metric, metric.results[start:]))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return ``{"file", "values"}`` of each image; metrics may report their own values.
 
         Call this after the evaluator has evaluated.
         """
-        for metric in self._metrics:
-            if hasattr(metric, "per_image_values"):
-                for image in metric.per_image_values():
-                    values = _scalars(image["values"], metric.prefix)
-                    self._rows.setdefault(str(image["file"]), {}).update(values)
+        for reporting in self._reporting:
+            for image in reporting.per_image_values():
+                values = _scalars(image["values"], getattr(reporting, "prefix", None))
+                self._rows.setdefault(str(image["file"]), {}).update(values)
         rows = [{"file": file, "values": values} for file, values in self._rows.items()]
         return _gathered(rows)
 

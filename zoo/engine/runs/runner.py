@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.engine.config.building import explaining
+from zoo.engine.runs.evaluator import use_evaluators
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -39,6 +40,7 @@ def build_runner(config: Config) -> Runner:
             runner: Runner = RUNNERS.build(config)
         else:
             runner = Runner.from_cfg(config)
+    use_evaluators(runner, str(config.get("default_scope") or "mmengine"))
     return runner
 
 

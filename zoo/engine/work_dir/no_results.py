@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.engine.patching import exchanged
 
-__all__ = ["is_no_result", "leaving_no_results_out"]
+__all__ = ["is_no_result", "leaving_no_results_out", "with_nan"]
 
 # Average precisions and recalls, which lie in 0..1: coco/segm_mAP_s, coco/AR@100, lvis/bbox_APr.
 _COCO = re.compile(r"(?:^|[/_ ])(?:m?AP|AR)")
@@ -41,13 +41,19 @@ def leaving_no_results_out() -> Iterator[None]:
     """
     from mmengine.evaluator import Evaluator
 
-    with exchanged(Evaluator, evaluate=_with_nan(Evaluator.evaluate)):
+    with exchanged(Evaluator, evaluate=with_nan(Evaluator.evaluate)):
         yield
 
 
-def _with_nan(evaluate: Callable[..., Mapping[str, Any]]) -> Callable[..., dict[str, Any]]:
-    def evaluating(self: Any, size: int) -> dict[str, Any]:
-        measured = evaluate(self, size)
+def with_nan(evaluate: Callable[..., Mapping[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Return an evaluator's ``evaluate`` with NaN instead of COCO's -1.
+
+    Args:
+        evaluate: The method, of a class or of an instance.
+    """
+
+    def evaluating(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        measured = evaluate(*args, **kwargs)
         return {name: _value(name, value) for name, value in measured.items()}
 
     return evaluating

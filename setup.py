@@ -28,6 +28,7 @@ setup(
             "py.typed",
             "engine/imports/type_modules.json",
             "engine/records/record_types.json",
+            "manifest/zoo_plugin.schema.json",
             "weights/sources/index.schema.json",
         ],
         "zoo_configs": ["zoo_plugin.toml", "_base_/*.py", "mask_rcnn/*.py", "unet/*.py"],

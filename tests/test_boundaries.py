@@ -121,7 +121,7 @@ RULES = {
         others={
             *("faulty_server", "loopback_hub", "download_faults"),
             *("demonstration", "terminal", "evidence"),
-            "overviews",
+            *("overviews", "manifest_keys", "manifest_schema"),
             *("document_kinds", "document_mutator", "document_seeds", "document_surroundings"),
         },
         lazily={

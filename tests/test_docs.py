@@ -224,6 +224,15 @@ def test_python_compiles(block: Block) -> None:
     compile(block.text, _named(block), "exec")
 
 
+def test_keys_of_the_manifest_are_those_of_its_reader() -> None:
+    """The tables of ``docs/manifest.md`` and the JSON Schema are what their tool writes today."""
+    tool = ROOT / "tools" / "manifest_reference.py"
+
+    done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture
 def guided(tmp_path: Path) -> Path:
     """Write the plugin of the guide, file by file, as a reader would."""

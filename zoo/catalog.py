@@ -20,6 +20,7 @@ from zoo.documents import DocumentError, read_file
 from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
 from zoo.manifest.discovery import Candidate, candidates_in, find_candidates, warn
 from zoo.manifest.kinds import KINDS, kinds_of_registry
+from zoo.manifest.legacy_rows import LegacyRow
 from zoo.manifest.lookups import check_name, hint_listing
 from zoo.manifest.reading import LIMITS, read_manifest
 from zoo.manifest.rows import (
@@ -28,7 +29,6 @@ from zoo.manifest.rows import (
     ConfigRow,
     Contribution,
     LegacyIndexRow,
-    LegacyRow,
     LivingRow,
     Manifest,
     WeightsFacts,

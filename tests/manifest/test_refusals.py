@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from zoo import manifest
 from zoo.errors import IncompatibleError, ManifestError
 from zoo.manifest.reading import read_manifest
 
@@ -295,3 +299,28 @@ def test_read_manifest_when_the_package_lacks_the_prefix_refuses_it(
 
     with pytest.raises(ManifestError, match="its package is called 'datasets', expected 'zoo_cell"):
         read_manifest(path)
+
+
+# What a schema cannot say: names that must agree or differ, files, values that depend on others.
+ONLY_THE_READER = (
+    "its package is called",
+    "is used by two rows",
+    "has the option 'mask-suffix' twice",
+    "option 'stain' default is 'ih'",
+    "but there is no",
+    "prepare is 'zoo_other.prepare:prepare'",
+    "expected a finite",
+)
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), [row[:3] for row in MUTATIONS])
+def test_schema_refuses_what_it_can_say(good: str, old: str, new: str, sentence: str) -> None:
+    """An editor underlines each, except what a schema of one value cannot say."""
+    folder = Path(manifest.__path__[0])
+    schema = json.loads((folder / "zoo_plugin.schema.json").read_text("utf-8"))
+    validator = jsonschema.Draft7Validator(schema)
+    assert validator.is_valid(tomllib.loads(good))
+
+    is_valid = validator.is_valid(tomllib.loads(good.replace(old, new, 1)))
+
+    assert is_valid == any(part in sentence for part in ONLY_THE_READER)

@@ -78,7 +78,7 @@ def test_reference_of_the_manifest_names_every_key_and_kind() -> None:
     assert [key for key in sorted(keys) if key not in text] == []
     for kind in KINDS.values():
         registry = f"`{kind.registry}`" if kind.registry else "none"
-        assert f"| `{kind.name}` | {registry} | `{kind.protocol}` |" in text
+        assert f"| `{kind.name}` | {kind.summary} | {registry} | `{kind.protocol}` |" in text
 
 
 def test_example_in_the_reference_is_a_whole_plugin(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from zoo.catalog import forget_catalog, read_catalog
 from zoo.errors import ConflictError, DownloadError, HashMismatchError, UnknownNameError
-from zoo.manifest.rows import LegacyRow
+from zoo.manifest.legacy_rows import LegacyRow
 from zoo.weights import cache_folder, fetch_weights, find_weights
 from zoo.weights.legacy import find_legacy, legacy_rows
 from zoo.weights.lock import Pin, add_pins

@@ -13,7 +13,7 @@ import pytest
 
 from zoo.catalog import Found, PluginRecord
 from zoo.errors import DownloadError
-from zoo.manifest.rows import LegacyRow
+from zoo.manifest.legacy_rows import LegacyRow
 from zoo.weights.rescue import LegacyIndex, find_files, read_old_file
 
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

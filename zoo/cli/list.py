@@ -90,7 +90,8 @@ def _entries(
     if source is not None:
         return list(source_entries([source])), []
     from zoo.cli.options.weights_entries import legacy_entry, weights_entry
-    from zoo.manifest.rows import LegacyRow, WeightsFacts
+    from zoo.manifest.legacy_rows import LegacyRow
+    from zoo.manifest.rows import WeightsFacts
 
     entries = [
         weights_entry(catalog, found, found.row)

@@ -7,6 +7,7 @@ __all__ = [
     "addresses",
     "discovery",
     "kinds",
+    "legacy_rows",
     "lookups",
     "parameters",
     "reading",

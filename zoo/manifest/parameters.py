@@ -24,6 +24,10 @@ from typing import Any, Never, TypeAlias
 
 __all__ = [
     "FAMILIES",
+    "KEY",
+    "LEAST_LIST",
+    "MOST_LIST",
+    "WORD",
     "Form",
     "FormError",
     "Misfit",
@@ -37,12 +41,12 @@ FAMILIES = (
     *("models", "necks", "task_utils", "transforms"),
 )
 """What kinds of types there are; a plugin's type is accepted where any of its registry is."""
-_LEAST_LIST, _MOST_LIST = 1, 10_000
+LEAST_LIST, MOST_LIST = 1, 10_000
 _DEPTH_LIMIT = 8
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _NAME_LIMIT = 40
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .+-]{0,63}")
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .+-]{0,63}")
 _KEYS = frozenset(
     {"none", "bool", "int", "float", "words", "list", "most", "name", "table", "type"}
 )
@@ -195,7 +199,7 @@ def parse_forms(values: Any, where: str) -> Mapping[str, Form]:
     if not isinstance(values, Mapping):
         _refuse(where, values, "a table of parameters")
     for name in values:
-        if not isinstance(name, str) or not _KEY.fullmatch(name):
+        if not isinstance(name, str) or not KEY.fullmatch(name):
             _refuse(where, name, "a parameter's name")
     parsed = {name: parse_form(form, f"{where}.{name}") for name, form in values.items()}
     return MappingProxyType(parsed)
@@ -222,8 +226,8 @@ def parse_form(values: Any, where: str, depth: int = 0) -> Form:
         _refuse(where, sorted(values), "both list and most")
     if "list" in values:
         items = parse_form(values["list"], f"{where}.list", depth + 1)
-        if type(most) is not int or not _LEAST_LIST <= most <= _MOST_LIST:
-            _refuse(f"{where}.most", most, f"{_LEAST_LIST} to {_MOST_LIST}")
+        if type(most) is not int or not LEAST_LIST <= most <= MOST_LIST:
+            _refuse(f"{where}.most", most, f"{LEAST_LIST} to {MOST_LIST}")
     return Form(
         is_none="none" in values,
         is_bool="bool" in values,
@@ -255,7 +259,7 @@ def _texts(values: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     if not isinstance(words, (list, tuple)) or not words:
         _refuse(f"{where}.{key}", words, "a list of words")
     for word in words:
-        if not isinstance(word, str) or not _WORD.fullmatch(word):
+        if not isinstance(word, str) or not WORD.fullmatch(word):
             _refuse(f"{where}.{key}", word, "letters, digits, and ' ', '_', '.', '+', '-'")
     return tuple(words) if key in values else ()
 
@@ -264,7 +268,7 @@ def _table(values: Mapping[str, Any], where: str, depth: int) -> Mapping[str, Fo
     if "table" not in values:
         return None
     table = values["table"]
-    if not isinstance(table, Mapping) or not all(_KEY.fullmatch(str(name)) for name in table):
+    if not isinstance(table, Mapping) or not all(KEY.fullmatch(str(name)) for name in table):
         _refuse(f"{where}.table", table, "a table of forms")
     parsed = {name: parse_form(form, f"{where}.{name}", depth + 1) for name, form in table.items()}
     return MappingProxyType(parsed)

@@ -36,6 +36,7 @@ __all__ = [
     "read_document",
     "read_header",
     "read_manifest",
+    "read_plugin",
     "read_requires",
 ]
 
@@ -121,18 +122,21 @@ def read_header(values: dict[str, Any], path: Path) -> dict[str, Any]:
         ManifestError: The table breaks a rule.
         IncompatibleError: It was written for another API number.
     """
-    guess = _guess(path)
-    table = Table(
-        Table(values, label="the manifest", path=path, plugin=guess).take("plugin", dict),
-        label="[plugin]",
-        path=path,
-        plugin=guess,
-    )
+    top = Table(values, label="the manifest", path=path, plugin=_guess(path))
+    return read_plugin(top.table("plugin"))
+
+
+def read_plugin(table: Table) -> dict[str, Any]:
+    """Return what the table ``[plugin]`` says, as keywords of `Manifest`; raises as `read_header`.
+
+    Args:
+        table: The table.
+    """
     name = table.text("name", pattern=PLUGIN_NAME, wanted="lower case letters, digits and _")
     table.plugin = name
     # A newer contract may have unknown keys, so check its number first.
     api: int = table.take("api", int)
-    check_api(api, plugin=name, manifest=path)
+    check_api(api, plugin=name, manifest=table.path)
     header = {
         "plugin": name,
         "version": table.text("version", pattern=r"[0-9][0-9A-Za-z.+!-]*", wanted="a version"),
@@ -167,10 +171,7 @@ def read_requires(top: Table) -> tuple[str, ...]:
     Args:
         top: The whole document.
     """
-    values = top.take("requires", dict, required=False)
-    if values is None:
-        return ()
-    table = Table(values, label="[requires]", path=top.path, plugin=top.plugin)
+    table = top.table("requires", required=False)
     requires = table.texts("distributions", required=False)
     table.done()
     return requires

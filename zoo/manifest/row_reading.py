@@ -43,6 +43,7 @@ FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 _SHARES = r"(?:(?:0(?:\.\d+)?|1(?:\.0+)?)(?:,(?!$)|$)){3}"
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
+_TARGET = rf"{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}"
 _UPSTREAM = rf"(mmengine|mmseg|mmdet)\.{_IDENTIFIER}"
 _OPTION_NAME = r"[a-z][a-z0-9-]*"
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
@@ -54,7 +55,7 @@ _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "choice": (str,),
 }
 # Built-in options of `zoo data prepare` and the prepare target.
-_RESERVED_OPTIONS = (
+RESERVED_OPTIONS = (
     *("source", "out", "shares", "progress", "task", "init", "json", "as_json", "help", "debug"),
 )
 
@@ -74,23 +75,21 @@ def read_contribution(kind: str, table: Table) -> Contribution:
     common: dict[str, Any] = {
         "kind": kind,
         "name": name,
-        "target": _read_target(table, "target"),
+        "target": _read_target(table, "target", required=True),
         "summary": table.optional_text("summary"),
     }
     if kind in IN_RECORDS:
         common["record"] = _read_record(table)
-        if "record_like" in table.values:
-            wanted = "a type of OpenMMLab's, as 'mmseg.FCNHead'"
-            common["record_like"] = table.text("record_like", pattern=_UPSTREAM, wanted=wanted)
+        wanted = "a type of OpenMMLab's, as 'mmseg.FCNHead'"
+        like = table.optional_text("record_like", pattern=_UPSTREAM, wanted=wanted)
+        common["record_like"] = like
     if kind == "dataset":
         row: Contribution = DatasetRow(**common, **_read_dataset(table))
     elif kind == "weight_initializer":
         pretrained = bool(table.take("pretrained", bool, required=False))
         row = InitializerRow(**common, pretrained=pretrained)
     elif kind == "command":
-        grouped = "group" in table.values
-        group = table.choice("group", COMMAND_GROUPS) if grouped else table.optional_text("group")
-        row = CommandRow(**common, group=group)
+        row = CommandRow(**common, group=table.optional_choice("group", COMMAND_GROUPS))
     elif kind == "converter":
         version, proof = table.count("version"), table.optional_text("proof")
         row = ConverterRow(**common, version=version, proof=proof)
@@ -161,11 +160,10 @@ def _read_dataset(table: Table) -> dict[str, Any]:
         "labels": table.choice("labels", LABELS, default="true"),
         "licence": table.text("licence"),
     }
-    if "shares" in table.values:
-        wanted = "three numbers in 0..1, as '0.9,0.1,0'"
-        values["shares"] = table.text("shares", pattern=_SHARES, wanted=wanted)
+    wanted = "three numbers in 0..1, as '0.9,0.1,0'"
+    values["shares"] = table.optional_text("shares", pattern=_SHARES, wanted=wanted)
     for key in ("prepare", "init", "sample"):
-        values[key] = _read_target(table, key) if key in table.values else table.optional_text(key)
+        values[key] = _read_target(table, key, required=False)
     values["options"] = _read_options(table)
     if values["options"] and values["prepare"] is None:
         table.fail(
@@ -188,11 +186,11 @@ def _read_classes(table: Table) -> tuple[str, ...] | str:
     return table.texts("classes")
 
 
-def _read_target(table: Table, key: str) -> str:
-    wanted = f"'zoo_{table.plugin}.module:Name'"
-    target = table.text(
-        key, pattern=rf"{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}", wanted=wanted
-    )
+def _read_target(table: Table, key: str, *, required: bool) -> str | None:
+    read = table.text if required else table.optional_text
+    target = read(key, pattern=_TARGET, wanted=f"'zoo_{table.plugin}.module:Name'")
+    if target is None:
+        return None
     package = target.partition(":")[0].partition(".")[0]
     if package != f"zoo_{table.plugin}":
         table.fail(
@@ -245,10 +243,10 @@ def _read_options(table: Table) -> tuple[Option, ...]:
 
 def _read_option(table: Table) -> Option:
     name = table.text("name", pattern=_OPTION_NAME, wanted="lower case letters, digits and '-'")
-    if name in _RESERVED_OPTIONS:
+    if name in RESERVED_OPTIONS:
         table.fail(
             f"{table.label} uses a name that zoo data prepare reserves.",
-            hint=f"rename the option; reserved are {', '.join(_RESERVED_OPTIONS)}.",
+            hint=f"rename the option; reserved are {', '.join(RESERVED_OPTIONS)}.",
         )
     kind = table.choice("type", tuple(_OPTION_TYPES))
     choices = table.texts("choices", required=kind == "choice")

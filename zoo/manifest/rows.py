@@ -22,8 +22,6 @@ __all__ = [
     "Digest",
     "InitializerRow",
     "LegacyIndexRow",
-    "LegacyMetric",
-    "LegacyRow",
     "LivingRow",
     "Manifest",
     "MetricValue",
@@ -56,9 +54,10 @@ class Contribution:
 
     Attributes:
         kind: Key of ``zoo.manifest.kinds.KINDS``.
-        name: Name within the plugin; configs write ``zoo.<plugin>.<name>``.
-        target: ``package.module:Name`` inside the plugin's own package.
-        summary: One line, or None.
+        name: Name within the plugin, unique in it and in its registry; configs write
+            ``zoo.<plugin>.<name>``.
+        target: The class or function, in the plugin's own package.
+        summary: One line for listings, or None.
         record: Values that the record of a published model may set, by parameter; None if the
             manifest does not state them.
         record_like: An OpenMMLab type whose parameters a record may also set, or None.
@@ -77,12 +76,12 @@ class Option:
     """One ``[[dataset.option]]`` row: an option of ``zoo data prepare`` for the data set.
 
     Attributes:
-        name: Lower case with dashes; the prepare target receives it with underscores.
-        type: ``str``, ``int``, ``float``, ``bool``, ``path`` or ``choice``.
-        default: Value of that type (a tuple if ``multiple``), or None if not given.
-        help: One line.
-        choices: Allowed values of a ``choice``; empty for other types.
-        multiple: Whether the option may be repeated.
+        name: What is typed after ``--``; the prepare target receives it with underscores.
+        type: Type of the value.
+        default: Value of that type, a list if ``multiple``, or None if not given.
+        help: One line for ``zoo data prepare PLUGIN --help``.
+        choices: Allowed values of a ``choice``; other types have none.
+        multiple: Whether it may be given more than once.
     """
 
     name: str
@@ -98,15 +97,20 @@ class DatasetRow(Contribution):
     """A ``[[dataset]]`` row.
 
     Attributes:
-        task: ``semantic`` or ``instance``.
-        classes: Class names in the order of their ids, or ``"from data"``.
-        labels: ``true``, or ``derived`` if masks were made from something else.
-        shares: Default shares of train, val and test, such as ``0.9,0.1,0``; or None.
-        licence: Licence of the data, or where to find it.
-        prepare: Target of the prepare function, or None.
-        init: Target of the function that writes a file to edit before preparing, or None.
-        sample: Target of the function that writes a synthetic raw data set, or None.
-        options: Options of the prepare function.
+        task: What its labels are for.
+        classes: Class names in the order of their ids, or ``"from data"`` if the user's own data
+            defines them.
+        labels: ``derived`` if masks were made from something else, such as boxes.
+        shares: Default of ``--shares`` for train, val and test, such as ``0.9,0.1,0``; without
+            it, ``0.8,0.1,0.1``.
+        licence: Licence of the data, or the file that states it.
+        prepare: Target of ``prepare(source, out, *, shares, progress, **options) -> Report``, or
+            None.
+        init: Target of ``init(source, *, progress, **options) -> zoo.data.Draft``, which writes a
+            file to edit before ``prepare``; or None.
+        sample: Target of ``write_sample(out, *, seed, count, progress)``, which writes a synthetic
+            raw data set; or None.
+        options: Options of ``zoo data prepare`` for this data set, which ``prepare`` receives.
     """
 
     task: str = ""
@@ -125,8 +129,7 @@ class InitializerRow(Contribution):
     """A ``[[weight_initializer]]`` row.
 
     Attributes:
-        pretrained: Whether it loads pretrained weights, so that ``--pretrained none`` skips it;
-            False for random initialization.
+        pretrained: Whether it loads weights learned elsewhere, which ``--pretrained none`` skips.
     """
 
     pretrained: bool = False
@@ -137,7 +140,9 @@ class ConverterRow(Contribution):
     """A ``[[converter]]`` row: a function from another library's state dict to OpenMMLab's.
 
     Attributes:
-        version: Number of the version, from 1; it changes whenever the result may change.
+        name: What ``converter`` of a weights row says.
+        target: The function ``convert(state_dict)``, in the plugin's own package.
+        version: Number of the version, from 1; it increases whenever the result changes.
         proof: How exact it is and how that was measured, one line; or None.
     """
 
@@ -150,7 +155,10 @@ class CommandRow(Contribution):
     """A ``[[command]]`` row.
 
     Attributes:
-        group: Group of zoo's command line that it belongs to; None for a command of ``zoo`` itself.
+        name: What is typed after ``zoo``, or after ``zoo GROUP``.
+        target: A command or a group of click, in the plugin's own package.
+        summary: Its line in ``zoo --help``, or ``zoo GROUP --help``; or None.
+        group: Group of zoo's command line that it joins, or None.
     """
 
     group: str | None = None
@@ -163,7 +171,13 @@ class CommandRow(Contribution):
 
 @dataclass(frozen=True, slots=True)
 class ConfigRow:
-    """A ``[[config]]`` row: a name for a config file inside the package."""
+    """A ``[[config]]`` row: a name for a config file inside the package.
+
+    Attributes:
+        name: The NAME of ``zoo train NAME``.
+        file: The config, a file of Python in mmengine's style.
+        summary: One line for listings, or None.
+    """
 
     kind: ClassVar[str] = "config"
     name: str
@@ -180,10 +194,12 @@ class MetricValue:
         value: The value, in ``unit``.
         dataset: Data set it was measured on.
         split: Split of that data set.
-        labels: ``true``, ``derived`` or ``synthetic``.
+        labels: Where the labels are from, as in a data set's row; ``synthetic`` if a plugin drew
+            images and labels.
         protocol: How it was measured.
-        unit: ``fraction`` (of 1) or ``percent``.
-        published: Where the value was published; None if the author of the row measured it.
+        unit: What 1 means: ``fraction`` is the whole.
+        published: Where a value was published that the row's author did not measure; None if the
+            author of the row measured it.
     """
 
     name: str
@@ -221,25 +237,28 @@ class WeightsFacts:
     """What every ``[[weights]]`` row states, wherever its file lies.
 
     Attributes:
-        name: Name within the plugin.
-        task: ``semantic``, ``instance``, or ``backbone`` for a part of a network.
-        config: Name of the config that builds the model; empty for a backbone.
-        urls: Addresses in order of preference: ``https:``, ``hf:``, ``github:``, or
-            ``package:<path inside the package>``. A row of a manifest has at least one; an adopted
-            checkpoint has none.
-        format: ``safetensors``, ``pth`` or ``pkl``.
+        name: The NAME of ``zoo predict NAME``.
+        task: What the model does; zoo runs ``semantic`` and ``instance``, and lists the others;
+            ``backbone`` is a part of a network.
+        config: Name of the config that builds the model; a backbone needs none.
+        urls: Addresses in order of preference: ``https://...``,
+            ``hf://ORG/REPO@REVISION/path``, ``github://OWNER/REPO@TAG/ASSET``, or
+            ``package:<path>`` for a file inside the package; a revision is the 40 hex digits of a
+            commit.
+        format: Format of the file; a ``pkl`` needs a converter.
         licence: Licence of the weights, an SPDX expression or a text.
-        data_licence: Licence of the training data.
-        parameters: Number of parameters of the model, without buffers; None if not known.
-        metrics: Measured and published values.
+        data_licence: Licence of the data they were trained on.
+        parameters: Number of parameters of the model, without buffers; a backbone may leave it
+            out.
+        metrics: Measured and published values; living weights and backbones may have none.
         non_commercial: Whether the licence forbids commercial use; None if that is not known.
         classes: Class names in the order of their ids; None if only the file states them.
         replaces: Upstream addresses that it stands for, such as ``torchvision://resnet50``.
         aliases: Other names of the row.
-        version: Number of the version, from 1.
-        yanked: Why it must not be used any more, or None.
-        successor: Name of the row to use instead, or None.
-        source: Where the facts were seen, or None.
+        version: Number of the version, from 1; ``NAME`` means the newest, ``NAME@1`` the first.
+        yanked: Why it must not be used any more; it is then refused unless ``zoo.lock`` pins it.
+        successor: Name of the weights to use instead, which using them logs; or None.
+        source: Where the facts of the row were seen, or None.
     """
 
     kind: ClassVar[str] = "weights"
@@ -267,8 +286,9 @@ class WeightsRow(WeightsFacts):
     """Weights whose file is used as it is: downloaded, verified, opened.
 
     Attributes:
-        sha256: 64 hex digits, lower case.
-        size_bytes: Size of the file.
+        sha256: Digest of the whole file, 64 hex digits; a row has at most one of the three
+            digests, and needs none if every address is ``hf://``.
+        size_bytes: Size of the file; needed beside ``sha256`` without a ``converter``.
     """
 
     sha256: str
@@ -282,8 +302,8 @@ class LivingRow(WeightsFacts):
     Attributes:
         digest: What is known about the bytes of the source.
         size_bytes: Size of the source, or None if it is not known.
-        converter: ``name`` or ``plugin.name`` of a ``[[converter]]`` row; None if the source is a
-            checkpoint of OpenMMLab's own format.
+        converter: ``name`` or ``plugin.name`` of a ``[[converter]]`` row, if another library saved
+            the file; None if the source is a checkpoint of OpenMMLab's own format.
     """
 
     digest: Digest
@@ -301,69 +321,16 @@ AnyWeightsRow: TypeAlias = WeightsRow | LivingRow
 
 @dataclass(frozen=True, slots=True)
 class LegacyIndexRow:
-    """A ``[[legacy_index]]`` row: a file in the package that lists legacy upstream weights."""
+    """A ``[[legacy_index]]`` row: a file in the package that lists legacy upstream weights.
+
+    Attributes:
+        file: A JSON file of legacy checkpoints.
+        summary: One line for listings, or None.
+    """
 
     kind: ClassVar[str] = "legacy_index"
     file: str
     summary: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LegacyMetric:
-    """One value that upstream states; its index does not say which split and protocol.
-
-    Attributes:
-        name: Name of the metric.
-        value: The value.
-        dataset: Data set it was measured on.
-        unit: ``percent``, ``fraction``, or empty for a plain number.
-    """
-
-    name: str
-    value: float
-    dataset: str
-    unit: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LegacyRow:
-    """A row of a legacy index: a checkpoint that upstream published on a host now offline.
-
-    Attributes:
-        name: Name within the plugin.
-        task: ``semantic``, ``instance``, or another upstream task (``detection``, ...).
-        tasks: All tasks it was measured on.
-        config: Name of its config, such as ``mmseg::unet/x.py``, or None if unknown.
-        architecture: Upstream's names of its method and parts.
-        datasets: Data sets it was measured on.
-        metrics: Values that upstream states.
-        memory_gb: GPU memory for training, or None.
-        url: Former address.
-        sha256_prefix: First 8 hex digits of its sha256, or None if unknown.
-        note: What is wrong in upstream's facts, or None.
-        licence: Licence of the weights, as far as known.
-        data_licence: Licence of the data, as far as known.
-    """
-
-    kind: ClassVar[str] = "legacy"
-    name: str
-    task: str
-    tasks: tuple[str, ...]
-    config: str | None
-    architecture: tuple[str, ...]
-    datasets: tuple[str, ...]
-    metrics: tuple[LegacyMetric, ...]
-    memory_gb: float | None
-    url: str
-    sha256_prefix: str | None
-    note: str | None
-    licence: str
-    data_licence: str
-
-    @property
-    def file_name(self) -> str:
-        """Return the upstream name of the file."""
-        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,14 +339,17 @@ class Manifest:
 
     Attributes:
         path: The file.
-        plugin: Name of the plugin; its package is ``zoo_<plugin>``.
-        version: Version, as in the plugin's pyproject.toml.
-        api: Number of the manifest contract.
-        summary: One line.
+        plugin: Name of the plugin; its package is ``zoo_<name>``, its distribution
+            ``mmzoo-<name>``.
+        version: Version of the plugin; ``pyproject.toml`` may repeat it, and must then agree.
+        api: Version of this contract.
+        summary: One line for listings.
         license: Licence of the code, as an SPDX expression.
-        homepage: Address, or None.
-        notice: A sentence shown on overlays of its models, such as a limit of use; or None.
-        requires: PEP 508 requirements on other distributions.
+        homepage: An address, or None.
+        notice: A sentence that everybody who sees a result should read, such as ``Not for
+            diagnosis.``; overlays, ``predictions.json`` and model cards carry it, or None.
+        requires: Requirements on other distributions in pip's syntax, with markers; checked when
+            the plugin's code is first used.
         contributions: Rows of every kind in ``zoo.manifest.kinds``; data sets as ``DatasetRow``.
         configs: ``[[config]]`` rows.
         weights: ``[[weights]]`` rows, and those of ``[[shelf]]`` files.

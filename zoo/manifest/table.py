@@ -25,8 +25,8 @@ _TOML_NAMES = {
 }
 
 
-_MOST_CHARACTERS = 2_000
-_MOST_ENTRIES = 10_000
+MOST_CHARACTERS = 2_000
+MOST_ENTRIES = 10_000
 _KNOWN_KEYS = "docs/manifest.md lists the known keys."
 
 
@@ -146,6 +146,18 @@ class Table:
             )
         return value
 
+    def optional_choice(self, key: str, choices: Sequence[str]) -> str | None:
+        """Return one of the choices, or None if the key is missing.
+
+        Args:
+            key: Name of the key in the table.
+            choices: The allowed values.
+        """
+        if key in self.values:
+            return self.choice(key, choices)
+        self._known.append(key)
+        return None
+
     def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
         """Return unique strings that are not empty; an empty tuple if the key is missing.
 
@@ -154,10 +166,10 @@ class Table:
             required: Whether a missing key is an error.
         """
         values = self.take(key, list, required=required) or []
-        if len(values) > _MOST_ENTRIES:
+        if len(values) > MOST_ENTRIES:
             self.fail(
                 f"{self.label} {key} holds {len(values):,} strings, expected at most "
-                f"{_MOST_ENTRIES:,}.",
+                f"{MOST_ENTRIES:,}.",
                 hint=f"shorten {key}.",
             )
         for value in values:
@@ -188,10 +200,10 @@ class Table:
                 self.fail(message, hint=f"remove or rename one of the {shown(value)}.")
 
     def _check_length(self, key: str, value: str) -> None:
-        if len(value) > _MOST_CHARACTERS:
+        if len(value) > MOST_CHARACTERS:
             self.fail(
                 f"{self.label} {key} has {len(value):,} characters, expected at most "
-                f"{_MOST_CHARACTERS:,}.",
+                f"{MOST_CHARACTERS:,}.",
                 hint=f"shorten {key}.",
             )
 
@@ -220,6 +232,16 @@ class Table:
         self._known.append(key)
         return None
 
+    def table(self, key: str, *, required: bool = True) -> Table:
+        """Return an inner table; an empty one if the key is missing.
+
+        Args:
+            key: Key of the table.
+            required: Whether a missing key is an error.
+        """
+        values = self.take(key, dict, required=required) or {}
+        return type(self)(values, label=f"[{key}]", path=self.path, plugin=self.plugin)
+
     def tables(self, key: str, label: str | None = None) -> list[Table]:
         """Return the rows of an array of tables; an empty list if the key is missing.
 
@@ -237,7 +259,7 @@ class Table:
                 )
             name = values.get("name")
             row = f"{label} {shown(name)}" if isinstance(name, str) else f"{label} row {number}"
-            found.append(Table(values, label=row, path=self.path, plugin=self.plugin))
+            found.append(type(self)(values, label=row, path=self.path, plugin=self.plugin))
         return found
 
     def done(self) -> None:

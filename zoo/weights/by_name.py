@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 
 from zoo.catalog import Catalog, Found, read_catalog
 from zoo.errors import DownloadError, UnknownNameError
+from zoo.manifest.legacy_rows import LegacyRow
 from zoo.manifest.lookups import check_name
-from zoo.manifest.rows import LegacyRow, LivingRow, MetricValue, WeightsFacts, WeightsRow
+from zoo.manifest.rows import LivingRow, MetricValue, WeightsFacts, WeightsRow
 from zoo.names import hint_near, near_names
 from zoo.weights.legacy import find_legacy, legacy_rows, with_unread
 from zoo.weights.lock import Pin, find_pin, lock_file, pin_of, read_pins

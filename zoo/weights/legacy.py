@@ -22,7 +22,8 @@ from typing import Any
 from zoo.catalog import Catalog, Found, PluginRecord
 from zoo.documents import Limits, read_json, reason_of
 from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameError
-from zoo.manifest.rows import UPSTREAM_TASKS, LegacyMetric, LegacyRow
+from zoo.manifest.legacy_rows import LegacyMetric, LegacyRow
+from zoo.manifest.rows import UPSTREAM_TASKS
 from zoo.texts import shown
 
 __all__ = ["find_legacy", "legacy_rows", "read_index", "with_unread"]

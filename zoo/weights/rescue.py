@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from zoo.catalog import Found
 from zoo.errors import DownloadError
-from zoo.manifest.rows import LegacyRow
+from zoo.manifest.legacy_rows import LegacyRow
 
 __all__ = ["DIGITS", "LegacyIndex", "OldFile", "find_files", "read_old_file"]
 

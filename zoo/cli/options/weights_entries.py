@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalog import Catalog, Found
 from zoo.cli.options.metric_filter import metric_text
 from zoo.errors import ZooError
-from zoo.manifest.rows import ConfigRow, LegacyRow, LivingRow, MetricValue, WeightsFacts, WeightsRow
+from zoo.manifest.legacy_rows import LegacyRow
+from zoo.manifest.rows import ConfigRow, LivingRow, MetricValue, WeightsFacts, WeightsRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from zoo.errors import (
     DownloadError,
     ZooError,
 )
-from zoo.manifest.rows import LegacyRow
+from zoo.manifest.legacy_rows import LegacyRow
 from zoo.weights import add_to_cache, cache_folder, fetch_file
 from zoo.weights.cache import cached_files
 from zoo.weights.files import first_that_holds

@@ -18,7 +18,9 @@ class Finding:
         message: What was found and what was expected: one sentence.
         mend: One thing to do.
         row: The row of the manifest, such as ``loss EdgeLoss``; empty for the whole plugin.
-        level: ``error``, or ``warning`` for what works with a risk.
+        level: ``error``, ``warning`` for what works with a risk, or ``note`` for what could not be
+            checked here.
+        detail: Traceback of an exception of the plugin; empty without one.
     """
 
     rule: str
@@ -27,3 +29,4 @@ class Finding:
     mend: str
     row: str = ""
     level: str = "error"
+    detail: str = ""

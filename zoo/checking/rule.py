@@ -31,6 +31,8 @@ class Rule:
         summary: What the rule demands, one sentence.
         cases: The rows of the plugin that it applies to. A rule without cases does not run.
         check: Yields what is wrong with one case; nothing if the rule holds.
+        together: Rules of one word run a case in one process, one after the other, because they
+            share an expensive preparation; empty for a process of its own.
     """
 
     id: str
@@ -39,3 +41,4 @@ class Rule:
     summary: str
     cases: Callable[[Subject], Iterable[Case]]
     check: Callable[[Subject, Any], Iterable[Finding]]
+    together: str = ""

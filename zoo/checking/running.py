@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from zoo.checking.finding import Finding
+from zoo.checking.guarding import cases_of, check_case
+from zoo.checking.isolation.bench import Bench
 from zoo.checking.rule import STAGES, Case, Rule
 from zoo.checking.subject import Subject
 
-__all__ = ["Report", "check_case", "check_plugin"]
+__all__ = ["Report", "check_plugin"]
 
-_Item = TypeVar("_Item")
+Started = Callable[[Rule, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def check_plugin(
     rules: Sequence[Rule],
     *,
     stages: Sequence[str] = STAGES,
-    started: Callable[[Rule, str], None] | None = None,
+    started: Started | None = None,
 ) -> Report:
     """Run the rules of some stages; a stage with errors is the last that runs.
 
@@ -58,59 +59,31 @@ def check_plugin(
     left = [stage for stage in STAGES if stage in stages]
     while left and not any(each.level == "error" for each in findings):
         stage = left.pop(0)
-        for rule in rules:
-            if rule.stage == stage:
-                cases = _cases(rule, subject, findings)
-                counts["rules"] += 1
-                counts["cases"] += len(cases)
-                for case in cases:
-                    if started is not None:
-                        started(rule, case[0])
-                    findings += check_case(rule, subject, case)
+        found = [
+            (rule, case)
+            for rule in rules
+            if rule.stage == stage
+            for case in cases_of(rule, subject, findings)
+        ]
+        counts["rules"] += sum(rule.stage == stage for rule in rules)
+        counts["cases"] += len(found)
+        run = _read if stage == "static" else _isolated
+        for each in run(subject, found, started or (lambda rule, name: None)):
+            findings += each
     return Report(tuple(findings), **counts, left_out=tuple(left))
 
 
-def check_case(rule: Rule, subject: Subject, case: Case) -> list[Finding]:
-    """Return what one rule finds in one case; a rule that raises is a finding too.
-
-    Args:
-        rule: The rule.
-        subject: The plugin.
-        case: One of the rule's cases.
-    """
-    found: list[Finding] = []
-    _guarded(rule, subject, lambda: rule.check(subject, case[1]), found.extend, found)
-    return [each if each.row or not case[0] else _with_row(each, case[0]) for each in found]
+def _read(
+    subject: Subject, found: Sequence[tuple[Rule, Case]], started: Started
+) -> Iterator[list[Finding]]:
+    for rule, case in found:
+        started(rule, case[0])
+        yield check_case(rule, subject, case)
 
 
-def _cases(rule: Rule, subject: Subject, findings: list[Finding]) -> list[Case]:
-    cases: list[Case] = []
-    _guarded(rule, subject, lambda: rule.cases(subject), cases.extend, findings)
-    return cases
-
-
-def _guarded(
-    rule: Rule,
-    subject: Subject,
-    run: Callable[[], Iterable[_Item]],
-    take: Callable[[Iterable[_Item]], None],
-    findings: list[Finding],
-) -> None:
-    """Run code that may run the plugin's own, which may raise anything."""
-    try:
-        take(run())
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - a finding, whatever it is: even SystemExit
-        findings.append(_crash(rule, subject, error))
-
-
-def _crash(rule: Rule, subject: Subject, error: BaseException) -> Finding:
-    text = str(error).strip().partition("\n")[0][:200] or "no message"
-    message = f"the rule {rule.name} cannot be checked: {type(error).__name__}: {text}"
-    mend = "correct what the message names, or report this plugin to the authors of zoo."
-    return Finding(rule.id, str(subject.manifest_path), message, mend)
-
-
-def _with_row(finding: Finding, row: str) -> Finding:
-    return replace(finding, row=row)
+def _isolated(
+    subject: Subject, found: Sequence[tuple[Rule, Case]], started: Started
+) -> Iterator[list[Finding]]:
+    """Check in other processes: code of the plugin may end, hang or change one."""
+    with Bench(subject) as bench:
+        yield from bench.check_all([(rule, case[0]) for rule, case in found], started)

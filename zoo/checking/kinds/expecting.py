@@ -9,10 +9,15 @@ import unittest
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Broken", "Unchecked", "close", "expect", "needs"]
+__all__ = ["Broken", "NotMeant", "Unchecked", "close", "expect", "named", "needs"]
 
-# pytest shows it as a skipped test.
-Unchecked = unittest.SkipTest
+
+class NotMeant(unittest.SkipTest):
+    """A rule does not concern this row; pytest shows it as a skipped test."""
+
+
+class Unchecked(unittest.SkipTest):
+    """A rule concerns this row and cannot be checked here; pytest shows it as a skipped test."""
 
 
 class Broken(AssertionError):
@@ -40,13 +45,23 @@ def needs(module: str) -> Any:
         module: Its full name.
 
     Raises:
-        unittest.SkipTest: It cannot be imported.
+        Unchecked: It cannot be imported.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         message = f"not checked: {module} cannot be imported ({error})"
         raise Unchecked(message) from error
+
+
+def named(config: Mapping[str, Any]) -> str:
+    """Return what a config builds, for messages, such as ``zoo.edge.EdgeLoss(margin=0.5)``.
+
+    Args:
+        config: ``type`` and keywords.
+    """
+    keywords = ", ".join(f"{key}={value!r}" for key, value in config.items() if key != "type")
+    return f"{config['type']}({keywords})" if keywords else str(config["type"])
 
 
 def close(first: Mapping[str, float], second: Mapping[str, float]) -> bool:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Folders", "Scratch", "made_once"]
+__all__ = ["Folders", "Scratch", "made_once", "scratch_of_process", "use_scratch"]
 
 
 class Folders(Protocol):
@@ -40,6 +41,28 @@ class Scratch:
             basename: Begin of its name.
         """
         return Path(tempfile.mkdtemp(prefix=f"{basename}_", dir=self.folder))
+
+
+# The one of this process, once it is known.
+_SCRATCH: list[Scratch] = []
+
+
+def use_scratch(folder: Path) -> None:
+    """Let the checks of this process use a folder, which other processes may use too.
+
+    Args:
+        folder: It exists; who made it removes it.
+    """
+    _SCRATCH[:] = [Scratch(folder)]
+
+
+def scratch_of_process() -> Scratch:
+    """Return the folder that `use_scratch` named, else one that ends with the process."""
+    if not _SCRATCH:
+        folder = tempfile.TemporaryDirectory(prefix="zoo-check-")
+        atexit.register(folder.cleanup)
+        use_scratch(Path(folder.name))
+    return _SCRATCH[0]
 
 
 # What was made by name, for the process: a sample is slow to write and to prepare.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import expect, needs
+from zoo.checking.kinds.expecting import expect, named, needs
 
 __all__ = ["HookChecks"]
 
@@ -18,13 +18,17 @@ class HookChecks(KindChecks):
 
     def test_hook_is_mmengines_with_a_priority(self, each_hook: dict[str, Any]) -> None:
         """The runner accepts only subclasses of ``Hook``, and orders them by ``priority``."""
+        said = named(each_hook)
         hook = _build(each_hook)
         from mmengine.hooks import Hook
         from mmengine.runner import get_priority
 
-        expect(isinstance(hook, Hook), f"{each_hook}: it is no subclass of mmengine's Hook")
+        expect(isinstance(hook, Hook), f"{said}: it is no subclass of mmengine's Hook")
         priority = get_priority(hook.priority)
-        expect(0 <= priority <= 100, f"{each_hook}: its priority is {priority}, expected 0 to 100")
+        expect(
+            0 <= priority <= 100,
+            f"{said}: its priority is {priority}, expected 0 to 100",
+        )
 
     def test_hook_takes_the_arguments_of_each_point(self, each_hook: dict[str, Any]) -> None:
         """An overridden method accepts all arguments that the runner passes."""
@@ -43,12 +47,16 @@ class HookChecks(KindChecks):
         self, each_hook: dict[str, Any], tmp_path: Path
     ) -> None:
         """Two epochs with validation, as ``custom_hooks`` of a config, pass with the hook."""
+        said = named(each_hook)
         needs("mmengine")
         runner = _runner(tmp_path, each_hook, f"{each_hook['type']}_{tmp_path.name}")
 
         runner.train()
 
-        expect(runner.epoch == 2, f"{each_hook}: the run ends at epoch {runner.epoch}, expected 2")
+        expect(
+            runner.epoch == 2,
+            f"{said}: the run ends at epoch {runner.epoch}, expected 2",
+        )
 
 
 def _build(config: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import expect, needs
+from zoo.checking.kinds.expecting import expect, named, needs
 
 __all__ = ["LossChecks"]
 
@@ -24,6 +24,7 @@ class LossChecks(KindChecks):
     ) -> None:
         """In a head with two losses, each loss has its own entry in the log."""
         config = _of_mmseg(each_head_loss)
+        said = named(config)
         head = _decode_head([_cross_entropy(), config])
         logits, samples = _logits(requires_grad=True), _samples()
 
@@ -31,32 +32,40 @@ class LossChecks(KindChecks):
         sum(value for name, value in values.items() if "loss" in name).backward()
 
         name = head.loss_decode[1].loss_name
-        expect("loss" in name, f"{config}: mmengine trains on names with 'loss', not {name!r}")
+        expect("loss" in name, f"{said}: mmengine trains on names with 'loss', not {name!r}")
         wanted, found = {"loss_ce", name, "acc_seg"}, set(values)
-        expect(found == wanted, f"{config}: the log has {sorted(found)}, expected {sorted(wanted)}")
-        expect(logits.grad.isfinite().all(), f"{config}: the gradient is not finite in a head")
+        expect(
+            found == wanted,
+            f"{said}: the log has {sorted(found)}, expected {sorted(wanted)}",
+        )
+        expect(logits.grad.isfinite().all(), f"{said}: the gradient is not finite in a head")
 
     def test_loss_when_called_by_keywords_is_a_finite_scalar_with_gradient(
         self, each_head_loss: dict[str, Any]
     ) -> None:
         """``loss(pred, target, weight=None, ignore_index=255)`` is differentiable in ``pred``."""
         config = _of_mmseg(each_head_loss)
+        said = named(config)
         loss, logits = _build(config), _logits(requires_grad=True)
 
         value = loss(logits, _target(), weight=None, ignore_index=IGNORED)
         value.backward()
 
         shape = tuple(value.shape)
-        expect(shape == (), f"{config}: it returns the shape {shape}, expected a scalar")
-        expect(value.isfinite(), f"{config}: it returns {_shown(value)}, expected a finite value")
-        expect(logits.grad.isfinite().all(), f"{config}: the gradient is not finite")
-        expect(logits.grad.abs().sum() > 0, f"{config}: no gradient reaches the logits")
+        expect(shape == (), f"{said}: it returns the shape {shape}, expected a scalar")
+        expect(
+            value.isfinite(),
+            f"{said}: it returns {_shown(value)}, expected a finite value",
+        )
+        expect(logits.grad.isfinite().all(), f"{said}: the gradient is not finite")
+        expect(logits.grad.abs().sum() > 0, f"{said}: no gradient reaches the logits")
 
     def test_loss_at_ignored_pixels_has_no_gradient_and_no_say(
         self, each_head_loss: dict[str, Any]
     ) -> None:
         """``ignore_index`` masks pixels: predictions there have no effect."""
         config = _of_mmseg(each_head_loss)
+        said = named(config)
         loss, target = _build(config), _target()
         logits, changed = _logits(requires_grad=True), _logits()
         ignored = (target == IGNORED).unsqueeze(1).expand_as(logits)
@@ -68,9 +77,9 @@ class LossChecks(KindChecks):
 
         before, after = float(value.detach()), float(other)
         is_equal = abs(after - before) <= max(1e-6, 1e-6 * abs(before))
-        expect(is_equal, f"{config}: other scores at ignored pixels change {before} to {after}")
+        expect(is_equal, f"{said}: other scores at ignored pixels change {before} to {after}")
         reaching = float(logits.grad[ignored].abs().max())
-        expect(reaching == 0, f"{config}: a gradient of {reaching:g} reaches ignored pixels")
+        expect(reaching == 0, f"{said}: a gradient of {reaching:g} reaches ignored pixels")
 
     def test_loss_when_all_is_ignored_or_a_class_is_absent_stays_finite(
         self, each_head_loss: dict[str, Any]
@@ -79,6 +88,7 @@ class LossChecks(KindChecks):
         import torch
 
         config = _of_mmseg(each_head_loss)
+        said = named(config)
         for fill in (IGNORED, 0):
             loss, logits = _build(config), _logits(requires_grad=True)
             target = torch.full((2, 6, 7), fill)
@@ -86,7 +96,7 @@ class LossChecks(KindChecks):
             value = loss(logits, target, weight=None, ignore_index=IGNORED)
             value.backward()
 
-            case = f"{config}, every pixel {fill}"
+            case = f"{said}, every pixel {fill}"
             expect(value.isfinite(), f"{case}: it returns {_shown(value)}, expected a finite value")
             expect(logits.grad.isfinite().all(), f"{case}: the gradient is not finite")
 
@@ -95,28 +105,31 @@ class LossChecks(KindChecks):
         import torch
 
         config = _of_mmseg(each_head_loss)
+        said = named(config)
         value = _build(config)(
             (100 * _logits()).to(torch.bfloat16), _target(), weight=None, ignore_index=IGNORED
         )
 
-        expect(value.isfinite(), f"{config}: it is {_shown(value)} in bfloat16")
+        expect(value.isfinite(), f"{said}: it is {_shown(value)} in bfloat16")
 
     def test_loss_when_given_pixel_weights_takes_them(self, each_head_loss: dict[str, Any]) -> None:
         """A head with a pixel sampler passes ``weight`` ``(N, H, W)``."""
         import torch
 
         config = _of_mmseg(each_head_loss)
+        said = named(config)
         value = _build(config)(
             _logits(), _target(), weight=torch.ones(2, 6, 7), ignore_index=IGNORED
         )
 
-        expect(value.isfinite(), f"{config}: it is {_shown(value)} with pixel weights of 1")
+        expect(value.isfinite(), f"{said}: it is {_shown(value)} with pixel weights of 1")
 
     def test_loss_at_huge_scores_stays_finite(self, each_head_loss: dict[str, Any]) -> None:
         """Scores of a network that is sure of right or wrong give finite values and gradients."""
         import torch
 
         config, target = _of_mmseg(each_head_loss), _target()
+        said = named(config)
         sure = torch.full((2, CLASSES, 6, 7), -HUGE)
         sure.scatter_(1, target.clamp(max=CLASSES - 1).unsqueeze(1), HUGE)
         for name, scores in (("right", sure), ("wrong", -sure)):
@@ -125,7 +138,7 @@ class LossChecks(KindChecks):
             value = _build(config)(logits, target, weight=None, ignore_index=IGNORED)
             value.backward()
 
-            case = f"{config}, scores of {HUGE:g} that are {name}"
+            case = f"{said}, scores of {HUGE:g} that are {name}"
             expect(value.isfinite(), f"{case}: it returns {_shown(value)}, expected a finite value")
             expect(logits.grad.isfinite().all(), f"{case}: the gradient is not finite")
 
@@ -134,6 +147,7 @@ class LossChecks(KindChecks):
         import torch
 
         config, target = _of_mmseg(each_head_loss), _target()[:1, :3, :3]
+        said = named(config)
         loss, logits = _build(config), _logits()[:1, :, :3, :3].double().requires_grad_(True)
 
         def value(scores: Any) -> Any:
@@ -144,7 +158,7 @@ class LossChecks(KindChecks):
             torch.autograd.gradcheck(value, (logits,), eps=1e-3, atol=1e-3, rtol=1e-2)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
-            self.fail(f"{config}: its gradient is not that of its value: {reason[:300]}")
+            self.fail(f"{said}: its gradient is not that of its value: {reason[:300]}")
 
     def test_loss_in_mmdet_mask_head_is_called_by_position(
         self, each_mask_loss: dict[str, Any]
@@ -153,6 +167,7 @@ class LossChecks(KindChecks):
         import torch
 
         config = each_mask_loss
+        said = named(config)
         head = _mask_head(config)
         pred: Any = torch.randn(4, CLASSES, 5, 5, requires_grad=True)
         target = (torch.arange(100).view(4, 5, 5) % 3 == 0).float()
@@ -161,11 +176,14 @@ class LossChecks(KindChecks):
         value.sum().backward()
 
         count = value.numel()
-        expect(count == 1, f"{config}: it returns {count} values in a mask head, expected one")
-        expect(value.isfinite().all(), f"{config}: its value is not finite in a mask head")
-        expect(pred.grad.isfinite().all(), f"{config}: its gradient is not finite in a mask head")
+        expect(count == 1, f"{said}: it returns {count} values in a mask head, expected one")
+        expect(value.isfinite().all(), f"{said}: its value is not finite in a mask head")
+        expect(
+            pred.grad.isfinite().all(),
+            f"{said}: its gradient is not finite in a mask head",
+        )
         reaching = pred.grad.abs().sum()
-        expect(reaching > 0, f"{config}: no gradient reaches the masks in a mask head")
+        expect(reaching > 0, f"{said}: no gradient reaches the masks in a mask head")
 
 
 def _of_mmseg(config: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import Unchecked, close, expect, needs
+from zoo.checking.kinds.expecting import NotMeant, close, expect, named, needs
 
 __all__ = ["MetricChecks"]
 
@@ -61,20 +61,22 @@ class MetricChecks(KindChecks):
 
     def test_metric_over_two_batches_gives_numbers(self, each_metric: dict[str, Any]) -> None:
         """Values are numbers by name, and a second evaluation returns the same values."""
+        said = named(each_metric)
         metric = _build(each_metric)
 
         values = [self._evaluate(each_metric, metric) for _ in range(2)]
 
-        expect(values[0], f"{each_metric}: it gives no values")
+        expect(values[0], f"{said}: it gives no values")
         for name, value in values[0].items():
             found = f"{name} is a {type(value).__name__}"
-            expect(isinstance(value, Real), f"{each_metric}: {found}, expected a number")
+            expect(isinstance(value, Real), f"{said}: {found}, expected a number")
         again = f"{values[1]} after {values[0]}"
-        told = f"{each_metric}: a second evaluation of the same images gives {again}"
+        told = f"{said}: a second evaluation of the same images gives {again}"
         expect(close(*values), told)
 
     def test_metric_does_not_depend_on_the_batches(self, each_metric: dict[str, Any]) -> None:
         """The batch size does not change the score."""
+        said = named(each_metric)
         metric = _build(each_metric)
 
         apart, together = (
@@ -82,25 +84,26 @@ class MetricChecks(KindChecks):
         )
 
         found = f"{apart} image by image, {together} in one batch"
-        expect(close(apart, together), f"{each_metric}: it gives {found}")
+        expect(close(apart, together), f"{said}: it gives {found}")
 
     def test_metric_that_tells_images_apart_names_each(self, each_metric: dict[str, Any]) -> None:
         """``per_image_values`` has one entry per image, in order: path and finite values."""
+        said = named(each_metric)
         metric = _build(each_metric)
         if not hasattr(metric, "per_image_values"):
             message = f"{each_metric['type']} has no per_image_values"
-            raise Unchecked(message)
+            raise NotMeant(message)
         samples = self.make_predictions(_name(each_metric))
         self._evaluate(each_metric, metric)
 
         images = metric.per_image_values()
 
         files = [sample["img_path"] for sample in samples]
-        named = [image["file"] for image in images]
-        expect(named == files, f"{each_metric}: it names the images {named}, expected {files}")
+        listed = [image["file"] for image in images]
+        expect(listed == files, f"{said}: it names the images {listed}, expected {files}")
         for image in images:
             for name, value in image["values"].items():
-                told = f"{each_metric}: {name} of {image['file']} is {value}: leave it out instead"
+                told = f"{said}: {name} of {image['file']} is {value}: leave it out instead"
                 expect(math.isfinite(value), told)
 
     def _evaluate(

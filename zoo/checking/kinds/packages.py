@@ -8,7 +8,7 @@ import sys
 
 from zoo.catalog import read_catalog
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import Unchecked, expect, needs
+from zoo.checking.kinds.expecting import NotMeant, expect, needs
 from zoo.checking.kinds.targets import Target, check_pyproject, check_target, check_weights_row
 from zoo.loading import load_target
 from zoo.manifest.kinds import KINDS
@@ -69,7 +69,7 @@ class PackageChecks(KindChecks):
         attribute = KINDS[each_contribution.kind].registry
         if not attribute:
             message = f"zoo itself looks up the kind {each_contribution.kind}"
-            raise Unchecked(message)
+            raise NotMeant(message)
         registry = getattr(root, attribute)
 
         found = registry.get(self.type_of(each_contribution))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import Unchecked, expect, needs
+from zoo.checking.kinds.expecting import NotMeant, expect, named, needs
 
 __all__ = ["TransformChecks"]
 
@@ -52,27 +52,29 @@ class TransformChecks(KindChecks):
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
         """Image and labels have equal sizes, and no new label except 255 appears."""
+        said = named(each_transform)
         transform = _build(each_transform)
         before = self.make_results(_name(each_transform), tmp_path)
         if "gt_seg_map" not in before:
             message = f"make_results gives {each_transform['type']} no labels"
-            raise Unchecked(message)
+            raise NotMeant(message)
 
         after = transform(deepcopy(before))
 
         if after is None:
             message = f"{each_transform['type']} passes the image over"
-            raise Unchecked(message)
+            raise NotMeant(message)
         size, labelled = after["img"].shape[:2], after["gt_seg_map"].shape
-        told = f"{each_transform}: the image is {size} after it and the labels {labelled}"
+        told = f"{said}: the image is {size} after it and the labels {labelled}"
         expect(size == labelled, told)
         new = sorted({*after["gt_seg_map"].flat} - {*before["gt_seg_map"].flat, 255})
-        expect(not new, f"{each_transform}: it makes the labels {new[:5]}, which were not there")
+        expect(not new, f"{said}: it makes the labels {new[:5]}, which were not there")
 
     def test_transform_without_labels_leaves_them_alone(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
         """Prediction runs the same pipeline on images without labels."""
+        said = named(each_transform)
         transform = _build(each_transform)
         results = self.make_results(_name(each_transform), tmp_path)
         for key in ("gt_seg_map", "seg_map_path"):
@@ -81,18 +83,19 @@ class TransformChecks(KindChecks):
 
         after = transform(results)
 
-        told = f"{each_transform}: it adds labels to an image that has none"
+        told = f"{said}: it adds labels to an image that has none"
         expect(after is None or "gt_seg_map" not in after, told)
 
     def test_transform_when_pickled_still_works(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
         """Spawned loader workers receive it by pickle."""
+        said = named(each_transform)
         copy = pickle.loads(pickle.dumps(_build(each_transform)))  # noqa: S301
 
         after = copy(self.make_results(_name(each_transform), tmp_path))
 
-        told = f"{each_transform}: it returns a {type(after).__name__}, expected a dict or None"
+        told = f"{said}: it returns a {type(after).__name__}, expected a dict or None"
         expect(after is None or isinstance(after, dict), told)
 
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check raises, as a finding: its place in the plugin, its message, its mend."""
+
+from __future__ import annotations
+
+import traceback
+import unittest
+from pathlib import Path
+from types import TracebackType
+
+from zoo.checking.finding import Finding
+from zoo.checking.kinds.expecting import Broken, NotMeant
+from zoo.checking.subject import Subject
+from zoo.errors import ZooError
+
+__all__ = ["finding_of"]
+
+_MOST_TEXT = 400
+
+
+def finding_of(
+    subject: Subject, rule: str, error: BaseException, *, mend: str, where: str
+) -> Finding | None:
+    """Return the finding for what a check raised; None if the rule does not concern the row.
+
+    Args:
+        subject: The plugin.
+        rule: Id of the rule.
+        error: What was raised.
+        mend: What to do if the error does not say it.
+        where: Place to name if no line of the plugin was running.
+
+    Raises:
+        KeyboardInterrupt: It was one.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    if isinstance(error, NotMeant):
+        return None
+    if isinstance(error, unittest.SkipTest) or type(error).__name__ == "Skipped":
+        return Finding(rule, where, _text(error), "install it to check this.", level="note")
+    detail = "".join(traceback.format_exception(error))
+    if isinstance(error, Broken) or type(error).__name__ == "Failed":
+        return Finding(rule, where, _text(error), mend)
+    place = _place(subject, error) or where
+    if isinstance(error, ZooError):
+        message = error.message.removesuffix(".")
+        return Finding(rule, place, message, error.hint or mend, detail=detail)
+    text = _text(error)
+    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return Finding(rule, place, message, mend, detail=detail)
+
+
+def _text(error: BaseException) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
+
+
+def _place(subject: Subject, error: BaseException) -> str | None:
+    """Return ``file:line`` of the last line of the plugin that was running."""
+    folder = str(subject.package.resolve())
+    found: str | None = None
+    each: BaseException | None = error
+    while each is not None and found is None:
+        found = _last_line(each.__traceback__, folder)
+        each = each.__cause__ or each.__context__
+    return found
+
+
+def _last_line(trace: TracebackType | None, folder: str) -> str | None:
+    frames = traceback.extract_tb(trace)
+    lines = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in frames
+        if Path(frame.filename).resolve().is_relative_to(folder)
+    ]
+    return lines[-1] if lines else None

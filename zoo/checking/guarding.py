@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run one rule on one case; whatever the plugin's code raises there becomes a finding."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from zoo.checking.finding import Finding
+from zoo.checking.rule import Case, Rule
+from zoo.checking.subject import Subject
+
+__all__ = ["cases_of", "check_case"]
+
+_Item = TypeVar("_Item")
+
+
+def check_case(rule: Rule, subject: Subject, case: Case) -> list[Finding]:
+    """Return what one rule finds in one case; a rule that raises is a finding too.
+
+    Args:
+        rule: The rule.
+        subject: The plugin.
+        case: One of the rule's cases.
+    """
+    found: list[Finding] = []
+    _guarded(rule, subject, lambda: rule.check(subject, case[1]), found.extend, found)
+    return [each if each.row or not case[0] else _with_row(each, case[0]) for each in found]
+
+
+def cases_of(rule: Rule, subject: Subject, findings: list[Finding]) -> list[Case]:
+    """Return the cases of a rule.
+
+    Args:
+        rule: The rule.
+        subject: The plugin.
+        findings: Receives what is wrong if they cannot be told.
+    """
+    cases: list[Case] = []
+    _guarded(rule, subject, lambda: rule.cases(subject), cases.extend, findings)
+    return cases
+
+
+def _guarded(
+    rule: Rule,
+    subject: Subject,
+    run: Callable[[], Iterable[_Item]],
+    take: Callable[[Iterable[_Item]], None],
+    findings: list[Finding],
+) -> None:
+    """Run code that may run the plugin's own, which may raise anything."""
+    try:
+        take(run())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a finding, whatever it is: even SystemExit
+        findings.append(_crash(rule, subject, error))
+
+
+def _crash(rule: Rule, subject: Subject, error: BaseException) -> Finding:
+    text = str(error).strip().partition("\n")[0][:200] or "no message"
+    message = f"the rule {rule.name} cannot be checked: {type(error).__name__}: {text}"
+    mend = "correct what the message names, or report this plugin to the authors of zoo."
+    detail = "".join(traceback.format_exception(error))
+    return Finding(rule.id, str(subject.manifest_path), message, mend, detail=detail)
+
+
+def _with_row(finding: Finding, row: str) -> Finding:
+    return replace(finding, row=row)

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["rules"]
+__all__ = ["cases", "rules"]

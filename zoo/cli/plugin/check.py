@@ -36,7 +36,9 @@ def command(ctx: click.Context, plugin: str, is_static: bool, deep: bool, as_jso
     """Check a plugin: a project's or package's folder, a zoo_plugin.toml, a wheel, or a name.
 
     First its files are read; then, if they hold, its code is imported. Each finding has the id of
-    a rule, a place and what mends it. Exits with 1 if there is an error; warnings do not count.
+    a rule, a place and what mends it. Exits with 1 if there is an error; warnings do not count,
+    nor notes on what cannot be checked here. With --debug, an error in the plugin's code has its
+    traceback.
     """
     from zoo.checking.lookup import found_subject
     from zoo.checking.rules import all_rules
@@ -51,7 +53,7 @@ def command(ctx: click.Context, plugin: str, is_static: bool, deep: bool, as_jso
     if as_json:
         say_json(_document(subject.name, report))
     else:
-        _print(subject.name, report)
+        _print(subject.name, report, has_details=ctx.meta["zoo.debug"])
     ctx.exit(1 if report.errors else 0)
 
 
@@ -76,12 +78,13 @@ def _document(name: str, report: Report) -> dict[str, object]:
     }
 
 
-def _print(name: str, report: Report) -> None:
+def _print(name: str, report: Report, *, has_details: bool) -> None:
     for finding in report.findings:
-        say(*_lines(finding), "")
-    errors = len(report.errors)
-    warnings = len(report.findings) - errors
-    found = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+        detail = finding.detail.splitlines() if has_details else ()
+        say(*_lines(finding), *(f"  {line}" for line in detail), "")
+    levels = [finding.level for finding in report.findings]
+    words = ("error", "warning", *(["note"] if "note" in levels else []))
+    found = ", ".join(counted(levels.count(word), word) for word in words)
     say(f"{name}: {found}; {counted(report.rules, 'rule')}, {counted(report.cases, 'case')}")
     if report.left_out:
         say(f"(not checked before the errors are mended: {', '.join(report.left_out)})", err=True)

@@ -172,7 +172,7 @@ FLOORS = {
         {"cleaning", "config_parts"},
         {"config_files", "records"},
         {"checkpoints", "config"},
-        {"dataset", "imports", "preparation", "resuming"},
+        {"dataset", "imports", "plugin_checks", "preparation", "resuming"},
         {"adoption"},
         {"locking"},
         {"work_dir"},

@@ -26,6 +26,7 @@ from zoo.manifest.row_reading import (
     read_shelf_path,
 )
 from zoo.manifest.rows import (
+    CheckRow,
     CommandRow,
     ConfigRow,
     Contribution,
@@ -172,6 +173,7 @@ _SPECIAL: dict[str, tuple[list[dict[str, Any]], tuple[type, ...]]] = {
     "weight_initializer": ([{}], (InitializerRow,)),
     "converter": ([{}], (ConverterRow,)),
     "command": ([{}], (CommandRow,)),
+    "check": ([{"of": "data"}], (CheckRow,)),
 }
 _READERS: dict[str, tuple[Any, list[dict[str, Any]], tuple[type, ...]]] = {
     "plugin": (read_plugin, [{}], (Manifest,)),

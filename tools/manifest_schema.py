@@ -207,6 +207,7 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
         ]
     },
     "dataset.option": _defaults(),
+    "check": {"allOf": [_when({"required": ["dataset"]}, {"required": ["of"], **_has(of="data")})]},
     "weights": {
         "allOf": [
             {"not": {"required": [_DIGESTS[0], _DIGESTS[1]]}},

@@ -10,20 +10,24 @@ C classes, H and W pixels, K instances.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.data import Draft, Report, Shares
+    from zoo.data import Draft, Prepared, Report, Shares
 
 __all__ = [
     "Buildable",
+    "CheckResult",
     "Command",
     "Converter",
+    "DataCheck",
     "Dataset",
+    "DoctorCheck",
     "Evaluator",
     "Hook",
     "ImageValues",
@@ -60,6 +64,58 @@ class Command(Protocol):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run it with the words of a command line; click's commands have this method."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check of a plugin has found, once per thing that it looked at.
+
+    Attributes:
+        found: What was found and, unless all is well, what was expected: one sentence.
+        level: ``ok``, ``warning`` for what works with a risk, or ``error`` for what does not.
+        where: The file or the thing that it is about; empty for the whole machine or folder.
+        mend: The one command or action that mends it; empty if all is well.
+
+    Raises:
+        ValueError: The level is none of these.
+    """
+
+    found: str
+    level: str = "ok"
+    where: str = ""
+    mend: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown level where the check is written, not where it is shown."""
+        if self.level not in ("ok", "warning", "error"):
+            message = f"level is {self.level!r}, expected ok, warning or error"
+            raise ValueError(message)
+
+
+class DoctorCheck(Protocol):
+    """A check of this machine: the target of a ``[[check]]`` row with ``of = "doctor"``.
+
+    It changes nothing, opens no socket, and takes a few seconds at most. An exception becomes an
+    error in the listing.
+    """
+
+    def __call__(self) -> Iterable[CheckResult]:
+        """Yield what was found; nothing at all means that all is well."""
+
+
+class DataCheck(Protocol):
+    """A check of a prepared folder: the target of a ``[[check]]`` row with ``of = "data"``.
+
+    ``zoo data check`` calls it after its own checks have found no error, so each file is there and
+    can be decoded. It changes nothing. An exception becomes an error in the listing.
+    """
+
+    def __call__(self, prepared: Prepared) -> Iterable[CheckResult]:
+        """Yield what was found; nothing at all means that all is well.
+
+        Args:
+            prepared: The folder. ``where`` of a result is a path relative to ``prepared.root``.
+        """
 
 
 class Converter(Protocol):

@@ -51,6 +51,12 @@ name = "CellWeights"
 target = "zoo_cells.weights:CellWeights"
 pretrained = true
 
+[[check]]
+name = "cell_area"
+target = "zoo_cells.checks:check_cell_area"
+of = "data"
+dataset = "CellDataset"
+
 [[config]]
 name = "unet_cells-256"
 file = "configs/unet.py"

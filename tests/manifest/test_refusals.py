@@ -202,6 +202,20 @@ MUTATIONS = [
         "[[loss]] 'EdgeLoss' has the unknown key 'pretrained'",
         None,
     ),
+    ('of = "data"', 'of = "dat"', "[[check]] 'cell_area' of is 'dat', expected one of doc", None),
+    ('of = "data"\n', "", "[[check]] 'cell_area' lacks the key 'of', expected a string.", None),
+    (
+        'of = "data"',
+        'of = "doctor"',
+        "[[check]] 'cell_area' names the dataset 'CellDataset' but is of 'doctor', expected of",
+        'write of = "data", or remove dataset.',
+    ),
+    (
+        'dataset = "CellDataset"',
+        'dataset = "CellDatset"',
+        "[[check]] 'cell_area' names the dataset 'CellDatset', expected one of the plugin's own",
+        "did you mean CellDataset?",
+    ),
     ("size_bytes = 10", "size_bytes = 0", "size_bytes is 0, expected an integer above 0.", None),
     ("parameters = 20", "parameters = 2.5", "parameters is 2.5, expected an integer.", None),
     ('format = "safetensors"', 'format = "onnx"', "format is 'onnx', expected one of", None),
@@ -310,6 +324,7 @@ ONLY_THE_READER = (
     "but there is no",
     "prepare is 'zoo_other.prepare:prepare'",
     "expected a finite",
+    "expected one of the plugin's own",
 )
 
 

@@ -12,6 +12,7 @@ import pytest
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.reading import read_manifest
 from zoo.manifest.rows import (
+    CheckRow,
     ConfigRow,
     Contribution,
     DatasetRow,
@@ -71,7 +72,16 @@ def test_read_manifest_when_classes_come_from_the_data_says_so(
 def test_reference_of_the_manifest_names_every_key_and_kind() -> None:
     """``docs/manifest.md`` is what messages send the reader to."""
     text = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text(encoding="utf-8")
-    rows = (DatasetRow, InitializerRow, Option, ConfigRow, WeightsRow, MetricValue, LegacyIndexRow)
+    rows = (
+        DatasetRow,
+        InitializerRow,
+        CheckRow,
+        Option,
+        ConfigRow,
+        WeightsRow,
+        MetricValue,
+        LegacyIndexRow,
+    )
     keys = {field.name for row in rows for field in fields(row)} - {"kind", "options"}
     keys |= {"version", "api", "license", "homepage", "distributions"}
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.options.completion import complete_config, complete_dataset, without_warnings
-from zoo.cli.options.mm_options import MMCommand
+from zoo.cli.options.completion import complete_dataset, without_warnings
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.next_command import next_command
 from zoo.cli.output.printing import say, say_json, say_text
@@ -22,10 +21,9 @@ from zoo.cli.plugged.plugged_group import PluggedGroup
 from zoo.texts import printable
 
 if TYPE_CHECKING:
-    from zoo.engine.dataset.instance_labels import LabelCount
     from zoo.manifest.rows import DatasetRow, Option
 
-__all__ = ["check", "group", "list_datasets", "prepare", "sample", "show"]
+__all__ = ["group", "list_datasets", "prepare", "sample", "show"]
 
 _HERE = "zoo.cli.data"
 _TASK = click.option(
@@ -42,7 +40,7 @@ group = PluggedGroup(
         "list": (f"{_HERE}:list_datasets", "List the data sets of the plugins."),
         "sample": (f"{_HERE}:sample", "Write a synthetic data set in the raw layout."),
         "prepare": (f"{_HERE}:prepare", "Turn a raw data set into a folder to train on."),
-        "check": (f"{_HERE}:check", "Verify a prepared folder."),
+        "check": ("zoo.cli.data_check:command", "Verify a prepared folder."),
         "show": (f"{_HERE}:show", "Write a contact sheet of a prepared folder."),
     },
 )
@@ -204,95 +202,6 @@ def _write_draft(
     if draft.path is not None:
         say(f"wrote {draft.path}")
     say(*draft.lines, f"next: {command}")
-
-
-@click.command(cls=MMCommand)
-@click.argument("folder", metavar="DIR", type=_DIR)
-@click.option(
-    "--config",
-    metavar="CONFIG",
-    shell_complete=complete_config,
-    help="Also run images through the training pipeline of this config and count what it loads.",
-)
-@click.option(
-    "--cfg-options",
-    multiple=True,
-    metavar="K=V ...",
-    help="Override values of that config.",
-)
-@_JSON
-def check(folder: Path, config: str | None, cfg_options: tuple[str, ...], as_json: bool) -> None:
-    """Verify the prepared folder DIR: its files, sizes, labels, splits and digests.
-
-    For instance data, the objects of each split are counted. With --config, they are also counted
-    after its pipeline, as `zoo train` does before its first step.
-    """
-    from zoo.data import check_prepared
-    from zoo.errors import DataError
-
-    if cfg_options and config is None:
-        message = "give --config too"
-        raise click.BadParameter(message, param_hint="--cfg-options")
-    with progress_bar("check") as progress:
-        problems = check_prepared(folder, progress=progress)
-    if as_json:
-        _say_check(folder, problems, config, cfg_options)
-    elif not problems:
-        _say_counts(folder, config, cfg_options)
-    if problems:
-        if not as_json:
-            say(*problems)
-        message = f"the prepared folder has errors: {len(problems)} problems, listed above."
-        raise DataError(message, path=folder, hint="run `zoo data prepare` again into a new --out.")
-
-
-def _say_counts(folder: Path, config: str | None, cfg_options: tuple[str, ...]) -> None:
-    from zoo.data import count_objects
-
-    for line in count_objects(folder):
-        say(line)
-    if config is not None:
-        for count in _count_labels(folder, config, cfg_options):
-            say(f"train through {config}: {count.text()}")
-    say(f"ok: {folder}")
-
-
-def _say_check(
-    folder: Path, problems: list[str], config: str | None, cfg_options: tuple[str, ...]
-) -> None:
-    """Print what a check found as one JSON object."""
-    from dataclasses import asdict
-
-    from zoo.data import count_split_objects, read_prepared
-
-    prepared = read_prepared(folder)
-    objects = [] if problems else [asdict(each) for each in count_split_objects(folder)]
-    counts = _count_labels(folder, config, cfg_options) if config and not problems else []
-    say_json(
-        {
-            "schema": 1,
-            "folder": str(folder),
-            "ok": not problems,
-            "problems": problems,
-            "splits": {name: split.to_dict() for name, split in prepared.splits.items()},
-            "objects": objects,
-            "loaded": [
-                {key: getattr(each, key) for key in ("stated", "kept", "seen", "loaded")}
-                for each in counts
-            ],
-        }
-    )
-
-
-def _count_labels(folder: Path, config: str, cfg_options: tuple[str, ...]) -> list[LabelCount]:
-    """Count the objects that a config's training pipeline loads."""
-    from zoo.cli.output.streams import log_on_stderr
-    from zoo.engine.config.reading import read_config
-    from zoo.engine.dataset.instance_labels import count_training_labels
-
-    with log_on_stderr():
-        resolved = read_config(config, cfg_options=cfg_options, data=folder, pretrained="none")
-        return count_training_labels(resolved)
 
 
 @click.command(cls=ZooCommand)

@@ -22,16 +22,18 @@ from zoo.manifest.row_reading import (
     read_legacy_index,
     read_shelf_path,
 )
-from zoo.manifest.rows import AnyWeightsRow, Contribution, Manifest
+from zoo.manifest.rows import AnyWeightsRow, CheckRow, Contribution, Manifest
 from zoo.manifest.shelf import read_shelf
 from zoo.manifest.table import Table
 from zoo.manifest.weights_reading import read_weights
-from zoo.names import PLUGIN_NAME
+from zoo.names import PLUGIN_NAME, hint_near, near_names
+from zoo.texts import shown
 
 __all__ = [
     "LIMITS",
     "MANIFEST_NAME",
     "check_package",
+    "check_references",
     "check_unique",
     "read_document",
     "read_header",
@@ -73,6 +75,7 @@ def read_manifest(path: Path) -> Manifest:
     indexes = tuple(read_legacy_index(table) for table in top.tables("legacy_index"))
     top.done()
     check_unique(top, contributions, [row.name for row in configs], weights)
+    check_references(top, contributions)
     return Manifest(
         path=path,
         requires=requires,
@@ -201,6 +204,26 @@ def check_unique(
                 f"the name {name!r} is used by two rows ([[{kinds[0]}]] and [[{kinds[1]}]]) "
                 f"that share one registry, expected each name once.",
                 hint=f"rename one of the two {name!r}.",
+            )
+
+
+def check_references(top: Table, contributions: Sequence[Contribution]) -> None:
+    """Check that each data set that another row names is one of the plugin's own.
+
+    Args:
+        top: The whole document.
+        contributions: Rows of every kind.
+
+    Raises:
+        ManifestError: A row names a data set that the plugin does not have.
+    """
+    names = [row.name for row in contributions if row.kind == "dataset"]
+    for row in contributions:
+        if isinstance(row, CheckRow) and row.dataset is not None and row.dataset not in names:
+            top.fail(
+                f"[[check]] {row.name!r} names the dataset {shown(row.dataset)}, expected one of "
+                f"the plugin's own: {', '.join(names) or 'it has none'}.",
+                hint=hint_near(near_names(row.dataset, names), "correct the name, or remove it."),
             )
 
 

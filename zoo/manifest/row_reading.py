@@ -10,6 +10,7 @@ from typing import Any
 from zoo.manifest.kinds import COMMAND_GROUPS
 from zoo.manifest.parameters import Form, FormError, parse_forms
 from zoo.manifest.rows import (
+    CheckRow,
     CommandRow,
     ConfigRow,
     Contribution,
@@ -37,6 +38,7 @@ TASKS = ("semantic", "instance")
 # Kinds that a published model may consist of.
 IN_RECORDS = ("model", "loss", "transform", "task_util")
 LABELS = ("true", "derived")
+CHECKED = ("doctor", "data")
 FROM_DATA = "from data"
 FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """Names of configs and weights."""
@@ -90,6 +92,8 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         row = InitializerRow(**common, pretrained=pretrained)
     elif kind == "command":
         row = CommandRow(**common, group=table.optional_choice("group", COMMAND_GROUPS))
+    elif kind == "check":
+        row = CheckRow(**common, **_read_check(table))
     elif kind == "converter":
         version, proof = table.count("version"), table.optional_text("proof")
         row = ConverterRow(**common, version=version, proof=proof)
@@ -97,6 +101,17 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         row = Contribution(**common)
     table.done()
     return row
+
+
+def _read_check(table: Table) -> dict[str, Any]:
+    of, dataset = table.choice("of", CHECKED), table.optional_text("dataset")
+    if dataset is not None and of != "data":
+        table.fail(
+            f"{table.label} names the dataset {shown(dataset)} but is of {of!r}, "
+            "expected of 'data'.",
+            hint='write of = "data", or remove dataset.',
+        )
+    return {"of": of, "dataset": dataset}
 
 
 def _read_record(table: Table) -> Mapping[str, Form] | None:

@@ -14,6 +14,7 @@ __all__ = [
     "LISTED_TASKS",
     "UPSTREAM_TASKS",
     "AnyWeightsRow",
+    "CheckRow",
     "CommandRow",
     "ConfigRow",
     "Contribution",
@@ -133,6 +134,19 @@ class InitializerRow(Contribution):
     """
 
     pretrained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow(Contribution):
+    """A ``[[check]]`` row: a function that looks at this machine, or at a prepared folder.
+
+    Attributes:
+        of: ``doctor`` or ``data``, the command that runs it.
+        dataset: Name of the plugin's data set whose folders it looks at; None for all folders.
+    """
+
+    of: str = "doctor"
+    dataset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

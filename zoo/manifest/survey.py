@@ -17,6 +17,7 @@ from zoo.errors import IncompatibleError, ManifestError, PluginError
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.reading import (
     check_package,
+    check_references,
     check_unique,
     read_document,
     read_header,
@@ -46,6 +47,7 @@ _STAND_INS: dict[str, Any] = {
     "summary": "-",
     "license": "-",
     "task": "semantic",
+    "of": "doctor",
     "classes": ["a"],
     "licence": "-",
     "data_licence": "-",
@@ -254,3 +256,4 @@ class _Surveyor:
         names = [row.name for row in configs]
         check = partial(check_unique, self._top(), contributions, names, weights)
         self._note(check, "", kind="unique")
+        self._note(partial(check_references, self._top(), contributions), "check")

@@ -16,7 +16,15 @@ from zoo.errors import ManifestError
 from zoo.loading import load_target
 from zoo.manifest.discovery import ENTRY_POINT_GROUP
 from zoo.manifest.kinds import KINDS
-from zoo.manifest.rows import AnyWeightsRow, Contribution, DatasetRow, Manifest, Option, WeightsRow
+from zoo.manifest.rows import (
+    AnyWeightsRow,
+    CheckRow,
+    Contribution,
+    DatasetRow,
+    Manifest,
+    Option,
+    WeightsRow,
+)
 from zoo.weights import find_weights_file, local_files
 
 __all__ = [
@@ -79,7 +87,14 @@ def check_pyproject(manifest: Manifest) -> None:
             )
 
 
-_FUNCTIONS = ("PrepareTarget", "InitTarget", "SampleTarget")
+# Protocol of a function -> how many values it is called with by position, and its keywords.
+_CALLED_WITH: dict[str, tuple[int, tuple[str, ...]]] = {
+    "PrepareTarget": (2, ("shares", "progress")),
+    "InitTarget": (1, ("progress",)),
+    "SampleTarget": (1, ("seed", "count")),
+    "DataCheck": (1, ()),
+    "DoctorCheck": (0, ()),
+}
 
 
 def check_targets(record: PluginRecord) -> None:
@@ -111,7 +126,7 @@ def check_target(record: PluginRecord, target: Target) -> None:
     """
     manifest, protocol = record.checked(), target.protocol
     found = load_target(record, target.target)
-    if protocol in _FUNCTIONS:
+    if protocol in _CALLED_WITH:
         options = _options(target.row, protocol)
         names = tuple(option.name.replace("-", "_") for option in options)
         _check_keywords(manifest, target.target, found, protocol, names)
@@ -186,7 +201,8 @@ def targets_of(manifest: Manifest) -> Iterator[Target]:
         manifest: Manifest of the plugin.
     """
     for row in manifest.contributions:
-        yield Target(row, row.target, KINDS[row.kind].protocol)
+        is_of_data = isinstance(row, CheckRow) and row.of == "data"
+        yield Target(row, row.target, "DataCheck" if is_of_data else KINDS[row.kind].protocol)
         if isinstance(row, DatasetRow):
             if row.prepare is not None:
                 yield Target(row, row.prepare, "PrepareTarget")
@@ -216,18 +232,10 @@ def _check_keywords(
 ) -> None:
     if not callable(found):
         _fail(manifest, target, f"it is {found!r}", "a function")
-    folder = Path("folder")
-    if protocol == "PrepareTarget":
-        arguments: tuple[Path, ...] = (folder, folder)
-        keywords = dict.fromkeys(("shares", "progress", *options))
-    elif protocol == "InitTarget":
-        arguments = (folder,)
-        keywords = dict.fromkeys(("progress", *options))
-    else:
-        arguments = (folder,)
-        keywords = dict.fromkeys(("seed", "count"))
+    count, keywords = _CALLED_WITH[protocol]
     try:
-        inspect.signature(found).bind(*arguments, **keywords)
+        arguments = (Path("folder"),) * count
+        inspect.signature(found).bind(*arguments, **dict.fromkeys((*keywords, *options)))
     except TypeError as error:
         _fail(manifest, target, f"it cannot be called: {error}", f"interfaces.{protocol}")
 

@@ -5,7 +5,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-tanks drill fuzz stop-drill test check lint types clean
+.PHONY: demo demo-tanks docs drill fuzz stop-drill test check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
@@ -13,6 +13,9 @@ demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leave
 demo-tanks: .venv/run.stamp  ## the same for oil storage tanks, with a Mask R-CNN; leaves demo_tanks/
 	$(PIP) --no-build-isolation -e "./plugins/efficientnet_lite[imagenet]"
 	$(BIN)/python tools/demo_tanks.py --out demo_tanks
+
+docs: .venv/docs.stamp  ## the site of docs/, build/site/index.html; a warning is an error
+	$(BIN)/python tools/docs_site.py
 
 drill: .venv/run.stamp  ## break 200 downloads on purpose: dead host, cuts, stalls, kill -9, full disk
 	$(BIN)/python tools/drill.py
@@ -44,6 +47,12 @@ types: .venv/dev.stamp
 
 .venv/dev.stamp: .venv/run.stamp
 	$(PIP) --no-build-isolation -e ".[mm,dev]"
+	touch $@
+
+# Pages are built without zoo and torch, where nothing else has made the environment.
+.venv/docs.stamp: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(PIP) sphinx myst-parser furo
 	touch $@
 
 # Sources that some tests compare with; without them these tests are skipped.

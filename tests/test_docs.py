@@ -134,6 +134,18 @@ def _anchors(path: Path) -> set[str]:
     return {_slug(found) for found in re.findall(r"^#+ (.+)$", _prose(path), re.M)}
 
 
+@pytest.mark.parametrize("folder", ["adr", "rules"])
+def test_list_of_a_folder_names_every_page_with_its_title(folder: str) -> None:
+    """``README.md`` of the decisions and of the rules link each page once."""
+    listed = (ROOT / "docs" / folder / "README.md").read_text("utf-8")
+    pages = [path for path in (ROOT / "docs" / folder).glob("*.md") if path.name != "README.md"]
+
+    assert [page.name for page in pages if listed.count(f"]({page.name})") != 1] == []
+    if folder == "adr":
+        titles = [page.read_text("utf-8").partition("\n")[0].partition(". ")[2] for page in pages]
+        assert [title for title in titles if f"[{title}](" not in listed] == []
+
+
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_relative_links_lead_somewhere(path: Path) -> None:
     """Files exist, and so do the headings that a link names."""
@@ -224,11 +236,12 @@ def test_python_compiles(block: Block) -> None:
     compile(block.text, _named(block), "exec")
 
 
-def test_keys_of_the_manifest_are_those_of_its_reader() -> None:
-    """The tables of ``docs/manifest.md`` and the JSON Schema are what their tool writes today."""
-    tool = ROOT / "tools" / "manifest_reference.py"
+@pytest.mark.parametrize("tool", ["manifest_reference.py", "plugins_page.py"])
+def test_generated_pages_are_what_their_tools_write_today(tool: str) -> None:
+    """The keys of the manifest in docs and JSON Schema, and the table of shipped plugins."""
+    command = [sys.executable, ROOT / "tools" / tool, "--check"]
 
-    done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout + done.stderr
 

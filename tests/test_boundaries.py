@@ -168,7 +168,7 @@ FLOORS = {
         {"source_files"},
     ),
     "zoo/engine": (
-        {"patching", "processes", "random_state", "scenes", "overlays"},
+        {"patching", "plugin_code", "processes", "random_state", "scenes", "overlays"},
         {"cleaning", "config_parts"},
         {"config_files", "records"},
         {"checkpoints", "config"},

@@ -89,6 +89,30 @@ def test_find_when_nothing_is_near_names_the_listing_of_the_kind(
     assert caught.value.hint == f"{command} shows all."
 
 
+@pytest.mark.parametrize(
+    ("chosen", "name", "hint"),
+    [
+        (None, "zoo.ponds.EdgeLoss", "install it, as its author says, mostly with "),
+        ("road", "ponds.EdgeLoss", "ZOO_PLUGINS may leave it out; otherwise install it"),
+    ],
+)
+def test_find_when_the_plugin_is_absent_says_how_to_install_it(
+    write_plugin: Write, monkeypatch: pytest.MonkeyPatch, chosen: str | None, name: str, hint: str
+) -> None:
+    """A config or a record names a plugin that another machine had."""
+    write_plugin("road", LOSS)
+    if chosen is not None:
+        monkeypatch.setenv("ZOO_PLUGINS", chosen)
+
+    with pytest.raises(UnknownNameError) as caught:
+        read_catalog().find("hook", name)
+
+    assert caught.value.message == f"no hook named {name!r}: no plugin 'ponds' is installed."
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(hint)
+    assert caught.value.hint.endswith("`pip install mmzoo-ponds`.")
+
+
 def test_find_of_another_kind_does_not_see_the_name(write_plugin: Write) -> None:
     write_plugin("cells", LOSS.format("cells"))
 

@@ -112,6 +112,35 @@ def test_load_contribution_when_the_module_lacks_the_name_offers_near_ones(
     assert isinstance(caught.value.__cause__, AttributeError)
 
 
+@pytest.mark.parametrize(
+    ("module", "loss", "hint"),
+    [
+        ("zoo_edges.los:EdgeLoss", "EdgeLoss = 1", "did you mean zoo_edges.loss?"),
+        (
+            "zoo_edges.loss:EdgeLoss",
+            "from zoo_edges.parts import x",
+            "did you mean zoo_edges.part?",
+        ),
+        (
+            "zoo_edges.elsewhere:EdgeLoss",
+            "EdgeLoss = 1",
+            "its package has loss, part.",
+        ),
+    ],
+)
+def test_load_contribution_when_an_own_module_is_mistyped_offers_near_ones(
+    write_plugin: Write, module: str, loss: str, hint: str
+) -> None:
+    """In the manifest, and in an import of the plugin itself."""
+    rows = f'[[loss]]\nname = "EdgeLoss"\ntarget = "{module}"\n'
+    write_plugin("edges", rows, loss=loss, part="y = 1")
+
+    with pytest.raises(LoadError) as caught:
+        load_contribution("loss", "EdgeLoss")
+
+    assert caught.value.hint == hint
+
+
 def test_load_contribution_when_requirements_are_unmet_imports_nothing(
     write_plugin: Write,
 ) -> None:

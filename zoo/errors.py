@@ -8,7 +8,8 @@
     │   ├── ManifestError             bad TOML, unknown or missing key, wrong type
     │   ├── ConflictError             .first .second
     │   ├── IncompatibleError         .requirement .found
-    │   └── LoadError                 .target, __cause__ = the real exception
+    │   ├── LoadError                 .target, __cause__ = the real exception
+    │   └── PluginCodeError           a plugin's code raised while it ran; __cause__ says what
     ├── UnknownNameError(LookupError) .kind .name .near
     ├── ConfigError                   a config that cannot be read, built, or fit to its data
     ├── DataError                     .path .image   a source, image or folder that does not hold
@@ -42,6 +43,7 @@ __all__ = [
     "IncompatibleError",
     "LoadError",
     "ManifestError",
+    "PluginCodeError",
     "PluginError",
     "SourceError",
     "TrainingError",
@@ -168,6 +170,10 @@ class LoadError(PluginError):
     ) -> None:
         super().__init__(message, plugin=plugin, manifest=manifest, where=where, hint=hint)
         self.target = target
+
+
+class PluginCodeError(PluginError):
+    """Code of a plugin raised while it ran; ``where`` is its line, ``__cause__`` the exception."""
 
 
 class UnknownNameError(ZooError, LookupError):

@@ -130,11 +130,25 @@ def _hint_for(error: BaseException, manifest: Manifest) -> str:
         for text in manifest.requires:
             if text.lower().replace("-", "_").startswith(missing.lower()):
                 return f'pip install "{text}" (listed in its manifest).'
-        if missing != manifest.package:
-            return f"install what provides {missing!r}; the plugin's manifest does not list it."
+        if missing == manifest.package:
+            return _hint_near_module(error.name, manifest)
+        return f"install what provides {missing!r}; the plugin's manifest does not list it."
     if isinstance(error, SystemExit):
         return "report it to the plugin's author: an import must not end the program."
     return "the traceback that --debug shows names the line; report it to the plugin's author."
+
+
+def _hint_near_module(name: str, manifest: Manifest) -> str:
+    """Return the hint for a module that the plugin's own package does not have."""
+    files = (file.relative_to(manifest.folder) for file in manifest.folder.rglob("*.py"))
+    names = sorted(
+        file.with_suffix("").as_posix().replace("/", ".")
+        for file in files
+        if file.name != "__init__.py"
+    )
+    near = near_names(name.removeprefix(f"{manifest.package}."), names)
+    has = ", ".join(names[:8]) or "no modules"
+    return hint_near([f"{manifest.package}.{one}" for one in near], f"its package has {has}.")
 
 
 def _check_folder(module: ModuleType, target: str, manifest: Manifest) -> None:

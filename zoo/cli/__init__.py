@@ -20,6 +20,14 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _leave_out_plugins(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        import os
+
+        # Also for the processes that the command starts.
+        os.environ["ZOO_PLUGINS"] = ""
+
+
 @click.group(
     cls=PluggedGroup,
     lazy=CORE_COMMANDS,
@@ -27,5 +35,13 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="A plugin-based model zoo registry for image segmentation on OpenMMLab.",
 )
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version)
+@click.option(
+    "--no-plugins",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_leave_out_plugins,
+    help="Find no plugins, as ZOO_PLUGINS= does.",
+)
 def main() -> None:
     """Run the ``zoo`` command."""

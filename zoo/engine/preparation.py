@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.plugin_code import naming_plugin
 from zoo.errors import DataError, PluginError, UnknownNameError
 from zoo.texts import shown
 
@@ -73,9 +74,9 @@ def prepare(
     found = find_dataset(dataset, task)
     run = load_dataset_target(found, dataset, "prepare")
     bound = bind_options(found, dataset, options)
-    report: Report = run(
-        Path(source), Path(out), shares=_read_shares(found, shares), progress=progress, **bound
-    )
+    wanted = _read_shares(found, shares)
+    with naming_plugin():
+        report: Report = run(Path(source), Path(out), shares=wanted, progress=progress, **bound)
     return report
 
 
@@ -123,7 +124,8 @@ def sample(
     manifest = found.record.checked()
     with staged_folder(Path(out)) as staging:
         inner = staging / ".sample"  # unlike any name in a raw layout
-        write_sample(inner, seed=seed, count=count, progress=progress, **sized)
+        with naming_plugin():
+            write_sample(inner, seed=seed, count=count, progress=progress, **sized)
         for path in inner.iterdir():
             path.rename(staging / path.name)
         inner.rmdir()

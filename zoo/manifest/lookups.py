@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from zoo.errors import UnknownNameError
 from zoo.texts import shown
 
-__all__ = ["check_name", "hint_listing"]
+__all__ = ["check_name", "hint_installing", "hint_listing"]
+
+_PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 _LISTINGS = {
     "config": "zoo config list shows all.",
@@ -22,6 +27,20 @@ def hint_listing(kind: str) -> str:
         kind: ``weights``, ``config``, ``loss``, ...
     """
     return _LISTINGS.get(kind, "zoo plugin list shows the plugins found.")
+
+
+def hint_installing(plugin: str) -> str:
+    """Return the hint for a plugin that was not found: how to install it, or what hides it.
+
+    Args:
+        plugin: What stands where a plugin's name belongs.
+    """
+    if not _PLUGIN.fullmatch(plugin):
+        return hint_listing("plugin")
+    chosen = os.environ.get("ZOO_PLUGINS")
+    hides = "" if chosen is None else "ZOO_PLUGINS may leave it out; otherwise "
+    distribution = f"mmzoo-{plugin.replace('_', '-')}"
+    return f"{hides}install it, as its author says, mostly with `pip install {distribution}`."
 
 
 def check_name(kind: str, name: object) -> None:

@@ -163,13 +163,13 @@ def test_command_of_a_plugin_ends_as_zoos_own_do(
     ("words", "raised"),
     [
         ("greet-ponds zoo --debug", "zoo.errors.DataError: cannot greet"),
-        ("greet-ponds bug", "ValueError: a bug of the author"),
+        ("greet-ponds bug --debug", "ValueError: a bug of the author"),
         ("pond fill --with sand --debug", "zoo.errors.DataError: cannot fill"),
         ("pond --debug fill --with sand", "zoo.errors.DataError: cannot fill"),
         ("odd --debug", "zoo.errors.LoadError: cannot load command"),
     ],
 )
-def test_traceback_is_shown_of_bugs_and_on_debug(
+def test_traceback_is_shown_on_debug(
     zoo: Callable[..., subprocess.CompletedProcess[str]], words: str, raised: str
 ) -> None:
     """Whether --debug is given to a command, to its group, or to one that cannot be loaded."""

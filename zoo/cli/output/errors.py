@@ -38,8 +38,9 @@ class ZooCommand(EndsWithItsOutput):
     """A command that reports ``ZooError`` and ``OSError`` as one message, exit 1.
 
     A missing package of the extra ``[mm]`` is reported in the same way. Ctrl-C ends it with 130,
-    SIGTERM with 143 and SIGHUP with 129, whatever other exception results. Any other exception is
-    a bug of zoo or of a plugin, and keeps its traceback. With ``--debug``, every exception does.
+    SIGTERM with 143 and SIGHUP with 129, whatever other exception results. An exception of a
+    plugin's code is one message with its line. Any other exception is a bug of zoo, and keeps its
+    traceback. With ``--debug``, every exception does.
 
     Attributes:
         may_exit: Whether ``SystemExit`` is the command's own end, and not that of other code.
@@ -124,6 +125,12 @@ def _tell(ctx: click.Context, error: Exception) -> None:
         where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
         hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
         _fail(ctx, f"cannot continue: {error.strerror or error}.{where}\nHINT: {hint}")
+    elif not isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
+        from zoo.engine.plugin_code import plugin_code_error
+
+        named = plugin_code_error(error)
+        if named is not None:
+            _fail(ctx, str(named))
 
 
 def _text_of_exit(error: SystemExit) -> str:

@@ -21,6 +21,7 @@ from zoo.engine.config_files.strangers import naming_foreign
 from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.engine.patching import freeing_managers
+from zoo.engine.plugin_code import plugin_code_error
 from zoo.errors import ConfigError, DataError, TrainingError, ZooError
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
         return _small_batch(error, config, tree)
     blame = find_blame(error, tree)
     where = config.filename
+    named = None if blame is not None and blame.argument else plugin_code_error(error)
+    if named is not None:
+        return named
     if blame is not None:
         where = f"{blame.key} in {where}" if where else blame.key
         doing = "build from the config" if blame.is_build else doing

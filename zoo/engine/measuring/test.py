@@ -28,6 +28,7 @@ from zoo.engine.measuring.per_image import PerImageValues, keeping_per_image
 from zoo.engine.measuring.pictures import TestPictures
 from zoo.engine.measuring.test_extras import use_test_time_augmentation
 from zoo.engine.measuring.window_tests import choose_windows, seeing_windows
+from zoo.engine.plugin_code import naming_plugin
 from zoo.engine.processes import join_processes, unwrap_model
 from zoo.engine.resuming.shielding import shielding_workers
 from zoo.engine.runs.progress import watch_runner
@@ -137,8 +138,8 @@ def test(
         seeing, drawing = _seeing(runner, config, tiling), _drawing(runner, plain, show_dir)
         cleaned = _postprocess(runner, config, wanted=postprocess)
         cleaning = cleaning_labels(model, cleaned, _classes(runner))
-        with keeping as kept, seeing, cleaning, drawing, watch_runner(runner), explaining_workers():
-            metrics: dict[str, float] = runner.test()
+        with keeping as kept, seeing, cleaning, drawing:
+            metrics = _run(runner)
         if out is not None and kept is not None:
             way = {"tta": tta, **_windows(config, tiling), **_way(cleaned, cfg_options)}
             _write(Path(out), _document(config, weights, split, way, metrics, kept))
@@ -150,6 +151,12 @@ def _build(config: Config, hooks: Sequence[Hook]) -> Runner:
     for hook in hooks:
         runner.register_hook(hook, priority="LOWEST")
     return runner
+
+
+def _run(runner: Runner) -> dict[str, float]:
+    with naming_plugin(), watch_runner(runner), explaining_workers():
+        metrics: dict[str, float] = runner.test()
+    return metrics
 
 
 def _check_images(runner: Runner, config: Config, split: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from zoo.engine.records.types import ListedType, find_listed_type
 from zoo.errors import CheckpointError, ManifestError, UnknownNameError, UnsafeCheckpointError
+from zoo.manifest.lookups import hint_installing
 from zoo.manifest.parameters import Form, Misfit, find_misfits
 from zoo.manifest.rows import Contribution
 
@@ -95,7 +96,8 @@ class _Judge:
             return ListedType(found.type, "", _forms_of(found))
         plugin = name.split(".")[1]
         msg = f"cannot use the model's record: no installed plugin has its type {name!r}."
-        hint = f"install the plugin {plugin!r}."
+        is_there = any(record.name == plugin for record in read_catalog().plugins)
+        hint = f"upgrade the plugin {plugin!r}." if is_there else hint_installing(plugin)
         raise UnknownNameError(
             msg, kind="type", name=name, where=self.where, hint=hint
         ) from unknown

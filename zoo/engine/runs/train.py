@@ -23,6 +23,7 @@ from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.dataset.history import DataUse, HistoryNote, current_use, extend_history
 from zoo.engine.dataset.instance_labels import check_instance_labels
 from zoo.engine.dataset.origins import OriginNote, find_origins
+from zoo.engine.plugin_code import naming_plugin
 from zoo.engine.processes import join_processes
 from zoo.engine.resuming.interrupts import saving_on_interrupt
 from zoo.engine.resuming.place import Place, find_hook
@@ -136,6 +137,7 @@ def _run(config: Config, history: Sequence[DataUse], hooks: Sequence[Hook]) -> P
         with explaining(config, doing="read the labels"):
             _check_labels(runner)
         with (
+            naming_plugin(),
             _explaining_start(runner, config),
             saving_on_interrupt(runner, _LOG.warning),
             watch_runner(runner),

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that a plugin's code raises while it runs: the plugin, its class and the line, by name.
+
+The traceback names the line. What a data loader's worker raises arrives as the text of one, so
+both are read as files and lines.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import PluginCodeError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.catalog import PluginRecord
+
+__all__ = ["naming_plugin", "plugin_code_error"]
+
+_IN_WORKER = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
+_FRAME = re.compile(r'^ *File "(?P<file>[^"\n]+)", line (?P<line>\d+), in ', re.MULTILINE)
+_MOST_TEXT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A line in a plugin's code.
+
+    Attributes:
+        record: The plugin.
+        file: The module's file.
+        line: From 1.
+    """
+
+    record: PluginRecord
+    file: Path
+    line: int
+
+
+@contextmanager
+def naming_plugin() -> Iterator[None]:
+    """Turn what a plugin's code raises into an error that names plugin, class and line.
+
+    Errors of zoo pass, and so does what no plugin's code had a part in.
+
+    Raises:
+        PluginCodeError: The block raised, in or below a plugin's code.
+    """
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        named = plugin_code_error(error)
+        if named is None:
+            raise
+        raise named from error
+
+
+def plugin_code_error(error: Exception) -> PluginCodeError | None:
+    """Return the error that names the plugin behind an exception, or None if there is none.
+
+    The innermost line of a plugin counts. A lack of memory or disk is no plugin's fault.
+
+    Args:
+        error: An exception with its traceback, or what torch made of a worker's.
+    """
+    if isinstance(error, (MemoryError, OSError)) or "out of memory" in str(error):
+        return None
+    place = _find_place(error)
+    if place is None:
+        return None
+    plugin, what = place.record.name, _describe(place)
+    message = f"cannot continue: {what} of plugin {plugin!r} raises {_words(error)}."
+    return PluginCodeError(
+        message,
+        plugin=plugin,
+        manifest=place.record.path,
+        where=f"{place.file}:{place.line}",
+        hint=f"--debug shows the traceback; correct that line, or report it to the author of "
+        f"plugin {plugin!r}.",
+    )
+
+
+def _find_place(error: Exception) -> _Place | None:
+    from zoo.catalog import read_catalog
+
+    folders = {
+        os.path.realpath(record.manifest.folder): record
+        for record in read_catalog().plugins
+        if record.manifest is not None
+    }
+    for file, line in reversed(list(_lines(error))):
+        path = Path(os.path.realpath(file))
+        for parent in path.parents:
+            if str(parent) in folders:
+                return _Place(folders[str(parent)], path, line)
+    return None
+
+
+def _lines(error: Exception) -> Iterator[tuple[str, int]]:
+    """Yield file and line of each frame of an exception, and of its worker's, the outer first."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        yield frame.filename, frame.lineno or 0
+    if _IN_WORKER.match(str(error)):
+        for found in _FRAME.finditer(str(error)):
+            yield found["file"], int(found["line"])
+
+
+def _words(error: Exception) -> str:
+    """Return the class and the message of an exception, or of the worker's own, on one line."""
+    name, text = type(error).__name__, str(error)
+    caught = _IN_WORKER.match(text)
+    if caught is not None:
+        name = caught["name"]
+        text = re.split(rf"\n[\w.]*\b{name}(?::|$)", text)[-1]
+    text = " ".join(text.split()).rstrip(".")
+    if len(text) > _MOST_TEXT:
+        text = f"{text[:_MOST_TEXT]}..."
+    return f"{name}: {text}" if text else name
+
+
+def _describe(place: _Place) -> str:
+    """Return the row of the manifest that a line belongs to, or its class or function."""
+    names = _enclosing(place)
+    for row in place.record.manifest.contributions if place.record.manifest is not None else ():
+        module, _, attribute = row.target.partition(":")
+        if names and names[0] == attribute and _is_file_of(place, module):
+            return f"the {row.kind} {row.name}"
+    return f"{'.'.join(names) or place.file.stem}"
+
+
+def _is_file_of(place: _Place, module: str) -> bool:
+    path = place.file.parent if place.file.name == "__init__.py" else place.file.with_suffix("")
+    return path.as_posix().endswith("/" + module.replace(".", "/"))
+
+
+def _enclosing(place: _Place) -> list[str]:
+    """Return the names of the classes and functions around a line, the outer first."""
+    try:
+        tree = ast.parse(place.file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    names: list[str] = []
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            if not node.lineno <= place.line <= (node.end_lineno or node.lineno):
+                continue
+            names.append(node.name)
+            nodes = []
+        nodes.extend(ast.iter_child_nodes(node))
+    return names

@@ -76,7 +76,7 @@ _KINDS = {
 _FOREIGN = ("Albu", "Albumentations")
 
 
-def check_type_names(config: Config) -> None:
+def check_type_names(config: Config, *, part: str = "") -> None:
     """Raise for the first type in a config that is not available.
 
     Looks at data sets, pipelines, samplers, the model with its parts, losses, hooks, loops,
@@ -85,12 +85,15 @@ def check_type_names(config: Config) -> None:
 
     Args:
         config: As `read_config` returns it.
+        part: The key of the only part to check, such as ``model``; empty for all.
 
     Raises:
         UnknownNameError: With near names, and the dotted key.
         LoadError: The type exists, and importing it fails.
     """
     for key, name, registry, scope in _named_types(config):
+        if part and not key.startswith(f"{part}."):
+            continue
         if not name.strip():
             raise _unknown(name, registry, scope, key)
         try:

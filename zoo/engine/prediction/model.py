@@ -24,7 +24,7 @@ from zoo.engine.prediction.model_files import Licence, ModelFiles, find_model_fi
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget
 from zoo.engine.records.confining import registries_alone
-from zoo.errors import CheckpointError, ConfigError
+from zoo.errors import CheckpointError, ConfigError, PluginError, UnknownNameError
 from zoo.files import digest_of_file
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int
     """Return the class names and colours that the weights were trained with."""
     dataset, where = find_test_dataset(parts.config), parts.checkpoint.path
     trained = parts.checkpoint.classes
-    stated = dataset_classes(parts.config, dict(dataset)) if dataset else None
+    stated = _stated_classes(parts, dict(dataset)) if dataset else None
     if parts.files.is_upstream and trained:
         stated = None
     check_classes(trained, stated, None, where=where)
@@ -231,12 +231,23 @@ def _classes(parts: _Parts, task: str) -> tuple[tuple[str, ...], tuple[tuple[int
     return classes, parts.checkpoint.palette or stated_colors or default_palette(classes)
 
 
+def _stated_classes(parts: _Parts, dataset: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the classes of the config's data set; its plugin is needed only if nothing else is."""
+    try:
+        return dataset_classes(parts.config, dataset)
+    except (PluginError, UnknownNameError):
+        if parts.checkpoint.classes:
+            return None
+        raise
+
+
 def _build_untrained(parts: _Parts) -> nn.Module:
     from mmengine.registry import MODELS, init_default_scope
 
     init_default_scope(parts.config.get("default_scope", "mmseg"))
     if not parts.is_published:  # a record's types are on the list; this would import them
-        check_type_names(parts.config)
+        # Data sets, losses of training and hooks may be of plugins that are not installed.
+        check_type_names(parts.config, part="model")
     where = parts.checkpoint.path
     held = parts.checkpoint.state_dict if parts.is_published else None
     with explaining(parts.config, where), without_advice(), no_larger_than(held, where):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.data.layout.check_instances import ObjectCount, count_objects, count_split_objects
     from zoo.data.layout.contact_sheet import show_prepared
     from zoo.data.layout.dataset_json import read_prepared
+    from zoo.data.layout.exact_splits import assign_exact_splits, exact_counts
     from zoo.data.layout.identity import DatasetIdentity
     from zoo.data.layout.prepared import (
         IGNORE_INDEX,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from zoo.data.layout.spacing import find_spacing_mm
     from zoo.data.layout.splits import SPLITS, Shares, assign_splits, digest_of, parse_shares
+    from zoo.data.pictures.color_ids import ColorEncoder
     from zoo.data.pictures.decoding import decode_picture, read_picture
     from zoo.data.pictures.drawing import draw_overlay
     from zoo.data.pictures.legend import draw_legend
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from zoo.data.pictures.pixels import (
         count_labels,
         decode_image,
+        encode_jpeg,
         encode_png,
         find_limits,
         fit_size,
@@ -53,17 +56,21 @@ if TYPE_CHECKING:
         resize_mask,
         to_uint8,
     )
+    from zoo.data.prepare.coco_document import coco_document
     from zoo.data.prepare.instance import Instance, Scene
+    from zoo.data.prepare.instance_masks import instances_from_ids, instances_from_masks
     from zoo.data.prepare.instances import prepare_instances
     from zoo.data.prepare.pair import EncodeMask, Pair
     from zoo.data.prepare.semantic import prepare_semantic
     from zoo.data.report import Report
     from zoo.data.source.endings import Endings, find_endings
+    from zoo.data.source.opening import open_source
     from zoo.data.source.pairing import IMAGE_SUFFIXES, StemPair, pair_by_stem, spell_endings
     from zoo.data.source.reading import read_file
-    from zoo.data.source.source import Source, SourceFile, open_source
+    from zoo.data.source.source import Source, SourceFile
     from zoo.data.source.spelling import compose, find_near
     from zoo.data.source.synthetic import Synthetic
+    from zoo.data.source.table import Table, TableRow, read_table
     from zoo.data.staging import check_places, staged_folder
     from zoo.files import write_file
 else:
@@ -93,6 +100,7 @@ else:
             ],
             "zoo.data.layout.contact_sheet": ["show_prepared"],
             "zoo.data.layout.dataset_json": ["read_prepared"],
+            "zoo.data.layout.exact_splits": ["assign_exact_splits", "exact_counts"],
             "zoo.data.layout.identity": ["DatasetIdentity"],
             "zoo.data.layout.prepared": [
                 "IGNORE_INDEX",
@@ -110,6 +118,7 @@ else:
                 "digest_of",
                 "parse_shares",
             ],
+            "zoo.data.pictures.color_ids": ["ColorEncoder"],
             "zoo.data.pictures.decoding": ["decode_picture", "read_picture"],
             "zoo.data.pictures.drawing": ["draw_overlay"],
             "zoo.data.pictures.legend": ["draw_legend"],
@@ -118,6 +127,7 @@ else:
             "zoo.data.pictures.pixels": [
                 "count_labels",
                 "decode_image",
+                "encode_jpeg",
                 "encode_png",
                 "find_limits",
                 "fit_size",
@@ -126,12 +136,15 @@ else:
                 "resize_mask",
                 "to_uint8",
             ],
+            "zoo.data.prepare.coco_document": ["coco_document"],
             "zoo.data.prepare.instance": ["Instance", "Scene"],
+            "zoo.data.prepare.instance_masks": ["instances_from_ids", "instances_from_masks"],
             "zoo.data.prepare.instances": ["prepare_instances"],
             "zoo.data.prepare.pair": ["EncodeMask", "Pair"],
             "zoo.data.prepare.semantic": ["prepare_semantic"],
             "zoo.data.report": ["Report"],
             "zoo.data.source.endings": ["Endings", "find_endings"],
+            "zoo.data.source.opening": ["open_source"],
             "zoo.data.source.pairing": [
                 "IMAGE_SUFFIXES",
                 "StemPair",
@@ -139,9 +152,10 @@ else:
                 "spell_endings",
             ],
             "zoo.data.source.reading": ["read_file"],
-            "zoo.data.source.source": ["Source", "SourceFile", "open_source"],
+            "zoo.data.source.source": ["Source", "SourceFile"],
             "zoo.data.source.spelling": ["compose", "find_near"],
             "zoo.data.source.synthetic": ["Synthetic"],
+            "zoo.data.source.table": ["Table", "TableRow", "read_table"],
             "zoo.data.staging": ["check_places", "staged_folder"],
             "zoo.files": ["write_file"],
         },
@@ -155,6 +169,7 @@ __all__ = [
     "CocoAnnotation",
     "CocoFile",
     "CocoImage",
+    "ColorEncoder",
     "DatasetIdentity",
     "DecodedMask",
     "Draft",
@@ -175,15 +190,19 @@ __all__ = [
     "Split",
     "StemPair",
     "Synthetic",
+    "Table",
+    "TableRow",
     "Tiling",
     "Window",
     "WindowFile",
+    "assign_exact_splits",
     "assign_splits",
     "box_of_segmentation",
     "box_polygon",
     "check_places",
     "check_prepared",
     "chip_window",
+    "coco_document",
     "compose",
     "count_labels",
     "count_objects",
@@ -195,12 +214,16 @@ __all__ = [
     "draw_legend",
     "draw_overlay",
     "ellipse_polygon",
+    "encode_jpeg",
     "encode_png",
+    "exact_counts",
     "find_endings",
     "find_limits",
     "find_near",
     "find_spacing_mm",
     "fit_size",
+    "instances_from_ids",
+    "instances_from_masks",
     "open_source",
     "pair_by_stem",
     "parse_bands",
@@ -214,6 +237,7 @@ __all__ = [
     "read_file",
     "read_picture",
     "read_prepared",
+    "read_table",
     "resize_image",
     "resize_mask",
     "show_prepared",

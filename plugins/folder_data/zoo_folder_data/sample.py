@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data import encode_png, write_file
+from zoo.data import encode_jpeg, encode_png, write_file
 
 __all__ = ["write_sample"]
 
@@ -51,7 +51,7 @@ def write_sample(
             labels = _draw_land(rng, labels)
         image = _draw_light(rng, labels, np.random.default_rng([seed, scene]))
         name = f"flight{scene:02d}_tile{tile}"
-        write_file(out / "images" / f"{name}.jpg", _encode_jpeg(image))
+        write_file(out / "images" / f"{name}.jpg", encode_jpeg(image))
         if index < number:
             write_file(out / "masks" / f"{name}_mask.png", encode_png(_MASK_COLORS[labels]))
         if progress is not None:
@@ -117,8 +117,3 @@ def _draw_light(rng: Rng, labels: Labels, scene: Rng) -> NDArray[np.uint8]:
     image += 5 * _smooth_noise(rng, 3)[..., None] + rng.normal(0, 6, image.shape)
     soft = np.asarray(cv2.GaussianBlur(image.astype(np.float32) * gain, (0, 0), 0.7))
     return np.clip(soft, 0, 255).astype(np.uint8)
-
-
-def _encode_jpeg(image: NDArray[np.uint8]) -> bytes:
-    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-    return bytes(data)

@@ -132,7 +132,9 @@ def test_read_rows_when_structure_is_broken_then_line_named(data: bytes, says: s
         read_rows(data, "raw/annotations.csv")
 
     assert says in caught.value.message
-    assert caught.value.where == "raw/annotations.csv"
+    assert caught.value.path == "raw/annotations.csv"
+    line = says.split()[1] if "fields" in says else ""
+    assert caught.value.where == f"raw/annotations.csv{f':{line}' if line else ''}"
     assert caught.value.hint
 
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data import staged_folder, write_file
+from zoo.data import encode_jpeg, staged_folder, write_file
 from zoo.errors import DataError
 from zoo_oil_storage.canvas import Canvas, Light, Points, Rng
 from zoo_oil_storage.facts import CLASSES
@@ -86,7 +86,7 @@ def write_sample(
             stem = f"site_{index:03d}"
             rng = np.random.default_rng([seed, index])
             scene = _draw_scene(rng, size_px, is_empty=index % _EMPTY_EVERY == _EMPTY_EVERY - 1)
-            write_file(folder / "images" / f"{stem}.jpg", _encode_jpeg(scene.image))
+            write_file(folder / "images" / f"{stem}.jpg", encode_jpeg(scene.image))
             lines += _describe(rng, stem, scene)
             _add_truth(truth, f"{stem}.jpg", scene, size_px)
             if progress is not None:
@@ -190,11 +190,6 @@ def _expose(canvas: Canvas) -> Image:
     image: NDArray[np.float64] = crisp * tint * (1 - haze) + haze * np.array([196, 204, 214])
     image += rng.normal(0, rng.uniform(1.5, 4), image.shape)
     return np.clip(image, 0, 255).astype(np.uint8)
-
-
-def _encode_jpeg(image: Image) -> bytes:
-    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-    return bytes(data)
 
 
 def _add_truth(

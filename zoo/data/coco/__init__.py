@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["masks", "reading"]
+__all__ = ["masks", "reading", "runs"]

@@ -8,6 +8,7 @@ __all__ = [
     "check_instances",
     "contact_sheet",
     "dataset_json",
+    "exact_splits",
     "identity",
     "plan",
     "prepared",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from zoo.data.layout.exact_splits import assign_exact_splits
 from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.prepared import IGNORE_INDEX
 from zoo.data.layout.splits import Shares, assign_splits
@@ -76,6 +77,7 @@ def make_plan(
     options: Mapping[str, Any],
     shares: Shares,
     salt: str,
+    is_exact: bool = False,
     most_classes: int = IGNORE_INDEX,
     synthetic: Synthetic | None = None,
 ) -> Plan[AnyItem]:
@@ -90,6 +92,7 @@ def make_plan(
         options: Options of the run, as ``dataset.json`` stores them.
         shares: Shares of train, val and test for items without a given split.
         salt: Text that seeds the assignment to splits.
+        is_exact: Whether shares are counts rounded, see :func:`zoo.data.assign_exact_splits`.
         most_classes: Largest allowed number of classes.
         synthetic: Who generated the data; None for real data.
 
@@ -112,7 +115,9 @@ def make_plan(
     if not by_stem:
         message = "cannot prepare an empty data set: found no image with a mask."
         raise DataError(message, hint="give a source with images and their masks.")
-    groups = assign_splits((item.group for item in by_stem.values()), shares, salt=salt)
+    assign = assign_exact_splits if is_exact else assign_splits
+    groups = assign((item.group for item in by_stem.values()), shares, salt=salt)
+    options = {**options, **({"exact_shares": True} if is_exact else {})}
     ordered = tuple(by_stem[stem] for stem in sorted(by_stem))
     return Plan(
         dataset=dataset,

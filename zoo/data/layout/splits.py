@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zoo.errors import DataError
 
-__all__ = ["SPLITS", "Shares", "assign_splits", "digest_of", "parse_shares"]
+__all__ = ["SPLITS", "Shares", "assign_splits", "digest_of", "parse_shares", "place_of"]
 
 SPLITS = ("train", "val", "test")
 _OTHER_SHARES = ("0.8,0.1,0.1", "0.7,0.15,0.15", "0.6,0.2,0.2", "0.5,0.25,0.25", "0.34,0.33,0.33")
@@ -71,8 +71,13 @@ def _not_shares(text: str) -> DataError:
     return DataError(message, where="--shares", hint="use for example --shares 0.8,0.1,0.1.")
 
 
-def _position(group: str, salt: str) -> float:
-    """Return the fixed position of a group in ``[0, 1)``, uniform over groups."""
+def place_of(group: str, salt: str) -> float:
+    """Return the fixed position of a group in ``[0, 1)``, uniform over groups.
+
+    Args:
+        group: Name of the group.
+        salt: Another salt gives another position.
+    """
     digest = hashlib.sha256(f"{salt}\0{group}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
@@ -103,7 +108,7 @@ def assign_splits(groups: Iterable[str], shares: Shares, *, salt: str = "zoo") -
     Raises:
         DataError: A split is empty although its share is above 0.
     """
-    places = {group: _position(group, salt) for group in groups}
+    places = {group: place_of(group, salt) for group in groups}
     splits = {group: _split_at(place, shares) for group, place in sorted(places.items())}
     empty = _empty_splits(splits.values(), shares)
     if empty:

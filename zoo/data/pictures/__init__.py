@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "color_ids",
     "decoding",
     "depth",
     "digests",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "count_labels",
     "decode_image",
+    "encode_jpeg",
     "encode_png",
     "find_limits",
     "fit_size",
@@ -62,20 +63,55 @@ def decode_image(
     return decode_picture(data, where, palette=palette).pixels
 
 
-def encode_png(image: Image) -> bytes:
-    """Encode an 8-bit image as PNG.
+def encode_png(image: DeepImage) -> bytes:
+    """Encode an 8-bit or 16-bit image as PNG, without loss.
 
     Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
+        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8 or uint16.
+
+    Raises:
+        DataError: It has another type or shape, no pixel, or more than PNG can hold.
     """
     cv2 = load_cv2()
-    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
     options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    done, data = cv2.imencode(".png", pixels, options)
+    return _encode(image, ".png", options, ("uint8", "uint16"))
+
+
+def encode_jpeg(image: Image, *, quality: int = 92) -> bytes:
+    """Encode an 8-bit image as JPEG, with loss: for pictures, never for masks.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8, sides of at most 65,500 px.
+        quality: From 1 to 100, as in libjpeg.
+
+    Raises:
+        DataError: It has another type or shape, no pixel, or a side is longer than JPEG can hold.
+    """
+    cv2 = load_cv2()
+    if not 1 <= quality <= 100:
+        message = f"cannot encode a JPEG of quality {quality}: expected 1..100."
+        raise DataError(message, hint="92 suits photographs.")
+    return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality], ("uint8",))
+
+
+def _encode(image: DeepImage, suffix: str, options: list[int], dtypes: tuple[str, ...]) -> bytes:
+    cv2 = load_cv2()
+    name = "JPEG" if suffix == ".jpg" else "PNG"
+    is_picture = image.ndim in (2, 3) and image.shape[2:] in ((), (3,)) and image.size > 0
+    if image.dtype not in dtypes or not is_picture:
+        found = f"{image.dtype} of shape {image.shape}"
+        wanted = f"{' or '.join(dtypes)} of shape (H, W) or (H, W, 3)"
+        message = f"cannot encode an image as {name}: found {found}, expected {wanted}."
+        raise DataError(message, hint=f"convert it with .astype({dtypes[-1]!r}).")
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+    try:
+        done, data = cv2.imencode(suffix, pixels, options)
+    except cv2.error:  # such as a side that the format cannot state
+        done = False
     if not done:
-        message = f"cannot encode an image of shape {image.shape} as PNG."
-        raise DataError(message)
+        message = f"cannot encode an image of shape {image.shape} as {name}."
+        raise DataError(message, hint="cut it into parts.")
     return bytes(data)
 
 

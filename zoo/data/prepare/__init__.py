@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["instance", "instances", "pair", "semantic"]
+__all__ = ["coco_document", "instance", "instance_masks", "instances", "pair", "semantic"]

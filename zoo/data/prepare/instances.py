@@ -47,6 +47,7 @@ def prepare_instances(
     licence: str,
     options: Mapping[str, Any] | None = None,
     salt: str = "zoo",
+    exact_shares: bool = False,
     bands: BandChoice = None,
     progress: Progress | None = None,
     workers: int = 2,
@@ -73,6 +74,8 @@ def prepare_instances(
         licence: Licence of the images.
         options: Other options that affect the result; a later run compares them.
         salt: Salt of the splits.
+        exact_shares: Whether the splits have exact counts of groups, as a small set needs; see
+            :func:`zoo.data.assign_exact_splits`.
         bands: Red, green and blue band of a TIFF, from 1, if the file does not name them.
         progress: Called with scenes done and scenes in total.
         workers: Number of threads; each holds one scene in memory.
@@ -101,6 +104,7 @@ def prepare_instances(
         options={**(options or {}), **tiling.to_options(), "salt": salt, **band_options(bands)},
         shares=shares,
         salt=salt,
+        is_exact=exact_shares,
         synthetic=source.synthetic(),
         most_classes=_MOST_CLASSES,
     )

@@ -41,6 +41,7 @@ def prepare_semantic(
     labels: str = "true",
     options: Mapping[str, Any] | None = None,
     salt: str = "zoo",
+    exact_shares: bool = False,
     palette_masks: Literal["colors", "index"] = "colors",
     bands: BandChoice = None,
     progress: Progress | None = None,
@@ -70,6 +71,8 @@ def prepare_semantic(
         labels: ``"derived"`` if masks were made from weaker labels, such as boxes.
         options: Other options that affect the result; a later run compares them.
         salt: Salt of the splits.
+        exact_shares: Whether the splits have exact counts of groups, as a small set needs; see
+            :func:`zoo.data.assign_exact_splits`.
         palette_masks: How to read palette PNG masks, see :func:`zoo.data.decode_image`.
         bands: Red, green and blue band of a TIFF, from 1, if the file does not name them.
         progress: Called with pairs done and pairs in total.
@@ -91,6 +94,7 @@ def prepare_semantic(
         options={**(options or {}), **own},
         shares=shares,
         salt=salt,
+        is_exact=exact_shares,
         synthetic=source.synthetic(),
     )
     earlier = find_earlier(out)

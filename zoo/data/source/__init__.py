@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Raw data sets: open a folder or a zip, and pair images with masks."""
+"""Raw data sets: open a folder or a zip, pair images with masks, and read tables."""
 
 from __future__ import annotations
 
-__all__ = ["endings", "pairing", "reading", "source", "spelling", "synthetic", "zip_check"]
+__all__ = [
+    "endings",
+    "opening",
+    "pairing",
+    "reading",
+    "source",
+    "spelling",
+    "synthetic",
+    "table",
+    "zip_check",
+]

@@ -9,17 +9,16 @@ import struct
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from zoo.data.source.reading import MOST_BYTES, read_file
 from zoo.data.source.synthetic import MARK_NAME, Synthetic, read_mark
-from zoo.data.source.zip_check import DAMAGE, check_archive, entry_path, open_archive
+from zoo.data.source.zip_check import DAMAGE, check_archive, entry_path
 from zoo.errors import DataError
 
-__all__ = ["FolderSource", "Source", "SourceFile", "ZipSource", "open_source"]
+__all__ = ["FolderSource", "Source", "SourceFile", "ZipSource", "stat_of", "unreadable"]
 
 _JUNK_NAMES = {"Thumbs.db", "desktop.ini"}
 _JUNK_FOLDERS = {"__MACOSX"}
@@ -144,7 +143,7 @@ class FolderSource(Source):
             for name in names:
                 file = Path(folder, name)
                 path = file.relative_to(self.path).as_posix()
-                status_of_file = _stat(file)
+                status_of_file = stat_of(file)
                 if status_of_file is None and file.is_symlink():
                     yield SourceFile(path, 0)  # read() reports the broken link
                 elif status_of_file is not None and stat.S_ISREG(status_of_file.st_mode):
@@ -209,7 +208,7 @@ class ZipSource(Source):
         try:
             return self._archive.read(entry)
         except DAMAGE as error:
-            raise _unreadable(self.where(path), error) from error
+            raise unreadable(self.where(path), error) from error
 
     def where(self, path: str) -> str:
         """Return the archive's path and the entry's name.
@@ -220,21 +219,34 @@ class ZipSource(Source):
         return f"{self.path}!{path}"
 
 
-def _stat(path: Path) -> os.stat_result | None:
-    """Return the status of ``path``, or None if it is missing or a broken link."""
+def stat_of(path: Path) -> os.stat_result | None:
+    """Return the status of a path, or None if it is missing or a broken link.
+
+    Args:
+        path: A file or folder.
+
+    Raises:
+        DataError: The system refuses to tell.
+    """
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _unreadable(str(path), error) from error
+        raise unreadable(str(path), error) from error
 
 
 def _refuse(error: OSError) -> None:
-    raise _unreadable(str(error.filename), error) from error
+    raise unreadable(str(error.filename), error) from error
 
 
-def _unreadable(where: str, error: Exception) -> DataError:
+def unreadable(where: str, error: Exception) -> DataError:
+    """Return the error for a file that cannot be read.
+
+    Args:
+        where: The file, as messages name it.
+        error: What reading it raised.
+    """
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, (UnicodeError, LookupError, struct.error)):  # Python's, not the file's
         reason = "the archive's entry is damaged"
@@ -244,39 +256,3 @@ def _unreadable(where: str, error: Exception) -> DataError:
     if isinstance(error, PermissionError):
         hint = "give yourself permission to read it, or remove it from the source."
     return DataError(message, path=where, hint=hint)
-
-
-@contextmanager
-def open_source(path: Path) -> Iterator[Source]:
-    """Open a folder or a zip to read it in place.
-
-    An archive is refused if any entry is absolute, contains ``..``, is a link or a device, is
-    encrypted, is repeated, shares bytes with another entry, or unpacks to far more than its size.
-
-    Args:
-        path: A folder or a ``.zip`` file.
-
-    Raises:
-        DataError: The path does not exist, is neither of the two, or the archive is refused.
-    """
-    path = Path(path)
-    found = _stat(path)
-    if found is not None and stat.S_ISDIR(found.st_mode):
-        yield FolderSource(path)
-        return
-    if found is None:
-        message = f"cannot read the source {path.name!r}: there is no such file or folder."
-        raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
-    if not stat.S_ISREG(found.st_mode):  # opening a pipe would block forever
-        message = f"cannot read the source {path.name!r}: found a pipe or a device, "
-        message += "expected a folder or a .zip."
-        raise DataError(message, path=path, hint="give the folder or the .zip of the raw data.")
-    with _open_archive(path) as archive:
-        yield ZipSource(path, archive)
-
-
-def _open_archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return open_archive(path)
-    except OSError as error:
-        raise _unreadable(str(path), error) from error

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zoo.data import (
     IGNORE_INDEX,
+    ColorEncoder,
     DatasetIdentity,
     Pair,
     Report,
@@ -21,12 +17,13 @@ from zoo.data import (
     open_source,
     parse_size,
     prepare_semantic,
+    read_table,
 )
-from zoo.errors import DataError
 from zoo_crops.facts import CLASSES, PALETTE, UNSEEN
 
 __all__ = ["prepare"]
 
+COLOR_IDS = {color: label for label, color in enumerate(PALETTE)} | {UNSEEN: IGNORE_INDEX}
 IDENTITY = DatasetIdentity.of("crops", "CropsDataset")
 
 
@@ -53,7 +50,7 @@ def prepare(
         DataError: There is no ``flights.csv``, or a truth has a colour of no class.
     """
     report = Report()
-    with open_source(source) as opened:
+    with open_source(source, expects=["flights.csv"]) as opened:
         return prepare_semantic(
             opened,
             out,
@@ -61,7 +58,7 @@ def prepare(
             pairs=list(_find_pairs(opened, tuple(field or ()))),
             classes=CLASSES,
             palette=PALETTE,
-            encode_mask=_encode_truth,
+            encode_mask=ColorEncoder(COLOR_IDS),
             shares=shares,
             report=report,
             size=parse_size(size or ""),
@@ -71,12 +68,11 @@ def prepare(
 
 
 def _find_pairs(source: Source, fields: tuple[str, ...]) -> Iterator[Pair]:
+    columns = {"flight": str, "field": str, "sown_days": int}
+    data, where = source.read("flights.csv"), source.where("flights.csv")
+    with read_table(data, where, columns, unique=["flight"]) as table:
+        flights = {row["flight"]: row for row in table}
     paths = {file.path for file in source.files()}
-    if "flights.csv" not in paths:
-        message = "cannot read the flights: there is no 'flights.csv', expected one at the top."
-        raise DataError(message, path=source.path, hint="give the folder that holds it.")
-    table = csv.DictReader(io.StringIO(source.read("flights.csv").decode()))
-    flights = {row["flight"]: row for row in table}
     for path in sorted(paths):
         flight, _, tile = path.partition("/")
         truth = path.removesuffix(".png") + ".truth.png"
@@ -89,21 +85,5 @@ def _find_pairs(source: Source, fields: tuple[str, ...]) -> Iterator[Pair]:
                 group=facts["field"],
                 image=path,
                 masks=(truth,),
-                meta={"sown_days": int(facts["sown_days"])},
+                meta={"sown_days": facts["sown_days"]},
             )
-
-
-def _encode_truth(
-    masks: list[NDArray[np.uint8 | np.uint16]], pair: Pair
-) -> tuple[NDArray[np.uint8], list[str]]:
-    (truth,) = masks
-    ids = np.full(truth.shape[:2], IGNORE_INDEX, np.uint8)
-    known = (truth == np.array(UNSEEN)).all(-1)
-    for label, colour in enumerate(PALETTE):
-        here = (truth == np.array(colour)).all(-1)
-        ids[here] = label
-        known |= here
-    if not known.all():
-        message = f"cannot use {pair.masks[0]!r}: found colour {truth[~known][0].tolist()}."
-        raise DataError(message, hint="paint classes in the colours of the README.")
-    return ids, []

@@ -25,6 +25,7 @@ setup(
     package_dir={"zoo_configs": "configs"},
     package_data={
         "zoo": [
+            "checking/source/upstream_types.json",
             "py.typed",
             "engine/imports/type_modules.json",
             "engine/records/record_types.json",

@@ -105,7 +105,7 @@ RULES = {
     "zoo/checking": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.interfaces"),
         *("zoo.data", "zoo.engine", "zoo.weights", "zoo.version"),
-        lazily={"filelock", "packaging", "torch", "numpy", "cv2", *MM},
+        lazily={"filelock", "packaging", "setuptools", "torch", "numpy", "cv2", *MM},
     ),
     "zoo/testing": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.interfaces"),

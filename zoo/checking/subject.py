@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,12 +23,15 @@ class Subject:
         project: Folder of ``pyproject.toml``; None for an installed or dropped-in package.
         manifest: The manifest, with those of its rows that can be read; None if none can.
         survey: Everything that is wrong in the manifest, and its TOML.
+        core_commands: Group (None for ``zoo`` itself) -> names of zoo's own commands; empty where
+            nobody told them, as this room lies below the command line.
     """
 
     package: Path
     project: Path | None
     manifest: Manifest | None
     survey: Survey = field(default=Survey(None), repr=False)
+    core_commands: Mapping[str | None, Collection[str]] = field(default_factory=dict, repr=False)
 
     @property
     def manifest_path(self) -> Path:

@@ -3,4 +3,15 @@
 
 from __future__ import annotations
 
-__all__ = ["places"]
+__all__ = [
+    "configs",
+    "definitions",
+    "imports",
+    "places",
+    "project",
+    "python",
+    "requirements",
+    "signatures",
+    "upstream",
+    "wheel_files",
+]

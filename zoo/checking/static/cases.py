@@ -3,15 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from zoo.checking.finding import Finding
 from zoo.checking.rule import Case, Rule
 from zoo.checking.source.places import place_of
+from zoo.checking.source.project import Distribution, find_distribution
 from zoo.checking.subject import Subject
 
-__all__ = ["label_of", "row_place", "static_rule", "whole"]
+__all__ = [
+    "distribution_of",
+    "is_stated",
+    "label_of",
+    "projects",
+    "readable_distribution",
+    "row_place",
+    "static_rule",
+    "whole",
+]
 
 
 def static_rule(
@@ -64,3 +74,44 @@ def row_place(subject: Subject, row: Any, key: str | None = None) -> str:
         if isinstance(each, dict) and each.get("name") == row.name:
             return place_of(subject.manifest_path, row.kind, number, key)
     return str(subject.manifest_path)
+
+
+def is_stated(subject: Subject, key: str) -> bool:
+    """Return whether ``[plugin]`` states a key and no rule of the manifest refuses it.
+
+    Args:
+        subject: The plugin.
+        key: Such as ``version``.
+    """
+    faults = [fault for fault in subject.survey.faults if fault.table == "plugin"]
+    return all(getattr(fault.error, "key", None) != key for fault in faults)
+
+
+def distribution_of(subject: Subject) -> Distribution | None:
+    """Return the plugin's distribution, or None if it is only a folder.
+
+    Args:
+        subject: The plugin.
+    """
+    version = "" if subject.manifest is None else subject.manifest.version
+    return find_distribution(subject.package, subject.project, version)
+
+
+def readable_distribution(subject: Subject) -> Iterator[Case]:
+    """Yield the distribution as the one case, if it and the manifest can be read.
+
+    Args:
+        subject: The plugin.
+    """
+    found = distribution_of(subject)
+    if found is not None and found.fault is None and subject.manifest is not None:
+        yield "", found
+
+
+def projects(subject: Subject) -> Iterator[Case]:
+    """Yield the distribution as the one case, if it is a project that can be read.
+
+    Args:
+        subject: The plugin.
+    """
+    return (case for case in readable_distribution(subject) if case[1].is_project)

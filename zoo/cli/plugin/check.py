@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -43,12 +44,16 @@ def command(ctx: click.Context, plugin: str, is_static: bool, deep: bool, as_jso
     from zoo.checking.lookup import found_subject
     from zoo.checking.rules import all_rules
     from zoo.checking.running import check_plugin
+    from zoo.cli.plugged.core_commands import core_names
+    from zoo.manifest.kinds import COMMAND_GROUPS
 
     if is_static and deep:
         message = "--static imports nothing, and --deep runs the plugin: give one of them."
         raise click.UsageError(message, ctx)
     stages = _SHORT[:1] if is_static else _WHOLE if deep else _SHORT
-    with found_subject(plugin) as subject:
+    core_commands = {group: core_names(group) for group in (None, *COMMAND_GROUPS)}
+    with found_subject(plugin) as found:
+        subject = replace(found, core_commands=core_commands)
         report = check_plugin(subject, all_rules(), stages=stages)
     if as_json:
         say_json(_document(subject.name, report))

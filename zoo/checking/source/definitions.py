@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo.checking.source.python import find_module, read_python
 
-__all__ = ["Definition", "find_definition", "names_of", "running_statements"]
+__all__ = ["Definition", "find_definition", "is_for_types", "names_of", "running_statements"]
 
 # A module that does one of these may define any name.
 _WRITERS = frozenset({"globals", "exec", "setattr", "vars", "locals", "eval"})

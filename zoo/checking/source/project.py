@@ -15,7 +15,7 @@ from zoo.checking.source.places import text_of
 from zoo.documents import DocumentError, Limits, read_toml, reason_of
 from zoo.manifest.discovery import ENTRY_POINT_GROUP
 
-__all__ = ["Distribution", "find_distribution"]
+__all__ = ["Distribution", "find_distribution", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ FLOORS = {
     ),
     "zoo/engine": (
         {"patching", "plugin_code", "processes", "random_state", "scenes", "overlays"},
+        {"threads"},
         {"cleaning", "config_parts"},
         {"config_files", "records"},
         {"checkpoints", "config"},

@@ -12,6 +12,7 @@ import click
 from zoo.cli.output.endings import end_stopped, raising_on_signals
 from zoo.cli.output.groups import EndsWithItsOutput
 from zoo.cli.output.printing import check_output, say_text
+from zoo.engine.threads.defaults import set_thread_defaults
 from zoo.errors import ZooError
 from zoo.texts import log_printably, printable
 
@@ -82,6 +83,7 @@ class ZooCommand(EndsWithItsOutput):
         """
         self._take_debug(ctx)
         log_printably()
+        set_thread_defaults()  # before anything loads torch
         with raising_on_signals() as stopping:
             try:
                 result = super().invoke(ctx)

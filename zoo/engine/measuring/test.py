@@ -33,6 +33,7 @@ from zoo.engine.processes import join_processes, unwrap_model
 from zoo.engine.resuming.shielding import shielding_workers
 from zoo.engine.runs.progress import watch_runner
 from zoo.engine.runs.runner import build_runner
+from zoo.engine.threads.workers import slimming_workers
 from zoo.engine.work_dir.no_results import leaving_no_results_out
 from zoo.errors import ConfigError, DataError
 from zoo.files import digest_of_file, replace_file
@@ -124,7 +125,7 @@ def test(
     if tta:
         use_test_time_augmentation(config)
     join_processes(config)
-    with safe_loading(), leaving_no_results_out(), shielding_workers():
+    with safe_loading(), leaving_no_results_out(), shielding_workers(), slimming_workers():
         runner = _build(config, hooks)
         model = unwrap_model(runner.model)
         module: Any = model.module if tta else model

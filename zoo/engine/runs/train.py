@@ -34,6 +34,7 @@ from zoo.engine.runs.named_errors import naming_images
 from zoo.engine.runs.progress import watch_runner
 from zoo.engine.runs.runner import build_runner
 from zoo.engine.runs.schedules import fit_warm_ups
+from zoo.engine.threads.workers import slimming_workers
 from zoo.engine.work_dir.lock import locked_work_dir
 from zoo.engine.work_dir.no_results import leaving_no_results_out
 from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
@@ -125,6 +126,7 @@ def _run(config: Config, history: Sequence[DataUse], hooks: Sequence[Hook]) -> P
         leaving_no_results_out(),
         listing_start(),
         shielding_workers(),
+        slimming_workers(),
     ):
         runner = build_runner(config)
         _note_configs(runner)

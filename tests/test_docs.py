@@ -198,6 +198,25 @@ def test_shown_command_parses(line: str) -> None:
     _check_parses(line)
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs" / "from").glob("*.md")), ids=lambda path: path.stem
+)
+@pytest.mark.usefixtures("checkout_plugins")
+def test_command_beside_that_of_another_tool_parses(path: Path) -> None:
+    """Who comes from there types what stands in the right column."""
+    spans = [
+        span
+        for line in path.read_text("utf-8").splitlines()
+        if line.startswith("|")
+        for span in re.findall(r"`(zoo [a-z][^`]*)`", line.rpartition(" | ")[2])
+    ]
+
+    assert spans
+    for span in spans:
+        if span.removeprefix("zoo ") not in COMMANDS:  # more than the name of a command
+            _check_parses(span)
+
+
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_in_the_text_exist(path: Path) -> None:
     """``zoo x y`` between backquotes begins with a command that there is."""

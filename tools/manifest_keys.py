@@ -20,12 +20,14 @@ from zoo.errors import ManifestError
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.reading import read_plugin, read_requires
 from zoo.manifest.row_reading import (
+    read_base_row,
     read_config_row,
     read_contribution,
     read_legacy_index,
     read_shelf_path,
 )
 from zoo.manifest.rows import (
+    BaseRow,
     CheckRow,
     CommandRow,
     ConfigRow,
@@ -183,6 +185,7 @@ _READERS: dict[str, tuple[Any, list[dict[str, Any]], tuple[type, ...]]] = {
         for kind in KINDS
     },
     "config": (read_config_row, [{}], (ConfigRow,)),
+    "base": (read_base_row, [{}], (BaseRow,)),
     "weights": (
         read_weights,
         [

@@ -45,7 +45,10 @@ _VALUES = {
     ("dataset", "classes"): 'list of texts, or `"from data"`',
     ("dataset.option", "default"): "as `type`",
     ("dataset", "shares"): "three numbers from 0 to 1",
-    **{(each, "file"): "path in the package" for each in ("config", "shelf", "legacy_index")},
+    **{
+        (each, "file"): "path in the package"
+        for each in ("config", "base", "shelf", "legacy_index")
+    },
 }
 
 
@@ -62,7 +65,7 @@ def files() -> dict[Path, str]:
 def _sections() -> Iterator[str]:
     """Yield the tables that have keys of their own."""
     yield from ("plugin", "requires", "contribution", "dataset.option", "weights.metrics")
-    yield from ("config", "weights", "shelf", "legacy_index")
+    yield from ("config", "base", "weights", "shelf", "legacy_index")
     yield from (kind for kind in KINDS if any(_own_keys(kind)) and "record" not in _names(kind))
 
 

@@ -237,6 +237,7 @@ _OWN: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("dataset.option", "default"): {},
     ("config", "file"): _text(_PATH),
+    ("base", "file"): _text(_PATH),
     ("shelf", "file"): _text(_PATH),
     ("legacy_index", "file"): _text(_PATH),
     ("weights", "urls"): _texts(

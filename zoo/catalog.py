@@ -25,6 +25,7 @@ from zoo.manifest.lookups import check_name, hint_installing, hint_listing
 from zoo.manifest.reading import LIMITS, read_manifest
 from zoo.manifest.rows import (
     AnyWeightsRow,
+    BaseRow,
     CommandRow,
     ConfigRow,
     Contribution,
@@ -42,7 +43,7 @@ __all__ = ["SOURCE", "Catalog", "Found", "PluginRecord", "Row", "forget_catalog"
 SOURCE = "source"
 """``PluginRecord.source`` of a source of weights, which is looked up like a plugin."""
 
-Row: TypeAlias = Contribution | ConfigRow | AnyWeightsRow | LegacyRow
+Row: TypeAlias = Contribution | ConfigRow | BaseRow | AnyWeightsRow | LegacyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,14 @@ class Catalog:
             name: ``Name``, or ``plugin.Name``.
         """
         return self.find("config", name)
+
+    def find_base(self, name: str) -> Found:
+        """Return what ``zoo::NAME`` means in ``_base_``: a ``[[config]]`` or a ``[[base]]`` row.
+
+        Args:
+            name: ``Name``, or ``plugin.Name``.
+        """
+        return self._find("config", name, lambda row: isinstance(row, (ConfigRow, BaseRow)))
 
     def find_weights(self, name: str) -> Found:
         """Return a ``[[weights]]`` row; rows with the same name and sha256 count as one.

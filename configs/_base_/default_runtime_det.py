@@ -7,11 +7,7 @@ default_hooks = dict(
     visualization=dict(_delete_=True, type="DetVisualizationHook"),
 )
 # Validates and saves the mean of the weights of the last steps.
-custom_hooks = [
-    dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
-    dict(type="zoo.training_hooks.ValidationLoss", required=False),
-    dict(type="EMAHook", momentum=0.005),
-]
+custom_hooks = dict(_edit_=True, _after_=dict(type="EMAHook", momentum=0.005))
 visualizer = dict(
     _delete_=True,
     type="DetLocalVisualizer",

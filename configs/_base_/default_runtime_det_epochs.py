@@ -4,8 +4,5 @@ _base_ = ["default_runtime_det.py"]
 default_hooks = dict(
     checkpoint=dict(by_epoch=True, interval=1), logger=dict(log_metric_by_epoch=True)
 )
-custom_hooks = [
-    dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
-    dict(type="zoo.training_hooks.ValidationLoss", required=False),
-]
+custom_hooks = dict(_edit_=True, EMAHook=None)
 log_processor = dict(by_epoch=True)

@@ -3,8 +3,5 @@
 _base_ = ["schedule_1200.py"]
 max_iters = 250
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
-    dict(type="PolyLR", power=0.9, eta_min=1e-5, by_epoch=False, begin=50, end=max_iters),
-]
+param_scheduler = dict(_edit_=True, PolyLR=dict(end=max_iters))
 train_cfg = dict(max_iters=max_iters, val_interval=50)

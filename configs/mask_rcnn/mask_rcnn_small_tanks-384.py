@@ -12,14 +12,7 @@ _base_ = [
 ]
 max_iters = 400
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
-    dict(type="PolyLR", power=0.9, eta_min=1e-6, by_epoch=False, begin=50, end=max_iters),
-]
-custom_hooks = [
-    dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
-    dict(type="zoo.training_hooks.ValidationLoss", required=False),
-    dict(type="EMAHook", momentum=0.02),
-]
+param_scheduler = dict(_edit_=True, PolyLR=dict(end=max_iters))
+custom_hooks = dict(_edit_=True, EMAHook=dict(momentum=0.02))
 train_cfg = dict(max_iters=max_iters, val_interval=200)
 default_hooks = dict(checkpoint=dict(interval=200))

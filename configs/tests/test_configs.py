@@ -53,9 +53,9 @@ def zoo_types(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("row", MANIFEST.configs, ids=lambda row: row.name)
 def test_config_when_parsed_names_only_what_the_catalog_has(row: Any) -> None:
     """A config's zoo types are rows of the right kind."""
-    from mmengine.config import Config
+    from zoo.engine.config_files.files import parse_config_file
 
-    config = Config.fromfile(FOLDER / row.file).to_dict()
+    config = parse_config_file(FOLDER / row.file).to_dict()
 
     found = list(zoo_types(config))
     assert found
@@ -67,9 +67,9 @@ def test_config_when_parsed_names_only_what_the_catalog_has(row: Any) -> None:
 @pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "_lung-" in row.name])
 def test_pipeline_of_lung_config_when_it_packs_hands_spacing_on(row: Any, split: str) -> None:
     """Without it a metric in mm would measure pictures that were DICOM in pixels."""
-    from mmengine.config import Config
+    from zoo.engine.config_files.files import parse_config_file
 
-    dataset = Config.fromfile(FOLDER / row.file).to_dict()[f"{split}_dataloader"]["dataset"]
+    dataset = parse_config_file(FOLDER / row.file).to_dict()[f"{split}_dataloader"]["dataset"]
 
     pack = dataset["pipeline"][-1]
     assert pack["type"] == "PackSegInputs"
@@ -79,9 +79,9 @@ def test_pipeline_of_lung_config_when_it_packs_hands_spacing_on(row: Any, split:
 @pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "mask_rcnn" in row.name])
 def test_instance_config_when_it_trains_leaves_no_mask_and_no_image_out(row: Any) -> None:
     """Masks of either kind reach the loss, and images without objects are kept."""
-    from mmengine.config import Config
+    from zoo.engine.config_files.files import parse_config_file
 
-    config = Config.fromfile(FOLDER / row.file).to_dict()
+    config = parse_config_file(FOLDER / row.file).to_dict()
 
     for key in ("train_dataloader", "val_loss_dataloader"):
         dataset = (config.get(key) or {"dataset": None})["dataset"]
@@ -94,9 +94,9 @@ def test_instance_config_when_it_trains_leaves_no_mask_and_no_image_out(row: Any
 @pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "_lung-" in row.name])
 def test_losses_of_lung_config_with_dice_begin_with_it(row: Any) -> None:
     """Dice names a target that is no class; cross-entropy before it would only fail."""
-    from mmengine.config import Config
+    from zoo.engine.config_files.files import parse_config_file
 
-    losses = Config.fromfile(FOLDER / row.file).to_dict()["model"]["decode_head"]["loss_decode"]
+    losses = parse_config_file(FOLDER / row.file).to_dict()["model"]["decode_head"]["loss_decode"]
 
     types = [loss["type"] for loss in losses]
     assert "zoo.dice_loss.DiceLoss" not in types[1:]
@@ -105,9 +105,9 @@ def test_losses_of_lung_config_with_dice_begin_with_it(row: Any) -> None:
 @pytest.mark.parametrize("row", MANIFEST.configs, ids=lambda row: row.name)
 def test_config_when_it_validates_measures_the_loss_on_the_same_images(row: Any) -> None:
     """At the size that is validated, in training's batches, with labels loaded before Resize."""
-    from mmengine.config import Config
+    from zoo.engine.config_files.files import parse_config_file
 
-    config = Config.fromfile(FOLDER / row.file).to_dict()
+    config = parse_config_file(FOLDER / row.file).to_dict()
 
     hooks = [hook["type"] for hook in config["custom_hooks"]]
     assert "zoo.training_hooks.ValidationLoss" in hooks
@@ -132,13 +132,13 @@ def test_pipeline_of_the_validation_loss_is_one_that_the_hook_takes(row: Any) ->
     """The hook gets as far as the data, which is not there; a pipeline would be refused before."""
     from types import SimpleNamespace
 
-    from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
     import zoo
+    from zoo.engine.config_files.files import parse_config_file
     from zoo.errors import DataError
 
-    config = Config.fromfile(FOLDER / row.file)
+    config = parse_config_file(FOLDER / row.file)
     config.val_loss_dataloader.dataset.data_root = "nowhere"
     init_default_scope(config.default_scope)
     hook = zoo.load_contribution("hook", "ValidationLoss")(required=True)
@@ -151,9 +151,9 @@ def test_pipeline_of_the_validation_loss_is_one_that_the_hook_takes(row: Any) ->
 @pytest.mark.parametrize("row", [row for row in MANIFEST.configs if "-imagenet_24e_" in row.name])
 def test_config_in_stages_when_parsed_measures_the_loss_that_it_is_judged_by(row: Any) -> None:
     """On the split val, labels loaded before resizing, nothing augmented; the lowest is kept."""
-    from mmengine.config import Config
+    from zoo.engine.config_files.files import parse_config_file
 
-    config = Config.fromfile(FOLDER / row.file).to_dict()
+    config = parse_config_file(FOLDER / row.file).to_dict()
 
     dataset = config["val_loss_dataloader"]["dataset"]
     names = ["LoadImageFromFile", "LoadInstanceAnnotations", "Resize", "PackDetInputs"]
@@ -177,6 +177,39 @@ def test_manifest_when_compared_with_the_folder_lists_every_config() -> None:
     assert {row.file for row in MANIFEST.configs} == files
 
 
+def test_base_with_a_name_is_a_part_that_parses() -> None:
+    """Each [[base]] row is a file of _base_, says what it is, and lacks a model or the rest."""
+    from zoo.engine.config_files.files import find_config_file, parse_config_file
+
+    assert MANIFEST.bases
+    for row in MANIFEST.bases:
+        config = parse_config_file(find_config_file(f"zoo::{row.name}"))
+
+        assert Path(row.file) == Path("_base_", f"{row.name}.py")
+        assert row.summary
+        assert ("model" in config) == (row.part == "model"), row.name
+        assert ("train_dataloader" in config) == (row.part == "data"), row.name
+        assert ("train_cfg" in config) == (row.part == "schedule" or "stages" in row.name), row.name
+
+
+def test_table_of_bases_in_the_guide_says_what_the_rows_and_files_say() -> None:
+    """Name, part, task and summary of each row, and the plugins whose types its file names."""
+    from zoo.engine.config_files.files import find_config_file, parse_config_file
+
+    guide = (FOLDER.parent / "docs" / "guide" / "configs.md").read_text()
+    lines = {line for line in guide.splitlines() if line.startswith("| `") and "| both |" in line}
+    lines |= {line for line in guide.splitlines() if re.search(r"\| (semantic|instance) \|", line)}
+
+    expected = set()
+    for row in MANIFEST.bases:
+        config = parse_config_file(find_config_file(f"zoo::{row.name}")).to_dict()
+        plugins = sorted({name.partition(".")[0] for _, name in zoo_types(config)})
+        uses = ", ".join(f"`{plugin}`" for plugin in plugins) or "-"
+        cells = (f"`{row.name}`", row.part, row.task or "both", row.summary, uses)
+        expected.add(f"| {' | '.join(map(str, cells))} |")
+    assert lines == expected
+
+
 def test_config_when_read_starts_with_a_docstring_and_stays_short() -> None:
     """The first lines claim what the config reaches, or say that it is not yet trained."""
     for path in FOLDER.glob("*/*.py"):
@@ -191,8 +224,9 @@ def test_config_when_read_starts_with_a_docstring_and_stays_short() -> None:
 def test_configs_when_parsed_import_no_torch() -> None:
     """Parsing a config costs no torch."""
     code = (
-        "import sys, zoo; from mmengine.config import Config\n"
-        f"Config.fromfile({str(FOLDER / MANIFEST.configs[0].file)!r})\n"
+        "import sys; from pathlib import Path\n"
+        "from zoo.engine.config_files.files import parse_config_file\n"
+        f"parse_config_file(Path({str(FOLDER / MANIFEST.configs[0].file)!r}))\n"
         "assert 'torch' not in sys.modules"
     )
 

@@ -23,10 +23,11 @@ def parts() -> tuple[Any, Any]:
     """Return the small network, from scratch, and the training pipeline after its first step."""
     import torch
     from mmcv.transforms import Compose
-    from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
-    config = Config.fromfile(CONFIG)
+    from zoo.engine.config_files.files import parse_config_file
+
+    config = parse_config_file(CONFIG)
     init_default_scope("mmdet")
     config.model.backbone.init_cfg = None
     torch.manual_seed(0)
@@ -96,11 +97,12 @@ def test_object_of_any_kind_of_mask_reaches_every_loss(parts: tuple[Any, Any], k
 def test_what_lies_in_a_crowd_is_neither_object_nor_background(stage: str) -> None:
     """A crowd holds objects that nobody outlined: it must not teach that they are none."""
     import torch
-    from mmengine.config import Config
     from mmengine.registry import TASK_UTILS, init_default_scope
     from mmengine.structures import InstanceData
 
-    config = Config.fromfile(CONFIG)
+    from zoo.engine.config_files.files import parse_config_file
+
+    config = parse_config_file(CONFIG)
     init_default_scope("mmdet")
     assigner = TASK_UTILS.build(config.model.train_cfg[stage].assigner)
     boxes = torch.tensor([[10.0, 10, 20, 20], [60.0, 60, 70, 70]])

@@ -15,41 +15,21 @@ model = dict(
     backbone=dict(base_channels=16),
     decode_head=dict(in_channels=16, channels=16),
 )
-train_pipeline = [
-    dict(type="zoo.lung_xray.LoadXray"),
-    dict(type="LoadAnnotations"),
-    dict(
-        type="zoo.segmentation_transforms.RandomAffine",
-        size=image_size,
-        degree=10,
-        scale=(0.9, 1.15),
-        aspect=1.1,
-        shift=0.05,
-    ),
-    dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
-    dict(type="zoo.vgg_unet.MirrorPad", margin_px=92),
-    dict(type="PackSegInputs"),
-]
-test_pipeline = [
-    dict(type="zoo.lung_xray.LoadXray"),
-    dict(type="Resize", scale=image_size, keep_ratio=False, interpolation="area"),
-    dict(type="LoadAnnotations"),
-    {{_base_.test_pack}},
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_pipeline = dict(
+    _edit_=True,
+    RandomAffine=dict(size=image_size),
+    PackSegInputs=dict(_before_=dict(type="zoo.vgg_unet.MirrorPad", margin_px=92)),
+)
+test_pipeline = dict(_edit_=True, Resize=dict(scale=image_size))
 val_loss_dataloader = dict(
     dataset=dict(
-        pipeline=[
-            test_pipeline[0],
-            test_pipeline[2],
-            test_pipeline[1],
-            dict(type="zoo.vgg_unet.MirrorPad", margin_px=92),
-            test_pipeline[3],
-        ]
+        pipeline=dict(
+            _edit_=True,
+            Resize=dict(scale=image_size),
+            PackSegInputs=dict(_before_=dict(type="zoo.vgg_unet.MirrorPad", margin_px=92)),
+        )
     )
 )
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 default_hooks = dict(checkpoint=dict(interval=50))
 # Keeps the schedule's rate of 1e-3: without norm layers, the network learns almost nothing in 100
 # steps at 3e-4.

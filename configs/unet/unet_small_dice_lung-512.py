@@ -1,6 +1,4 @@
 """As unet_small_lung-512, with Dice alone; not yet trained."""
 
 _base_ = ["unet_small_lung-512.py"]
-model = dict(
-    decode_head=dict(loss_decode=[dict(type="zoo.dice_loss.DiceLoss", loss_name="loss_dice")])
-)
+model = dict(decode_head=dict(loss_decode=dict(_edit_=True, CrossEntropyLoss=None)))

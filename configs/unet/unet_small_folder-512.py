@@ -2,7 +2,7 @@
 
 _base_ = [
     "../_base_/unet_small.py",
-    "../_base_/folder_data.py",
+    "../_base_/semantic_512.py",
     "../_base_/schedule_1200.py",
     "../_base_/default_runtime.py",
 ]

@@ -26,35 +26,13 @@ model = dict(
     ),
     decode_head=dict(in_channels=64, channels=64, num_convs=0, concat_input=False),
 )
-train_pipeline = [
-    dict(type="zoo.lung_xray.LoadXray"),
-    dict(type="LoadAnnotations"),
-    dict(
-        type="zoo.segmentation_transforms.RandomAffine",
-        size=image_size,
-        degree=10,
-        scale=(0.9, 1.15),
-        aspect=1.1,
-        shift=0.05,
-    ),
-    dict(type="PhotoMetricDistortion", hue_delta=1, saturation_range=(1.0, 1.0)),
-    dict(type="PackSegInputs"),
-]
-test_pipeline = [
-    dict(type="zoo.lung_xray.LoadXray"),
-    dict(type="Resize", scale=image_size, keep_ratio=False, interpolation="area"),
-    dict(type="LoadAnnotations"),
-    {{_base_.test_pack}},
-]
-train_dataloader = dict(batch_size=8, num_workers=8, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
-val_loss_dataloader = dict(
-    batch_size=8, dataset=dict(pipeline=[test_pipeline[step] for step in (0, 2, 1, 3)])
-)
-test_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
-    dict(type="PolyLR", power=0.9, eta_min=1e-5, by_epoch=False, begin=50, end=max_iters),
-]
+_resize = dict(_edit_=True, Resize=dict(scale=image_size))
+train_pipeline = dict(_edit_=True, RandomAffine=dict(size=image_size))
+test_pipeline = _resize
+train_dataloader = dict(batch_size=8, num_workers=8)
+val_dataloader = dict(num_workers=4)
+val_loss_dataloader = dict(batch_size=8, dataset=dict(pipeline=_resize))
+test_dataloader = dict(num_workers=4)
+param_scheduler = dict(_edit_=True, PolyLR=dict(end=max_iters))
 train_cfg = dict(max_iters=max_iters, val_interval=500)
 default_hooks = dict(checkpoint=dict(interval=500))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import click
 
 from zoo.cli.options.completion import complete_config
@@ -10,6 +12,10 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_json, say_text
 from zoo.cli.output.tables import print_rows, wide_option
 from zoo.cli.plugged.plugged_group import PluggedGroup
+
+if TYPE_CHECKING:
+    from zoo.catalog import Found
+    from zoo.manifest.rows import BaseRow, ConfigRow
 
 __all__ = ["group", "list_configs", "show"]
 
@@ -25,25 +31,28 @@ group = PluggedGroup(
 
 
 @click.command("list", cls=ZooCommand)
+@click.option("--bases", is_flag=True, help="List the parts that configs may name in _base_.")
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_configs(wide: bool, as_json: bool) -> None:
-    """List the configs of the plugins."""
+def list_configs(bases: bool, wide: bool, as_json: bool) -> None:
+    """List the configs of the plugins, or the bases that yours may build on as zoo::NAME."""
     from zoo.catalog import read_catalog
-    from zoo.manifest.rows import ConfigRow
 
-    rows = [
-        {
-            "name": found.row.name,
-            "plugin": found.record.name,
-            "summary": found.row.summary,
-            "file": str(found.record.file(found.row.file)),
-        }
-        for found in read_catalog().rows("config")
-        if isinstance(found.row, ConfigRow)
-    ]
-    columns = ["name", "plugin", "summary"]
-    print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugin has a config")
+    rows = [_facts(found) for found in read_catalog().rows("base" if bases else "config")]
+    columns = ["name", "plugin", *(["part", "task"] if bases else []), "summary"]
+    empty = "no plugin has a base" if bases else "no plugin has a config"
+    print_rows(rows, columns, as_json=as_json, wide=wide, empty=empty)
+
+
+def _facts(found: Found) -> dict[str, str | None]:
+    from zoo.manifest.rows import BaseRow
+
+    row = cast("BaseRow | ConfigRow", found.row)
+    facts = {"name": row.name, "plugin": found.record.name, "summary": row.summary}
+    facts["file"] = str(found.record.file(row.file))
+    if isinstance(row, BaseRow):
+        facts |= {"part": row.part, "task": row.task}
+    return facts
 
 
 @click.command(cls=ZooCommand)

@@ -17,12 +17,20 @@ from zoo.errors import ManifestError
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.requirements import check_api
 from zoo.manifest.row_reading import (
+    read_base_row,
     read_config_row,
     read_contribution,
     read_legacy_index,
     read_shelf_path,
 )
-from zoo.manifest.rows import AnyWeightsRow, CheckRow, Contribution, Manifest
+from zoo.manifest.rows import (
+    AnyWeightsRow,
+    BaseRow,
+    CheckRow,
+    ConfigRow,
+    Contribution,
+    Manifest,
+)
 from zoo.manifest.shelf import read_shelf
 from zoo.manifest.table import Table
 from zoo.manifest.weights_reading import read_weights
@@ -69,18 +77,20 @@ def read_manifest(path: Path) -> Manifest:
     for kind in KINDS:
         contributions += [read_contribution(kind, table) for table in top.tables(kind)]
     configs = tuple(read_config_row(table) for table in top.tables("config"))
+    bases = tuple(read_base_row(table) for table in top.tables("base"))
     weights: list[AnyWeightsRow] = [read_weights(table) for table in top.tables("weights")]
     for table in top.tables("shelf"):
         weights += read_shelf(path.parent / read_shelf_path(table), top.plugin)
     indexes = tuple(read_legacy_index(table) for table in top.tables("legacy_index"))
     top.done()
-    check_unique(top, contributions, [row.name for row in configs], weights)
+    check_unique(top, contributions, (*configs, *bases), weights)
     check_references(top, contributions)
     return Manifest(
         path=path,
         requires=requires,
         contributions=tuple(contributions),
         configs=configs,
+        bases=bases,
         weights=tuple(weights),
         legacy_indexes=indexes,
         **header,
@@ -183,7 +193,7 @@ def read_requires(top: Table) -> tuple[str, ...]:
 def check_unique(
     top: Table,
     contributions: Sequence[Contribution],
-    configs: Sequence[str],
+    configs: Sequence[ConfigRow | BaseRow],
     weights: Sequence[AnyWeightsRow],
 ) -> None:
     """Check that no two rows that share a registry have one name; raises ManifestError.
@@ -191,15 +201,16 @@ def check_unique(
     Args:
         top: The whole document.
         contributions: Rows of every kind.
-        configs: Names of the configs.
+        configs: Rows of configs and of their bases, which share their names.
         weights: Rows of weights.
     """
     claims = [(KINDS[row.kind].registry or row.kind, row.name) for row in contributions]
-    claims += [("config", name) for name in configs]
+    claims += [("config", row.name) for row in configs]
     claims += [("weights", _versioned(row)) for row in weights]
     for (place, name), times in Counter(claims).items():
         if times > 1:
-            kinds = [row.kind for row in contributions if row.name == name] or [place, place]
+            named = configs if place == "config" else contributions
+            kinds = [row.kind for row in named if row.name == name] or [place, place]
             top.fail(
                 f"the name {name!r} is used by two rows ([[{kinds[0]}]] and [[{kinds[1]}]]) "
                 f"that share one registry, expected each name once.",

@@ -10,6 +10,7 @@ from typing import Any
 from zoo.manifest.kinds import COMMAND_GROUPS
 from zoo.manifest.parameters import Form, FormError, parse_forms
 from zoo.manifest.rows import (
+    BaseRow,
     CheckRow,
     CommandRow,
     ConfigRow,
@@ -27,6 +28,7 @@ from zoo.texts import shown
 __all__ = [
     "FILE_NAME",
     "check_file",
+    "read_base_row",
     "read_config_row",
     "read_contribution",
     "read_legacy_index",
@@ -38,6 +40,8 @@ TASKS = ("semantic", "instance")
 # Kinds that a published model may consist of.
 IN_RECORDS = ("model", "loss", "transform", "task_util")
 LABELS = ("true", "derived")
+# What a base of configs is about.
+PARTS = ("model", "data", "schedule", "runtime")
 CHECKED = ("doctor", "data")
 FROM_DATA = "from data"
 FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -134,6 +138,24 @@ def read_config_row(table: Table) -> ConfigRow:
     row = ConfigRow(
         name=table.text("name", pattern=FILE_NAME, wanted="letters, digits, '_', '-' and '.'"),
         file=read_path(table, table.text("file"), "file"),
+        summary=table.optional_text("summary"),
+    )
+    table.done()
+    check_file(table, row.file, "file")
+    return row
+
+
+def read_base_row(table: Table) -> BaseRow:
+    """Read a ``[[base]]`` row; raises ManifestError.
+
+    Args:
+        table: The row's table.
+    """
+    row = BaseRow(
+        name=table.text("name", pattern=FILE_NAME, wanted="letters, digits, '_', '-' and '.'"),
+        file=read_path(table, table.text("file"), "file"),
+        part=table.choice("part", PARTS),
+        task=table.optional_choice("task", TASKS),
         summary=table.optional_text("summary"),
     )
     table.done()

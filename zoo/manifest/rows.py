@@ -14,6 +14,7 @@ __all__ = [
     "LISTED_TASKS",
     "UPSTREAM_TASKS",
     "AnyWeightsRow",
+    "BaseRow",
     "CheckRow",
     "CommandRow",
     "ConfigRow",
@@ -200,6 +201,26 @@ class ConfigRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseRow:
+    """A ``[[base]]`` row: a name for a part of configs, which others name in ``_base_``.
+
+    Attributes:
+        name: Name within the plugin, not that of a config; ``_base_`` has ``zoo::`` before it.
+        file: Path inside the package.
+        part: What it is about.
+        task: What its configs are for; left out if it serves both, or None.
+        summary: One line for listings, or None.
+    """
+
+    kind: ClassVar[str] = "base"
+    name: str
+    file: str
+    part: str
+    task: str | None = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricValue:
     """One value of a weights row, and the data it was measured on.
 
@@ -366,6 +387,7 @@ class Manifest:
             the plugin's code is first used.
         contributions: Rows of every kind in ``zoo.manifest.kinds``; data sets as ``DatasetRow``.
         configs: ``[[config]]`` rows.
+        bases: ``[[base]]`` rows.
         weights: ``[[weights]]`` rows, and those of ``[[shelf]]`` files.
         legacy_indexes: ``[[legacy_index]]`` rows.
     """
@@ -381,6 +403,7 @@ class Manifest:
     requires: tuple[str, ...] = ()
     contributions: tuple[Contribution, ...] = ()
     configs: tuple[ConfigRow, ...] = ()
+    bases: tuple[BaseRow, ...] = ()
     weights: tuple[AnyWeightsRow, ...] = ()
     legacy_indexes: tuple[LegacyIndexRow, ...] = field(default=())
 
@@ -395,9 +418,9 @@ class Manifest:
         return self.path.parent
 
     @property
-    def rows(self) -> tuple[Contribution | ConfigRow | AnyWeightsRow, ...]:
-        """Return every row that has a name: contributions, configs and weights."""
-        return (*self.contributions, *self.configs, *self.weights)
+    def rows(self) -> tuple[Contribution | ConfigRow | BaseRow | AnyWeightsRow, ...]:
+        """Return every row that has a name: contributions, configs, their bases and weights."""
+        return (*self.contributions, *self.configs, *self.bases, *self.weights)
 
     @property
     def datasets(self) -> tuple[DatasetRow, ...]:

@@ -26,12 +26,13 @@ from zoo.manifest.reading import (
 )
 from zoo.manifest.requirements import API
 from zoo.manifest.row_reading import (
+    read_base_row,
     read_config_row,
     read_contribution,
     read_legacy_index,
     read_shelf_path,
 )
-from zoo.manifest.rows import ConfigRow, Contribution, LegacyIndexRow, Manifest
+from zoo.manifest.rows import BaseRow, ConfigRow, Contribution, LegacyIndexRow, Manifest
 from zoo.manifest.shelf import read_shelf
 from zoo.manifest.table import Table
 from zoo.manifest.weights_reading import read_weights
@@ -141,12 +142,13 @@ class _Surveyor:
         requires = self._read(read_requires, self.document, "the manifest", "requires") or ()
         contributions = [row for kind in KINDS for row in self._contributions(kind)]
         configs = list(self._rows("config", read_config_row))
+        bases = list(self._rows("base", read_base_row))
         weights = list(self._rows("weights", read_weights))
         for shelf in self._rows("shelf", self._read_shelf):
             weights += shelf
         indexes: list[LegacyIndexRow] = list(self._rows("legacy_index", read_legacy_index))
         self._unknown_tables()
-        self._check_unique(contributions, configs, weights)
+        self._check_unique(contributions, (*configs, *bases), weights)
         if header is None:
             return None, self.faults
         manifest = Manifest(
@@ -154,6 +156,7 @@ class _Surveyor:
             requires=requires,
             contributions=tuple(contributions),
             configs=tuple(configs),
+            bases=tuple(bases),
             weights=tuple(weights),
             legacy_indexes=tuple(indexes),
             **header,
@@ -242,7 +245,7 @@ class _Surveyor:
         return Table(self.document, label="the manifest", path=self.path, plugin=self.plugin)
 
     def _unknown_tables(self) -> None:
-        known = ("plugin", "requires", *KINDS, "config", "weights", "shelf", "legacy_index")
+        known = ("plugin", "requires", *KINDS, "config", "base", "weights", "shelf", "legacy_index")
         left = {key: value for key, value in self.document.items() if key not in known}
         for key in left:
             top = Table({key: left[key]}, label="the manifest", path=self.path, plugin=self.plugin)
@@ -251,9 +254,11 @@ class _Surveyor:
             self._note(top.done, key)
 
     def _check_unique(
-        self, contributions: list[Contribution], configs: list[ConfigRow], weights: list[Any]
+        self,
+        contributions: list[Contribution],
+        configs: tuple[ConfigRow | BaseRow, ...],
+        weights: list[Any],
     ) -> None:
-        names = [row.name for row in configs]
-        check = partial(check_unique, self._top(), contributions, names, weights)
+        check = partial(check_unique, self._top(), contributions, configs, weights)
         self._note(check, "", kind="unique")
         self._note(partial(check_references, self._top(), contributions), "check")

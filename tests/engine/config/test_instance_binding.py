@@ -174,7 +174,7 @@ def test_bind_data_of_instances_gives_a_json_to_metrics_that_name_none(
     config: dict[str, Any], discs_data: Path, evaluator: Any
 ) -> None:
     """Without one they want annotations of the pipeline, and fail at the first validation."""
-    from zoo.engine.config.evaluators import iterate_metrics
+    from zoo.engine.config_parts.parts import iterate_metrics
 
     config |= {"default_scope": "mmdet", "val_evaluator": evaluator}
 

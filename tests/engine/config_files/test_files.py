@@ -99,9 +99,8 @@ def test_find_config_file_given_a_checkpoint_says_so(tmp_path: Path) -> None:
         (
             "_base_ = 'base.py'\n",
             "line 3: expected 'except' or 'finally' block.",
-            "a file that {path} names in _base_, line 3",
+            "{folder}/base.py:3",
         ),
-        ("_base_ = 'gone.py'\n", "FileNotFoundError: ", "{path}"),
         ("a = b\n", "NameError: name 'b' is not defined.", "{path}"),
         ("a = 1 / 0\n", "ZeroDivisionError: division by zero.", "{path}"),
         (
@@ -110,7 +109,7 @@ def test_find_config_file_given_a_checkpoint_says_so(tmp_path: Path) -> None:
             "{path}",
         ),
     ],
-    ids=["syntax", "syntax-of-base", "missing-base", "name", "value", "import"],
+    ids=["syntax", "syntax-of-base", "name", "value", "import"],
 )
 def test_parse_config_file_that_fails_names_file_and_reason(
     tmp_path: Path, text: str, message: str, where: str
@@ -122,8 +121,9 @@ def test_parse_config_file_that_fails_names_file_and_reason(
     with pytest.raises(ConfigError) as caught:
         parse_config_file(path)
 
-    assert caught.value.message.startswith(f"cannot read config 'broken.py': {message}")
-    assert caught.value.where == where.format(path=path)
+    name = "base.py" if "base.py" in text else "broken.py"
+    assert caught.value.message.startswith(f"cannot read config {name!r}: {message}")
+    assert caught.value.where == where.format(path=path, folder=tmp_path)
     assert caught.value.hint
     assert caught.value.__cause__ is not None
 
@@ -152,8 +152,6 @@ def test_parse_config_file_with_package_base_needs_no_network(tmp_path: Path) ->
         ("a.yaml", "1: 2", "expected names with values at its top level"),
         ("a.yaml", "", "expected names with values at its top level"),
         ("a.py", "_base_ = 'a.py'", "it names itself in _base_: a.py -> a.py"),
-        ("a.py", "_base_ = 3", "TypeError: "),
-        ("a.py", "_base_ = 'mmnone::a/b.py'", "AssertionError: mmengine does not support to load"),
         ("a.py", "import sys; sys.exit(3)", "its code ends the process with exit code 3"),
         ("a.py", "class E(Exception): pass\nraise E('x')", "E: x"),
         ("a.py", "raise StopIteration", "StopIteration"),

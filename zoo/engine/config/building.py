@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.engine.config.blame import find_blame, package_hint
 from zoo.engine.config.type_names import unknown_type
 from zoo.engine.config.worker_errors import dead_worker, original_message
-from zoo.engine.config_files.bases import following_bases
+from zoo.engine.config_files.inheritance import inheriting
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.config_parts.tree import iterate_dicts, join_key
@@ -69,7 +69,7 @@ def explaining(
     tree = copy.deepcopy(config._cfg_dict)
     try:
         # Some models read their teacher's config.
-        with freeing_managers(), following_bases(), naming_foreign():
+        with freeing_managers(), inheriting(), naming_foreign():
             yield
     except ZooError:
         raise

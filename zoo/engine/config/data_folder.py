@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.evaluators import bind_evaluator
 from zoo.engine.config_parts.class_counts import set_class_counts
-from zoo.engine.config_parts.parts import family_of, iterate_leaves
+from zoo.engine.config_parts.data_sets import check_task, files_of, rebind
+from zoo.engine.config_parts.parts import iterate_leaves, loaders_of
 from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import ConfigError
 
@@ -23,10 +24,6 @@ __all__ = ["bind_data", "root_without_training"]
 _LOG = logging.getLogger("zoo")
 
 _SPLITS = ("train", "val", "test")
-# Keys that a data set keeps when its data changes; all others concern the old files.
-_KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
-# filter_cfg concerns sizes, and test_mode whether images without instances count.
-_KEPT_OF_INSTANCES = ("filter_cfg", "test_mode", "return_classes")
 
 
 def bind_data(config: dict[str, Any], data: Path) -> None:
@@ -49,9 +46,9 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
     from zoo.data import read_prepared
 
     prepared = read_prepared(data)
-    _check_task(config, prepared)
+    check_task(config, prepared.task, where=prepared.root)
     _drop_empty_splits(config, prepared)
-    bound = [(key, split) for split in _SPLITS for key in _loaders_of(config, split)]
+    bound = [(key, split) for split in _SPLITS for key in loaders_of(config, split)]
     if not bound:
         message = f"cannot use --data {str(data)!r}: the config has no train_dataloader, "
         message += "val_dataloader or test_dataloader."
@@ -61,34 +58,17 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
         config[key] = copy.deepcopy(config[key])
         if prepared.task == "instance":
             _check_no_maps(config[key], key)
-        _bind_loader(config[key], prepared, split)
+        rebind(config[key]["dataset"], _dataset_config(prepared, split), prepared.task)
     if prepared.task == "instance":
         for split in ("val", "test"):
             bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
     set_class_counts(config.get("model", {}), len(prepared.classes))
 
 
-def _loaders_of(config: dict[str, Any], split: str) -> list[str]:
-    """Return the keys of the data loaders that read a split."""
-    return [
-        key
-        for key, loader in config.items()
-        if loader and key.startswith(f"{split}_") and key.endswith("_dataloader")
-    ]
-
-
-def _check_task(config: dict[str, Any], prepared: Prepared) -> None:
-    family = family_of(config)
-    if family is not None and family != prepared.task:
-        message = f"cannot use {prepared.task} data with a model for {family} segmentation."
-        hint = f"give data for its task, or a config for {prepared.task} data (`zoo config list`)."
-        raise ConfigError(message, where=prepared.root, hint=hint)
-
-
 def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:
     """Remove training, validation or test from a config whose data has no images for it."""
     for split in _SPLITS:
-        loaders = _loaders_of(config, split)
+        loaders = loaders_of(config, split)
         if not prepared.splits[split].count and loaders:
             parts = () if split == "train" else (f"{split}_evaluator", f"{split}_cfg")
             for key in (*loaders, *parts):
@@ -119,20 +99,6 @@ def root_without_training(config: Mapping[str, Any]) -> Path | None:
     return None
 
 
-def _bind_loader(loader: dict[str, Any], prepared: Prepared, split: str) -> None:
-    dataset = loader["dataset"]
-    _drop_all_but_first(dataset)
-    for _, leaf in iterate_leaves(dataset, "dataset"):
-        names = _KEPT + (_KEPT_OF_INSTANCES if prepared.task == "instance" else ())
-        kept = {key: leaf[key] for key in names if key in leaf}
-        leaf.clear()
-        leaf.update(_dataset_config(prepared, split), **kept)
-    for _, node in iterate_dicts(dataset):
-        if str(node.get("type", "")).rpartition(".")[2] == "LoadAnnotations":
-            # Prepared masks count from 0, including their own background.
-            node.pop("reduce_zero_label", None)
-
-
 def _check_no_maps(loader: dict[str, Any], key: str) -> None:
     """Raise if a pipeline needs a semantic map of each image, as for panoptic models."""
     for place, node in iterate_dicts(loader, key):
@@ -144,28 +110,11 @@ def _check_no_maps(loader: dict[str, Any], key: str) -> None:
             raise ConfigError(message, where=place, hint=hint)
 
 
-def _drop_all_but_first(dataset: dict[str, Any]) -> None:
-    if isinstance(dataset.get("datasets"), (list, tuple)):
-        dataset["datasets"] = list(dataset["datasets"][:1])
-    for key in ("dataset", "datasets"):
-        for inner in (
-            [dataset[key]] if key == "dataset" and key in dataset else dataset.get(key, [])
-        ):
-            _drop_all_but_first(inner)
-
-
 def _dataset_config(prepared: Prepared, split: str) -> dict[str, Any]:
-    files: dict[str, Any] = {
-        "ann_file": f"splits/{split}.txt",
-        "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
-    }
-    if prepared.task == "instance":
-        path = prepared.annotations_path(split).relative_to(prepared.root)
-        files = {"ann_file": path.as_posix(), "data_prefix": {"img": "images"}}
     return {
         "type": prepared.type,
         "data_root": str(Path(prepared.root).absolute()),
-        **files,
+        **files_of(prepared.task, split),
         "metainfo": {
             "classes": list(prepared.classes),
             "palette": [list(colour) for colour in prepared.palette],

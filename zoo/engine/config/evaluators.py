@@ -6,15 +6,14 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zoo.engine.config.type_names import find_type
-from zoo.engine.config_parts.tree import join_key
+from zoo.engine.config_parts.parts import iterate_metrics
 from zoo.errors import ZooError
 
-__all__ = ["bind_evaluator", "iterate_metrics"]
+__all__ = ["bind_evaluator"]
 
 _LOG = logging.getLogger("zoo")
 _OF_OTHER_DATA = ("CityScapesMetric", "CrowdHumanMetric", "LVISMetric", "OpenImagesMetric")
@@ -53,24 +52,6 @@ def _exchange(metric: dict[str, Any], key: str) -> None:
     metric.clear()
     metric.update(type="mmdet.CocoMetric", metric=kept)
     _LOG.warning("%s: %s reads files of another data set; using CocoMetric instead", key, kind)
-
-
-def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``(dotted key, config)`` of each metric: of a dict, a list, or an evaluator's own.
-
-    An evaluator that brings its own metrics is yielded itself.
-
-    Args:
-        evaluator: The config's value of ``key``.
-        key: ``val_evaluator`` or ``test_evaluator``.
-    """
-    if isinstance(evaluator, (list, tuple)):
-        for number, part in enumerate(evaluator):
-            yield from iterate_metrics(part, join_key(key, number))
-    elif isinstance(evaluator, dict) and "metrics" in evaluator:
-        yield from iterate_metrics(evaluator["metrics"], join_key(key, "metrics"))
-    elif isinstance(evaluator, dict):
-        yield key, evaluator
 
 
 def _takes_ann_file(kind: Any, scope: str) -> bool:

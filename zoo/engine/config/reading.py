@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Adjust", "read_config"]
 
 Adjust: TypeAlias = "Callable[[Config, Mapping[str, Any], str], None]"
+_ONLY_A_PART = "a base is only a part: name it in the _base_ of a config, beside a model."
 _SCOPES = {"semantic": "mmseg", "instance": "mmdet"}
 
 
@@ -86,7 +87,11 @@ def _check_whole(config: Config, path: Path) -> None:
     check_generation(config, path)
     if config._cfg_dict.get("model") is None:
         message = f"cannot use {path.name!r}: it has no model, expected a trainable config."
-        raise ConfigError(message, where=path, hint="files in _base_ are only parts of configs.")
+        raise ConfigError(
+            message,
+            where=path,
+            hint=_ONLY_A_PART,
+        )
     check_shape(config._cfg_dict)
 
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.engine.config_files.bases import PREFIX, find_catalog_config, following_bases
+from zoo.engine.config_files.bases import PREFIX, find_catalog_config
+from zoo.engine.config_files.inheritance import inheriting
+from zoo.engine.config_files.laying_over import check_resolved
+from zoo.engine.config_files.packages import find_in_package
+from zoo.engine.config_files.reasons import unreadable
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.errors import ConfigError, UnknownNameError, ZooError
 from zoo.files import expand_home
@@ -46,7 +49,7 @@ def find_config_file(name_or_path: str | Path) -> Path:
     if text.startswith(PREFIX):
         return find_catalog_config(text)
     if "::" in text:
-        return _find_in_package(text)
+        return find_in_package(text)
     if path.suffix in _SUFFIXES or "/" in text:
         raise _no_file(path) if os.path.isdir(path) else _unknown_path(path)
     try:
@@ -72,55 +75,21 @@ def parse_config_file(path: Path) -> Config:
     from mmengine.config import Config
 
     try:
-        with following_bases(), naming_foreign(), warnings.catch_warnings():
+        with inheriting(), naming_foreign(), warnings.catch_warnings():
             # mmengine reloads pkg_resources for each `package::` base, which warns each time.
             warnings.filterwarnings("ignore", message=".*pkg_resources", category=UserWarning)
-            return Config.fromfile(path)
+            config = Config.fromfile(path)
+        check_resolved(config._cfg_dict)
     except ZooError as error:
         error.where = error.where or str(path)
         raise
-    except SyntaxError as error:
-        message = f"cannot read config {path.name!r}: line {error.lineno}: {error.msg}."
-        raise ConfigError(message, where=_where(path, error), hint="fix that line.") from error
     except SystemExit as error:
         if isinstance(error.code, str):
             raise  # the author's own message, printed by Python
-        message = f"cannot read config {path.name!r}: its code ends the process "
-        message += f"with exit code {error.code or 0}."
-        raise ConfigError(message, where=path, hint=_hint_for(error)) from error
+        raise unreadable(error, path) from error
     except Exception as error:  # running a config is running its author's Python
-        message = f"cannot read config {path.name!r}: {_text_of(path, error)}."
-        raise ConfigError(message, where=path, hint=_hint_for(error)) from error
-
-
-def _where(path: Path, error: SyntaxError) -> str:
-    """Return the file and line; mmengine parses bases from text, so their name is lost."""
-    try:
-        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    except SyntaxError:
-        return f"{path}:{error.lineno}"
-    return f"a file that {path} names in _base_, line {error.lineno}"
-
-
-def _text_of(path: Path, error: BaseException) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deep"
-    if path.suffix != ".py" and isinstance(error, AttributeError):
-        # mmengine takes for granted that a file of data is a mapping, with names for its keys.
-        return "expected names with values at its top level, and in each base"
-    # mmengine wraps a failed custom import into a page about sys.path.
-    shown = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-    return f"{type(shown).__name__}: {shown}".rstrip(".: ")
-
-
-def _hint_for(error: BaseException) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "a file that it names in _base_ is missing; add it, or correct the path."
-    if isinstance(error, ImportError):
-        return "install what it imports, or remove that import."
-    if isinstance(error, RecursionError):
-        return "nest less."
-    return "fix the file, or a file that it names in _base_; --debug shows where it fails."
+        raise unreadable(error, path) from error
+    return config
 
 
 def _with_known_suffix(path: Path) -> Path:
@@ -129,31 +98,6 @@ def _with_known_suffix(path: Path) -> Path:
         message += f"expected one of {', '.join(_SUFFIXES)}."
         raise ConfigError(message, where=path, hint="give the config first, then the checkpoint.")
     return path
-
-
-def _find_in_package(text: str) -> Path:
-    package, _, inside = text.partition("::")
-    try:
-        spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    except ValueError:  # as of `__main__`
-        spec = None
-    if spec is None or not spec.submodule_search_locations:
-        message = f"no package {package!r} is installed, so there is no config {text!r}."
-        hint = "install that package, or give the path of a config."
-        raise UnknownNameError(message, kind="config", name=text, hint=hint)
-    folders = [Path(place) / ".mim" / "configs" for place in spec.submodule_search_locations]
-    for folder in folders:
-        for candidate in (folder / inside, folder / f"{inside}.py"):
-            if os.path.isfile(candidate):
-                return candidate
-    known = [file.relative_to(folder).as_posix() for folder in folders for file in _tree(folder)]
-    near = [f"{package}::{name}" for name in near_names(inside, known)]
-    message = f"no config {inside!r} in the package {package!r}"
-    raise _unknown(message, text, near)
-
-
-def _tree(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
 
 
 def _no_file(path: Path) -> ConfigError:

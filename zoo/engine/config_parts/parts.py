@@ -21,7 +21,9 @@ __all__ = [
     "find_test_pipeline",
     "iterate_heads",
     "iterate_leaves",
+    "iterate_metrics",
     "iterate_panoptic_heads",
+    "loaders_of",
 ]
 
 # Parts whose number of classes is not the data set's, by key and by type.
@@ -128,3 +130,37 @@ def find_test_pipeline(config: Config) -> Sequence[Any]:
         raise ConfigError(message, where="test_dataloader.dataset.pipeline", hint=hint)
     found: Sequence[Any] = pipeline
     return found
+
+
+def iterate_metrics(evaluator: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(dotted key, config)`` of each metric: of a dict, a list, or an evaluator's own.
+
+    An evaluator that brings its own metrics is yielded itself.
+
+    Args:
+        evaluator: The config's value of ``key``.
+        key: ``val_evaluator`` or ``test_evaluator``.
+    """
+    if isinstance(evaluator, (list, tuple)):
+        for number, part in enumerate(evaluator):
+            yield from iterate_metrics(part, join_key(key, number))
+    elif isinstance(evaluator, dict) and "metrics" in evaluator:
+        yield from iterate_metrics(evaluator["metrics"], join_key(key, "metrics"))
+    elif isinstance(evaluator, dict):
+        yield key, evaluator
+
+
+def loaders_of(config: Mapping[str, Any], split: str) -> list[str]:
+    """Return the keys of the data loaders that read a split.
+
+    They are named ``<split>_dataloader`` or, for hooks, ``<split>_..._dataloader``.
+
+    Args:
+        config: The whole config.
+        split: ``train``, ``val`` or ``test``.
+    """
+    return [
+        key
+        for key, loader in config.items()
+        if loader and key.startswith(f"{split}_") and key.endswith("_dataloader")
+    ]

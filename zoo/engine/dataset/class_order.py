@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data.coco.reading import LIMITS
 from zoo.documents import read_json
-from zoo.engine.config.evaluators import iterate_metrics
 from zoo.engine.config.type_names import find_type
-from zoo.engine.config_parts.parts import iterate_leaves
+from zoo.engine.config_parts.parts import iterate_leaves, iterate_metrics
 from zoo.engine.dataset.class_check import dataset_classes
 from zoo.errors import ConfigError, DataError
 from zoo.names import near_names

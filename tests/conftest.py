@@ -19,6 +19,7 @@ for _name, _folder in (
     ("hostile_pickles", "tests/engine/checkpoints"),
     ("hint_inventory", "tests"),
     ("weights_rows", "tests"),
+    ("plugin_project", "tests"),
     ("pickle_attacks", "tests/engine/checkpoints"),
 ):
     _spec = importlib.util.spec_from_file_location(_name, _ROOT / _folder / f"{_name}.py")

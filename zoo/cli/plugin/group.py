@@ -10,9 +10,11 @@ __all__ = ["group"]
 group = PluggedGroup(
     "plugin",
     group_name="plugin",
-    help="List and check the plugins.",
+    help="List, check and build the plugins.",
     lazy={
         "list": ("zoo.cli.plugin.listing:command", "List the plugins, including broken ones."),
+        "info": ("zoo.cli.plugin.info:command", "Show everything of one plugin."),
         "check": ("zoo.cli.plugin.check:command", "Check a plugin against every rule."),
+        "build": ("zoo.cli.plugin.build:command", "Build the wheel and the sdist of a plugin."),
     },
 )

@@ -18,6 +18,7 @@ for _name, _folder in (
     ("terminal", "tools"),
     ("hostile_pickles", "tests/engine/checkpoints"),
     ("hint_inventory", "tests"),
+    ("static_mutations", "tests/checking"),
     ("weights_rows", "tests"),
     ("plugin_project", "tests"),
     ("pickle_attacks", "tests/engine/checkpoints"),

@@ -267,6 +267,7 @@ def check_file(table: Table, file: str, key: str) -> None:
         table.fail(
             f"{table.label} {key} is {shown(file)}, but there is no such file.",
             hint=f"add {file} to the package and to its package data, or correct {key}.",
+            key=key,
         )
 
 

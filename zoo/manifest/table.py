@@ -47,16 +47,17 @@ class Table:
         self.plugin = plugin
         self._known: list[str] = []
 
-    def fail(self, found: str, *, hint: str) -> Never:
+    def fail(self, found: str, *, hint: str, key: str | None = None) -> Never:
         """Raise a ManifestError that names the plugin, this table and the file.
 
         Args:
             found: What was found and what was expected.
             hint: How to fix it.
+            key: The key at fault; by default the one that was read last.
         """
         message = f"cannot use plugin {self.plugin!r}: {found}"
         error = ManifestError(message, plugin=self.plugin, manifest=self.path, hint=hint)
-        error.key = self._known[-1] if self._known else None  # what is refused was just read
+        error.key = key or (self._known[-1] if self._known else None)
         raise error
 
     def take(self, key: str, types: type | tuple[type, ...], *, required: bool = True) -> Any:
@@ -271,9 +272,8 @@ class Table:
         for key in self.values:
             if key not in self._known:
                 expected = ", ".join(sorted(self._known))
-                near = near_names(key, self._known)
-                self._known.append(key)
                 self.fail(
                     f"{self.label} has the unknown key {shown(key)}, expected one of {expected}.",
-                    hint=hint_near(near, _KNOWN_KEYS),
+                    hint=hint_near(near_names(key, self._known), _KNOWN_KEYS),
+                    key=key,
                 )

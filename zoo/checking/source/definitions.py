@@ -22,7 +22,8 @@ class Definition:
 
     Attributes:
         kind: ``class``, ``function``, ``value`` (an assignment), ``module``, ``foreign`` (imported
-            from another package), ``unknown`` (only running the module tells), or ``missing``.
+            from another package), ``unknown`` (only running the module tells), ``unparsed`` (its
+            file is not Python), or ``missing``.
         path: The file that defines it, or that was read last.
         node: The statement that defines it, or None.
     """
@@ -55,7 +56,10 @@ def _find(package: Path, module: str, name: str, seen: frozenset[str]) -> Defini
     path = find_module(package, module)
     if path is None:
         return None
-    tree = read_python(path).tree
+    file = read_python(path)
+    tree = file.tree
+    if file.fault is not None:
+        return Definition("unparsed", path)
     statements = [node for node in running_statements(tree.body) if name in _bound(node)]
     stars = [
         node

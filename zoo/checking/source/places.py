@@ -28,7 +28,9 @@ def text_of(path: Path) -> str:
         return ""
 
 
-def place_of(path: Path, table: str = "", number: int = 0, key: str | None = None) -> str:
+def place_of(
+    path: Path, table: str = "", number: int = 0, key: str | None = None, told: str = ""
+) -> str:
     """Return ``file:line`` of a table or of a key in it; the file alone if it is not found.
 
     Args:
@@ -36,6 +38,7 @@ def place_of(path: Path, table: str = "", number: int = 0, key: str | None = Non
         table: Name of the table, such as ``plugin`` or ``weights``; empty for the top of the file.
         number: Which of an array's tables, from 1; 0 for a table that is no array.
         key: A key in the table, or None for its head.
+        told: A message on it, which holds the value if the table has several such keys.
     """
     lines = _LONG_TEXT.sub(_blank, text_of(path)).splitlines()
     start, end = _range(lines, table, number)
@@ -43,9 +46,10 @@ def place_of(path: Path, table: str = "", number: int = 0, key: str | None = Non
         return str(path)
     if key is not None:
         pattern = re.compile(_KEY.format(re.escape(key)))
-        for at in range(start, end):
-            if pattern.search(lines[at]):
-                return f"{path}:{at + 1}"
+        found = [(at, each) for at in range(start, end) for each in pattern.finditer(lines[at])]
+        named = [at for at, each in found if told and _value(lines[at], each) in told]
+        if found:
+            return f"{path}:{(named[-1] if named else found[0][0]) + 1}"
     return f"{path}:{start + 1}" if table or key is None else str(path)
 
 
@@ -62,6 +66,11 @@ def place_in_text(path: Path, text: str) -> str:
     return str(path)
 
 
+def _value(line: str, key: re.Match[str]) -> str:
+    """Return the value after a key, as a message may show it."""
+    return re.split(r"[,}#]", line[key.end() :])[0].strip(" \"'")
+
+
 def _blank(found: re.Match[str]) -> str:
     return '""' + "\n" * found[0].count("\n")
 
@@ -72,7 +81,7 @@ def _range(lines: list[str], table: str, number: int) -> tuple[int | None, int]:
         return 0, len(lines)
     name = rf"""["']?{re.escape(table)}["']?"""
     array = rf"^\s*\[\[\s*{name}\s*\]\]"
-    head = re.compile(array if number else rf"^\s*\[\s*{name}\s*\]")
+    head = re.compile(array if number else rf"^\s*\[\[?\s*{name}\s*\]")
     heads = [at for at, line in enumerate(lines) if head.match(line)]
     if len(heads) < max(number, 1):
         inline = re.compile(rf"^\s*{name}\s*=")

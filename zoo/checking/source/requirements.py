@@ -43,11 +43,13 @@ class Declared:
         direct: Canonical names of what it requires, without extras.
         extra: Those of its extras.
         brought: Those that come with OpenMMLab, if the plugin requires a part of it, and with zoo.
+        needed: Those, and what they require: a requirement that the plugin's own code need not use.
     """
 
     direct: frozenset[str]
     extra: frozenset[str]
     brought: frozenset[str]
+    needed: frozenset[str]
 
     @property
     def all(self) -> frozenset[str]:
@@ -83,13 +85,14 @@ def declared(direct: Iterable[str], extra: Iterable[str]) -> Declared:
     brought = _required_by(_ZOO, None)
     if zoo_extras & {*_MM} or names & openmmlab:
         brought |= openmmlab
-        for name in openmmlab:
-            brought |= _required_by(name, None)
     for chosen in zoo_extras:
         brought |= _required_by(_ZOO, chosen)
     others = [each for text in extra if (each := read_requirement_or_none(text)) is not None]
     extras = frozenset(_canonical(each.name) for each in others)
-    return Declared(_with_builds(names), _with_builds(extras), _with_builds(brought))
+    needed = brought.union(*(_required_by(name, None) for name in brought & openmmlab))
+    return Declared(
+        _with_builds(names), _with_builds(extras), _with_builds(brought), _with_builds(needed)
+    )
 
 
 @functools.cache

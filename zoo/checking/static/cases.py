@@ -61,18 +61,19 @@ def label_of(row: Any) -> str:
     return f"{row.kind} {row.name}"
 
 
-def row_place(subject: Subject, row: Any, key: str | None = None) -> str:
+def row_place(subject: Subject, row: Any, key: str | None = None, told: str = "") -> str:
     """Return ``file:line`` of a row of the manifest, or of a key in it.
 
     Args:
         subject: The plugin.
         row: A row with a kind and a name.
         key: A key of the row, or None.
+        told: A message on it, which holds the value if the row has several such keys.
     """
     values = subject.survey.document.get(row.kind)
     for number, each in enumerate(values if isinstance(values, list) else (), start=1):
         if isinstance(each, dict) and each.get("name") == row.name:
-            return place_of(subject.manifest_path, row.kind, number, key)
+            return place_of(subject.manifest_path, row.kind, number, key, told)
     return str(subject.manifest_path)
 
 

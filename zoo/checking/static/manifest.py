@@ -58,11 +58,11 @@ def _place(subject: Subject, fault: Fault) -> str:
         return place_in_text(path, name)
     if fault.kind == "shelf" and fault.error.manifest is not None:
         return str(fault.error.manifest)
-    key = getattr(fault.error, "key", None) or {"api": "api"}.get(fault.kind)
+    key = {"api": "api", "package": "name"}.get(fault.kind, getattr(fault.error, "key", None))
     if fault.kind == "document":
         line = fault.error.message.partition("(at line ")[2].partition(",")[0]
         return f"{path}:{line}" if line.isdigit() else str(path)
-    return place_of(path, fault.table, fault.number, key)
+    return place_of(path, fault.table, fault.number, key, fault.error.message)
 
 
 RULES = tuple(_rule(*row) for row in _KINDS)

@@ -71,6 +71,13 @@ def _declared(subject: Subject) -> Declared:
     return declared((*direct, *found.dependencies), extras)
 
 
+def _are_known(subject: Subject) -> bool:
+    """Return whether the requirements can be read; if not, another rule tells it."""
+    found, faults = distribution_of(subject), subject.survey.faults
+    is_read = subject.manifest is not None and all(each.table != "requires" for each in faults)
+    return is_read and (found is None or found.fault is None)
+
+
 def _imported(subject: Subject) -> list[Imported]:
     """Return the imports of the package; what configs import is none of Python's."""
     return list(imports_of(subject.package, subject.package_name))
@@ -87,6 +94,8 @@ def _foreign(subject: Subject) -> dict[str, list[Imported]]:
 
 
 def _check_declared(subject: Subject, _: object) -> Iterator[Finding]:
+    if not _are_known(subject):
+        return
     names = _declared(subject).all
     for top, imports in _foreign(subject).items():
         needed = [each for each in imports if not (each.is_optional or each.is_for_types)]
@@ -116,7 +125,7 @@ def _direct(subject: Subject) -> Iterator[Case]:
 
 def _check_used(subject: Subject, case: tuple[str, str, object]) -> Iterator[Finding]:
     text, name, path = case
-    if name.lower() in declared(["mmengine"], ()).brought | {"mmzoo", "torch"}:
+    if name.lower() in declared(["mmengine"], ()).needed | {"mmzoo", "torch"}:
         return  # configs and weights need OpenMMLab, whatever the code imports
     used = {each.top for each in _imported(subject)} | _scopes(subject)
     if not modules_of(name) & used:

@@ -87,9 +87,7 @@ def _module_of(path: Path, subject: Subject) -> str:
 def _definition(subject: Subject, target: _Target) -> Definition | None:
     """Return what a target is; None if its file is not there or not Python."""
     found = find_definition(subject.package, target.module, target.name)
-    if found is None or read_python(found.path).fault is not None:
-        return None
-    return found
+    return None if found is None or found.kind == "unparsed" else found
 
 
 def _check_defined(subject: Subject, target: _Target) -> Iterator[Finding]:

@@ -32,9 +32,9 @@ def _weights(subject: Subject) -> Iterator[Case]:
         yield f"weights {row.name}", row
 
 
-def _place(subject: Subject, row: AnyWeightsRow, key: str) -> str:
+def _place(subject: Subject, row: AnyWeightsRow, key: str, told: str = "") -> str:
     """Return the line of a row, in the manifest or in its shelf."""
-    place = row_place(subject, row, key)
+    place = row_place(subject, row, key, told)
     if place != str(subject.manifest_path):
         return place
     for shelf in subject.survey.document.get("shelf") or ():
@@ -108,7 +108,7 @@ def _check_metrics(subject: Subject, row: AnyWeightsRow) -> Iterator[Finding]:
         if reason is not None:
             message = f"the metric {metric.name} is {metric.value:g} of a {metric.unit}: {reason}."
             mend = "write the value that zoo test measures, or leave the metric out."
-            yield Finding("ZP403", _place(subject, row, "metrics"), message, mend)
+            yield Finding("ZP403", _place(subject, row, "value", message), message, mend)
 
 
 def _impossible(metric: MetricValue) -> str | None:
@@ -166,14 +166,14 @@ def _with_successor(subject: Subject) -> Iterator[Case]:
 
 def _check_successor(subject: Subject, row: AnyWeightsRow) -> Iterator[Finding]:
     name = (row.successor or "").partition("@")[0]
-    rows = [each for _, each in _weights(subject)]
-    if name.removeprefix(f"{subject.name}.") in [each.name for each in rows]:
+    own = [*_own(subject, "weights"), *(each.name for _, each in _weights(subject))]
+    if name.removeprefix(f"{subject.name}.") in own:
         return
     try:
         read_catalog().find_weights(name)
     except ZooError as error:
         message = f"successor is {row.successor!r}: {error.message}"
-        mend = hint_near(near_names(name, [each.name for each in rows]), "correct the name.")
+        mend = hint_near(near_names(name, own), "correct the name.")
         yield Finding("ZP406", _place(subject, row, "successor"), message, mend)
 
 

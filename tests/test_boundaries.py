@@ -168,7 +168,10 @@ FLOORS = {
         {"source_files"},
     ),
     "zoo/engine": (
-        {"patching", "plugin_code", "processes", "random_state", "scenes", "overlays"},
+        {
+            *("metric_facts", "patching", "plugin_code", "processes", "random_state", "scenes"),
+            "overlays",
+        },
         {"threads"},
         {"cleaning", "config_parts"},
         {"config_files", "records"},

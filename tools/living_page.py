@@ -17,6 +17,7 @@ from pathlib import Path
 
 from zoo.catalog import Catalog, PluginRecord
 from zoo.manifest.rows import ConverterRow, LivingRow, WeightsFacts, WeightsRow
+from zoo.texts import unit_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "living.md"
@@ -66,7 +67,7 @@ def _models(rows: Sequence[WeightsFacts]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for row in models:
         metrics = ", ".join(
-            f"{each.name} {each.value:g}{'%' if each.unit == 'percent' else ''} ({each.dataset})"
+            f"{each.name} {each.value:g}{unit_text(each.unit)} ({each.dataset})"
             for each in row.metrics
         )
         licence = f"{row.licence}{', **non-commercial**' if row.non_commercial else ''}"

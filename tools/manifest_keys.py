@@ -39,6 +39,7 @@ from zoo.manifest.rows import (
     LegacyIndexRow,
     LivingRow,
     Manifest,
+    MetricRow,
     MetricValue,
     Option,
     WeightsFacts,
@@ -175,6 +176,8 @@ _SPECIAL: dict[str, tuple[list[dict[str, Any]], tuple[type, ...]]] = {
     "weight_initializer": ([{}], (InitializerRow,)),
     "converter": ([{}], (ConverterRow,)),
     "command": ([{}], (CommandRow,)),
+    "metric": ([{}], (MetricRow,)),
+    "evaluator": ([{}], (MetricRow,)),
     "check": ([{"of": "data"}], (CheckRow,)),
 }
 _READERS: dict[str, tuple[Any, list[dict[str, Any]], tuple[type, ...]]] = {

@@ -22,6 +22,7 @@ from manifest_keys import Key, keys_of, meaning_of
 from manifest_schema import schema
 
 from zoo.manifest.kinds import KINDS
+from zoo.manifest.row_reading import DIRECTIONS, UNITS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "manifest.md"
@@ -48,6 +49,11 @@ _VALUES = {
     **{
         (each, "file"): "path in the package"
         for each in ("config", "base", "shelf", "legacy_index")
+    },
+    **{
+        (kind, key): f"{', '.join(f'`{each}`' for each in choices)}, or a table of these"
+        for kind in ("metric", "evaluator")
+        for key, choices in (("direction", DIRECTIONS), ("unit", UNITS))
     },
 }
 

@@ -15,7 +15,14 @@ from manifest_keys import SECTIONS, Key, keys_of, meaning_of
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.parameters import FAMILIES, KEY, LEAST_LIST, MOST_LIST, WORD
 from zoo.manifest.requirements import API
-from zoo.manifest.row_reading import IN_RECORDS, RESERVED_OPTIONS
+from zoo.manifest.row_reading import (
+    DIRECTIONS,
+    IN_RECORDS,
+    MOST_VALUES,
+    RESERVED_OPTIONS,
+    UNITS,
+    VALUE_NAME,
+)
 from zoo.manifest.table import MOST_CHARACTERS, MOST_ENTRIES
 
 __all__ = ["schema"]
@@ -193,6 +200,14 @@ def _default(value: dict[str, Any]) -> dict[str, Any]:
     return {"properties": {"default": value}}
 
 
+def _by_value(choices: tuple[str, ...]) -> dict[str, Any]:
+    """Return the schema of a choice, or of a table of them by the name of a value."""
+    one = {"enum": list(choices)}
+    names = {"pattern": f"^(?:{VALUE_NAME})$"}
+    table = {"type": "object", "propertyNames": names, "additionalProperties": one}
+    return {"anyOf": [one, {**table, "minProperties": 1, "maxProperties": MOST_VALUES}]}
+
+
 _DIGESTS = ("sha256", "sha256_prefix", "md5_prefix")
 _NO_BACKBONE = {"properties": {"task": {"not": {"const": "backbone"}}}}
 _USED_AS_IT_IS = {"allOf": [_has(sha256=None), _absent("converter")]}
@@ -244,4 +259,6 @@ _OWN: dict[tuple[str, str], dict[str, Any]] = {
         least=1, items={**_text(None), "anyOf": [{"pattern": each} for each in _ADDRESSES]}
     ),
     **{(kind, "record"): {"$ref": "#/definitions/forms"} for kind in IN_RECORDS},
+    **{(kind, "direction"): _by_value(DIRECTIONS) for kind in ("metric", "evaluator")},
+    **{(kind, "unit"): _by_value(UNITS) for kind in ("metric", "evaluator")},
 }

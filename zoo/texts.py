@@ -11,7 +11,7 @@ import reprlib
 from datetime import date, time
 from typing import Any
 
-__all__ = ["counted", "log_printably", "printable", "shown"]
+__all__ = ["counted", "log_printably", "printable", "shown", "unit_text"]
 
 _MOST_CHARACTERS = 80
 
@@ -74,6 +74,21 @@ def counted(number: int, noun: str) -> str:
     if number == 1 or noun == "weights":
         return f"{number} {noun}"
     return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def unit_text(unit: str | None) -> str:
+    """Return what to write directly after a value; nothing for fractions and plain numbers.
+
+    Args:
+        unit: A unit of a metric's value, or None.
+
+    Example:
+        >>> [f"3{unit_text(unit)}" for unit in ("fraction", "percent", "px")]
+        ['3', '3%', '3 px']
+    """
+    if unit in (None, "", "fraction", "count"):
+        return ""
+    return "%" if unit == "percent" else f" {unit}"
 
 
 def log_printably() -> None:

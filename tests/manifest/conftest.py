@@ -51,6 +51,14 @@ name = "CellWeights"
 target = "zoo_cells.weights:CellWeights"
 pretrained = true
 
+[[metric]]
+name = "CellMetric"
+target = "zoo_cells.metric:CellMetric"
+direction = "higher"
+
+[metric.unit]
+"area_*" = "px²"
+
 [[check]]
 name = "cell_area"
 target = "zoo_cells.checks:check_cell_area"

@@ -202,6 +202,33 @@ MUTATIONS = [
         "[[loss]] 'EdgeLoss' has the unknown key 'pretrained'",
         None,
     ),
+    (
+        'direction = "higher"',
+        'direction = "up"',
+        "[[metric]] 'CellMetric' direction is 'up', expected one of higher, lower, zero, none.",
+        None,
+    ),
+    ('direction = "higher"', "direction = 1", "direction is 1, expected a string.", None),
+    (
+        'direction = "higher"',
+        "direction = {}",
+        "direction holds 0 values, expected 1 to 100.",
+        None,
+    ),
+    (
+        'direction = "higher"',
+        'direction = { "area_*" = "highr" }',
+        "direction holds 'area_*' = 'highr', expected the name of a value and one of higher, low",
+        "did you mean higher?",
+    ),
+    (
+        'direction = "higher"',
+        'direction = { "area *" = "lower" }',
+        "direction holds 'area *' = 'lower', expected the name of a value and one of",
+        "a '*' stands for any text.",
+    ),
+    ('"px²"', '"square px"', "unit holds 'area_*' = 'square px', expected the name of a", None),
+    ('"px²"', "2", "unit holds 'area_*' = 2, expected the name of a value and one of", None),
     ('of = "data"', 'of = "dat"', "[[check]] 'cell_area' of is 'dat', expected one of doc", None),
     ('of = "data"\n', "", "[[check]] 'cell_area' lacks the key 'of', expected a string.", None),
     (

@@ -131,14 +131,15 @@ def _weights_facts(found: Found) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a row as dicts, lists and plain values; tables are reduced to names."""
+    """Return a row as dicts, lists and plain values; tables of forms are reduced to names."""
     from collections.abc import Mapping
     from dataclasses import fields, is_dataclass
 
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return list(value)
+        is_short = all(isinstance(each, str) for each in value.values())
+        return dict(value) if is_short else list(value)
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     return value

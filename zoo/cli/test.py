@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,8 +21,15 @@ from zoo.cli.options.trust import trust_option
 from zoo.cli.output.printing import say, say_json
 from zoo.errors import CheckpointError, UnknownNameError
 from zoo.names import hint_near
+from zoo.texts import unit_text
+
+if TYPE_CHECKING:
+    from zoo.engine.metric_facts import MetricFacts
 
 __all__ = ["command"]
+
+# Which value is best, where it is not the highest, as one expects of a score.
+_BEST = {"lower": ", lower is better", "zero": ", 0 is best"}
 
 
 @click.command("test", cls=MMCommand)
@@ -94,10 +102,11 @@ def command(
     from mmengine.dist import is_main_process
 
     from zoo.engine.config.reading import read_config
-    from zoo.engine.dataset.facts import labels_of
+    from zoo.engine.dataset.facts import evaluator_text, labels_of
     from zoo.engine.measuring.test import measured_split, test
     from zoo.engine.measuring.test_extras import show_while_testing
     from zoo.engine.measuring.window_tests import seen_text
+    from zoo.engine.metric_facts import MetricFacts, types_in
     from zoo.engine.runs.report import showing_run
 
     with showing_run(verbose=verbose) as report:
@@ -133,15 +142,18 @@ def command(
     suffix = "" if labels == "true" else f", whose labels are {labels}"
     seen = seen_text(resolved, tiles, tta=tta)
     say(f"{checkpoint} on {split}{suffix}{f', {seen}' if seen else ''}:")
+    facts = MetricFacts.of_types(types_in(evaluator_text(resolved.get("test_evaluator"))))
     for name, value in numbers.items():
-        say(f"  {name}: {_shown(value)}")
+        say(f"  {name}: {_shown(value, name, facts)}")
 
 
-def _shown(value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    # As of a class that occurs nowhere, or COCO's -1: there was nothing to measure.
-    return f"{value:.4g}" if math.isfinite(value) else "no result"
+def _shown(value: object, name: str, facts: MetricFacts) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        # As of a class that occurs nowhere, or COCO's -1: there was nothing to measure.
+        return "no result"
+    number = f"{value:.4g}" if isinstance(value, float) else str(value)
+    best = _BEST.get(facts.stated_direction(name) or "", "")
+    return f"{number}{unit_text(facts.unit(name))}{best}"
 
 
 def _config_and_checkpoint(config: str, checkpoint: str | None) -> tuple[str, str]:

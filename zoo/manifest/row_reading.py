@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from zoo.manifest.kinds import COMMAND_GROUPS
@@ -19,14 +21,19 @@ from zoo.manifest.rows import (
     DatasetRow,
     InitializerRow,
     LegacyIndexRow,
+    MetricRow,
     Option,
 )
 from zoo.manifest.table import Table
-from zoo.names import COMMAND_NAME
+from zoo.names import COMMAND_NAME, hint_near, near_names
 from zoo.texts import shown
 
 __all__ = [
+    "DIRECTIONS",
     "FILE_NAME",
+    "MOST_VALUES",
+    "UNITS",
+    "VALUE_NAME",
     "check_file",
     "read_base_row",
     "read_config_row",
@@ -43,6 +50,11 @@ LABELS = ("true", "derived")
 # What a base of configs is about.
 PARTS = ("model", "data", "schedule", "runtime")
 CHECKED = ("doctor", "data")
+UNITS = ("fraction", "percent", "count", "px", "px²", "mm", "mm²", "m", "m²", "s")
+DIRECTIONS = ("higher", "lower", "zero", "none")
+VALUE_NAME = r"[A-Za-z0-9_*][A-Za-z0-9_.@/*:+-]{0,99}"
+"""Name of a value of a metric, with ``*`` for any text."""
+MOST_VALUES = 100
 FROM_DATA = "from data"
 FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """Names of configs and weights."""
@@ -96,6 +108,9 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         row = InitializerRow(**common, pretrained=pretrained)
     elif kind == "command":
         row = CommandRow(**common, group=table.optional_choice("group", COMMAND_GROUPS))
+    elif kind in ("metric", "evaluator"):
+        direction = _read_by_value(table, "direction", DIRECTIONS)
+        row = MetricRow(**common, direction=direction, unit=_read_by_value(table, "unit", UNITS))
     elif kind == "check":
         row = CheckRow(**common, **_read_check(table))
     elif kind == "converter":
@@ -105,6 +120,27 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         row = Contribution(**common)
     table.done()
     return row
+
+
+def _read_by_value(table: Table, key: str, choices: tuple[str, ...]) -> Mapping[str, str]:
+    """Return a choice by the name of a metric's value; a choice alone is that of every value."""
+    if not isinstance(table.values.get(key), dict):
+        one = table.optional_choice(key, choices)
+        return MappingProxyType({} if one is None else {"*": one})
+    values = table.take(key, dict)
+    if not values or len(values) > MOST_VALUES:
+        table.fail(
+            f"{table.label} {key} holds {len(values):,} values, expected 1 to {MOST_VALUES}.",
+            hint=f'write {key} = {{ "name_*" = "{choices[0]}" }}, or the text for all values.',
+        )
+    for name, one in values.items():
+        if re.fullmatch(VALUE_NAME, name) is None or one not in choices:
+            table.fail(
+                f"{table.label} {key} holds {shown(name)} = {shown(one)}, expected the name of a "
+                f"value and one of {', '.join(choices)}.",
+                hint=hint_near(near_names(str(one), choices), "a '*' stands for any text."),
+            )
+    return MappingProxyType(dict(values))
 
 
 def _read_check(table: Table) -> dict[str, Any]:

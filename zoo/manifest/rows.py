@@ -26,6 +26,7 @@ __all__ = [
     "LegacyIndexRow",
     "LivingRow",
     "Manifest",
+    "MetricRow",
     "MetricValue",
     "Option",
     "WeightsFacts",
@@ -138,6 +139,21 @@ class InitializerRow(Contribution):
 
 
 @dataclass(frozen=True, slots=True)
+class MetricRow(Contribution):
+    """A ``[[metric]]`` or ``[[evaluator]]`` row.
+
+    Attributes:
+        direction: Which value is best: the ``higher``, the ``lower``, the one nearest to ``zero``,
+            or ``none``; or a table of these by the name of the value, in which ``*`` stands for
+            any text. The text alone means ``*``.
+        unit: Unit of the values, or a table of units by the name of the value.
+    """
+
+    direction: Mapping[str, str] = field(default_factory=dict)
+    unit: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRow(Contribution):
     """A ``[[check]]`` row: a function that looks at this machine, or at a prepared folder.
 
@@ -232,7 +248,7 @@ class MetricValue:
         labels: Where the labels are from, as in a data set's row; ``synthetic`` if a plugin drew
             images and labels.
         protocol: How it was measured.
-        unit: What 1 means: ``fraction`` is the whole.
+        unit: Unit of the value: ``fraction`` of 1, ``percent``, or that of a count or a length.
         published: Where a value was published that the row's author did not measure; None if the
             author of the row measured it.
     """

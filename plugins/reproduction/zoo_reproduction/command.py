@@ -70,7 +70,7 @@ def _lines(result: Reproduction) -> list[str]:
 
 def _lines_of(each: Comparison) -> list[str]:
     head = f"  {each.metric} ({each.dataset}, {each.split}): {each.state}"
-    unit = " %" if each.unit == "percent" else ""
+    unit = {"percent": " %", "fraction": ""}.get(each.unit, f" {each.unit}")
     if each.measured is not None and each.tolerance is not None:
         values = f"stated {each.stated:.6g}{unit}, measured {each.measured:.6g}{unit}"
         return [head, f"    {values}, tolerance {each.tolerance:.2g}"]

@@ -20,6 +20,7 @@ __all__ = ["Reproduction", "reproduce"]
 
 # Without a recipe of the author's: other processors sum in another order.
 _TOLERANCE = {"fraction": 0.002, "percent": 0.2}
+_SHARE = 0.002  # of a count or a length
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def _number(
     if -1 not in measured:
         tell(f"measuring {row.name} on {folder}")
         measured[-1] = zoo.measure(name, folder, split=metric.split, device="cpu")
-    return compare(asked, measured[-1].get(metric.name), _TOLERANCE[metric.unit])
+    tolerance = _TOLERANCE.get(metric.unit, _SHARE * abs(metric.value))
+    return compare(asked, measured[-1].get(metric.name), tolerance)
 
 
 def _named_folder(metric: Any, folders: Folders) -> Path:

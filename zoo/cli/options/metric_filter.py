@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.texts import unit_text
+
 __all__ = ["MetricFilter", "metric_text", "metric_value", "parse_metric"]
 
 _METRIC = re.compile(
@@ -15,6 +17,7 @@ _METRIC = re.compile(
     r"(?:(?P<sign>>=|<=)\s*(?P<value>-?(?:\d+\.?\d*|\.\d+))\s*(?P<percent>%?))?\s*"
 )
 _PERCENT = 100.0
+_SHARES = ("fraction", "percent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class MetricFilter:
         """
         if self.sign is None:
             return True
-        is_share = bool(one["unit"])
+        is_share = one["unit"] in _SHARES
         if self.is_percent and not is_share:
             return False
         written_as_percent = self.is_percent or abs(self.value) > 1
@@ -91,6 +94,6 @@ def metric_text(one: Mapping[str, Any]) -> str:
         >>> metric_text({"name": "mIoU", "value": 44.41, "unit": "percent", "dataset": "ADE20K"})
         'mIoU 44.41% (ADE20K)'
     """
-    sign = "%" if one["unit"] == "percent" else ""
+    sign = unit_text(one["unit"])
     where = [one["dataset"], one.get("split"), "published" if one.get("published") else None]
     return f"{one['name']} {one['value']:.4g}{sign} ({', '.join(filter(None, where))})"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zoo.engine.plots.axes import fit_values, is_unit
 from zoo.engine.plots.names import family_of, label_of, lead_first, merge_equal
 from zoo.engine.plots.runs import Runs
-from zoo.engine.work_dir.best_step import is_better_low
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,4 +115,5 @@ def _paint(axes: Axes, runs: Runs, labels: Mapping[str, str], lead: str) -> None
             style |= {"color": color, "linestyle": runs.dashes(turn)}
             runs.draw(axes, log, curve, label, is_validation=True, **style)
             shown += curve.values()
-    fit_values(axes, shown, is_share=is_unit(shown) and not all(map(is_better_low, labels)))
+    directions = {log.facts.direction(key) for log in runs.logs for key in labels}
+    fit_values(axes, shown, is_share=is_unit(shown) and directions != {"lower"})

@@ -134,11 +134,11 @@ class Runs:
         Args:
             axes: The panel.
             log: Of the run.
-            key: The metric, whose name says whether lower is better.
+            key: The metric.
             curve: Step -> value, of validation.
             color: Of the star.
         """
-        best = best_of_curve(key, curve)
+        best = best_of_curve(log.facts.direction(key), curve)
         if best is None:
             return ""
         place = self.place(log, best, is_validation=True)

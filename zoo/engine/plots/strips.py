@@ -14,7 +14,6 @@ from zoo.engine.plots.axes import fit_values, is_unit
 from zoo.engine.plots.counts import counts_panel, paired_counts
 from zoo.engine.plots.names import shorten, shorten_runs
 from zoo.engine.plots.style import COLORS, Draw, add_legend
-from zoo.engine.work_dir.best_step import is_better_low
 from zoo.engine.work_dir.scalars import PerImage
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> Draw:
                 values = test.values.get(key)
                 if values:
                     x = place + (row - (len(shown_tests) - 1) / 2) * width
-                    worst = _worst(key, values) if len(tests) == 1 else None
+                    worst = _worst(test.direction(key), values) if len(tests) == 1 else None
                     _draw_strip(axes, x, width, values, color, worst)
             axes.plot([], [], "s", color=color, label=f"{names[number]} ({_count(test)} images)")
         axes.plot([], [], "_", color="#555555", markersize=12, label="median")
@@ -82,7 +81,8 @@ def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> Draw:
         shown = [v for test in tests for key in keys for v in test.values.get(key, {}).values()]
         unit = _LENGTH.search(keys[0])
         if not (unit and _scale_lengths(axes, shown)):
-            fit_values(axes, shown, is_share=is_unit(shown) and not all(map(is_better_low, keys)))
+            directions = {test.direction(key) for test in tests for key in keys}
+            fit_values(axes, shown, is_share=is_unit(shown) and directions != {"lower"})
         if unit:
             axes.set_ylabel(" ".join(filter(None, [unit[1] + ",", axes.get_ylabel()])).rstrip(","))
         add_legend(axes, below_pt=_FLAT_PT + many * _SLANTED_PT * max(map(len, ticks)))
@@ -105,12 +105,13 @@ def _scale_lengths(axes: Axes, lengths: Sequence[float]) -> bool:
     return True
 
 
-def _worst(key: str, values: Mapping[str, float]) -> str | None:
+def _worst(direction: str, values: Mapping[str, float]) -> str | None:
     """Return the file of the worst value, if there are others and one can be worse."""
-    is_plain_count = "count" in key.lower() and not is_better_low(key)
-    if len(values) < 2 or is_plain_count:
+    if len(values) < 2 or direction == "none":
         return None
-    return (max if is_better_low(key) else min)(values, key=lambda file: values[file])
+    if direction == "zero":
+        return max(values, key=lambda file: abs(values[file]))
+    return (max if direction == "lower" else min)(values, key=lambda file: values[file])
 
 
 def _draw_strip(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.cleaning.postprocess import Postprocess
-from zoo.texts import printable
+from zoo.texts import printable, unit_text
 
 if TYPE_CHECKING:
     from zoo.engine.publishing.row import Published
@@ -67,10 +67,7 @@ def _commercial_use(non_commercial: bool | None) -> list[tuple[str, str]]:
 
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     keys = ("name", "value", "dataset", "split", "labels", "protocol")
-    shown = [
-        {**row, "value": f"{row['value']:.6g}{'%' if row.get('unit') == 'percent' else ''}"}
-        for row in rows
-    ]
+    shown = [{**row, "value": f"{row['value']:.6g}{unit_text(row.get('unit'))}"} for row in rows]
     yield from _table(keys, [[row[key] for key in keys] for row in shown])
     measured = {
         (row["dataset"], row["split"], row["images"], f"`{row['images_sha256']}`"): None

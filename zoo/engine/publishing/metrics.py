@@ -11,6 +11,7 @@ from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.engine.dataset.facts import contents_of_splits, evaluator_text, facts_of_images
 from zoo.engine.dataset.history import short
 from zoo.engine.measuring.test import SCHEMA
+from zoo.engine.metric_facts import MetricFacts, types_in
 from zoo.engine.scenes.tiling import windows_text
 from zoo.engine.work_dir.no_results import is_no_result
 from zoo.engine.work_dir.scalars import read_run_log
@@ -102,7 +103,8 @@ def read_test_rows(path: Path, sha256: str, run: RunFacts | None = None) -> list
         if isinstance(error, DocumentError):
             reason = f"{reason} ({reason_of(error)})"
         raise _unreadable(path, reason) from error
-    rows = _rows(metrics, dict(data or {}), str(document.get("split")), protocol)
+    facts = MetricFacts.of_types(types_in(evaluator))
+    rows = _rows(metrics, dict(data or {}), str(document.get("split")), protocol, facts)
     if not rows:
         raise _unreadable(path, "it holds no finite number")
     known = {"images": images["count"], "images_sha256": images["digest"]}
@@ -227,8 +229,9 @@ def validation_rows(
     except DataError:  # a checkpoint that was moved away from its log
         return []
     metrics = {name: curve[step] for name, curve in curves.items() if step in curve}
-    protocol = f"validation while training, {evaluator_text(config.get('val_evaluator'))}"
-    return _rows(metrics, data, "val", protocol)
+    evaluator = evaluator_text(config.get("val_evaluator"))
+    protocol = f"validation while training, {evaluator}"
+    return _rows(metrics, data, "val", protocol, MetricFacts.of_types(types_in(evaluator)))
 
 
 def _check_validation(work_dir: Path, run: RunFacts) -> None:
@@ -245,7 +248,11 @@ def _check_validation(work_dir: Path, run: RunFacts) -> None:
 
 
 def _rows(
-    metrics: Mapping[str, Any], data: Mapping[str, Any], split: str, protocol: str
+    metrics: Mapping[str, Any],
+    data: Mapping[str, Any],
+    split: str,
+    protocol: str,
+    facts: MetricFacts,
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -255,7 +262,7 @@ def _rows(
             "split": split,
             "labels": str(data.get("labels", "true")),
             "protocol": protocol,
-            **({"unit": "percent"} if name in _PERCENT and "IoUMetric" in protocol else {}),
+            **_unit(name, protocol, facts),
         }
         for name, value in sorted(metrics.items())
         if isinstance(value, (int, float))
@@ -264,8 +271,15 @@ def _rows(
     ]
 
 
+def _unit(name: str, protocol: str, facts: MetricFacts) -> dict[str, str]:
+    """Return the unit for a row, which needs none for fractions."""
+    guessed = "percent" if name in _PERCENT and "IoUMetric" in protocol else "fraction"
+    unit = facts.unit(name) or guessed
+    return {} if unit == "fraction" else {"unit": unit}
+
+
 _NOT_METRICS = frozenset({"data_time", "time"})
-# What mmseg's IoUMetric multiplies by 100; all other values are taken for fractions.
+# What mmseg's IoUMetric multiplies by 100; values without a stated unit are taken for fractions.
 _PERCENT = frozenset({"aAcc", "mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall"})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.engine.config.building import explaining
+from zoo.engine.runs.best_rule import set_rules
 from zoo.engine.runs.evaluator import use_evaluators
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def build_runner(config: Config) -> Runner:
     config = copy.deepcopy(config)
     with explaining(config):
         _set_apart(config, next(_RUNS))
+        set_rules(config)
         if "runner_type" in config:
             runner: Runner = RUNNERS.build(config)
         else:

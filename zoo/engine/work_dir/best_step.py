@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Best", "best_of_curve", "find_best_step", "is_better_low"]
+from zoo.engine.metric_facts import MetricFacts
 
-_LOW = ("loss", "error", "distance", "hd95", "assd", "rmse", "mae")
+__all__ = ["Best", "best_of_curve", "find_best_step"]
+
+# The value that is best ranks lowest.
+_RANKS: dict[str, Callable[[float], float]] = {
+    "higher": lambda value: -value,
+    "lower": lambda value: value,
+    "zero": abs,
+}
 _KEPT = re.compile(r"best_(?P<key>.+)_(?P<unit>epoch|iter)_(?P<number>\d+)")
 
 
@@ -36,6 +43,7 @@ def find_best_step(
     checkpoint: Path | None,
     metrics: Mapping[str, Mapping[int, float]],
     epochs: Mapping[int, int],
+    facts: MetricFacts,
 ) -> Best | None:
     """Return the best step of a run, or None if nothing was measured.
 
@@ -46,6 +54,7 @@ def find_best_step(
         checkpoint: The best checkpoint of the run, ``best_<metric>_epoch_N.pth`` or ``..._iter_N``.
         metrics: Validation values, name -> iteration -> value.
         epochs: Iteration -> epoch, if validation is counted in epochs.
+        facts: Which values of the run's metrics are best.
     """
     found = _KEPT.fullmatch(checkpoint.stem) if checkpoint is not None else None
     if found:
@@ -57,38 +66,27 @@ def find_best_step(
             if key.replace("/", "_") == found["key"] and step in curve:
                 return Best(step, key, curve[step], is_kept=True)
     for key, curve in metrics.items():
-        best = best_of_curve(key, curve)
+        best = best_of_curve(facts.direction(key), curve)
         if best is not None:
             return Best(best, key, curve[best], is_kept=False)
     return None
 
 
-def best_of_curve(key: str, curve: Mapping[int, float]) -> int | None:
-    """Return the first step of the best value: the lowest of a loss or distance, else the highest.
-
-    For a bias, it is the value nearest to 0.
+def best_of_curve(direction: str, curve: Mapping[int, float]) -> int | None:
+    """Return the first step of the best value, or None if nothing was measured or none is best.
 
     Args:
-        key: The metric's name, as in the log.
+        direction: ``higher``, ``lower``, ``zero`` for the value nearest to 0, or ``none``.
         curve: Step -> value; NaN counts as not measured.
 
     Example:
-        >>> best_of_curve("hd95_px", {10: 5.0, 20: 3.0}), best_of_curve("dice", {10: 0.5, 20: 0.4})
+        >>> best_of_curve("lower", {10: 5.0, 20: 3.0}), best_of_curve("higher", {10: 0.5, 20: 0.4})
         (20, 10)
-        >>> best_of_curve("count_bias", {10: -1.0, 20: -3.0, 30: 2.0})
+        >>> best_of_curve("zero", {10: -1.0, 20: -3.0, 30: 2.0})
         10
     """
     finite = {step: value for step, value in curve.items() if not math.isnan(value)}
-    if "bias" in key.lower():
-        return min(finite, key=lambda step: (abs(finite[step]), step), default=None)
-    sign = 1 if is_better_low(key) else -1
-    return min(finite, key=lambda step: (sign * finite[step], step), default=None)
-
-
-def is_better_low(key: str) -> bool:
-    """Return whether lower is better for a metric of that name.
-
-    Args:
-        key: The metric's name, as in the log.
-    """
-    return any(word in key.lower() for word in _LOW)
+    rank = _RANKS.get(direction)
+    if rank is None:
+        return None
+    return min(finite, key=lambda step: (rank(finite[step]), step), default=None)

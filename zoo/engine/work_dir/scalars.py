@@ -20,7 +20,9 @@ from zoo.documents import (
     reason_of,
 )
 from zoo.engine.checkpoints.kept import find_best_checkpoint
+from zoo.engine.metric_facts import NO_FACTS, MetricFacts, guess_direction, types_in
 from zoo.engine.work_dir.best_step import Best, find_best_step
+from zoo.engine.work_dir.dumped_evaluator import facts_of_config
 from zoo.engine.work_dir.no_results import is_no_result
 from zoo.errors import DataError
 from zoo.texts import printable, shown
@@ -54,6 +56,7 @@ class RunLog:
         lead: The metric that chooses the best checkpoint: that of the kept one, else the config's,
             else the first of the log; None if nothing was measured.
         epoch_steps: Iterations of an epoch, or None if the log does not count epochs.
+        facts: What the values of its metrics mean.
     """
 
     name: str
@@ -65,6 +68,7 @@ class RunLog:
     best: Best | None
     lead: str | None = None
     epoch_steps: int | None = None
+    facts: MetricFacts = NO_FACTS
 
     def at(self, step: int) -> str:
         """Return the name of a step: its epoch if validation counts in epochs.
@@ -94,10 +98,24 @@ class PerImage:
     Args:
         name: The file's stem.
         values: Value name -> image file -> value; values that are not finite are left out.
+        facts: What the values mean.
     """
 
     name: str
     values: Mapping[str, Mapping[str, float]]
+    facts: MetricFacts = NO_FACTS
+
+    def direction(self, value: str) -> str:
+        """Return which value is best: higher, lower, zero or none.
+
+        Of a count for which no manifest states it, none is: more objects are no better.
+
+        Args:
+            value: Name of the value.
+        """
+        guessed = guess_direction(value)
+        is_count = "count" in value.lower() and guessed != "lower"
+        return self.facts.stated_direction(value) or ("none" if is_count else guessed)
 
 
 def read_run_log(work_dir: Path) -> RunLog:
@@ -135,8 +153,11 @@ def read_run_log(work_dir: Path) -> RunLog:
         raise DataError(message, path=files[-1], hint=hint)
     # The checkpoints of a time-stamped folder are beside it.
     kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].resolve().parents[2])
-    run = _sorted_out(printable(work_dir.resolve().name), records, kept)
-    named = _named_metric(files[-1].parent / "config.py")
+    config = _config_text(files[-1].parent / "config.py")
+    facts = facts_of_config(config)
+    run = _sorted_out(printable(work_dir.resolve().name), records, kept, facts)
+    found = _SAVE_BEST.search(config)
+    named = found["key"] if found else None
     if named in run.metrics or (named or "").removeprefix("val/") in run.val_losses:
         # The metric that the run was to be judged by, if it kept no checkpoint for it.
         is_kept = run.best is not None and run.best.is_kept
@@ -144,14 +165,12 @@ def read_run_log(work_dir: Path) -> RunLog:
     return run
 
 
-def _named_metric(config: Path) -> str | None:
-    """Return the metric of ``save_best`` in a config that mmengine wrote, without running it."""
+def _config_text(config: Path) -> str:
+    """Return the config that mmengine wrote, empty if it cannot be read."""
     try:
-        text = read_text(read_file(config, _CONFIG_BYTES))
+        return read_text(read_file(config, _CONFIG_BYTES))
     except (OSError, DocumentError):
-        return None
-    found = _SAVE_BEST.search(text)
-    return found["key"] if found else None
+        return ""
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
@@ -195,7 +214,9 @@ def _is_training(record: Mapping[str, Any]) -> bool:
     return any(key == "lr" or key.endswith("/lr") or key == "loss" for key in record)
 
 
-def _sorted_out(name: str, records: Sequence[Mapping[str, Any]], kept: Path | None) -> RunLog:
+def _sorted_out(
+    name: str, records: Sequence[Mapping[str, Any]], kept: Path | None, facts: MetricFacts
+) -> RunLog:
     losses: dict[str, Curve] = {}
     measured: dict[str, Curve] = {}
     rates: dict[str, Curve] = {}
@@ -222,13 +243,13 @@ def _sorted_out(name: str, records: Sequence[Mapping[str, Any]], kept: Path | No
     if rates.get("lr") == rates.get("base_lr"):
         rates.pop("base_lr", None)
     measured = {key: curve for key, curve in measured.items() if not _is_absent(curve)}
-    best = find_best_step(kept, measured, epochs)
+    best = find_best_step(kept, measured, epochs, facts)
     parts = {key: curve for key, curve in measured.items() if _is_loss(key)}
     metrics = {key: curve for key, curve in measured.items() if key not in parts}
     val_losses = {key.removeprefix("val/"): curve for key, curve in parts.items()}
     lead = best.key if best is not None else None
-    facts = (epochs, best, lead, _epoch_steps(records))
-    return RunLog(name, losses, val_losses, metrics, rates, *facts)
+    steps = (epochs, best, lead, _epoch_steps(records))
+    return RunLog(name, losses, val_losses, metrics, rates, *steps, facts)
 
 
 def _epoch_steps(records: Iterable[Mapping[str, Any]]) -> int | None:
@@ -295,7 +316,8 @@ def read_per_image(path: Path) -> PerImage:
         )
         message += f"most {_MOST_STRIPS}."
         raise DataError(message, path=path, hint="plot its work dir instead.")
-    return PerImage(printable(path.stem), values)
+    types = types_in(str(document.get("evaluator", "")))
+    return PerImage(printable(path.stem), values, MetricFacts.of_types(types))
 
 
 def _per_image(rows: Iterable[Any]) -> dict[str, dict[str, float]]:

@@ -156,6 +156,12 @@ _KIT_RULES = (
         "give per_image_values one entry an image, in the order of the data set.",
     ),
     (
+        "ZP734",
+        "metric-states-directions",
+        "metric_that_states_directions_states_one_for_each_value",
+        "name each value in the row's direction, or write one direction for all.",
+    ),
+    (
         "ZP741",
         "transform-keeps-labels",
         "transform_keeps_image_and_labels_together",

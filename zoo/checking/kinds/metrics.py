@@ -9,6 +9,8 @@ from typing import Any
 
 from zoo.checking.kinds.base import KindChecks
 from zoo.checking.kinds.expecting import NotMeant, close, expect, named, needs
+from zoo.engine.metric_facts import MetricFacts
+from zoo.manifest.rows import MetricRow
 
 __all__ = ["MetricChecks"]
 
@@ -105,6 +107,25 @@ class MetricChecks(KindChecks):
             for name, value in image["values"].items():
                 told = f"{said}: {name} of {image['file']} is {value}: leave it out instead"
                 expect(math.isfinite(value), told)
+
+    def test_metric_that_states_directions_states_one_for_each_value(
+        self, each_metric: dict[str, Any]
+    ) -> None:
+        """A row with ``direction`` has one for every value that the metric gives."""
+        said = named(each_metric)
+        rows = [row for row in self.rows_of("metric") if row.name == _name(each_metric)]
+        facts = MetricFacts([row for row in rows if isinstance(row, MetricRow)])
+        if not any(row.direction for row in facts.rows if row is not None):
+            message = f"the row of {each_metric['type']} states no direction"
+            raise NotMeant(message)
+        metric = _build(each_metric)
+
+        names = set(self._evaluate(each_metric, metric))
+
+        if hasattr(metric, "per_image_values"):
+            names |= {name for image in metric.per_image_values() for name in image["values"]}
+        left = sorted(name for name in names if facts.stated_direction(name) is None)
+        expect(not left, f"{said}: its row states no direction for {', '.join(left)}")
 
     def _evaluate(
         self, config: dict[str, Any], metric: Any, batch_size: int = 2

@@ -93,6 +93,11 @@ file = "configs/unet_pond-64.py"
 name = "fcn_pond-64"
 file = "configs/fcn_pond-64.json"
 
+[[base]]
+name = "pond-data"
+part = "data"
+file = "bases/data.py"
+
 [[weights]]
 name = "unet_pond"
 task = "semantic"
@@ -238,6 +243,7 @@ pond_net = _convert
     "zoo_pond/bases/data.py": "train_dataloader = dict(dataset=dict(type='zoo.pond.PondDataset'))",
     "zoo_pond/configs/unet_pond-64.py": """
 _base_ = ['../bases/data.py']
+_data_ = 'zoo.pond.PondDataset'
 model = dict(
     type='mmseg.EncoderDecoder',
     decode_head=dict(type='FCNHead', loss_decode={'type': 'zoo.EdgeLoss'}))

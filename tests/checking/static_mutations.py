@@ -300,6 +300,15 @@ MUTATIONS = {
         ("zoo_pond/configs/fcn_pond-64.json", ""),
     ),
     "base missing": _code("ZP302", UNET, "../bases/data.py", "../bases/date.py", "_base_"),
+    "base of a row no YAML": Mutation(
+        "ZP301",
+        (
+            Edit(TOML, "bases/data.py", "bases/more.yml"),
+            Write("zoo_pond/bases/more.yml", "a: [1\n"),
+            Edit(PROJECT, '"bases/*.py"', '"bases/*"'),
+        ),
+        ("zoo_pond/bases/more.yml", ""),
+    ),
     "base of zoo missing": _code(
         "ZP302",
         "configs/fcn_pond-64.json",
@@ -335,6 +344,12 @@ MUTATIONS = {
     "type of zoo misspelt": _code("ZP304", UNET, "zoo.EdgeLoss", "zoo.EdgeLos", "zoo.EdgeLos"),
     "type in a base misspelt": _code(
         "ZP304", "bases/data.py", "zoo.pond.PondDataset", "zoo.pond.PondsDataset", "PondsDataset"
+    ),
+    "data set misspelt": _code("ZP304", UNET, "pond.PondDataset", "pond.PondDatset", "_data_"),
+    "base of a row left out": Mutation(
+        "ZP213",
+        (Edit(TOML, "bases/data.py", "bases/more.yml"), Write("zoo_pond/bases/more.yml", "a: 1\n")),
+        (PROJECT, "package-data"),
     ),
     "type of a plugin elsewhere": _code(
         "ZP304", UNET, "zoo.EdgeLoss", "zoo.sea.EdgeLoss", "zoo.sea", "warning"

@@ -19,7 +19,7 @@ from zoo.errors import ConfigError
 __all__ = ["ConfigText", "Named", "base_file", "local_bases", "read_config_text"]
 
 _LIMITS = Limits(is_finite=False)
-_BASE, _TYPE = "_base_", "type"
+_BASE, _TYPE, _DATA = "_base_", "type", "_data_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ConfigText:
         fault: Why it cannot be parsed, or None.
         line: Line of the fault, or 0.
         bases: What ``_base_`` names.
-        types: What the keys ``type`` name, as far as they are texts.
+        types: What the keys ``type`` and ``_data_`` name, as far as they are texts.
         unknown: Line of a ``_base_`` that only running the config tells, or 0.
         imports: Whether it has ``custom_imports``, which may register any name.
     """
@@ -89,7 +89,8 @@ def _of_data(path: Path, value: dict[str, Any]) -> ConfigText:
     stated = value.get(_BASE, [])
     stated = [stated] if isinstance(stated, str) else stated
     bases = stated if isinstance(stated, list) else []
-    types = sorted({each for each in _types_in(value) if isinstance(each, str)})
+    texts = (*_types_in(value), value.get(_DATA))
+    types = sorted({each for each in texts if isinstance(each, str)})
     return ConfigText(
         path,
         bases=tuple(named(each) for each in bases if isinstance(each, str)),
@@ -174,6 +175,8 @@ def _constants(tree: ast.Module) -> dict[str, str]:
 def _types_of(tree: ast.Module, texts: dict[str, str]) -> Iterator[Named]:
     for node in ast.walk(tree):
         values: list[ast.expr | None] = []
+        if isinstance(node, ast.Assign) and _assigns(node, _DATA):
+            values = [node.value]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             is_dict = node.func.id in ("dict", "ConfigDict")
             values = [each.value for each in node.keywords if is_dict and each.arg == _TYPE]

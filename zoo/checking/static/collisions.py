@@ -13,7 +13,14 @@ from zoo.checking.source.places import place_of
 from zoo.checking.static.cases import label_of, row_place, static_rule
 from zoo.checking.subject import Subject
 from zoo.manifest.kinds import KINDS
-from zoo.manifest.rows import AnyWeightsRow, CommandRow, ConfigRow, Contribution, WeightsFacts
+from zoo.manifest.rows import (
+    AnyWeightsRow,
+    BaseRow,
+    CommandRow,
+    ConfigRow,
+    Contribution,
+    WeightsFacts,
+)
 
 __all__ = ["RULES"]
 
@@ -63,8 +70,9 @@ def _commands(subject: Subject) -> Iterator[Case]:
 
 
 def _configs(subject: Subject) -> Iterator[Case]:
-    for row in () if subject.manifest is None else subject.manifest.configs:
-        yield label_of(row), row
+    if subject.manifest is not None:
+        rows = (*subject.manifest.configs, *subject.manifest.bases)
+        yield from ((label_of(row), row) for row in rows)
 
 
 def _weights(subject: Subject) -> Iterator[Case]:
@@ -102,9 +110,9 @@ def _check_command(subject: Subject, row: CommandRow) -> Iterator[Finding]:
             return
 
 
-def _check_config(subject: Subject, row: ConfigRow) -> Iterator[Finding]:
+def _check_config(subject: Subject, row: ConfigRow | BaseRow) -> Iterator[Finding]:
     for found in _owners(subject, row.name):
-        if isinstance(found.row, ConfigRow):
+        if isinstance(found.row, ConfigRow | BaseRow):
             yield _shared(subject, "ZP123", row, found, row.name, f"zoo::{subject.name}/")
             return
 
@@ -119,7 +127,7 @@ def _check_weights(subject: Subject, row: AnyWeightsRow) -> Iterator[Finding]:
 def _shared(
     subject: Subject,
     rule: str,
-    row: Contribution | ConfigRow | AnyWeightsRow,
+    row: Contribution | ConfigRow | BaseRow | AnyWeightsRow,
     found: Found,
     called: str,
     prefix: str,
@@ -151,7 +159,7 @@ RULES = (
     static_rule(
         "ZP123",
         "config-names-free",
-        "No other plugin here has a config of that name.",
+        "No other plugin here has a config or a base of that name.",
         _configs,
         _check_config,
     ),

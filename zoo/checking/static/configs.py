@@ -15,30 +15,41 @@ from zoo.checking.source.configs import (
     local_bases,
     read_config_text,
 )
-from zoo.checking.static.cases import static_rule
+from zoo.checking.static.cases import label_of, static_rule
 from zoo.checking.subject import Subject
 from zoo.engine.config_files.files import find_config_file
 from zoo.errors import UnknownNameError, ZooError
+from zoo.manifest.rows import BaseRow, ConfigRow
 from zoo.names import hint_near, near_names
 
-__all__ = ["RULES", "config_files"]
+__all__ = ["RULES", "config_files", "config_rows"]
 
 _ZOO = "zoo::"
 
 
 def config_files(subject: Subject) -> Iterator[Case]:
-    """Yield each config of the manifest and each base of one in the package, once.
+    """Yield each config and base of the manifest, and each base of one in the package, once.
 
     Args:
         subject: The plugin.
     """
     seen: set[Path] = set()
-    for row in () if subject.manifest is None else subject.manifest.configs:
+    for row in config_rows(subject):
         path = Path(os.path.normpath(subject.package / row.file))
         for each in (path, *local_bases(path, subject.package)):
             if each not in seen:
                 seen.add(each)
-                yield f"config {row.name}", each
+                yield label_of(row), each
+
+
+def config_rows(subject: Subject) -> tuple[ConfigRow | BaseRow, ...]:
+    """Return the rows of configs, and of their bases.
+
+    Args:
+        subject: The plugin.
+    """
+    manifest = subject.manifest
+    return () if manifest is None else (*manifest.configs, *manifest.bases)
 
 
 def _check_parses(subject: Subject, path: Path) -> Iterator[Finding]:
@@ -114,8 +125,9 @@ def _is_own(subject: Subject, text: str) -> bool:
 
 def _own_file(subject: Subject, text: str) -> Path | None:
     name = _own_name(subject, text)
-    rows = () if subject.manifest is None else subject.manifest.configs
-    return next((subject.package / row.file for row in rows if row.name == name), None)
+    return next(
+        (subject.package / row.file for row in config_rows(subject) if row.name == name), None
+    )
 
 
 def _check_circle(subject: Subject, path: Path) -> Iterator[Finding]:

@@ -14,7 +14,8 @@ from zoo.checking.source.places import place_of
 from zoo.checking.source.project import Distribution
 from zoo.checking.source.python import python_files
 from zoo.checking.source.wheel_files import read_packaging
-from zoo.checking.static.cases import distribution_of, projects, static_rule
+from zoo.checking.static.cases import distribution_of, label_of, projects, static_rule
+from zoo.checking.static.configs import config_rows
 from zoo.checking.subject import Subject
 from zoo.manifest.reading import MANIFEST_NAME
 
@@ -38,10 +39,10 @@ def _files_of_rows(subject: Subject) -> Iterator[tuple[str, str]]:
     manifest = subject.manifest
     if manifest is None:
         return
-    for row in manifest.configs:
-        yield f"config {row.name}", row.file
+    for row in config_rows(subject):
+        yield label_of(row), row.file
         for path in local_bases(subject.package / row.file, subject.package):
-            yield f"config {row.name}", path.relative_to(subject.package).as_posix()
+            yield label_of(row), path.relative_to(subject.package).as_posix()
     for weights in manifest.weights:
         for url in weights.urls:
             if url.startswith(_PACKAGE):

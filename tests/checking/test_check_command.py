@@ -111,3 +111,29 @@ def test_check_when_there_is_nothing_to_check_says_so(
 
     assert result.exit_code == code
     assert said in result.output
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".py", '_base_ = ["nope.py"]\n_data_ = "zoo.pond.PondDataset"\n'),
+        (".py", '_base_ = ["nope.py"]\n_data_ = dict(type="zoo.pond.PondDataset")\n'),
+        (".json", '{\n"_base_": ["nope.py"], "_data_": "zoo.pond.PondDataset"}\n'),
+    ],
+)
+def test_check_reads_bases_with_names_and_the_data_set_of_a_config(
+    project: Path, suffix: str, text: str
+) -> None:
+    """A ``[[base]]`` row is checked as a config is, and ``_data_`` names a type."""
+    row = f'\n[[base]]\nname = "ponds"\nfile = "ponds{suffix}"\npart = "data"\n'
+    (project / "zoo_pond" / "zoo_plugin.toml").write_text(HEADER + row)
+    (project / "zoo_pond" / f"ponds{suffix}").write_text(text)
+
+    _, told = _check(project)
+
+    found = {(each["rule"], each["where"].rpartition("zoo_pond/")[2]) for each in told["findings"]}
+    lines = (1, 2) if suffix == ".py" else (2, 2)
+    assert {
+        ("ZP302", f"ponds{suffix}:{lines[0]}"),
+        ("ZP304", f"ponds{suffix}:{lines[1]}"),
+    } <= found

@@ -75,7 +75,7 @@ def parsed(write_plugin: Callable[..., Path], tmp_path: Path) -> Callable[..., d
     return parse
 
 
-@pytest.mark.parametrize("name", ["zoo.cells.Cells", "zoo.Cells", "cells.Cells"])
+@pytest.mark.parametrize("name", ["zoo.cells.Cells", "zoo.Cells"])
 def test_semantic_data_set_is_in_every_loader_and_its_classes_in_every_head(
     parsed: Callable[..., dict[str, Any]], name: str
 ) -> None:
@@ -181,6 +181,8 @@ def test_what_a_config_states_itself_has_precedence_and_its_heirs_may_change_it(
         (_INSTANCE, "'zoo.cells.Cells'", ConfigError, "cannot use semantic data", "config"),
         ("a = 1", "'zoo.cells.Cells'", ConfigError, "have no train_dataloader", "--bases"),
         (_SEMANTIC, "3", ConfigError, "it is 3, expected the type", "_data_ ="),
+        (_SEMANTIC, "'cells.Cells'", ConfigError, "expected the type", "_data_ ="),
+        (_SEMANTIC, "'mmseg.ADE20KDataset'", ConfigError, "expected the type", "_data_ ="),
         (_SEMANTIC, "None", ConfigError, "it is None, expected the type", "_data_ ="),
         (_SEMANTIC, "dict(data_root='x')", ConfigError, "expected the type", "_data_ ="),
         (_SEMANTIC, "dict(type='zoo.cells.Cells', root=3)", ConfigError, "expected", "_data_ ="),

@@ -24,6 +24,7 @@ DATA = "_data_"
 
 _SPLITS = ("train", "val", "test")
 _KEYS = ("type", "data_root")
+_ZOO = "zoo."
 
 
 def bind_data_set(config: dict[str, Any], value: Any) -> None:
@@ -68,9 +69,10 @@ def bind_data_set(config: dict[str, Any], value: Any) -> None:
 def _read(value: Any) -> tuple[str, str | None]:
     given = {"type": value} if isinstance(value, str) else value
     is_known = isinstance(given, Mapping) and "type" in given and set(given) <= set(_KEYS)
-    if not is_known or not all(isinstance(text, str) for text in given.values()):
-        message = f"cannot use {DATA}: it is {shown(value)}, expected the type of a data set, "
-        message += "or a dict of type and data_root."
+    is_text = is_known and all(isinstance(text, str) for text in given.values())
+    if not is_text or not given["type"].startswith(_ZOO):
+        message = f"cannot use {DATA}: it is {shown(value)}, expected the type of a plugin's data "
+        message += "set, or a dict of type and data_root."
         raise ConfigError(message, where=DATA, hint='write _data_ = "zoo.<plugin>.<Name>".')
     return given["type"], given.get("data_root")
 
@@ -81,7 +83,7 @@ def _find(kind: str) -> Found:
     try:
         return read_catalog().find("dataset", kind)
     except UnknownNameError as error:
-        plugin, dot, _ = kind.removeprefix("zoo.").partition(".")
+        plugin, dot, _ = kind.removeprefix(_ZOO).partition(".")
         lacking = plugin_not_installed(plugin, f"data set {kind!r}") if dot else None
         raised = error if lacking is None or error.near else lacking
         raised.where = DATA

@@ -165,3 +165,87 @@ def check_prediction(pictures: Path, tile: Path) -> None:
     blue, green, red = (pixels[..., channel].astype(np.float64) for channel in range(3))
     greenness = float((2 * green - red - blue).mean() / 255)
     assert greenness == pytest.approx(image["meta"]["greenness"], abs=1e-4)
+
+
+MINE = """
+_base_ = ["zoo::crops/crops_tiny"]
+_data_ = dict(type="zoo.crops.CropsDataset", data_root="squares")
+_flip = dict(type="RandomFlip", prob=0.25)
+train_pipeline = dict(_edit_=True, RandomFlip=None, RandomShade=dict(_after_=_flip))
+train_cfg = dict(max_iters=4, val_interval=2)
+default_hooks = dict(checkpoint=dict(interval=2))
+"""
+WHOLE = {
+    "_base_": ["zoo::unet_small", "zoo::semantic_512", "zoo::schedule_250", "zoo::default_runtime"],
+    "_data_": "zoo.crops.CropsDataset",
+    "custom_hooks": {"_edit_": True, "_after_": {"type": "zoo.crops.CountImages"}},
+}
+SPAWNED = """
+import multiprocessing, sys
+from pathlib import Path
+from zoo.engine.config_files.files import find_config_file, parse_config_file
+
+def steps(name):
+    return [step["type"] for step in parse_config_file(find_config_file(name)).train_pipeline]
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for found in pool.map(steps, sys.argv[1:]):
+            print(*found)
+"""
+
+
+def test_config_on_bases_of_wheels_trains_resumes_and_parses_in_workers(
+    installed: Installed,
+) -> None:
+    """A config of no plugin states its difference; the work dir then needs no base."""
+    work = installed.work
+    (work / "mine.py").write_text(MINE)
+    (work / "whole.json").write_text(json.dumps(WHOLE))
+    (work / "spawned.py").write_text(SPAWNED)
+    installed.zoo("data", "sample", "crops", "--out", "squares_raw")
+    prepare = ("data", "prepare", "crops", "--source", "squares_raw", "--out", "squares")
+    installed.zoo(*prepare, "--shares", "0.6,0.2,0.2")
+
+    installed.zoo("train", "mine.py", "--work-dir", "own")
+    resume = ("--resume", "--work-dir", "own", "--cfg-options", "train_cfg.max_iters=6")
+    installed.zoo("train", "own/mine.py", *resume)
+
+    steps = "zoo.crops.LoadTile LoadAnnotations zoo.crops.RandomShade RandomFlip PackSegInputs"
+    dumped = (work / "own" / "mine.py").read_text()
+    assert "_base_" not in dumped
+    assert "_edit_" not in dumped
+    spawned = installed.run("python", "spawned.py", "mine.py", "own/mine.py")
+    assert spawned.stdout.splitlines() == [steps, steps], spawned.stderr
+    assert (work / "own" / "iter_6.pth").is_file()
+    whole = json.loads(installed.zoo("config", "show", "whole.json", "--json"))
+    assert whole["model"]["decode_head"]["num_classes"] == 4
+    assert whole["val_loss_dataloader"]["dataset"]["type"] == "zoo.crops.CropsDataset"
+    assert whole["custom_hooks"][-1] == {"type": "zoo.crops.CountImages"}
+
+
+def test_base_that_a_wheel_lacks_is_told_with_its_plugin(installed: Installed) -> None:
+    """The package data forgot a file: the plugin is named, and a plugin that is not here too."""
+    place = next(installed.folder.glob("venv/lib/python3*/site-packages/zoo_configs/_base_"))
+    lost = place / "schedule_1200.py"
+    text = lost.read_text()
+    lost.unlink()
+    (installed.work / "ponds.py").write_text('_base_ = ["zoo::small_ponds/unet"]\n')
+
+    try:
+        broken = installed.run("zoo", "config", "show", "crops_tiny")
+        used = installed.run("zoo", "config", "show", "zoo::schedule_250")
+        named = installed.run("zoo", "config", "show", "zoo::configs/schedule_250")
+    finally:
+        lost.write_text(text)
+    absent = installed.run("zoo", "config", "show", "ponds.py")
+
+    assert broken.returncode == 0, broken.stderr
+    for done, words in (
+        (used, ("no config named 'schedule_250'", "configs may have it", "zoo plugin list")),
+        (named, ("plugin 'configs'", "_base_/schedule_1200.py", "package data")),
+        (absent, ("no plugin 'small_ponds'", "pip install mmzoo-small-ponds", "ponds.py")),
+    ):
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert all(word in done.stderr for word in words), done.stderr

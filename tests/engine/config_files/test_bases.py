@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from zoo.engine.config_files.files import find_config_file, parse_config_file
-from zoo.errors import ConfigError, UnknownNameError
+from zoo.errors import ConfigError, UnknownNameError, ZooError
 
 pytestmark = pytest.mark.mm
 
@@ -162,3 +162,128 @@ def test_dumped_config_needs_neither_the_base_nor_its_plugin(cells: Path, tmp_pa
     )
 
     assert alone.stdout == "2\n"
+
+
+def _broken(write_plugin: Callable[..., Path]) -> None:
+    package = write_plugin("broken", '[[config]]\nname = "unet_broken"\nfile = "unet.py"\n')
+    assert not (package / "unet.py").exists()
+
+
+def _two(write_plugin: Callable[..., Path]) -> None:
+    for plugin in ("nuclei", "ponds"):
+        row = '[[base]]\nname = "unet"\nfile = "unet.py"\npart = "model"\n'
+        (write_plugin(plugin, row) / "unet.py").write_text("model = dict(type='UNet')\n")
+
+
+@pytest.mark.parametrize(
+    ("base", "message", "hint"),
+    [
+        ("'zoo::unet'", "plugin nuclei and plugin ponds both have one", "zoo::nuclei/unet or zoo"),
+        ("'zoo::broken/unet_broken'", "'broken'", "unet.py"),
+        ("'zoo::vgg'", "no config named 'vgg'", "broken may have it"),
+        ("'zoo::my_lakes/vgg'", "no plugin 'my_lakes' is installed", "pip install mmzoo-my-lakes"),
+        ("'part.py'", "its base 'part.py' is not a file", "did you mean parts.py?"),
+        ("'../gone/part.py'", "its base '../gone/part.py' is not a file", "correct the path"),
+        ("'unet_cells-64'", "is not a file", "write zoo::unet_cells-64, which is a config"),
+        ("'folder'", "its base 'folder' is not a file", "correct the path"),
+        ("3", "a base is 3, expected a text", "write _base_ as a text"),
+        ("[None]", "a base is None, expected a text", "write _base_ as a text"),
+        ("('parts.py',)", "a base is ('parts.py',), expected a text", "list of texts"),
+        ("'mmnone::a/b.py'", "no package 'mmnone' is installed", "install that package"),
+        ("'mmseg::unet/nope.py'", "no config 'unet/nope.py' in the package 'mmseg'", "look into"),
+        ("['parts.py', 'more.py']", "two of its bases have 'a': parts.py and more.py", "leave one"),
+    ],
+)
+def test_base_that_cannot_be_used_is_told_by_the_file_that_names_it(
+    cells: Path,
+    write_plugin: Callable[..., Path],
+    tmp_path: Path,
+    base: str,
+    message: str,
+    hint: str,
+) -> None:
+    """In zoo's words: what, where and what to do, whatever mmengine says of it."""
+    _broken(write_plugin)
+    _two(write_plugin)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "parts.py").write_text("a = 1\n")
+    (tmp_path / "more.py").write_text("a = 2\n")
+    middle = tmp_path / "middle.py"
+    middle.write_text(f"_base_ = {base}\n")
+
+    with pytest.raises(ZooError) as caught:
+        parse_config_file(_write(tmp_path / "mine.py", "middle.py"))
+
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert caught.value.where == f"_base_ of {middle}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = {{_base_.model.nope}}\n", "its bases have no 'nope'"),
+        ("x = _base_.nope\n", "its bases have no 'nope'"),
+        ("x = nope\n", "NameError: name 'nope' is not defined"),
+        ("root = dict(a=1)\n", "cannot lay a dict over root, which is 'data' in its bases"),
+    ],
+)
+def test_file_of_a_chain_that_fails_is_the_one_that_is_named(
+    cells: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    """Not the config that was asked for, which may be without fault."""
+    middle = tmp_path / "middle.py"
+    middle.write_text(f"_base_ = 'zoo::unet_cells-64'\n{text}")
+
+    with pytest.raises(ConfigError) as caught:
+        parse_config_file(_write(tmp_path / "mine.py", "middle.py"))
+
+    assert message in caught.value.message
+    assert str(middle) in (caught.value.where or "")
+
+
+def test_base_with_a_name_goes_with_others_and_with_upstream_s(
+    write_plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Parts of several plugins, of a package and of a folder make one config."""
+    _two(write_plugin)
+    (tmp_path / "data.yaml").write_text("root: here\n")
+    bases = ["zoo::ponds/unet", "mmseg::_base_/schedules/schedule_20k.py", "data.yaml"]
+
+    for suffix in (".py", ".json", ".yaml"):
+        config = parse_config_file(_write(tmp_path / f"mine{suffix}", bases))
+
+        assert config.model == {"type": "UNet"}
+        assert config.train_cfg.max_iters == 20000
+        assert config.root == "here"
+
+
+def test_base_is_listed_and_is_no_config_to_train(
+    write_plugin: Callable[..., Path], run_zoo: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Only configs are listed as configs; ``train`` says what a base is."""
+    row = '[[base]]\nname = "unet"\nfile = "unet.py"\npart = "data"\ntask = "semantic"\n'
+    package = write_plugin("ponds", row)
+    (package / "unet.py").write_text("data_root = 'here'\n")
+    settings = {"plugins": "ponds", "folder": package.parent.parent}
+
+    bases = run_zoo("config", "list", "--bases", "--json", **settings)
+    configs = run_zoo("config", "list", "--json", **settings)
+    shown = run_zoo("config", "show", "zoo::unet", **settings)
+    trained = run_zoo("train", "unet", **settings)
+
+    assert json.loads(bases.stdout) == [
+        {
+            "name": "unet",
+            "plugin": "ponds",
+            "summary": None,
+            "file": str(package / "unet.py"),
+            "part": "data",
+            "task": "semantic",
+        }
+    ]
+    assert json.loads(configs.stdout) == []
+    assert shown.stdout.strip() == "data_root = 'here'"
+    assert trained.returncode == 1
+    assert "it has no model" in trained.stderr
+    assert "name it in the _base_ of a config" in trained.stderr

@@ -174,7 +174,7 @@ def test_what_a_config_states_itself_has_precedence_and_its_heirs_may_change_it(
             _SEMANTIC,
             "'zoo.ponds.Ponds'",
             UnknownNameError,
-            "no plugin named 'ponds' is installed",
+            "no plugin 'ponds' is installed",
             "pip install mmzoo-ponds",
         ),
         (_SEMANTIC, "'zoo.cells.Nuclei'", ConfigError, "cannot use instance data", "config"),

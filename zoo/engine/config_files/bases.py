@@ -9,7 +9,6 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from zoo.engine.config_files.lacking import plugin_not_installed
 from zoo.engine.config_files.packages import find_in_package
 from zoo.errors import ConfigError, ConflictError, UnknownNameError, ZooError
 from zoo.files import expand_home
@@ -49,11 +48,11 @@ def find_catalog_config(name: str) -> Path:
             raise
         raise _ambiguous(error, plain) from error
     except UnknownNameError as error:
-        plugin, slash, _ = plain.partition("/")
-        lacking = plugin_not_installed(plugin, f"config {plain!r}") if slash else None
-        if error.near or lacking is None:
-            raise
-        raise lacking from error
+        broken = [each.name for each in read_catalog().plugins if each.manifest is None]
+        if broken and not error.near and "/" not in plain and "." not in plain:
+            error.hint = f"correct the name; or {', '.join(broken)} may have it, which cannot be "
+            error.hint += "used: `zoo plugin list` says why."
+        raise
     return found.record.file(cast("ConfigRow | BaseRow", found.row).file)
 
 

@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from zoo.engine.config_files.lacking import plugin_not_installed
 from zoo.engine.config_parts.class_counts import set_class_counts
 from zoo.engine.config_parts.data_sets import check_task, files_of, rebind
 from zoo.engine.config_parts.parts import iterate_metrics, loaders_of
-from zoo.errors import ConfigError, UnknownNameError, ZooError
+from zoo.errors import ConfigError, ZooError
 from zoo.texts import shown
 
 if TYPE_CHECKING:
-    from zoo.catalog import Found
     from zoo.manifest.rows import DatasetRow
 
 __all__ = ["DATA", "bind_data_set"]
@@ -44,8 +42,14 @@ def bind_data_set(config: dict[str, Any], value: Any) -> None:
         ConfigError: It is not in that form, the bases have no data loader, or their model is for
             another task.
     """
+    from zoo.catalog import read_catalog
+
     kind, root = _read(value)
-    found = _find(kind)
+    try:
+        found = read_catalog().find("dataset", kind)
+    except ZooError as error:
+        error.where = error.where or DATA
+        raise
     row = cast("DatasetRow", found.row)
     root = root or f"data/{found.record.name}"
     check_task(config, row.task, where=DATA)
@@ -75,22 +79,6 @@ def _read(value: Any) -> tuple[str, str | None]:
         message += "set, or a dict of type and data_root."
         raise ConfigError(message, where=DATA, hint='write _data_ = "zoo.<plugin>.<Name>".')
     return given["type"], given.get("data_root")
-
-
-def _find(kind: str) -> Found:
-    from zoo.catalog import read_catalog
-
-    try:
-        return read_catalog().find("dataset", kind)
-    except UnknownNameError as error:
-        plugin, dot, _ = kind.removeprefix(_ZOO).partition(".")
-        lacking = plugin_not_installed(plugin, f"data set {kind!r}") if dot else None
-        raised = error if lacking is None or error.near else lacking
-        raised.where = DATA
-        raise raised from None
-    except ZooError as error:
-        error.where = error.where or DATA
-        raise
 
 
 def _set_annotations(config: dict[str, Any], root: str) -> None:

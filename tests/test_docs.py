@@ -134,6 +134,18 @@ def _anchors(path: Path) -> set[str]:
     return {_slug(found) for found in re.findall(r"^#+ (.+)$", _prose(path), re.M)}
 
 
+def test_map_of_the_docs_names_every_page() -> None:
+    """``docs/README.md`` is the site's navigation; some folders have lists of their own."""
+    listed = {
+        (ROOT / "docs" / link).resolve()
+        for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs" / "README.md").read_text("utf-8"))
+    }
+    pages = {*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*/*.md"), *ROOT.glob("*.md")}
+    own = {page for page in pages if (page.parent / "README.md") in listed and page.parent != ROOT}
+
+    assert sorted(pages - listed - own - {ROOT / "docs" / "README.md"}) == []
+
+
 @pytest.mark.parametrize("folder", ["adr", "rules"])
 def test_list_of_a_folder_names_every_page_with_its_title(folder: str) -> None:
     """``README.md`` of the decisions and of the rules link each page once."""

@@ -349,6 +349,27 @@ REFUSED: dict[str, tuple[Callable[[list[Scene], Path], dict[str, Any]], str]] = 
         },
         "cannot cut chips: no scene shows an instance",
     ),
+    "no class": (
+        lambda scenes, raw: {
+            "scenes": [
+                *scenes[:-1],
+                replace(scenes[-1], instances=(replace(disc(40, 40, 10, 77), category=1),)),
+            ]
+        },
+        "found an instance of category 1, expected 0..0",
+    ),
+    "crowd of no class": (
+        lambda scenes, raw: {
+            "scenes": [
+                *scenes[:-1],
+                replace(
+                    scenes[-1],
+                    instances=(replace(disc(40, 40, 10), category=-1, is_crowd=True),),
+                ),
+            ]
+        },
+        "found an instance of category -1, expected 0..0",
+    ),
     "no scene": (lambda scenes, raw: {"scenes": []}, "cannot prepare an empty data set"),
     "empty split": (lambda scenes, raw: {"scenes": scenes[:1]}, "cannot split 1 groups"),
 }

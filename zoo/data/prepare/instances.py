@@ -94,6 +94,7 @@ def prepare_instances(
         return write_scene(source, scene, plan.splits[scene.stem], folder, tiling, bands=bands)
 
     surveyed = run_jobs(survey, tuple(scenes), what="scenes", workers=workers)
+    _check_categories(surveyed, len(classes))
     tiling.check_fits(scene.sizes for scene in surveyed)
     plan = make_plan(
         dataset,
@@ -117,6 +118,17 @@ def prepare_instances(
         _complete(report, plan, records, tiling)
         _write(folder, plan, records, report, licence)
     return report
+
+
+def _check_categories(surveyed: Sequence[SurveyedScene], count: int) -> None:
+    """Raise an error that names an instance of no class: nothing would know what it is."""
+    for scene in surveyed:
+        for instance in scene.scene.instances:
+            if not 0 <= instance.category < count:
+                message = f"cannot prepare {scene.image!r}: found an instance of category "
+                message += f"{instance.category}, expected 0..{count - 1}."
+                hint = "categories are places in the list of classes, from 0."
+                raise DataError(message, where=instance.source or None, hint=hint)
 
 
 def _keep(

@@ -62,15 +62,20 @@ class PluginFinding:
         return ": ".join(filter(None, (self.name, self.where, self.found)))
 
 
-def doctor_findings(*, timeout_s: float = _LEAST_S) -> Iterator[PluginFinding]:
+def doctor_findings(
+    *, timeout_s: float = _LEAST_S, plugin: str | None = None
+) -> Iterator[PluginFinding]:
     """Run the checks of this machine and yield what they found.
 
     A check that finds nothing to say is yielded as ``ok``, with its summary.
 
     Args:
         timeout_s: Seconds that one check may take.
+        plugin: Run the checks of this plugin alone; None for those of all.
     """
     for found, row in _checks("doctor"):
+        if plugin not in (None, found.record.name):
+            continue
         results = list(_run(found, (), timeout_s))
         yield from results or [_finding(found, CheckResult(row.summary or "ok"))]
 

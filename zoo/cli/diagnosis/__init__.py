@@ -3,4 +3,16 @@
 
 from __future__ import annotations
 
-__all__ = ["distributions", "finding", "machine", "packages", "plugins"]
+__all__ = [
+    "devices",
+    "distributions",
+    "environment",
+    "finding",
+    "machine",
+    "mending",
+    "packages",
+    "plugins",
+    "probing",
+    "settings",
+    "threads",
+]

@@ -12,7 +12,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.cli.diagnosis.finding import Finding, reinstall_line
+from zoo.cli.diagnosis.finding import Finding
+from zoo.cli.diagnosis.mend import Mend, pip_mend, reinstall_mend
 from zoo.documents import Limits, parse_json
 from zoo.files import digest_of_file
 
@@ -83,8 +84,8 @@ class _Need:
 
     @property
     def text(self) -> str:
-        """Return it as a quoted argument of pip."""
-        return f'"{self.requirement.name}{self.requirement.specifier}"'
+        """Return it as an argument of pip."""
+        return f"{self.requirement.name}{self.requirement.specifier}"
 
 
 def requirement_findings(distribution: Distribution) -> Iterator[Finding]:
@@ -100,13 +101,17 @@ def requirement_findings(distribution: Distribution) -> Iterator[Finding]:
         wanted = need.requirement.specifier or "any version"
         if need.found is None and not need.extra:
             found = f"not installed, and {owner} requires {wanted}"
-            yield Finding(need.requirement.name, "missing", found, f"pip install {need.text}")
+            yield Finding(need.requirement.name, "missing", found, _install(need))
         elif need.found is not None and not need.fits:
             found = f"{need.found}, and {owner} requires {wanted}"
-            yield Finding(need.requirement.name, "broken", found, f"pip install {need.text}")
+            yield Finding(need.requirement.name, "broken", found, _install(need))
     for extra in dict.fromkeys(need.extra for need in needs):
         if extra and extra not in _NOT_FEATURES:
             yield _extra(f"{name}[{extra}]", [need for need in needs if need.extra == extra])
+
+
+def _install(*needs: _Need, may_run: bool = True) -> Mend:
+    return pip_mend(["install", *(need.text for need in needs)], may_run=may_run)
 
 
 def _extra(name: str, needs: list[_Need]) -> Finding:
@@ -115,8 +120,9 @@ def _extra(name: str, needs: list[_Need]) -> Finding:
         found = ", ".join(dict.fromkeys(need.found for need in needs if need.found))
         return Finding(name, "ok", found, needed=False)
     names = ", ".join(need.requirement.name for need in absent)
-    fix = f"pip install {' '.join(need.text for need in absent)}"
-    return Finding(name, "missing", f"not installed: {names}", fix, needed=False)
+    # A feature that nobody asked for is no fault, so --fix leaves it.
+    mend = _install(*absent, may_run=False)
+    return Finding(name, "missing", f"not installed: {names}", mend, needed=False)
 
 
 def _needs(distribution: Distribution) -> Iterator[_Need]:
@@ -169,7 +175,7 @@ def file_findings(distribution: Distribution) -> Iterator[Finding]:
         return
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     found = f"not as installed: {', '.join(changed[:3])}{more}"
-    yield Finding(distribution.name, "broken", found, reinstall_line(distribution))
+    yield Finding(distribution.name, "broken", found, reinstall_mend(distribution))
 
 
 def _differs(distribution: Distribution, name: str, digest: str) -> bool:

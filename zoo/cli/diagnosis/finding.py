@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A finding of ``zoo doctor``, and the command that fixes it."""
+"""A finding of ``zoo doctor``, and what mends it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import Distribution
+from typing import Any
 
-__all__ = ["Finding", "install_line", "reinstall_line"]
+from zoo.cli.diagnosis.mend import Mend
+
+__all__ = ["Finding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +19,14 @@ class Finding:
         name: What was checked.
         state: ``ok``, ``warning`` (works, with a risk), ``missing`` (not installed) or ``broken``.
         found: The version, device or reason.
-        fix: The command or action that fixes it, or None.
+        mend: What mends it, or None.
         needed: Whether zoo needs it to work; a missing feature or plugin is not needed.
     """
 
     name: str
     state: str
     found: str
-    fix: str | None = None
+    mend: Mend | None = None
     needed: bool = True
 
     @property
@@ -32,29 +34,13 @@ class Finding:
         """Return whether ``zoo doctor`` exits with 1 because of it."""
         return self.state == "broken" or (self.state == "missing" and self.needed)
 
-
-def install_line() -> str:
-    """Return the pip command that installs what training and prediction need.
-
-    It keeps a compiled mmcv, which mmcv-lite would overwrite, and uses the maintained forks if one
-    of them is installed. In a checkout it uses the pinned versions.
-    """
-    from zoo.manifest.discovery import find_checkouts
-    from zoo.manifest.requirements import find_builds
-
-    builds = [name for module in ("mmengine", "mmcv") for name, _ in find_builds(module)]
-    extra = "mm-core" if "mmcv" in builds else "mm"
-    if any(name.startswith("onedl-") for name in builds):
-        extra = "onedl"
-    for root in find_checkouts():
-        return f'pip install -c "{root / "constraints.txt"}" "{root}[{extra}]"'
-    return f'pip install "mmzoo[{extra}]"'
-
-
-def reinstall_line(distribution: Distribution) -> str:
-    """Return the pip command that reinstalls a distribution without its dependencies.
-
-    Args:
-        distribution: An installed distribution.
-    """
-    return f'pip install --force-reinstall --no-deps "{distribution.name}=={distribution.version}"'
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values: ``fix`` is a line for people, ``commands`` what ``--fix`` runs."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "found": self.found,
+            "fix": self.mend.text if self.mend else None,
+            "needed": self.needed,
+            "commands": [list(each) for each in self.mend.commands] if self.mend else [],
+        }

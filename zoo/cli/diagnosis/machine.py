@@ -1,73 +1,99 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine: Python, the folders that zoo writes to, and the device for tensors."""
+"""The folders that zoo writes to, and what it keeps in them."""
 
 from __future__ import annotations
 
-import platform
+import os
 import shutil
-import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.cli.diagnosis.finding import Finding
-from zoo.errors import DownloadError, SourceError
+from zoo.cli.diagnosis.mend import line_of, shown
+from zoo.errors import DownloadError
+from zoo.texts import counted
 
-__all__ = ["compute_findings", "folder_findings", "python_finding", "source_findings"]
+__all__ = ["folder_findings"]
 
 _LOW_BYTES = 2 * 10**9
 """A run keeps checkpoints of some hundred MB each."""
+_LOW_TEMPORARY_BYTES = 2 * 10**8
 _OTHER_CACHE = "export ZOO_CACHE=FOLDER, with a folder that you may write to"
-_DRIVER = Path("/proc/driver/nvidia/version")
-
-
-def python_finding() -> Finding:
-    """Return whether this Python is one that OpenMMLab runs on."""
-    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if (3, 11) <= sys.version_info < (3, 14):
-        return Finding("python", "ok", found)
-    return Finding("python", "broken", found, "use Python 3.11, 3.12 or 3.13")
+_OTHER_TEMPORARY = "export TMPDIR=FOLDER, with a folder that you may write to"
+_DAY_S = 86_400.0
 
 
 def folder_findings() -> Iterator[Finding]:
-    """Yield whether weights can be put into the cache, and runs into the current folder."""
+    """Yield whether weights, runs and temporary files can be written, and what is left over."""
     from zoo.weights import cache_folder
 
     try:
         cache = cache_folder()
     except DownloadError as error:
-        yield Finding("cache", "broken", error.message, _OTHER_CACHE)
+        yield Finding("cache", "broken", error.message, shown(_OTHER_CACHE))
     else:
         yield _folder("cache", cache, _OTHER_CACHE)
+        yield from _left_over()
+    yield from _temporary()
     try:
         here = Path.cwd()
     except OSError:
-        yield Finding("folder", "warning", "the current folder is gone", "cd to another folder")
+        mend = shown("cd to another folder")
+        yield Finding("folder", "warning", "the current folder is gone", mend)
         return
     yield _folder("folder", here, "cd to a folder that you may write to, or give --work-dir")
 
 
-def source_findings() -> Iterator[Finding]:
-    """Yield the state of the index of each source of weights that the user has added."""
-    from zoo.weights.sources.book import read_book
+def _temporary() -> Iterator[Finding]:
+    try:
+        folder = Path(tempfile.gettempdir())
+    except OSError as error:  # none of the usual ones can be written
+        found = f"no folder for temporary files can be written ({error.strerror or error})"
+        yield Finding("temp folder", "broken", found, shown(_OTHER_TEMPORARY))
+        return
+    named = os.environ.get("TMPDIR")
+    if named and Path(named).absolute() != folder.absolute():
+        found = f"TMPDIR is {named}, which cannot be written; {folder} is used"
+        yield Finding("temp folder", "warning", found, shown(_OTHER_TEMPORARY))
+        return
+    yield _folder("temp folder", folder, _OTHER_TEMPORARY, low_bytes=_LOW_TEMPORARY_BYTES)
+
+
+def _left_over() -> Iterator[Finding]:
+    """Yield downloads that were never finished, and locks that cannot be taken."""
+    from zoo.weights import find_cached
+    from zoo.weights.cache import lock_path
 
     try:
-        sources = read_book().values()
-    except SourceError as error:
-        yield Finding("sources", "broken", error.message, (error.hint or "").rstrip("."))
+        files = find_cached()
+    except DownloadError as error:
+        yield Finding("cache", "broken", error.message, shown(_OTHER_CACHE))
         return
-    for source in sources:
-        found = f"{source.rows:,} {'row' if source.rows == 1 else 'rows'}"
-        if not source.marks:
-            yield Finding(f"source {source.name}", "ok", found)
-            continue
-        fix = f"zoo source update {source.name}" if source.is_expired else None
-        yield Finding(
-            f"source {source.name}", "warning", f"{found}, {', '.join(source.marks)}", fix
-        )
+    parts = [found for found in files if found.is_part]
+    old = [found for found in parts if _age_s(found.path) > _DAY_S]
+    if old:
+        size = sum(found.size_bytes for found in old) / 1e6
+        found = f"{counted(len(old), 'download')} of {size:,.1f} MB stopped more than a day ago; "
+        found += "downloading the same weights again continues it"
+        yield Finding("downloads", "warning", found, shown("zoo cache prune"))
+    locks = {lock_path(found.path.with_name(found.name)) for found in files}
+    for lock in sorted(lock for lock in locks if os.path.lexists(lock)):
+        if not lock.is_file() or not os.access(lock, os.W_OK):
+            found = f"the lock {lock} cannot be taken, so its file cannot be fetched"
+            words = ["rm", "-r", str(lock)] if lock.is_dir() else ["rm", str(lock)]
+            yield Finding("cache", "warning", found, shown(line_of(words)))
 
 
-def _folder(name: str, folder: Path, fix: str) -> Finding:
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:  # finished meanwhile
+        return 0.0
+
+
+def _folder(name: str, folder: Path, line: str, *, low_bytes: int = _LOW_BYTES) -> Finding:
     """Return whether a folder is writable, tested with a temporary file."""
     place = next((each for each in (folder, *folder.parents) if each.exists()), folder)
     try:
@@ -79,46 +105,9 @@ def _folder(name: str, folder: Path, fix: str) -> Finding:
         # A team may share a read-only cache, and a run may be written elsewhere.
         is_served = name != "cache" or any(folder.glob("*/*"))
         state = "warning" if is_served and place.is_dir() else "broken"
-        return Finding(name, state, f"{folder} cannot be written: {error.strerror or error}", fix)
+        found = f"{folder} cannot be written: {error.strerror or error}"
+        return Finding(name, state, found, shown(line))
     found = f"{folder}, {free_bytes / 1e9:,.1f} GB free"
-    if free_bytes < _LOW_BYTES:
-        return Finding(name, "warning", found, "free some space on that disk")
+    if free_bytes < low_bytes:
+        return Finding(name, "warning", found, shown("free some space on that disk"))
     return Finding(name, "ok", found)
-
-
-def compute_findings() -> Iterator[Finding]:
-    """Yield the device for tensors and the implementation of mmcv's ops; imports torch."""
-    import torch
-
-    threads = f"cpu ({torch.get_num_threads()} threads)"
-    if torch.cuda.is_available():
-        names = [torch.cuda.get_device_name(each) for each in range(torch.cuda.device_count())]
-        yield Finding("device", "ok", f"cuda: {', '.join(names)}, with CUDA {torch.version.cuda}")
-    elif _DRIVER.exists() and torch.version.cuda is None:
-        found = f"{threads}: a GPU's driver is here, and this torch is built for the CPU alone"
-        version = torch.__version__.partition("+")[0]
-        fix = f'pip install --force-reinstall "torch=={version}"'
-        yield Finding("device", "warning", found, fix)
-    else:
-        built = f"; built for CUDA {torch.version.cuda}, no GPU is seen"
-        yield Finding("device", "ok", threads + (built if torch.version.cuda else ""))
-    yield from _ops_findings()
-
-
-def _ops_findings() -> Iterator[Finding]:
-    from importlib import import_module
-
-    from zoo._extension import find_ops_source
-
-    source = find_ops_source()
-    if source is None:
-        return
-    found = "zoo.ops, in plain torch" if source == "zoo.ops" else f"compiled: {source}"
-    try:
-        import_module("mmcv._ext")
-    except (ImportError, OSError, RuntimeError) as error:  # built for another torch
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        fix = 'pip uninstall -y mmcv && pip install "mmcv-lite>=2.1,<2.2"'
-        yield Finding("mmcv ops", "broken", f"{found}; import fails: {reason}", fix)
-    else:
-        yield Finding("mmcv ops", "ok", found)

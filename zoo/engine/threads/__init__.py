@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["defaults", "workers"]
+__all__ = ["cores", "defaults", "workers"]

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a plugin, found without importing it: requirements, files, code as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.cli.diagnosis.mend import Mend, pip_mend, shown
+from zoo.errors import DownloadError, IncompatibleError, ManifestError, PluginError
+
+if TYPE_CHECKING:
+    from zoo.catalog import Found, PluginRecord
+
+__all__ = [
+    "code_faults",
+    "file_faults",
+    "mend_of_hint",
+    "module_faults",
+    "targets_of",
+    "unmet_requirement",
+    "with_place",
+]
+
+_PACKAGE = "package:"
+# Of the rules of `zoo plugin check`, those that say that a plugin cannot work: its code is Python,
+# and its targets are there and what their rows say. The others are its author's affair.
+_RULES = frozenset({"ZP110", "ZP112", "ZP113"})
+_PIP_LINE = re.compile(r'pip install ((?:"[^"]+" ?)+)')
+
+
+def with_place(error: PluginError) -> str:
+    """Return the message of an error, with its place.
+
+    Args:
+        error: The error of a plugin.
+    """
+    return f"{error.message} ({error.where})" if error.where else error.message
+
+
+def mend_of_hint(hint: str | None) -> Mend | None:
+    """Return the hint of an error as a mend; a line of pip is one for this interpreter.
+
+    Args:
+        hint: The hint, or None.
+    """
+    if not hint:
+        return None
+    found = _PIP_LINE.match(hint)
+    if found is None:
+        return shown(hint)
+    return pip_mend(["install", *re.findall(r'"([^"]+)"', found[1])])
+
+
+def unmet_requirement(record: PluginRecord) -> IncompatibleError | None:
+    """Return which distributions a plugin requires that are not installed, by metadata alone.
+
+    Args:
+        record: A plugin whose manifest can be read.
+    """
+    from zoo.manifest.requirements import check_requirements
+
+    manifest = record.checked()
+    try:
+        check_requirements(manifest.requires, plugin=record.name, manifest=manifest.path)
+    except IncompatibleError as error:
+        return error
+    return None
+
+
+def code_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a plugin's code and targets as text, and what to do.
+
+    Args:
+        record: A plugin whose manifest can be read.
+    """
+    from zoo.checking.rules import all_rules
+    from zoo.checking.running import check_plugin
+    from zoo.checking.subject import read_subject
+
+    rules = [rule for rule in all_rules() if rule.id in _RULES]
+    report = check_plugin(read_subject(record.checked().folder), rules, stages=("static",))
+    for each in report.errors:
+        row = f"{each.row}: " if each.row and not each.where.startswith(each.row) else ""
+        yield f"{row}{each.message} ({each.where})", each.mend
+
+
+def file_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the files that a package ships, and how to get them.
+
+    Args:
+        record: A plugin whose manifest can be read.
+    """
+    from zoo.catalog import Found
+    from zoo.manifest.rows import WeightsRow
+    from zoo.weights.legacy import read_index
+
+    for row in record.checked().configs:
+        path = record.file(row.file)
+        if not path.is_file():
+            yield f"the file of config {row.name!r} is missing: {path}", _get(path)
+    for index in record.checked().legacy_indexes:
+        try:
+            read_index(record, index.file)
+        except PluginError as error:
+            yield with_place(error), error.hint or ""
+    for found in (Found(record, each) for each in record.checked().weights):
+        if isinstance(found.row, WeightsRow):  # a living row ships no file
+            yield from _weights_faults(found)
+
+
+def _weights_faults(found: Found) -> Iterator[tuple[str, str]]:
+    from zoo.weights.files import check_file, weights_row
+    from zoo.weights.row_check import check_row
+
+    row = weights_row(found)
+    elsewhere = any(not url.startswith(_PACKAGE) for url in row.urls)
+    for url in row.urls:
+        if not url.startswith(_PACKAGE):
+            continue
+        path = found.record.file(url.removeprefix(_PACKAGE))
+        if not path.is_file():
+            if not elsewhere:
+                yield f"the file of the weights {row.name!r} is missing: {path}", _get(path)
+            continue
+        try:
+            check_file(path, row.sha256, row.size_bytes)
+            check_row(found, path)
+        except DownloadError as error:
+            yield f"{error.message} ({path})", _get(path)
+        except ManifestError as error:
+            yield " ".join(error.message.split()), error.hint or ""
+
+
+def _get(path: Path) -> str:
+    return f"get {path.name} again from where the plugin came from, to {path.parent}"
+
+
+def module_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
+    """Yield the modules that a manifest names and the package lacks, and how to get them.
+
+    Args:
+        record: A plugin whose manifest can be read.
+    """
+    folder = record.checked().folder
+    for module, (label, _) in targets_of(record).items():
+        place = folder.joinpath(*module.split(".")[1:])
+        candidates = (place.with_suffix(".py"), place / "__init__.py")
+        if not any(path.is_file() for path in candidates) and not _has_binary(place):
+            reason = f"the module of {label} is missing: expected {candidates[0]}"
+            yield reason, _get(candidates[0])
+
+
+def _has_binary(place: Path) -> bool:
+    """Return whether a module exists in another form, such as compiled."""
+    return any(place.parent.glob(f"{place.name}.*.so")) or any(
+        place.parent.glob(f"{place.name}.*.pyd")
+    )
+
+
+def targets_of(record: PluginRecord) -> dict[str, tuple[str, str]]:
+    """Return module -> what needs it, and one target in it.
+
+    Args:
+        record: A plugin whose manifest can be read.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for row in record.checked().contributions:
+        named = [(row.kind, row.target)]
+        named += [(what, getattr(row, what, None) or "") for what in ("prepare", "sample", "init")]
+        for what, target in named:
+            if target:
+                label = f"{what} {row.name!r}" if what == row.kind else f"{what} of {row.name!r}"
+                found.setdefault(target.partition(":")[0], (label, target))
+    return found

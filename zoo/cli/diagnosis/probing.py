@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run probes beside the other checks, and go on with the rest after one that ended its process."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from zoo.cli.diagnosis.mend import python_flags
+
+__all__ = ["Probes"]
+
+_CODE = """
+import json, sys
+sys.path[:] = json.loads(sys.argv.pop())
+from zoo.cli.diagnosis.probe import main
+main()
+"""
+_START_S = 30.0  # for Python itself, beside what a job may take
+_LAST_S = 5.0  # to end, once all is told
+
+
+class Probes:
+    """Jobs of `zoo.cli.diagnosis.probe` that run while other checks do.
+
+    Args:
+        jobs: Name -> job. A job's ``kind`` is ``import``, ``torch``, ``ops`` or ``target``; targets
+            are left out once an import has failed.
+        timeout_s: Seconds that one job may take.
+    """
+
+    def __init__(self, jobs: Mapping[str, Mapping[str, Any]], timeout_s: float) -> None:
+        self._names, self._jobs = list(jobs), list(jobs.values())
+        self._timeout_s = timeout_s
+        self._results: dict[int, dict[str, Any]] = {}
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Wait for all jobs, and return the result of each.
+
+        A result is empty if all is well. Otherwise ``error``, ``text`` and more say what the code
+        raised, ``refused`` what zoo says of a target, and ``ended`` how the process ended or that
+        it did not. ``left_out`` marks what was not tried.
+        """
+        self._thread.join()
+        nothing: dict[str, Any] = {"left_out": True}
+        return {name: self._results.get(at, nothing) for at, name in enumerate(self._names)}
+
+    def _run(self) -> None:
+        left, has_failed = list(enumerate(self._jobs)), False
+        while left:
+            ended = self._run_some(left, has_failed)
+            left = [each for each in left if each[0] not in self._results]
+            if left:  # the first that has not come back did it
+                number, _ = left.pop(0)
+                self._results[number] = {"ended": ended}
+            has_failed = any(
+                {"error", "ended"} & result.keys()
+                for number, result in self._results.items()
+                if self._jobs[number]["kind"] == "import"
+            )
+
+    def _run_some(self, jobs: Sequence[tuple[int, Mapping[str, Any]]], has_failed: bool) -> str:
+        """Start a process for jobs, collect what it tells, and return how it ended."""
+        words = [sys.executable, *python_flags(), "-c", _CODE, json.dumps(sys.path)]
+        env = os.environ | {"PYTHONFAULTHANDLER": ""}
+        is_posix = os.name == "posix"
+        process = subprocess.Popen(  # noqa: S603 - this Python, and our own code
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env,
+            start_new_session=is_posix,  # what a module starts ends with it
+        )
+        _send(process.stdin, {"jobs": jobs, "has_failed": has_failed})
+        try:
+            is_late = self._collect(process)
+        finally:
+            _kill(process)
+        if is_late:
+            return f"it did not end within {self._timeout_s:g} s"
+        return _ending(process.returncode)
+
+    def _collect(self, process: subprocess.Popen[bytes]) -> bool:
+        """Keep the results that a process tells; return whether one came too late."""
+        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+        reader.start()
+        ends_s = time.monotonic() + self._timeout_s + _START_S
+        while True:
+            try:
+                line = lines.get(timeout=max(0.0, ends_s - time.monotonic()))
+            except queue.Empty:
+                return True
+            if line is None:
+                with suppress(subprocess.TimeoutExpired):  # it has closed its output, and lives
+                    process.wait(_LAST_S)
+                return process.returncode is None
+            told = json.loads(line)
+            ends_s = time.monotonic() + self._timeout_s
+            if "ends" in told:
+                self._results[told["ends"]] = told["result"]
+
+
+def _send(pipe: Any, work: Mapping[str, Any]) -> None:
+    try:
+        with pipe:
+            pipe.write(json.dumps(work).encode())
+    except OSError:  # it has ended: what it does not tell says so
+        return
+
+
+def _read(pipe: Any, lines: queue.SimpleQueue[bytes | None]) -> None:
+    with pipe:
+        for line in pipe:
+            lines.put(line)
+    lines.put(None)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"it ended the process with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"it ended the process by {name}"

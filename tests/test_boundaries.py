@@ -180,7 +180,7 @@ FLOORS = {
         {"adoption"},
         {"locking"},
         {"work_dir"},
-        {"plots", "prediction", "runs"},
+        {"prediction", "runs"},
         {"measuring", "prediction_files"},
         {"publishing"},
     ),

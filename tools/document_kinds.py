@@ -363,10 +363,10 @@ class TestFile(Kind):
             chance: Random generator.
         """
         from zoo.engine.publishing.metrics import find_test_files, read_test_rows
-        from zoo.engine.work_dir.scalars import read_per_image
+        from zoo.engine.work_dir.tested import read_test
 
         find_test_files(self.path.parent, "ef" * 32)
-        raises_no_other(lambda: read_per_image(self.path))
+        raises_no_other(lambda: read_test(self.path))
         self.is_drawn = chance.random() < 0.02
         if self.is_drawn:
             zoo("plot", self.path, "--out", self.root / "x.png")
@@ -394,12 +394,12 @@ class Log(Kind):
         Args:
             chance: Random generator.
         """
-        from zoo.engine.work_dir.scalars import read_run_log
+        from zoo.engine.work_dir.scalars import read_run
 
         self.is_drawn = chance.random() < 0.03
         if self.is_drawn:
             zoo("plot", self.path.parents[1], "--out", self.root / "x.png")
-        return raises_no_other(lambda: read_run_log(self.path.parents[1]))
+        return raises_no_other(lambda: read_run(self.path.parents[1]))
 
 
 class Classes(Kind):

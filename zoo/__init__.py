@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
     from zoo.engine.preparation import prepare, sample
     from zoo.engine.runs.training import TrainingResult, train
+    from zoo.engine.work_dir.scalars import Run, read_run
+    from zoo.engine.work_dir.tested import TestValues, read_test
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
     from zoo.weights.download import list_weights
@@ -36,6 +38,8 @@ else:
             "zoo.engine.measuring.measure": ["measure"],
             "zoo.engine.prediction.predictor": ["Predictor", "load"],
             "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
+            "zoo.engine.work_dir.scalars": ["Run", "read_run"],
+            "zoo.engine.work_dir.tested": ["TestValues", "read_test"],
             "zoo.engine.runs.training": ["TrainingResult", "train"],
             "zoo.errors": ["ZooError"],
             "zoo.loading": ["load_contribution"],
@@ -47,7 +51,9 @@ else:
 __all__ = [
     "InstanceResult",
     "Predictor",
+    "Run",
     "SemanticResult",
+    "TestValues",
     "TrainingResult",
     "ZooError",
     "__version__",
@@ -59,6 +65,8 @@ __all__ = [
     "measure",
     "prepare",
     "read_catalog",
+    "read_run",
+    "read_test",
     "sample",
     "train",
 ]

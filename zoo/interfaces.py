@@ -39,6 +39,7 @@ __all__ = [
     "Module",
     "OptimWrapperConstructor",
     "Optimizer",
+    "Panel",
     "ParamScheduler",
     "PerImageMetric",
     "PrepareTarget",
@@ -115,6 +116,22 @@ class DataCheck(Protocol):
 
         Args:
             prepared: The folder. ``where`` of a result is a path relative to ``prepared.root``.
+        """
+
+
+class Panel(Protocol):
+    """Panels of a plot: what ``zoo plot`` draws after its own."""
+
+    def __call__(
+        self, runs: Sequence[Any], tests: Sequence[Any]
+    ) -> Iterable[Callable[[Any], None]]:
+        """Yield a function for each panel; it draws into the ``Axes`` of matplotlib that it gets.
+
+        Yield nothing if the runs and tests have nothing to show. Each may be empty.
+
+        Args:
+            runs: The runs, each a ``zoo.Run``: its curves, its best step, its config.
+            tests: Results of ``zoo test --out``, each a ``zoo.TestValues``.
         """
 
 

@@ -21,8 +21,9 @@ from zoo.errors import DataError
 CONTRACT = {
     *("lock", "sync", "search", "source add", "source list", "source update", "source remove"),
     "source key new",
-    "list", "info", "train", "test", "predict", "plot", "config list", "config show",
+    "list", "info", "train", "test", "predict", "config list", "config show",
     "data list", "data sample", "data prepare", "data check", "data show", "plugin list", "doctor",
+    "plugin build", "plugin check", "plugin info",
     "download", "verify", "cache ls", "cache rm", "cache prune", "rescue", "publish",
 }  # fmt: skip
 

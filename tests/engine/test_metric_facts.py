@@ -144,7 +144,8 @@ def test_run_by_a_metric_whose_name_says_nothing_keeps_its_lowest(
     """save_best has a rule, the log's best step is the lowest, published and printed with units."""
     from zoo.cli import main
     from zoo.engine.runs.train import train
-    from zoo.engine.work_dir.scalars import read_per_image, read_run_log
+    from zoo.engine.work_dir.scalars import read_run
+    from zoo.engine.work_dir.tested import read_test
 
     run = train(gap(save_best=["quality", "mDice"]))
     for words in (
@@ -154,14 +155,14 @@ def test_run_by_a_metric_whose_name_says_nothing_keeps_its_lowest(
         main(words, standalone_mode=False)
 
     kept = {path.stem for path in run.glob("best_*.pth")}
-    log = read_run_log(run)
+    log = read_run(run)
     row = tomllib.loads((tmp_path / "out" / "tiny.toml").read_text())["weights"][0]
     units = {each["name"]: each.get("unit") for each in row["metrics"]}
     assert "best_quality_iter_4" in kept
     assert "best_mDice_iter_2" in kept
     assert log.facts.direction("quality") == "lower"
     assert log.facts.direction("mDice") == "higher"
-    assert read_per_image(run / "test.json").direction("quality") == "lower"
+    assert read_test(run / "test.json").direction("quality") == "lower"
     assert units == {"quality": "px", "mDice": None}
     assert " px, lower is better\n" in capsys.readouterr().out
 

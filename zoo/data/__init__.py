@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from zoo.data.source.synthetic import Synthetic
     from zoo.data.source.table import Table, TableRow, read_table
     from zoo.data.staging import check_places, staged_folder
-    from zoo.files import write_file
+    from zoo.files import replace_file, write_file
 else:
     from zoo.faces import lazy_names as _lazy_names
 
@@ -157,7 +157,7 @@ else:
             "zoo.data.source.synthetic": ["Synthetic"],
             "zoo.data.source.table": ["Table", "TableRow", "read_table"],
             "zoo.data.staging": ["check_places", "staged_folder"],
-            "zoo.files": ["write_file"],
+            "zoo.files": ["replace_file", "write_file"],
         },
     )
 
@@ -238,6 +238,7 @@ __all__ = [
     "read_picture",
     "read_prepared",
     "read_table",
+    "replace_file",
     "resize_image",
     "resize_mask",
     "show_prepared",

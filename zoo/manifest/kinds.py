@@ -65,6 +65,7 @@ _ROWS = (
     Kind("function", "FUNCTIONS", "Buildable", "a function that a config names (collate, ...)"),
     Kind("converter", "", "Converter", "a state dict of another library to OpenMMLab's"),
     Kind("command", "", "Command", "a command of the zoo command line"),
+    Kind("panel", "", "Panel", "panels of a plot of runs and tests"),
     Kind("check", "", "DoctorCheck", "a check of this machine, or of a prepared folder"),
 )
 

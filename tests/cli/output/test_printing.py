@@ -183,7 +183,8 @@ def test_error_about_hostile_texts_is_printable(
     run_zoo: RunZoo, hostile: Path, args: tuple[str, ...]
 ) -> None:
     """Messages, places and logs are made printable like listings."""
-    done = run_zoo(*args, plugins="hostile,broken", folder=hostile)
+    plugins = "hostile,broken,run_plots"
+    done = run_zoo(*args, plugins=plugins, folder=hostile)
 
     assert done.returncode in (1, 2), done.stdout
     assert "Traceback" not in done.stderr

@@ -279,7 +279,7 @@ def test_help_of_a_command_shows_its_options_and_debug(
     ("line", "expected"),
     [
         ("zoo gre", ["plain,greet-ponds"]),
-        ("zoo p", ["plain,publish", "plain,predict", "plain,plot", "plain,plugin", "plain,pond"]),
+        ("zoo p", ["plain,publish", "plain,predict", "plain,plugin", "plain,pond"]),
         ("zoo pond f", ["plain,fill"]),
         ("zoo greet-ponds --c", ["plain,--count"]),
         ("zoo pond fill --w", ["plain,--with"]),

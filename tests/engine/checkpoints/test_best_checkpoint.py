@@ -102,7 +102,7 @@ def test_cocos_minus_one_is_never_the_best(
 
     from zoo.engine.resuming.safe_saving import safe_saving
     from zoo.engine.work_dir.no_results import leaving_no_results_out
-    from zoo.engine.work_dir.scalars import read_run_log
+    from zoo.engine.work_dir.scalars import read_run
 
     class Coco(BaseMetric):  # type: ignore[misc]
         values = iter(scores)
@@ -118,7 +118,7 @@ def test_cocos_minus_one_is_never_the_best(
         toy_runner("run", val_evaluator=[Coco()], default_hooks={"checkpoint": hook}).train()
 
     found = find_best_checkpoint(tmp_path / "run")
-    metrics = read_run_log(tmp_path / "run").metrics
+    metrics = read_run(tmp_path / "run").metrics
     assert (found and found.name) == kept
     assert list(metrics["bias"].values()) == [-1.0] * 4
     shown = [value for value in metrics.get("coco/segm_mAP_s", {}).values() if value == value]

@@ -26,10 +26,16 @@ def _open_model(text: str) -> Any:
     return open_model(text)
 
 
-def _plot(text: str) -> Any:
-    from zoo.engine.plots.plot import plot
+def _read_run(text: str) -> Any:
+    from zoo import read_run
 
-    return plot([text], "x.png")
+    return read_run(text)
+
+
+def _read_test(text: str) -> Any:
+    from zoo import read_test
+
+    return read_test(text)
 
 
 def _find_run(text: str) -> Any:
@@ -52,7 +58,9 @@ def _prepared(text: str) -> Any:
 
 @pytest.mark.parametrize("text", ["x" * 300, "x/" * 3_000, "a\0b", "~nosuchuser/x", "\ud800"])
 @pytest.mark.parametrize("suffix", ["", ".py", ".pth", ".safetensors", ".json"])
-@pytest.mark.parametrize("use", [_find_config, _open_model, _plot, _find_run, _load, _prepared])
+@pytest.mark.parametrize(
+    "use", [_find_config, _open_model, _read_run, _read_test, _find_run, _load, _prepared]
+)
 def test_name_that_no_file_can_have_is_an_error_of_zoo(
     text: str, suffix: str, use: Callable[[str], Any]
 ) -> None:

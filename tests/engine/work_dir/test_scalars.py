@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from zoo.engine.plots.plot import plot
 from zoo.engine.work_dir.best_step import Best
-from zoo.engine.work_dir.scalars import read_per_image, read_run_log
+from zoo.engine.work_dir.scalars import read_run
+from zoo.engine.work_dir.tested import read_test
 from zoo.errors import DataError
 
 
@@ -37,7 +37,7 @@ def test_training_validation_and_rates_are_told_apart(tmp_path: Path) -> None:
     ]
     write_log(tmp_path / "unet", "20240101_000000", records)
 
-    log = read_run_log(tmp_path / "unet")
+    log = read_run(tmp_path / "unet")
 
     assert log.name == "unet"
     assert log.losses == {"loss": {10: 1.5}, "decode.loss_ce": {10: 1.0}}
@@ -50,21 +50,21 @@ def test_resumed_run_goes_on_and_the_later_run_wins(tmp_path: Path) -> None:
     write_log(tmp_path, "20240102_000000", [])
     write_log(tmp_path, "20240103_000000", [train(20, 5), train(40, 6)])
 
-    assert read_run_log(tmp_path).losses == {"loss": {10: 1, 20: 5, 40: 6}}
+    assert read_run(tmp_path).losses == {"loss": {10: 1, 20: 5, 40: 6}}
 
 
 def test_run_begun_anew_replaces_the_earlier_one(tmp_path: Path) -> None:
     write_log(tmp_path, "20240101_000000", [train(10, 1), train(20, 2)])
     write_log(tmp_path, "20240102_000000", [train(10, 7)])
 
-    assert read_run_log(tmp_path).losses == {"loss": {10: 7}}
+    assert read_run(tmp_path).losses == {"loss": {10: 7}}
 
 
 def test_folder_of_one_start_can_be_given(tmp_path: Path) -> None:
     write_log(tmp_path, "20240101_000000", [train(10, 1)])
     write_log(tmp_path, "20240102_000000", [train(10, 7)])
 
-    assert read_run_log(tmp_path / "20240101_000000").losses == {"loss": {10: 1}}
+    assert read_run(tmp_path / "20240101_000000").losses == {"loss": {10: 1}}
 
 
 def test_folder_of_one_start_can_be_given_from_within_it(
@@ -75,7 +75,7 @@ def test_folder_of_one_start_can_be_given_from_within_it(
     (tmp_path / "best_dice_iter_10.pth").touch()
     monkeypatch.chdir(tmp_path / "20240101_000000")
 
-    assert read_run_log(Path()).best == Best(step=10, key="dice", value=0.5, is_kept=True)
+    assert read_run(Path()).best == Best(step=10, key="dice", value=0.5, is_kept=True)
 
 
 def test_epochs_of_validation_become_iterations(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_epochs_of_validation_become_iterations(tmp_path: Path) -> None:
     ]
     write_log(tmp_path, "20240101_000000", records)
 
-    assert read_run_log(tmp_path).metrics == {"mDice": {50: 1.0, 100: 2.0}}
+    assert read_run(tmp_path).metrics == {"mDice": {50: 1.0, 100: 2.0}}
 
 
 def test_losses_of_validation_are_no_metrics_and_name_the_training_ones(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_losses_of_validation_are_no_metrics_and_name_the_training_ones(tmp_path
     (tmp_path / "best_val_loss_epoch_2.pth").touch()
 
     for folder in (tmp_path, tmp_path / "20240101_000000"):
-        log = read_run_log(folder)
+        log = read_run(folder)
 
         assert log.losses == {"loss": {50: 2.0, 100: 1.0}}
         assert log.val_losses == {"loss": {50: 1.5, 100: 1.0}, "loss_ce": {50: 1.0, 100: 0.5}}
@@ -117,7 +117,7 @@ def test_best_step_without_a_checkpoint_is_that_of_the_first_metric(tmp_path: Pa
     records = [train(10), {"mDice": 0.5, "step": 10}, train(20), {"mDice": 0.4, "step": 20}]
     write_log(tmp_path, "20240101_000000", records)
 
-    assert read_run_log(tmp_path).best == Best(step=10, key="mDice", value=0.5, is_kept=False)
+    assert read_run(tmp_path).best == Best(step=10, key="mDice", value=0.5, is_kept=False)
 
 
 def test_best_step_of_iterations_is_read_from_the_checkpoints_name(tmp_path: Path) -> None:
@@ -125,14 +125,14 @@ def test_best_step_of_iterations_is_read_from_the_checkpoints_name(tmp_path: Pat
     write_log(tmp_path, "20240101_000000", records)
     (tmp_path / "best_a_mDice_iter_20.pth").touch()
 
-    assert read_run_log(tmp_path).best == Best(step=20, key="a/mDice", value=0.4, is_kept=True)
+    assert read_run(tmp_path).best == Best(step=20, key="a/mDice", value=0.4, is_kept=True)
 
 
 def test_values_that_are_not_finite_become_gaps(tmp_path: Path) -> None:
     records = [train(10, math.nan), train(20, math.inf), train(30, 1.0)]
     write_log(tmp_path, "20240101_000000", records)
 
-    curve = read_run_log(tmp_path).losses["loss"]
+    curve = read_run(tmp_path).losses["loss"]
 
     assert [math.isnan(value) for value in curve.values()] == [True, True, False]
 
@@ -141,7 +141,7 @@ def test_line_cut_by_a_kill_is_left_out(tmp_path: Path) -> None:
     path = write_log(tmp_path, "20240101_000000", [train(10), train(20)])
     path.write_text(path.read_text()[:-20])
 
-    assert list(read_run_log(tmp_path).losses["loss"]) == [10]
+    assert list(read_run(tmp_path).losses["loss"]) == [10]
 
 
 def test_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
@@ -149,19 +149,19 @@ def test_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path.write_text("{broken\n" + path.read_text())
 
     with pytest.raises(DataError, match="line 1 is not JSON"):
-        read_run_log(tmp_path)
+        read_run(tmp_path)
 
 
 def test_work_dir_without_a_log_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found no vis_data/scalars.json in it"):
-        read_run_log(tmp_path)
+        read_run(tmp_path)
 
 
 def test_empty_log_says_so(tmp_path: Path) -> None:
     write_log(tmp_path, "20240101_000000", [])
 
     with pytest.raises(DataError, match="its log is empty, no step was written yet"):
-        read_run_log(tmp_path)
+        read_run(tmp_path)
 
 
 def test_log_that_is_no_text_or_no_file_says_so(tmp_path: Path) -> None:
@@ -169,13 +169,13 @@ def test_log_that_is_no_text_or_no_file_says_so(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe{}\n")
 
     with pytest.raises(DataError, match="cannot read a log: it is UTF-16 text"):
-        read_run_log(tmp_path)
+        read_run(tmp_path)
 
     path.unlink()
     path.mkdir()
 
     with pytest.raises(DataError, match="cannot read a log: "):
-        read_run_log(tmp_path)
+        read_run(tmp_path)
 
 
 def test_per_image_values_are_read_by_name(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_per_image_values_are_read_by_name(tmp_path: Path) -> None:
     path = tmp_path / "test.json"
     path.write_text(json.dumps({"schema": "zoo.test/1", "per_image": rows}))
 
-    found = read_per_image(path)
+    found = read_test(path)
 
     assert found.name == "test"
     assert found.values == {"dice": {"a.png": 0.5}, "area": {"a.png": 7.0}}
@@ -207,7 +207,7 @@ def test_file_of_another_kind_is_named(tmp_path: Path, text: str, message: str) 
     (tmp_path / "test.json").write_text(text)
 
     with pytest.raises(DataError, match=message):
-        read_per_image(tmp_path / "test.json")
+        read_test(tmp_path / "test.json")
 
 
 HOSTILE_LOGS: dict[str, tuple[str, str]] = {
@@ -235,7 +235,7 @@ def test_log_that_is_hostile_is_refused_by_its_line(tmp_path: Path, name: str) -
     log.write_text(f'{line}\n{{"step": 9, "loss": 1}}\n')
 
     with pytest.raises(DataError) as caught:
-        read_run_log(tmp_path)
+        read_run(tmp_path)
 
     assert reason in caught.value.message
     assert caught.value.hint
@@ -252,9 +252,9 @@ def test_log_and_values_that_are_no_file_are_refused(tmp_path: Path, target: str
         log.symlink_to(target)
 
     with pytest.raises(DataError, match="expected a regular file"):
-        read_run_log(tmp_path)
+        read_run(tmp_path)
     with pytest.raises(DataError, match="expected a regular file"):
-        read_per_image(log)
+        read_test(log)
 
 
 def test_values_of_very_many_names_are_not_drawn(tmp_path: Path) -> None:
@@ -264,30 +264,18 @@ def test_values_of_very_many_names_are_not_drawn(tmp_path: Path) -> None:
     path.write_text(json.dumps({"schema": "zoo.test/1", "per_image": rows}))
 
     with pytest.raises(DataError, match="it holds values of 101 names, expected at most 100"):
-        read_per_image(path)
+        read_test(path)
 
 
-def test_metrics_of_very_many_kinds_are_not_drawn(tmp_path: Path) -> None:
-    """Each kind has a panel, and a picture has room for some tens of them."""
-    log = tmp_path / "vis_data" / "scalars.json"
-    log.parent.mkdir()
-    metrics = {f"k{number}_m": float(number) for number in range(200)}
-    log.write_text("".join(f"{json.dumps({'step': step, **metrics})}\n" for step in (1, 2)))
-
-    with pytest.raises(DataError, match="panels, expected at most 40"):
-        plot([tmp_path], tmp_path / "x.png")
-
-
-def test_names_of_a_log_are_printable_and_no_formulas(tmp_path: Path) -> None:
-    """What a metric is called goes into the picture as it is written, and draws without a word."""
+def test_names_of_a_log_are_printable(tmp_path: Path) -> None:
+    """What a metric is called is shown on terminals and in pictures."""
     log = tmp_path / "vis_data" / "scalars.json"
     log.parent.mkdir()
     names = ["loss_$\\frac{", "\x1b[2Jloss", "loss\n\u202e", "loss_\ud800"]
     records = [{"step": step, **dict.fromkeys(names, 1.0)} for step in (1, 2)]
     log.write_text("".join(f"{json.dumps({'loss': 1.0, **record})}\n" for record in records))
 
-    found = read_run_log(tmp_path)
+    found = read_run(tmp_path)
 
     assert all(name.isprintable() for name in found.losses)
     assert len(found.losses) == 5
-    assert plot([tmp_path], tmp_path / "x.png").stat().st_size > 1_000

@@ -6,7 +6,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection
 
-__all__ = ["CORE_COMMANDS", "core_names"]
+__all__ = ["CORE_COMMANDS", "MOVED", "core_names"]
+
+# Command that earlier versions had -> the distribution that brings it now.
+MOVED = {"plot": "mmzoo-run-plots"}
 
 # Name -> (module:attribute, one-line help). The help stands beside the name so that
 # `zoo --help` imports no command.
@@ -31,7 +34,6 @@ CORE_COMMANDS = {
     "train": ("zoo.cli.train:command", "Train a config."),
     "test": ("zoo.cli.test:command", "Measure a checkpoint on a split."),
     "predict": ("zoo.cli.predict:command", "Segment images with a model."),
-    "plot": ("zoo.cli.plot:command", "Draw loss and metric curves."),
     "config": ("zoo.cli.config:group", "List configs, or show one resolved."),
     "data": ("zoo.cli.data:group", "Sample, prepare, check and show data sets."),
     "plugin": ("zoo.cli.plugin.group:group", "List, describe, check and build plugins."),

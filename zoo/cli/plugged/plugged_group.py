@@ -131,8 +131,11 @@ class PluggedGroup(LazyGroup):
             ctx.exit(1)
 
     def _fail_unknown(self, ctx: click.Context, name: str) -> Never:
+        from zoo.cli.plugged.core_commands import MOVED
         from zoo.cli.plugged.offered import near_commands, unread_plugins
 
+        if self.group_name is None and name in MOVED:
+            ctx.fail(f"no such command {name!r}. A plugin has it now: pip install {MOVED[name]}")
         near, unread = near_commands(self.group_name, name), unread_plugins()
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         if not near and unread:

@@ -14,7 +14,7 @@ from zoo.engine.measuring.test import SCHEMA
 from zoo.engine.metric_facts import MetricFacts, types_in
 from zoo.engine.scenes.tiling import windows_text
 from zoo.engine.work_dir.no_results import is_no_result
-from zoo.engine.work_dir.scalars import read_run_log
+from zoo.engine.work_dir.scalars import read_run
 from zoo.errors import CheckpointError, DataError
 from zoo.fields import Fields
 
@@ -225,7 +225,7 @@ def validation_rows(
         _check_validation(work_dir, run)
     step = checkpoint.meta.get("iter")
     try:
-        curves = read_run_log(work_dir).metrics
+        curves = read_run(work_dir).metrics
     except DataError:  # a checkpoint that was moved away from its log
         return []
     metrics = {name: curve[step] for name, curve in curves.items() if step in curve}

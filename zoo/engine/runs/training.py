@@ -177,10 +177,10 @@ def _result(folder: Path, report: RunReport, seconds: float) -> TrainingResult:
 
 def _metrics(folder: Path, report: RunReport) -> dict[str, float]:
     """Return the log's values of the best step, or those of the last validation."""
-    from zoo.engine.work_dir.scalars import read_run_log
+    from zoo.engine.work_dir.scalars import read_run
 
     try:
-        log = read_run_log(folder)
+        log = read_run(folder)
     except DataError:  # the config writes no scalars
         return report.metrics
     curves = {**log.metrics, **{f"val/{name}": curve for name, curve in log.val_losses.items()}}

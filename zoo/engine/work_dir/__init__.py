@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["best_step", "dumped_config", "lock", "no_results", "run_facts", "scalars"]
+__all__ = ["dumped_config", "lock", "no_results", "run_facts", "scalars", "tested"]

@@ -1,39 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the metrics of a finished run mean, from the config that it has left; nothing is run."""
+"""The config that a run has left, as plain values; nothing of it is run."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 from zoo.engine.dataset.facts import evaluator_text
-from zoo.engine.metric_facts import NO_FACTS, MetricFacts, types_in
+from zoo.engine.metric_facts import MetricFacts, types_in
 
-__all__ = ["facts_of_config"]
+__all__ = ["facts_of_config", "read_values"]
 
 _MOST_CHARACTERS = 2**21  # of a config that is parsed; mmengine's dumps have some 10,000
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-def facts_of_config(text: str) -> MetricFacts:
-    """Return the facts of the metrics in ``val_evaluator``; no facts if it cannot be read.
+def read_values(text: str) -> dict[str, Any]:
+    """Return the plain values of a config: dicts, lists, texts and numbers; None for all else.
 
     Args:
-        text: A config as mmengine dumps it, with every base resolved.
+        text: A config as mmengine dumps it, with every base resolved. It is not run; the result is
+            empty if it cannot be parsed.
     """
     if len(text) > _MOST_CHARACTERS:
-        return NO_FACTS
+        return {}
     try:
         statements = [each for each in ast.parse(text).body if isinstance(each, ast.Assign)]
-        found = [each.value for each in statements if _assigns(each, "val_evaluator")]
-        types = types_in(evaluator_text(_plain(found[-1]))) if found else []
+        return {
+            target.id: _plain(each.value)
+            for each in statements
+            for target in each.targets
+            if isinstance(target, ast.Name)
+        }
     except _UNPARSABLE:
-        return NO_FACTS
-    return MetricFacts.of_types(types)
+        return {}
 
 
-def _assigns(statement: ast.Assign, name: str) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == name for each in statement.targets)
+def facts_of_config(values: Mapping[str, Any]) -> MetricFacts:
+    """Return the facts of the metrics in ``val_evaluator``.
+
+    Args:
+        values: As `read_values` returns them.
+    """
+    return MetricFacts.of_types(types_in(evaluator_text(values.get("val_evaluator"))))
 
 
 def _plain(node: ast.expr) -> Any:
@@ -43,7 +53,8 @@ def _plain(node: ast.expr) -> Any:
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_plain(each) for each in node.elts]
     if isinstance(node, ast.Dict):
-        return {_plain(k): _plain(v) for k, v in zip(node.keys, node.values, strict=True) if k}
+        pairs = zip(node.keys, node.values, strict=True)
+        return {str(_plain(key)): _plain(value) for key, value in pairs if key is not None}
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
         return {each.arg: _plain(each.value) for each in node.keywords if each.arg}
     return None

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the scalars of a work dir and the per-image values of a test."""
+"""Read a run back from its work dir: its scalars, its best step and its config."""
 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,26 +16,26 @@ from zoo.documents import (
     Limits,
     parse_json,
     read_file,
-    read_json,
     read_text,
     reason_of,
 )
 from zoo.engine.checkpoints.kept import find_best_checkpoint
-from zoo.engine.metric_facts import NO_FACTS, MetricFacts, guess_direction, types_in
-from zoo.engine.work_dir.best_step import Best, find_best_step
-from zoo.engine.work_dir.dumped_evaluator import facts_of_config
+from zoo.engine.metric_facts import NO_FACTS, MetricFacts
+from zoo.engine.work_dir.best_step import Best, best_of_curve, find_best_step
+from zoo.engine.work_dir.dumped_evaluator import facts_of_config, read_values
 from zoo.engine.work_dir.no_results import is_no_result
+from zoo.engine.work_dir.tested import find_tests
 from zoo.errors import DataError
-from zoo.texts import printable, shown
+from zoo.texts import printable
 
-__all__ = ["Curve", "PerImage", "RunLog", "read_per_image", "read_run_log"]
+__all__ = ["Curve", "Run", "read_run"]
 
 # Step -> value, in the order of the steps; NaN if the value was not finite.
 Curve: TypeAlias = dict[int, float]
 
 _LOG = Limits(size_bytes=2**29, values=20_000_000, is_finite=False)
 _LINE = Limits(values=10_000, depth=8, is_finite=False)
-_MOST_CURVES, _MOST_STRIPS = 2_000, 100  # a plot of more takes minutes and is unreadable
+_MOST_CURVES = 2_000  # a plot of more takes minutes and is unreadable
 _CONFIG_BYTES = 2**24
 _SAVE_BEST = re.compile(r"\bsave_best=(?P<quote>['\"])(?P<key>[^'\"\n]+)(?P=quote)")
 _NO_LOG = "expected a scalars.json of mmengine."
@@ -42,8 +43,8 @@ _NOT_CURVES = frozenset({"epoch", "iter", "step", "time", "data_time", "memory",
 
 
 @dataclass(frozen=True, slots=True)
-class RunLog:
-    """The curves of one run.
+class Run:
+    """One run: its curves, its best step and its config.
 
     Args:
         name: The work dir's name.
@@ -57,6 +58,9 @@ class RunLog:
             else the first of the log; None if nothing was measured.
         epoch_steps: Iterations of an epoch, or None if the log does not count epochs.
         facts: What the values of its metrics mean.
+        work_dir: The folder.
+        config: The config that it ran with, as plain values: dicts, lists, texts, numbers, and None
+            for what is none of these. Empty if the run has left none.
     """
 
     name: str
@@ -69,6 +73,37 @@ class RunLog:
     lead: str | None = None
     epoch_steps: int | None = None
     facts: MetricFacts = NO_FACTS
+    work_dir: Path = Path()
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def direction(self, value: str) -> str:
+        """Return which value of a metric is best: higher, lower, zero (nearest to 0) or none.
+
+        Args:
+            value: Name of the value, as in the log.
+        """
+        return self.facts.direction(value)
+
+    def unit(self, value: str) -> str | None:
+        """Return the unit that a metric's manifest states, or None.
+
+        Args:
+            value: Name of the value, as in the log.
+        """
+        return self.facts.unit(value)
+
+    def best_step(self, value: str, curve: Mapping[int, float]) -> int | None:
+        """Return the first step with the best value, or None if there is none.
+
+        Args:
+            value: Name of the value, as in the log.
+            curve: Step -> value.
+        """
+        return best_of_curve(self.direction(value), curve)
+
+    def tests(self) -> list[Path]:
+        """Return the files of ``zoo test --out`` in the work dir; `zoo.read_test` reads them."""
+        return find_tests(self.work_dir)
 
     def at(self, step: int) -> str:
         """Return the name of a step: its epoch if validation counts in epochs.
@@ -91,35 +126,8 @@ class RunLog:
         return step / (self.epoch_steps or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class PerImage:
-    """The per-image values that ``zoo test --out`` wrote.
-
-    Args:
-        name: The file's stem.
-        values: Value name -> image file -> value; values that are not finite are left out.
-        facts: What the values mean.
-    """
-
-    name: str
-    values: Mapping[str, Mapping[str, float]]
-    facts: MetricFacts = NO_FACTS
-
-    def direction(self, value: str) -> str:
-        """Return which value is best: higher, lower, zero or none.
-
-        Of a count for which no manifest states it, none is: more objects are no better.
-
-        Args:
-            value: Name of the value.
-        """
-        guessed = guess_direction(value)
-        is_count = "count" in value.lower() and guessed != "lower"
-        return self.facts.stated_direction(value) or ("none" if is_count else guessed)
-
-
-def read_run_log(work_dir: Path) -> RunLog:
-    """Return the curves of a work dir, several runs in it joined.
+def read_run(work_dir: str | os.PathLike[str]) -> Run:
+    """Return the run that a work dir holds; several starts in it are joined.
 
     Each start writes its own folder, named by its time. A resumed run continues at the step it
     was resumed from: what an earlier run wrote from there on is dropped. Validation steps that
@@ -131,11 +139,34 @@ def read_run_log(work_dir: Path) -> RunLog:
     Raises:
         DataError: The log is missing, empty, or not a log.
     """
-    files = sorted(work_dir.glob("vis_data/scalars.json"))
-    files = files or sorted(work_dir.glob("*/vis_data/scalars.json"))
+    work_dir = Path(work_dir)
+    records, last = _joined(work_dir)
+    # The checkpoints of a time-stamped folder are beside it.
+    kept = find_best_checkpoint(work_dir) or find_best_checkpoint(last.resolve().parents[2])
+    config = _config_text(last.parent / "config.py")
+    values = read_values(config)
+    facts = facts_of_config(values)
+    run = _sorted_out(printable(work_dir.resolve().name), records, kept, facts)
+    run = replace(run, work_dir=work_dir, config=values)
+    found = _SAVE_BEST.search(config)
+    named = found["key"] if found else None
+    if named in run.metrics or (named or "").removeprefix("val/") in run.val_losses:
+        # The metric that the run was to be judged by, if it kept no checkpoint for it.
+        is_kept = run.best is not None and run.best.is_kept
+        return run if is_kept else replace(run, lead=named)
+    return run
+
+
+def _joined(work_dir: Path) -> tuple[list[dict[str, Any]], Path]:
+    """Return the records of all starts of a run, and the log of the last one."""
+    files: list[Path] = []
+    if os.path.isdir(work_dir):  # also False for names that no folder can have
+        files = sorted(work_dir.glob("vis_data/scalars.json"))
+        files = files or sorted(work_dir.glob("*/vis_data/scalars.json"))
     hint = "give the work dir of a run that has started training."
+    head = f"cannot read the run {str(work_dir)!r}"
     if not files:
-        message = f"cannot plot {str(work_dir)!r}: found no vis_data/scalars.json in it."
+        message = f"{head}: found no vis_data/scalars.json in it."
         raise DataError(message, path=work_dir, hint=hint)
     records: list[dict[str, Any]] = []
     for file in files:
@@ -144,25 +175,13 @@ def read_run_log(work_dir: Path) -> RunLog:
             first = min(record["step"] for record in later)
             records = [record for record in records if record["step"] < first] + later
     if not records:
-        message = f"cannot plot {str(work_dir)!r}: its log is empty, no step was written yet."
+        message = f"{head}: its log is empty, no step was written yet."
         raise DataError(message, path=files[-1], hint=hint)
     names = {name for record in records for name in record}
     if len(names) > _MOST_CURVES:
-        message = f"cannot plot {str(work_dir)!r}: its log has {len(names):,} names, expected at "
-        message += f"most {_MOST_CURVES:,}."
+        message = f"{head}: its log has {len(names):,} names, expected at most {_MOST_CURVES:,}."
         raise DataError(message, path=files[-1], hint=hint)
-    # The checkpoints of a time-stamped folder are beside it.
-    kept = find_best_checkpoint(work_dir) or find_best_checkpoint(files[-1].resolve().parents[2])
-    config = _config_text(files[-1].parent / "config.py")
-    facts = facts_of_config(config)
-    run = _sorted_out(printable(work_dir.resolve().name), records, kept, facts)
-    found = _SAVE_BEST.search(config)
-    named = found["key"] if found else None
-    if named in run.metrics or (named or "").removeprefix("val/") in run.val_losses:
-        # The metric that the run was to be judged by, if it kept no checkpoint for it.
-        is_kept = run.best is not None and run.best.is_kept
-        return run if is_kept else replace(run, lead=named)
-    return run
+    return records, files[-1]
 
 
 def _config_text(config: Path) -> str:
@@ -216,7 +235,7 @@ def _is_training(record: Mapping[str, Any]) -> bool:
 
 def _sorted_out(
     name: str, records: Sequence[Mapping[str, Any]], kept: Path | None, facts: MetricFacts
-) -> RunLog:
+) -> Run:
     losses: dict[str, Curve] = {}
     measured: dict[str, Curve] = {}
     rates: dict[str, Curve] = {}
@@ -249,7 +268,7 @@ def _sorted_out(
     val_losses = {key.removeprefix("val/"): curve for key, curve in parts.items()}
     lead = best.key if best is not None else None
     steps = (epochs, best, lead, _epoch_steps(records))
-    return RunLog(name, losses, val_losses, metrics, rates, *steps, facts)
+    return Run(name, losses, val_losses, metrics, rates, *steps, facts)
 
 
 def _epoch_steps(records: Iterable[Mapping[str, Any]]) -> int | None:
@@ -275,56 +294,3 @@ def _is_absent(curve: Curve) -> bool:
 
 def _is_number(value: object) -> bool:
     return value is None or isinstance(value, (int, float))
-
-
-def read_per_image(path: Path) -> PerImage:
-    """Return the per-image values of a file that ``zoo test --out`` wrote.
-
-    Args:
-        path: A JSON file.
-
-    Raises:
-        DataError: It is not such a file, or has no per-image values.
-    """
-    try:
-        document = read_json(path, _LOG)
-    except (OSError, DocumentError) as error:
-        message = f"cannot read {path.name!r}: {reason_of(error)}."
-        hint = "give a work dir, or a file written by `zoo test --out`."
-        raise DataError(message, path=path, hint=hint) from error
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != "zoo.test/1":
-        message = f"cannot plot {path.name!r}: its schema is {shown(schema)}, expected "
-        message += "'zoo.test/1'."
-        hint = "give a work dir, or a file written by `zoo test --out`."
-        raise DataError(message, path=path, hint=hint)
-    try:
-        values = _per_image(document.get("per_image") or ())
-    except (AttributeError, TypeError) as error:
-        message = (
-            f"cannot plot {path.name!r}: its per-image values are not a list of files and values."
-        )
-        hint = "give a file written by `zoo test --out`."
-        raise DataError(message, path=path, hint=hint) from error
-    if not values:
-        message = f"cannot plot {path.name!r}: it holds no per-image values."
-        hint = "only metrics with per-image values keep them; plot its work dir instead."
-        raise DataError(message, path=path, hint=hint)
-    if len(values) > _MOST_STRIPS:
-        message = (
-            f"cannot plot {path.name!r}: it holds values of {len(values):,} names, expected at "
-        )
-        message += f"most {_MOST_STRIPS}."
-        raise DataError(message, path=path, hint="plot its work dir instead.")
-    types = types_in(str(document.get("evaluator", "")))
-    return PerImage(printable(path.stem), values, MetricFacts.of_types(types))
-
-
-def _per_image(rows: Iterable[Any]) -> dict[str, dict[str, float]]:
-    values: dict[str, dict[str, float]] = {}
-    for index, image in enumerate(rows):
-        for key, value in (image.get("values") or {}).items():
-            if isinstance(value, (int, float)) and math.isfinite(value):
-                file = printable(str(image.get("file", index)))
-                values.setdefault(printable(key), {})[file] = float(value)
-    return values

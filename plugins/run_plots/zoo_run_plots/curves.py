@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.plots.axes import fit_losses, format_rate
-from zoo.engine.plots.metrics import Paint, metric_panels
-from zoo.engine.plots.names import label_of, merge_equal, shorten
-from zoo.engine.plots.runs import Runs
-from zoo.engine.plots.style import Draw, add_legend
-from zoo.engine.work_dir.best_step import Best
-from zoo.engine.work_dir.scalars import Curve, RunLog
+from zoo_run_plots.axes import fit_losses, format_rate
+from zoo_run_plots.metrics import Paint, metric_panels
+from zoo_run_plots.names import Curve, label_of, merge_equal, shorten
+from zoo_run_plots.runs import Runs
+from zoo_run_plots.style import Draw, add_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from zoo import Run
 
 __all__ = ["run_panels"]
 
@@ -30,7 +30,7 @@ _VALIDATION: dict[str, Any] = {"linestyle": "--", "marker": "o", "markersize": 3
 _TRAINING_LOSS, _VALIDATION_LOSS = "training loss", "validation loss"
 
 
-def run_panels(logs: Sequence[RunLog]) -> list[Draw]:
+def run_panels(logs: Sequence[Run]) -> list[Draw]:
     """Return the panels of runs; several runs are overlaid.
 
     First comes the panel of the metric that chooses the checkpoint, then the losses, the other
@@ -68,7 +68,8 @@ def _panel(title: str, paint: Paint, runs: Runs) -> Draw:
             if log.best is not None and log in marked:
                 color = _QUIET if runs.is_single else runs.color(number)
                 place = runs.place(log, log.best.step, is_validation=True)
-                _mark_best_step(axes, log, log.best, place, marked.index(log), color)
+                text = f"{'kept' if log.best.is_kept else 'best'}: {log.at(log.best.step)}"
+                _mark_best_step(axes, text, place, marked.index(log), color)
         add_legend(axes)
 
     return draw
@@ -99,7 +100,7 @@ def _loss_panels(runs: Runs) -> list[tuple[str, Paint]]:
     return panels
 
 
-def _parts(log: RunLog) -> dict[str, list[str]]:
+def _parts(log: Run) -> dict[str, list[str]]:
     """Return the parts of a run's loss, each with the names of those that equal it."""
     losses = {key: curve for key, curve in log.losses.items() if key != "loss"}
     return merge_equal([losses])
@@ -196,13 +197,11 @@ def _mark_stages(axes: Axes, runs: Runs) -> None:
         axes.axvline(before, color="#AAAAAA", linestyle=":", linewidth=1, zorder=1)
 
 
-def _mark_best_step(
-    axes: Axes, log: RunLog, best: Best, place: float, row: int, color: str
-) -> None:
+def _mark_best_step(axes: Axes, text: str, place: float, row: int, color: str) -> None:
     """Draw a line through the panel at the step whose checkpoint was kept, or would be."""
     axes.axvline(place, color=color, linestyle=(0, (6, 3)), linewidth=1, alpha=0.8, zorder=1)
     axes.annotate(
-        f"{'kept' if best.is_kept else 'best'}: {log.at(best.step)}",
+        text,
         (place, 1),
         xycoords=axes.get_xaxis_transform(),
         xytext=(0, 2 + _MARK_PT * row),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from zoo.engine.plots.axes import fit_values, is_unit
-from zoo.engine.plots.names import family_of, label_of, lead_first, merge_equal
-from zoo.engine.plots.runs import Runs
+from zoo_run_plots.axes import fit_values, is_unit
+from zoo_run_plots.names import family_of, label_of, lead_first, merge_equal
+from zoo_run_plots.runs import Runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,5 +115,5 @@ def _paint(axes: Axes, runs: Runs, labels: Mapping[str, str], lead: str) -> None
             style |= {"color": color, "linestyle": runs.dashes(turn)}
             runs.draw(axes, log, curve, label, is_validation=True, **style)
             shown += curve.values()
-    directions = {log.facts.direction(key) for log in runs.logs for key in labels}
+    directions = {log.direction(key) for log in runs.logs for key in labels}
     fit_values(axes, shown, is_share=is_unit(shown) and directions != {"lower"})

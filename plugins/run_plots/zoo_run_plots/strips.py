@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.engine.plots.axes import fit_values, is_unit
-from zoo.engine.plots.counts import counts_panel, paired_counts
-from zoo.engine.plots.names import shorten, shorten_runs
-from zoo.engine.plots.style import COLORS, Draw, add_legend
-from zoo.engine.work_dir.scalars import PerImage
+from zoo_run_plots.axes import fit_values, is_unit
+from zoo_run_plots.counts import counts_panel, paired_counts
+from zoo_run_plots.names import shorten, shorten_runs
+from zoo_run_plots.style import COLORS, Draw, add_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from zoo import TestValues
 
 __all__ = ["test_panels"]
 
@@ -29,7 +30,7 @@ _LENGTH = re.compile(r"(?:^|_)(px|mm)(?:_|$)")  # the unit in a name like hd95_m
 _FAR = 10  # times the median: above it, the other lengths would be one line
 
 
-def test_panels(tests: Sequence[PerImage]) -> list[Draw]:
+def test_panels(tests: Sequence[TestValues]) -> list[Draw]:
     """Return the panels of values image by image: shares first, counts paired, lengths apart.
 
     Args:
@@ -53,7 +54,7 @@ def test_panels(tests: Sequence[PerImage]) -> list[Draw]:
     return [*strips[:1], *(counts_panel(tests, *pair) for pair in counts), *strips[1:]]
 
 
-def _strips_panel(tests: Sequence[PerImage], keys: Sequence[str]) -> Draw:
+def _strips_panel(tests: Sequence[TestValues], keys: Sequence[str]) -> Draw:
     names = shorten_runs([test.name for test in tests])
     # Tests that measured none of these are left out; the others keep their colours.
     shown_tests = [n for n, test in enumerate(tests) if not test.values.keys().isdisjoint(keys)]
@@ -154,5 +155,5 @@ def _draw_strip(
         )
 
 
-def _count(test: PerImage) -> int:
+def _count(test: TestValues) -> int:
     return len({file for values in test.values.values() for file in values})

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from zoo.engine.plots.names import shorten
+from zoo_run_plots.names import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.engine.plots.names import shorten, shorten_runs
-from zoo.engine.plots.style import COLORS, Draw, add_legend
-from zoo.engine.work_dir.scalars import PerImage
+from zoo_run_plots.names import shorten, shorten_runs
+from zoo_run_plots.style import COLORS, Draw, add_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from zoo import TestValues
 
 __all__ = ["counts_panel", "paired_counts"]
 
@@ -41,7 +42,7 @@ def paired_counts(keys: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def counts_panel(tests: Sequence[PerImage], true: str, found: str) -> Draw:
+def counts_panel(tests: Sequence[TestValues], true: str, found: str) -> Draw:
     """Return a panel with a dot for each image: its true count to the right, the found one up.
 
     On the line both agree; above it too many were found, below it too few. A few images are all
@@ -85,7 +86,7 @@ def counts_panel(tests: Sequence[PerImage], true: str, found: str) -> Draw:
     return draw
 
 
-def _pairs(test: PerImage, true: str, found: str) -> dict[str, tuple[float, float]]:
+def _pairs(test: TestValues, true: str, found: str) -> dict[str, tuple[float, float]]:
     """Return file -> true and found count of the images that have both."""
     ups = test.values.get(found, {})
     return {

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-
-from zoo.engine.work_dir.scalars import Curve
+from typing import TypeAlias
 
 __all__ = [
+    "Curve",
     "distinct",
     "family_of",
     "label_of",
@@ -17,6 +17,9 @@ __all__ = [
     "shorten",
     "shorten_runs",
 ]
+
+# Step -> value; NaN if the value was not finite.
+Curve: TypeAlias = Mapping[int, float]
 
 _BACKGROUND = "background"
 _MOST_CHARACTERS = 40

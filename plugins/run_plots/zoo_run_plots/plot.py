@@ -8,13 +8,18 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from zoo.engine.plots.curves import run_panels
-from zoo.engine.plots.strips import test_panels
-from zoo.engine.plots.style import STYLE, Draw, legend_height_in
-from zoo.engine.work_dir.scalars import PerImage, RunLog, read_per_image, read_run_log
+import zoo
+from zoo.data import replace_file
 from zoo.errors import DataError
-from zoo.files import replace_file
+from zoo_run_plots.added import added_panels
+from zoo_run_plots.curves import run_panels
+from zoo_run_plots.strips import test_panels
+from zoo_run_plots.style import STYLE, Draw, legend_height_in
+
+if TYPE_CHECKING:
+    from zoo import Run, TestValues
 
 __all__ = ["plot"]
 
@@ -45,7 +50,7 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
     as with stages.
 
     Files of ``zoo test --out`` become panels of per-image values: counts as found against true,
-    one dot per image, and all others side by side.
+    one dot per image, and all others side by side. Panels of other plugins (kind ``panel``) follow.
 
     Args:
         sources: Work dirs, and ``.json`` files of ``zoo test --out``.
@@ -59,7 +64,7 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
         message = f"cannot draw {path.name!r}: expected a name that ends in {', '.join(FORMATS)}."
         raise DataError(message, path=path, hint=f"use --out {path.with_suffix('.png')}.")
     runs, tests = _read(sources)
-    panels = [*run_panels(runs), *test_panels(tests)]
+    panels = [*run_panels(runs), *test_panels(tests), *added_panels(runs, tests)]
     if not panels:
         message = f"cannot plot {str(sources[0])!r}: its log has no losses, metrics or rates."
         raise DataError(message, path=Path(sources[0]), hint="give a work dir of `zoo train`.")
@@ -72,14 +77,14 @@ def plot(sources: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str])
     return path
 
 
-def _read(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[RunLog], list[PerImage]]:
-    runs: list[RunLog] = []
-    tests: list[PerImage] = []
+def _read(sources: Sequence[str | os.PathLike[str]]) -> tuple[list[Run], list[TestValues]]:
+    runs: list[Run] = []
+    tests: list[TestValues] = []
     for source in map(Path, sources):
         if os.path.isdir(source):
-            runs.append(read_run_log(source))
+            runs.append(zoo.read_run(source))
         elif os.path.isfile(source):
-            tests.append(read_per_image(source))
+            tests.append(zoo.read_test(source))
         else:
             message = f"cannot plot {str(source)!r}: there is no such folder or file."
             raise DataError(message, path=source, hint="give a work dir of `zoo train`.")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.engine.plots.names import shorten_runs
-from zoo.engine.plots.style import COLORS, DASHES
-from zoo.engine.work_dir.best_step import best_of_curve
-from zoo.engine.work_dir.scalars import Curve, RunLog
+from zoo_run_plots.names import Curve, shorten_runs
+from zoo_run_plots.style import COLORS, DASHES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from zoo import Run
 
 __all__ = ["Runs"]
 
@@ -35,12 +35,12 @@ class Runs:
         in_epochs: Whether steps are shown in epochs, because all runs count epochs.
     """
 
-    logs: Sequence[RunLog]
+    logs: Sequence[Run]
     names: Sequence[str]
     in_epochs: bool
 
     @classmethod
-    def of(cls, logs: Sequence[RunLog]) -> Runs:
+    def of(cls, logs: Sequence[Run]) -> Runs:
         """Return the runs as they are drawn.
 
         Args:
@@ -70,7 +70,7 @@ class Runs:
         """
         return DASHES[number // len(COLORS) % len(DASHES)]
 
-    def place(self, log: RunLog, step: int, *, is_validation: bool) -> float:
+    def place(self, log: Run, step: int, *, is_validation: bool) -> float:
         """Return the position of a step on the axis.
 
         Args:
@@ -99,7 +99,7 @@ class Runs:
     def draw(
         self,
         axes: Axes,
-        log: RunLog,
+        log: Run,
         curve: Curve,
         label: str | None,
         *,
@@ -128,7 +128,7 @@ class Runs:
             cross |= {"color": style.get("color"), "transform": axes.get_xaxis_transform()}
             axes.plot(lost, [_LOST_HEIGHT] * len(lost), "x", **cross)
 
-    def mark_best(self, axes: Axes, log: RunLog, key: str, curve: Curve, color: str) -> str:
+    def mark_best(self, axes: Axes, log: Run, key: str, curve: Curve, color: str) -> str:
         """Put a star on the best value and return its text for the legend.
 
         Args:
@@ -138,7 +138,7 @@ class Runs:
             curve: Step -> value, of validation.
             color: Of the star.
         """
-        best = best_of_curve(log.facts.direction(key), curve)
+        best = log.best_step(key, curve)
         if best is None:
             return ""
         place = self.place(log, best, is_validation=True)

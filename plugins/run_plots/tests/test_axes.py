@@ -61,8 +61,7 @@ def write_log(
 def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Figure]:
     """Return a function that plots sources and gives the figure that was saved."""
     from matplotlib.figure import Figure
-
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     saved: list[Figure] = []
     real = Figure.savefig
@@ -72,7 +71,7 @@ def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Figur
         real(self, *args, **kwargs)
 
     monkeypatch.setattr(Figure, "savefig", savefig)
-    monkeypatch.setattr("zoo.engine.plots.plot.DPI", 40)  # quicker, and the same figure
+    monkeypatch.setattr("zoo_run_plots.plot.DPI", 40)  # quicker, and the same figure
 
     def drawn(*sources: Path) -> Figure:
         plot(sources, tmp_path / "p.png")
@@ -367,7 +366,7 @@ def test_many_runs_are_told_apart(tmp_path: Path, draw: Callable[..., Figure]) -
 )
 def test_short_names_of_runs_stay_apart_by_what_tells_them_apart(names: list[str]) -> None:
     """Equal names alone are numbered: a number would hide which run is which."""
-    from zoo.engine.plots.names import shorten_runs
+    from zoo_run_plots.names import shorten_runs
 
     short = shorten_runs(names)
 

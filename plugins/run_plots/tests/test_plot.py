@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def marks(axes: Any) -> list[tuple[int, str]]:
 
 
 def test_run_gives_losses_metrics_and_rates(tmp_path: Path, figures: list[Figure]) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     path = plot([write_run(tmp_path / "unet")], tmp_path / "sub/p.png")
 
@@ -97,7 +98,7 @@ def test_run_gives_losses_metrics_and_rates(tmp_path: Path, figures: list[Figure
 
 
 def test_best_value_is_marked_with_a_star(tmp_path: Path, figures: list[Figure]) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     plot([write_run(tmp_path / "unet")], tmp_path / "p.png")
 
@@ -110,7 +111,7 @@ def test_best_value_is_marked_with_a_star(tmp_path: Path, figures: list[Figure])
 def test_many_metrics_are_parted_by_what_they_measure(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     run = write_run(tmp_path / "unet")
     names = [f"{kind}_{name}" for kind in ("val/dice", "iou") for name in "abcd"]
@@ -148,7 +149,7 @@ def test_validation_loss_lies_in_the_panel_of_the_training_loss(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
     """The sums in one panel, the parts in the next; COCO's -1 for what is not there is no curve."""
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     plot([write_staged_run(tmp_path / "staged")], tmp_path / "p.png")
 
@@ -185,7 +186,7 @@ def test_best_step_is_marked_across_all_panels(
     tmp_path: Path, figures: list[Figure], kept: str | None, expected: tuple[int, str]
 ) -> None:
     """That of the checkpoint which was kept, else of the first metric; and where the rate fell."""
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     plot([write_staged_run(tmp_path / "staged", kept=kept)], tmp_path / "p.png")
 
@@ -194,7 +195,7 @@ def test_best_step_is_marked_across_all_panels(
 
 
 def test_rate_of_each_stage_is_written_beside_it(tmp_path: Path, figures: list[Figure]) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     plot([write_staged_run(tmp_path / "staged")], tmp_path / "p.png")
 
@@ -209,7 +210,7 @@ def test_losses_that_begin_far_above_the_rest_are_logarithmic(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
     """Else one step at 300 makes a line of all that follows; nothing leaves the panel."""
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     run = write_run(tmp_path / "unet")
     log = next(run.glob("*/vis_data/scalars.json"))
@@ -227,7 +228,7 @@ def test_losses_that_begin_far_above_the_rest_are_logarithmic(
 def test_several_runs_with_validation_have_a_colour_and_a_mark_each(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     runs = [
         write_staged_run(tmp_path / "a", kept="best_val_loss_epoch_6.pth"),
@@ -252,7 +253,7 @@ def test_several_runs_with_validation_have_a_colour_and_a_mark_each(
 
 
 def test_several_runs_are_overlaid_by_name(tmp_path: Path, figures: list[Figure]) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     runs = [write_run(tmp_path / "a/unet"), write_run(tmp_path / "b/unet", shift=1)]
 
@@ -267,7 +268,7 @@ def test_several_runs_are_overlaid_by_name(tmp_path: Path, figures: list[Figure]
 def test_loss_that_is_not_finite_is_marked_where_it_was(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     plot([write_run(tmp_path / "unet", broken_step=60)], tmp_path / "p.png")
 
@@ -278,7 +279,7 @@ def test_loss_that_is_not_finite_is_marked_where_it_was(
 
 
 def test_per_image_values_get_an_axis_for_each_scale(tmp_path: Path, figures: list[Figure]) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     plot([write_test(tmp_path / "test.json")], tmp_path / "p.png")
 
@@ -295,7 +296,7 @@ def test_per_image_lengths_have_an_axis_in_their_unit_and_the_longest_is_named(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
     """Distances of which one is the image's size stay readable; of lengths the largest is worst."""
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     values = [0.0, 1.0, 3.0, 7.0, 724.0]
     rows = [
@@ -319,7 +320,7 @@ def test_per_image_counts_name_no_worst_and_their_errors_do(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
     """A picture of few tanks is no worse than one of many."""
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     rows = [
         {"file": f"{i}.png", "values": {"count_true": 5 * i + 2, "count_error": 3 * i + 2}}
@@ -337,7 +338,7 @@ def test_per_image_counts_name_no_worst_and_their_errors_do(
 def test_per_image_lengths_that_lie_close_keep_a_plain_axis(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     rows = [{"file": f"{i}.png", "values": {"hd95_mm_lung": 3.0 + i}} for i in range(5)]
     path = tmp_path / "test.json"
@@ -350,7 +351,7 @@ def test_per_image_lengths_that_lie_close_keep_a_plain_axis(
 
 
 def test_runs_and_tests_may_be_given_together(tmp_path: Path, figures: list[Figure]) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     sources = [write_run(tmp_path / "unet"), write_test(tmp_path / "test.json")]
 
@@ -361,7 +362,7 @@ def test_runs_and_tests_may_be_given_together(tmp_path: Path, figures: list[Figu
 
 @pytest.mark.parametrize(("suffix", "start"), [(".pdf", b"%PDF"), (".svg", b"<?xml")])
 def test_other_formats_are_written(tmp_path: Path, suffix: str, start: bytes) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     path = plot([write_run(tmp_path / "unet")], tmp_path / f"p{suffix}")
 
@@ -369,14 +370,14 @@ def test_other_formats_are_written(tmp_path: Path, suffix: str, start: bytes) ->
 
 
 def test_format_that_is_none_of_these_is_refused(tmp_path: Path) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     with pytest.raises(DataError, match=r"expected a name that ends in .png, .pdf, .svg"):
         plot([write_run(tmp_path / "unet")], tmp_path / "p.gif")
 
 
 def test_source_that_does_not_exist_is_named_and_nothing_is_written(tmp_path: Path) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     with pytest.raises(DataError, match="there is no such folder or file"):
         plot([write_run(tmp_path / "unet"), tmp_path / "no"], tmp_path / "p.png")
@@ -385,7 +386,7 @@ def test_source_that_does_not_exist_is_named_and_nothing_is_written(tmp_path: Pa
 
 
 def test_run_without_a_value_to_draw_is_named_and_nothing_is_written(tmp_path: Path) -> None:
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
     path = tmp_path / "run/vis_data/scalars.json"
     path.parent.mkdir(parents=True)
@@ -395,3 +396,158 @@ def test_run_without_a_value_to_draw_is_named_and_nothing_is_written(tmp_path: P
         plot([tmp_path / "run"], tmp_path / "p.png")
 
     assert not (tmp_path / "p.png").exists()
+
+
+def test_metrics_of_very_many_kinds_are_not_drawn(tmp_path: Path) -> None:
+    """Each kind has a panel, and a picture has room for some tens of them."""
+    log = tmp_path / "vis_data" / "scalars.json"
+    log.parent.mkdir()
+    metrics = {f"k{number}_m": float(number) for number in range(200)}
+    log.write_text("".join(f"{json.dumps({'step': step, **metrics})}\n" for step in (1, 2)))
+
+    from zoo_run_plots.plot import plot
+
+    with pytest.raises(DataError, match="panels, expected at most 40"):
+        plot([tmp_path], tmp_path / "x.png")
+
+
+def test_names_of_a_log_are_no_formulas(tmp_path: Path) -> None:
+    """What a metric is called goes into the picture as it is written, and draws without a word."""
+    from zoo_run_plots.plot import plot
+
+    log = tmp_path / "vis_data" / "scalars.json"
+    log.parent.mkdir()
+    names = ["loss_$\\frac{", "\x1b[2Jloss", "loss\n\u202e", "loss_\ud800"]
+    records = [{"step": step, **dict.fromkeys(names, 1.0)} for step in (1, 2)]
+    log.write_text("".join(f"{json.dumps({'loss': 1.0, **record})}\n" for record in records))
+
+    assert plot([tmp_path], tmp_path / "x.png").stat().st_size > 1_000
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "x/" * 3_000, "a\0b", "~nosuchuser/x", "\ud800"])
+@pytest.mark.parametrize("suffix", ["", ".json"])
+def test_name_that_no_file_can_have_is_an_error_of_zoo(text: str, suffix: str) -> None:
+    """Whoever calls it from Python catches ``ZooError`` alone."""
+    from zoo_run_plots.plot import plot
+
+    with pytest.raises(DataError, match="there is no such folder or file"):
+        plot([f"{text}{suffix}"], "x.png")
+
+
+PANEL = """
+[[panel]]
+name = "{name}"
+target = "zoo_wide.panels:{name}"
+"""
+PANELS = '''
+def steps(runs, tests):
+    """One panel for each run, of its learning rate against its loss."""
+    for run in runs:
+        def draw(axes, run=run):
+            steps = sorted(run.losses["loss"])
+            axes.plot(steps, [run.losses["loss"][step] for step in steps])
+            axes.set_title(f"{run.name}: {len(steps)} steps, config of {len(run.config)} keys")
+        yield draw
+
+
+def worst(runs, tests):
+    for test in tests:
+        values = test.values["dice"]
+        yield lambda axes: axes.set_title(f"worst of {test.name}: {min(values, key=values.get)}")
+
+
+def raises(runs, tests):
+    raise RuntimeError("no runs\\nat all")
+
+
+def cannot(runs, tests):
+    yield lambda axes: axes.plot(1 / 0)
+
+
+def endless(runs, tests):
+    while True:
+        yield lambda axes: axes.set_title("again")
+'''
+
+
+@pytest.fixture
+def add_panels(
+    write_plugin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Return a function that writes a plugin with some of the panels, where zoo finds it."""
+
+    def add(*names: str) -> None:
+        rows = "".join(PANEL.format(name=name) for name in names)
+        package = write_plugin("wide", rows, panels=PANELS)
+        monkeypatch.setenv("ZOO_PLUGIN_PATH", str(package.parent))
+
+    return add
+
+
+def test_panels_of_other_plugins_follow_the_own(
+    tmp_path: Path, figures: list[Figure], add_panels: Callable[..., None]
+) -> None:
+    """They get the runs and tests as zoo reads them; each yields as many as it wants."""
+    from zoo_run_plots.plot import plot
+
+    plain = [write_run(tmp_path / "a"), write_run(tmp_path / "b"), write_test(tmp_path / "t.json")]
+    plot(plain, tmp_path / "plain.png")
+    add_panels("steps", "worst")
+
+    plot(plain, tmp_path / "x.png")
+
+    own, all_ = (list(panels(figure)) for figure in figures)
+    assert all_[: len(own)] == own
+    assert all_[len(own) :] == [
+        "a: 10 steps, config of 0 keys",
+        "b: 10 steps, config of 0 keys",
+        "worst of t: 0.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "added", "said"),
+    [
+        ("raises", [], "the panel wide.raises is left out: RuntimeError: no runs"),
+        ("absent", [], "the panel wide.absent is left out: LoadError: cannot load panel 'absent'"),
+        (
+            "cannot",
+            ["wide.cannot cannot be drawn"],
+            "the panel wide.cannot cannot be drawn: ZeroDivisionError: division by zero",
+        ),
+    ],
+)
+def test_panel_with_a_fault_is_named_and_the_others_are_drawn(
+    tmp_path: Path,
+    figures: list[Figure],
+    add_panels: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    added: list[str],
+    said: str,
+) -> None:
+    """One warning, in words; the picture is written."""
+    from zoo_run_plots.plot import plot
+
+    add_panels(name, "steps")
+
+    plot([write_run(tmp_path / "a")], tmp_path / "x.png")
+
+    titles = [place.get_title(loc="left") for place in figures[-1].axes]
+    (record,) = caplog.records
+    assert record.getMessage().startswith(said)
+    assert [title for title in titles if "wide" in title] == added
+    assert "a: 10 steps, config of 0 keys" in titles
+
+
+def test_panel_that_never_ends_is_cut(
+    tmp_path: Path, figures: list[Figure], add_panels: Callable[..., None]
+) -> None:
+    from zoo_run_plots.plot import plot
+
+    add_panels("endless")
+
+    plot([write_run(tmp_path / "a")], tmp_path / "x.png")
+
+    titles = [place.get_title(loc="left") for place in figures[-1].axes]
+    assert titles.count("again") == 10

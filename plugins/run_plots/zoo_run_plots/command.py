@@ -7,17 +7,13 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.options.completion import complete_file
-from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.printing import say
+from zoo.texts import printable
 
 __all__ = ["command"]
 
 
-@click.command("plot", cls=ZooCommand)
-@click.argument(
-    "sources", metavar="WORK_DIR...", nargs=-1, required=True, shell_complete=complete_file
-)
+@click.command("plot")
+@click.argument("sources", metavar="WORK_DIR...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -31,6 +27,6 @@ def command(sources: tuple[str, ...], out: Path) -> None:
     overlaid. A file written by `zoo test --out`, given instead of a work dir, adds its values for
     each image.
     """
-    from zoo.engine.plots.plot import plot
+    from zoo_run_plots.plot import plot
 
-    say(f"plotted: {plot(sources, out)}")
+    click.echo(printable(f"plotted: {plot(sources, out)}"))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo plot`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.mm
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+def _run(start_zoo: Start, *words: str) -> tuple[int, str, str]:
+    process = start_zoo(*words, plugins="run_plots")
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_plot_says_where_the_picture_lies(tmp_path: Path, start_zoo: Start) -> None:
+    log = tmp_path / "run/20240101_000000/vis_data/scalars.json"
+    log.parent.mkdir(parents=True)
+    log.write_text(json.dumps({"loss": 1.0, "lr": 0.1, "iter": 1, "step": 1}) + "\n")
+
+    found = _run(start_zoo, "plot", str(tmp_path / "run"), "--out", str(tmp_path / "p.png"))
+
+    assert found == (0, f"plotted: {tmp_path / 'p.png'}\n", "")
+    assert (tmp_path / "p.png").is_file()
+
+
+def test_plot_of_a_folder_without_runs_exits_1_and_writes_nothing(
+    tmp_path: Path, start_zoo: Start
+) -> None:
+    code, out, err = _run(start_zoo, "plot", str(tmp_path), "--out", str(tmp_path / "p.png"))
+
+    assert (code, out) == (1, "")
+    assert "found no vis_data/scalars.json in it" in err
+    assert "HINT: " in err
+    assert not (tmp_path / "p.png").exists()
+
+
+def test_plot_stands_in_the_help_with_its_line(start_zoo: Start) -> None:
+    code, out, _ = _run(start_zoo, "--help")
+
+    assert code == 0
+    assert [line.split() for line in out.splitlines() if line.strip().startswith("plot")] == [
+        ["plot", "Draw", "loss", "and", "metric", "curves."]
+    ]
+
+
+def test_plot_without_the_plugin_says_what_to_install(start_zoo: Start) -> None:
+    """It was a command of zoo itself."""
+    process = start_zoo("plot", "run", "--out", "x.png", plugins="dice_loss")
+    _, err = process.communicate(timeout=120)
+
+    assert process.returncode == 2
+    assert "no such command 'plot'. A plugin has it now: pip install mmzoo-run-plots" in err

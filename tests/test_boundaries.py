@@ -122,7 +122,8 @@ RULES = {
             *("faulty_server", "loopback_hub", "download_faults"),
             *("demonstration", "terminal", "evidence"),
             *("overviews", "manifest_keys", "manifest_schema"),
-            *("document_kinds", "document_mutator", "document_seeds", "document_surroundings"),
+            *("document_checks", "document_kinds", "document_mutator", "document_seeds"),
+            "document_surroundings",
         },
         lazily={
             *("numpy", "cv2", "click", "mmengine", "sweep_upstream"),

@@ -24,11 +24,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from document_kinds import KINDS, Folder, Kind
+from document_checks import KINDS as CHECKED
+from document_kinds import KINDS as READ
+from document_kinds import Folder, Kind
 from document_surroundings import surround
 
 __all__ = ["fuzz", "main"]
 
+KINDS = (*READ, *CHECKED)
 MOST_S, DRAWN_S, HANGS_S = 2.0, 15.0, 60
 
 

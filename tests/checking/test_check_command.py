@@ -75,7 +75,21 @@ def test_check_of_a_wheel_reads_what_it_holds(project: Path, tmp_path: Path) -> 
         for path in (project / "zoo_pond").iterdir():
             archive.write(path, f"zoo_pond/{path.name}")
 
-    assert _check(wheel)[1]["plugin"] == "pond"
+    code, told = _check(wheel)
+
+    assert (code, told["plugin"]) == (0, "pond")
+
+
+def test_check_of_a_wheel_names_places_in_the_wheel(tmp_path: Path) -> None:
+    """A place in a folder that is gone would lead nowhere."""
+    wheel = tmp_path / "mmzoo_pond-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("zoo_pond/__init__.py", "import zoo\n")
+        archive.writestr("zoo_pond/zoo_plugin.toml", HEADER.replace("0.1.0", "one"))
+
+    told = _check(wheel)[1]
+
+    assert [each["where"] for each in told["findings"]] == [f"{wheel}/zoo_pond/zoo_plugin.toml:3"]
 
 
 def test_check_of_a_name_finds_the_plugin_in_the_catalog(

@@ -15,6 +15,7 @@ from zoo.checking.subject import Subject
 __all__ = ["cases_of", "check_case"]
 
 _Item = TypeVar("_Item")
+_MOST_TEXT = 1_500  # names come from files, and may be as long as those
 
 
 def check_case(rule: Rule, subject: Subject, case: Case) -> list[Finding]:
@@ -27,7 +28,7 @@ def check_case(rule: Rule, subject: Subject, case: Case) -> list[Finding]:
     """
     found: list[Finding] = []
     _guarded(rule, subject, lambda: rule.check(subject, case[1]), found.extend, found)
-    return [each if each.row or not case[0] else _with_row(each, case[0]) for each in found]
+    return [_readable(each, case[0]) for each in found]
 
 
 def cases_of(rule: Rule, subject: Subject, findings: list[Finding]) -> list[Case]:
@@ -67,5 +68,11 @@ def _crash(rule: Rule, subject: Subject, error: BaseException) -> Finding:
     return Finding(rule.id, str(subject.manifest_path), message, mend, detail=detail)
 
 
-def _with_row(finding: Finding, row: str) -> Finding:
-    return replace(finding, row=row)
+def _readable(finding: Finding, row: str) -> Finding:
+    """Return a finding with its row, and with no text longer than one reads."""
+    texts = {"message": finding.message, "mend": finding.mend, "row": finding.row or row}
+    return replace(finding, **{key: _shortened(text) for key, text in texts.items()})
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from zoo.checking.finding import Finding
 from zoo.checking.guarding import cases_of, check_case
@@ -37,6 +38,18 @@ class Report:
     def errors(self) -> tuple[Finding, ...]:
         """Return the findings that are errors."""
         return tuple(each for each in self.findings if each.level == "error")
+
+    def shown_in(self, folder: Path, name: str) -> Report:
+        """Return the report with another name for a folder in every place.
+
+        Args:
+            folder: The folder that the plugin was checked in.
+            name: What to call it.
+        """
+        found = [
+            replace(each, where=each.where.replace(str(folder), name)) for each in self.findings
+        ]
+        return replace(self, findings=tuple(found))
 
 
 def check_plugin(

@@ -40,6 +40,7 @@ from zoo.manifest.weights_reading import read_weights
 __all__ = ["Fault", "Survey", "survey_manifest"]
 
 _Row = TypeVar("_Row")
+_MOST_FAULTS = 100  # nobody reads more at once
 
 # What takes the place of a refused value of a required key, so that the keys after it are read.
 _STAND_INS: dict[str, Any] = {
@@ -201,7 +202,7 @@ class _Surveyor:
             except PluginError as error:
                 is_api = isinstance(error, IncompatibleError)
                 key = "api" if is_api else getattr(error, "key", None)
-                if key in refused:
+                if key in refused or len(self.faults) >= _MOST_FAULTS:
                     return None
                 kind = "api" if is_api else self._kind(table, key, error)
                 self.faults.append(Fault(error, kind, place, number, name))
@@ -229,6 +230,8 @@ class _Surveyor:
             self.faults.append(Fault(error, "key", key))
             return
         for number, table in enumerate(tables, start=1):
+            if len(self.faults) >= _MOST_FAULTS:
+                return
             name = table.values.get("name")
             label = f"{key} {name}" if isinstance(name, str) else f"{key} row {number}"
             row = self._read(read, table.values, table.label, key, number, label)
@@ -247,7 +250,7 @@ class _Surveyor:
     def _unknown_tables(self) -> None:
         known = ("plugin", "requires", *KINDS, "config", "base", "weights", "shelf", "legacy_index")
         left = {key: value for key, value in self.document.items() if key not in known}
-        for key in left:
+        for key in [*left][:_MOST_FAULTS]:
             top = Table({key: left[key]}, label="the manifest", path=self.path, plugin=self.plugin)
             for each in known:
                 top.take(each, dict, required=False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from zoo.checking.source.python import find_module, read_python
@@ -60,12 +61,8 @@ def _find(package: Path, module: str, name: str, seen: frozenset[str]) -> Defini
     tree = file.tree
     if file.fault is not None:
         return Definition("unparsed", path)
-    statements = [node for node in running_statements(tree.body) if name in _bound(node)]
-    stars = [
-        node
-        for node in running_statements(tree.body)
-        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-    ]
+    bound, stars = _index(tree)
+    statements = bound.get(name, [])
     if statements:
         all_ = [_resolved(package, module, name, path, node, seen) for node in statements]
         usable = [each for each in all_ if each.kind in ("class", "function", "foreign")]
@@ -81,6 +78,19 @@ def _find(package: Path, module: str, name: str, seen: frozenset[str]) -> Defini
         if found is not None and found.kind != "missing":
             return found
     return Definition("unknown" if _may_define_more(tree) else "missing", path)
+
+
+@lru_cache(maxsize=512)
+def _index(tree: ast.Module) -> tuple[dict[str, list[ast.stmt]], list[ast.ImportFrom]]:
+    """Return the statements of a module by the names that they define, and its star imports."""
+    bound: dict[str, list[ast.stmt]] = {}
+    stars: list[ast.ImportFrom] = []
+    for node in running_statements(tree.body):
+        for name in _bound(node):
+            bound.setdefault(name, []).append(node)
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            stars.append(node)
+    return bound, stars
 
 
 def _resolved(
@@ -125,8 +135,7 @@ def names_of(path: Path) -> list[str]:
     Args:
         path: The module's file.
     """
-    body = read_python(path).tree.body
-    return list(dict.fromkeys(name for node in running_statements(body) for name in _bound(node)))
+    return list(_index(read_python(path).tree)[0])
 
 
 def running_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -180,6 +189,7 @@ def _bound(node: ast.stmt) -> list[str]:
     return [each.id for each in found if isinstance(each, ast.Name)]
 
 
+@lru_cache(maxsize=512)
 def _may_define_more(tree: ast.Module) -> bool:
     """Return whether a module has ``__getattr__``, or writes names in other ways."""
     if any(getattr(node, "name", "") == "__getattr__" for node in tree.body):

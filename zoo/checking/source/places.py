@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from zoo.documents import DocumentError, read_file, read_text
@@ -13,6 +14,7 @@ __all__ = ["place_in_text", "place_of", "text_of"]
 
 # Texts of several lines, which may hold anything, and comments.
 _LONG_TEXT = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'', re.DOTALL)
+_MOST_OF_LINE = 1_000  # a line that is longer was not written by hand
 _KEY = r"""(?:^|[\s{{,.])["']?{}["']?\s*="""
 
 
@@ -40,7 +42,7 @@ def place_of(
         key: A key in the table, or None for its head.
         told: A message on it, which holds the value if the table has several such keys.
     """
-    lines = _LONG_TEXT.sub(_blank, text_of(path)).splitlines()
+    lines = _lines(text_of(path))
     start, end = _range(lines, table, number)
     if start is None:
         return str(path)
@@ -66,9 +68,15 @@ def place_in_text(path: Path, text: str) -> str:
     return str(path)
 
 
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """Return the lines of a TOML text, cut, with its texts of several lines emptied."""
+    return [line[:_MOST_OF_LINE] for line in _LONG_TEXT.sub(_blank, text).splitlines()]
+
+
 def _value(line: str, key: re.Match[str]) -> str:
     """Return the value after a key, as a message may show it."""
-    return re.split(r"[,}#]", line[key.end() :])[0].strip(" \"'")
+    return re.split(r"[,}#]", line[key.end() : key.end() + 100], maxsplit=1)[0].strip(" \"'")
 
 
 def _blank(found: re.Match[str]) -> str:

@@ -29,12 +29,6 @@ def _named(subject: Subject) -> list[Case]:
     return [("", subject)] if subject.manifest is not None else []
 
 
-def _others(subject: Subject) -> list[PluginRecord]:
-    """Return the other plugins here; the same one in another place is none."""
-    plugins = read_catalog().plugins
-    return [record for record in plugins if record.name != subject.name]
-
-
 def _check_plugin(subject: Subject, _: object) -> Iterator[Finding]:
     own = os.path.realpath(subject.manifest_path)
     for record in read_catalog().plugins:
@@ -81,9 +75,9 @@ def _weights(subject: Subject) -> Iterator[Case]:
 
 
 def _owners(subject: Subject, name: str) -> list[Found]:
-    """Return the rows of other plugins that have a name."""
+    """Return the rows of other plugins that have a name; the same one elsewhere is none."""
     found = read_catalog().named(name)
-    return [each for each in found if each.row.name == name and each.record in _others(subject)]
+    return [each for each in found if each.row.name == name and each.record.name != subject.name]
 
 
 def _check_contribution(subject: Subject, row: Contribution) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from zoo.checking.finding import Finding
 from zoo.checking.rule import Case
 from zoo.checking.source.configs import local_bases
 from zoo.checking.source.places import place_of
-from zoo.checking.source.project import Distribution
+from zoo.checking.source.project import Distribution, table_of
 from zoo.checking.source.python import python_files
 from zoo.checking.source.wheel_files import read_packaging
 from zoo.checking.static.cases import distribution_of, label_of, projects, static_rule
@@ -98,7 +98,7 @@ def _own_packages(subject: Subject) -> list[str]:
 def _check_documents(subject: Subject, found: Distribution) -> Iterator[Finding]:
     if subject.project is None:
         return
-    table = found.document.get("project", {})
+    table = table_of(found.document, "project")
     readme = table.get("readme")
     readme = readme.get("file") if isinstance(readme, dict) else readme
     names = [readme] if isinstance(readme, str) else ["README.md", "README.rst", "README.txt"]

@@ -55,6 +55,8 @@ def command(ctx: click.Context, plugin: str, is_static: bool, deep: bool, as_jso
     with found_subject(plugin) as found:
         subject = replace(found, core_commands=core_commands)
         report = check_plugin(subject, all_rules(), stages=stages)
+        if plugin.endswith(".whl"):  # name it, and not where it was unpacked
+            report = report.shown_in(subject.package.parent, plugin)
     if as_json:
         say_json(_document(subject.name, report))
     else:

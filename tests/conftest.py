@@ -20,6 +20,7 @@ for _name, _folder in (
     ("hint_inventory", "tests"),
     ("static_mutations", "tests/checking"),
     ("weights_rows", "tests"),
+    ("broken_environments", "tests/cli/diagnosis"),
     ("plugin_project", "tests"),
     ("pickle_attacks", "tests/engine/checkpoints"),
 ):

@@ -41,7 +41,6 @@ def run_cli(*arguments: str) -> str:
     [
         ("list",),
         ("list", "--legacy"),
-        ("plugin", "list"),
         ("config", "list"),
         ("data", "list"),
         ("--help",),
@@ -50,6 +49,11 @@ def run_cli(*arguments: str) -> str:
 )
 def test_listing_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert imported_by(run_cli(*arguments)) & HEAVY == set()
+
+
+def test_plugin_list_imports_what_compares_versions_and_nothing_heavier() -> None:
+    """It marks plugins whose requirements are not met, which metadata (`email`) tells."""
+    assert imported_by(run_cli("plugin", "list")) & HEAVY <= {"packaging", "email"}
 
 
 def test_import_of_zoo_brings_the_standard_library_alone() -> None:

@@ -3,4 +3,13 @@
 
 from __future__ import annotations
 
-__all__ = ["finding", "lookup", "project_version", "rule", "rules", "running", "subject"]
+__all__ = [
+    "finding",
+    "guarding",
+    "lookup",
+    "project_version",
+    "rule",
+    "rules",
+    "running",
+    "subject",
+]

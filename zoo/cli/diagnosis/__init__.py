@@ -11,6 +11,7 @@ __all__ = [
     "machine",
     "mending",
     "packages",
+    "plugin_faults",
     "plugins",
     "probing",
     "settings",

@@ -13,12 +13,14 @@ from zoo.errors import DownloadError, IncompatibleError, ManifestError, PluginEr
 
 if TYPE_CHECKING:
     from zoo.catalog import Found, PluginRecord
+    from zoo.checking.finding import Finding
 
 __all__ = [
     "code_faults",
     "file_faults",
     "mend_of_hint",
     "module_faults",
+    "static_faults",
     "targets_of",
     "unmet_requirement",
     "with_place",
@@ -27,7 +29,8 @@ __all__ = [
 _PACKAGE = "package:"
 # Of the rules of `zoo plugin check`, those that say that a plugin cannot work: its code is Python,
 # and its targets are there and what their rows say. The others are its author's affair.
-_RULES = frozenset({"ZP110", "ZP112", "ZP113"})
+_PARSES = "ZP110"
+_RULES = frozenset({_PARSES, "ZP112", "ZP113"})
 _PIP_LINE = re.compile(r'pip install ((?:"[^"]+" ?)+)')
 
 
@@ -38,6 +41,22 @@ def with_place(error: PluginError) -> str:
         error: The error of a plugin.
     """
     return f"{error.message} ({error.where})" if error.where else error.message
+
+
+def static_faults(record: PluginRecord) -> tuple[str, list[str]]:
+    """Return the state of a plugin and why, by metadata and text alone; no file is hashed.
+
+    Args:
+        record: A plugin whose manifest can be read.
+    """
+    faults = [*file_faults(record, reads=False), *module_faults(record)]
+    faults += code_faults(record, whole=False)
+    lines = [f"{reason}\nHINT: {hint}" for reason, hint in faults]
+    unmet = unmet_requirement(record)
+    if unmet is not None:
+        lines.append(str(unmet))
+    is_missing = unmet is not None and unmet.found is None and not faults
+    return "missing" if is_missing else "broken" if lines else "ok", lines
 
 
 def mend_of_hint(hint: str | None) -> Mend | None:
@@ -70,28 +89,48 @@ def unmet_requirement(record: PluginRecord) -> IncompatibleError | None:
     return None
 
 
-def code_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
+def code_faults(record: PluginRecord, *, whole: bool = True) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a plugin's code and targets as text, and what to do.
 
     Args:
         record: A plugin whose manifest can be read.
+        whole: Whether to parse all its files, or only those that its manifest names.
     """
-    from zoo.checking.rules import all_rules
-    from zoo.checking.running import check_plugin
+    from zoo.checking.guarding import cases_of, check_case
+    from zoo.checking.static.rules import static_rules
     from zoo.checking.subject import read_subject
 
-    rules = [rule for rule in all_rules() if rule.id in _RULES]
-    report = check_plugin(read_subject(record.checked().folder), rules, stages=("static",))
-    for each in report.errors:
-        row = f"{each.row}: " if each.row and not each.where.startswith(each.row) else ""
-        yield f"{row}{each.message} ({each.where})", each.mend
+    if not whole:
+        yield from _syntax_faults(record)
+    wanted = _RULES if whole else _RULES - {_PARSES}
+    subject = read_subject(record.checked().folder)
+    for rule in (rule for rule in static_rules() if rule.id in wanted):
+        faults: list[Finding] = []
+        for case in cases_of(rule, subject, faults):
+            faults += check_case(rule, subject, case)
+        for each in (fault for fault in faults if fault.level == "error"):
+            row = f"{each.row}: " if each.row and not each.where.startswith(each.row) else ""
+            yield f"{row}{each.message} ({each.where})", each.mend
 
 
-def file_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
+def _syntax_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
+    from zoo.checking.source.python import find_module, read_python
+
+    folder = record.checked().folder
+    for module in targets_of(record):
+        path = find_module(folder, module)
+        file = None if path is None else read_python(path)
+        if file is not None and file.fault is not None:
+            reason = f"the file is not Python: {file.fault}. ({file.path}:{file.line})"
+            yield reason, "correct that line."
+
+
+def file_faults(record: PluginRecord, *, reads: bool = True) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the files that a package ships, and how to get them.
 
     Args:
         record: A plugin whose manifest can be read.
+        reads: Whether to read and hash the files, beside looking whether they are there.
     """
     from zoo.catalog import Found
     from zoo.manifest.rows import WeightsRow
@@ -101,17 +140,17 @@ def file_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
         path = record.file(row.file)
         if not path.is_file():
             yield f"the file of config {row.name!r} is missing: {path}", _get(path)
-    for index in record.checked().legacy_indexes:
+    for index in record.checked().legacy_indexes if reads else ():
         try:
             read_index(record, index.file)
         except PluginError as error:
             yield with_place(error), error.hint or ""
     for found in (Found(record, each) for each in record.checked().weights):
         if isinstance(found.row, WeightsRow):  # a living row ships no file
-            yield from _weights_faults(found)
+            yield from _weights_faults(found, reads=reads)
 
 
-def _weights_faults(found: Found) -> Iterator[tuple[str, str]]:
+def _weights_faults(found: Found, *, reads: bool) -> Iterator[tuple[str, str]]:
     from zoo.weights.files import check_file, weights_row
     from zoo.weights.row_check import check_row
 
@@ -124,6 +163,8 @@ def _weights_faults(found: Found) -> Iterator[tuple[str, str]]:
         if not path.is_file():
             if not elsewhere:
                 yield f"the file of the weights {row.name!r} is missing: {path}", _get(path)
+            continue
+        if not reads:
             continue
         try:
             check_file(path, row.sha256, row.size_bytes)

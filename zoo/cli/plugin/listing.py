@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
 from zoo.cli.plugged.offered import command_conflicts
+from zoo.errors import PluginError
 from zoo.texts import counted, printable
+
+if TYPE_CHECKING:
+    from zoo.catalog import PluginRecord
 
 __all__ = ["command"]
 
@@ -20,7 +27,9 @@ __all__ = ["command"]
 def command(wide: bool, as_json: bool) -> None:
     """List the plugins found; one that cannot be used is marked, with the reason.
 
-    One whose command has a name that is taken is marked too; `zoo PLUGIN.NAME` runs that command.
+    Its code is read and not imported: `broken` is one with code that is not Python, a target or a
+    file that is not there; `missing`, one that requires a package that is not installed. One whose
+    command has a name that is taken is in `conflict`; `zoo PLUGIN.NAME` runs that command.
     """
     from zoo.catalog import read_catalog
 
@@ -29,17 +38,17 @@ def command(wide: bool, as_json: bool) -> None:
     for record in catalog.plugins:
         manifest = record.manifest
         found = () if manifest is None else manifest.rows
-        errors = [record.error] if record.error else conflicts.get(record.name, [])
+        state, errors = _state(record, conflicts.get(record.name, ()))
         rows.append(
             {
                 "name": record.name,
                 "version": record.version,
-                "state": "broken" if record.error else "conflict" if errors else "ok",
+                "state": state,
                 "provides": _counts([row.kind for row in found]),
                 "found_in": record.source,
                 "summary": None if manifest is None else manifest.summary,
                 "manifest": None if record.path is None else str(record.path),
-                "error": "\n".join(map(str, errors)) or None,
+                "error": "\n".join(errors) or None,
             }
         )
     columns = ["name", "version", "state", "summary", "provides", "found_in"]
@@ -48,6 +57,20 @@ def command(wide: bool, as_json: bool) -> None:
         for row in rows:
             if row["error"]:
                 say_text(f"\n{printable(str(row['name']))}: {row['error']}", err=True)
+
+
+def _state(record: PluginRecord, conflicts: Sequence[PluginError]) -> tuple[str, list[str]]:
+    """Return the state of a plugin, and why it is not ok."""
+    from zoo.cli.diagnosis.plugin_faults import static_faults
+
+    if record.error is not None:
+        return "broken", [str(record.error)]
+    try:
+        state, lines = static_faults(record)
+    except PluginError as error:  # such as a requirement that is none
+        return "broken", [str(error)]
+    lines += map(str, conflicts)
+    return "conflict" if state == "ok" and conflicts else state, lines
 
 
 def _counts(kinds: list[str]) -> str:

@@ -71,6 +71,14 @@ class Terminal:
         with suppress(OSError):  # the command has ended
             os.write(self._handle, CTRL_C)
 
+    def type(self, text: str) -> None:
+        """Type text, as a user at the keyboard does.
+
+        Args:
+            text: What to type; a line ends with a line break.
+        """
+        os.write(self._handle, text.encode())
+
     def hang_up(self) -> None:
         """Close the terminal: the kernel sends SIGHUP."""
         os.close(self._handle)

@@ -72,7 +72,7 @@ def command(
     if yes and not fix:
         message = "--yes goes with --fix."
         raise click.UsageError(message)
-    if fix and not yes and not sys.stdin.isatty():
+    if fix and not yes and not (sys.stdin and sys.stdin.isatty()):
         message = "--fix asks before each command, and there is no terminal to ask: add --yes."
         raise click.UsageError(message)
     findings = list(_findings(timeout))

@@ -113,6 +113,7 @@ def test_read_config_merges_bases_as_mmcv_does(tmp_path: Path) -> None:
     [
         ({"own": "x = (1,\n"}, "line 1"),
         ({"own": "_base_ = 'gone_for_good.py'"}, "found no base 'gone_for_good.py'"),
+        ({"own": "_base_ = ['zoo::unet_small']"}, "its base 'zoo::unet_small' is a config of zoo"),
         ({"own": "_base_ = 'own.py'"}, "names itself in _base_"),
         ({"own": "_base_ = ['a.py', 'b.py']", "a": "x = 1", "b": "x = 2"}, "the key 'x'"),
         ({"own": "_base_ = 'a.py'\nx = dict(b=1)", "a": "x = 1"}, "x is a dict"),

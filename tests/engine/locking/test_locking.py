@@ -323,6 +323,24 @@ def test_config_of_the_project_is_locked_by_its_path(team: Team) -> None:
     assert team.states()["configs/mine.py"].state == "missing"
 
 
+def test_lock_of_a_config_holds_the_plugins_of_its_bases(team: Team) -> None:
+    """Another machine must have them to read it, though no type of theirs is left in it."""
+    (team.package / "part.py").write_text("depth = 3\nwork_dir = 'a'\nsteps = [dict(type='A')]\n")
+    manifest = team.package / "zoo_plugin.toml"
+    row = '\n[[base]]\nname = "part"\nfile = "part.py"\npart = "schedule"\n'
+    manifest.write_text(manifest.read_text() + row)
+    forget_catalog()
+    text = "_base_ = 'zoo::part'\nsteps = dict(_edit_=True, A=dict(b={}))\n"
+    (team.project / "mine.py").write_text(text.format(1))
+
+    changes = team.write_lock("mine.py")
+
+    assert changes == {"mine.py": "added", team.name: "added"}
+    assert team.states(frozen=True)["mine.py"].state == "ok"
+    (team.project / "mine.py").write_text(text.format(2))
+    assert team.states()["mine.py"].state == "differs"
+
+
 def test_config_that_names_its_folder_is_the_same_elsewhere(team: Team) -> None:
     """mmengine puts the folder of a config in place of ``{{ fileDirname }}``."""
     text = "model = dict(path='{{ fileDirname }}/x')\n"

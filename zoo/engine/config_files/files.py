@@ -21,7 +21,7 @@ from zoo.names import hint_near, near_names
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["find_config_file", "parse_config_file"]
+__all__ = ["find_config_file", "parse_config_file", "parse_with_files"]
 
 _SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
@@ -63,6 +63,18 @@ def find_config_file(name_or_path: str | Path) -> Path:
 def parse_config_file(path: Path) -> Config:
     """Return the config of a file with its bases merged; a ``.py`` is run for it.
 
+    Args:
+        path: A ``.py``, ``.json`` or ``.yaml`` config.
+
+    Raises:
+        ConfigError: As `parse_with_files` raises it.
+    """
+    return parse_with_files(path)[0]
+
+
+def parse_with_files(path: Path) -> tuple[Config, tuple[Path, ...]]:
+    """Return the config of a file with its bases merged, and the files that it was read from.
+
     Configs and bases from outside zoo and its plugins are logged before they are read.
 
     Args:
@@ -75,7 +87,7 @@ def parse_config_file(path: Path) -> Config:
     from mmengine.config import Config
 
     try:
-        with inheriting(), naming_foreign(), warnings.catch_warnings():
+        with inheriting() as files, naming_foreign(), warnings.catch_warnings():
             # mmengine reloads pkg_resources for each `package::` base, which warns each time.
             warnings.filterwarnings("ignore", message=".*pkg_resources", category=UserWarning)
             config = Config.fromfile(path)
@@ -89,7 +101,7 @@ def parse_config_file(path: Path) -> Config:
         raise unreadable(error, path) from error
     except Exception as error:  # running a config is running its author's Python
         raise unreadable(error, path) from error
-    return config
+    return config, tuple(files)
 
 
 def _with_known_suffix(path: Path) -> Path:

@@ -21,10 +21,13 @@ __all__ = ["inheriting"]
 
 
 @contextmanager
-def inheriting() -> Iterator[None]:
+def inheriting() -> Iterator[list[Path]]:
     """Let mmengine find ``zoo::`` bases, merge ``_data_`` and ``_edit_``, and name files at fault.
 
     Holds for a base in ``.py``, JSON or YAML, and for the bases of bases.
+
+    Yields:
+        The files that were read so far, bases before what builds on them.
 
     Raises:
         UnknownNameError: No plugin has a config of a base's name.
@@ -42,7 +45,7 @@ def inheriting() -> Iterator[None]:
     finding = staticmethod(chain.finding(Config._get_cfg_path))
     merging = staticmethod(chain.merging(Config._merge_a_into_b))
     with exchanged(Config, _get_cfg_path=finding, _merge_a_into_b=merging, **readers):
-        yield
+        yield chain.files
 
 
 @dataclass
@@ -65,6 +68,7 @@ class _Chain:
 
     def __init__(self) -> None:
         self.frames: list[_Frame] = []
+        self.files: list[Path] = []
         self.is_merging = False
 
     def finding(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,6 +97,7 @@ class _Chain:
                 raise unreadable(error, Path(filename)) from error
             finally:
                 self.frames.pop()
+            self.files.append(file)
             if parent is not None and is_base:
                 _claim(parent, file, result[0])
             return result

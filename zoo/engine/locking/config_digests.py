@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.catalog import read_catalog
-from zoo.engine.config_files.files import find_config_file, parse_config_file
+from zoo.engine.config_files.files import find_config_file, parse_with_files
 from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.files import expand_home
@@ -76,12 +76,12 @@ def describe_config(name: str, lock_folder: Path) -> Described:
     is_file = path.is_file()
     _check_inside(name, path, lock_folder, is_file=is_file)
     path = path if is_file else find_config_file(_typed(name))
-    config = parse_config_file(path)
+    config, files = parse_with_files(path)
     text = json.dumps(_plain(config.to_dict()), sort_keys=True, default=_named)
     text = text.replace(json.dumps(str(path.resolve().parent))[1:-1], "{folder}")
     owner = frozenset() if is_file or "::" in name else frozenset({name.partition(".")[0]})
     row = LockedConfig(name, hashlib.sha256(text.encode()).hexdigest())
-    return Described(row, owner | _plugins_named(config))
+    return Described(row, owner | _plugins_named(config) | _plugins_holding(files))
 
 
 def _check_inside(name: str, path: Path, lock_folder: Path, *, is_file: bool) -> None:
@@ -127,6 +127,16 @@ def _plugins_named(config: Config) -> frozenset[str]:
         if name.startswith("zoo."):
             found |= {each.record.name for each in rows if each.is_called(name[len("zoo.") :])}
     return frozenset(found)
+
+
+def _plugins_holding(files: tuple[Path, ...]) -> frozenset[str]:
+    """Return the plugins in whose packages a config or a base of it lies."""
+    folders = {each.name: each.path.parent for each in read_catalog().plugins if each.path}
+    return frozenset(
+        name
+        for name, folder in folders.items()
+        if any(file.is_relative_to(folder.resolve()) for file in files)
+    )
 
 
 def is_config(name: str, lock_folder: Path) -> bool:

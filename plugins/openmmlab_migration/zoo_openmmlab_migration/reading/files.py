@@ -17,6 +17,8 @@ from zoo_openmmlab_migration.reading.new_bases import NewBase, find_new_bases, l
 
 __all__ = ["OldConfig", "merge", "read_config", "read_config_text"]
 
+_OF_ZOO = "zoo::"
+
 _SUFFIXES = (".py", ".json")
 _LIMITS = Limits(size_bytes=4_000_000)
 _MOST_BASES = 30
@@ -165,6 +167,12 @@ def _merged_bases(
 
 def _stand_in(path: Path, name: str, found: OldConfig, new: NewBase | None) -> dict[str, Any]:
     """Return a base that is not there, from the new config that it is called today."""
+    if name.startswith(_OF_ZOO):
+        message = (
+            f"cannot migrate {path.name!r}: its base {name!r} is a config of zoo, so it is of "
+        )
+        message += "mmseg 1.x or mmdet 3.x, expected one of mmseg 0.x or mmdet 2.x."
+        raise ConfigError(message, where=f"{path}, _base_", hint="use it as it is.")
     if new is None:
         message = f"cannot read config {path.name!r}: found no base {name!r}."
         hint = "put the old base where _base_ says; the old mmseg or mmdet has it."

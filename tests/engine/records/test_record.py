@@ -186,6 +186,16 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], None], type[ZooError], str]]
         UnsafeCheckpointError,
         "expected a registered name",
     ),
+    "an edit of a list, which only a config may have": (
+        _set("pipeline", 1, "_edit_", value=True),
+        CheckpointError,
+        "'_edit_' is not a key of a resolved config",
+    ),
+    "an edit in a model": (
+        _set("model", "decode_head", "_edit_", value=True),
+        CheckpointError,
+        "'_edit_' is not a key of a resolved config",
+    ),
     "dotted, in mmengine": (
         _set("pipeline", 0, "type", value="mmengine.fileio.rmtree"),
         UnsafeCheckpointError,

@@ -100,7 +100,10 @@ RULES = {
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.registry", "zoo.interfaces"),
         *("zoo.data", "zoo.weights", "zoo.ops", "zoo._extension", "zoo.version", "zoo.conversion"),
         others={"torch", "numpy", "cv2", "safetensors", "packaging", *MM},
-        lazily={"matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "pyproj", "yaml"},
+        lazily={
+            *("matplotlib", "PIL", "tqdm", "rasterio", "affine", "shapely", "pyproj", "yaml"),
+            "tomlkit",
+        },
     ),
     "zoo/checking": rule(
         *(*BASE, "zoo.manifest", "zoo.catalog", "zoo.loading", "zoo.interfaces"),

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["metrics", "publish", "row"]
+__all__ = ["into_plugin", "metrics", "publish", "rounding", "row"]

@@ -27,6 +27,12 @@ _OPTIONS = (
         help="Days until the index expires (default: 365).",
     ),
     click.option(
+        "--plugin",
+        metavar="PATH",
+        multiple=True,
+        help="List the plugin here, a project or a wheel, in the index; repeatable.",
+    ),
+    click.option(
         "--yank",
         metavar="NAME=REASON",
         multiple=True,

@@ -10,11 +10,12 @@ __all__ = ["group"]
 group = PluggedGroup(
     "plugin",
     group_name="plugin",
-    help="List, check and build the plugins.",
+    help="List, check, build and find plugins.",
     lazy={
         "list": ("zoo.cli.plugin.listing:command", "List the plugins, including broken ones."),
         "info": ("zoo.cli.plugin.info:command", "Show everything of one plugin."),
         "check": ("zoo.cli.plugin.check:command", "Check a plugin against every rule."),
+        "search": ("zoo.cli.plugin.search:command", "Search plugins that sources list."),
         "build": ("zoo.cli.plugin.build:command", "Build the wheel and the sdist of a plugin."),
     },
 )

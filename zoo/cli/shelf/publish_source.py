@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 import click
 
 from zoo.cli.output.printing import say, say_json
+from zoo.texts import counted
 
 if TYPE_CHECKING:
     from zoo.manifest.rows import AnyWeightsRow
@@ -41,6 +42,7 @@ def list_in_source(
         given: Values of the options of an index, by their names.
         as_json: Whether to print JSON.
     """
+    from zoo.cli.shelf.plugin_listing import listing_of_plugin
     from zoo.weights.sources.index import INDEX_NAME, moment_text
     from zoo.weights.sources.published_files import rows_of_file
     from zoo.weights.sources.publishing import IndexChange, write_index
@@ -54,15 +56,18 @@ def list_in_source(
         days=given["days"],
         yanked=_pairs(given["yank"], "--yank"),
         successors=_pairs(given["deprecate"], "--deprecate"),
+        plugins=[listing_of_plugin(path) for path in given["plugin"]],
     )
     index = write_index(folder, change, given["key"])
     path = folder / INDEX_NAME
     expires = moment_text(index.expires)
     if as_json:
         facts = {"name": index.name, "index": str(path), "sequence": index.sequence}
-        say_json({**facts, "rows": len(index.rows), "expires": expires, "key": index.key})
+        counts = {"rows": len(index.rows), "plugins": len(index.plugins)}
+        say_json({**facts, **counts, "expires": expires, "key": index.key})
         return
     count = f"{len(index.rows):,} {'row' if len(index.rows) == 1 else 'rows'}"
+    count += f", {counted(len(index.plugins), 'plugin')}" if index.plugins else ""
     say(f"wrote {path}: {index.name}, number {index.sequence}, {count}, expires {expires}")
     if index.key is None:
         say(

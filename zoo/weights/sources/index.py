@@ -3,7 +3,8 @@
 
     {"index": 1, "name": "acme", "sequence": 3, "created": "2026-05-01T12:00:00Z",
      "expires": "2027-05-01T12:00:00Z", "homepage": "https://...", "licence": "CC0-1.0",
-     "key": "sha256:...", "shelf": {"format": 1, "class_lists": {}, "weights": [...]}}
+     "key": "sha256:...", "shelf": {"format": 1, "class_lists": {}, "weights": [...]},
+     "plugins": [...]}
 
 ``index.schema.json`` beside this module states the same for other tools.
 """
@@ -18,13 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zoo.documents import DocumentError, Limits, parse_json, reason_of
+from zoo.documents import DocumentError, parse_json, reason_of
 from zoo.errors import ManifestError, SourceError
 from zoo.fields import Fields
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.rows import AnyWeightsRow
 from zoo.manifest.shelf import rows_of_document
 from zoo.texts import shown
+from zoo.weights.sources.plugin_listings import INDEX_LIMITS, PluginListing, read_listings
 from zoo.weights.sources.row_addresses import AddressRule
 
 __all__ = [
@@ -40,7 +42,6 @@ __all__ = [
 
 SCHEMA = 1
 INDEX_NAME = "index.json"
-INDEX_LIMITS = Limits(size_bytes=2**25, values=2_000_000, depth=9)
 MOST_ROWS = 50_000
 
 _SCOPE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -66,6 +67,7 @@ class Index:
         licence: Licence of the index itself.
         key: Fingerprint of the key that signs it, or None.
         rows: Its rows, with whole addresses; their names have no scope.
+        plugins: Plugins that it lists, for searches.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Index:
     licence: str
     key: str | None
     rows: tuple[AnyWeightsRow, ...]
+    plugins: tuple[PluginListing, ...] = ()
 
 
 def read_index(data: bytes, where: str, rule: AddressRule) -> Index:
@@ -138,6 +141,7 @@ def _read(fields: Fields, where: str, rule: AddressRule) -> Index:
         licence=fields.text("licence"),
         key=key,
         rows=_rows(fields.table("shelf"), name, rule),
+        plugins=read_listings(fields.take("plugins") if "plugins" in fields.values else []),
     )
     fields.done()
     if index.expires <= index.created:

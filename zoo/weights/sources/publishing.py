@@ -53,6 +53,8 @@ class IndexChange:
         days: Days until it expires; 365 by default.
         yanked: Name, or ``NAME@VERSION``, of rows to withdraw -> why.
         successors: Name of deprecated rows -> name of the rows to use instead.
+        plugins: Plugins to list, as tables of the index; one with the name of a listed one takes
+            its place.
     """
 
     rows: Sequence[Mapping[str, Any]] = ()
@@ -62,6 +64,7 @@ class IndexChange:
     days: int | None = None
     yanked: Mapping[str, str] = field(default_factory=dict)
     successors: Mapping[str, str] = field(default_factory=dict)
+    plugins: Sequence[Mapping[str, Any]] = ()
 
 
 def write_index(folder: Path, change: IndexChange, key: Path | None) -> Index:
@@ -137,7 +140,19 @@ def _changed(present: dict[str, Any], change: IndexChange, key: str | None) -> d
         "licence": change.licence or present.get("licence") or _LICENCE,
         "key": key,
         "shelf": {**shelf, "weights": rows},
+        **_plugins(present, change),
     }
+
+
+def _plugins(present: Mapping[str, Any], change: IndexChange) -> dict[str, Any]:
+    """Return the list of plugins, sorted by name; without any, no key that older readers refuse."""
+    kept = present.get("plugins") or []
+    if not isinstance(kept, list) or not all(isinstance(each, dict) for each in kept):
+        return {"plugins": kept}  # reading the new index refuses it
+    listed = {each.get("name"): each for each in kept}
+    listed |= {each["name"]: dict(each) for each in change.plugins}
+    rows = sorted(listed.values(), key=lambda each: str(each.get("name")))
+    return {"plugins": rows} if rows else {}
 
 
 def _add(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:

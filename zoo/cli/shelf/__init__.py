@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["publish_source", "source_rows"]
+__all__ = ["publish_into", "publish_run", "publish_source", "source_rows"]

@@ -8,6 +8,7 @@ __all__ = [
     "choosing",
     "index",
     "lookup",
+    "plugin_listings",
     "published_files",
     "publishing",
     "signing",

@@ -256,6 +256,9 @@ def test_toml_is_read_and_a_whole_manifest_holds(block: Block, tmp_path: Path) -
     path = tmp_path / f"zoo_{values['plugin']['name']}" / "zoo_plugin.toml"
     path.parent.mkdir()
     path.write_text(block.text, "utf-8")
+    for row in values.get("config", ()):  # which the page shows further down
+        (path.parent / row["file"]).parent.mkdir(exist_ok=True)
+        (path.parent / row["file"]).touch()
 
     assert read_manifest(path).plugin == values["plugin"]["name"]
 

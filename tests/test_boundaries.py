@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo.checking.static.requirements import PUBLIC
+
 ROOT = Path(__file__).resolve().parent.parent
 STDLIB = sys.stdlib_module_names
 MM = {"mmengine", "mmcv", "mmseg", "mmdet"}
@@ -308,6 +310,11 @@ def test_imports_of_plugins_are_public_and_of_no_other_plugin() -> None:
                 broken.append(f"{path.relative_to(ROOT)}:{found.line} imports {found.module}")
 
     assert broken == []
+
+
+def test_rule_for_authors_takes_what_shipped_plugins_import() -> None:
+    """ZP210 of ``zoo plugin check`` and this page hold plugins to the same modules."""
+    assert set(PUBLIC) == set(PLUGIN.zoo)
 
 
 def test_packages_of_plugins_import_zoo_first_of_all() -> None:

@@ -180,10 +180,15 @@ def write_toml(value: Any) -> bytes:
     Args:
         value: Content of the document.
     """
-    if not isinstance(value, dict):
-        return _toml(value).encode("utf-8", "surrogatepass")
-    lines = [f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()]
-    return "\n".join(lines).encode("utf-8", "surrogatepass")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10 * limit)  # of this writer only: what reads it has the usual one
+    try:
+        if not isinstance(value, dict):
+            return _toml(value).encode("utf-8", "surrogatepass")
+        lines = [f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()]
+        return "\n".join(lines).encode("utf-8", "surrogatepass")
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _toml(value: Any) -> str:

@@ -217,7 +217,9 @@ def local_bases(config: Path, package: Path) -> list[Path]:
         for base in read_config_text(here).bases:
             path = base_file(base.text, here)
             is_own = path is not None and path.is_relative_to(os.path.normpath(package))
-            if path is not None and is_own and path not in [*found, config] and path.is_file():
+            if path is None or not is_own or path in [*found, config]:
+                continue
+            if os.path.isfile(path):
                 found.append(path)
                 left.append(path)
     return found

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from zoo.documents import DocumentError, read_file, read_text
 from zoo.manifest.reading import LIMITS
 
-__all__ = ["place_in_text", "place_of", "text_of"]
+__all__ = ["names_in", "place_in_text", "place_of", "text_of"]
 
 # Texts of several lines, which may hold anything, and comments.
 _LONG_TEXT = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'', re.DOTALL)
@@ -28,6 +29,18 @@ def text_of(path: Path) -> str:
         return read_text(read_file(path, LIMITS.size_bytes))
     except (OSError, DocumentError):
         return ""
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder, sorted; none if it cannot be read.
+
+    Args:
+        folder: Any path.
+    """
+    try:
+        return sorted(os.listdir(folder))
+    except (OSError, ValueError):
+        return []
 
 
 def place_of(

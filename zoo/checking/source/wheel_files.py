@@ -69,6 +69,8 @@ class Packaging:
 
 
 def _matches(folder: Path, pattern: str) -> list[str]:
+    if os.path.isabs(pattern) or ".." in pattern.split("/"):
+        return []  # setuptools refuses it, and it may be the whole disk
     return glob.glob(os.path.join(glob.escape(str(folder)), pattern), recursive=True)
 
 
@@ -86,7 +88,7 @@ def read_packaging(project: Path, document: Mapping[str, Any], package: Path) ->
     if backend.partition(".")[0] != "setuptools":
         return Packaging(backend, package.parent, None, {}, {}, is_known=False)
     keywords = _setup_keywords(project / "setup.py")
-    requires = " ".join(map(str, build.get("requires", ()))).lower()
+    requires = " ".join(_texts(build.get("requires"))).lower()
     adds = "setuptools_scm" in requires or "setuptools-scm" in requires
     has_cfg = os.path.isfile(project / "setup.cfg")
     is_known = not (adds or has_cfg or os.path.isfile(project / "MANIFEST.in"))
@@ -121,10 +123,16 @@ def _packages(stated: Any, project: Path, package: Path) -> frozenset[str] | Non
     find = table_of(stated, "find")
     finder = PEP420PackageFinder if find.get("namespaces", True) else PackageFinder
     found: set[str] = set()
-    for where in find.get("where", ["."]):
-        chosen = {key: tuple(find[key]) for key in ("include", "exclude") if key in find}
-        found.update(finder.find(str(project / str(where)), **chosen))
+    chosen = {key: _texts(find[key]) for key in ("include", "exclude") if key in find}
+    for where in _texts(find.get("where")) or ["."]:
+        folder = os.path.normpath(project / where)
+        if Path(folder).is_relative_to(os.path.normpath(project)):
+            found.update(finder.find(folder, **chosen))
     return frozenset(found)
+
+
+def _texts(values: Any) -> list[str]:
+    return [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
 
 
 def _setup_keywords(path: Path) -> dict[str, Any]:

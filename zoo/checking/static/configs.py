@@ -15,6 +15,7 @@ from zoo.checking.source.configs import (
     local_bases,
     read_config_text,
 )
+from zoo.checking.source.places import names_in
 from zoo.checking.static.cases import label_of, static_rule
 from zoo.checking.subject import Subject
 from zoo.engine.config_files.files import find_config_file
@@ -82,7 +83,7 @@ def _check_base(subject: Subject, path: Path, base: Named) -> Finding | None:
     if file is not None:
         if os.path.isfile(file):
             return None
-        near = near_names(file.name, [each.name for each in file.parent.glob("*")])
+        near = near_names(file.name, names_in(file.parent))
         message = f"the base {base.text!r} does not exist."
         return Finding("ZP302", where, message, hint_near(near, "add that file, or correct it."))
     if _is_own(subject, base.text):

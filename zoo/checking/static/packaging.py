@@ -116,8 +116,8 @@ def _check_documents(subject: Subject, found: Distribution) -> Iterator[Finding]
 
 def _has_file(folder: Path, glob: str) -> bool:
     try:
-        return any(folder.glob(glob))
-    except (ValueError, NotImplementedError):  # an empty or absolute glob
+        return ".." not in glob.split("/") and any(folder.glob(glob))
+    except (OSError, ValueError, NotImplementedError):  # an empty, absolute or very long glob
         return False
 
 

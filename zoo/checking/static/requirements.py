@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -178,7 +179,7 @@ def _private(module: str, name: str) -> str | None:
 
 def _check_init(subject: Subject, _: object) -> Iterator[Finding]:
     path = subject.package / "__init__.py"
-    if not path.is_file():
+    if not os.path.isfile(path):
         message = "the package has no __init__.py."
         mend = "add one with a docstring and the line: import zoo"
         yield Finding("ZP211", str(path), message, mend)

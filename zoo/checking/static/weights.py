@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo.catalog import PluginRecord, read_catalog
 from zoo.checking.finding import Finding
 from zoo.checking.rule import Case
-from zoo.checking.source.places import place_in_text
+from zoo.checking.source.places import names_in, place_in_text
 from zoo.checking.static.cases import row_place, static_rule
 from zoo.checking.subject import Subject
 from zoo.engine.config_files.files import find_config_file
@@ -97,8 +97,7 @@ def _check_file(subject: Subject, case: tuple[AnyWeightsRow, str]) -> Iterator[F
 
 def _folder_hint(path: Path, subject: Subject) -> str:
     folder = path.parent
-    files = sorted(each.name for each in folder.glob("*")) if folder.is_dir() else []
-    there = ", ".join(files[:5]) or "nothing"
+    there = ", ".join(names_in(folder)[:5]) or "nothing"
     return f"{folder.relative_to(subject.package)}/ holds {there}"
 
 

@@ -199,6 +199,7 @@ def test_data_check_shows_what_plugins_find(
         if row["level"] == "error"
     ]
     assert f"{plugin}.{name}: " in said.stdout
+    assert "" not in said.stdout.splitlines()
     assert ("ok: " in said.stdout) is (code == 0)
     assert "Traceback" not in said.stderr
     if name == "counts":

@@ -59,7 +59,8 @@ def command(folder: Path, config: str | None, cfg_options: tuple[str, ...], as_j
     if as_json:
         _say_check(folder, [*problems, *faults], findings, config, cfg_options)
     else:
-        say(*problems)
+        if problems:
+            say(*problems)
         _say_findings(findings)
         if not problems and not faults:
             _say_counts(folder, config, cfg_options)

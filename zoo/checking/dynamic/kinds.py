@@ -162,6 +162,12 @@ _KIT_RULES = (
         "name each value in the row's direction, or write one direction for all.",
     ),
     (
+        "ZP735",
+        "evaluator-gives-numbers",
+        "evaluator_over_two_batches_gives_numbers",
+        "return name -> float from evaluate, and clear what process has collected.",
+    ),
+    (
         "ZP741",
         "transform-keeps-labels",
         "transform_keeps_image_and_labels_together",
@@ -190,6 +196,18 @@ _KIT_RULES = (
         "command-has-its-name",
         "command_has_its_name_for_itself",
         "choose another name for the command.",
+    ),
+    (
+        "ZP761",
+        "check-yields-results",
+        "check_yields_results_with_what_mends_them",
+        "yield zoo.interfaces.CheckResult, with mend unless all is well.",
+    ),
+    (
+        "ZP762",
+        "panel-draws",
+        "panel_draws_runs_and_tests_and_nothing_without",
+        "yield a function of the axes for each panel, and nothing if there is nothing to show.",
     ),
 )
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from zoo.checking.kinds.commands import CommandChecks
-from zoo.checking.kinds.datasets import DatasetChecks
 from zoo.checking.kinds.hooks import HookChecks
 from zoo.checking.kinds.losses import LossChecks
 from zoo.checking.kinds.metrics import MetricChecks
 from zoo.checking.kinds.packages import PackageChecks
+from zoo.checking.kinds.shown import ShownChecks
 from zoo.checking.kinds.transforms import TransformChecks
 
 __all__ = ["Kit", "is_of_the_kit"]
@@ -18,7 +18,7 @@ _HOME = "zoo.checking.kinds."
 
 class Kit(
     CommandChecks,
-    DatasetChecks,
+    ShownChecks,
     HookChecks,
     LossChecks,
     MetricChecks,

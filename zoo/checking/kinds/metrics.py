@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from numbers import Real
 from typing import Any
@@ -15,6 +16,7 @@ from zoo.manifest.rows import MetricRow
 __all__ = ["MetricChecks"]
 
 CLASSES = ("background", "thing", "absent")
+_PALETTE = [[0, 0, 0], [0, 255, 0], [255, 0, 0]]
 
 
 class MetricChecks(KindChecks):
@@ -127,6 +129,27 @@ class MetricChecks(KindChecks):
         left = sorted(name for name in names if facts.stated_direction(name) is None)
         expect(not left, f"{said}: its row states no direction for {', '.join(left)}")
 
+    def test_evaluator_over_two_batches_gives_numbers(self, each_evaluator: dict[str, Any]) -> None:
+        """It is built, with ``metrics=[]`` if it asks for metrics and has no settings."""
+        registry, said = needs("mmengine.registry").EVALUATOR, named(each_evaluator)
+        takes = inspect.signature(registry.get(each_evaluator["type"])).parameters
+        metrics: dict[str, Any] = {"metrics": []} if "metrics" in takes else {}
+        evaluator = registry.build({**metrics, **each_evaluator})
+        evaluator.dataset_meta = {"classes": CLASSES, "palette": _PALETTE}
+        samples = self.make_predictions(_name(each_evaluator))
+
+        values = []
+        for _ in range(2):
+            for start in range(0, len(samples), 2):
+                evaluator.process(samples[start : start + 2], {})
+            values.append(evaluator.evaluate(len(samples)))
+
+        for name, value in values[0].items():
+            found = f"{name} is a {type(value).__name__}"
+            expect(isinstance(value, Real), f"{said}: {found}, expected a number")
+        told = f"{said}: a second evaluation of the same images gives {values[1]} after {values[0]}"
+        expect(close(*values), told)
+
     def _evaluate(
         self, config: dict[str, Any], metric: Any, batch_size: int = 2
     ) -> dict[str, float]:
@@ -143,8 +166,7 @@ def _name(config: dict[str, Any]) -> str:
 
 def _build(config: dict[str, Any]) -> Any:
     metric = needs("mmengine.registry").METRICS.build(config)
-    palette = [[0, 0, 0], [0, 255, 0], [255, 0, 0]]
-    metric.dataset_meta = {"classes": CLASSES, "palette": palette}
+    metric.dataset_meta = {"classes": CLASSES, "palette": _PALETTE}
     return metric
 
 

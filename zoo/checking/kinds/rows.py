@@ -74,9 +74,12 @@ def _weights(checks: KindChecks) -> Iterator[_Row]:
         yield row.name, row
 
 
-def _commands(checks: KindChecks) -> Iterator[_Row]:
-    for row in checks.rows_of("command"):
-        yield row.name, row
+def _plain(kind: str) -> Callable[[KindChecks], Iterator[_Row]]:
+    def rows(checks: KindChecks) -> Iterator[_Row]:
+        for row in checks.rows_of(kind):
+            yield row.name, row
+
+    return rows
 
 
 def _configs(kind: str) -> Callable[[KindChecks], Iterator[_Row]]:
@@ -114,7 +117,10 @@ _LISTS: dict[str, Callable[[KindChecks], Iterator[_Row]]] = {
     "each_contribution": _contributions,
     "each_target": _targets,
     "each_weights": _weights,
-    "each_command": _commands,
+    "each_check": _plain("check"),
+    "each_command": _plain("command"),
+    "each_evaluator": _configs("evaluator"),
+    "each_panel": _plain("panel"),
     "each_hook": _configs("hook"),
     "each_metric": _configs("metric"),
     "each_transform": _configs("transform"),

@@ -166,6 +166,23 @@ def test_what_a_config_states_itself_has_precedence_and_its_heirs_may_change_it(
     assert changed.model.decode_head.num_classes == 2
 
 
+def test_pipeline_can_be_edited_beside_the_data_set(
+    parsed: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What ``_data_`` changes in a loader's pipeline, it changes in the variable that is shared."""
+    base = """
+train_pipeline = [dict(type="LoadAnnotations", reduce_zero_label=True), dict(type="Resize")]
+train_dataloader = dict(dataset=dict(type="Old", pipeline=train_pipeline))
+"""
+    child = "_data_ = 'zoo.cells.Cells'\ntrain_pipeline = dict(_edit_=True, Resize=dict(scale=8))"
+
+    config = parsed(base, child)
+
+    steps = [{"type": "LoadAnnotations"}, {"type": "Resize", "scale": 8}]
+    assert config["train_dataloader"]["dataset"]["pipeline"] == config["train_pipeline"] == steps
+    assert not [each for each in caplog.messages if "no data loader" in each]
+
+
 @pytest.mark.parametrize(
     ("base", "value", "error", "message", "hint"),
     [

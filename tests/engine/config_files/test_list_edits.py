@@ -306,6 +306,27 @@ def test_two_names_of_one_step_or_list_are_refused(tmp_path: Path) -> None:
         )
 
 
+def test_edits_of_two_variables_mean_both_lists_as_they_were(tmp_path: Path) -> None:
+    """The first makes of its list what the second list was, and the second leaves it alone."""
+    base = "a = [dict(type='A'), dict(type='B')]\nb = [dict(type='A')]\nx = dict(a=a, b=b)\n"
+
+    config = _parsed(tmp_path, base, "a = dict(_edit_=True, B=None)\nb = dict(_edit_=True, A=[])")
+
+    assert config == {"a": [{"type": "A"}], "b": [], "x": {"a": [{"type": "A"}], "b": []}}
+
+
+def test_edit_of_a_pipeline_that_no_loader_has_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would change nothing that runs, and nobody would see."""
+    base = "train_pipeline = [dict(type='A')]\ntrain_dataloader = dict(dataset=dict(pipeline=[]))\n"
+
+    _parsed(tmp_path, base, "train_pipeline = dict(_edit_=True, A=dict(b=1))")
+
+    told = [each for each in caplog.messages if each.startswith("train_pipeline: no data loader")]
+    assert len(told) == 1
+
+
 def test_edit_without_bases_or_in_a_config_of_the_new_style_is_refused(tmp_path: Path) -> None:
     """What nothing resolves must not reach a run, where it would be ignored."""
     alone, new, base = tmp_path / "alone.py", tmp_path / "new.py", tmp_path / "part.py"

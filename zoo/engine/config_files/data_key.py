@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.engine.config_parts.class_counts import set_class_counts
-from zoo.engine.config_parts.data_sets import check_task, files_of, rebind
+from zoo.engine.config_parts.data_sets import check_task, count_from_zero, files_of, rebind
 from zoo.engine.config_parts.parts import iterate_metrics, loaders_of
 from zoo.errors import ConfigError, ZooError
 from zoo.texts import shown
@@ -66,6 +66,8 @@ def bind_data_set(config: dict[str, Any], value: Any) -> None:
         _set_annotations(config, root)
     if not isinstance(row.classes, str):
         set_class_counts(config.get("model", {}), len(row.classes))
+    # In variables too, which loaders share as long as they are equal.
+    count_from_zero(config)
     own = {"dataset_type": found.type, "data_root": root}
     config.update({key: text for key, text in own.items() if key in config})
 

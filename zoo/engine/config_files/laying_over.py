@@ -7,7 +7,9 @@ What remains is a config and a base as mmengine merges them.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +24,8 @@ __all__ = ["check_resolved", "prepare"]
 
 _DELETE = "_delete_"
 _ABSENT = object()
+_PIPELINES = ("train_pipeline", "val_pipeline", "test_pipeline")
+_LOG = logging.getLogger("zoo")
 _SHOW = "`zoo config show` prints a base with all its lists."
 _Merge = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 
@@ -55,12 +59,14 @@ def prepare(
     variables = {key: base[key] for key in plain if _is_edit(plain[key]) and key in base}
     _check_apart(variables)
     resolved = _resolved(plain, base, "", merge)
-    for key, old in variables.items():
-        edit = partial(_resolved, plain[key], place=key, merge=merge)
-        base = {
-            name: value if name == key else _exchanged(value, _unscoped(old), edit)
-            for name, value in base.items()
-        }
+    shared = [
+        _Shared(key, _unscoped(old), partial(_resolved, plain[key], place=key, merge=merge))
+        for key, old in variables.items()
+    ]
+    if shared:
+        base = _exchanged(base, shared)
+    for each in shared:
+        each.tell_if_alone(plain)
     return resolved, base
 
 
@@ -125,16 +131,44 @@ def _lay_over(
     return merge(plain, dict(old))
 
 
-def _exchanged(node: Any, old: list[Any], edit: Callable[[list[Any]], list[Any]]) -> Any:
-    """Return a part of the base in which every list that equals one is edited."""
+@dataclass
+class _Shared:
+    """An edited variable: its list, and the places of the base that have it, itself the first."""
+
+    key: str
+    old: list[Any]
+    edit: Callable[[list[Any]], list[Any]]
+    places: int = 0
+
+    def is_it(self, node: list[Any]) -> bool:
+        return len(node) == len(self.old) and _unscoped(node) == self.old
+
+    def edited(self, node: list[Any]) -> list[Any]:
+        self.places += 1
+        return self.edit(node)
+
+    def tell_if_alone(self, child: Mapping[str, Any]) -> None:
+        """Warn of a pipeline that no loader shares: what reads it is not what was edited."""
+        loader = f"{self.key.removesuffix('_pipeline')}_dataloader"
+        if self.key in _PIPELINES and self.places == 1 and loader not in child:
+            text = (
+                "%s: no data loader has this pipeline, so that the edit changes the variable alone"
+            )
+            _LOG.warning(text, self.key)
+
+
+def _exchanged(node: Any, shared: list[_Shared]) -> Any:
+    """Return a part of the base in which every list of an edited variable is edited."""
     if isinstance(node, list):
-        is_it = len(node) == len(old) and _unscoped(node) == old
-        return edit(node) if is_it else [_exchanged(each, old, edit) for each in node]
+        for each in shared:
+            if each.is_it(node):
+                return each.edited(node)
+        return [_exchanged(each, shared) for each in node]
     if isinstance(node, tuple):
-        return tuple(_exchanged(each, old, edit) for each in node)
+        return tuple(_exchanged(each, shared) for each in node)
     if isinstance(node, dict):
         made = copy.copy(node)
-        made.update({key: _exchanged(value, old, edit) for key, value in node.items()})
+        made.update({key: _exchanged(value, shared) for key, value in node.items()})
         return made
     return node
 

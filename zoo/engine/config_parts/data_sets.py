@@ -11,7 +11,7 @@ from zoo.engine.config_parts.parts import family_of, iterate_leaves
 from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.errors import ConfigError
 
-__all__ = ["check_task", "files_of", "rebind"]
+__all__ = ["check_task", "count_from_zero", "files_of", "rebind"]
 
 # Keys that a data set keeps when its data changes; all others concern the old files.
 _KEPT = ("pipeline", "indices", "serialize_data", "lazy_init", "max_refetch", "_scope_")
@@ -66,10 +66,18 @@ def rebind(dataset: dict[str, Any], values: Mapping[str, Any], task: str) -> Non
         kept = {key: leaf[key] for key in names if key in leaf}
         leaf.clear()
         leaf.update(values, **kept)
-    for _, node in iterate_dicts(dataset):
-        if str(node.get("type", "")).rpartition(".")[2] == "LoadAnnotations":
-            # Prepared masks count from 0, including their own background.
-            node.pop("reduce_zero_label", None)
+    count_from_zero(dataset)
+
+
+def count_from_zero(node: Any) -> None:
+    """Let pipelines take ids as they are, in place: prepared masks count from 0.
+
+    Args:
+        node: A part of a config, or the whole.
+    """
+    for _, part in iterate_dicts(node):
+        if str(part.get("type", "")).rpartition(".")[2] == "LoadAnnotations":
+            part.pop("reduce_zero_label", None)
 
 
 def _drop_all_but_first(dataset: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ _COMMAND = re.compile(r"\bzoo ((?:data|cache|config|plugin|source) [a-z]+|[a-z]+
 _TYPE = re.compile(r"\bzoo\.([a-z_]+)\.([A-Z]\w+)")
 _VARIABLE = re.compile(r"\bZOO_[A-Z_]+")
 _PACKAGE = re.compile(r"pip install (?:-U |--\S+ )*\"?'?([A-Za-z][\w-]*)")
-_FILE = re.compile(r"\b[\w/]+\.md\b")
+_FILE = re.compile(r"\b[\w/-]+\.md\b")
 _KEY = re.compile(r"(?<![\w.])((?:[a-z]\w*\.)+[a-z]\w*)=")
 # Of pip, gdal_translate, gdcmconv and git, whose commands hints name too.
 _OF_OTHERS = {"force-reinstall", "no-deps", "no-build-isolation", "raw"}

@@ -18,7 +18,14 @@ cv2 = pytest.importorskip("cv2")
 from zoo_folder_data.prepare import prepare  # noqa: E402
 from zoo_folder_data.sample import write_sample  # noqa: E402
 
-from zoo.data import Shares, check_prepared, open_source, read_prepared  # noqa: E402 (after the skip)
+from zoo.data import (  # noqa: E402 (after the skip)
+    Shares,
+    assign_exact_splits,
+    check_prepared,
+    exact_counts,
+    open_source,
+    read_prepared,
+)
 from zoo.errors import DataError  # noqa: E402
 
 Make = Callable[..., Path]
@@ -45,6 +52,29 @@ def test_prepare_when_values_then_masks_hold_ids(make_raw: Make, tmp_path: Path)
         expected = np.select([mask == 0, mask == 900, mask == 255], [0, 2, 255], 1)
         assert np.array_equal(expected, _read(out / "masks" / f"{row.stem}.png"))
     assert check_prepared(out) == []
+
+
+@pytest.mark.parametrize("task", ["semantic", "instance"])
+def test_prepare_when_shares_are_exact_then_each_split_has_its_number_of_groups(
+    make_raw: Make, make_coco: Make, tmp_path: Path, task: str
+) -> None:
+    """A second run finds it unchanged, and one without the option another folder."""
+    from zoo_folder_data.prepare_coco import prepare as prepare_coco
+
+    raw, do = (make_raw(), prepare) if task == "semantic" else (make_coco(), prepare_coco)
+    out = tmp_path / "out"
+
+    do(raw, out, shares=SHARES, group_by="", exact_shares=True)
+
+    found = read_prepared(out)
+    counts = tuple(split.groups for split in found.splits.values())
+    assert counts == exact_counts(sum(counts), SHARES)
+    groups = {file.group for file in found.files}
+    assert {file.group: file.split for file in found.files} == assign_exact_splits(groups, SHARES)
+    assert found.options["exact_shares"] is True
+    assert do(raw, out, shares=SHARES, group_by="", exact_shares=True).unchanged
+    with pytest.raises(DataError):
+        do(raw, out, shares=SHARES, group_by="")
 
 
 @pytest.mark.parametrize("how", ["source", "option", "zip"])

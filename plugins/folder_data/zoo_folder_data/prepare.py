@@ -51,6 +51,7 @@ def prepare(
     size: str | None = None,
     keep_aspect: bool = False,
     bands: str | None = None,
+    exact_shares: bool = False,
 ) -> Report:
     """Write the pairs of two folders as a prepared folder.
 
@@ -68,6 +69,8 @@ def prepare(
         size: ``"256"`` or ``"512x384"`` (width x height) in px; None keeps the size of each image.
         keep_aspect: Fit into ``size`` instead of filling it.
         bands: Red, green and blue bands of a TIFF that does not name them, such as ``"3,2,1"``.
+        exact_shares: Split into exact counts of groups, see
+            :func:`zoo.data.assign_exact_splits`.
 
     Raises:
         DataError: Folders or classes are missing, only one class is listed, there are no pairs, a
@@ -97,6 +100,7 @@ def prepare(
             palette=listed.palette,
             encode_mask=MaskEncoder(listed),
             shares=shares,
+            exact_shares=exact_shares,
             report=report,
             size=parse_size(size),
             bands=parse_bands(bands),

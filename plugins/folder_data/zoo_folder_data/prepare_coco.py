@@ -45,6 +45,7 @@ def prepare(
     overlap: int = 128,
     min_visible: float = 0.3,
     bands: str | None = None,
+    exact_shares: bool = False,
 ) -> Report:
     """Write the images of a COCO JSON and their instances as a prepared folder.
 
@@ -66,6 +67,8 @@ def prepare(
         overlap: Overlap of tiles in px; at least the largest box.
         min_visible: Share of an instance that must remain where a tile's edge cuts it.
         bands: Red, green and blue bands of a TIFF that does not name them, such as ``"3,2,1"``.
+        exact_shares: Split into exact counts of groups, see
+            :func:`zoo.data.assign_exact_splits`.
 
     Raises:
         DataError: The JSON is missing or invalid, an image is missing, damaged or of another size,
@@ -101,6 +104,7 @@ def prepare(
             classes=found.classes,
             palette=[choose_color(index + 1) for index in range(len(found.classes))],
             shares=shares,
+            exact_shares=exact_shares,
             report=report,
             tiling=tiling,
             bands=parse_bands(bands),

@@ -23,13 +23,16 @@ __all__ = ["kit_rule", "missing_arguments"]
 
 # Arguments whose rows are of one kind; the names of other rows begin with theirs.
 _KINDS = {
+    "each_check": "check",
     "each_command": "command",
+    "each_evaluator": "evaluator",
     "each_head_loss": "loss",
     "each_hook": "hook",
     "each_instance": "dataset",
     "each_mask_loss": "loss",
     "each_metric": "metric",
     "each_model": "model",
+    "each_panel": "panel",
     "each_prepared": "dataset",
     "each_sample": "dataset",
     "each_semantic": "dataset",
@@ -128,6 +131,7 @@ def missing_arguments(kit: Kit, config: dict[str, Any]) -> list[str]:
         if each.default is inspect.Parameter.empty
         and each.kind in by_name
         and each.name not in config
+        and not (row.kind == "evaluator" and each.name == "metrics")  # the check gives none
     ]
 
 

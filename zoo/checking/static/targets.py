@@ -22,7 +22,8 @@ from zoo.names import hint_near, near_names
 __all__ = ["RULES"]
 
 _EXTRA = ("prepare", "init", "sample")
-_NO_CLASS = ("Buildable", "Command", "Converter")  # what these kinds name may be a function
+# What these kinds name may be a function.
+_NO_CLASS = ("Buildable", "Command", "Converter", "DoctorCheck", "Panel")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from broken_environments import (
 from weights_rows import weights_row
 
 from zoo.cli.diagnosis.mend import line_of
+from zoo.cli.diagnosis.plugin_faults import mend_of_hint
 
 LITE = "mmcv-lite>=2.1,<2.2"
 PIP = [sys.executable, "-m", "pip"]
@@ -504,3 +505,12 @@ def test_a_line_to_type_is_read_by_the_shell_as_it_was_meant(word: str) -> None:
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
 
     assert done.stdout == f"{word}|end|"
+
+
+@pytest.mark.parametrize("option", ["--index-url=http://x", "-rlist.txt", " --pre"])
+def test_a_hint_of_a_plugin_gives_pip_no_options(option: str) -> None:
+    """What a plugin's check says to install may be run; what changes pip is only shown."""
+    mend = mend_of_hint(f'pip install "good>=1" "{option}"')
+
+    assert mend is not None
+    assert mend.commands == ()

@@ -68,9 +68,10 @@ def mend_of_hint(hint: str | None) -> Mend | None:
     if not hint:
         return None
     found = _PIP_LINE.match(hint)
-    if found is None:
-        return shown(hint)
-    return pip_mend(["install", *re.findall(r'"([^"]+)"', found[1])])
+    wanted = re.findall(r'"([^"]+)"', found[1]) if found else []
+    if not wanted or any(each.lstrip().startswith("-") for each in wanted):
+        return shown(hint)  # a hint may come from a plugin: no option of pip is taken from it
+    return pip_mend(["install", *wanted])
 
 
 def unmet_requirement(record: PluginRecord) -> IncompatibleError | None:

@@ -38,7 +38,8 @@ def finding_of(
     if isinstance(error, NotMeant):
         return None
     if isinstance(error, unittest.SkipTest) or type(error).__name__ == "Skipped":
-        return Finding(rule, where, _text(error), "install it to check this.", level="note")
+        way = getattr(error, "mend", "see why the check leaves itself out.")
+        return Finding(rule, where, _text(error), way, level="note")
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, Broken) or type(error).__name__ == "Failed":
         return Finding(rule, where, _text(error), mend)

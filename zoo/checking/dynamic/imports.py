@@ -54,7 +54,7 @@ def _check_fits(subject: Subject, target: Target) -> Iterator[Finding]:
 
 
 def _modules(subject: Subject) -> Iterator[Case]:
-    if subject.manifest is not None:
+    if subject.manifest is not None and subject.manifest.contributions:
         names = [target.target.partition(":")[0] for target in targets_of(subject.manifest)]
         yield from ((name, name) for name in dict.fromkeys([subject.package_name, *names]))
 

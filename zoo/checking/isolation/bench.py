@@ -119,8 +119,8 @@ class Bench:
             return self._ended(rules, f"its process ends with {_ending(process.exitcode)}")
         finally:
             receiver.close()
-            process.join(0.5)
-            if process.is_alive():
+            process.join(2)
+            if process.is_alive():  # threads that a plugin left behind must not keep it
                 process.kill()
                 process.join()
 

@@ -36,10 +36,6 @@ def work(sender: Connection, job: Job) -> None:
     os.chdir(folder)  # what a run leaves in its current folder is not the user's
     sender.send(_check(job))
     sender.close()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    # Threads that a plugin left behind must not keep the process.
-    os._exit(0)
 
 
 def _check(job: Job) -> dict[str, list[Finding]]:

@@ -17,7 +17,15 @@ class NotMeant(unittest.SkipTest):
 
 
 class Unchecked(unittest.SkipTest):
-    """A rule concerns this row and cannot be checked here; pytest shows it as a skipped test."""
+    """A rule concerns this row and cannot be checked here; pytest shows it as a skipped test.
+
+    Attributes:
+        mend: What makes the check possible.
+    """
+
+    def __init__(self, message: str, mend: str = "check it where that is possible.") -> None:
+        super().__init__(message)
+        self.mend = mend
 
 
 class Broken(AssertionError):
@@ -51,7 +59,7 @@ def needs(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         message = f"not checked: {module} cannot be imported ({error})"
-        raise Unchecked(message) from error
+        raise Unchecked(message, f"install {module.partition('.')[0]} to check this.") from error
 
 
 def named(config: Mapping[str, Any]) -> str:

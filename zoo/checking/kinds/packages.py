@@ -49,7 +49,11 @@ class PackageChecks(KindChecks):
 
     def test_package_when_imported_brings_zoo_and_nothing_heavy(self) -> None:
         """Spawned workers import the package first, so it must install zoo's finder cheaply."""
-        package = self.record().checked().package
+        manifest = self.record().checked()
+        package = manifest.package
+        if not manifest.contributions:
+            message = f"nothing is imported from {package}"
+            raise NotMeant(message)
         code = (
             f"import sys; sys.path.append({str(self.manifest_path.parent.parent)!r}); "
             f"import {package}; print('zoo' in sys.modules, 'torch' in sys.modules)"

@@ -62,7 +62,7 @@ def _guarded(
 
 def _crash(rule: Rule, subject: Subject, error: BaseException) -> Finding:
     text = str(error).strip().partition("\n")[0][:200] or "no message"
-    message = f"the rule {rule.name} cannot be checked: {type(error).__name__}: {text}"
+    message = f"the rule {rule.name} cannot be checked: {type(error).__name__}: {text}."
     mend = "correct what the message names, or report this plugin to the authors of zoo."
     detail = "".join(traceback.format_exception(error))
     return Finding(rule.id, str(subject.manifest_path), message, mend, detail=detail)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from zoo.checking.configs.rules import RULES as CONFIG_RULES
+from zoo.checking.distributions.rules import RULES as BUILD_RULES
 from zoo.checking.dynamic.rules import dynamic_rules
 from zoo.checking.rule import STAGES, Rule
 from zoo.checking.static.rules import static_rules
@@ -13,5 +14,5 @@ __all__ = ["all_rules"]
 
 def all_rules() -> tuple[Rule, ...]:
     """Return every rule, by stage and id."""
-    rules = [*static_rules(), *dynamic_rules(), *CONFIG_RULES]
+    rules = [*static_rules(), *dynamic_rules(), *CONFIG_RULES, *BUILD_RULES]
     return tuple(sorted(rules, key=lambda rule: (STAGES.index(rule.stage), rule.id)))

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["building", "comparing"]
+__all__ = ["building", "comparing", "rules"]

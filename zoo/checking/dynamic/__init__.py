@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["rules"]
+__all__ = ["author", "findings", "rules"]

@@ -45,16 +45,14 @@ def finding_of(
         return Finding(rule, where, _text(error), mend)
     place = _place(subject, error) or where
     if isinstance(error, ZooError):
-        message = error.message.removesuffix(".")
-        return Finding(rule, place, message, error.hint or mend, detail=detail)
-    text = _text(error)
-    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return Finding(rule, place, error.message, error.hint or mend, detail=detail)
+    message = f"{type(error).__name__}: {_text(error)}"
     return Finding(rule, place, message, mend, detail=detail)
 
 
 def _text(error: BaseException) -> str:
-    text = " ".join(str(error).split()).rstrip(".")
-    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
+    text = " ".join(str(error).split()).rstrip(".") or "no message"
+    return f"{text}." if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
 
 
 def _place(subject: Subject, error: BaseException) -> str | None:

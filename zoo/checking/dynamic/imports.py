@@ -48,7 +48,7 @@ def _check_fits(subject: Subject, target: Target) -> Iterator[Finding]:
     except ManifestError as error:
         place = row_place(subject, target.row)
         mend = f"docs/interfaces.md describes {target.protocol}."
-        yield Finding("ZP502", place, error.message.removesuffix("."), mend)
+        yield Finding("ZP502", place, error.message, mend)
     except PluginError:
         return  # ZP501 tells it
 
@@ -68,7 +68,7 @@ def _check_quick(subject: Subject, module: str) -> Iterator[Finding]:
     seconds = time.perf_counter() - started_s
     if seconds > SLOW_S:
         message = f"import {module} takes {seconds:.1f} s beyond torch and OpenMMLab, "
-        message += f"expected at most {SLOW_S:g} s"
+        message += f"expected at most {SLOW_S:g} s."
         mend = "import what is slow inside the functions that use it; "
         mend += f"python -X importtime -c 'import {module}' shows which module it is."
         yield Finding("ZP505", str(subject.package), message, mend, level="warning")

@@ -228,7 +228,7 @@ def _check_settings(subject: Subject, case: tuple[Kit, Any]) -> Iterator[Finding
             continue
         if missing:
             message = f"{row.name} needs {', '.join(missing)}, and no test of the plugin states "
-            message += "values: it is not checked by itself"
+            message += "values: it is not checked by itself."
             mend = "state them in the plugin's test: "
             mend += f'conformance("{subject.name}", settings={{"{row.name}": [{{...}}]}}).'
             place = row_place(subject, row)

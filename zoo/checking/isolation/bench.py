@@ -126,7 +126,7 @@ class Bench:
 
     def _ended(self, rules: tuple[str, ...], what: str) -> dict[str, list[Finding]]:
         where = str(self._subject.manifest_path)
-        message = f"this cannot be checked: {what}"
+        message = f"this cannot be checked: {what}."
         mend = "run the case in a small script of your own to see where it stops."
         return {rules[0]: [Finding(rules[0], where, message, mend)]}
 

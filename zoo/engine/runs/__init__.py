@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["progress", "report", "runner", "training"]
+__all__ = ["options", "progress", "quiet", "report", "runner", "train", "training"]

@@ -22,8 +22,6 @@ from zoo.names import hint_near, near_names
 __all__ = ["RULES"]
 
 _EXTRA = ("prepare", "init", "sample")
-# What these kinds name may be a function.
-_NO_CLASS = ("Buildable", "Command", "Converter", "DoctorCheck", "Panel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,9 @@ def _check_callable(subject: Subject, target: _Target) -> Iterator[Finding]:
 
 
 def _wanted(kind: str) -> str:
-    return "a class or function" if KINDS[kind].protocol in _NO_CLASS else "a class"
+    """Return what the target of a kind is; what zoo looks up by itself may be a function."""
+    is_free = not KINDS[kind].registry or KINDS[kind].protocol == "Buildable"
+    return "a class or function" if is_free else "a class"
 
 
 def _is_other(found: Definition, wanted: str) -> bool:

@@ -128,12 +128,22 @@ def _check_used(subject: Subject, case: tuple[str, str, object]) -> Iterator[Fin
     text, name, path = case
     if name.lower() in declared(["mmengine"], ()).needed | {"mmzoo", "torch"}:
         return  # configs and weights need OpenMMLab, whatever the code imports
+    if name.lower().startswith("mmzoo-") and _names_plugins(subject):
+        return  # a plugin, whose types configs name, or the bases of configs
     used = {each.top for each in _imported(subject)} | _scopes(subject)
     if not modules_of(name) & used:
         message = f"{name} is required, and nothing imports it."
         mend = f"remove {text!r}, or import what needs it."
         where = place_in_text(path, text)  # type: ignore[arg-type]
         yield Finding("ZP208", where, message, mend, level="warning")
+
+
+def _names_plugins(subject: Subject) -> bool:
+    """Return whether a config names a type or a base of plugins, whose own plugins it needs."""
+    texts = [read_config_text(path) for _, path in config_files(subject)]
+    names = [named.text for text in texts for named in (*text.types, *text.bases)]
+    own = f"zoo.{subject.name}."
+    return any(name.startswith(("zoo.", "zoo::")) and not name.startswith(own) for name in names)
 
 
 def _scopes(subject: Subject) -> set[str]:

@@ -103,8 +103,12 @@ IMPORTS = {
         *("PIL", "broken", "it ended the process with code 5", "--force-reinstall"),
         again("pillow"),
     ),
-    "an import talks, closes its output and interrupts": Break(
-        code("mmengine", "import os\nos.write(1, b'{]')\nos.close(1)\nraise KeyboardInterrupt"),
+    "an import writes into whatever is open, and interrupts": Break(
+        code(
+            "mmengine",
+            "import os\nfor fd in range(1, 9):\n    try: os.write(fd, b'{]\\n[]\\n')\n"
+            "    except OSError: pass\nraise KeyboardInterrupt",
+        ),
         *("mmengine", "broken", "import fails: KeyboardInterrupt", "--force-reinstall"),
         again("mmengine"),
     ),

@@ -15,7 +15,6 @@ from zoo.cli.diagnosis.mend import Mend, line_of, shown
 
 __all__ = ["environment_findings"]
 
-_VENV = "python3.11 -m venv .venv && . .venv/bin/activate"
 _VERSIONS = "3.11, 3.12 or 3.13"
 
 
@@ -28,7 +27,8 @@ def environment_findings() -> Iterator[Finding]:
         yield Finding("environment", "ok", f"virtual environment {sys.prefix}")
     elif managed.is_file():
         found = "no virtual environment, and the system's Python takes no packages from pip"
-        yield Finding("environment", "warning", found, shown(_VENV))
+        line = f"{line_of([sys.executable, '-m', 'venv', '.venv'])} && . .venv/bin/activate"
+        yield Finding("environment", "warning", found, shown(line))
     else:
         yield Finding("environment", "ok", f"no virtual environment: {sys.prefix}")
     if find_spec("pip") is None:  # such as in an environment that uv made

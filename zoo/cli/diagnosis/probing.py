@@ -59,7 +59,10 @@ class Probes:
     def _run(self) -> None:
         left, has_failed = list(enumerate(self._jobs)), False
         while left:
-            ended = self._run_some(left, has_failed)
+            try:
+                ended = self._run_some(left, has_failed)
+            except OSError as error:  # such as of memory, or of the number of processes
+                ended = f"no process can be started for it: {error.strerror or error}"
             left = [each for each in left if each[0] not in self._results]
             if left:  # the first that has not come back did it
                 number, _ = left.pop(0)
@@ -107,10 +110,21 @@ class Probes:
                 with suppress(subprocess.TimeoutExpired):  # it has closed its output, and lives
                     process.wait(_LAST_S)
                 return process.returncode is None
-            told = json.loads(line)
+            told = _told(line)
+            if told is None:
+                continue
             ends_s = time.monotonic() + self._timeout_s
             if "ends" in told:
                 self._results[told["ends"]] = told["result"]
+
+
+def _told(line: bytes) -> dict[str, Any] | None:
+    """Return what a probe tells, or None for what a module wrote into its output."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and {"starts", "ends"} & told.keys() else None
 
 
 def _send(pipe: Any, work: Mapping[str, Any]) -> None:

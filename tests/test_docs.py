@@ -291,6 +291,7 @@ def guided(tmp_path: Path) -> Path:
             (root / named[1]).parent.mkdir(parents=True, exist_ok=True)
             (root / named[1]).write_text(f"{block.text}\n", "utf-8")
     (folder / "README.md").write_text("# mmzoo-ponds\n", "utf-8")
+    (folder / "LICENSE").write_text("MIT License\n", "utf-8")
     return folder
 
 

@@ -33,6 +33,7 @@ class Rule:
         check: Yields what is wrong with one case; nothing if the rule holds.
         together: Rules of one word run a case in one process, one after the other, because they
             share an expensive preparation; empty for a process of its own.
+        method: The method of the conformance kit that the rule runs; empty if there is none.
     """
 
     id: str
@@ -42,3 +43,4 @@ class Rule:
     cases: Callable[[Subject], Iterable[Case]]
     check: Callable[[Subject, Any], Iterable[Finding]]
     together: str = ""
+    method: str = ""

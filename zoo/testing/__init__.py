@@ -3,10 +3,9 @@
 
 ::
 
-    from zoo.testing import PluginConformance
+    from zoo.testing import conformance
 
-    class TestConformance(PluginConformance):
-        plugin = "my_thing"
+    TestPlugin = conformance("my_thing")
 
 It needs pytest. All checks except those of the manifest also need torch and OpenMMLab.
 """
@@ -18,6 +17,7 @@ from zoo.checking.kinds.targets import (
     check_weights,
 )
 from zoo.testing.conformance import PluginConformance
+from zoo.testing.one_line import conformance
 
 __all__ = [
     "PluginConformance",
@@ -25,4 +25,5 @@ __all__ = [
     "check_pyproject",
     "check_targets",
     "check_weights",
+    "conformance",
 ]

@@ -74,7 +74,7 @@ def kit_rule(id_: str, name: str, stage: str, method: str, mend: str) -> Rule:
             if found is not None:
                 yield found
 
-    return Rule(id_, name, stage, _summary(method), cases, check)
+    return Rule(id_, name, stage, _summary(method), cases, check, method=method)
 
 
 def _summary(method: str) -> str:

@@ -151,3 +151,26 @@ def test_check_reads_bases_with_names_and_the_data_set_of_a_config(
         ("ZP302", f"ponds{suffix}:{lines[0]}"),
         ("ZP304", f"ponds{suffix}:{lines[1]}"),
     } <= found
+
+
+@pytest.mark.parametrize(("version", "rules"), [("0.1.0", set()), ("0.0.9", {"ZP204"})])
+def test_check_of_an_installed_plugin_compares_its_metadata(
+    version: str, rules: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pip wrote beside the package takes the place of pyproject.toml."""
+    site = tmp_path / "site"
+    (site / "zoo_pond").mkdir(parents=True)
+    (site / "zoo_pond" / "__init__.py").write_text("import zoo\n")
+    (site / "zoo_pond" / "zoo_plugin.toml").write_text(HEADER)
+    info = site / f"mmzoo_pond-{version}.dist-info"
+    info.mkdir()
+    head = f"Metadata-Version: 2.4\nName: mmzoo-pond\nVersion: {version}\n"
+    (info / "METADATA").write_text(f"{head}License-Expression: Apache-2.0\n\n# Ponds\n")
+    (info / "entry_points.txt").write_text("[zoo.plugins]\npond = zoo_pond\n")
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(site))
+    forget_catalog()
+
+    code, told = _check("pond")
+
+    assert {each["rule"] for each in told["findings"]} == rules
+    assert code == bool(rules)

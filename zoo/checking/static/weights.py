@@ -79,6 +79,10 @@ def _check_file(subject: Subject, case: tuple[AnyWeightsRow, str]) -> Iterator[F
     row, file = case
     path = subject.package / file
     where = _place(subject, row, "urls")
+    if os.path.isfile(path) and not os.access(path, os.R_OK):
+        message = f"urls names {file}, which cannot be read."
+        yield Finding("ZP402", where, message, f"make {path} readable.")
+        return
     if not os.path.isfile(path):
         message = f"urls names {file}, and the package holds no such file."
         mend = f"put the file there, or correct urls ({_folder_hint(path, subject)})."

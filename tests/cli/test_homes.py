@@ -15,7 +15,6 @@ NOBODY = "~nosuchuser/x"
 LIGHT = [
     ("data", "check", NOBODY),
     ("data", "prepare", "lung_xray", "--source", NOBODY, "--out", "out"),
-    ("plot", NOBODY, "--out", "x.png"),
     ("config", "show", f"{NOBODY}.py"),
 ]
 HEAVY = [

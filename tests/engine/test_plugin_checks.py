@@ -82,7 +82,7 @@ def long():
 FOUND: dict[str, list[tuple[str, str]]] = {
     "silent": [("ok", "what silent looks at")],
     "good": [("ok", "version 3"), ("warning", "no licence file")],
-    "raises": [("error", "it failed: ValueError: two.")],
+    "raises": [("ok", "first"), ("error", "it failed: ValueError: two.")],
     "leaves": [("error", "it failed: SystemExit: 3.")],
     "wrong": [("error", "it yielded 'a text', expected a zoo.interfaces.CheckResult.")],
     "nothing": [("error", "it failed: TypeError: 'NoneType' object is not iterable.")],
@@ -92,7 +92,7 @@ FOUND: dict[str, list[tuple[str, str]]] = {
         *[("ok", "more")] * 1_000,
         ("warning", "it has more to say, of which the first 1,000 are shown."),
     ],
-    "sleeps": [("error", "it did not run: it took more than 0.5 s.")],
+    "sleeps": [("error", "it did not end: it took more than 0.5 s.")],
     "long": [("ok", "x" * 2_000)],
     "absent": [("error", "it did not run: cannot load check 'absent': module zoo_odd.code has no")],
 }

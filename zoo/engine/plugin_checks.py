@@ -109,34 +109,34 @@ def _run(found: Found, arguments: tuple[Any, ...], timeout_s: float) -> Iterator
         yield _failed(found, f"it did not run: {error.message}", error.hint or _REPORT, level)
         return
     with redirect_stdout(sys.stderr):  # so that what it prints breaks no --json
-        outcome = _collect(check, arguments, timeout_s)
-    if outcome is None:
-        said = f"it did not run: it took more than {timeout_s:g} s."
-        yield _failed(found, said)
-    elif isinstance(outcome, BaseException):
-        lines = str(outcome).strip().splitlines()
-        said = f"{type(outcome).__name__}: {lines[0].rstrip('.') if lines else 'no message'}"
+        results, ending = _collect(check, arguments, timeout_s)
+    yield from _told(found, results)
+    if isinstance(ending, BaseException):
+        lines = str(ending).strip().splitlines()
+        said = f"{type(ending).__name__}: {lines[0].rstrip('.') if lines else 'no message'}"
         yield _failed(found, f"it failed: {said}.")
-    else:
-        yield from _told(found, outcome)
+    elif ending is None:
+        yield _failed(found, f"it did not end: it took more than {timeout_s:g} s.")
 
 
 def _collect(
     check: Callable[..., Iterable[CheckResult]], arguments: tuple[Any, ...], timeout_s: float
-) -> list[CheckResult] | BaseException | None:
-    """Return what a check yields or raises, or None if it does not end in time."""
-    outcomes: list[list[CheckResult] | BaseException] = []
+) -> tuple[list[CheckResult], bool | BaseException | None]:
+    """Return what a check yields, and its end: True, what it raises, or None if it runs on."""
+    results: list[CheckResult] = []
+    endings: list[bool | BaseException] = []
 
     def call() -> None:
         try:
-            outcomes.append(list(islice(check(*arguments), _MOST_RESULTS + 1)))
+            results.extend(islice(check(*arguments), _MOST_RESULTS + 1))
+            endings.append(True)
         except BaseException as error:  # noqa: BLE001 - also SystemExit ends no other check
-            outcomes.append(error)
+            endings.append(error)
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     thread.join(timeout_s)
-    return outcomes[0] if outcomes else None
+    return list(results), endings[0] if endings else None
 
 
 def _told(found: Found, results: list[Any]) -> Iterator[PluginFinding]:

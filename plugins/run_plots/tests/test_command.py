@@ -59,3 +59,12 @@ def test_plot_without_the_plugin_says_what_to_install(start_zoo: Start) -> None:
 
     assert process.returncode == 2
     assert "no such command 'plot'. A plugin has it now: pip install mmzoo-run-plots" in err
+
+
+def test_plot_of_the_home_of_nobody_is_one_message(start_zoo: Start) -> None:
+    """A path in the home folder of a user that there is not is a folder that there is not."""
+    code, _, err = _run(start_zoo, "plot", "~nosuchuser/x", "--out", "x.png")
+
+    assert code == 1
+    assert "'~nosuchuser/x': there is no such folder or file" in err
+    assert "Traceback" not in err

@@ -91,7 +91,7 @@ def complete(environment: dict[str, str], tmp_path: Path) -> Callable[..., list[
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("zoo pl", ["plain,plot", "plain,plugin"]),
+        ("zoo pl", ["plain,plugin"]),
         ("zoo cache ", ["plain,ls", "plain,rm", "plain,prune"]),
         ("zoo download ", ["plain,tiles_v1"]),
         ("zoo download --offline t", ["plain,tiles_v1"]),

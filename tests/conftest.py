@@ -18,6 +18,7 @@ for _name, _folder in (
     ("terminal", "tools"),
     ("hostile_pickles", "tests/engine/checkpoints"),
     ("hint_inventory", "tests"),
+    ("dynamic_mutations", "tests/checking"),
     ("static_mutations", "tests/checking"),
     ("weights_rows", "tests"),
     ("broken_environments", "tests/cli/diagnosis"),

@@ -16,7 +16,7 @@ from zoo.checking.kinds.targets import Target, check_target, targets_of
 from zoo.checking.rule import Case, Rule
 from zoo.checking.static.cases import label_of, row_place
 from zoo.checking.subject import Subject
-from zoo.errors import ManifestError, PluginError
+from zoo.errors import LoadError, ManifestError, PluginError
 from zoo.loading import load_target
 
 __all__ = ["RULES"]
@@ -118,6 +118,7 @@ RULES = (
         "import",
         "test_types_resolve_in_mmengine",
         "correct the target, or the name of another contribution that hides it.",
+        told_elsewhere=(LoadError,),
     ),
     Rule(
         "ZP505",

@@ -41,7 +41,15 @@ _KINDS = {
 }
 
 
-def kit_rule(id_: str, name: str, stage: str, method: str, mend: str) -> Rule:
+def kit_rule(
+    id_: str,
+    name: str,
+    stage: str,
+    method: str,
+    mend: str,
+    *,
+    told_elsewhere: tuple[type[Exception], ...] = (),
+) -> Rule:
     """Return a rule that runs one method of the kit on each of its rows.
 
     Args:
@@ -50,6 +58,7 @@ def kit_rule(id_: str, name: str, stage: str, method: str, mend: str) -> Rule:
         stage: ``import`` or ``deep``.
         method: Name of the method.
         mend: What to do if the rule is broken.
+        told_elsewhere: Errors that another rule tells.
     """
     kit_for = plain_kit if stage == "import" else kit_of
 
@@ -68,6 +77,8 @@ def kit_rule(id_: str, name: str, stage: str, method: str, mend: str) -> Rule:
         try:
             if _is_ready(kit, arguments):
                 run(**arguments, **_folders(run))
+        except told_elsewhere:
+            return
         except BaseException as error:  # noqa: BLE001 - whatever the plugin raises
             where = _where(subject, kit, arguments)
             found = finding_of(subject, id_, error, mend=mend, where=where)

@@ -7,6 +7,7 @@ import importlib
 import math
 import unittest
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 __all__ = ["Broken", "NotMeant", "Unchecked", "close", "expect", "named", "needs"]
@@ -80,10 +81,13 @@ def close(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
         second: Name -> value.
     """
     return first.keys() == second.keys() and all(
-        _same(float(value), float(second[name])) for name, value in first.items()
+        _same(value, second[name]) for name, value in first.items()
     )
 
 
-def _same(one: float, other: float) -> bool:
+def _same(one: Any, other: Any) -> bool:
+    if not (isinstance(one, Real) and isinstance(other, Real)):
+        return bool(one == other)
+    one, other = float(one), float(other)
     both_nan = math.isnan(one) and math.isnan(other)
     return both_nan or math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12)

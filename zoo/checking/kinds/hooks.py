@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import expect, named, needs
+from zoo.checking.kinds.expecting import NotMeant, expect, named, needs
 
 __all__ = ["HookChecks"]
 
@@ -49,6 +49,9 @@ class HookChecks(KindChecks):
         """Two epochs with validation, as ``custom_hooks`` of a config, pass with the hook."""
         said = named(each_hook)
         needs("mmengine")
+        if not _is_accepted(_build(each_hook)):
+            message = f"{said} is not accepted by a runner, which another rule tells"
+            raise NotMeant(message)
         runner = _runner(tmp_path, each_hook, f"{each_hook['type']}_{tmp_path.name}")
 
         runner.train()
@@ -57,6 +60,16 @@ class HookChecks(KindChecks):
             runner.epoch == 2,
             f"{said}: the run ends at epoch {runner.epoch}, expected 2",
         )
+
+
+def _is_accepted(hook: Any) -> bool:
+    from mmengine.hooks import Hook
+    from mmengine.runner import get_priority
+
+    try:
+        return isinstance(hook, Hook) and get_priority(hook.priority) >= 0
+    except (TypeError, ValueError, AttributeError):
+        return False
 
 
 def _build(config: dict[str, Any]) -> Any:

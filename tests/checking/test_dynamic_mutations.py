@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that call rows: a clean plugin breaks none, each mutation its own and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dynamic_mutations import FILES, MUTATIONS
+
+from zoo.checking.finding import Finding
+from zoo.checking.isolation.bench import Bench
+from zoo.checking.lookup import subject_of_folder
+from zoo.checking.rules import all_rules
+
+pytestmark = [pytest.mark.mm, pytest.mark.slow]
+RULES = [rule for rule in all_rules() if rule.stage in ("import", "deep")]
+
+
+@pytest.fixture
+def reef(tmp_path: Path) -> Path:
+    """Write the clean plugin, and return its package."""
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "zoo_reef"
+
+
+def _check(package: Path, word: str = "") -> list[Finding]:
+    """Run the rules of a plugin's rows, of one kind if a word of its names is given."""
+    subject = subject_of_folder(package)
+    wanted = [
+        (rule, case[0])
+        for rule in RULES
+        for case in rule.cases(subject)
+        if rule.stage == "import" or word in case[0]
+    ]
+    assert len(wanted) > 5
+    found: list[Finding] = []
+    with Bench(subject) as bench:
+        for stage in ("import", "deep"):
+            now = [each for each in wanted if each[0].stage == stage and not found]
+            found += [each for some in bench.check_all(now, lambda *_: None) for each in some]
+    return found
+
+
+def test_clean_plugin_breaks_no_rule(reef: Path) -> None:
+    """What the mutations start from has no finding."""
+    assert _check(reef) == []
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_mutation_breaks_its_rule_and_no_other(name: str, reef: Path) -> None:
+    """The finding has rule and level, says what is wrong, and what to do."""
+    mutation = MUTATIONS[name]
+    path = reef / f"{mutation.module}.py"
+    assert mutation.old in path.read_text()
+    path.write_text(path.read_text().replace(mutation.old, mutation.new), encoding="utf-8")
+
+    found = _check(reef, mutation.module)
+
+    assert {(each.rule, each.level) for each in found} == {(mutation.rule, mutation.level)}, found
+    assert mutation.told in found[0].message
+    assert found[0].where.startswith(str(reef))
+    assert found[0].mend

@@ -116,7 +116,7 @@ class DatasetChecks(KindChecks):
     def test_prepare_when_run_again_changes_nothing(
         self, each_prepared: DatasetRow, tmp_path_factory: Folders
     ) -> None:
-        """Neither the prepared folder nor the source changes, not even a time stamp."""
+        """A second prepare changes neither folder nor source, not even a time stamp."""
         row = _usable(each_prepared)
         source, out = self._folders(row, tmp_path_factory)
         names = ("the source", "the prepared folder", "time stamps of the prepared folder")
@@ -131,7 +131,7 @@ class DatasetChecks(KindChecks):
     def test_prepare_elsewhere_writes_equal_files(
         self, each_prepared: DatasetRow, tmp_path_factory: Folders
     ) -> None:
-        """The result depends only on source and options."""
+        """What prepare writes depends only on source and options."""
         row = _usable(each_prepared)
         source, out = self._folders(row, tmp_path_factory)
         other = tmp_path_factory.mktemp("again") / "prepared"

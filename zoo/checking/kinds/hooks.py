@@ -17,7 +17,7 @@ class HookChecks(KindChecks):
     """Checks of ``[[hook]]`` rows."""
 
     def test_hook_is_mmengines_with_a_priority(self, each_hook: dict[str, Any]) -> None:
-        """The runner accepts only subclasses of ``Hook``, and orders them by ``priority``."""
+        """It is a subclass of mmengine's ``Hook``, with a ``priority`` that the runner knows."""
         said = named(each_hook)
         hook = _build(each_hook)
         from mmengine.hooks import Hook

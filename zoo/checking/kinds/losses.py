@@ -84,7 +84,7 @@ class LossChecks(KindChecks):
     def test_loss_when_all_is_ignored_or_a_class_is_absent_stays_finite(
         self, each_head_loss: dict[str, Any]
     ) -> None:
-        """Crops without labelled pixels and images with one class are common."""
+        """Where every pixel is ignored, or has one class, value and gradient stay finite."""
         import torch
 
         config = _of_mmseg(each_head_loss)
@@ -101,7 +101,7 @@ class LossChecks(KindChecks):
             expect(logits.grad.isfinite().all(), f"{case}: the gradient is not finite")
 
     def test_loss_when_in_bfloat16_stays_finite(self, each_head_loss: dict[str, Any]) -> None:
-        """Mixed precision passes 16-bit logits, including large ones."""
+        """In bfloat16, as mixed precision passes it, large scores give a finite value."""
         import torch
 
         config = _of_mmseg(each_head_loss)
@@ -113,7 +113,7 @@ class LossChecks(KindChecks):
         expect(value.isfinite(), f"{said}: it is {_shown(value)} in bfloat16")
 
     def test_loss_when_given_pixel_weights_takes_them(self, each_head_loss: dict[str, Any]) -> None:
-        """A head with a pixel sampler passes ``weight`` ``(N, H, W)``."""
+        """It takes ``weight`` ``(N, H, W)``, which a head with a pixel sampler passes."""
         import torch
 
         config = _of_mmseg(each_head_loss)

@@ -48,7 +48,7 @@ class PackageChecks(KindChecks):
         check_target(self.record(), each_target)
 
     def test_package_when_imported_brings_zoo_and_nothing_heavy(self) -> None:
-        """Spawned workers import the package first, so it must install zoo's finder cheaply."""
+        """Importing the package imports zoo, whose finder workers need, and nothing heavy."""
         manifest = self.record().checked()
         package = manifest.package
         if not manifest.contributions:

@@ -73,7 +73,7 @@ class TransformChecks(KindChecks):
     def test_transform_without_labels_leaves_them_alone(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
-        """Prediction runs the same pipeline on images without labels."""
+        """It takes an image without labels, as in prediction, and adds none."""
         said = named(each_transform)
         transform = _build(each_transform)
         results = self.make_results(_name(each_transform), tmp_path)
@@ -89,7 +89,7 @@ class TransformChecks(KindChecks):
     def test_transform_when_pickled_still_works(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
-        """Spawned loader workers receive it by pickle."""
+        """It can be pickled: spawned loader workers receive it so."""
         said = named(each_transform)
         copy = pickle.loads(pickle.dumps(_build(each_transform)))  # noqa: S301
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from zoo.errors import IncompatibleError, ManifestError
-from zoo.manifest import requirements
+from zoo.errors import IncompatibleError, ManifestError, PluginError
+from zoo.manifest import requirements, row_reading
+from zoo.manifest.reading import read_manifest
 from zoo.manifest.requirements import check_api, check_requirements, find_installed
+from zoo.manifest.table import Table
 
 Install = Callable[..., None]
 MANIFEST = Path("zoo_cells/zoo_plugin.toml")
@@ -96,6 +99,88 @@ def test_check_api_when_the_plugin_is_older_hints_at_the_plugin() -> None:
 
     assert caught.value.hint == "upgrade the plugin cells."
     assert caught.value.message == "cannot use plugin 'cells': needs api 0, this zoo has 1."
+
+
+_NEXT = """
+[plugin]
+name = "{0}"
+version = "1.0"
+api = {1}
+summary = "a plugin"
+license = "MIT"
+
+[requires]
+distributions = []
+
+[[loss]]
+name = "Edge{1}Loss"
+{2} = "zoo_{0}.loss:EdgeLoss"
+"""
+
+
+@pytest.fixture
+def api_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zoo whose contract 2 calls ``target`` ``entry``, and still reads contract 1."""
+
+    def upgrade(values: dict[str, Any]) -> dict[str, Any]:
+        for row in values["loss"]:
+            if "target" in row:
+                row["entry"] = row.pop("target")
+        return values
+
+    def take_entry(table: Table, key: str, *, required: bool) -> str:
+        return table.text("entry")
+
+    monkeypatch.setattr(requirements, "API", 2)
+    monkeypatch.setattr(requirements, "UPGRADES", {1: upgrade})
+    monkeypatch.setattr(row_reading, "_read_target", take_entry)
+
+
+@pytest.mark.usefixtures("api_2")
+@pytest.mark.parametrize(("api", "key"), [(1, "target"), (2, "entry")])
+def test_a_plugin_of_the_old_contract_works_when_a_new_one_comes(
+    tmp_path: Path, api: int, key: str
+) -> None:
+    """Both are read to the same rows, and the manifest keeps the number that it states."""
+    path = tmp_path / "zoo_old" / "zoo_plugin.toml"
+    path.parent.mkdir()
+    path.write_text(_NEXT.format("old", api, key))
+
+    manifest = read_manifest(path)
+
+    assert manifest.api == api
+    assert [(row.name, row.target) for row in manifest.contributions] == [
+        (f"Edge{api}Loss", "zoo_old.loss:EdgeLoss")
+    ]
+
+
+@pytest.mark.usefixtures("api_2")
+@pytest.mark.parametrize(
+    ("api", "key", "fault"),
+    [
+        (2, "target", "lacks the key 'entry'"),
+        (3, "entry", "needs api 3, this zoo has 1 to 2"),
+        (0, "target", "needs api 0, this zoo has 1 to 2"),
+    ],
+)
+def test_a_plugin_is_held_to_the_contract_that_it_states(
+    tmp_path: Path, api: int, key: str, fault: str
+) -> None:
+    """A key of one contract is unknown in the other."""
+    path = tmp_path / "zoo_old" / "zoo_plugin.toml"
+    path.parent.mkdir()
+    path.write_text(_NEXT.format("old", api, key))
+
+    with pytest.raises(PluginError) as caught:
+        read_manifest(path)
+
+    assert fault in str(caught.value)
+
+
+def test_every_contract_that_is_read_has_its_upgrade() -> None:
+    """A number without one would be refused by an error of Python."""
+    numbers = range(requirements.OLDEST_API, requirements.API)
+    assert sorted(requirements.UPGRADES) == list(numbers)
 
 
 def test_find_installed_when_nothing_fits_is_none(installed: Install) -> None:

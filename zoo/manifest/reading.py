@@ -15,7 +15,7 @@ from typing import Any
 from zoo.documents import DocumentError, Limits, read_toml, reason_of
 from zoo.errors import ManifestError
 from zoo.manifest.kinds import KINDS
-from zoo.manifest.requirements import check_api
+from zoo.manifest.requirements import check_api, upgrade_document
 from zoo.manifest.row_reading import (
     read_base_row,
     read_config_row,
@@ -98,7 +98,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return the TOML of a manifest, which no rule was applied to yet.
+    """Return the TOML of a manifest, which no rule was applied to yet; an older one upgraded.
 
     Args:
         path: A ``zoo_plugin.toml`` in the folder of its package.
@@ -108,7 +108,7 @@ def read_document(path: Path) -> dict[str, Any]:
     """
     guess = _guess(path)
     try:
-        return read_toml(path, LIMITS)
+        return upgrade_document(read_toml(path, LIMITS))
     except DocumentError as error:
         reason = reason_of(error).removeprefix("it ")
         message = f"cannot use plugin {guess!r}: its manifest {reason}."

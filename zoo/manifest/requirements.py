@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import IncompatibleError, ManifestError
 
@@ -16,16 +17,29 @@ if TYPE_CHECKING:
 __all__ = [
     "API",
     "BUILDS",
+    "OLDEST_API",
+    "UPGRADES",
     "check_api",
     "check_requirements",
     "find_builds",
     "find_installed",
     "is_fitting",
     "read_requirement",
+    "upgrade_document",
 ]
 
 API = 1
-"""Number of the manifest contract that this zoo reads."""
+"""Number of the newest manifest contract that this zoo reads."""
+
+OLDEST_API = 1
+"""Number of the oldest; a plugin of an older one cannot be used."""
+
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""For each number from ``OLDEST_API`` to below ``API``: a manifest of it -> one of the next.
+
+It renames and adds keys, may change what it is given, and leaves alone what it does not expect: the
+rules of the newest contract are applied afterwards.
+"""
 
 BUILDS = (
     ("mmengine", "mmengine-lite", "onedl-mmengine"),
@@ -43,7 +57,7 @@ BUILDS = (
 
 
 def check_api(api: int, *, plugin: str, manifest: Path) -> None:
-    """Check that a manifest was written for the contract of this zoo.
+    """Check that a manifest was written for a contract that this zoo reads.
 
     Args:
         api: API number of the manifest.
@@ -51,20 +65,40 @@ def check_api(api: int, *, plugin: str, manifest: Path) -> None:
         manifest: Its file.
 
     Raises:
-        IncompatibleError: The numbers differ.
+        IncompatibleError: It is newer, or too old.
     """
-    if api == API:
+    if OLDEST_API <= api <= API:
         return
-    message = f"cannot use plugin {plugin!r}: needs api {api}, this zoo has {API}."
+    has = f"{API}" if API == OLDEST_API else f"{OLDEST_API} to {API}"
+    message = f"cannot use plugin {plugin!r}: needs api {api}, this zoo has {has}."
     upgrade = "pip install --upgrade mmzoo" if api > API else f"upgrade the plugin {plugin}"
     raise IncompatibleError(
         message,
         requirement=f"api {api}",
-        found=f"api {API}",
+        found=f"api {has}",
         plugin=plugin,
         manifest=manifest,
         hint=f"{upgrade}.",
     )
+
+
+def upgrade_document(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of an older contract as the newest one writes it.
+
+    What is no manifest, or of a number that this zoo does not read, is returned unchanged: the
+    reading of its header refuses it.
+
+    Args:
+        values: A manifest's TOML; not changed.
+    """
+    header = values.get("plugin")
+    api = header.get("api") if isinstance(header, dict) else None
+    if type(api) is not int or not OLDEST_API <= api < API:
+        return values
+    values = deepcopy(values)
+    for number in range(api, API):
+        values = UPGRADES[number](values)
+    return values
 
 
 def read_requirement(text: str, *, plugin: str, manifest: Path) -> Requirement:

@@ -5,7 +5,14 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-tanks docs drill fuzz stop-drill test check lint types clean
+TEST_TOOLS := pytest pytest-randomly pytest-timeout pytest-xdist hypothesis jsonschema trustme h5py
+FORKS := .venv-onedl/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What needs the OpenMMLab packages most, without the oracles that only .venv has.
+ON_FORKS := $(addprefix tests/engine/,runs resuming checkpoints prediction measuring) tests/ops \
+	tests/test_extension.py tests/test_registry.py configs/tests \
+	plugins/dice_loss plugins/training_hooks plugins/vgg_unet
+
+.PHONY: test-onedl demo demo-tanks docs drill fuzz stop-drill test check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
@@ -28,6 +35,9 @@ fuzz: .venv/run.stamp  ## break 20,000 manifests, indexes, data folders and resu
 
 test: .venv/dev.stamp .venv/oracles.stamp  ## every test
 	$(BIN)/python -m pytest -n 2 -m ""
+
+test-onedl: .venv-onedl/dev.stamp  ## what rests on OpenMMLab, on its maintained forks
+	.venv-onedl/bin/python -m pytest -n 2 $(ON_FORKS)
 
 check: lint types test
 
@@ -55,10 +65,16 @@ types: .venv/dev.stamp
 	$(PIP) sphinx myst-parser furo
 	touch $@
 
+.venv-onedl/dev.stamp: $(SOURCES)
+	$(PYTHON) -m venv .venv-onedl
+	$(FORKS) "setuptools<82"
+	$(FORKS) --no-build-isolation -e ".[onedl]" $(PLUGINS:%=-e ./%) $(TEST_TOOLS)
+	touch $@
+
 # Sources that some tests compare with; without them these tests are skipped.
 .venv/oracles.stamp: .venv/run.stamp constraints.txt tools/oracles.py
 	$(BIN)/python tools/oracles.py
 	touch $@
 
 clean:
-	rm -rf .venv demo demo_tanks build *.egg-info
+	rm -rf .venv .venv-* demo demo_tanks build *.egg-info

@@ -12,7 +12,12 @@ ON_FORKS := $(addprefix tests/engine/,runs resuming checkpoints prediction measu
 	tests/test_extension.py tests/test_registry.py configs/tests \
 	plugins/dice_loss plugins/training_hooks plugins/vgg_unet
 
-.PHONY: test-onedl demo demo-tanks docs drill fuzz stop-drill test check lint types clean
+# What needs neither torch nor OpenMMLab.
+PYTHONS ?= python3.12 python3.13
+WITHOUT_TORCH := $(addprefix tests/,manifest data weights cli checking test_catalog.py test_loading.py \
+	test_documents.py test_errors.py test_files.py test_hints.py test_interfaces.py test_names.py test_texts.py)
+
+.PHONY: test-onedl test-pythons demo demo-tanks docs drill fuzz stop-drill test check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
@@ -38,6 +43,11 @@ test: .venv/dev.stamp .venv/oracles.stamp  ## every test
 
 test-onedl: .venv-onedl/dev.stamp  ## what rests on OpenMMLab, on its maintained forks
 	.venv-onedl/bin/python -m pytest -n 2 $(ON_FORKS)
+
+test-pythons: $(PYTHONS:%=.venv-%/dev.stamp)  ## what needs no torch, on other Pythons
+	for python in $(PYTHONS); do \
+	    .venv-$$python/bin/python -m pytest -n 2 -m "not slow and not mm" $(WITHOUT_TORCH) || exit 1; \
+	done
 
 check: lint types test
 
@@ -69,6 +79,13 @@ types: .venv/dev.stamp
 	$(PYTHON) -m venv .venv-onedl
 	$(FORKS) "setuptools<82"
 	$(FORKS) --no-build-isolation -e ".[onedl]" $(PLUGINS:%=-e ./%) $(TEST_TOOLS)
+	touch $@
+
+.venv-python%/dev.stamp: setup.py pyproject.toml constraints.txt
+	python$* -m venv .venv-python$*
+	.venv-python$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "setuptools<82"
+	.venv-python$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	    --no-build-isolation -e . numpy opencv-python pillow simplejpeg pycocotools matplotlib safetensors $(TEST_TOOLS)
 	touch $@
 
 # Sources that some tests compare with; without them these tests are skipped.

@@ -25,6 +25,11 @@ target = "zoo_reef.hook:Counter"
 [[metric]]
 name = "Hits"
 target = "zoo_reef.metric:Hits"
+direction = "higher"
+
+[[model]]
+name = "Net"
+target = "zoo_reef.model:Net"
 
 [[transform]]
 name = "Mirror"
@@ -58,6 +63,22 @@ class Counter(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.steps += 1
+""",
+    "zoo_reef/model.py": """
+import torch
+import torch.nn.functional as F
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = torch.nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.up = torch.nn.Conv2d(7, 2, 1)
+        self.register_buffer('scale', torch.ones(1))
+
+    def forward(self, x):
+        low = F.interpolate(self.down(x), size=x.shape[2:])
+        return (self.scale * self.up(torch.cat([low, x], 1)),)
 """,
     "zoo_reef/metric.py": """
 from mmengine.evaluator import BaseMetric
@@ -188,6 +209,40 @@ MUTATIONS = {
         "    def before_val(self, runner):\n        raise RuntimeError('no validation')\n\n"
         "    def after_train_iter",
         "no validation",
+    ),
+    "model that joins maps of two sizes": Mutation(
+        "ZP711", "model", "size=x.shape[2:]", "scale_factor=2", "Sizes of tensors must match"
+    ),
+    "model with a part that does nothing": Mutation(
+        "ZP712",
+        "model",
+        "        self.register",
+        "        self.extra = torch.nn.Linear(1, 1)\n        self.register",
+        "no gradient reaches extra.weight",
+    ),
+    "model with a state of its own": Mutation(
+        "ZP713",
+        "model",
+        "self.register_buffer('scale', torch.ones(1))",
+        "Net.made = getattr(Net, 'made', 0) + 1\n        self.scale = float(Net.made)",
+        "the state dict does not hold",
+    ),
+    "model that draws in eval mode": Mutation(
+        "ZP714", "model", "self.scale *", "F.dropout(self.scale) *", "different outputs"
+    ),
+    "hook that begins at the first epoch": Mutation(
+        "ZP724",
+        "hook",
+        "    def after_train_iter",
+        "    def before_train_epoch(self, runner):\n        if runner.epoch == 0:\n"
+        "            self.count = 0\n        self.count += 1\n\n    def after_train_iter",
+        "no attribute 'count'",
+    ),
+    "metric of another direction": Mutation(
+        "ZP736", "zoo_plugin.toml", 'direction = "higher"', 'direction = "lower"', "perfect"
+    ),
+    "transform that leaves labels": Mutation(
+        "ZP744", "transform", "('img', *results.get('seg_fields', ()))", "('img',)", "other pixels"
     ),
     "metric of texts": Mutation(
         "ZP731",

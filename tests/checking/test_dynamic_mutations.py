@@ -54,11 +54,12 @@ def test_clean_plugin_breaks_no_rule(reef: Path) -> None:
 def test_mutation_breaks_its_rule_and_no_other(name: str, reef: Path) -> None:
     """The finding has rule and level, says what is wrong, and what to do."""
     mutation = MUTATIONS[name]
-    path = reef / f"{mutation.module}.py"
+    is_code = "." not in mutation.module
+    path = reef / (f"{mutation.module}.py" if is_code else mutation.module)
     assert mutation.old in path.read_text()
     path.write_text(path.read_text().replace(mutation.old, mutation.new), encoding="utf-8")
 
-    found = _check(reef, mutation.module)
+    found = _check(reef, mutation.module if is_code else "metric")
 
     assert {(each.rule, each.level) for each in found} == {(mutation.rule, mutation.level)}, found
     assert mutation.told in found[0].message

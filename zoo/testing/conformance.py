@@ -26,7 +26,7 @@ class PluginConformance(Kit):
 
     Each rule is one test per row that it applies to, named after the row; rules without rows are
     not collected. Provide what cannot be guessed with the attributes below, and by overriding
-    ``make_fake_data``, ``make_results`` and ``make_predictions``.
+    ``make_fake_data``, ``make_inputs``, ``make_results`` and ``make_predictions``.
 
     Attributes:
         plugin: Name of the plugin. Its package is next to the folder of the test, or is

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from zoo.checking.dynamic.author import kit_of
-from zoo.checking.dynamic.kit_rules import kit_rule, missing_arguments
+from zoo.checking.dynamic.kit_rules import kit_rule
 from zoo.checking.finding import Finding
 from zoo.checking.kinds.kit import Kit
 from zoo.checking.rule import Case, Rule
@@ -120,6 +120,30 @@ _KIT_RULES = (
         "use log_softmax, logsigmoid or logsumexp instead of log of a probability.",
     ),
     (
+        "ZP711",
+        "model-takes-odd-sizes",
+        "model_takes_images_of_odd_sizes",
+        "pad, or interpolate to the size of the map that is joined, instead of by a factor.",
+    ),
+    (
+        "ZP712",
+        "model-trains-whole",
+        "model_passes_gradients_to_every_parameter",
+        "use the part in forward, or set requires_grad = False.",
+    ),
+    (
+        "ZP713",
+        "model-state-whole",
+        "model_keeps_its_state",
+        "register tensors by register_buffer or as parameters.",
+    ),
+    (
+        "ZP714",
+        "model-eval-repeats",
+        "model_in_eval_mode_repeats_itself",
+        "draw random numbers only if self.training.",
+    ),
+    (
         "ZP721",
         "hook-is-mmengines",
         "hook_is_mmengines_with_a_priority",
@@ -136,6 +160,12 @@ _KIT_RULES = (
         "hook-runs",
         "hook_in_a_run_lets_training_and_validation_end",
         "correct the hook; --debug shows where it fails.",
+    ),
+    (
+        "ZP724",
+        "hook-resumes",
+        "hook_when_a_run_is_resumed_lets_it_end",
+        "rebuild in before_run what the hook needs, instead of in the first epoch.",
     ),
     (
         "ZP731",
@@ -168,6 +198,12 @@ _KIT_RULES = (
         "return name -> float from evaluate, and clear what process has collected.",
     ),
     (
+        "ZP736",
+        "metric-direction-agrees",
+        "metric_direction_is_that_of_better_predictions",
+        "state the direction that the value has: direction in docs/manifest.md.",
+    ),
+    (
         "ZP741",
         "transform-keeps-labels",
         "transform_keeps_image_and_labels_together",
@@ -184,6 +220,12 @@ _KIT_RULES = (
         "transform-pickles",
         "transform_when_pickled_still_works",
         "keep lambdas, open files and generators out of the object.",
+    ),
+    (
+        "ZP744",
+        "transform-moves-labels",
+        "transform_moves_labels_with_the_image",
+        "apply the same flip, turn or crop to each of results['seg_fields'].",
     ),
     (
         "ZP751",
@@ -223,7 +265,7 @@ def _rows(subject: Subject) -> Iterator[Case]:
 def _check_settings(subject: Subject, case: tuple[Kit, Any]) -> Iterator[Finding]:
     kit, row = case
     for config in [*kit.variants_of(row)]:
-        missing = missing_arguments(kit, config)
+        missing = kit.missing_arguments(config)
         if row.kind == "loss" and row.name in kit.mask_settings and row.name not in kit.settings:
             continue
         if missing:

@@ -19,7 +19,7 @@ from zoo.checking.static.cases import row_place
 from zoo.checking.subject import Subject
 from zoo.manifest.rows import Contribution
 
-__all__ = ["kit_rule", "missing_arguments"]
+__all__ = ["kit_rule"]
 
 # Arguments whose rows are of one kind; the names of other rows begin with theirs.
 _KINDS = {
@@ -116,34 +116,7 @@ def _is_ready(kit: Kit, arguments: dict[str, Any]) -> bool:
     config = next(iter(arguments.values()), None)
     if not isinstance(config, dict):
         return True
-    return not missing_arguments(kit, config)
-
-
-def missing_arguments(kit: Kit, config: dict[str, Any]) -> list[str]:
-    """Return the arguments that a contribution needs and its config lacks.
-
-    Args:
-        kit: The checks of its plugin.
-        config: ``type`` and keywords.
-    """
-    from zoo.loading import load_target
-
-    name = str(config["type"]).rpartition(".")[2]
-    row = next(row for row in kit.record().checked().contributions if row.name == name)
-    target: Any = load_target(kit.record(), row.target)
-    try:
-        parameters = list(inspect.signature(target).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [
-        each.name
-        for each in parameters
-        if each.default is inspect.Parameter.empty
-        and each.kind in by_name
-        and each.name not in config
-        and not (row.kind == "evaluator" and each.name == "metrics")  # the check gives none
-    ]
+    return not kit.missing_arguments(config)
 
 
 def _where(subject: Subject, kit: Kit, arguments: dict[str, Any]) -> str:

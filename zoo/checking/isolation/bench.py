@@ -102,7 +102,7 @@ class Bench:
         subject = self._subject
         project = None if subject.project is None else subject.project.absolute()
         package = subject.package.absolute()
-        job = Job(package, project, rules, case, self._scratch, self._threads)
+        job = Job(package, project, rules, case, self._scratch, self._threads, dict(os.environ))
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=work, args=(sender, job))
         process.start()

@@ -28,6 +28,8 @@ def work(sender: Connection, job: Job) -> None:
         job: What to check.
     """
     _keep_output(job.scratch)
+    os.environ.clear()
+    os.environ.update(job.environment)
     use_scratch(job.scratch)
     _put_first(job.package.parent)
     _seed(job.threads)

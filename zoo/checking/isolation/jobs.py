@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Job:
         case: Name of the case.
         scratch: Folder that all processes of a check share.
         threads: Threads that torch may use.
+        environment: Variables, as they are for who checks: a fork has those of when it began.
     """
 
     package: Path
@@ -31,6 +32,7 @@ class Job:
     case: str
     scratch: Path
     threads: int
+    environment: Mapping[str, str]
 
 
 def jobs_of(wanted: Iterable[tuple[Rule, str]]) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -70,6 +71,19 @@ class KindChecks:
         variants = self.settings.get(row.name) or [{}]
         return [{"type": self.type_of(row), **settings} for settings in variants]
 
+    def missing_arguments(self, config: Mapping[str, Any]) -> list[str]:
+        """Return the arguments that a contribution needs and its config lacks.
+
+        Args:
+            config: ``type`` and keywords, as `variants_of` returns them.
+        """
+        from zoo.loading import load_target
+
+        name = str(config["type"]).rpartition(".")[2]
+        row = next(row for row in self.record().checked().contributions if row.name == name)
+        needed = _needed(load_target(self.record(), row.target))
+        return [each for each in needed if each not in config]
+
     def fail(self, message: str) -> NoReturn:
         """End a check that does not hold.
 
@@ -80,3 +94,26 @@ class KindChecks:
             Broken: Always.
         """
         raise Broken(message)
+
+
+def _needed(target: Any) -> list[str]:
+    """Return the names of arguments without a default; those of a base, where it gets the rest."""
+    callables = [target]
+    if isinstance(target, type):
+        callables = [vars(each)["__init__"] for each in target.__mro__ if "__init__" in vars(each)]
+    found: list[str] = []
+    for number, each in enumerate(callables):
+        try:
+            parameters = list(inspect.signature(each).parameters.values())
+        except (TypeError, ValueError):
+            break
+        own = parameters[1:] if isinstance(target, type) else parameters
+        found += [
+            each.name
+            for each in own
+            if each.default is inspect.Parameter.empty
+            and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        ]
+        if not any(each.kind is each.VAR_KEYWORD for each in own) or number == len(callables) - 1:
+            break
+    return list(dict.fromkeys(found))

@@ -61,6 +61,32 @@ class HookChecks(KindChecks):
             f"{said}: the run ends at epoch {runner.epoch}, expected 2",
         )
 
+    def test_hook_when_a_run_is_resumed_lets_it_end(
+        self, each_hook: dict[str, Any], tmp_path: Path
+    ) -> None:
+        """A run that continues from a checkpoint of the hook's own run passes too."""
+        said = named(each_hook)
+        needs("mmengine")
+        if not _is_accepted(_build(each_hook)):
+            message = f"{said} is not accepted by a runner, which another rule tells"
+            raise NotMeant(message)
+        from zoo.engine.resuming.safe_loading import safe_loading
+
+        name = f"{each_hook['type']}_{tmp_path.name}"
+        with safe_loading():
+            try:
+                _runner(tmp_path, each_hook, name).train()
+            except Exception as error:
+                message = f"{said} ends its run, which another rule tells"
+                raise NotMeant(message) from error
+            start = str(tmp_path / "epoch_1.pth")
+            resumed = _runner(tmp_path, each_hook, f"{name}_resumed", start)
+
+            resumed.train()
+
+        found = (resumed.epoch, resumed.iter)
+        expect(found == (2, 4), f"{said}: resumed, the run ends at epoch and step {found}")
+
 
 def _is_accepted(hook: Any) -> bool:
     from mmengine.hooks import Hook
@@ -76,7 +102,7 @@ def _build(config: dict[str, Any]) -> Any:
     return needs("mmengine.registry").HOOKS.build(config)
 
 
-def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:
+def _runner(folder: Path, hook: dict[str, Any], name: str, start: str | None = None) -> Any:
     import torch
     from mmengine.evaluator import BaseMetric, Evaluator
     from mmengine.model import BaseModel
@@ -117,6 +143,8 @@ def _runner(folder: Path, hook: dict[str, Any], name: str) -> Any:
         val_evaluator=Evaluator([Nothing(prefix="fake")]),
         optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.01}},
         custom_hooks=[hook],
+        load_from=start,
+        resume=start is not None,
         default_scope="mmengine",
         experiment_name=name,
         log_level="ERROR",

@@ -7,6 +7,7 @@ from zoo.checking.kinds.commands import CommandChecks
 from zoo.checking.kinds.hooks import HookChecks
 from zoo.checking.kinds.losses import LossChecks
 from zoo.checking.kinds.metrics import MetricChecks
+from zoo.checking.kinds.models import ModelChecks
 from zoo.checking.kinds.packages import PackageChecks
 from zoo.checking.kinds.shown import ShownChecks
 from zoo.checking.kinds.transforms import TransformChecks
@@ -22,6 +23,7 @@ class Kit(
     HookChecks,
     LossChecks,
     MetricChecks,
+    ModelChecks,
     PackageChecks,
     TransformChecks,
 ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -17,6 +18,14 @@ __all__ = ["MetricChecks"]
 
 CLASSES = ("background", "thing", "absent")
 _PALETTE = [[0, 0, 0], [0, 255, 0], [255, 0, 0]]
+
+
+# Whether the first value is at least as good as the second.
+_BETTER: dict[str, Callable[[float, float], bool]] = {
+    "higher": lambda good, bad: good >= bad,
+    "lower": lambda good, bad: good <= bad,
+    "zero": lambda good, bad: abs(good) <= abs(bad),
+}
 
 
 class MetricChecks(KindChecks):
@@ -129,6 +138,28 @@ class MetricChecks(KindChecks):
         left = sorted(name for name in names if facts.stated_direction(name) is None)
         expect(not left, f"{said}: its row states no direction for {', '.join(left)}")
 
+    def test_metric_direction_is_that_of_better_predictions(
+        self, each_metric: dict[str, Any]
+    ) -> None:
+        """Of values that state a direction, perfect predictions have the better ones."""
+        said = named(each_metric)
+        rows = [row for row in self.rows_of("metric") if row.name == _name(each_metric)]
+        facts = MetricFacts([row for row in rows if isinstance(row, MetricRow)])
+        samples = self.make_predictions(_name(each_metric))
+
+        good, bad = (
+            _values(_build(each_metric), [change(each) for each in samples])
+            for change in (_perfect, _wrong)
+        )
+
+        for name in good.keys() & bad.keys():
+            direction = facts.stated_direction(name)
+            better = _BETTER.get(direction or "none")
+            if better and math.isfinite(good[name] - bad[name]) and bad[name] != -1:
+                told = f"{said}: {name} is {good[name]:g} of perfect predictions and {bad[name]:g} "
+                told += f"of wrong ones, and its row states direction = {direction!r}"
+                expect(better(good[name], bad[name]), told)
+
     def test_evaluator_over_two_batches_gives_numbers(self, each_evaluator: dict[str, Any]) -> None:
         """It is built, with ``metrics=[]`` if it asks for metrics and has no settings."""
         registry, said = needs("mmengine.registry").EVALUATOR, named(each_evaluator)
@@ -158,6 +189,31 @@ class MetricChecks(KindChecks):
             metric.process({}, samples[start : start + batch_size])
         values: dict[str, float] = metric.evaluate(len(samples))
         return values
+
+
+def _values(metric: Any, samples: list[dict[str, Any]]) -> dict[str, float]:
+    metric.process({}, samples)
+    found = metric.evaluate(len(samples))
+    return {name: float(value) for name, value in found.items() if isinstance(value, Real)}
+
+
+def _perfect(sample: dict[str, Any]) -> dict[str, Any]:
+    """Return a sample whose prediction is its truth."""
+    import torch
+
+    truth, found = sample["gt_sem_seg"]["data"], sample["gt_instances"]
+    scored = {**found, "scores": torch.ones(len(found["bboxes"]))}
+    labels = {"data": torch.where(truth == 255, 0, truth)}
+    return {**sample, "pred_sem_seg": labels, "pred_instances": scored}
+
+
+def _wrong(sample: dict[str, Any]) -> dict[str, Any]:
+    """Return a sample whose prediction has the other class at each pixel, and no instance."""
+    import torch
+
+    truth, found = sample["gt_sem_seg"]["data"], sample["gt_instances"]
+    none = {key: value[:0] for key, value in found.items()} | {"scores": torch.ones(0)}
+    return {**sample, "pred_sem_seg": {"data": (truth == 0).long()}, "pred_instances": none}
 
 
 def _name(config: dict[str, Any]) -> str:

@@ -123,6 +123,7 @@ _LISTS: dict[str, Callable[[KindChecks], Iterator[_Row]]] = {
     "each_panel": _plain("panel"),
     "each_hook": _configs("hook"),
     "each_metric": _configs("metric"),
+    "each_model": _configs("model"),
     "each_transform": _configs("transform"),
     "each_head_loss": _head_losses,
     "each_mask_loss": _mask_losses,

@@ -32,8 +32,9 @@ class TransformChecks(KindChecks):
         import numpy as np
 
         rng = np.random.default_rng(0)
-        image = rng.integers(0, 256, (24, 32, 3)).astype(np.uint8)
-        labels = rng.integers(0, 2, (24, 32)).astype(np.uint8)
+        labels = np.zeros((24, 32), np.uint8)
+        labels[3:20, 5:11] = labels[14:20, 5:26] = 1  # a shape that each flip and turn changes
+        image = (40 + 150 * labels[..., None] + rng.integers(0, 30, (24, 32, 3))).astype(np.uint8)
         cv2.imwrite(str(folder / "image.png"), image)
         cv2.imwrite(str(folder / "mask.png"), labels)
         return {
@@ -70,6 +71,24 @@ class TransformChecks(KindChecks):
         new = sorted({*after["gt_seg_map"].flat} - {*before["gt_seg_map"].flat, 255})
         expect(not new, f"{said}: it makes the labels {new[:5]}, which were not there")
 
+    def test_transform_moves_labels_with_the_image(
+        self, each_transform: dict[str, Any], tmp_path: Path
+    ) -> None:
+        """What is labelled before is labelled after, wherever it has moved."""
+        said, transform = named(each_transform), _build(each_transform)
+        before = self.make_results(_name(each_transform), tmp_path)
+        if "gt_seg_map" not in before or _agreement(before) < 1:
+            message = "make_results gives no image whose pixels tell their labels"
+            raise NotMeant(message)
+
+        for _ in range(4):  # it may draw random numbers
+            after = transform(deepcopy(before))
+
+            if after is not None and after["img"].shape[:2] == after["gt_seg_map"].shape:
+                share = _agreement(after)
+                told = f"{said}: {1 - share:.0%} of the pixels have the label of other pixels"
+                expect(share > 0.85, told)
+
     def test_transform_without_labels_leaves_them_alone(
         self, each_transform: dict[str, Any], tmp_path: Path
     ) -> None:
@@ -97,6 +116,24 @@ class TransformChecks(KindChecks):
 
         told = f"{said}: it returns a {type(after).__name__}, expected a dict or None"
         expect(after is None or isinstance(after, dict), told)
+
+
+def _agreement(results: dict[str, Any]) -> float:
+    """Return the share of labelled pixels that are as bright as their label's; 1 if there is one.
+
+    Args:
+        results: Image and labels.
+    """
+    import numpy as np
+
+    labels = np.asarray(results["gt_seg_map"])
+    image = np.asarray(results["img"], dtype=np.float64).reshape(*labels.shape, -1).mean(axis=-1)
+    means = [image[labels == label].mean() for label in (0, 1) if (labels == label).any()]
+    known = labels < 2
+    if len(means) < 2:
+        return 1.0
+    is_one = (image > sum(means) / 2) == (means[1] > means[0])
+    return float((is_one == labels)[known].mean())
 
 
 def _name(config: dict[str, Any]) -> str:

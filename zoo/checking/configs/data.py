@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.catalog import Found, read_catalog
 from zoo.checking.dynamic.author import kit_of
-from zoo.checking.kinds.expecting import Unchecked
-from zoo.checking.kinds.folders import made_once, scratch_of_process
+from zoo.checking.expecting import Unchecked
+from zoo.checking.folders import made_once, scratch_of_process
 from zoo.checking.lookup import subject_of_folder
 from zoo.checking.subject import Subject
 from zoo.engine.config_parts.parts import family_of, iterate_leaves

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from zoo.checking.configs.data import find_data
 from zoo.checking.configs.small import cut, shorten, shrink
-from zoo.checking.kinds.expecting import Broken, Unchecked
-from zoo.checking.kinds.folders import scratch_of_process
+from zoo.checking.expecting import Broken, Unchecked
+from zoo.checking.folders import scratch_of_process
 from zoo.checking.subject import Subject
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def _run_once(key: _Key) -> Outcome:
             _run(key.subject, key.name, outcome)
     except KeyboardInterrupt:
         raise
+    except _TooLongError as error:
+        outcome.error = Unchecked(str(error), _ELSEWHERE)
     except BaseException as error:  # noqa: BLE001 - whatever the plugin and upstream raise
         outcome.error = error
     return outcome
@@ -163,6 +165,10 @@ def _train(config: Config, outcome: Outcome) -> Path:
     return found
 
 
+class _TooLongError(BaseException):
+    """A config takes too long; no Exception, which code under way may turn into another."""
+
+
 @contextmanager
 def _time_limit(seconds: int, outcome: Outcome) -> Iterator[None]:
     """End a block that takes too long, where the system can.
@@ -172,14 +178,14 @@ def _time_limit(seconds: int, outcome: Outcome) -> Iterator[None]:
         outcome: How far the config is.
 
     Raises:
-        Unchecked: It took longer.
+        _TooLongError: It took longer.
     """
 
     def stop(number: int, frame: object) -> NoReturn:
         done = ", ".join(each for each in outcome.passed if each != "bind") or "nothing"
         message = f"it takes more than {seconds} s here: stopped in {outcome.phase!r}, "
         message += f"passed: {done}"
-        raise Unchecked(message, _ELSEWHERE)
+        raise _TooLongError(message)
 
     is_possible = (
         hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from zoo.checking.distributions.building import Built, build_project
 from zoo.checking.distributions.comparing import BuildFault, compare_sdist, compare_wheel
 from zoo.checking.finding import Finding
-from zoo.checking.kinds.folders import scratch_of_process
+from zoo.checking.folders import scratch_of_process
 from zoo.checking.rule import Case, Rule
 from zoo.checking.subject import Subject
 from zoo.errors import PluginError

@@ -8,8 +8,8 @@ import unittest
 from pathlib import Path
 from types import TracebackType
 
+from zoo.checking.expecting import Broken, NotMeant
 from zoo.checking.finding import Finding
-from zoo.checking.kinds.expecting import Broken, NotMeant
 from zoo.checking.subject import Subject
 from zoo.errors import ZooError
 

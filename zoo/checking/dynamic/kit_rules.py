@@ -11,7 +11,7 @@ from typing import Any
 from zoo.checking.dynamic.author import kit_of, plain_kit
 from zoo.checking.dynamic.findings import finding_of
 from zoo.checking.finding import Finding
-from zoo.checking.kinds.folders import scratch_of_process
+from zoo.checking.folders import scratch_of_process
 from zoo.checking.kinds.kit import Kit
 from zoo.checking.kinds.rows import cases_of
 from zoo.checking.rule import Case, Rule

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.checking.finding import Finding
+from zoo.checking.folders import use_scratch
 from zoo.checking.isolation.jobs import Job
-from zoo.checking.kinds.folders import use_scratch
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["expecting", "folders", "kit", "rows", "targets"]
+__all__ = ["kit", "rows", "targets"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from zoo.catalog import PluginRecord
-from zoo.checking.kinds.expecting import Broken
+from zoo.checking.expecting import Broken
 from zoo.manifest.reading import read_manifest
 from zoo.manifest.rows import Contribution
 

@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 
+from zoo.checking.expecting import expect
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import expect
 from zoo.manifest.rows import CommandRow
 
 __all__ = ["CommandChecks"]

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from zoo.checking.expecting import expect, needs
+from zoo.checking.folders import Folders, made_once
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import expect, needs
-from zoo.checking.kinds.folders import Folders, made_once
 from zoo.checking.kinds.items import check_instance_item, check_semantic_item
 from zoo.data.source.synthetic import MARK_NAME, Synthetic, mark_sample
 from zoo.files import digest_of_file

@@ -7,8 +7,8 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from zoo.checking.expecting import NotMeant, expect, named, needs
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import NotMeant, expect, named, needs
 
 __all__ = ["HookChecks"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.checking.kinds.expecting import expect
+from zoo.checking.expecting import expect
 
 __all__ = ["check_instance_item", "check_semantic_item"]
 

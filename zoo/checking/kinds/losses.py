@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoo.checking.expecting import expect, named, needs
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import expect, named, needs
 
 __all__ = ["LossChecks"]
 

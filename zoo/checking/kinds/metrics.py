@@ -9,8 +9,8 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
+from zoo.checking.expecting import NotMeant, close, expect, named, needs
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import NotMeant, close, expect, named, needs
 from zoo.engine.metric_facts import MetricFacts
 from zoo.manifest.rows import MetricRow
 

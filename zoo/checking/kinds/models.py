@@ -6,8 +6,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from zoo.checking.expecting import NotMeant, expect, named, needs
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import NotMeant, expect, named, needs
 
 __all__ = ["ModelChecks"]
 

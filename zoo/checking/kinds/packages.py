@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 from zoo.catalog import read_catalog
+from zoo.checking.expecting import NotMeant, expect, needs
 from zoo.checking.kinds.base import KindChecks
-from zoo.checking.kinds.expecting import NotMeant, expect, needs
 from zoo.checking.kinds.targets import Target, check_pyproject, check_target, check_weights_row
 from zoo.loading import load_target
 from zoo.manifest.kinds import KINDS

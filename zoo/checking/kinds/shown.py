@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from zoo.checking.expecting import NotMeant, expect, needs
+from zoo.checking.folders import Folders
 from zoo.checking.kinds.datasets import DatasetChecks
-from zoo.checking.kinds.expecting import NotMeant, expect, needs
-from zoo.checking.kinds.folders import Folders
 from zoo.interfaces import CheckResult
 from zoo.loading import load_target
 from zoo.manifest.rows import CheckRow, Contribution, DatasetRow

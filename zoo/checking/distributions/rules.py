@@ -80,13 +80,23 @@ def _check_builds(subject: Subject, project: Path) -> Iterator[Finding]:
 
 
 def _compare_wheel(subject: Subject, built: Built) -> Iterator[BuildFault]:
-    if subject.manifest is not None:
-        yield from compare_wheel(built.wheel, subject.manifest, subject.survey.document)
+    """Yield what the wheel lacks although the sdist, of which it is made, has it."""
+    if subject.manifest is None:
+        return
+    earlier = {_thing(fault) for fault in _compare_sdist(subject, built)}
+    for fault in compare_wheel(built.wheel, subject.manifest, subject.survey.document):
+        if _thing(fault) not in earlier:
+            yield fault
 
 
 def _compare_sdist(subject: Subject, built: Built) -> Iterator[BuildFault]:
     if subject.manifest is not None:
         yield from compare_sdist(built.sdist, subject.manifest, subject.survey.document)
+
+
+def _thing(fault: BuildFault) -> str:
+    """Return what is lacking, whichever file lacks it."""
+    return fault.message.partition(" lacks ")[2] or fault.message
 
 
 def _look_for_leaks(subject: Subject, built: Built) -> Iterator[BuildFault]:
@@ -120,6 +130,11 @@ def _look_for_leaks(subject: Subject, built: Built) -> Iterator[BuildFault]:
 
 def _try_wheel(subject: Subject, built: Built) -> Iterator[BuildFault]:
     """Import each target from the unpacked wheel, in a process that knows no other copy."""
+    if any(
+        fault.is_error
+        for fault in (*_compare_sdist(subject, built), *_compare_wheel(subject, built))
+    ):
+        return  # what it lacks is told
     target = scratch_of_process().mktemp("installed")
     with zipfile.ZipFile(built.wheel) as archive:
         archive.extractall(target)  # noqa: S202 - it was built here; zipfile drops `..`

@@ -175,18 +175,16 @@ class Place(Hook):
         iterator = getattr(loop, "dataloader_iterator", None)
         if self._state is None or iterator is None:
             return
-        # onedl-mmengine skips batches without reading them, mmengine's loop by iteration reads.
-        if hasattr(iterator, "skip_iter") or not loop.iter:
-            self._restore()
-            self._state = None
-            return
 
         def go_on() -> None:
             loop.dataloader_iterator = iterator
             self._restore()
             self._state = None
 
-        loop.dataloader_iterator = _Rewound(iterator, loop.iter, go_on)
+        # onedl-mmengine skips batches without reading them, mmengine's loop by iteration reads.
+        is_skipping = hasattr(iterator, "skip_iter")
+        count = 0 if is_skipping else loop.iter
+        loop.dataloader_iterator = _Rewound(iterator, count, go_on)
 
 
 class _Rewound:
@@ -195,8 +193,18 @@ class _Rewound:
     def __init__(self, iterator: Any, count: int, go_on: Any) -> None:
         self._iterator, self._left, self._go_on = iterator, count, go_on
 
+    def skip_iter(self, num_iters: int) -> None:
+        """Skip batches, as the loop of onedl-mmengine asks for.
+
+        Args:
+            num_iters: Their number.
+        """
+        self._iterator.skip_iter(num_iters)
+
     def __next__(self) -> Any:
         if not self._left:
+            # Its newer versions make the iterator as late as here, which draws a random number.
+            getattr(self._iterator, "_ensure_iterator", lambda: None)()
             self._go_on()
         self._left -= 1
         return next(self._iterator)

@@ -25,6 +25,7 @@ __all__ = ["kit_rule"]
 _KINDS = {
     "each_check": "check",
     "each_command": "command",
+    "each_converter": "converter",
     "each_evaluator": "evaluator",
     "each_head_loss": "loss",
     "each_hook": "hook",

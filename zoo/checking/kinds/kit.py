@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from zoo.checking.kinds.commands import CommandChecks
+from zoo.checking.kinds.converters import ConverterChecks
 from zoo.checking.kinds.hooks import HookChecks
 from zoo.checking.kinds.losses import LossChecks
 from zoo.checking.kinds.metrics import MetricChecks
@@ -19,6 +20,7 @@ _HOME = "zoo.checking.kinds."
 
 class Kit(
     CommandChecks,
+    ConverterChecks,
     ShownChecks,
     HookChecks,
     LossChecks,

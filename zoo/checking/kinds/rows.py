@@ -118,6 +118,7 @@ _LISTS: dict[str, Callable[[KindChecks], Iterator[_Row]]] = {
     "each_target": _targets,
     "each_weights": _weights,
     "each_check": _plain("check"),
+    "each_converter": _plain("converter"),
     "each_command": _plain("command"),
     "each_evaluator": _configs("evaluator"),
     "each_panel": _plain("panel"),

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["adopting", "obtaining", "rescue"]
+__all__ = ["adopting", "converters", "model_record", "obtaining", "rescue", "skeleton"]

@@ -91,7 +91,8 @@ def test_first_steps_train_every_part(author: Author) -> None:
     steps = STEPS[author.folder.name]
     line = author.line("zoo train")
     assert line.endswith("max_iters=20")
-    author.type(line.replace("max_iters=20", f"max_iters={steps}"))
+    told = f"max_iters={steps} default_hooks.logger.interval={steps}"
+    author.type(line.replace("max_iters=20", told))
 
     (scalars,) = (author.folder / "work_dirs" / "first").glob("*/vis_data/scalars.json")
     rows = [json.loads(line) for line in scalars.read_text().splitlines()]

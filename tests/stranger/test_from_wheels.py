@@ -25,6 +25,18 @@ CLASSES = ["soil", "crop", "weed", "residue"]
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "zoo", "configs")
 # Installed from the wheels, so the copies of the environment that runs the tests stay out.
 OURS = ("zoo", "mmzoo", "__editable__")
+SKIP = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
+# The generator, and the plugins whose types the configs of its plugins name.
+SHIPPED = (
+    *("plugin_templates", "dice_loss", "efficientnet_lite", "folder_data", "instance_metrics"),
+    *("segmentation_metrics", "segmentation_transforms", "training_hooks"),
+)
+# Three plugins: a data set of each task, and one of parts alone.
+GENERATED = {
+    "ponds": "--loss --metric --dataset semantic",
+    "cells": "--dataset instance --model --loss --metric --transform",
+    "extras": "--hook --loss --command --converter",
+}
 
 
 class Installed:
@@ -58,12 +70,13 @@ class Installed:
         return done.stdout
 
 
-def build_wheel(project: Path, out: Path) -> None:
-    """Build a wheel with the setuptools that is here, without reaching for an index."""
+def build_wheels(out: Path, *projects: Path) -> list[Path]:
+    """Build wheels with the setuptools that is here, without reaching for an index."""
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
     subprocess.run(
-        [*command, "--quiet", "--disable-pip-version-check", "-w", out, project], check=True
+        [*command, "--quiet", "--disable-pip-version-check", "-w", out, *projects], check=True
     )
+    return sorted(out.glob("*.whl"))
 
 
 def link_dependencies(folder: Path) -> None:
@@ -76,29 +89,46 @@ def link_dependencies(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the wheel of zoo, and what every environment depends on."""
     folder = tmp_path_factory.mktemp("stranger")
     core = folder / "core"
     core.mkdir()
-    skip = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
     for name in SOURCES:
         source = ROOT / name
         copy = shutil.copy if source.is_file() else shutil.copytree
-        copy(source, core / name, **({} if source.is_file() else {"ignore": skip}))
-    shutil.copytree(STRANGER, folder / "crops", ignore=skip)
-    build_wheel(core, folder / "wheels")
-    build_wheel(folder / "crops", folder / "wheels")
+        copy(source, core / name, **({} if source.is_file() else {"ignore": SKIP}))
+    build_wheels(folder / "wheels", core)
+    link_dependencies(folder / "dependencies")
+    return folder
+
+
+def make_environment(shared: Path, folder: Path) -> Installed:
+    """Return an environment with the wheel of zoo and an empty folder to work in."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     place = next((folder / "venv").glob("lib/python3*/site-packages"))
-    link_dependencies(folder / "dependencies")
-    (place / "dependencies.pth").write_text(f"{folder / 'dependencies'}\n")
-    python = str(folder / "venv" / "bin" / "python")
+    (place / "dependencies.pth").write_text(f"{shared / 'dependencies'}\n")
+    made = Installed(folder)
+    install(made, *(shared / "wheels").glob("*.whl"))
+    return made
+
+
+def install(into: Installed, *wheels: Path) -> None:
+    """Install wheels and nothing else."""
+    python = str(into.bin / "python")
     command = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps"]
-    wheels = sorted((folder / "wheels").glob("*.whl"))
     subprocess.run(
         [*command, "--quiet", "--no-index", "--disable-pip-version-check", *wheels], check=True
     )
-    return Installed(folder)
+
+
+@pytest.fixture(scope="module")
+def installed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("crops")
+    made = make_environment(shared, folder)
+    shutil.copytree(STRANGER, folder / "crops", ignore=SKIP)
+    install(made, *build_wheels(folder / "wheels", folder / "crops"))
+    return made
 
 
 def test_stranger_from_wheels_trains_tests_and_predicts(installed: Installed) -> None:
@@ -249,3 +279,61 @@ def test_base_that_a_wheel_lacks_is_told_with_its_plugin(installed: Installed) -
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert all(word in done.stderr for word in words), done.stderr
+
+
+@pytest.fixture(scope="module")
+def authors(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Return an environment with three plugins that its own ``zoo plugin new`` wrote, as wheels."""
+    folder = tmp_path_factory.mktemp("authors")
+    made = make_environment(shared, folder)
+    copies = [
+        Path(shutil.copytree(ROOT / "plugins" / name, folder / "shipped" / name, ignore=SKIP))
+        for name in SHIPPED
+    ]
+    install(made, *build_wheels(folder / "shipped_wheels", *copies))
+    for name, words in GENERATED.items():
+        made.zoo("plugin", "new", name, "--out", str(folder / "new" / name), *words.split())
+    projects = [folder / "new" / name for name in GENERATED]
+    install(made, *build_wheels(folder / "wheels", *projects))
+    shutil.rmtree(folder / "new")
+    return made
+
+
+def test_three_generated_plugins_stand_side_by_side_as_wheels(authors: Installed) -> None:
+    """Each is found in its wheel, with the manifest's version, and none is in the others' way."""
+    wheels = sorted(path.name for path in (authors.folder / "wheels").iterdir())
+    listed = {each["name"]: each for each in json.loads(authors.zoo("plugin", "list", "--json"))}
+
+    assert wheels == [f"mmzoo_{name}-0.1.0-py3-none-any.whl" for name in sorted(GENERATED)]
+    for name in GENERATED:
+        assert (listed[name]["state"], listed[name]["found_in"]) == ("ok", "entry point")
+        assert str(authors.folder / "venv") in listed[name]["manifest"]
+        assert f"{name}: 0 errors, 0 warnings" in authors.zoo("plugin", "check", name, "--static")
+    assert "images" in authors.zoo("extras-splits", "--help")
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "batch"), [("ponds", "unet_ponds", 4), ("cells", "mask_rcnn_cells", 2)]
+)
+def test_generated_plugin_trains_from_its_wheel(
+    authors: Installed, name: str, config: str, batch: int
+) -> None:
+    """From its own sample to a checkpoint, with the hook of another generated plugin."""
+    data, run = f"data_{name}", f"run_{name}"
+    authors.zoo("data", "sample", name, "--out", f"raw_{name}")
+    authors.zoo("data", "prepare", name, "--source", f"raw_{name}", "--out", data)
+    edits = ["train_cfg.max_iters=2", "custom_hooks.0.type=zoo.extras.ExtrasHook"]
+    edits.append("default_hooks.logger.interval=1")
+    authors.zoo("train", config, "--data", data, "--work-dir", run, "--cfg-options", *edits)
+
+    work = authors.work
+    assert (work / run / "iter_2.pth").is_file()
+    assert json.loads((work / data / "dataset.json").read_text())["dataset"] == {
+        "plugin": name,
+        "name": f"{name.capitalize()}Dataset",
+        "version": "0.1.0",
+    }
+    (log,) = (work / run).glob("*/vis_data/scalars.json")
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [row["images_seen"] for row in rows if "loss" in row] == [batch, 2 * batch]
+    assert {"ponds": "mean_recall", "cells": "count_error"}[name] in rows[-1]

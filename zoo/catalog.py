@@ -21,7 +21,7 @@ from zoo.errors import ConflictError, ManifestError, PluginError, UnknownNameErr
 from zoo.manifest.discovery import Candidate, candidates_in, find_candidates, warn
 from zoo.manifest.kinds import KINDS, kinds_of_registry
 from zoo.manifest.legacy_rows import LegacyRow
-from zoo.manifest.lookups import check_name, hint_installing, hint_listing
+from zoo.manifest.lookups import check_name, hint_installing, hint_listing, may_be_plugin
 from zoo.manifest.reading import LIMITS, read_manifest
 from zoo.manifest.rows import (
     AnyWeightsRow,
@@ -374,7 +374,7 @@ class Catalog:
         near = near or near_names(rest or name, names)
         message = f"no {kind} named {name!r}."
         hint = hint_near(near, hint_listing(kind))
-        if is_absent:
+        if is_absent and may_be_plugin(plugin):
             message = f"no {kind} named {name!r}: no plugin {plugin!r} is installed."
             hint = hint_installing(plugin)
         return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)

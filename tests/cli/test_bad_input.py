@@ -8,6 +8,7 @@ has its rows with the plugins that prepare it.
 from __future__ import annotations
 
 import pickle
+import re
 import shutil
 import subprocess
 import zipfile
@@ -106,6 +107,10 @@ def test_manifest_when_broken_then_marked_and_refused_when_used(
     slates.mkdir(parents=True)
     (slates / "zoo_plugin.toml").write_text(MANIFEST.replace("tiles", "slates"))
     (slates / "unet.py").touch()
+    for module, target in re.findall(r'"zoo_tiles\.(\w+):(\w+)"', MANIFEST):
+        with (slates / f"{module}.py").open("a") as stream:
+            kind = "class" if target[0].isupper() else "def"
+            stream.write(f"{kind} {target}({'*a, **k' if kind == 'def' else ''}): ...\n")
 
     listed = run_zoo("plugin", "list", plugins=PLUGINS, folder=folder)
     message = check_refused(*PREPARE, guilty=guilty, plugins=PLUGINS, folder=folder)

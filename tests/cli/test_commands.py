@@ -23,7 +23,7 @@ CONTRACT = {
     "source key new",
     "list", "info", "train", "test", "predict", "config list", "config show",
     "data list", "data sample", "data prepare", "data check", "data show", "plugin list", "doctor",
-    "plugin build", "plugin check", "plugin info",
+    "plugin build", "plugin check", "plugin info", "plugin search",
     "download", "verify", "cache ls", "cache rm", "cache prune", "rescue", "publish",
 }  # fmt: skip
 

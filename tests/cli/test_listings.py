@@ -2,6 +2,7 @@
 """What the listings say of good, broken and conflicting plugins; nothing is imported."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,8 @@ def write_plugin(folder: Path, name: str, text: str) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('a listing imported this')\n")
     (package / "zoo_plugin.toml").write_text(text)
+    for module, target in re.findall(r'"zoo_\w+\.(\w+):(\w+)"', text):
+        (package / f"{module}.py").write_text(f"class {target}: ...\n\n\nraise RuntimeError\n")
     (package / "configs").mkdir()
     (package / "configs" / "unet_tiles.py").write_text("model = dict()\n")
     return package

@@ -27,6 +27,7 @@ __all__ = ["naming_plugin", "plugin_code_error"]
 _IN_WORKER = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
 _FRAME = re.compile(r'^ *File "(?P<file>[^"\n]+)", line (?P<line>\d+), in ', re.MULTILINE)
 _MOST_TEXT = 300
+_OPENMMLAB = frozenset({"mmengine", "mmcv", "mmseg", "mmdet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,19 @@ def naming_plugin() -> Iterator[None]:
         raise named from error
 
 
-def plugin_code_error(error: Exception) -> PluginCodeError | None:
+def plugin_code_error(error: Exception, *, own: bool = False) -> PluginCodeError | None:
     """Return the error that names the plugin behind an exception, or None if there is none.
 
     The innermost line of a plugin counts. A lack of memory or disk is no plugin's fault.
 
     Args:
         error: An exception with its traceback, or what torch made of a worker's.
+        own: Whether code of OpenMMLab that the plugin called, perhaps built from another part of
+            the config, clears the plugin.
     """
     if isinstance(error, (MemoryError, OSError)) or "out of memory" in str(error):
         return None
-    place = _find_place(error)
+    place = _find_place(error, own=own)
     if place is None:
         return None
     plugin, what = place.record.name, _describe(place)
@@ -89,7 +92,7 @@ def plugin_code_error(error: Exception) -> PluginCodeError | None:
     )
 
 
-def _find_place(error: Exception) -> _Place | None:
+def _find_place(error: Exception, *, own: bool) -> _Place | None:
     from zoo.catalog import read_catalog
 
     folders = {
@@ -102,6 +105,8 @@ def _find_place(error: Exception) -> _Place | None:
         for parent in path.parents:
             if str(parent) in folders:
                 return _Place(folders[str(parent)], path, line)
+        if own and _OPENMMLAB.intersection(path.parts):
+            return None
     return None
 
 

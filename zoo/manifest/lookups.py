@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from zoo.errors import UnknownNameError
 from zoo.texts import shown
 
-__all__ = ["check_name", "hint_installing", "hint_listing"]
+__all__ = ["check_name", "hint_installing", "hint_listing", "may_be_plugin"]
 
 _PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -29,13 +30,22 @@ def hint_listing(kind: str) -> str:
     return _LISTINGS.get(kind, "zoo plugin list shows the plugins found.")
 
 
+def may_be_plugin(name: str) -> bool:
+    """Return whether a plugin could have this name; a module of Python's own is none.
+
+    Args:
+        name: What stands where a plugin's name belongs.
+    """
+    return _PLUGIN.fullmatch(name) is not None and name not in sys.stdlib_module_names
+
+
 def hint_installing(plugin: str) -> str:
     """Return the hint for a plugin that was not found: how to install it, or what hides it.
 
     Args:
         plugin: What stands where a plugin's name belongs.
     """
-    if not _PLUGIN.fullmatch(plugin):
+    if not may_be_plugin(plugin):
         return hint_listing("plugin")
     chosen = os.environ.get("ZOO_PLUGINS")
     hides = "" if chosen is None else "ZOO_PLUGINS may leave it out; otherwise "

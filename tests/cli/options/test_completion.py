@@ -161,7 +161,7 @@ def test_every_argument_is_completed(
         return found
 
     assert isinstance(main, LazyGroup)
-    assert walk(main) == ["list", "search"]
+    assert walk(main) == ["list", "search", "plugin search"]
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")

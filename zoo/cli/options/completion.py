@@ -22,6 +22,7 @@ __all__ = [
     "complete_file",
     "complete_model",
     "complete_plugin",
+    "complete_plugin_or_path",
     "complete_source",
     "complete_weights",
     "without_warnings",
@@ -162,5 +163,6 @@ complete_dataset = _completer(_datasets)
 complete_file = _completer(lambda _: (), or_file=True)
 complete_model = _completer(_models, or_file=True)
 complete_plugin = _completer(_plugins)
+complete_plugin_or_path = _completer(_plugins, or_file=True)
 complete_source = _completer(_sources)
 complete_weights = _completer(_weights)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.options.completion import complete_file
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
 from zoo.texts import counted
@@ -21,7 +22,7 @@ __all__ = ["command"]
 
 
 @click.command("build", cls=ZooCommand)
-@click.argument("path", metavar="[PATH]", default=".")
+@click.argument("path", metavar="[PATH]", default=".", shell_complete=complete_file)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

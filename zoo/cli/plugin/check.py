@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli.options.completion import complete_plugin_or_path
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
 from zoo.texts import counted
@@ -22,7 +23,7 @@ _SHORT, _WHOLE = ("static", "import"), ("static", "import", "deep", "build")
 
 
 @click.command("check", cls=ZooCommand)
-@click.argument("plugin", metavar="PATH|NAME")
+@click.argument("plugin", metavar="PATH|NAME", shell_complete=complete_plugin_or_path)
 @click.option(
     "--static", "is_static", is_flag=True, help="Only read its files: nothing of it is imported."
 )

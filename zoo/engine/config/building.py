@@ -100,7 +100,7 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
         return _small_batch(error, config, tree)
     blame = find_blame(error, tree)
     where = config.filename
-    named = None if blame is not None and blame.argument else plugin_code_error(error)
+    named = None if blame is not None and blame.argument else plugin_code_error(error, own=True)
     if named is not None:
         return named
     if blame is not None:

@@ -170,6 +170,8 @@ def find_type(registry: str, scope: str, name: str) -> Any:
         UnknownNameError: The name is a plugin's (``zoo.``), and no plugin has it.
         LoadError: The plugin has it, and importing it fails.
     """
+    if not name.strip():  # which mmengine takes for a module to import
+        return None
     if name.startswith("zoo."):
         import zoo.registry
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import zoo
 from zoo.errors import ConflictError, PluginError
 
-__all__ = ["Names", "check_free", "name_plugin"]
+__all__ = ["Names", "check_free", "name_plugin", "near_name"]
 
 MOST_CHARACTERS = 30
 """Of a name: the lines of the templates stay within 100 characters."""
@@ -82,11 +82,15 @@ def name_plugin(name: str) -> Names:
     if found is None:
         return Names(name)
     message = f"cannot call a plugin {name[:60]!r}: {found}."
-    raise PluginError(message, plugin=name, hint=f"zoo plugin new {_near(name)}")
+    raise PluginError(message, plugin=name, hint=f"zoo plugin new {near_name(name)}")
 
 
-def _near(name: str) -> str:
-    """Return a name that can be used, as close as possible to one that cannot."""
+def near_name(name: str) -> str:
+    """Return a name that can be used, as close as possible to one that cannot.
+
+    Args:
+        name: Any text.
+    """
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name.removeprefix("zoo_"))
     near = "_".join(word.lower() for word in words)[:MOST_CHARACTERS].strip("_")
     is_word = keyword.iskeyword(near) or near in _TAKEN or near in _DEVICES

@@ -9,6 +9,7 @@ that end in ``.jinja`` are rendered. What a part adds to the manifest and to the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -37,17 +38,19 @@ _BASES = {
 }
 
 
-def render(names: Names, plan: Plan) -> dict[str, str]:
+def render(names: Names, plan: Plan, given: Mapping[str, object] | None = None) -> dict[str, str]:
     """Return path in the plugin -> content of each of its files.
 
     Args:
         names: Names of the plugin.
         plan: What it consists of.
+        given: Facts for the templates in place of those that follow from names and plan.
     """
     facts = _facts(names, plan)
     for name, file in _FRAGMENTS.items():
         facts[name] = [_read(f"{folder}/{file}", facts).strip("\n") for folder in plan.folders]
         facts[name] = [text for text in facts[name] if text]
+    facts |= given or {}
     return {
         _place(path, names, plan): _read(f"{folder}/{path}", facts)
         for folder in plan.folders
@@ -93,7 +96,12 @@ def _facts(names: Names, plan: Plan) -> dict[str, Any]:
         "title": names.title,
         "config_name": names.config(plan.task),
         "summary": f"{names.title.capitalize()}: {plan.task} segmentation",
+        "version": "0.1.0",
+        "license": "Apache-2.0",
+        "notice": "",
+        "packages": [names.package],
         "distributions": _requirements(plan),
+        "more_distributions": (),
         "commands": list(try_lines(names, plan)),
         "dependencies": _BASES[plan.task] if plan.has_config else (),
         "task": plan.task,

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``zoo plugin import``, from outside: what it carries over, what it lists, and that it runs none.
+
+The folders are drawn here, in the layouts of mmsegmentation's projects and of MONAI's bundles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ZOO = Path(sys.executable).with_name("zoo")
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+TRAP = "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n"
+HEAD = '''from mmseg.registry import MODELS
+from torch import nn
+
+from projects.ReedBeds.losses import ReedLoss  # own
+
+
+# above
+@MODELS.register_module()  # beside
+class ReedHead(nn.Module):
+    """A head, with an ümlaut before what is replaced."""
+
+    def __init__(self, loss=dict(type='ReedLoss'), norm=dict(type='BN')):
+        super().__init__()
+        self.loss = MODELS.build(loss)
+
+
+@MODELS.register_module(name=["Reed", "Reed2"], force=True)
+class Other(nn.Module):
+    pass
+
+
+@MODELS.register_module(name="reed-net")
+class Dashed(nn.Module):
+    pass
+'''
+LOSS = """from mmseg.registry import MODELS
+from torch import nn
+
+
+@MODELS.register_module()
+class ReedLoss(nn.Module):
+    pass
+"""
+DATASET = """from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ReedDataset(BaseSegDataset):
+    METAINFO = dict(classes=('water', 'reed'), palette=[[0, 0, 0], [0, 255, 0]])
+"""
+BASE = "# a base\nmodel = dict(type='EncoderDecoder', decode_head=dict(type='mmseg.ReedHead'))\n"
+CONFIG = """_base_ = ['../_base_/reed.py', '../../../../configs/_base_/default_runtime.py']
+custom_imports = dict(  # gone
+    imports=['projects.ReedBeds.heads', 'projects.ReedBeds.losses'])
+dataset_type = 'ReedDataset'  # kept
+train_dataloader = dict(dataset=dict(type=dataset_type, note='ReedDataset'))
+model = dict(decode_head=dict(loss_decode={'type': 'ReedLoss'}))
+"""
+METAFILE = """Collections:
+- Name: Reed
+  License: Apache License 2.0
+Models:
+- Name: reed_dead
+  Config: configs/reed/reed_a.py
+  Weights: https://download.openmmlab.com/reed/a-12345678.pth
+  Results:
+    Task: Semantic Segmentation
+    Dataset: Reeds
+    Metrics:
+      mIoU: 61.5
+- Name: reed_short
+  Weights: https://example.org/b-12345678.pth
+- Name: reed_whole
+  Config: configs/reed/reed_a.py
+  SHA256: {digest}
+  Weights: https://example.org/c.pth
+"""
+
+
+def write(folder: Path, texts: dict[str, str]) -> Path:
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+def project(folder: Path, **more: str) -> Path:
+    """Write a project; names of ``more`` have ``__`` for ``/`` and end in ``_py`` or ``_yml``."""
+    texts = {
+        "README.md": "# Reed beds\n\nHeads for reeds.\n",
+        "heads/__init__.py": "from .reed_head import ReedHead\n",
+        "heads/reed_head.py": TRAP + HEAD,
+        "losses/__init__.py": LOSS,
+        "datasets/reed.py": DATASET,
+        "tools/convert.py": TRAP,
+        "configs/_base_/reed.py": BASE,
+        "configs/reed/reed_a.py": CONFIG,
+        "metafile.yml": METAFILE.format(digest="ab" * 32),
+    }
+    return write(folder / "ReedBeds", texts | more)
+
+
+def bundle(folder: Path, **changed: Any) -> Path:
+    channels = {"1": "spleen", "0": "background"}
+    outputs = {"pred": {"type": "image", "num_channels": 2, "channel_def": channels}}
+    metadata = {
+        "version": "0.2.1",
+        "monai_version": "1.3.0",
+        "required_packages_version": {"nibabel": "5.2.0"},
+        "name": "Organ",
+        "task": "Segmentation of organs",
+        "description": 'A "model" of organs',
+        "authors": "Somebody",
+        "intended_use": "An example, not for diagnosis",
+        "references": ["A paper"],
+        "eval_metrics": {"mean_dice": 0.9},
+        "network_data_format": {"inputs": {}, "outputs": outputs},
+    }
+    texts = {
+        "configs/metadata.json": json.dumps(metadata | changed),
+        "configs/inference.json": json.dumps({"network_def": {"_target_": "monai.networks.UNet"}}),
+        "LICENSE": "Apache License\nVersion 2.0, January 2004\n",
+        "scripts/net.py": TRAP,
+    }
+    made = write(folder / "organ_ct", texts)
+    (made / "models").mkdir()
+    (made / "models" / "model.pt").write_bytes(b"\x80\x04.")
+    return made
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Run:
+    """Return a function that runs ``zoo plugin`` in an empty folder."""
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return subprocess.run(
+            [ZOO, "plugin", *words],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=kept | {"HOME": str(tmp_path)},
+            timeout=60,
+        )
+
+    return run
+
+
+def manifest(folder: Path, plugin: str) -> dict[str, Any]:
+    return tomllib.loads((folder / f"zoo_{plugin}" / "zoo_plugin.toml").read_text())
+
+
+def test_project_becomes_a_plugin_that_passes_the_static_rules(zoo: Run, tmp_path: Path) -> None:
+    """Rows of each kind, types and imports renamed, comments kept, and nothing of it is run."""
+    source = project(tmp_path / "from")
+
+    done = zoo("import", source, "--out", "out")
+
+    assert done.returncode == 0, done.stderr
+    rows = manifest(tmp_path / "out", "reed_beds")
+    assert {each["name"]: each["target"] for each in rows["model"]} == {
+        "ReedHead": "zoo_reed_beds.heads.reed_head:ReedHead",
+        "Reed": "zoo_reed_beds.heads.reed_head:Other",
+        "Reed2": "zoo_reed_beds.heads.reed_head:Other",
+    }
+    assert [each["name"] for each in rows["loss"]] == ["ReedLoss"]
+    assert rows["dataset"][0]["classes"] == ["water", "reed"]
+    assert [each["file"] for each in rows["config"]] == ["configs/reed/reed_a.py"]
+    assert rows["plugin"]["license"] == "Apache-2.0"
+    checked = zoo("check", "out", "--static")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_code_and_configs_change_only_where_they_must(zoo: Run, tmp_path: Path) -> None:
+    """The texts are compared whole: what is not named here is the same to the byte."""
+    zoo("import", project(tmp_path), "--out", "out")
+
+    package = tmp_path / "out" / "zoo_reed_beds"
+    head = (TRAP + HEAD).replace("projects.ReedBeds.losses", "zoo_reed_beds.losses")
+    head = head.replace("@MODELS.register_module()  # beside", "# beside")
+    head = head.replace('@MODELS.register_module(name=["Reed", "Reed2"], force=True)\n', "")
+    head = head.replace("'ReedLoss'", "'zoo.reed_beds.ReedLoss'")
+    assert (package / "heads" / "reed_head.py").read_text() == head
+    config = CONFIG.split("\n")
+    del config[1:3]
+    wanted = "\n".join(config).replace("../../../../configs/", "mmseg::")
+    wanted = wanted.replace("= 'ReedDataset'", "= 'zoo.reed_beds.ReedDataset'")
+    wanted = wanted.replace("'ReedLoss'", "'zoo.reed_beds.ReedLoss'")
+    assert (package / "configs" / "reed" / "reed_a.py").read_text() == wanted
+    base = BASE.replace("mmseg.ReedHead", "zoo.reed_beds.ReedHead")
+    assert (package / "configs" / "_base_" / "reed.py").read_text() == base
+
+
+def test_what_cannot_be_carried_over_is_listed(zoo: Run, tmp_path: Path) -> None:
+    """A line each on stdout, and in the README: names, tools, dead hosts, digests, results."""
+    source = project(tmp_path)
+    (source / "link.py").symlink_to("/etc/hostname")
+    (source / "big.py").write_text("#" * (2**20 + 1))
+    (source / "broken.py").write_text("class (:\n")
+    (source / "my-net.py").write_text("")
+
+    done = zoo("import", source, "--out", "out")
+
+    lines = [line for line in done.stdout.splitlines() if line.startswith("not carried over: ")]
+    readme = (tmp_path / "out" / "README.md").read_text()
+    for words in (
+        "'reed-net' is no name of Python",
+        "tools/convert.py: it is a tool",
+        "weights reed_dead: download.openmmlab.com serves files no longer",
+        "weights reed_short: no whole sha256",
+        "weights reed_whole: a comment in the manifest",
+        "metrics: published values",
+        "link.py: it is a link",
+        "big.py: it has 1,048,577 bytes",
+        "broken.py: it is not Python: line 1",
+        "my-net.py: its name is no name of a module",
+    ):
+        assert sum(words in line for line in lines) == 1, (words, lines)
+        assert words in readme
+    assert "weights" not in manifest(tmp_path / "out", "reed_beds")
+    assert (
+        f'# sha256 = "{"ab" * 32}"'
+        in (tmp_path / "out" / "zoo_reed_beds" / "zoo_plugin.toml").read_text()
+    )
+    assert "| reed_dead | Reeds | mIoU | 61.5 |" in readme
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: &x [1]\nb: *x\n", "it holds an alias in line 2"),
+        ("a: !!python/object/apply:os.system ['touch ran']\n", "it holds the tag"),
+        ("a: [\n", "it is not YAML: line"),
+        ("[" * 5000, "nested more than 20 deep"),
+        ("just text\n", None),
+        (None, "there is none"),
+    ],
+)
+def test_metafile_that_is_hostile_or_missing_is_a_line(
+    zoo: Run, tmp_path: Path, text: str | None, says: str | None
+) -> None:
+    """Classes and configs are carried over all the same."""
+    source = project(tmp_path)
+    (source / "metafile.yml").unlink() if text is None else (source / "metafile.yml").write_text(
+        text
+    )
+
+    done = zoo("import", source, "--out", "out")
+
+    assert done.returncode == 0, done.stderr
+    assert says is None or f"not carried over: metafile.yml: {says}" in done.stdout.replace(
+        "it is nested", "nested"
+    )
+    assert manifest(tmp_path / "out", "reed_beds")["loss"]
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_config_without_its_base_is_left_out_with_those_built_on_it(
+    zoo: Run, tmp_path: Path
+) -> None:
+    """So is one that imports; none that stays names a file that is not there."""
+    more = {
+        "configs/a.py": "_base_ = './gone.py'\n",
+        "configs/b.py": "_base_ = ['a.py']\n",
+        "configs/c.py": "from mmengine.config import read_base\n",
+    }
+    done = zoo("import", project(tmp_path, **more), "--out", "out")
+
+    assert "configs/a.py: its base 'configs/gone.py' is not carried over" in done.stdout
+    assert "configs/b.py: its base 'configs/a.py' is not carried over" in done.stdout
+    assert "configs/c.py:1: it imports" in done.stdout
+    assert not (tmp_path / "out" / "zoo_reed_beds" / "configs" / "b.py").exists()
+
+
+def test_bundle_becomes_a_plugin_that_passes_the_static_rules(zoo: Run, tmp_path: Path) -> None:
+    """Version, licence, notice, classes in their order and the card; MONAI's network is listed."""
+    done = zoo("import", bundle(tmp_path), "--out", "out")
+
+    assert done.returncode == 0, done.stderr
+    plugin = manifest(tmp_path / "out", "organ_ct")["plugin"]
+    assert plugin["version"] == "0.2.1"
+    assert plugin["license"] == "Apache-2.0"
+    assert plugin["notice"] == "An example, not for diagnosis"
+    assert plugin["summary"] == "A 'model' of organs"
+    readme = (tmp_path / "out" / "README.md").read_text()
+    for words in ("| 0 | background |\n| 1 | spleen |", "- A paper", "| mean_dice | 0.9 |"):
+        assert words in readme
+    for words in ("monai.networks.UNet is no model of OpenMMLab", "models/model.pt: ", "nibabel"):
+        assert words in done.stdout
+    checked = zoo("check", "out", "--static")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert not list(tmp_path.rglob("ran"))
+
+
+@pytest.mark.parametrize("key", ["version", "name", "network_data_format", "references", "task"])
+@pytest.mark.parametrize("value", [None, 7, ["x", {}], {"pred": [1]}, 'q"\n\x1b[2J\\'])
+def test_metadata_of_any_form_is_no_traceback(
+    zoo: Run, tmp_path: Path, key: str, value: object
+) -> None:
+    """What is written is a manifest that reads."""
+    done = zoo("import", bundle(tmp_path, **{key: value}), "--out", "out")
+
+    assert done.returncode == 0, done.stderr
+    assert manifest(tmp_path / "out", "organ_ct")["plugin"]["api"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("nowhere", "found nothing, expected a folder"),
+        ("file", "found a file, expected a folder"),
+        ("empty", "found no code and no configs/metadata.json"),
+        ("bad", "cannot read the metadata of the bundle"),
+        ("ReedBeds --name dice_loss", "cannot make plugin 'dice_loss'"),
+        ("ReedBeds --name No-Name", "cannot call a plugin 'No-Name'"),
+        ("ReedBeds --out bad", "found a folder that holds files"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_message_and_writes_nothing(
+    zoo: Run, tmp_path: Path, words: str, says: str
+) -> None:
+    """Places, names and metadata that do not fit."""
+    project(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "bad", {"configs/metadata.json": '{"version": '})
+    before = set(tmp_path.rglob("*"))
+
+    done = zoo("import", *words.split())
+
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "HINT: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert set(tmp_path.rglob("*")) == before

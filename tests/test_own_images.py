@@ -27,7 +27,8 @@ QUICK = (
     ),
 )
 PLUGINS = (
-    "configs,folder_data,dice_loss,segmentation_metrics,segmentation_transforms,training_hooks"
+    "configs,folder_data,dice_loss,segmentation_metrics,segmentation_transforms,training_hooks,"
+    "run_plots"
 )
 
 pytestmark = [

@@ -103,7 +103,7 @@ def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def hostile(write_plugin: Callable[..., Path]) -> Path:
     """Write a good plugin and a package for the hostile one; gives the place of its manifest."""
     rows = '[[loss]]\nname = "Good"\ntarget = "zoo_good.loss:Good"\n'
-    write_plugin("good", rows, folder="plugins/good")
+    write_plugin("good", rows, folder="plugins/good", loss="class Good: ...")
     path = write_plugin("hostile", folder="plugins/hostile") / "zoo_plugin.toml"
     path.unlink()
     return path

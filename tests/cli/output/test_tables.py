@@ -44,6 +44,7 @@ def show(tmp_path: Path, write_plugin: Callable[..., Path]) -> Callable[..., str
     classes = ", ".join(f'"class number {number}"' for number in range(40))
     package = write_plugin("tiles", f"{config}{data}classes = [{classes}]\n{rows}")
     (package / "c.py").write_text("")
+    (package / "d.py").write_text("class D: ...\n")
     manifest = package / "zoo_plugin.toml"
     manifest.write_text(manifest.read_text().replace('"fake"', f'"{"a summary " * 20}"'))
 

@@ -175,10 +175,10 @@ FLOORS = {
     ),
     "zoo/engine": (
         {
-            *("metric_facts", "patching", "plugin_code", "processes", "random_state", "scenes"),
-            "overlays",
+            *("metric_facts", "patching", "processes", "random_state", "scenes"),
+            *("overlays", "worker_errors"),
         },
-        {"threads"},
+        {"plugin_code", "threads"},
         {"cleaning", "config_parts"},
         {"config_files", "records"},
         {"checkpoints", "config"},

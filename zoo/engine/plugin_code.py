@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.engine.worker_errors import caught_name, original_message
 from zoo.errors import PluginCodeError, ZooError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["naming_plugin", "plugin_code_error"]
 
-_IN_WORKER = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
 _FRAME = re.compile(r'^ *File "(?P<file>[^"\n]+)", line (?P<line>\d+), in ', re.MULTILINE)
 _MOST_TEXT = 300
 _OPENMMLAB = frozenset({"mmengine", "mmcv", "mmseg", "mmdet"})
@@ -114,19 +114,15 @@ def _lines(error: Exception) -> Iterator[tuple[str, int]]:
     """Yield file and line of each frame of an exception, and of its worker's, the outer first."""
     for frame in traceback.extract_tb(error.__traceback__):
         yield frame.filename, frame.lineno or 0
-    if _IN_WORKER.match(str(error)):
+    if caught_name(str(error)) is not None:
         for found in _FRAME.finditer(str(error)):
             yield found["file"], int(found["line"])
 
 
 def _words(error: Exception) -> str:
     """Return the class and the message of an exception, or of the worker's own, on one line."""
-    name, text = type(error).__name__, str(error)
-    caught = _IN_WORKER.match(text)
-    if caught is not None:
-        name = caught["name"]
-        text = re.split(rf"\n[\w.]*\b{name}(?::|$)", text)[-1]
-    text = " ".join(text.split()).rstrip(".")
+    name, own = caught_name(str(error)) or type(error).__name__, original_message(str(error))
+    text = " ".join((str(error) if own is None else own).split()).rstrip(".")
     if len(text) > _MOST_TEXT:
         text = f"{text[:_MOST_TEXT]}..."
     return f"{name}: {text}" if text else name

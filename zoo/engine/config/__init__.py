@@ -13,5 +13,4 @@ __all__ = [
     "reading",
     "type_names",
     "values",
-    "worker_errors",
 ]

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.blame import find_blame, package_hint
 from zoo.engine.config.type_names import unknown_type
-from zoo.engine.config.worker_errors import dead_worker, original_message
 from zoo.engine.config_files.inheritance import inheriting
 from zoo.engine.config_files.strangers import naming_foreign
 from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.engine.patching import freeing_managers
 from zoo.engine.plugin_code import plugin_code_error
+from zoo.engine.worker_errors import caught_name, dead_worker, original_message
 from zoo.errors import ConfigError, DataError, TrainingError, ZooError
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ def _hint_of(error: Exception) -> str:
 
 def _name_of(error: Exception) -> str:
     """Return the name of an exception's class, or of the worker's own exception."""
-    found = re.match(r"Caught (\w+) in DataLoader worker", _raw_text(error))
-    return found[1] if found else type(error).__name__
+    return caught_name(_raw_text(error)) or type(error).__name__
 
 
 def _text_of(error: Exception) -> str:

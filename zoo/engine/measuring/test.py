@@ -18,7 +18,6 @@ from zoo.engine.cleaning.postprocess import Postprocess
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.type_names import check_type_names
-from zoo.engine.config.worker_errors import explaining_workers
 from zoo.engine.config_parts.parts import family_of
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
@@ -35,6 +34,7 @@ from zoo.engine.runs.progress import watch_runner
 from zoo.engine.runs.runner import build_runner
 from zoo.engine.threads.workers import slimming_workers
 from zoo.engine.work_dir.no_results import leaving_no_results_out
+from zoo.engine.worker_errors import explaining_workers
 from zoo.errors import ConfigError, DataError
 from zoo.files import digest_of_file, replace_file
 

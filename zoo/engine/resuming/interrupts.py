@@ -17,10 +17,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook
 from mmengine.runner import IterBasedTrainLoop
 
-from zoo.engine.config.worker_errors import dead_worker
 from zoo.engine.resuming.joint_stop import JointStop
 from zoo.engine.resuming.place import Place, find_hook
 from zoo.engine.resuming.shielding import deferring_dead_workers
+from zoo.engine.worker_errors import dead_worker
 from zoo.errors import TrainingError
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from zoo.engine.config.data_folder import root_without_training
 from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.values import check_counts, check_shape
-from zoo.engine.config.worker_errors import explaining_workers
 from zoo.engine.config_files.own_configs import note_own
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
@@ -37,6 +36,7 @@ from zoo.engine.runs.schedules import fit_warm_ups
 from zoo.engine.threads.workers import slimming_workers
 from zoo.engine.work_dir.lock import locked_work_dir
 from zoo.engine.work_dir.no_results import leaving_no_results_out
+from zoo.engine.worker_errors import explaining_workers
 from zoo.errors import CheckpointError, ConfigError, DataError, TrainingError
 
 if TYPE_CHECKING:

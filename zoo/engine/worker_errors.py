@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from zoo import errors
 from zoo.errors import ZooError
 
-__all__ = ["dead_worker", "explaining_workers", "original_message"]
+__all__ = ["caught_name", "dead_worker", "explaining_workers", "original_message"]
 
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
 _CAUGHT = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
@@ -38,7 +38,7 @@ def explaining_workers() -> Iterator[None]:
         raise
     except RuntimeError as error:
         message = original_message(str(error))
-        if message is None or not _is_of_zoo(str(error)):
+        if message is None or caught_name(str(error)) not in errors.__all__:
             raise
         text, where, hint = _parts(message)
         raise ZooError(text, where=where, hint=hint) from error
@@ -60,16 +60,20 @@ def original_message(text: str) -> str | None:
     Args:
         text: Of torch's error.
     """
-    caught = _CAUGHT.match(text)
-    if caught is None:
+    name = caught_name(text)
+    if name is None:
         return None
-    own = re.split(rf"\n[\w.]*\b{caught['name']}: ", text)
-    return own[-1].strip()
+    return re.split(rf"\n[\w.]*\b{name}(?:: |\s*$)", text)[-1].strip()
 
 
-def _is_of_zoo(text: str) -> bool:
+def caught_name(text: str) -> str | None:
+    """Return the class of the worker's own error, or None if this is not one of a worker.
+
+    Args:
+        text: Of torch's error.
+    """
     caught = _CAUGHT.match(text)
-    return caught is not None and caught["name"] in errors.__all__
+    return None if caught is None else caught["name"]
 
 
 def _parts(message: str) -> tuple[str, str | None, str | None]:

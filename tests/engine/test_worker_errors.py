@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zoo.engine.config.worker_errors import explaining_workers, original_message
+from zoo.engine.worker_errors import caught_name, explaining_workers, original_message
 from zoo.errors import DataError, LoadError, ZooError
 
 pytestmark = pytest.mark.mm
@@ -75,3 +75,23 @@ def test_error_of_no_worker_is_left_alone() -> None:
 
     assert str(caught.value) == "plain.\nwhere: p"
     assert original_message("plain.") is None
+
+
+def test_error_of_a_worker_that_has_no_message_has_an_empty_one() -> None:
+    """The traceback around it is no message."""
+    from torch.utils.data import DataLoader
+
+    class Silent:
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> Any:
+            raise AssertionError
+
+    loader: Any = DataLoader(Silent(), num_workers=1, multiprocessing_context="fork")  # type: ignore[arg-type]
+
+    with pytest.raises(AssertionError) as caught:
+        next(iter(loader))
+
+    assert caught_name(str(caught.value)) == "AssertionError"
+    assert original_message(str(caught.value)) == ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from zoo.checking.source.definitions import is_for_types
@@ -56,8 +57,8 @@ def imports_of(package: Path, package_name: str) -> Iterator[Imported]:
         yield from imports_of_file(path, package, package_name)
 
 
-def imports_of_file(path: Path, package: Path, package_name: str) -> Iterator[Imported]:
-    """Yield the imports in one file of a package.
+def imports_of_file(path: Path, package: Path, package_name: str) -> tuple[Imported, ...]:
+    """Return the imports in one file of a package.
 
     Args:
         path: The file.
@@ -65,7 +66,16 @@ def imports_of_file(path: Path, package: Path, package_name: str) -> Iterator[Im
         package_name: The name under which Python imports it.
     """
     parents = (package_name, *path.relative_to(package).parent.parts)
-    for node, state in _walk(read_python(path).tree, frozenset()):
+    return _imports(read_python(path).tree, path, parents)
+
+
+@lru_cache(maxsize=512)  # several rules ask for them; files of equal bytes have one tree
+def _imports(tree: ast.Module, path: Path, parents: tuple[str, ...]) -> tuple[Imported, ...]:
+    return tuple(_found(tree, path, parents))
+
+
+def _found(tree: ast.Module, path: Path, parents: tuple[str, ...]) -> Iterator[Imported]:
+    for node, state in _walk(tree, frozenset()):
         marks = {f"is_{name}": name in state for name in ("lazy", "optional", "for_types")}
         if isinstance(node, ast.Import):
             for each in node.names:

@@ -518,3 +518,39 @@ def test_a_hint_of_a_plugin_gives_pip_no_options(option: str) -> None:
 
     assert mend is not None
     assert mend.commands == ()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "good @ https://elsewhere.invalid/good.whl",
+        "good@file:///tmp/good",
+        "git+https://elsewhere.invalid/good",
+        "https://elsewhere.invalid/good.whl",
+        "/tmp/good",
+        "./good",
+        "good\nother",
+        "good\u200b",
+        "two words",
+    ],
+)
+@pytest.mark.parametrize("before", ["", '"good>=1" '])
+def test_a_hint_of_a_plugin_installs_by_name_alone(word: str, before: str) -> None:
+    """A manifest that nobody has run yet must not bring code from an address of its own."""
+    mend = mend_of_hint(f'pip install {before}"{word}"')
+
+    assert mend is not None
+    assert mend.commands == ()
+    assert word in mend.text
+
+
+@pytest.mark.parametrize(
+    "word", ["good", "good>=1,<2", "good[a,b]~=1.0", "good; python_version>'3'"]
+)
+def test_a_hint_that_names_a_distribution_can_be_run(word: str) -> None:
+    """pip looks for it in the indexes that the user has set."""
+    mend = mend_of_hint(f'pip install "{word}"')
+
+    assert mend is not None
+    ((*_, install, found),) = mend.commands
+    assert (install, found) == ("install", word)

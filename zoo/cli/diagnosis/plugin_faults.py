@@ -62,6 +62,9 @@ def static_faults(record: PluginRecord) -> tuple[str, list[str]]:
 def mend_of_hint(hint: str | None) -> Mend | None:
     """Return the hint of an error as a mend; a line of pip is one for this interpreter.
 
+    A hint may come from a plugin. ``--fix`` may run it only if every word of it asks pip for a
+    distribution by its name: an option, an address or a path would bring code from anywhere.
+
     Args:
         hint: The hint, or None.
     """
@@ -69,9 +72,19 @@ def mend_of_hint(hint: str | None) -> Mend | None:
         return None
     found = _PIP_LINE.match(hint)
     wanted = re.findall(r'"([^"]+)"', found[1]) if found else []
-    if not wanted or any(each.lstrip().startswith("-") for each in wanted):
-        return shown(hint)  # a hint may come from a plugin: no option of pip is taken from it
-    return pip_mend(["install", *wanted])
+    if not wanted:
+        return shown(hint)
+    return pip_mend(["install", *wanted], may_run=all(map(_is_by_name, wanted)))
+
+
+def _is_by_name(word: str) -> bool:
+    """Return whether pip looks for a word by its name, in the user's own indexes."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(word).url is None
+    except InvalidRequirement:
+        return False
 
 
 def unmet_requirement(record: PluginRecord) -> IncompatibleError | None:

@@ -126,7 +126,7 @@ RULES = {
         others={
             *("faulty_server", "loopback_hub", "download_faults"),
             *("demonstration", "terminal", "evidence"),
-            *("overviews", "manifest_keys", "manifest_schema"),
+            *("overviews", "generated_files", "manifest_keys", "manifest_schema"),
             *("document_checks", "document_kinds", "document_mutator", "document_seeds"),
             "document_surroundings",
         },

@@ -10,10 +10,11 @@ nothing and exits with 1 if the page differs.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from generated_files import write_or_check
 
 from zoo.catalog import Catalog, PluginRecord
 from zoo.manifest.rows import ConverterRow, LivingRow, WeightsFacts, WeightsRow
@@ -111,19 +112,5 @@ def _address(row: WeightsFacts) -> str:
     return address.split("/")[2]
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Write the page, or compare it with ``--check``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    args = parser.parse_args(words)
-    text = page_text()
-    if not args.check:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    same = PAGE.read_text("utf-8") == text
-    sys.stdout.write("the page is up to date\n" if same else f"{PAGE} differs: run this tool\n")
-    return 0 if same else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(lambda: {PAGE: page_text()}, __doc__))

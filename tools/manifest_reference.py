@@ -11,13 +11,13 @@ exits with 1 if a file differs.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from generated_files import write_or_check
 from manifest_keys import Key, keys_of, meaning_of
 from manifest_schema import schema
 
@@ -129,21 +129,5 @@ def _plain(wanted: str) -> str:
     return re.sub(r"'([^']*)'", r"`\1`", wanted).replace("zoo_x.", "zoo_<plugin>.")
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Write the files, or compare them with ``--check``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    args = parser.parse_args(words)
-    texts = files()
-    if not args.check:
-        for path, text in texts.items():
-            path.write_text(text, encoding="utf-8")
-        return 0
-    old = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
-    for path in old:
-        sys.stdout.write(f"{path} differs: run python tools/manifest_reference.py\n")
-    return 1 if old else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(files, __doc__))

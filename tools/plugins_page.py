@@ -10,11 +10,12 @@ the page differs.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+
+from generated_files import write_or_check
 
 from zoo.catalog import Catalog
 from zoo.manifest.rows import Manifest
@@ -51,19 +52,5 @@ def _added(manifest: Manifest) -> Iterator[str]:
         yield "legacy index"
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Write the page, or compare it with ``--check``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    args = parser.parse_args(words)
-    text = page_text()
-    if not args.check:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    same = PAGE.exists() and PAGE.read_text("utf-8") == text
-    sys.stdout.write("" if same else f"{PAGE} differs: run python tools/plugins_page.py\n")
-    return 0 if same else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(lambda: {PAGE: page_text()}, __doc__))

@@ -10,10 +10,11 @@ hand; its title and its first sentence are the rule's.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+
+from generated_files import write_or_check
 
 from zoo.checking.rules import all_rules
 
@@ -53,19 +54,5 @@ def _tables() -> Iterator[str]:
     yield ""
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Write the page, or compare it with ``--check``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    args = parser.parse_args(words)
-    text = page_text()
-    if not args.check:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    same = PAGE.read_text("utf-8") == text
-    sys.stdout.write("the page is up to date\n" if same else f"{PAGE} differs: run this tool\n")
-    return 0 if same else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(lambda: {PAGE: page_text()}, __doc__))

@@ -10,7 +10,6 @@ reads the file, so that it tells a mistyped name without importing any of them.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import pkgutil
@@ -19,6 +18,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from generated_files import write_or_check
+
 import zoo  # noqa: F401  (mmcv's ops)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,17 +27,9 @@ TARGET = ROOT / "zoo" / "checking" / "source" / "upstream_types.json"
 PACKAGES = ("mmengine", "mmcv", "mmseg", "mmdet")
 
 
-def main() -> None:
-    """Write the list, or compare it with the existing file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only compare")
-    arguments = parser.parse_args()
-    text = json.dumps(collect_names(), indent=0, sort_keys=True) + "\n"
-    if not arguments.check:
-        TARGET.write_text(text, "utf-8")
-        return
-    if not TARGET.is_file() or TARGET.read_text("utf-8") != text:
-        sys.exit(f"{TARGET.name} differs: run python tools/upstream_types.py")
+def files() -> dict[Path, str]:
+    """Return the text of the list."""
+    return {TARGET: json.dumps(collect_names(), indent=0, sort_keys=True) + "\n"}
 
 
 def collect_names() -> dict[str, list[str]]:
@@ -68,4 +61,4 @@ def _import_all(package: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(write_or_check(files, __doc__))

@@ -47,11 +47,7 @@ class HookChecks(KindChecks):
         self, each_hook: dict[str, Any], tmp_path: Path
     ) -> None:
         """Two epochs with validation, as ``custom_hooks`` of a config, pass with the hook."""
-        said = named(each_hook)
-        needs("mmengine")
-        if not _is_accepted(_build(each_hook)):
-            message = f"{said} is not accepted by a runner, which another rule tells"
-            raise NotMeant(message)
+        said = _accepted(each_hook)
         runner = _runner(tmp_path, each_hook, f"{each_hook['type']}_{tmp_path.name}")
 
         runner.train()
@@ -65,11 +61,7 @@ class HookChecks(KindChecks):
         self, each_hook: dict[str, Any], tmp_path: Path
     ) -> None:
         """A run that continues from a checkpoint of the hook's own run passes too."""
-        said = named(each_hook)
-        needs("mmengine")
-        if not _is_accepted(_build(each_hook)):
-            message = f"{said} is not accepted by a runner, which another rule tells"
-            raise NotMeant(message)
+        said = _accepted(each_hook)
         from zoo.engine.resuming.safe_loading import safe_loading
 
         name = f"{each_hook['type']}_{tmp_path.name}"
@@ -86,6 +78,16 @@ class HookChecks(KindChecks):
 
         found = (resumed.epoch, resumed.iter)
         expect(found == (2, 4), f"{said}: resumed, the run ends at epoch and step {found}")
+
+
+def _accepted(config: dict[str, Any]) -> str:
+    """Return a hook's name for messages; raise NotMeant for one that no runner would accept."""
+    said = named(config)
+    needs("mmengine")
+    if not _is_accepted(_build(config)):
+        message = f"{said} is not accepted by a runner, which another rule tells"
+        raise NotMeant(message)
+    return said
 
 
 def _is_accepted(hook: Any) -> bool:

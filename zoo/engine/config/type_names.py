@@ -94,8 +94,6 @@ def check_type_names(config: Config, *, part: str = "") -> None:
     for key, name, registry, scope in _named_types(config):
         if part and not key.startswith(f"{part}."):
             continue
-        if not name.strip():
-            raise _unknown(name, registry, scope, key)
         try:
             is_known = _has(registry, scope, name)
         except ZooError as error:

@@ -361,20 +361,21 @@ class Catalog:
         usable = [found for found in fitting if found.record.error is None]
         plugin, dot, rest = self.bare(name).partition(".")
         near: tuple[str, ...] = ()
+        is_absent = False
         if dot and any(record.name == plugin for record in self.plugins):
             own = [found.row.name for found in usable if found.record.name == plugin]
             near = tuple(f"{plugin}.{other}" for other in near_names(rest, own) or own[:5])
         elif dot:
             names = [f"{found.record.name}.{found.row.name}" for found in usable]
             near = near_names(name, names)
+            is_absent = not near and may_be_plugin(plugin)
         names = [found.row.name for found in usable]
         if kind == "dataset":  # also found by the name of its plugin
             names += [found.record.name for found in usable]
-        is_absent = bool(dot) and not near and not any(r.name == plugin for r in self.plugins)
         near = near or near_names(rest or name, names)
         message = f"no {kind} named {name!r}."
         hint = hint_near(near, hint_listing(kind))
-        if is_absent and may_be_plugin(plugin):
+        if is_absent:
             message = f"no {kind} named {name!r}: no plugin {plugin!r} is installed."
             hint = hint_installing(plugin)
         return UnknownNameError(message, kind=kind, name=name, near=near, hint=hint)

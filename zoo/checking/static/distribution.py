@@ -10,6 +10,7 @@ from zoo.checking.project_version import ELSEWHERE
 from zoo.checking.rule import Case
 from zoo.checking.source.places import place_in_text, place_of
 from zoo.checking.source.project import Distribution
+from zoo.checking.source.requirements import read_requirement_or_none
 from zoo.checking.static.cases import (
     distribution_of,
     is_stated,
@@ -147,17 +148,11 @@ def _check_licence(subject: Subject, found: Distribution) -> Iterator[Finding]:
 
 
 def _check_needs_zoo(_: Subject, found: Distribution) -> Iterator[Finding]:
-    from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
     where = place_of(found.path, "project", 0, "dependencies")
-    wanted: list[Requirement] = []
-    for text in found.dependencies:
-        try:
-            wanted.append(Requirement(text))
-        except InvalidRequirement:
-            continue  # ZP206 tells it
-    own = [each for each in wanted if canonicalize_name(each.name) == _ZOO]
+    wanted = map(read_requirement_or_none, found.dependencies)  # ZP206 tells of unreadable ones
+    own = [each for each in wanted if each is not None and canonicalize_name(each.name) == _ZOO]
     if not own:
         message = f"the dependencies do not name {_ZOO}, which the plugin is for."
         yield Finding("ZP217", where, message, f'add "{_ZOO}>={__version__}" to dependencies.')

@@ -79,12 +79,10 @@ def mend_of_hint(hint: str | None) -> Mend | None:
 
 def _is_by_name(word: str) -> bool:
     """Return whether pip looks for a word by its name, in the user's own indexes."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from zoo.checking.source.requirements import read_requirement_or_none
 
-    try:
-        return Requirement(word).url is None
-    except InvalidRequirement:
-        return False
+    found = read_requirement_or_none(word)
+    return found is not None and found.url is None
 
 
 def unmet_requirement(record: PluginRecord) -> IncompatibleError | None:

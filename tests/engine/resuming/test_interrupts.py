@@ -293,9 +293,12 @@ def test_run_whose_worker_is_killed_saves_the_step_that_it_reached(
 def test_process_that_is_shielded_outlives_ctrl_c(method: str) -> None:
     """However it is started; afterwards this process hears Ctrl-C as before."""
     import multiprocessing
+    from multiprocessing import forkserver
 
     from zoo.engine.resuming.shielding import shielding_workers
 
+    # A server that an earlier test has left started outside the block, and so do its children.
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
     context: Any = multiprocessing.get_context(method)
     with shielding_workers():
         child = context.Process(target=time.sleep, args=(60,), daemon=True)

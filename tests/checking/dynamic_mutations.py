@@ -18,6 +18,10 @@ license = "Apache-2.0"
 name = "EdgeLoss"
 target = "zoo_reef.loss:EdgeLoss"
 
+[[loss]]
+name = "MaskEdge"
+target = "zoo_reef.loss:MaskEdge"
+
 [[hook]]
 name = "Counter"
 target = "zoo_reef.hook:Counter"
@@ -53,6 +57,21 @@ class EdgeLoss(torch.nn.Module):
         scores = pred if pred.dtype == torch.float64 else pred.float()
         value = F.cross_entropy(scores, target, ignore_index=ignore_index, reduction='sum')
         return value / kept.sum().clamp(min=1)
+
+
+class MaskEdge(torch.nn.Module):
+    def forward(self, pred, target, labels):
+        planes = pred[torch.arange(len(labels)), labels]
+        return F.binary_cross_entropy_with_logits(planes, target)
+""",
+    "pyproject.toml": '[project]\nname = "mmzoo-reef"\nversion = "0.1.0"\n',
+    "tests/test_reef.py": """
+from zoo.testing import PluginConformance
+
+
+class TestReef(PluginConformance):
+    plugin = "reef"
+    mask_settings = {"MaskEdge": [{}]}
 """,
     "zoo_reef/hook.py": """
 from mmengine.hooks import Hook
@@ -125,7 +144,10 @@ def command():
 
 
 class Mutation(NamedTuple):
-    """What breaks one rule: a text of a module of the plugin, and what takes its place."""
+    """What breaks one rule: a text of a module of the plugin, and what takes its place.
+
+    ``row`` is in the names of the rows that the text can touch: by itself, the name of the module.
+    """
 
     rule: str
     module: str
@@ -133,6 +155,7 @@ class Mutation(NamedTuple):
     new: str
     told: str
     level: str = "error"
+    row: str = ""
 
 
 MUTATIONS = {
@@ -147,6 +170,56 @@ MUTATIONS = {
     ),
     "package with torch": Mutation(
         "ZP503", "__init__", "import zoo as zoo", "import torch, zoo", "imports torch"
+    ),
+    "class that is another each time": Mutation(
+        "ZP504",
+        "loss",
+        "class EdgeLoss(torch.nn.Module):",
+        "def __getattr__(name):\n    if name != 'EdgeLoss':\n"
+        "        raise AttributeError(name)\n    return type(name, (_Edge,), {})\n\n\n"
+        "class _Edge(torch.nn.Module):",
+        "in mmengine, expected",
+    ),
+    "test that cannot be imported": Mutation(
+        "ZP506",
+        "../tests/test_reef.py",
+        "from zoo.testing",
+        "import no_such_module\nfrom zoo.testing",
+        "no_such_module",
+        row="test_reef",
+    ),
+    "hook that needs an argument": Mutation(
+        "ZP700",
+        "hook",
+        "    steps = 0\n",
+        "    steps = 0\n\n    def __init__(self, every):\n        self.every = every\n",
+        "Counter needs every",
+        "note",
+    ),
+    "loss of one entry": Mutation(
+        "ZP702", "loss", "clamp(min=1)", "clamp(min=1).reshape(1)", "the shape (1,)"
+    ),
+    "loss of a value for each pixel": Mutation(
+        "ZP707",
+        "loss",
+        "with_logits(planes, target)",
+        "with_logits(planes, target, reduction='none')",
+        "it returns 100 values in a mask head, expected one",
+    ),
+    "hook of few arguments": Mutation(
+        "ZP722",
+        "hook",
+        "    def after_train_iter",
+        "    def after_test_iter(self, runner):\n        pass\n\n    def after_train_iter",
+        "after_test_iter cannot take",
+    ),
+    "command of a name of zoo's": Mutation(
+        "ZP752",
+        "zoo_plugin.toml",
+        'name = "count-corals"',
+        'name = "list"',
+        "zoo list is another command",
+        row="command",
     ),
     "slow module": Mutation(
         "ZP505",
@@ -239,10 +312,29 @@ MUTATIONS = {
         "no attribute 'count'",
     ),
     "metric of another direction": Mutation(
-        "ZP736", "zoo_plugin.toml", 'direction = "higher"', 'direction = "lower"', "perfect"
+        "ZP736",
+        "zoo_plugin.toml",
+        'direction = "higher"',
+        'direction = "lower"',
+        "perfect",
+        row="metric",
     ),
     "transform that leaves labels": Mutation(
         "ZP744", "transform", "('img', *results.get('seg_fields', ()))", "('img',)", "other pixels"
+    ),
+    "transform to float64": Mutation(
+        "ZP745",
+        "transform",
+        "        return results",
+        "        results['img'] = results['img'] / 1.0\n        return results",
+        "the image is float64 after it, expected uint8 or float32",
+    ),
+    "transform to integers of 32 bits": Mutation(
+        "ZP745",
+        "transform",
+        "        return results",
+        "        results['img'] = results['img'].astype('int32')\n        return results",
+        "the image is int32 after it, expected uint8 or float32",
     ),
     "metric of texts": Mutation(
         "ZP731",

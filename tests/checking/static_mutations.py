@@ -45,12 +45,14 @@ class Mutation(NamedTuple):
         steps: What is changed.
         where: The file at fault, and a text of the line at fault; an empty text for no line.
         level: ``error`` or ``warning``.
+        needs: Module without which the finding is another one, or an empty text.
     """
 
     rule: str
     steps: tuple[Edit | Write | Lake | Move, ...]
     where: tuple[str, str]
     level: str = "error"
+    needs: str = ""
 
 
 def _toml(rule: str, old: str, new: str, line: str, level: str = "error") -> Mutation:
@@ -249,6 +251,30 @@ MUTATIONS = {
     "requirement unused": _project(
         "ZP208", '"click>=8.1"', '"click>=8.1", "rasterio>=1.4"', "dependencies", "warning"
     ),
+    "plugin of a type not required": Mutation(
+        "ZP218",
+        (
+            Lake('[[loss]]\nname = "LakeLoss"\ntarget = "zoo_lake.lake:model"\n'),
+            Edit(f"zoo_pond/{UNET}", "'zoo.EdgeLoss'", "'zoo.lake.LakeLoss'"),
+        ),
+        (f"zoo_pond/{UNET}", "zoo.lake.LakeLoss"),
+    ),
+    "plugin of a base not required": Mutation(
+        "ZP218",
+        (
+            Lake('[[config]]\nname = "lake-64"\nfile = "lake.py"\n'),
+            Edit(f"zoo_pond/{UNET}", "['../", "['zoo::lake/lake-64', '../"),
+        ),
+        (f"zoo_pond/{UNET}", "_base_"),
+    ),
+    "plugin of a short base not required": Mutation(
+        "ZP218",
+        (
+            Lake('[[config]]\nname = "lake-64"\nfile = "lake.py"\n'),
+            Edit(f"zoo_pond/{UNET}", "['../", "['zoo::lake-64', '../"),
+        ),
+        (f"zoo_pond/{UNET}", "_base_"),
+    ),
     "plugin imported": _code(
         "ZP209", "commands.py", "import click", "import click\nfrom zoo_lake import x", "zoo_lake"
     ),
@@ -308,6 +334,7 @@ MUTATIONS = {
             Edit(PROJECT, '"bases/*.py"', '"bases/*"'),
         ),
         ("zoo_pond/bases/more.yml", ""),
+        needs="yaml",
     ),
     "base of zoo missing": _code(
         "ZP302",
@@ -322,7 +349,7 @@ MUTATIONS = {
         "'../bases/data.py'",
         "'../bases/data.py', 'mmseg::unet/no_such.py'",
         "mmseg::",
-    ),
+    )._replace(needs="mmseg"),
     "base of another plugin": _code(
         "ZP302",
         UNET,
@@ -350,6 +377,7 @@ MUTATIONS = {
         "ZP213",
         (Edit(TOML, "bases/data.py", "bases/more.yml"), Write("zoo_pond/bases/more.yml", "a: 1\n")),
         (PROJECT, "package-data"),
+        needs="yaml",
     ),
     "type of a plugin elsewhere": _code(
         "ZP304", UNET, "zoo.EdgeLoss", "zoo.sea.EdgeLoss", "zoo.sea", "warning"

@@ -174,3 +174,11 @@ def test_check_of_an_installed_plugin_compares_its_metadata(
 
     assert {each["rule"] for each in told["findings"]} == rules
     assert code == bool(rules)
+
+
+def test_data_for_numbers_needs_the_stage_that_measures_them(project: Path) -> None:
+    """Else data would be given, nothing measured, and nobody told."""
+    result = CliRunner().invoke(main, ["plugin", "check", str(project), "--data", str(project)])
+
+    assert result.exit_code == 2
+    assert "--data is for numbers of weights, which only --deep measures" in result.output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of metrics' statements, evaluators, checks and panels: one that holds, and each fault."""
+"""Rules of metrics, evaluators, checks, panels and planners: one that holds, and each fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = """
 [[metric]]
 name = "Share"
 target = "zoo_{plugin}.parts:Share"
-direction = {{ "share_*" = "higher", worst = "lower" }}
+direction = {{ "share_*" = "higher", worst = "higher" }}
 
 [[evaluator]]
 name = "Judge"
@@ -31,10 +31,15 @@ of = "doctor"
 [[panel]]
 name = "ends"
 target = "zoo_{plugin}.parts:ends"
+
+[[planner]]
+name = "short"
+target = "zoo_{plugin}.parts:short"
+task = "semantic"
 """
 PARTS = """
 from mmengine.evaluator import BaseMetric, Evaluator
-from zoo.interfaces import CheckResult
+from zoo.interfaces import CheckResult, Plan
 
 
 class Share(BaseMetric):
@@ -42,7 +47,8 @@ class Share(BaseMetric):
 
     def process(self, data_batch, data_samples):
         for sample in data_samples:
-            self.results.append(float(sample["pred_sem_seg"]["data"].float().mean()))
+            hits = sample["pred_sem_seg"]["data"] == sample["gt_sem_seg"]["data"]
+            self.results.append(float(hits.float().mean()))
 
     def compute_metrics(self, results):
         return {"share_mean": sum(results) / len(results), "worst": min(results)}
@@ -70,6 +76,15 @@ def machine():
 def ends(runs, tests):
     for run in runs:
         yield lambda axes, run=run: axes.plot(sorted(run.losses["loss"]), [0, 1, 2, 3])
+
+
+def short(fingerprint, machine, allowance):
+    batch_size = min(4, allowance.batch_size or 4)
+    known = allowance.measured
+    train_s = allowance.seconds / 2
+    steps = 100 if known is None else int(train_s / known.step_s)
+    config = f"max_iters = {steps}"
+    return Plan(config=config, batch_size=batch_size, steps=steps, train_s=train_s)
 """
 FAULTS = [
     ("ZP734", '"worst": min', '"least": min', "its row states no direction for least"),
@@ -83,8 +98,17 @@ FAULTS = [
     ("ZP761", 'CheckResult("one core")', '"one core"', "machine yields 'one core', expected zoo."),
     ("ZP761", ', mend="buy another"', "", "is of level warning and names nothing to mend"),
     ("ZP762", "    for run in runs:", "    for run in runs or [1]:", "ends yields 1 panels for no"),
+    ("ZP763", "int(train_s /", "int(9 * train_s /", "steps in 300 s, which take 2700"),
+    ("ZP763", "min(4, allowance.batch_size or 4)", "4", "plans batches of 4, expected 1"),
+    ("ZP763", "seconds / 2", "seconds", "plans 620 s, expected 600 s"),
+    ("ZP763", "max_iters = {", "max_iters := {", "a config that is no Python: invalid syntax"),
+    ("ZP763", "100 if", "__import__('time').time_ns() if", "returns two plans for equal arguments"),
+    ("ZP763", "return Plan(config", "return dict(config", "expected zoo.interfaces.Plan"),
     ("ZP762", "[0, 1, 2, 3]", "[0, 1]", "x and y must have same first dimension"),
 ]
+
+
+RULES = [f"ZP{number}" for number in (502, 504, 731, 732, 733, 734, 735, 736, 761, 762, 763)]
 
 
 def _findings(package: Path, *ids: str) -> dict[str, list[str]]:
@@ -101,20 +125,21 @@ def _findings(package: Path, *ids: str) -> dict[str, list[str]]:
 def test_parts_that_hold_break_no_rule(write_plugin: Callable[..., Path]) -> None:
     package = write_plugin("good", ROWS.format(plugin="good"), parts=PARTS)
 
-    found = _findings(package, "ZP734", "ZP735", "ZP761", "ZP762")
+    found = _findings(package, *RULES)
 
-    assert found == {"ZP734": [], "ZP735": [], "ZP761": [], "ZP762": []}
+    assert found == {rule: [] for rule in RULES}
 
 
 @pytest.mark.parametrize(("rule", "old", "new", "message"), FAULTS)
-def test_fault_breaks_its_rule(
+def test_fault_breaks_its_rule_and_no_other(
     write_plugin: Callable[..., Path], rule: str, old: str, new: str, message: str
 ) -> None:
     """The finding says what was found."""
     assert PARTS.count(old) == 1
     package = write_plugin("odd", ROWS.format(plugin="odd"), parts=PARTS.replace(old, new))
 
-    found = _findings(package, rule)
+    found = _findings(package, *RULES)
 
-    ((said,),) = found.values()
+    assert [id_ for id_, said in found.items() if said] == [rule]
+    (said,) = found[rule]
     assert message in said

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,8 @@ def test_mutation_breaks_its_rule_and_no_other(
 ) -> None:
     """The finding has the rule, the level, the line at fault and something to do."""
     mutation = MUTATIONS[name]
+    if mutation.needs and find_spec(mutation.needs) is None:
+        pytest.skip(f"{mutation.needs} is not installed")
     for step in mutation.steps:
         _apply(step, pond, lake)
 
@@ -64,6 +68,20 @@ def test_mutation_breaks_its_rule_and_no_other(
     assert {(each.rule, each.level) for each in found} == {(mutation.rule, mutation.level)}, found
     assert len({each.row for each in found}) == len(found), "a row tells a fault once"
     _assert_place(found[0], pond, *mutation.where)
+
+
+def test_config_in_yaml_that_nothing_reads_is_told_with_the_package_to_install(
+    pond: Path, lake: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither called faulty nor a fault of its ``_base_``."""
+    for step in MUTATIONS["base of a row no YAML"].steps:
+        _apply(step, pond, lake)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+
+    (found,) = _check(pond).findings
+
+    assert (found.rule, found.level, found.mend) == ("ZP301", "warning", "pip install pyyaml")
+    _assert_place(found, pond, "zoo_pond/bases/more.yml", "")
 
 
 def _assert_place(finding: Finding, project: Path, file: str, line: str) -> None:

@@ -7,6 +7,7 @@ import ast
 import importlib
 import inspect
 import itertools
+import pkgutil
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from zoo.checking.source.definitions import find_definition
+from zoo.checking.source.python import has_module
 from zoo.checking.source.signatures import why_not_callable
 from zoo.checking.source.wheel_files import read_packaging
 
@@ -52,6 +54,22 @@ def test_names_that_a_module_has_are_never_told_to_be_missing(package: str) -> N
     assert len(missing) >= 0.6 * len({module for module, _ in told})
 
 
+@pytest.mark.parametrize("package", ["numpy", "PIL", "json"])
+def test_modules_that_python_finds_are_never_told_to_be_missing(package: str) -> None:
+    """Compiled ones too, of packages that have them; none that is not there is found."""
+    folder = Path(importlib.import_module(package).__path__[0])
+    folders = {path.parent for path in folder.rglob("__init__.py")}
+    names = {
+        ".".join([package, *inner.relative_to(folder).parts, found.name])
+        for inner in folders
+        for found in pkgutil.iter_modules([str(inner)])
+    }
+
+    assert len(names) >= 3
+    assert [name for name in sorted(names) if not has_module(folder, name)] == []
+    assert [name for name in sorted(names) if has_module(folder, f"{name}_not")] == []
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_classes_and_functions_are_told_apart_as_python_does(package: str) -> None:
     """A name is told to be a class or a function only if importing gives one."""
@@ -72,6 +90,23 @@ def test_classes_and_functions_are_told_apart_as_python_does(package: str) -> No
                 wrong.append((module, name, found.kind))
 
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "line", ["Loss.forward = other", "Loss.table[0] = other", "with other() as Loss.file: pass"]
+)
+def test_class_whose_attribute_is_set_stays_a_class(tmp_path: Path, line: str) -> None:
+    """Setting an attribute of a class does not give its name to another object."""
+    package = tmp_path / "zoo_pond"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    text = f"def other(): ...\n\n\nclass Loss:\n    table = {{}}\n\n\n{line}\n"
+    (package / "loss.py").write_text(text)
+
+    found = find_definition(package, "zoo_pond.loss", "Loss")
+
+    assert found is not None
+    assert (found.kind, found.line) == ("class", 4)
 
 
 PARAMETERS = ("source", "out=1", "*rest", "*", "shares", "progress=None", "**more")

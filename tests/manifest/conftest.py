@@ -65,6 +65,17 @@ target = "zoo_cells.checks:check_cell_area"
 of = "data"
 dataset = "CellDataset"
 
+[[planner]]
+name = "cells"
+target = "zoo_cells.planner:plan_cells"
+task = "instance"
+
+[[exporter]]
+name = "cells_onnx"
+target = "zoo_cells.exporter:export"
+suffix = ".onnx"
+runner = "zoo_cells.runner:open_file"
+
 [[config]]
 name = "unet_cells-256"
 file = "configs/unet.py"

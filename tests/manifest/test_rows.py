@@ -16,10 +16,12 @@ from zoo.manifest.rows import (
     ConfigRow,
     Contribution,
     DatasetRow,
+    ExporterRow,
     InitializerRow,
     LegacyIndexRow,
     MetricValue,
     Option,
+    PlannerRow,
     WeightsRow,
 )
 
@@ -76,6 +78,8 @@ def test_reference_of_the_manifest_names_every_key_and_kind() -> None:
         DatasetRow,
         InitializerRow,
         CheckRow,
+        PlannerRow,
+        ExporterRow,
         Option,
         ConfigRow,
         WeightsRow,

@@ -22,11 +22,15 @@ class Unchecked(unittest.SkipTest):
 
     Attributes:
         mend: What makes the check possible.
+        level: ``note``, or ``warning`` if the author can do it, and others rely on it.
     """
 
-    def __init__(self, message: str, mend: str = "check it where that is possible.") -> None:
+    def __init__(
+        self, message: str, mend: str = "check it where that is possible.", level: str = "note"
+    ) -> None:
         super().__init__(message)
         self.mend = mend
+        self.level = level
 
 
 class Broken(AssertionError):

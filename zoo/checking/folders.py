@@ -4,13 +4,70 @@
 from __future__ import annotations
 
 import atexit
+import os
+import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Folders", "Scratch", "made_once", "scratch_of_process", "use_scratch"]
+from zoo.files import try_lock
+
+__all__ = [
+    "Folders",
+    "Scratch",
+    "TemporaryFolder",
+    "made_once",
+    "scratch_of_process",
+    "use_scratch",
+]
+
+_PREFIX = "zoo-check-"
+_LOCK = ".lock"
+
+
+class TemporaryFolder:
+    """A folder of this process in the folder for temporary files, which `close` removes.
+
+    A process that is killed leaves its folder. The lock in it ends with the process, so that the
+    next one that makes a folder knows, and removes it.
+    """
+
+    def __init__(self) -> None:
+        _remove_left()
+        self._lock = None
+        for _ in range(3):  # another process may take a new folder for one that was left
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            with suppress(OSError):  # on a file system without locks it is never taken for left
+                self._lock = try_lock(self.path / _LOCK)
+                if self._lock is None:
+                    continue
+            return
+
+    def close(self) -> None:
+        """Remove the folder with everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.release()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _remove_left() -> None:
+    """Remove the folders of this user whose processes were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # of another user, or removed meanwhile
+            if path.is_symlink() or not (path / _LOCK).is_file() or not _is_own(path):
+                continue
+            lock = try_lock(path / _LOCK)
+            if lock is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                lock.release()
+
+
+def _is_own(path: Path) -> bool:
+    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 
 class Folders(Protocol):
@@ -59,9 +116,9 @@ def use_scratch(folder: Path) -> None:
 def scratch_of_process() -> Scratch:
     """Return the folder that `use_scratch` named, else one that ends with the process."""
     if not _SCRATCH:
-        folder = tempfile.TemporaryDirectory(prefix="zoo-check-")
-        atexit.register(folder.cleanup)
-        use_scratch(Path(folder.name))
+        folder = TemporaryFolder()
+        atexit.register(folder.close)
+        use_scratch(folder.path)
     return _SCRATCH[0]
 
 

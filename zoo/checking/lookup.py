@@ -7,15 +7,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from zoo.checking.folders import TemporaryFolder
 from zoo.checking.subject import Subject, read_subject
-from zoo.errors import ConflictError, PluginError, UnknownNameError
+from zoo.data.source.zip_check import DAMAGE, check_archive, open_archive
+from zoo.errors import ConflictError, DataError, PluginError, UnknownNameError
 from zoo.files import expand_home
 from zoo.manifest.reading import MANIFEST_NAME
 from zoo.names import hint_near, near_names
 
-__all__ = ["found_subject", "subject_of_folder"]
+__all__ = ["check_may_run", "found_subject", "subject_of_folder"]
 
 _PROJECT = "pyproject.toml"
 _MOST_BYTES = 2**31  # of the files of a wheel
@@ -36,14 +37,36 @@ def found_subject(path_or_name: str) -> Iterator[Subject]:
     """
     path = expand_home(path_or_name)
     if path.suffix == ".whl" and os.path.isfile(path):
-        with TemporaryDirectory(prefix="zoo-check-") as folder:
-            yield subject_of_folder(_unpacked(path, Path(folder)))
+        folder = TemporaryFolder()
+        try:
+            yield subject_of_folder(_unpacked(path, folder.path / "wheel"))
+        finally:
+            folder.close()
     elif os.path.isdir(path):
         yield subject_of_folder(path)
     elif path.name == MANIFEST_NAME and os.path.lexists(path):
         yield subject_of_folder(path.parent)
     else:
         yield _subject_of_name(path_or_name)
+
+
+def check_may_run(subject: Subject, instead: str) -> None:
+    """Raise if a plugin is not installed, and ``ZOO_NO_FOREIGN_CODE`` refuses its code.
+
+    Args:
+        subject: The plugin whose code is about to run.
+        instead: What can be done without.
+
+    Raises:
+        PluginError: ``ZOO_NO_FOREIGN_CODE`` refuses it.
+    """
+    from zoo.engine.config_files.strangers import is_foreign, is_foreign_code_refused
+
+    if is_foreign_code_refused() and is_foreign(subject.manifest_path):
+        message = f"cannot run the code of the plugin {subject.name!r}: it is not installed, and "
+        message += "ZOO_NO_FOREIGN_CODE refuses the code of others."
+        hint = f"{instead}, or set ZOO_NO_FOREIGN_CODE=0 for this run if you trust it."
+        raise PluginError(message, plugin=subject.name, where=subject.package, hint=hint)
 
 
 def subject_of_folder(folder: Path) -> Subject:
@@ -85,7 +108,8 @@ def _project_of(package: Path) -> Path | None:
         return None
     parent = package.parent
     places = [parent, parent.parent] if Path(os.path.abspath(parent)).name == "src" else [parent]
-    return next((place for place in places if os.path.isfile(place / _PROJECT)), None)
+    # One that cannot be read, such as a pipe, is there too, and the rules say what it is.
+    return next((place for place in places if os.path.lexists(place / _PROJECT)), None)
 
 
 def _subject_of_name(name: str) -> Subject:
@@ -111,18 +135,22 @@ def _subject_of_name(name: str) -> Subject:
 
 
 def _unpacked(wheel: Path, folder: Path) -> Path:
-    """Unpack a wheel into an empty folder, and return it."""
-    import zipfile
-
+    """Unpack a wheel into a new folder, and return it."""
+    hint = "build it again: python -m build."
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            if size > _MOST_BYTES:
-                message = f"cannot check {wheel.name!r}: it holds {size:,} bytes, expected at most "
-                message += f"{_MOST_BYTES:,}."
+        with open_archive(wheel) as archive:
+            size_bytes = sum(entry.file_size for entry in archive.infolist())
+            if size_bytes > _MOST_BYTES:
+                found = f"it holds {size_bytes:,} bytes, expected at most {_MOST_BYTES:,}"
+                message = f"cannot check {wheel.name!r}: {found}."
                 raise PluginError(message, where=wheel, hint="name its project's folder instead.")
-            archive.extractall(folder)  # zipfile drops `..` and a leading `/`
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            check_archive(wheel, archive.infolist(), wheel.stat().st_size)
+            archive.extractall(folder)
+    except DataError as error:
+        reason = error.message.partition(": ")[2]
+        message = f"cannot check {wheel.name!r}: {reason}"
+        raise PluginError(message, where=wheel, hint=hint) from error
+    except DAMAGE as error:
         message = f"cannot check {wheel.name!r}: it is not a wheel ({error})."
-        raise PluginError(message, where=wheel, hint="build it again: python -m build.") from error
+        raise PluginError(message, where=wheel, hint=hint) from error
     return folder

@@ -15,7 +15,7 @@ from zoo.checking.subject import Subject
 
 __all__ = ["Report", "check_plugin"]
 
-Started = Callable[[Rule, str], None]
+Started = Callable[[Rule, str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ def check_plugin(
         subject: The plugin.
         rules: The rules, as `zoo.checking.rules.all_rules` returns them.
         stages: The stages to run; they run in the order of `STAGES`.
-        started: Called with each rule and the name of its case, before it runs.
+        started: Called with each rule, the name of its case, how many cases of the stage are done
+            and how many there are; again and again while one takes long.
     """
     findings: list[Finding] = []
     counts = {"rules": 0, "cases": 0}
@@ -81,7 +82,7 @@ def check_plugin(
         counts["rules"] += sum(rule.stage == stage for rule in rules)
         counts["cases"] += len(found)
         run = _read if stage == "static" else _isolated
-        for each in run(subject, found, started or (lambda rule, name: None)):
+        for each in run(subject, found, started or (lambda *_: None)):
             findings += each
     return Report(tuple(findings), **counts, left_out=tuple(left))
 
@@ -89,8 +90,8 @@ def check_plugin(
 def _read(
     subject: Subject, found: Sequence[tuple[Rule, Case]], started: Started
 ) -> Iterator[list[Finding]]:
-    for rule, case in found:
-        started(rule, case[0])
+    for number, (rule, case) in enumerate(found):
+        started(rule, case[0], number, len(found))
         yield check_case(rule, subject, case)
 
 

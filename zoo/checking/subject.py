@@ -25,6 +25,8 @@ class Subject:
         survey: Everything that is wrong in the manifest, and its TOML.
         core_commands: Group (None for ``zoo`` itself) -> names of zoo's own commands; empty where
             nobody told them, as this room lies below the command line.
+        data: Data of its user's, on which numbers of its weights can be measured again; None for
+            what plugins draw.
     """
 
     package: Path
@@ -32,6 +34,7 @@ class Subject:
     manifest: Manifest | None
     survey: Survey = field(default=Survey(None), repr=False)
     core_commands: Mapping[str | None, Collection[str]] = field(default_factory=dict, repr=False)
+    data: Path | None = None
 
     @property
     def manifest_path(self) -> Path:
@@ -49,6 +52,20 @@ class Subject:
     def package_name(self) -> str:
         """Return the name under which Python imports the package."""
         return f"zoo_{self.name}"
+
+    @property
+    def is_library(self) -> bool:
+        """Return whether it adds nothing to zoo: a library, which may be installed without it."""
+        if self.manifest is None:
+            return False
+        found = self.manifest
+        return not (
+            found.contributions
+            or found.configs
+            or found.bases
+            or found.weights
+            or found.legacy_indexes
+        )
 
 
 def read_subject(package: Path, project: Path | None = None) -> Subject:

@@ -16,6 +16,6 @@ __all__ = [
     "shelf",
     "survey",
     "table",
-    "versions",
     "weights_reading",
+    "weights_rows",
 ]

@@ -66,6 +66,8 @@ _ROWS = (
     Kind("converter", "", "Converter", "a state dict of another library to OpenMMLab's"),
     Kind("command", "", "Command", "a command of the zoo command line"),
     Kind("panel", "", "Panel", "panels of a plot of runs and tests"),
+    Kind("planner", "", "Planner", "a config made from facts of the data, the machine and a time"),
+    Kind("exporter", "", "Exporter", "a model as one file of another format"),
     Kind("check", "", "DoctorCheck", "a check of this machine, or of a prepared folder"),
 )
 

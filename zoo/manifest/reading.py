@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.documents import DocumentError, Limits, read_toml, reason_of
+from zoo.documents import DocumentError, Limits, parse_toml, read_file, reason_of
 from zoo.errors import ManifestError
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.requirements import check_api, upgrade_document
@@ -30,11 +30,12 @@ from zoo.manifest.rows import (
     ConfigRow,
     Contribution,
     Manifest,
+    ShelfFile,
 )
-from zoo.manifest.shelf import read_shelf
+from zoo.manifest.shelf import read_digested_shelf
 from zoo.manifest.table import Table
 from zoo.manifest.weights_reading import read_weights
-from zoo.names import PLUGIN_NAME, hint_near, near_names
+from zoo.names import PLUGIN_NAME, PLUGIN_VERSION, hint_near, near_names
 from zoo.texts import shown
 
 __all__ = [
@@ -55,19 +56,20 @@ LIMITS = Limits(size_bytes=2**20, values=100_000, depth=16, is_finite=False)
 """Of a manifest; numbers that must be finite are checked where their key is known."""
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, data: bytes | None = None) -> Manifest:
     """Read and check a manifest.
 
     Requirements are only read as text; `zoo.manifest.requirements` checks whether they are met.
 
     Args:
         path: A ``zoo_plugin.toml`` in the folder of its package.
+        data: Its bytes, if they were read already.
 
     Raises:
         ManifestError: The file cannot be read or breaks a rule; the message names the key.
         IncompatibleError: It was written for another API number.
     """
-    values = read_document(path)
+    values = read_document(path, data)
     header = read_header(values, path)
     check_package(path, header["plugin"])
     top = Table(values, label="the manifest", path=path, plugin=header["plugin"])
@@ -79,8 +81,12 @@ def read_manifest(path: Path) -> Manifest:
     configs = tuple(read_config_row(table) for table in top.tables("config"))
     bases = tuple(read_base_row(table) for table in top.tables("base"))
     weights: list[AnyWeightsRow] = [read_weights(table) for table in top.tables("weights")]
+    shelves: list[ShelfFile] = []
     for table in top.tables("shelf"):
-        weights += read_shelf(path.parent / read_shelf_path(table), top.plugin)
+        file = read_shelf_path(table)
+        digest, rows = read_digested_shelf(path.parent / file, top.plugin)
+        shelves.append(ShelfFile(file, digest))
+        weights += rows
     indexes = tuple(read_legacy_index(table) for table in top.tables("legacy_index"))
     top.done()
     check_unique(top, contributions, (*configs, *bases), weights)
@@ -93,22 +99,25 @@ def read_manifest(path: Path) -> Manifest:
         bases=bases,
         weights=tuple(weights),
         legacy_indexes=indexes,
+        shelves=tuple(shelves),
         **header,
     )
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path, data: bytes | None = None) -> dict[str, Any]:
     """Return the TOML of a manifest, which no rule was applied to yet; an older one upgraded.
 
     Args:
         path: A ``zoo_plugin.toml`` in the folder of its package.
+        data: Its bytes, if they were read already.
 
     Raises:
         ManifestError: The file cannot be read, or is not TOML within the limits.
     """
     guess = _guess(path)
     try:
-        return upgrade_document(read_toml(path, LIMITS))
+        data = read_file(path, LIMITS.size_bytes) if data is None else data
+        return upgrade_document(parse_toml(data, LIMITS))
     except DocumentError as error:
         reason = reason_of(error).removeprefix("it ")
         message = f"cannot use plugin {guess!r}: its manifest {reason}."
@@ -152,7 +161,7 @@ def read_plugin(table: Table) -> dict[str, Any]:
     check_api(api, plugin=name, manifest=table.path)
     header = {
         "plugin": name,
-        "version": table.text("version", pattern=r"[0-9][0-9A-Za-z.+!-]*", wanted="a version"),
+        "version": table.text("version", pattern=PLUGIN_VERSION, wanted="a version"),
         "api": api,
         "summary": table.text("summary"),
         "license": table.text("license"),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from zoo.documents import kind_of
 from zoo.manifest.kinds import COMMAND_GROUPS
 from zoo.manifest.parameters import Form, FormError, parse_forms
 from zoo.manifest.rows import (
@@ -19,10 +20,12 @@ from zoo.manifest.rows import (
     Contribution,
     ConverterRow,
     DatasetRow,
+    ExporterRow,
     InitializerRow,
     LegacyIndexRow,
     MetricRow,
     Option,
+    PlannerRow,
 )
 from zoo.manifest.table import Table
 from zoo.names import COMMAND_NAME, hint_near, near_names
@@ -63,6 +66,7 @@ _SHARES = r"(?:(?:0(?:\.\d+)?|1(?:\.0+)?)(?:,(?!$)|$)){3}"
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 _TARGET = rf"{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}"
 _UPSTREAM = rf"(mmengine|mmseg|mmdet)\.{_IDENTIFIER}"
+_SUFFIX = r"\.[a-z0-9]{1,20}"
 _OPTION_NAME = r"[a-z][a-z0-9-]*"
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -101,6 +105,13 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         wanted = "a type of OpenMMLab's, as 'mmseg.FCNHead'"
         like = table.optional_text("record_like", pattern=_UPSTREAM, wanted=wanted)
         common["record_like"] = like
+    row = _read_row(kind, table, common)
+    table.done()
+    return row
+
+
+def _read_row(kind: str, table: Table, common: dict[str, Any]) -> Contribution:
+    """Read the keys that only rows of one kind have."""
     if kind == "dataset":
         row: Contribution = DatasetRow(**common, **_read_dataset(table))
     elif kind == "weight_initializer":
@@ -113,12 +124,15 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         row = MetricRow(**common, direction=direction, unit=_read_by_value(table, "unit", UNITS))
     elif kind == "check":
         row = CheckRow(**common, **_read_check(table))
+    elif kind == "planner":
+        row = PlannerRow(**common, task=table.choice("task", TASKS))
+    elif kind == "exporter":
+        row = ExporterRow(**common, **_read_exporter(table))
     elif kind == "converter":
         version, proof = table.count("version"), table.optional_text("proof")
         row = ConverterRow(**common, version=version, proof=proof)
     else:
         row = Contribution(**common)
-    table.done()
     return row
 
 
@@ -152,6 +166,11 @@ def _read_check(table: Table) -> dict[str, Any]:
             hint='write of = "data", or remove dataset.',
         )
     return {"of": of, "dataset": dataset}
+
+
+def _read_exporter(table: Table) -> dict[str, Any]:
+    suffix = table.text("suffix", pattern=_SUFFIX, wanted="lower case letters after a '.'")
+    return {"suffix": suffix, "runner": _read_target(table, "runner", required=False)}
 
 
 def _read_record(table: Table) -> Mapping[str, Form] | None:
@@ -299,9 +318,12 @@ def check_file(table: Table, file: str, key: str) -> None:
         file: Path inside the package.
         key: Key of the path, for the message.
     """
-    if not os.path.isfile(table.path.parent / file):  # also False for invalid file names
+    path = table.path.parent / file
+    if not os.path.isfile(path):  # also False for invalid file names
+        kind = kind_of(path)
+        found = "there is no such file" if kind is None else f"it is {kind}, no regular file"
         table.fail(
-            f"{table.label} {key} is {shown(file)}, but there is no such file.",
+            f"{table.label} {key} is {shown(file)}, but {found}.",
             hint=f"add {file} to the package and to its package data, or correct {key}.",
             key=key,
         )

@@ -11,16 +11,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zoo.documents import DocumentError, Limits, read_json, reason_of
+from zoo.documents import DocumentError, Limits, parse_json, read_file, reason_of
 from zoo.errors import ManifestError
 from zoo.manifest.rows import AnyWeightsRow
 from zoo.manifest.table import Table
 from zoo.manifest.weights_reading import UrlReader, read_weights
 
-__all__ = ["read_shelf", "rows_of_document"]
+__all__ = ["read_digested_shelf", "read_shelf", "read_shelf_file", "rows_of_document"]
 
 FORMAT = 1
 _LIMITS = Limits(size_bytes=2**25, values=2_000_000, depth=8)
+
+
+def read_shelf_file(path: Path) -> bytes:
+    """Return the bytes of a shelf; raises OSError or DocumentError.
+
+    Args:
+        path: The file.
+    """
+    return read_file(path, _LIMITS.size_bytes)
 
 
 def read_shelf(path: Path, plugin: str) -> tuple[AnyWeightsRow, ...]:
@@ -33,13 +42,26 @@ def read_shelf(path: Path, plugin: str) -> tuple[AnyWeightsRow, ...]:
     Raises:
         ManifestError: It cannot be read, has another format, or a row breaks a rule.
     """
+    return read_digested_shelf(path, plugin)[1]
+
+
+def read_digested_shelf(path: Path, plugin: str) -> tuple[str, tuple[AnyWeightsRow, ...]]:
+    """Return the sha256 of a shelf and its rows, both of the same bytes; raises as `read_shelf`.
+
+    Args:
+        path: The file.
+        plugin: Name of the plugin, for messages.
+    """
+    from hashlib import sha256
+
     try:
-        document = read_json(path, _LIMITS)
+        data = read_shelf_file(path)
+        document = parse_json(data, _LIMITS)
     except (OSError, DocumentError) as error:
         message = f"cannot use plugin {plugin!r}: its shelf {path.name!r}: {reason_of(error)}."
         hint = "fix what the message names; docs/manifest.md shows a shelf."
         raise ManifestError(message, plugin=plugin, manifest=path, hint=hint) from error
-    return rows_of_document(document, path, plugin)
+    return sha256(data).hexdigest(), rows_of_document(document, path, plugin)
 
 
 def rows_of_document(

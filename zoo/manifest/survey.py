@@ -219,7 +219,7 @@ class _Surveyor:
         if error.manifest != self.path:
             return "shelf"
         file = table.values.get("file") if key == "file" else None
-        is_path = isinstance(file, str) and "no such file" in error.message
+        is_path = isinstance(file, str) and ", but " in error.message  # of `check_file`
         return "file" if is_path and not os.path.isfile(self.path.parent / str(file)) else "key"
 
     def _rows(self, key: str, read: Callable[[Table], _Row]) -> Iterator[_Row]:

@@ -195,6 +195,8 @@ class Table:
             values: The texts.
             found: Message for a repeated text, with ``{}`` in its place.
         """
+        if len(values) < 2:  # most lists of most rows: a Counter takes as long as the rest
+            return
         for value, times in Counter(values).items():
             if times > 1:
                 message = f"{found.format(shown(value))}, expected each once."

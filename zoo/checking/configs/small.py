@@ -70,12 +70,14 @@ def cut(config: Config) -> None:
 
 
 def _keep_few_instances(model: Mapping[str, Any]) -> None:
-    """Let an untrained detector, which finds something everywhere, find little."""
+    """Let an untrained detector find a little: not all of what it might, and not nothing."""
     for part in ("train_cfg", "test_cfg"):
         for _, node in iterate_dicts(model.get(part)):
             for key, most in _MOST.items():
                 if isinstance(node.get(key), int):
                     node[key] = min(node[key], most)
+            if "score_thr" in node:  # with nothing found, metrics of COCO give no values
+                node["score_thr"] = 0.0
 
 
 def shrink(config: Config) -> bool:
@@ -91,7 +93,8 @@ def shrink(config: Config) -> bool:
     ]
     model = tree.get("model") or {}
     places += [(model.get("test_cfg") or {}, _OF_MODELS)]
-    places += [(model.get("data_preprocessor") or {}, ("size",))]
+    # And to what whole batches are padded, which would be as large as ever.
+    places += [(node, ("size",)) for _, node in iterate_dicts(model.get("data_preprocessor"))]
     found = [
         (node, key)
         for node, keys in places

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -15,6 +14,7 @@ from zoo.checking.distributions.building import Built, build_project
 from zoo.checking.distributions.comparing import BuildFault, compare_sdist, compare_wheel
 from zoo.checking.finding import Finding
 from zoo.checking.folders import scratch_of_process
+from zoo.checking.process_groups import run_group
 from zoo.checking.rule import Case, Rule
 from zoo.checking.subject import Subject
 from zoo.errors import PluginError
@@ -138,13 +138,7 @@ def _try_wheel(subject: Subject, built: Built) -> Iterator[BuildFault]:
     target = scratch_of_process().mktemp("installed")
     with zipfile.ZipFile(built.wheel) as archive:
         archive.extractall(target)  # noqa: S202 - it was built here; zipfile drops `..`
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", _TRIED, str(target), subject.package_name],
-        capture_output=True,
-        text=True,
-        cwd=target,
-        check=False,
-    )
+    done = run_group([sys.executable, "-c", _TRIED, str(target), subject.package_name], cwd=target)
     if done.returncode:
         last = [line for line in done.stderr.splitlines() if line.strip()][-3:]
         message = f"the plugin of the wheel cannot be used: {' '.join(last)}"

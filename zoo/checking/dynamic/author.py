@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.checking.kinds.kit import Kit
+from zoo.checking.source.places import text_of
 from zoo.checking.subject import Subject
 
 __all__ = ["find_author_tests", "kit_of", "load_kits", "plain_kit"]
@@ -53,7 +54,7 @@ def find_author_tests(subject: Subject) -> list[Path]:
     if subject.project is None:
         return []
     files = sorted((subject.project / "tests").rglob("test_*.py"))
-    return [path for path in files if _MARK in path.read_text(encoding="utf-8", errors="replace")]
+    return [path for path in files if _MARK in text_of(path)]
 
 
 @cache

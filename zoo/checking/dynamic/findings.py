@@ -39,7 +39,8 @@ def finding_of(
         return None
     if isinstance(error, unittest.SkipTest) or type(error).__name__ == "Skipped":
         way = getattr(error, "mend", "see why the check leaves itself out.")
-        return Finding(rule, where, _text(error), way, level="note")
+        level = getattr(error, "level", "note")
+        return Finding(rule, where, _text(error), way, level=level)
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, Broken) or type(error).__name__ == "Failed":
         return Finding(rule, where, _text(error), mend)

@@ -47,7 +47,7 @@ def _check_fits(subject: Subject, target: Target) -> Iterator[Finding]:
         check_target(plain_kit(subject).record(), target)
     except ManifestError as error:
         place = row_place(subject, target.row)
-        mend = f"docs/interfaces.md describes {target.protocol}."
+        mend = f"help(zoo.interfaces.{target.protocol}) lists what it must have."
         yield Finding("ZP502", place, error.message, mend)
     except PluginError:
         return  # ZP501 tells it

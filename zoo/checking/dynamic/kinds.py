@@ -20,7 +20,7 @@ from zoo.checking.subject import Subject
 __all__ = ["RULES"]
 
 _BUILT = ("loss", "hook", "metric", "model", "transform")
-_ARGUMENTS = "docs/interfaces.md shows the call; "
+_ARGUMENTS = "zoo.interfaces.Loss shows the call; "
 
 _KIT_RULES = (
     (
@@ -105,7 +105,7 @@ _KIT_RULES = (
         "ZP707",
         "loss-in-mask-head",
         "loss_in_mmdet_mask_head_is_called_by_position",
-        f"{_ARGUMENTS}a mask head calls loss(pred, target, labels).",
+        "zoo.interfaces.MaskLoss shows the call: a mask head calls loss(pred, target, labels).",
     ),
     (
         "ZP708",
@@ -228,6 +228,12 @@ _KIT_RULES = (
         "apply the same flip, turn or crop to each of results['seg_fields'].",
     ),
     (
+        "ZP745",
+        "transform-image-type",
+        "transform_returns_images_that_the_next_step_takes",
+        "end with results['img'].astype(np.float32), or round, clip to 0..255 and use np.uint8.",
+    ),
+    (
         "ZP751",
         "command-helps",
         "help_of_command_works_and_imports_nothing_heavy",
@@ -250,6 +256,12 @@ _KIT_RULES = (
         "panel-draws",
         "panel_draws_runs_and_tests_and_nothing_without",
         "yield a function of the axes for each panel, and nothing if there is nothing to show.",
+    ),
+    (
+        "ZP763",
+        "planner-plans",
+        "planner_plans_for_data_of_its_task_within_the_time",
+        "return a zoo.interfaces.Plan made from the arguments alone, which ends in its time.",
     ),
 )
 

@@ -34,6 +34,7 @@ _KINDS = {
     "each_metric": "metric",
     "each_model": "model",
     "each_panel": "panel",
+    "each_planner": "planner",
     "each_prepared": "dataset",
     "each_sample": "dataset",
     "each_semantic": "dataset",

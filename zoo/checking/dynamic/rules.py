@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from zoo.checking.dynamic import imports, kinds, weights
+from zoo.checking.dynamic import imports, kinds, numbers, weights
 from zoo.checking.rule import Rule
 
 __all__ = ["dynamic_rules"]
@@ -11,4 +11,4 @@ __all__ = ["dynamic_rules"]
 
 def dynamic_rules() -> list[Rule]:
     """Return every rule that imports a plugin or calls its code."""
-    return [*imports.RULES, *kinds.RULES, *weights.RULES]
+    return [*imports.RULES, *kinds.RULES, *weights.RULES, *numbers.RULES]

@@ -17,7 +17,7 @@ from zoo.checking.subject import Subject
 from zoo.errors import ZooError
 from zoo.manifest.rows import LivingRow, WeightsRow
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "check_model"]
 
 _PACKAGED = "package:"
 
@@ -28,7 +28,13 @@ def _packaged(subject: Subject) -> Iterator[Case]:
             yield label_of(row), row
 
 
-def _check_model(subject: Subject, row: WeightsRow) -> Iterator[Finding]:
+def check_model(subject: Subject, row: WeightsRow) -> Iterator[Finding]:
+    """Yield what is wrong if a file in the package does not fit the model of its record.
+
+    Args:
+        subject: The plugin.
+        row: Weights in its package.
+    """
     from zoo.engine.adoption.skeleton import build_skeleton
     from zoo.engine.checkpoints.fit import find_misfits
     from zoo.engine.checkpoints.published import read_published
@@ -105,7 +111,7 @@ RULES = (
         "deep",
         "Each file of weights in the package fits its model, whose parameters the row counts.",
         _packaged,
-        _check_model,
+        check_model,
     ),
     Rule(
         "ZP412",

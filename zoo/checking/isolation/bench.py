@@ -5,26 +5,30 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Any
 
 from zoo.checking.finding import Finding
+from zoo.checking.folders import TemporaryFolder
+from zoo.checking.isolation.allowance import Allowance
 from zoo.checking.isolation.child import work
 from zoo.checking.isolation.jobs import Job, jobs_of
+from zoo.checking.process_groups import kill_group
 from zoo.checking.rule import Rule
 from zoo.checking.subject import Subject
+from zoo.engine.processes.sockets import shorten_socket_paths
 
 __all__ = ["Bench"]
 
 _PRELOADED = "zoo.checking.isolation.preloaded"
 _MOST_WORKERS = 4
 _TIMEOUT_S = 300.0
+_MOST_STARTS = 10
+_AGAIN_S = 0.2  # until the system has noticed that the parent is gone
+_TOLD_S = 0.5  # between two words on what is waited for
 _Key = tuple[str, str]
 
 
@@ -33,18 +37,19 @@ class Bench:
 
     Args:
         subject: The plugin.
-        timeout_s: How long one process may take.
+        timeout_s: How long one process may compute, or wait.
     """
 
     def __init__(self, subject: Subject, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._subject = subject
         self._timeout_s = timeout_s
-        self._scratch = Path(tempfile.mkdtemp(prefix="zoo-check-"))
+        self._scratch = TemporaryFolder()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._workers = max(1, min(_MOST_WORKERS, cores or 1))
         self._threads = max(1, (cores or 1) // self._workers)
         self._context = _context()
         self._found: dict[_Key, dict[str, list[Finding]]] = {}
+        self._running: set[int] = set()
 
     def __enter__(self) -> Bench:
         """Return the bench."""
@@ -60,8 +65,10 @@ class Bench:
         self.close()
 
     def close(self) -> None:
-        """Remove the folder with everything that cases wrote."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        """End what still runs, and remove the folder with everything that cases wrote."""
+        for pid in tuple(self._running):
+            kill_group(pid)
+        self._scratch.close()
 
     def check(self, rule: Rule, case: str, rules: Sequence[Rule] = ()) -> list[Finding]:
         """Return what one rule finds in one case.
@@ -78,61 +85,96 @@ class Bench:
         return self._found[key].get(rule.id, [])
 
     def check_all(
-        self, wanted: Sequence[tuple[Rule, str]], started: Callable[[Rule, str], None]
+        self, wanted: Sequence[tuple[Rule, str]], started: Callable[[Rule, str, int, int], None]
     ) -> Iterator[list[Finding]]:
         """Yield what each rule finds in each case, in their order, a few cases at a time.
 
         Args:
             wanted: Rules, each with the name of a case.
-            started: Called with each of them before its findings are waited for.
+            started: Called with each of them, the number before it and the number of all, while its
+                findings are waited for: at least once.
         """
         with ThreadPoolExecutor(self._workers) as pool:
             running = {
                 key: pool.submit(self._run, key[1], ids) for key, ids in jobs_of(wanted).items()
             }
             try:
-                for rule, case in wanted:
-                    started(rule, case)
-                    found = running[(rule.together or rule.id, case)].result()
-                    yield found.get(rule.id, [])
+                for number, (rule, case) in enumerate(wanted):
+                    future = running[(rule.together or rule.id, case)]
+                    started(rule, case, number, len(wanted))
+                    while not future.done():
+                        wait([future], _TOLD_S)
+                        started(rule, case, number, len(wanted))
+                    yield future.result().get(rule.id, [])
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for pid in tuple(self._running):  # Ctrl-C does not reach their groups
+                    kill_group(pid)
 
     def _run(self, case: str, rules: tuple[str, ...]) -> dict[str, list[Finding]]:
-        subject = self._subject
-        project = None if subject.project is None else subject.project.absolute()
-        package = subject.package.absolute()
-        job = Job(package, project, rules, case, self._scratch, self._threads, dict(os.environ))
-        receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=work, args=(sender, job))
-        process.start()
-        sender.close()
+        process, receiver = self._start(self._job(case, rules))
         try:
-            started_s = time.monotonic()
-            if receiver.poll(self._timeout_s):
-                found: dict[str, list[Finding]] = receiver.recv()
-                return found
-            seconds = time.monotonic() - started_s
-            return self._ended(rules, f"it takes more than {seconds:.0f} s")
+            reason = Allowance(process.pid, self._timeout_s, self._threads).wait(receiver)
+            if reason is not None:
+                return self._ended(rules, case, reason)
+            found: dict[str, list[Finding]] = receiver.recv()
         except EOFError:
             process.join(5)
-            return self._ended(rules, f"its process ends with {_ending(process.exitcode)}")
+            return self._ended(rules, case, f"its process ends with {_ending(process.exitcode)}")
+        else:
+            return found
         finally:
             receiver.close()
             process.join(2)
+            kill_group(process.pid)  # and what the plugin left running
             if process.is_alive():  # threads that a plugin left behind must not keep it
                 process.kill()
                 process.join()
+            self._running.discard(process.pid)
 
-    def _ended(self, rules: tuple[str, ...], what: str) -> dict[str, list[Finding]]:
+    def _job(self, case: str, rules: tuple[str, ...]) -> Job:
+        subject = self._subject
+        project, data = (each and each.absolute() for each in (subject.project, subject.data))
+        return Job(
+            subject.package.absolute(),
+            project,
+            rules,
+            case,
+            self._scratch.path,
+            self._threads,
+            data,
+            dict(os.environ),
+        )
+
+    def _start(self, job: Job) -> tuple[Any, Any]:
+        """Return a new process and where its findings will be read."""
+        for attempt in range(_MOST_STARTS):
+            receiver, sender = self._context.Pipe(duplex=False)
+            process = self._context.Process(target=work, args=(sender, job))
+            try:
+                process.start()
+            except (EOFError, OSError):  # a case killed its parent, of which all are forks
+                receiver.close()
+                if attempt + 1 == _MOST_STARTS:
+                    raise
+                time.sleep(_AGAIN_S)
+            else:
+                self._running.add(process.pid)
+                return process, receiver
+            finally:
+                sender.close()
+        raise RuntimeError
+
+    def _ended(self, rules: tuple[str, ...], case: str, what: str) -> dict[str, list[Finding]]:
         where = str(self._subject.manifest_path)
         message = f"this cannot be checked: {what}."
         mend = "run the case in a small script of your own to see where it stops."
-        return {rules[0]: [Finding(rules[0], where, message, mend)]}
+        return {rules[0]: [Finding(rules[0], where, message, mend, row=case)]}
 
 
 def _context() -> Any:
     """Return how processes begin: as forks of a clean one where the system has forks."""
+    shorten_socket_paths()
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

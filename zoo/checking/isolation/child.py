@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
+import signal
+import socket
 import sys
+import threading
 import warnings
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.checking.finding import Finding
 from zoo.checking.folders import use_scratch
 from zoo.checking.isolation.jobs import Job
+from zoo.checking.process_groups import kill_group, lead_group
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -27,7 +35,10 @@ def work(sender: Connection, job: Job) -> None:
         sender: Receives the findings, once.
         job: What to check.
     """
-    _keep_output(job.scratch)
+    lead_group()
+    guard = _guarded(sender)
+    _end_with_bench()
+    _drop_output()
     os.environ.clear()
     os.environ.update(job.environment)
     use_scratch(job.scratch)
@@ -36,8 +47,66 @@ def work(sender: Connection, job: Job) -> None:
     folder = job.scratch / f"case_{os.getpid()}"
     folder.mkdir()
     os.chdir(folder)  # what a run leaves in its current folder is not the user's
-    sender.send(_check(job))
+    found = _check(job)
+    if guard is not None and not _answers(guard):
+        found.setdefault(job.rules[0], []).append(_killed_parent(job))
+    sender.send(found)
     sender.close()
+
+
+def _guarded(sender: Connection) -> socket.socket | None:
+    """Go on in a process of one's own; return what asks its parent, which ends as this one does.
+
+    Code that kills its parent must not end zoo, nor the process of which all cases are forks.
+
+    Args:
+        sender: Closed in the parent, so that the end of this process is noticed.
+    """
+    if not hasattr(os, "fork"):
+        return None
+    guard, asked = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        asked.close()
+        return guard
+    guard.close()
+    sender.close()
+    if asked.recv(1):
+        asked.send(b".")
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code < 0:
+        with suppress(OSError):  # SIGKILL has one effect alone
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def _answers(guard: socket.socket) -> bool:
+    """Return whether the parent is there: one that has been killed answers no more."""
+    try:
+        guard.send(b"?")
+        return guard.recv(1) != b""
+    except OSError:
+        return False
+
+
+def _killed_parent(job: Job) -> Finding:
+    message = "its code kills the process that started it: a data worker would end the run."
+    mend = "end nothing that the plugin has not started; os.getppid() is not the plugin's."
+    return Finding(job.rules[0], str(job.package), message, mend, row=job.case)
+
+
+def _end_with_bench() -> None:
+    """End this process and its group when zoo, which waits for the findings, has been killed."""
+    bench = multiprocessing.parent_process()
+    if bench is None:  # it is called without one
+        return
+
+    def watch() -> None:
+        wait([bench.sentinel])
+        kill_group(os.getpgrp())
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _check(job: Job) -> dict[str, list[Finding]]:
@@ -45,7 +114,7 @@ def _check(job: Job) -> dict[str, list[Finding]]:
     from zoo.checking.rules import all_rules
     from zoo.checking.subject import read_subject
 
-    subject = read_subject(job.package, job.project)
+    subject = replace(read_subject(job.package, job.project), data=job.data)
     found: dict[str, list[Finding]] = {}
     for rule in all_rules():
         if rule.id in job.rules:
@@ -56,12 +125,12 @@ def _check(job: Job) -> dict[str, list[Finding]]:
     return found
 
 
-def _keep_output(scratch: Path) -> None:
-    """Write what the case prints to a file: it is not the answer of the command."""
-    log = os.open(scratch / f"output_{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def _drop_output() -> None:
+    """Drop what the case prints: it is not the answer of the command, and may fill a disk."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
-        os.dup2(log, number)
-    os.close(log)
+        os.dup2(nowhere, number)
+    os.close(nowhere)
     warnings.simplefilter("ignore")
 
 

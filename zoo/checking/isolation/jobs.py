@@ -23,6 +23,7 @@ class Job:
         case: Name of the case.
         scratch: Folder that all processes of a check share.
         threads: Threads that torch may use.
+        data: Data of the user's, or None.
         environment: Variables, as they are for who checks: a fork has those of when it began.
     """
 
@@ -32,6 +33,7 @@ class Job:
     case: str
     scratch: Path
     threads: int
+    data: Path | None
     environment: Mapping[str, str]
 
 

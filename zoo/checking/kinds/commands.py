@@ -9,6 +9,7 @@ import sys
 
 from zoo.checking.expecting import expect
 from zoo.checking.kinds.base import KindChecks
+from zoo.checking.process_groups import run_group
 from zoo.manifest.rows import CommandRow
 
 __all__ = ["CommandChecks"]
@@ -81,10 +82,4 @@ class CommandChecks(KindChecks):
         folders = [str(self.manifest_path.parent.parent), os.environ.get("ZOO_PLUGIN_PATH")]
         environment = {**os.environ, "ZOO_PLUGIN_PATH": os.pathsep.join(filter(None, folders))}
         environment.pop("ZOO_PLUGINS", None)
-        return subprocess.run(  # noqa: S603
-            [sys.executable, "-c", code, *words],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-        )
+        return run_group([sys.executable, "-c", code, *words], env=environment)

@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 from zoo.catalog import read_catalog
-from zoo.checking.expecting import NotMeant, expect, needs
+from zoo.checking.expecting import Broken, NotMeant, expect, needs
 from zoo.checking.kinds.base import KindChecks
 from zoo.checking.kinds.targets import Target, check_pyproject, check_target, check_weights_row
+from zoo.checking.process_groups import run_group
 from zoo.loading import load_target
 from zoo.manifest.kinds import KINDS
 from zoo.manifest.reading import read_manifest
 from zoo.manifest.rows import Contribution, WeightsRow
 
 __all__ = ["PackageChecks"]
+
+IMPORT_S = 60.0
+"""A Python that imports a package and does nothing else has ended by then."""
+
+_TOLD = re.compile("(True|False) (True|False)$", re.MULTILINE)
 
 
 class PackageChecks(KindChecks):
@@ -56,14 +63,16 @@ class PackageChecks(KindChecks):
             raise NotMeant(message)
         code = (
             f"import sys; sys.path.append({str(self.manifest_path.parent.parent)!r}); "
-            f"import {package}; print('zoo' in sys.modules, 'torch' in sys.modules)"
+            f"import {package}; print('zoo' in sys.modules, 'torch' in sys.modules, flush=True)"
         )
 
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # noqa: S603
+        run = _run_python(code, f"import {package}")
 
         reason = (run.stderr.strip().splitlines() or ["no message"])[-1]
         expect(run.returncode == 0, f"import {package} fails: {reason}")
-        has_zoo, has_torch = run.stdout.split()[-2:]
+        told = _TOLD.findall(run.stdout)  # the package may print too
+        expect(told, f"import {package} ends Python, or closes its output")
+        has_zoo, has_torch = told[-1]
         expect(has_zoo == "True", f"import {package} does not import zoo: spawned workers need it")
         expect(has_torch == "False", f"import {package} imports torch: import it in the modules")
 
@@ -81,3 +90,13 @@ class PackageChecks(KindChecks):
         wanted = load_target(self.record(), each_contribution.target)
         told = f"{self.type_of(each_contribution)} is {found!r} in mmengine, expected {wanted!r}"
         expect(found is wanted, told)
+
+
+def _run_python(code: str, what: str) -> subprocess.CompletedProcess[str]:
+    """Run code that a plugin may keep from ending, in a Python of its own."""
+    command = [sys.executable, "-c", code]
+    try:
+        return run_group(command, timeout_s=IMPORT_S)
+    except subprocess.TimeoutExpired as error:
+        message = f"{what} does not end within {IMPORT_S:.0f} s: it waits, or what it began does"
+        raise Broken(message) from error

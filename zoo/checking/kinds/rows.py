@@ -122,6 +122,7 @@ _LISTS: dict[str, Callable[[KindChecks], Iterator[_Row]]] = {
     "each_command": _plain("command"),
     "each_evaluator": _configs("evaluator"),
     "each_panel": _plain("panel"),
+    "each_planner": _plain("planner"),
     "each_hook": _configs("hook"),
     "each_metric": _configs("metric"),
     "each_model": _configs("model"),

@@ -1,27 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of what a plugin adds to listings and pictures: the kinds ``check`` and ``panel``."""
+"""Checks of what a plugin adds to commands: the kinds ``check``, ``panel`` and ``planner``."""
 
 from __future__ import annotations
 
+import ast
 import json
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from zoo.checking.expecting import NotMeant, expect, needs
+from zoo.checking.expecting import Broken, NotMeant, expect, needs
 from zoo.checking.folders import Folders
 from zoo.checking.kinds.datasets import DatasetChecks
-from zoo.interfaces import CheckResult
+from zoo.errors import DataError
+from zoo.interfaces import (
+    Allowance,
+    CheckResult,
+    ClassFacts,
+    Fingerprint,
+    Machine,
+    Measured,
+    Plan,
+    Reason,
+    Spread,
+)
 from zoo.loading import load_target
-from zoo.manifest.rows import CheckRow, Contribution, DatasetRow
+from zoo.manifest.rows import CheckRow, Contribution, DatasetRow, PlannerRow
 
 __all__ = ["ShownChecks"]
 
 _MOST = 1_000
+_MACHINES = (
+    Machine(2, 4 * 2**30),
+    Machine(16, 64 * 2**30, "a GPU", 16 * 2**30),
+)
+_SECONDS = 600.0
 
 
 class ShownChecks(DatasetChecks):
-    """Checks of ``[[check]]`` and ``[[panel]]`` rows."""
+    """Checks of ``[[check]]``, ``[[panel]]`` and ``[[planner]]`` rows."""
 
     def test_check_yields_results_with_what_mends_them(
         self, each_check: CheckRow, tmp_path_factory: Folders
@@ -63,6 +81,45 @@ class ShownChecks(DatasetChecks):
         for draw in some:
             draw(figures.Figure().subplots())
 
+    def test_planner_plans_for_data_of_its_task_within_the_time(
+        self, each_planner: PlannerRow
+    ) -> None:
+        """Each plan is a config, equal for equal facts; once measured, its steps fit its time."""
+        said, planner = each_planner.name, self._load(each_planner)
+        for data in _drawn(each_planner.task):
+            for machine in _MACHINES:
+                try:
+                    self._check_plans(said, planner, data, machine)
+                except DataError:  # a planner may refuse data, in one message
+                    continue
+
+    def _check_plans(self, said: str, planner: Any, data: Fingerprint, machine: Machine) -> None:
+        first = planner(data, machine, Allowance(seconds=_SECONDS))
+        _expect_plan(said, first)
+        again = planner(data, machine, Allowance(seconds=_SECONDS))
+        expect(first == again, f"{said} returns two plans for equal arguments")
+        measured = Measured(
+            batch_size=first.batch_size,
+            start_s=5.0,
+            step_s=0.5,
+            val_s=10.0,
+            save_s=0.2,
+            test_s=20.0,
+            memory_bytes=2**30,
+        )
+        plan = planner(data, machine, Allowance(seconds=_SECONDS, batch_size=1, measured=measured))
+        _expect_plan(said, plan)
+        expect(plan.batch_size <= 1, f"{said} plans batches of {plan.batch_size}, expected 1")
+        plan = planner(data, machine, Allowance(seconds=_SECONDS, measured=measured))
+        _expect_plan(said, plan)
+        whole_s = plan.train_s + measured.test_s
+        steps_s = plan.steps * measured.step_s * plan.batch_size / measured.batch_size
+        expect(whole_s <= _SECONDS, f"{said} plans {whole_s:.0f} s, expected {_SECONDS:.0f} s")
+        expect(
+            steps_s <= plan.train_s,
+            f"{said} plans {plan.steps:,} steps in {plan.train_s:.0f} s, which take {steps_s:.0f}",
+        )
+
     def _load(self, row: Contribution) -> Any:
         return load_target(self.record(), row.target)
 
@@ -95,3 +152,55 @@ def _write_test(path: Path) -> Path:
     document = {"schema": "zoo.test/1", "split": "test", "metrics": {"dice": 0.4}}
     path.write_text(json.dumps({**document, "per_image": rows}), encoding="utf-8")
     return path
+
+
+def _expect_plan(said: str, plan: Any) -> None:
+    expect(isinstance(plan, Plan), f"{said} returns {plan!r:.80}, expected zoo.interfaces.Plan")
+    try:
+        tree = ast.parse(plan.config)
+    except (SyntaxError, ValueError) as error:
+        message = f"{said} writes a config that is no Python: {error}"
+        raise Broken(message) from error
+    names = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    expect(bool(names), f"{said} writes a config that sets nothing")
+    expect(plan.batch_size >= 1, f"{said} plans batches of {plan.batch_size}, expected 1 or more")
+    expect(plan.steps >= 1, f"{said} plans {plan.steps} steps, expected 1 or more")
+    odd = [each for each in plan.reasons if not isinstance(each, Reason)]
+    expect(not odd, f"{said} gives {odd[:1]} as a reason, expected zoo.interfaces.Reason")
+
+
+def _drawn(task: str) -> Iterator[Fingerprint]:
+    """Yield facts of a small set of small images and of a large one of large images."""
+    for images, side, size in ((20, 96.0, 12.0), (5000, 3000.0, 200.0)):
+        same = Spread(side, side, side)
+        yield Fingerprint(
+            task=task,
+            dataset="zoo.drawn.DrawnDataset",
+            root="data/drawn",
+            images={"train": images, "val": images // 8, "test": images // 8},
+            groups={"train": images, "val": images // 8, "test": images // 8},
+            sampled=20,
+            height_px=same,
+            width_px=same,
+            channels=3,
+            bits_per_sample=8,
+            classes=_classes(task),
+            object_px=Spread(size / 2, size, size * 2),
+            thickness_px=Spread(size / 4, size / 2, size),
+            aspect=Spread(1.0, 1.2, 2.0),
+            objects_per_image=Spread(0.0, 3.0, 12.0),
+            touching_share=0.1,
+        )
+
+
+def _classes(task: str) -> tuple[ClassFacts, ...]:
+    thing = ClassFacts(name="thing", pixel_share=0.05, images=16, objects=60)
+    if task == "instance":
+        return (thing,)
+    return ClassFacts(name="background", pixel_share=0.95, images=20, objects=20), thing

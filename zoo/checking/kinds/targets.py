@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from zoo.manifest.rows import (
     CheckRow,
     Contribution,
     DatasetRow,
+    ExporterRow,
     Manifest,
     Option,
     WeightsRow,
@@ -60,7 +62,7 @@ def check_pyproject(manifest: Manifest) -> None:
         ManifestError: The version or the entry point differs, or the version is read elsewhere.
     """
     path = manifest.folder.parent / "pyproject.toml"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return
     try:
         document = read_toml(path, Limits())
@@ -94,6 +96,9 @@ _CALLED_WITH: dict[str, tuple[int, tuple[str, ...]]] = {
     "SampleTarget": (1, ("seed", "count")),
     "DataCheck": (1, ()),
     "DoctorCheck": (0, ()),
+    "Planner": (3, ()),
+    "Exporter": (3, ()),
+    "Runner": (1, ()),
 }
 
 
@@ -203,6 +208,8 @@ def targets_of(manifest: Manifest) -> Iterator[Target]:
     for row in manifest.contributions:
         is_of_data = isinstance(row, CheckRow) and row.of == "data"
         yield Target(row, row.target, "DataCheck" if is_of_data else KINDS[row.kind].protocol)
+        if isinstance(row, ExporterRow) and row.runner is not None:
+            yield Target(row, row.runner, "Runner")
         if isinstance(row, DatasetRow):
             if row.prepare is not None:
                 yield Target(row, row.prepare, "PrepareTarget")
@@ -222,7 +229,11 @@ def _methods(protocol: str) -> list[str]:
     # typing adds these two to every Protocol.
     added = ("__init__", "__subclasshook__")
     bases = getattr(interfaces, protocol).__mro__
-    own = [vars(base).items() for base in bases if base.__module__ == interfaces.__name__]
+    own = [
+        vars(base).items()
+        for base in bases
+        if base.__module__.rpartition(".")[0] == interfaces.__name__
+    ]
     found = (name for items in own for name, value in items if inspect.isfunction(value))
     return [name for name in dict.fromkeys(found) if name not in added]
 

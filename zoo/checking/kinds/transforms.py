@@ -13,6 +13,9 @@ from zoo.checking.kinds.base import KindChecks
 
 __all__ = ["TransformChecks"]
 
+_DTYPES = ("uint8", "float32")
+"""What OpenCV and upstream's transforms read; a pipeline may hold float32 after it normalizes."""
+
 
 class TransformChecks(KindChecks):
     """Checks of ``[[transform]]`` rows; override ``make_results`` if more is needed."""
@@ -88,6 +91,24 @@ class TransformChecks(KindChecks):
                 share = _agreement(after)
                 told = f"{said}: {1 - share:.0%} of the pixels have the label of other pixels"
                 expect(share > 0.85, told)
+
+    def test_transform_returns_images_that_the_next_step_takes(
+        self, each_transform: dict[str, Any], tmp_path: Path
+    ) -> None:
+        """The image stays uint8, or becomes float32."""
+        said, transform = named(each_transform), _build(each_transform)
+        before = self.make_results(_name(each_transform), tmp_path)
+        if str(getattr(before.get("img"), "dtype", "")) not in _DTYPES:
+            message = f"make_results gives {each_transform['type']} no image of 8 bits"
+            raise NotMeant(message)
+
+        for _ in range(4):  # it may draw whether to change the image
+            after = transform(deepcopy(before))
+
+            if after is not None and "img" in after:
+                kind = str(getattr(after["img"], "dtype", type(after["img"]).__name__))
+                told = f"{said}: the image is {kind} after it, expected {' or '.join(_DTYPES)}"
+                expect(kind.removeprefix("torch.") in _DTYPES, told)
 
     def test_transform_without_labels_leaves_them_alone(
         self, each_transform: dict[str, Any], tmp_path: Path

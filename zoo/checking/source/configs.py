@@ -42,6 +42,7 @@ class ConfigText:
         types: What the keys ``type`` and ``_data_`` name, as far as they are texts.
         unknown: Line of a ``_base_`` that only running the config tells, or 0.
         imports: Whether it has ``custom_imports``, which may register any name.
+        lacks: The package that reads it and is not installed, or an empty text.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class ConfigText:
     types: tuple[Named, ...] = ()
     unknown: int = 0
     imports: bool = False
+    lacks: str = ""
 
 
 def read_config_text(path: Path) -> ConfigText:
@@ -68,7 +70,7 @@ def read_config_text(path: Path) -> ConfigText:
     except ConfigError as error:
         return ConfigText(path, error.message.removeprefix("cannot read YAML: ").rstrip("."))
     except ModuleNotFoundError:  # YAML comes with mmengine
-        return ConfigText(path, unknown=1)
+        return ConfigText(path, lacks="pyyaml")
     if not isinstance(value, dict):
         return ConfigText(path, "it is no table of names and values")
     return _of_data(path, value)

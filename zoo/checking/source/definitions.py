@@ -186,7 +186,8 @@ def _bound(node: ast.stmt) -> list[str]:
     elif isinstance(node, ast.With):
         targets = [item.optional_vars for item in node.items if item.optional_vars is not None]
     found = [each for target in targets for each in ast.walk(target)]
-    return [each.id for each in found if isinstance(each, ast.Name)]
+    names = [each for each in found if isinstance(each, ast.Name)]
+    return [each.id for each in names if isinstance(each.ctx, ast.Store)]  # not `a` of `a.b = c`
 
 
 @lru_cache(maxsize=512)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from zoo.documents import DocumentError, read_file, reason_of
 
-__all__ = ["PythonFile", "find_module", "python_files", "read_python"]
+__all__ = ["PythonFile", "find_module", "has_module", "python_files", "read_python"]
 
 _MOST_BYTES = 2**22
 _MOST_FILES = 2_000
+_COMPILED = (".so", ".pyd")
 _SKIPPED = ("__pycache__", "node_modules")
 
 
@@ -86,6 +87,20 @@ def _is_code(folder: str) -> bool:
     if name == "tests":
         return os.path.isfile(os.path.join(folder, "__init__.py"))
     return name not in _SKIPPED and not name.startswith(".")
+
+
+def has_module(package: Path, module: str) -> bool:
+    """Return whether a package has a module, as a file of Python or compiled for any system.
+
+    Args:
+        package: The folder of the top-level package.
+        module: Dotted name; its first part is the package's.
+    """
+    base = package.joinpath(*module.split(".")[1:])
+    compiled = (path for suffix in _COMPILED for path in base.parent.glob(f"*{suffix}"))
+    return find_module(package, module) is not None or any(
+        path.name.partition(".")[0] == base.name for path in compiled
+    )
 
 
 def find_module(package: Path, module: str) -> Path | None:

@@ -22,6 +22,7 @@ _KNOWN = {
     "cv2": "opencv-python",
     "PIL": "pillow",
     "yaml": "pyyaml",
+    "markdown_it": "markdown-it-py",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "mmseg": "mmsegmentation",

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["cases", "rules"]
+__all__ = ["cases", "rules", "targets"]

@@ -55,6 +55,9 @@ def config_rows(subject: Subject) -> tuple[ConfigRow | BaseRow, ...]:
 
 def _check_parses(subject: Subject, path: Path) -> Iterator[Finding]:
     text = read_config_text(path)
+    if text.lacks:
+        message = f"the config cannot be checked: the package {text.lacks!r} is not installed."
+        yield Finding("ZP301", str(path), message, f"pip install {text.lacks}", level="warning")
     # A file of Python is told by ZP110 already.
     if text.fault is not None and path.suffix != ".py":
         message = f"the config cannot be parsed: {text.fault.rstrip('.')}."

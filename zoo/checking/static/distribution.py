@@ -147,13 +147,13 @@ def _check_licence(subject: Subject, found: Distribution) -> Iterator[Finding]:
         yield Finding("ZP216", where, message, "make the two agree.")
 
 
-def _check_needs_zoo(_: Subject, found: Distribution) -> Iterator[Finding]:
+def _check_needs_zoo(subject: Subject, found: Distribution) -> Iterator[Finding]:
     from packaging.utils import canonicalize_name
 
     where = place_of(found.path, "project", 0, "dependencies")
     wanted = map(read_requirement_or_none, found.dependencies)  # ZP206 tells of unreadable ones
     own = [each for each in wanted if each is not None and canonicalize_name(each.name) == _ZOO]
-    if not own:
+    if not own and not subject.is_library:
         message = f"the dependencies do not name {_ZOO}, which the plugin is for."
         yield Finding("ZP217", where, message, f'add "{_ZOO}>={__version__}" to dependencies.')
     for each in own:

@@ -17,6 +17,7 @@ from zoo.checking.source.wheel_files import read_packaging
 from zoo.checking.static.cases import distribution_of, label_of, projects, static_rule
 from zoo.checking.static.configs import config_rows
 from zoo.checking.subject import Subject
+from zoo.engine.reproducing.recipes import FILE_NAME as RECIPES_NAME
 from zoo.manifest.reading import MANIFEST_NAME
 
 __all__ = ["RULES"]
@@ -29,7 +30,8 @@ def _named_files(subject: Subject) -> Iterator[Case]:
     if not any(projects(subject)):
         return
     seen: set[str] = set()
-    for label, file in [("", MANIFEST_NAME), *_files_of_rows(subject)]:
+    files = [("", MANIFEST_NAME), ("", RECIPES_NAME), *_files_of_rows(subject)]
+    for label, file in files:
         if file not in seen and os.path.isfile(subject.package / file):
             seen.add(file)
             yield label, file

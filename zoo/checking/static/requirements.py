@@ -155,6 +155,54 @@ def _scopes(subject: Subject) -> set[str]:
     return {name.partition("::")[0].partition(".")[0] for name in names}
 
 
+def _check_plugins_declared(subject: Subject, _: object) -> Iterator[Finding]:
+    """Tell of plugins that are here: ZP302 and ZP304 tell of names that no plugin here has."""
+    from zoo.catalog import read_catalog
+
+    found = distribution_of(subject)
+    if found is None or not found.is_project or not _are_known(subject):
+        return  # nobody installs a folder by its requirements
+    names, told = _declared(subject).all, {subject.name, "configs"}
+    here = {record.name for record in read_catalog().plugins}
+    for _, path in config_files(subject):
+        text = read_config_text(path)
+        for named in (*text.types, *text.bases):
+            plugin = _plugin_of(named.text)
+            if plugin not in here - told:
+                continue
+            told.add(plugin)
+            distribution = f"mmzoo-{plugin.replace('_', '-')}"
+            if not {distribution, *distributions_of(f"zoo_{plugin}")} & names:
+                message = f"{named.text} is of the plugin {plugin}, and no requirement brings it."
+                mend = f'add "{distribution}" to dependencies of pyproject.toml.'
+                yield Finding("ZP218", f"{path}:{named.line}", message, mend)
+
+
+def _plugin_of(name: str) -> str | None:
+    """Return the plugin that a full name of a type or a base states, or None."""
+    scope, _, rest = name.partition("::")
+    if scope == "zoo" and rest:
+        rest = rest.removesuffix(".py").replace(".", "/", 1)
+        plugin, slash, _ = rest.partition("/")
+        return plugin if slash and plugin.isidentifier() else _plugin_of_base(rest)
+    first, *parts = name.split(".")
+    return parts[0] if first == "zoo" and len(parts) > 1 and parts[0].islower() else None
+
+
+def _plugin_of_base(name: str) -> str | None:
+    """Return the one plugin here that a short name of a base means, or None."""
+    from zoo.catalog import read_catalog
+    from zoo.manifest.rows import BaseRow, ConfigRow
+
+    owners = {
+        record.name
+        for record in read_catalog().plugins
+        for row in (record.manifest.rows if record.manifest is not None else ())
+        if isinstance(row, BaseRow | ConfigRow) and row.name == name
+    }
+    return owners.pop() if len(owners) == 1 else None
+
+
 def _check_plugins(subject: Subject, _: object) -> Iterator[Finding]:
     for top, imports in _foreign(subject).items():
         if top.startswith("zoo_"):
@@ -196,6 +244,8 @@ def _check_init(subject: Subject, _: object) -> Iterator[Finding]:
         mend = "add one with a docstring and the line: import zoo"
         yield Finding("ZP211", str(path), message, mend)
         return
+    if subject.is_library:  # no worker imports it
+        return
     imports = imports_of_file(path, subject.package, subject.package_name)
     if not any(each.top == "zoo" and not (each.is_lazy or each.is_for_types) for each in imports):
         message = "the package does not import zoo, which workers need before anything else."
@@ -227,6 +277,13 @@ RULES = (
     ),
     static_rule(
         "ZP209", "no-other-plugin", "The code imports no other plugin.", whole, _check_plugins
+    ),
+    static_rule(
+        "ZP218",
+        "plugins-declared",
+        "A requirement brings each plugin whose types or bases a config names.",
+        whole,
+        _check_plugins_declared,
     ),
     static_rule(
         "ZP210", "imports-public", "Of zoo, the code imports what is public.", whole, _check_public

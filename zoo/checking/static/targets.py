@@ -11,7 +11,7 @@ from pathlib import Path
 from zoo.checking.finding import Finding
 from zoo.checking.rule import Case
 from zoo.checking.source.definitions import Definition, find_definition, names_of
-from zoo.checking.source.python import find_module, python_files, read_python
+from zoo.checking.source.python import find_module, has_module, python_files, read_python
 from zoo.checking.source.signatures import why_not_callable
 from zoo.checking.static.cases import label_of, row_place, static_rule
 from zoo.checking.subject import Subject
@@ -68,7 +68,7 @@ def _check_parses(subject: Subject, path: Path) -> Iterator[Finding]:
 
 
 def _check_module(subject: Subject, target: _Target) -> Iterator[Finding]:
-    if find_module(subject.package, target.module) is not None:
+    if has_module(subject.package, target.module):
         return
     there = [_module_of(path, subject) for path in python_files(subject.package)]
     message = f"{target.key} is {target.text!r}, and the package has no module {target.module}."

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def toy_runner(tmp_path: Path) -> Callable[..., Any]:
             "param_scheduler": {"type": "PolyLR", "by_epoch": False, "power": 0.9},
             "default_hooks": {"checkpoint": {"type": "CheckpointHook", **steps}},
             "randomness": {"seed": 3},
-            "experiment_name": f"{folder}-{id(object())}",
+            "experiment_name": f"{folder}-{uuid.uuid4().hex}",  # mmengine keeps state by name
             "log_level": "ERROR",
             **over,
         }
@@ -189,3 +190,22 @@ def make_blobs_run(
         return folder
 
     return make
+
+
+@pytest.fixture
+def given_scores() -> Callable[[Sequence[float]], Any]:
+    """Return a function that makes a metric ``acc``, which gives one score after another."""
+    from mmengine.evaluator import BaseMetric
+
+    class Given(BaseMetric):  # type: ignore[misc]
+        def __init__(self, scores: Sequence[float]) -> None:
+            super().__init__()
+            self.scores = iter(scores)
+
+        def process(self, data_batch: Any, data_samples: Any) -> None:
+            self.results.append(0)
+
+        def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+            return {"acc": next(self.scores)}
+
+    return Given

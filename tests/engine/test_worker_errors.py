@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,15 @@ from zoo.engine.worker_errors import caught_name, explaining_workers, original_m
 from zoo.errors import DataError, LoadError, ZooError
 
 pytestmark = pytest.mark.mm
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_left_behind() -> Iterator[None]:
+    """An iterator that raised keeps its workers until it is collected."""
+    from zoo.engine.worker_ends import ending_workers
+
+    with ending_workers():
+        yield
 
 
 class _Broken:

@@ -61,6 +61,7 @@ def mismatch(
         missing=missing,
         unexpected=unexpected,
         misshaped=[one.key for one in misshaped],
+        shapes={one.key: one.wanted for one in misshaped},
         hint=_HINT,
     )
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from zoo.data.pictures.color_ids import ColorEncoder
     from zoo.data.pictures.decoding import decode_picture, read_picture
     from zoo.data.pictures.drawing import draw_overlay
+    from zoo.data.pictures.formats import kind_of, read_header
     from zoo.data.pictures.legend import draw_legend
     from zoo.data.pictures.mask_alpha import DecodedMask, decode_mask
     from zoo.data.pictures.picture import Picture
@@ -121,6 +122,7 @@ else:
             "zoo.data.pictures.color_ids": ["ColorEncoder"],
             "zoo.data.pictures.decoding": ["decode_picture", "read_picture"],
             "zoo.data.pictures.drawing": ["draw_overlay"],
+            "zoo.data.pictures.formats": ["kind_of", "read_header"],
             "zoo.data.pictures.legend": ["draw_legend"],
             "zoo.data.pictures.mask_alpha": ["DecodedMask", "decode_mask"],
             "zoo.data.pictures.picture": ["Picture"],
@@ -224,6 +226,7 @@ __all__ = [
     "fit_size",
     "instances_from_ids",
     "instances_from_masks",
+    "kind_of",
     "open_source",
     "pair_by_stem",
     "parse_bands",
@@ -235,6 +238,7 @@ __all__ = [
     "prepare_semantic",
     "read_coco",
     "read_file",
+    "read_header",
     "read_picture",
     "read_prepared",
     "read_table",

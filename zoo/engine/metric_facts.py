@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the values of a run's metrics mean: which one is best, and in which unit they are.
 
-The manifests of plugins state it. What none states, such as the values of OpenMMLab's own metrics,
-is guessed by name.
+The manifests of plugins state it. Of a value that none describes, such as one of a metric of the
+user's own, the config may say it: the hook that keeps the best checkpoint by it has a rule. What
+neither says is guessed by name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from zoo.catalog import read_catalog
@@ -19,6 +20,7 @@ from zoo.manifest.rows import MetricRow
 __all__ = ["NO_FACTS", "MetricFacts", "guess_direction", "types_in"]
 
 ANY = "*"
+_AUTO = "auto"
 _LOW = ("loss", "error", "distance", "hd95", "assd", "rmse", "mae")
 _TYPE = re.compile(r"[A-Za-z_][\w.]*")
 
@@ -29,9 +31,12 @@ class MetricFacts:
 
     Attributes:
         rows: One for each type of the run's evaluator; None for one of no plugin.
+        rules: Value -> direction, by the config's hooks that keep the best checkpoint; ``auto`` is
+            the value that the log names first.
     """
 
     rows: Sequence[MetricRow | None] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_types(cls, types: Iterable[str]) -> MetricFacts:
@@ -50,13 +55,31 @@ class MetricFacts:
         """
         return self._find(value, [None if row is None else row.direction for row in self.rows])
 
+    def known_direction(self, value: str) -> str | None:
+        """Return the direction that a manifest or else a rule of the config states, or None.
+
+        Args:
+            value: Name of the value, as in the log.
+        """
+        return self.stated_direction(value) or self.rules.get(value)
+
     def direction(self, value: str) -> str:
-        """Return the direction that a manifest states, or else one guessed by the name.
+        """Return the direction that is known, or else one guessed by the name.
 
         Args:
             value: Name of the value, with or without the prefix of its metric.
         """
-        return self.stated_direction(value) or guess_direction(value)
+        return self.known_direction(value) or guess_direction(value)
+
+    def with_first(self, value: str) -> MetricFacts:
+        """Return the facts of a run whose log names this value first.
+
+        Args:
+            value: Name of the value, as in the log.
+        """
+        if _AUTO not in self.rules:
+            return self
+        return replace(self, rules={value: self.rules[_AUTO], **self.rules})
 
     def unit(self, value: str) -> str | None:
         """Return the unit that a manifest states, or None.

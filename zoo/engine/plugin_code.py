@@ -2,7 +2,8 @@
 """Errors that a plugin's code raises while it runs: the plugin, its class and the line, by name.
 
 The traceback names the line. What a data loader's worker raises arrives as the text of one, so
-both are read as files and lines.
+both are read as files and lines. The innermost line counts that no library owns: a plugin's line
+blames the plugin, a line of the user's own code, which the plugin called, clears it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.engine.plugin_files import is_missing_file_of, tells_of_file
 from zoo.engine.worker_errors import caught_name, original_message
 from zoo.errors import PluginCodeError, ZooError
 
@@ -27,7 +30,10 @@ __all__ = ["naming_plugin", "plugin_code_error"]
 
 _FRAME = re.compile(r'^ *File "(?P<file>[^"\n]+)", line (?P<line>\d+), in ', re.MULTILINE)
 _MOST_TEXT = 300
-_OPENMMLAB = frozenset({"mmengine", "mmcv", "mmseg", "mmdet"})
+_OPENMMLAB = frozenset({"mmengine", "mmcv", "mmseg", "mmdet"})  # perhaps from their checkouts
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_ZOO = Path(__file__).resolve().parents[1]
+_PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,13 @@ class _Place:
 
     Attributes:
         record: The plugin.
+        package: The folder of its package.
         file: The module's file.
         line: From 1.
     """
 
     record: PluginRecord
+    package: Path
     file: Path
     line: int
 
@@ -68,27 +76,35 @@ def naming_plugin() -> Iterator[None]:
 def plugin_code_error(error: Exception, *, own: bool = False) -> PluginCodeError | None:
     """Return the error that names the plugin behind an exception, or None if there is none.
 
-    The innermost line of a plugin counts. A lack of memory or disk is no plugin's fault.
+    The innermost line counts that no library owns. A lack of memory or disk is no plugin's fault;
+    a file that cannot be opened is one where `is_missing_file_of` says so.
 
     Args:
         error: An exception with its traceback, or what torch made of a worker's.
         own: Whether code of OpenMMLab that the plugin called, perhaps built from another part of
             the config, clears the plugin.
     """
-    if isinstance(error, (MemoryError, OSError)) or "out of memory" in str(error):
+    if isinstance(error, MemoryError) or "out of memory" in str(error):
+        return None
+    if isinstance(error, OSError) and not tells_of_file(error):
         return None
     place = _find_place(error, own=own)
     if place is None:
         return None
     plugin, what = place.record.name, _describe(place)
+    hint = "--debug shows the traceback; correct that line"
+    if isinstance(error, OSError):
+        if not is_missing_file_of(error, place.package, place.file):
+            return None
+        hint = "put that file into the package data of its pyproject.toml and open it by a path "
+        hint += "beside `__file__`"
     message = f"cannot continue: {what} of plugin {plugin!r} raises {_words(error)}."
     return PluginCodeError(
         message,
         plugin=plugin,
         manifest=place.record.path,
         where=f"{place.file}:{place.line}",
-        hint=f"--debug shows the traceback; correct that line, or report it to the author of "
-        f"plugin {plugin!r}.",
+        hint=f"{hint}, or report it to the author of plugin {plugin!r}.",
     )
 
 
@@ -104,10 +120,25 @@ def _find_place(error: Exception, *, own: bool) -> _Place | None:
         path = Path(os.path.realpath(file))
         for parent in path.parents:
             if str(parent) in folders:
-                return _Place(folders[str(parent)], path, line)
-        if own and _OPENMMLAB.intersection(path.parts):
+                return _Place(folders[str(parent)], parent, path, line)
+        if _is_of_user(file, path) or (own and _is_of_openmmlab(path)):
             return None
     return None
+
+
+def _is_of_user(file: str, path: Path) -> bool:
+    """Return whether a line is in code of the user's own: in a file, and of no library."""
+    if file.startswith("<"):  # made by a library while it runs
+        return False
+    if _INSTALLED.intersection(path.parts) or _is_of_openmmlab(path):
+        return False
+    return not any(path.is_relative_to(folder) for folder in (_ZOO, _PYTHON))
+
+
+def _is_of_openmmlab(path: Path) -> bool:
+    return any(
+        folder.name in _OPENMMLAB and (folder / "__init__.py").exists() for folder in path.parents
+    )
 
 
 def _lines(error: Exception) -> Iterator[tuple[str, int]]:

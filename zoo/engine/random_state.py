@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keep a run's random state in its checkpoints, so that resuming continues with the same numbers.
 
-mmengine stores none. Only the main process is restored: mmengine seeds the workers of a DataLoader
-anew whenever they start, which is the same after resuming unless ``persistent_workers`` is on. Runs
-on several devices keep mmengine's behaviour.
+mmengine stores none. Workers of a DataLoader are not restored: mmengine seeds them anew whenever
+they start, which is the same after resuming unless ``persistent_workers`` is on. Of several
+processes, each has a state of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ import torch
 
 from zoo.errors import CheckpointError
 
-__all__ = ["kept_random_state", "random_state", "set_random_state", "training_random_state"]
+__all__ = [
+    "kept_random_state",
+    "loading_random_state",
+    "random_state",
+    "set_random_state",
+    "training_random_state",
+]
 
 _KEPT: list[dict[str, Any]] = []
 
@@ -34,6 +40,20 @@ def random_state() -> dict[str, Any]:
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
+
+
+def loading_random_state(*, is_read_here: bool) -> dict[str, Any]:
+    """Return the state of what draws while the next batch is read, quickly and not as plain values.
+
+    With workers only torch's generator does, when an iterator begins: 2 us instead of some 100.
+
+    Args:
+        is_read_here: Whether this process reads, and so draws what augmentation does.
+    """
+    state: dict[str, Any] = {"torch": torch.get_rng_state(), "cuda": []}
+    if is_read_here:
+        state |= {"python": random.getstate(), "numpy": np.random.get_state(legacy=True)}
+    return state
 
 
 def set_random_state(state: dict[str, Any], *, torch_only: bool = False) -> None:

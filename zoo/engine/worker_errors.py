@@ -14,9 +14,18 @@ from contextlib import contextmanager
 from zoo import errors
 from zoo.errors import ZooError
 
-__all__ = ["caught_name", "dead_worker", "explaining_workers", "original_message"]
+__all__ = [
+    "caught_name",
+    "dead_worker",
+    "explaining_workers",
+    "is_of_loader",
+    "original_message",
+]
 
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
+_LOADER = "torch.utils.data.dataloader"
+# What it is made of: queues, pipes, threads and shared memory.
+_MACHINERY = frozenset({"torch", "multiprocessing", "queue", "threading", "selectors", "socket"})
 _CAUGHT = re.compile(r"^Caught (?P<name>\w+) in DataLoader worker process \d+\.")
 
 
@@ -52,6 +61,28 @@ def dead_worker(error: BaseException) -> str | None:
     """
     found = _DEAD.search(str(error)) if isinstance(error, RuntimeError) else None
     return None if found is None else found.group().strip()
+
+
+def is_of_loader(error: BaseException) -> bool:
+    """Return whether torch's data loader failed by itself, as when its workers are gone.
+
+    Its messages vary: a closed pipe, a missing file of shared memory, a thread that ended. An error
+    of a data set passes through the loader too, but names its own place.
+
+    Args:
+        error: Any error.
+    """
+    if caught_name(str(error)) is not None:
+        return False
+    names: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        names.append(str(trace.tb_frame.f_globals.get("__name__", "")))
+        trace = trace.tb_next
+    if _LOADER not in names:
+        return False
+    inner = names[len(names) - names[::-1].index(_LOADER) :]
+    return all(name.partition(".")[0] in _MACHINERY for name in inner)
 
 
 def original_message(text: str) -> str | None:

@@ -22,6 +22,7 @@ from zoo.data import (  # noqa: E402 (after the skip)
     read_prepared,
     show_prepared,
 )
+from zoo.data.layout.check import find_changes  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
 
 Make = Callable[..., list[Scene]]
@@ -76,6 +77,10 @@ def test_check_prepared_when_spoilt_then_named(
     problems = check_prepared(out)
 
     assert any(says in problem for problem in problems), problems
+    # What is not listed harms no run; of the rest, each is newer than the folder.
+    is_listed = "does not list" not in says
+    newer = find_changes(out, ("train", "val", "test"))
+    assert any(says in problem for problem in newer) == is_listed, newer
     if says.endswith("not what was prepared"):
         assert sum("instances in it" in problem or "91x70" in problem for problem in problems) == 2
 

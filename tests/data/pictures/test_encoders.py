@@ -47,11 +47,10 @@ def test_encode_png_when_16_bit_grey_then_pillow_reads_the_same() -> None:
 
 
 def test_encode_png_when_16_bit_rgb_then_gdal_reads_the_same() -> None:
-    from rasterio.io import MemoryFile
-
+    memory_file = pytest.importorskip("rasterio.io").MemoryFile
     image = np.random.default_rng(0).integers(0, 2**16, (4, 5, 3), np.uint16)
 
-    with MemoryFile(encode_png(image)) as memory, memory.open() as dataset:
+    with memory_file(encode_png(image)) as memory, memory.open() as dataset:
         found = dataset.read()
 
     assert found.dtype == np.uint16

@@ -56,7 +56,11 @@ def test_read_table_when_each_row_holds_then_values_have_their_types() -> None:
 def test_read_table_when_pythons_writer_wrote_it_then_read_back(
     rows: list[tuple[str, int, float]], delimiter: str, end: str, has_mark: bool
 ) -> None:
-    """Quotes, delimiters and line ends in fields; every delimiter; a byte order mark."""
+    """Quotes, delimiters and line ends in fields; every delimiter; a byte order mark.
+
+    A lone carriage return is left out: before Python 3.13 the writer does not quote it.
+    """
+    rows = [(text.replace("\r", ""), count, depth) for text, count, depth in rows]
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, lineterminator=end)
     writer.writerows([["image", "count", "depth_m"], *rows])

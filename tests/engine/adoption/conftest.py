@@ -136,7 +136,7 @@ def tiny_weights() -> dict[str, Any]:
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
-    from zoo.engine.processes import unwrap_model
+    from zoo.engine.processes.joining import unwrap_model
 
     init_default_scope("mmseg")
     torch.manual_seed(0)

@@ -283,3 +283,49 @@ def test_backbone_of_buffers_alone_leaves_the_lock_readable(
 
     assert zoo.download("tiny_other").is_file()
     assert read_pins()["tiny_other"].parameters is None
+
+
+BASES = {
+    "_base_ = 'zoo::gone'\n": "no config named 'gone'",
+    "_base_ = 'zoo::absent/unet'\n": "no plugin 'absent' is installed",
+    "_base_ = './gone.py'\n": "its base './gone.py' is not a file",
+    "_base_ = './tiny_unet.py'\n": "it names itself in _base_",
+    "_base_ = 'mmseg::_base_/models/gone.py'\n": "no config '_base_/models/gone.py' in the package",
+    "_base_ = './converters.py'\nmodel = (\n": "'(' was never closed",
+    "_base_ = './converters.py'\n": "it has no model",
+}
+
+
+@pytest.mark.parametrize(("text", "says"), BASES.items(), ids=range(len(BASES)))
+def test_config_whose_base_fails_is_one_message_before_anything_is_fetched(
+    foreign: Any, source_bytes: Callable[[str], bytes], tmp_path: Path, text: str, says: str
+) -> None:
+    """No byte of the source is asked for, and nothing is pinned."""
+    foreign.list(foreign.row(source_bytes("pth")))
+    (foreign.package / "converters.py").write_text("def convert(state_dict): ...\n")
+    (foreign.package / "tiny_unet.py").write_text(text)
+    before = len(foreign.hub.asked)
+
+    result = CliRunner().invoke(main, ["download", "tiny_other", "--pin"])
+
+    assert result.exit_code == 1
+    assert says in result.output
+    assert "HINT: " in result.output
+    assert "Traceback" not in result.output
+    assert before == len(foreign.hub.asked)
+    assert leftovers(tmp_path / "cache") == []
+    assert read_pins() == {}
+
+
+def test_source_in_the_package_is_adopted_without_network(
+    foreign: Any, source_bytes: Callable[[str], bytes]
+) -> None:
+    """``package:`` is a file of this machine, for living rows as for others."""
+    data = source_bytes("pth")
+    (foreign.package / "model.pth").write_bytes(data)
+    foreign.list(foreign.row(data, urls=["package:model.pth"]))
+
+    result = CliRunner().invoke(main, ["download", "tiny_other", "--offline"])
+
+    assert result.exit_code == 0, result.output
+    assert set(read_pins()) != set()

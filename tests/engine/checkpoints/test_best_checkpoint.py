@@ -15,24 +15,13 @@ pytestmark = pytest.mark.mm
 
 
 @pytest.fixture
-def train(toy_runner: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
+def train(
+    toy_runner: Callable[..., Any], given_scores: Callable[..., Any], tmp_path: Path
+) -> Callable[..., Path]:
     """Return a function that trains until an end, validating four times in all, with scores."""
-    from mmengine.evaluator import BaseMetric
-
     from zoo.engine.checkpoints.checkpoint import find_checkpoint
     from zoo.engine.resuming.safe_loading import safe_loading
     from zoo.engine.resuming.safe_saving import safe_saving
-
-    class Given(BaseMetric):  # type: ignore[misc]
-        def __init__(self, scores: Sequence[float]) -> None:
-            super().__init__()
-            self.scores = iter(scores)
-
-        def process(self, data_batch: Any, data_samples: Any) -> None:
-            self.results.append(0)
-
-        def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-            return {"acc": next(self.scores)}
 
     def run(scores: Sequence[float], *, by_epoch: bool, end: int, resume: bool = False) -> Path:
         folder, each = tmp_path / "run", 1 if by_epoch else 2
@@ -45,7 +34,7 @@ def train(toy_runner: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]
             toy_runner(
                 "run",
                 by_epoch=by_epoch,
-                val_evaluator=[Given(scores)],
+                val_evaluator=[given_scores(scores)],
                 train_cfg=loop,
                 default_hooks={"checkpoint": hook},
                 **start,
@@ -65,12 +54,15 @@ def train(toy_runner: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]
 def test_run_that_is_continued_has_the_best_of_all_its_parts(
     train: Callable[..., Path], by_epoch: bool, names: list[str]
 ) -> None:
-    """Counted in epochs and in iterations: the first part's stays until the second beats it."""
+    """Counted in epochs and in iterations: the first part's stays until the second beats it.
+
+    Each part first repeats the validation of its checkpoint, which was written before it.
+    """
     folder = train([0.1, 0.9], by_epoch=by_epoch, end=2)
     first = find_best_checkpoint(folder)
-    train([0.5], by_epoch=by_epoch, end=3, resume=True)
+    train([0.9, 0.5], by_epoch=by_epoch, end=3, resume=True)
     second = find_best_checkpoint(folder)
-    train([0.95], by_epoch=by_epoch, end=4, resume=True)
+    train([0.5, 0.95], by_epoch=by_epoch, end=4, resume=True)
     third = find_best_checkpoint(folder)
 
     assert [first, second, third] == [folder / name for name in (names[0], *names)]

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zoo.cli import main
+from zoo.engine.checkpoints.kept import is_of_run
 from zoo.errors import CheckpointError
 
 pytestmark = pytest.mark.mm
@@ -257,3 +258,34 @@ def _flip_a_bit_of_any(path: Path) -> None:
     at = data.index(start, entry.header_offset + 30 + len(entry.filename))
     data[at + len(start) - 1] ^= 0x80
     path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("run/iter_2.pth", True),
+        ("run/kept/iter_2.pth", True),
+        ("run/kept/deep/iter_2.pth", True),
+        ("run/../run/kept/iter_2.pth", True),
+        ("apart/iter_9.pth", True),  # where the run keeps them
+        ("apart/deep/iter_9.pth", False),
+        ("run/other/iter_2.pth", False),  # another run's work dir
+        ("run/other/kept/iter_2.pth", False),
+        ("run/third/iter_2.pth", False),
+        ("runs/iter_2.pth", False),  # not a subfolder, though its name begins so
+        ("iter_2.pth", False),
+    ],
+)
+def test_checkpoints_in_subfolders_are_a_runs_own(
+    tmp_path: Path, place: str, expected: bool
+) -> None:
+    """Such as copies that its user keeps; not those of a run whose work dir lies within."""
+    for folder in ("run/kept/deep", "run/other/kept", "run/third", "apart/deep", "runs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "apart/iter_9.pth").write_bytes(b"")
+    (tmp_path / "run/last_checkpoint").write_text(str(tmp_path / "apart/iter_9.pth"))
+    (tmp_path / "run/run.json").write_text("{}")
+    (tmp_path / "run/other/last_checkpoint").write_text("iter_2.pth")
+    (tmp_path / "run/third/run.json").write_text("{}")
+
+    assert is_of_run(tmp_path / place, tmp_path / "run") is expected

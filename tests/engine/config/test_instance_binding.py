@@ -207,6 +207,39 @@ def test_metric_of_another_data_set_s_files_becomes_cocos(
     assert config["val_evaluator"] == [row]
 
 
+COCO = {"type": "CocoMetric", "metric": ["bbox"]}
+CITYSCAPES = {"type": "CityScapesMetric", "outfile_prefix": "x"}
+LVIS = {"type": "LVISMetric", "metric": ["bbox", "segm"]}
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "expected"),
+    [
+        ([COCO, CITYSCAPES], [["bbox"]]),
+        ([COCO, LVIS], [["bbox", "segm"]]),
+        ([LVIS, COCO], [["bbox", "segm"]]),
+        ([LVIS, CITYSCAPES], [["bbox", "segm"]]),
+        ({"type": "Evaluator", "metrics": [COCO, CITYSCAPES]}, [["bbox"]]),
+        ([{**COCO, "prefix": "own"}, CITYSCAPES], [["bbox"], ["bbox"]]),
+        ([COCO, COCO], [["bbox"], ["bbox"]]),
+    ],
+    ids=["covered", "wider", "before", "both", "evaluator", "prefix", "not replaced"],
+)
+def test_metrics_that_become_cocos_are_one_with_that_which_is_there(
+    config: dict[str, Any], discs_data: Path, evaluator: Any, expected: list[list[str]]
+) -> None:
+    """Two would give values of one name, which ends the first validation; others stay."""
+    from zoo.engine.config_parts.parts import iterate_metrics
+
+    config |= {"default_scope": "mmdet", "val_evaluator": evaluator}
+
+    bind_data(config, discs_data)
+
+    found = [metric for _, metric in iterate_metrics(config["val_evaluator"], "val_evaluator")]
+    assert [metric["metric"] for metric in found] == expected
+    assert {metric["ann_file"] for metric in found} == {str(discs_data / "annotations/val.json")}
+
+
 def _upstream(name: str) -> dict[str, Any]:
     from zoo.engine.config_files.files import find_config_file, parse_config_file
 

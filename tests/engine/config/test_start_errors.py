@@ -91,9 +91,9 @@ def start(
         ),
         (
             ["model.decode_head.in_channels=7"],
-            "cannot do the first step: RuntimeError: Given groups=1, weight of size [4, 7, 3, 3]",
+            "cannot do the first step: model.decode_head takes 7 channels, found 4 in its input.",
             "model.decode_head",
-            "correct that part",
+            "set model.decode_head.in_channels=4",
         ),
     ],
 )

@@ -179,6 +179,11 @@ def _two(write_plugin: Callable[..., Path]) -> None:
     ("base", "message", "hint"),
     [
         ("'zoo::unet'", "plugin nuclei and plugin ponds both have one", "zoo::nuclei/unet or zoo"),
+        (
+            "'zoo::unet_cell-64'",
+            "no config named 'unet_cell-64'",
+            "did you mean zoo::unet_cells-64",
+        ),
         ("'zoo::broken/unet_broken'", "'broken'", "unet.py"),
         ("'zoo::vgg'", "no config named 'vgg'", "broken may have it"),
         ("'zoo::my_lakes/vgg'", "no plugin 'my_lakes' is installed", "pip install mmzoo-my-lakes"),

@@ -226,9 +226,21 @@ def test_edit_changes_one_place_and_those_that_share_it(
         ),
         (
             "model = dict(head=dict(_edit_=True, CE=None))",
-            "cannot edit model.head",
+            "cannot edit model.head: its bases have",
             "model.head",
-            "zoo config show",
+            "remove _edit_ from model.head",
+        ),
+        (
+            "train_pipeline = dict(_edit_=True, Resize=dict(at=dict(_edit_=True, x=2)))",
+            "cannot edit train_pipeline.Resize.at: its bases have",
+            "train_pipeline.Resize.at",
+            "remove _edit_ from train_pipeline.Resize.at",
+        ),
+        (
+            "train_pipeline = dict(_edit_=True, Resize=dict(_edit_=True, scale=2))",
+            "cannot edit train_pipeline.Resize: its bases have",
+            "train_pipeline.Resize",
+            "remove _edit_ from train_pipeline.Resize",
         ),
         (
             "model = dict(aux=dict(_edit_=True, CE=None))",

@@ -510,6 +510,16 @@ BAD = {
         "row 1 of plugins: files_sha256 is 'ab'",
         "fix it",
     ),
+    "no name for pip": (
+        lambda document: document["plugins"][0].update(name='x"; touch y; "'),
+        "a row of plugins: name is 'x\"; touch y; \"'",
+        "fix it",
+    ),
+    "no version for pip": (
+        lambda document: document["plugins"][0].update(version='1" --index-url "https://x'),
+        "a row of plugins: version is '1\" --index-url \"https://x'",
+        "fix it",
+    ),
     "unknown section": (
         lambda document: document.update(notes=[]),
         "it has the unknown section 'notes'",

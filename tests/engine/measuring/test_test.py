@@ -75,6 +75,24 @@ def test_test_returns_metrics_and_writes_each_images_values(
     assert mean == pytest.approx(metrics["aAcc"], abs=0.02)
 
 
+def test_config_that_a_test_leaves_says_what_was_measured(
+    read: Callable[..., Any], weights: Path, tmp_path: Path
+) -> None:
+    """Also a name with braces, in which mmengine would put a variable of the environment."""
+    from zoo.engine.config_files.files import parse_config_file
+    from zoo.engine.measuring.test import test
+
+    config = read()
+    config.note = "{{$HOME:x}}"
+
+    test(config, weights)
+
+    (written,) = Path(config.work_dir).glob("test/*.py")
+    (beside,) = Path(config.work_dir).glob("test/*/vis_data/config.py")
+    for path in (written, beside):
+        assert parse_config_file(path).note == "{{$HOME:x}}"
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_test_on_another_split_reads_its_images(
     read: Callable[..., Any], weights: Path, tmp_path: Path, squares_data: Path, split: str

@@ -56,6 +56,19 @@ def test_tta_when_flips_are_averaged_gives_other_values(config: Any, checkpoint:
     assert plain["mDice"] != augmented["mDice"]
 
 
+@pytest.mark.parametrize("tta", [False, True])
+def test_calibration_is_of_the_labels_that_are_counted(
+    config: Any, checkpoint: Path, tmp_path: Path, tta: bool
+) -> None:
+    """Merged labels have none: mmseg keeps the scores of the last augmentation beside them."""
+    run_test(config, checkpoint, tta=tta, out=tmp_path / "t.json")
+
+    for row in json.loads((tmp_path / "t.json").read_text())["per_image"]:
+        right = sum(row["confusion"][label][label] for label in (0, 1))
+        assert ("calibration" in row) == (not tta)
+        assert tta or right == sum(correct for _, _, correct in row["calibration"])
+
+
 def test_tta_without_its_parts_refuses(config: Any) -> None:
     """A config that has no augmentation says which part it lacks."""
     config.pop("tta_pipeline")

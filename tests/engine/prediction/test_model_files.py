@@ -41,3 +41,43 @@ def test_find_model_files_when_two_are_given_reads_neither(tmp_path: Path) -> No
 def test_find_model_files_when_no_weights_have_the_name_raises() -> None:
     with pytest.raises(UnknownNameError):
         find_model_files("unet_of_nobody")
+
+
+@pytest.mark.parametrize(
+    ("folder", "config"),
+    [
+        ("a,b", "a,b/c.py"),
+        (",", ",/c.py"),
+        ("a, b,", "a, b,/c.py"),
+        ("a,b", "c,d.py"),
+        ("a", "some_name"),
+        ("a,b", "some_name"),
+        ("a,b", "absent/c.py"),
+    ],
+)
+def test_pair_is_cut_at_the_comma_between_two_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, config: str
+) -> None:
+    """Folders' names may hold commas; a config may be a name, or may not be there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / folder).mkdir()
+    checkpoint = Path(folder, "iter_2,5.pth")
+    checkpoint.write_bytes(b"")
+    if config.endswith(".py") and not config.startswith("absent"):
+        Path(config).write_text("")
+
+    for space in ("", " "):
+        found = find_model_files(f"{config},{space}{checkpoint}")
+
+        assert (found.config, found.checkpoint) == (config, checkpoint)
+
+
+def test_path_with_a_comma_that_is_there_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A published file, and whatever else exists as it stands."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.py", "b.safetensors", "a.py,b.safetensors"):
+        Path(name).write_bytes(b"")
+
+    assert find_model_files("a.py,b.safetensors").checkpoint == Path("a.py,b.safetensors")

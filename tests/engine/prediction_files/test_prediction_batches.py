@@ -7,6 +7,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
+from zoo.documents import Limits
 from zoo.errors import DataError
 
 pytestmark = pytest.mark.mm
@@ -131,6 +134,110 @@ def test_batch_that_is_done_but_no_longer_holds_is_done_anew(
 
     assert done.count == 6
     assert whole.items() <= _contents(out).items()
+
+
+@pytest.mark.parametrize("is_rewritten", [False, True])
+def test_batch_that_is_done_is_never_forgotten_for_its_size(
+    bright_run: Path,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_rewritten: bool,
+) -> None:
+    """Its JSON is read row by row; one in another form is refused if it is large, and stays."""
+    from zoo.engine.prediction_files import batch
+    from zoo.engine.prediction_files.predict import predict
+
+    out = tmp_path / "out"
+    predict(str(bright_run), [images], out)
+    path = out / "predictions.json"
+    if is_rewritten:
+        path.write_text(json.dumps(json.loads(path.read_text())))
+        assert predict(str(bright_run), [images], out, resume=True).count == 6
+    limits = Limits(size_bytes=path.stat().st_size - 1)
+    monkeypatch.setattr(batch, "_LIMITS", limits)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.iterdir()}
+
+    if is_rewritten:
+        with pytest.raises(DataError, match=r"'predictions\.json' cannot be read") as raised:
+            predict(str(bright_run), [images], out, resume=True)
+        assert "without --resume" in str(raised.value.hint)
+    else:
+        assert predict(str(bright_run), [images], out, resume=True).count == 6
+
+    after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.iterdir()}
+    assert after == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="lists open files by /proc")
+def test_json_that_cannot_be_written_leaves_no_journal_open(
+    bright_run: Path, images: Path, tmp_path: Path
+) -> None:
+    """The batch ends with the reason; what was done goes on later."""
+    from zoo.engine.prediction_files.predict import predict
+
+    out = tmp_path / "out"
+
+    def block(done: int, total: int) -> None:
+        if done == total:
+            (out / "predictions.json").unlink()
+            (out / "predictions.json").mkdir()
+
+    with pytest.raises(DataError, match=r"cannot write 'predictions\.json'") as raised:
+        predict(str(bright_run), [images], out, progress=block)
+    places = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
+
+    assert raised.value.__traceback__ is not None  # it keeps alive what was not closed
+    assert str(out / ".predictions.journal") not in places
+    (out / "predictions.json").rmdir()
+    assert predict(str(bright_run), [images], out, resume=True).count == 6
+
+
+def test_journal_that_cannot_grow_is_one_error(images: Path, tmp_path: Path) -> None:
+    """What is left of its line in memory is no second one when the file is closed."""
+    resource = pytest.importorskip("resource")
+    from zoo.engine.prediction_files.inputs import find_inputs
+    from zoo.engine.prediction_files.journal import Journal
+
+    journal = Journal(tmp_path, {"model": "m", "options": "o", "inputs": "i"})
+    first, second, *_ = find_inputs([images])
+    journal.add(first, {}, {})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(DataError, match=r"cannot write '\.predictions\.journal'"):
+            journal.add(second, {}, {})
+        journal.close(is_done=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert [line["file"] for line in journal.read()] == [first.path.as_posix()]
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_killed_processes_were_writing_is_removed(
+    model: str, images: Path, tmp_path: Path, resume: bool
+) -> None:
+    """That of the batch's own large files; what a process is still writing stays."""
+    from zoo.engine.prediction_files.predict import predict
+
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    out = tmp_path / "out"
+    out.mkdir()
+    names = ["predictions.json"] + ["coco.json"] * Path(model, "blobs.py").exists()
+    gone = [out / f".{name}.{ended.pid}.tmp" for name in names]
+    kept = [
+        out / name for name in (f".predictions.json.{os.getppid()}.tmp", ".predictions.json.x.tmp")
+    ]
+    kept.append(out / f".other.json.{ended.pid}.tmp")
+    for path in (*gone, *kept):
+        path.touch()
+
+    predict(model, [images], out, resume=resume)
+
+    assert [path.name for path in gone if path.exists()] == []
+    assert [path.name for path in kept if not path.exists()] == []
 
 
 @pytest.mark.parametrize("is_done", [False, True])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import tomllib
 
 import pytest
@@ -29,6 +30,12 @@ def lines_changed(before: str, after: str) -> tuple[list[str], list[str]]:
     return [x[2:] for x in found if x[0] == "-"], [x[2:] for x in found if x[0] == "+"]
 
 
+def comments_of_tables(text: str) -> dict[str, str]:
+    """Return the header, or the end, below each comment -> the comment."""
+    lines = [line for line in text.splitlines() if line.strip()] + [""]
+    return {below: line for line, below in itertools.pairwise(lines) if line.startswith("#")}
+
+
 EARLIER = "\n# an older one\n" + row("old")
 TEXTS = {
     "none": MANIFEST,
@@ -40,6 +47,8 @@ TEXTS = {
     "two": MANIFEST + EARLIER + "\n" + row("older"),
     "sub-tables": MANIFEST + '\n[[weights]]\nname = "old"\n[[weights.metrics]]\nname = "a"\n',
     "windows": (MANIFEST + EARLIER).replace("\n", "\r\n"),
+    "comment-behind-sub-tables": MANIFEST
+    + '\n[[weights]]\nname = "old"\n[[weights.metrics]]\nname = "a"\n\n# b\n[[x]]\n\n# the end\n',
     "tricky": MANIFEST + '\n[[weights]]\nname = "old"\nlicence = """\n[[weights]]\n"""\n',
 }
 
@@ -76,6 +85,9 @@ def test_with_row_when_replaced_then_others_and_comments_stay(text: str) -> None
     assert after.pop("weights") == [new if each["name"] == "old" else each for each in rows]
     assert after == before
     assert [line for line in changed.splitlines() if line.startswith("#")] == comments
+    assert comments_of_tables(changed) == comments_of_tables(text)
+    assert with_weights_row(changed, row("old", 0.75), replaces=True) == changed
+    assert changed.count("\n") == changed.count("\r\n") or "\r\n" not in changed
 
 
 PYPROJECT = FILES["pyproject.toml"]
@@ -136,6 +148,8 @@ def test_with_package_data_when_there_is_no_table_then_one_is_made() -> None:
         '[tool.setuptools.package-data]\nzoo_ponds = "x"\n',
         "[tool.setuptools.package-data]\nzoo_ponds = 1\n",
         '[tool.setuptools.package-data]\n"*" = {a = 1}\n',
+        "[tool.setuptools]\npackage-data = 3\n",
+        "[tool]\nsetuptools = ['x']\n",
     ],
 )
 def test_with_package_data_when_the_file_is_no_such_list_then_refused(text: str) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,7 @@ def test_run_by_epochs_whose_workers_outlive_them_ends_as_the_run_left_alone(
 
     assert "epoch_2.pth" in {path.name for path in whole.iterdir()}
     assert caught.value.step == 13
+    assert active_children() == []
     _assert_same_end(whole, again)
 
 
@@ -253,19 +255,31 @@ def test_resumed_run_stopped_before_its_first_step_keeps_its_checkpoint(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "key", "workers"),
+    [
+        ("loss", "train_dataloader", ("train_dataloader.num_workers=2",)),
+        ("predict", "val_dataloader", ("val_dataloader.num_workers=1",)),
+    ],
+)
 def test_run_whose_worker_is_killed_saves_the_step_that_it_reached(
-    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    read: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    key: str,
+    workers: tuple[str, ...],
 ) -> None:
-    """As the kernel does when memory is short; the step that runs then is not torn."""
-    from multiprocessing import active_children
+    """As the kernel does when memory is short; the step that runs then is not torn.
 
+    In a validation too; what the hint sets is of the loader whose worker died.
+    """
     from mmseg.models import EncoderDecoder
 
     from zoo.engine.checkpoints.checkpoint import find_checkpoint, load_checkpoint
     from zoo.engine.runs.train import train
 
     steps: list[int] = []
-    loss = EncoderDecoder.loss
+    original = getattr(EncoderDecoder, method)
 
     def killing(self: Any, *args: Any) -> Any:
         steps.append(1)
@@ -273,10 +287,10 @@ def test_run_whose_worker_is_killed_saves_the_step_that_it_reached(
             for child in active_children():
                 os.kill(child.pid or 0, signal.SIGKILL)
             time.sleep(0.3)
-        return loss(self, *args)
+        return original(self, *args)
 
-    monkeypatch.setattr(EncoderDecoder, "loss", killing)
-    config = read("run", "train_dataloader.num_workers=2", "train_cfg.max_iters=60")
+    monkeypatch.setattr(EncoderDecoder, method, killing)
+    config = read("run", *workers, "train_cfg.max_iters=60", "train_cfg.val_interval=5")
 
     with pytest.raises(TrainingError) as caught:
         train(config)
@@ -286,7 +300,8 @@ def test_run_whose_worker_is_killed_saves_the_step_that_it_reached(
     assert load_checkpoint(found).meta["iter"] >= 4
     assert "DataLoader worker" in caught.value.message
     assert f"saved {found}." in caught.value.message
-    assert "num_workers=0" in str(caught.value.hint)
+    assert caught.value.where == f"{key}.num_workers"
+    assert f"{key}.num_workers=0" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -312,3 +327,62 @@ def test_process_that_is_shielded_outlives_ctrl_c(method: str) -> None:
     child.join(timeout=10)
     assert child.exitcode == -signal.SIGTERM
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+@pytest.mark.parametrize("name", ["before_val", "after_val_epoch", "after_train_epoch"])
+def test_hook_that_fails_while_a_stop_is_pending_is_not_taken_for_the_stop(
+    read: Callable[..., Any], name: str
+) -> None:
+    """Its error is raised as it is: nobody would hear of it, and the state may be half."""
+    from mmengine.hooks import Hook
+
+    from zoo.engine.runs.train import train
+
+    def fail(self: Any, runner: Any, **kwargs: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        message = "this hook is broken"
+        raise RuntimeError(message)
+
+    hook = type("Broken", (Hook,), {name: fail})()
+
+    with pytest.raises(RuntimeError, match="this hook is broken"):
+        train(read("run", "train_cfg.max_iters=2", "train_cfg.val_interval=2"), hooks=[hook])
+
+
+@pytest.mark.parametrize("priority", ["ABOVE_NORMAL", "LOW"])
+def test_run_that_fails_at_the_end_of_a_validation_saves_its_trained_weights(
+    read: Callable[..., Any], priority: str
+) -> None:
+    """Whether EMAHook has exchanged them back or not; a hook may have a loader of its own."""
+    import torch
+    from mmengine.hooks import Hook
+
+    from zoo.engine.checkpoints.checkpoint import find_checkpoint
+    from zoo.engine.checkpoints.pickles import read_pickled
+    from zoo.engine.runs.train import train
+
+    trained: dict[str, torch.Tensor] = {}
+
+    class Fails(Hook):  # type: ignore[misc]
+        def before_val(self, runner: Any) -> None:
+            trained.update({k: v.clone() for k, v in runner.model.named_parameters()})
+
+        def after_val_epoch(self, runner: Any, metrics: Any = None) -> None:
+            message = "DataLoader worker (pid 7) is killed by signal: Killed."
+            raise RuntimeError(message)
+
+    class Adds(Hook):  # type: ignore[misc]
+        def before_run(self, runner: Any) -> None:
+            # Once: a hook that is put before this one has this one called again.
+            if not any(isinstance(hook, Fails) for hook in runner.hooks):
+                runner.register_hook(Fails(), priority=priority)
+
+    config = read("run", "train_cfg.val_interval=2", ema=True)
+    with pytest.raises(TrainingError, match="is killed by signal"):
+        train(config, hooks=[Adds()])
+    found = find_checkpoint(config.work_dir)
+
+    assert found is not None
+    tree = read_pickled(found)
+    for key, value in trained.items():  # the averaged ones are what a checkpoint offers first
+        assert torch.equal(tree["ema_state_dict"][f"module.{key}"], value), key

@@ -81,7 +81,7 @@ def test_run_resumed_with_another_schedule_has_its_rates(
     whole = _rates(train(config("whole", **new)))
     folder = train(config("again", **old))
     shutil.rmtree(next(folder.glob("*/vis_data")))
-    train(config("again", **new), resume="auto")
+    train(config("again", **new), resume="auto", other_config=True)
 
     again = _rates(folder)
     assert set(range(7, 13)) == set(again)
@@ -110,10 +110,11 @@ def test_plateau_resumed_with_another_schedule_is_refused(read: Callable[..., An
     plateau = {"type": "ReduceOnPlateauLR", "monitor": "mDice", "rule": "greater"}
     train(read(schedulers=[plateau]))
 
+    changed = read("train_cfg.max_iters=9", schedulers=[{**plateau, "factor": 0.5}])
     with pytest.raises(
         ConfigError, match="ReduceOnPlateauLR depends on earlier validation results"
     ):
-        train(read("train_cfg.max_iters=9", schedulers=[{**plateau, "factor": 0.5}]), resume="auto")
+        train(changed, resume="auto", other_config=True)
 
 
 @pytest.mark.slow
@@ -125,7 +126,7 @@ def test_run_resumed_with_another_optimizer_is_refused_in_words(read: Callable[.
     grouped.optim_wrapper.paramwise_cfg = {"bias_lr_mult": 2.0}
 
     with pytest.raises(CheckpointError, match="its optimizer is not the config's"):
-        train(grouped, resume="auto")
+        train(grouped, resume="auto", other_config=True)
 
 
 @pytest.fixture
@@ -262,6 +263,30 @@ def test_checkpoint_without_a_history_is_known_by_its_config(
 
 
 @pytest.mark.slow
+def test_run_without_a_seed_is_resumed_with_the_one_that_it_drew(read: Callable[..., Any]) -> None:
+    """The order of the images and what workers draw come from it, from the first start on."""
+    from mmengine.hooks import Hook
+
+    from zoo.engine.runs.train import train
+
+    seeds: list[int] = []
+
+    class Seen(Hook):
+        def before_train(self, runner: Any) -> None:
+            seeds.append(runner.train_dataloader.sampler.seed)
+
+    train(read("randomness.seed=None", "train_cfg.max_iters=2"), hooks=[Seen()])
+    train(
+        read("randomness.seed=None", "train_cfg.max_iters=4"),
+        resume="auto",
+        other_config=True,
+        hooks=[Seen()],
+    )
+
+    assert len(seeds) == 2
+    assert seeds[0] == seeds[1]
+
+
 def test_copy_of_a_work_dir_leaves_the_original_alone(
     read: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -273,6 +298,7 @@ def test_copy_of_a_work_dir_leaves_the_original_alone(
     folder = train(read("train_cfg.val_interval=3"))
     tree = torch.load(folder / "iter_6.pth", weights_only=False)
     tree["message_hub"]["runtime_info"]["best_score"] = 0.0  # so that the next one is better
+    tree["zoo_place"]["validation_due"] = False  # the next one, not this one again
     torch.save(tree, folder / "iter_6.pth")
     copied = Path(shutil.copytree(folder, tmp_path / "copied"))
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}

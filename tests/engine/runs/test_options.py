@@ -18,6 +18,7 @@ from zoo.errors import ConfigError, DataError
 pytestmark = pytest.mark.mm
 
 _EPOCHS = "train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=1)\n"
+_SUMS = "optim_wrapper['accumulative_counts'] = 2\n"
 _RATES = """
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=2),
@@ -102,6 +103,57 @@ def test_rate_scales_what_is_absolute_in_the_schedule(read: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize(
+    ("options", "more", "loop", "ends"),
+    [
+        # As many steps of the optimizer, each of four batches: everything takes four times as long.
+        (RunOptions(accumulate=4), "", ("max_iters", 24), [8, 24]),
+        (RunOptions(accumulate=4, max_steps=12), "", ("max_iters", 48), [16, 48]),
+        # Epochs stay passes over the images; schedules in steps keep their number of steps.
+        (RunOptions(accumulate=4), _EPOCHS, ("max_epochs", 4), [8, 24]),
+        (RunOptions(accumulate=4, epochs=3), "", ("max_iters", 33), [11, 33]),
+        # It adds up two batches already.
+        (RunOptions(accumulate=4), _SUMS, ("max_iters", 12), [4, 12]),
+        (RunOptions(accumulate=2), _SUMS, ("max_iters", 6), [2, 6]),
+        (RunOptions(accumulate=1), _SUMS, ("max_iters", 3), [2, 3]),
+    ],
+)
+def test_accumulation_keeps_the_steps_of_the_optimizer(
+    read: Callable[..., Any],
+    options: RunOptions,
+    more: str,
+    loop: tuple[str, int],
+    ends: list[int],
+) -> None:
+    """Warm-up, decay and length count batches in mmengine, and steps for the user."""
+    config = read(options, more=_RATES + "custom_hooks = []\n" + more)
+
+    assert config.optim_wrapper.accumulative_counts == options.accumulate
+    assert config.train_cfg[loop[0]] == loop[1]
+    assert [node.end for node in config.param_scheduler] == ends
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "momentum"),
+    [
+        (RunOptions(ema=True), "", 0.1),  # six steps: the most
+        (RunOptions(ema=True, max_steps=1000), "", 0.008),
+        (RunOptions(ema=True, max_steps=1000, accumulate=4), "", 0.002),
+        (RunOptions(ema=True, epochs=20), _EPOCHS, 0.036364),  # 11 batches an epoch
+        (RunOptions(ema=True), "custom_hooks = [dict(type='EMAHook', momentum=0.3)]\n", 0.3),
+        (RunOptions(ema=True), "custom_hooks = [dict(type='mmdet.EMAHook', momentum=0.3)]\n", 0.3),
+    ],
+)
+def test_average_of_weights_looks_back_over_an_eighth_of_the_run(
+    read: Callable[..., Any], options: RunOptions, more: str, momentum: float
+) -> None:
+    """A hook that the config has is kept as it is."""
+    config = read(options, more=more)
+
+    found = [hook for hook in config.custom_hooks if hook.type.endswith("EMAHook")]
+    assert [hook.momentum for hook in found] == [momentum]
+
+
+@pytest.mark.parametrize(
     ("options", "cfg_options", "message"),
     [
         (RunOptions(epochs=2, max_steps=9), (), "cannot train for --epochs and --max-steps"),
@@ -118,6 +170,12 @@ def test_rate_scales_what_is_absolute_in_the_schedule(read: Callable[..., Any]) 
         (RunOptions(batch_size=True), (), "cannot set --batch-size: found True"),
         (RunOptions(lr=float("nan")), (), "cannot set --lr: found nan, expected a number above 0"),
         (RunOptions(lr=0.0), (), "cannot set --lr: found 0.0"),
+        (RunOptions(accumulate=0), (), "cannot set --accumulate: found 0"),
+        (
+            RunOptions(accumulate=2),
+            ("optim_wrapper.accumulative_counts=3",),
+            "--accumulate and --cfg-options optim_wrapper.accumulative_counts together",
+        ),
     ],
 )
 def test_options_that_cannot_be_are_refused(
@@ -140,13 +198,18 @@ def test_options_that_cannot_be_are_refused(
             "optim_wrapper",
         ),
         (
+            "optim_wrapper = dict(a=dict(optimizer=dict(type='SGD', lr=1)))\n",
+            RunOptions(accumulate=2),
+            "optim_wrapper",
+        ),
+        (
             "train_dataloader['sampler'] = dict(type='GroupMultiSourceSampler', batch_size=5)\n",
             RunOptions(batch_size=4),
             "train_dataloader.sampler.batch_size",
         ),
         ("train_cfg = dict(type='OwnLoop', max_iters=3)\n", RunOptions(epochs=2), "train_cfg"),
     ],
-    ids=["optimizers", "sampler", "loop"],
+    ids=["optimizers", "optimizers that add up", "sampler", "loop"],
 )
 def test_config_of_another_shape_is_refused_with_its_key(
     read: Callable[..., Any], more: str, options: RunOptions, where: str
@@ -171,6 +234,7 @@ def test_words_say_the_same_on_the_command_line() -> None:
     run = RunOptions(epochs=1_000_000, batch_size=8, lr=1e-05)
 
     assert run.words() == ["--epochs", "1000000", "--batch-size", "8", "--lr", "1e-05"]
+    assert RunOptions(accumulate=4, ema=True).words() == ["--accumulate", "4", "--ema"]
     assert RunOptions().words() == []
 
 

@@ -93,6 +93,34 @@ def test_train_anew_where_another_run_left_a_checkpoint_refuses(
     assert [path.name for path in folder.iterdir()] == [kept]
 
 
+@pytest.mark.parametrize(
+    ("kept", "hint"),
+    [
+        ("iter_9.pth", "use --resume without a file to continue, or another --work-dir."),
+        ("best_mDice_iter_9.pth", "use another --work-dir."),
+    ],
+)
+def test_train_from_a_checkpoint_of_another_work_dir_refuses_one_that_is_used(
+    read: Callable[..., Any], tmp_path: Path, kept: str, hint: str
+) -> None:
+    """Its steps would replace those of the run that is there."""
+    from zoo.engine.runs.train import train
+
+    folder, other = tmp_path / "run", tmp_path / "other" / "iter_3.pth"
+    for path in (folder / kept, other):
+        path.parent.mkdir()
+        path.write_bytes(b"old")
+
+    with pytest.raises(TrainingError) as caught:
+        train(read(), resume=other)
+
+    assert str(caught.value) == (
+        f"cannot resume from {str(other)!r} in {str(folder)!r}: found {kept!r} of another run.\n"
+        f"where: {folder}\nHINT: {hint}"
+    )
+    assert [path.name for path in folder.iterdir()] == [kept]
+
+
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     """Return a function that has Ctrl-C pressed within one step; it gives the steps begun."""
@@ -310,12 +338,13 @@ def test_train_with_broken_config_raises_one_message(
     assert "HINT: " in str(caught.value)
 
 
-def test_train_with_amp_on_a_cpu_refuses(
+def test_train_with_amp_on_a_cpu_without_bfloat16_refuses(
     read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from zoo.engine.runs.train import train
 
     monkeypatch.setattr("mmengine.device.get_device", lambda: "cpu")
+    monkeypatch.setattr("zoo.engine.stepping.precision.has_bfloat16", lambda: False)
 
     with pytest.raises(ConfigError) as caught:
         train(read(), amp=True)

@@ -26,7 +26,9 @@ defaults.set_thread_defaults()
 
 def run(code: str, tmp_path: Path, **variables: str) -> Any:
     """Return the JSON that code prints in a process without any variable about threads."""
-    env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    # Nor the note of which of them zoo has set in this process.
+    ours = (*VARIABLES, "_ZOO_SET_THREADS")
+    env = {name: value for name, value in os.environ.items() if name not in ours}
     script = tmp_path / "script.py"
     script.write_text(code)
     done = subprocess.run(
@@ -85,6 +87,59 @@ def test_a_quota_limits_the_threads_unless_the_user_has_set_them(
     found = run(SEEN.format(before=IN_A_CONTAINER, load=ENGINE), tmp_path, **given)
 
     assert found["OMP_NUM_THREADS"] == threads
+
+
+CHILD = """
+import json, os, subprocess, sys
+{before}
+import zoo.engine.runs
+os.environ.update({changed})
+code = '''
+import json, os
+import zoo.engine.runs
+from zoo.engine.threads.defaults import stated
+print(json.dumps([[os.environ.get(name), stated(name)] for name in {names}]))
+'''
+print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "changed", "expected"),
+    [
+        ("", {}, {}, {"GOMP_SPINCOUNT": ("1000", None)}),
+        # the child runs where the quota of its parent does not hold
+        (IN_A_CONTAINER, {}, {}, {"GOMP_SPINCOUNT": ("1000", None)}),
+        (
+            IN_A_CONTAINER,
+            {"OMP_NUM_THREADS": "3"},
+            {},
+            {"GOMP_SPINCOUNT": ("1000", None), "OMP_NUM_THREADS": ("3", "3")},
+        ),
+        (
+            IN_A_CONTAINER,
+            {},
+            {"OMP_NUM_THREADS": "5"},
+            {"GOMP_SPINCOUNT": ("1000", None), "OMP_NUM_THREADS": ("5", "5")},
+        ),
+        ("", {}, {"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": ("active", "active")}),
+        ("", {}, {"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": ("7", "7")}),
+        ("", {"GOMP_SPINCOUNT": "1000"}, {}, {"GOMP_SPINCOUNT": ("1000", "1000")}),
+    ],
+)
+def test_a_child_does_not_take_what_zoo_set_for_the_users_choice(
+    tmp_path: Path,
+    before: str,
+    given: dict[str, str],
+    changed: dict[str, str],
+    expected: dict[str, tuple[str, str | None]],
+) -> None:
+    """It decides anew, and keeps what the user set before or for it."""
+    code = CHILD.format(before=before, changed=changed, names=VARIABLES)
+
+    found = dict(zip(VARIABLES, map(tuple, run(code, tmp_path, **given)), strict=True))
+
+    assert {name: pair for name, pair in found.items() if pair != (None, None)} == expected
 
 
 @pytest.mark.mm

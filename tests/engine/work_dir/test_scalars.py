@@ -53,6 +53,30 @@ def test_resumed_run_goes_on_and_the_later_run_wins(tmp_path: Path) -> None:
     assert read_run(tmp_path).losses == {"loss": {10: 1, 20: 5, 40: 6}}
 
 
+@pytest.mark.parametrize("counts_epochs", [True, False])
+def test_resumed_run_that_begins_with_a_validation_keeps_the_steps_before_it(
+    tmp_path: Path, counts_epochs: bool
+) -> None:
+    """It repeats one that a kill may have interrupted; what was trained before stays."""
+
+    def row(step: int, loss: float) -> dict[str, Any]:
+        return train(step, loss, epoch=math.ceil(step / 4)) if counts_epochs else train(step, loss)
+
+    def val(step: int, dice: float) -> dict[str, Any]:
+        return {"mDice": dice, "step": step // 4 if counts_epochs else step}
+
+    first = [row(2, 1.0), row(4, 2.0), val(4, 10.0), row(6, 3.0), row(8, 4.0), val(8, 20.0)]
+    write_log(tmp_path, "20240101_000000", [*first, row(10, 5.0), row(12, 6.0)])
+    write_log(tmp_path, "20240102_000000", [val(8, 21.0)])
+    write_log(tmp_path, "20240103_000000", [val(8, 22.0), row(10, 5.5)])
+
+    run = read_run(tmp_path)
+
+    assert run.losses == {"loss": {2: 1.0, 4: 2.0, 6: 3.0, 8: 4.0, 10: 5.5}}
+    assert run.metrics == {"mDice": {4: 10.0, 8: 22.0}}
+    assert run.epochs == ({4: 1, 8: 2} if counts_epochs else {})
+
+
 def test_run_begun_anew_replaces_the_earlier_one(tmp_path: Path) -> None:
     write_log(tmp_path, "20240101_000000", [train(10, 1), train(20, 2)])
     write_log(tmp_path, "20240102_000000", [train(10, 7)])
@@ -279,3 +303,65 @@ def test_names_of_a_log_are_printable(tmp_path: Path) -> None:
 
     assert all(name.isprintable() for name in found.losses)
     assert len(found.losses) == 5
+
+
+def test_validations_of_a_loop_by_steps_stand_at_their_steps(tmp_path: Path) -> None:
+    """mmengine's LoggerHook counts them in epochs by default, which such a loop never leaves."""
+    log = tmp_path / "vis_data" / "scalars.json"
+    log.parent.mkdir()
+    records: list[dict[str, float]] = []
+    for step in (2, 4, 6):
+        records += [
+            {"loss": 1.0, "lr": 0.1, "iter": step, "step": step},
+            {"mDice": step, "step": 0},
+        ]
+    log.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+
+    run = read_run(tmp_path)
+
+    assert run.metrics["mDice"] == {2: 2, 4: 4, 6: 6}
+    assert run.best is not None
+    assert (run.best.step, run.at(6)) == (6, "6")
+
+
+@pytest.mark.parametrize(
+    ("hooks", "known"),
+    [
+        ("dict(checkpoint=dict(save_best='fit', rule='less'))", "lower"),
+        ("dict(checkpoint=dict(save_best='fit', rule='greater'))", "higher"),
+        ("dict(checkpoint=dict(save_best=['area', 'fit'], rule=['greater', 'less']))", "lower"),
+        ("dict(checkpoint=dict(save_best=['area', 'fit'], rule='less'))", "lower"),
+        ("dict(checkpoint=dict(save_best='auto', rule='less'))", "lower"),
+        ("dict(checkpoint=dict(save_best='area', rule='less'))", None),
+        ("dict(checkpoint=dict(save_best='fit'))", None),
+        ("dict(checkpoint=dict(save_best='fit', rule=['less', 3]))", "lower"),
+        ("dict(checkpoint=dict(save_best=3, rule={}))", None),
+        ("['no', 'hooks']", None),
+        ("dict()\ncustom_hooks = [dict(save_best='fit', rule='less'), None]", "lower"),
+    ],
+)
+def test_rule_of_the_config_says_which_value_is_best(
+    tmp_path: Path, hooks: str, known: str | None
+) -> None:
+    """Of a metric that no plugin describes; without a rule, a name that says nothing is higher."""
+    records = [{"fit": 3.0, "area": 1.0, "step": 2}, {"fit": 5.0, "area": 2.0, "step": 4}]
+    log = write_log(tmp_path, "20240101_000000", [train(2), records[0], train(4), records[1]])
+    (log.parent / "config.py").write_text(f"default_hooks = {hooks}\n", encoding="utf-8")
+
+    run = read_run(tmp_path)
+
+    assert run.known_direction("fit") == known
+    assert run.direction("fit") == (known or "higher")
+    assert run.best_step("fit", run.metrics["fit"]) == (2 if known == "lower" else 4)
+
+
+def test_values_that_were_never_a_number_are_validations_in_the_logs_order(tmp_path: Path) -> None:
+    """They are no metrics to draw, but a program can tell them from what is not measured."""
+    row = {"gone": math.nan, "mDice": 0.5, "val/loss": 0.7, "step": 2}
+    write_log(tmp_path, "20240101_000000", [train(2), row])
+
+    run = read_run(tmp_path)
+
+    assert list(run.validations) == ["gone", "mDice", "val/loss"]
+    assert math.isnan(run.validations["gone"][2])
+    assert (list(run.metrics), list(run.val_losses)) == (["mDice"], ["loss"])

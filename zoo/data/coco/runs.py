@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["rle_of_places"]
+__all__ = ["rle_of_places", "spell_runs"]
 
 
 def rle_of_places(places: NDArray[np.int64], height_px: int, width_px: int) -> dict[str, Any]:
@@ -34,11 +34,14 @@ def rle_of_places(places: NDArray[np.int64], height_px: int, width_px: int) -> d
     runs = np.diff(np.concatenate([[0], edges, [total_px]]))
     if places.size and ends[-1] == total_px:
         runs = runs[:-1]  # a mask that reaches the last pixel ends with its own run
-    return {"size": [height_px, width_px], "counts": _spell(runs.tolist())}
+    return {"size": [height_px, width_px], "counts": spell_runs(runs.tolist())}
 
 
-def _spell(runs: Iterable[int]) -> str:
+def spell_runs(runs: Iterable[int]) -> str:
     """Return runs as text: five bits a letter, from the fourth run on as a difference.
+
+    Args:
+        runs: Lengths in px, down the columns, background first.
 
     Source: rleToString in maskApi.c of pycocotools, the inverse of what zoo.data.coco.masks reads.
     """

@@ -26,7 +26,9 @@ def load_cv2() -> Any:
         hint = "pip install opencv-python (or opencv-python-headless if libGL is missing)."
         raise DataError(message, hint=hint) from error
     if "OPENCV_LOG_LEVEL" not in os.environ:
-        cv2.setLogLevel(0)
+        module: Any = cv2
+        # OpenCV 4.14 moved it.
+        (module if hasattr(module, "setLogLevel") else module.utils.logging).setLogLevel(0)
     return cv2
 
 

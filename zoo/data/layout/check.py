@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from zoo.data.layout.check_instances import MOST_BYTES, check_annotations, check_window
+from zoo.data.layout.check_instances import (
+    MOST_BYTES,
+    check_annotations,
+    check_window,
+    digest_of_image,
+)
 from zoo.data.layout.dataset_json import read_prepared
 from zoo.data.layout.prepared import (
     IGNORE_INDEX,
     MaskedFile,
     Prepared,
+    PreparedFile,
     WindowFile,
     files_of,
 )
@@ -21,7 +30,7 @@ from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
 from zoo.texts import shown
 
-__all__ = ["check_prepared"]
+__all__ = ["check_prepared", "digests_of_newer", "find_changes"]
 
 
 def check_prepared(root: Path, *, progress: Callable[[int, int], None] | None = None) -> list[str]:
@@ -41,13 +50,96 @@ def check_prepared(root: Path, *, progress: Callable[[int, int], None] | None = 
     prepared = read_prepared(root)
     problems = [*_torn_groups(prepared), *_strangers(prepared), *check_annotations(prepared)]
     for done, row in enumerate(prepared.files, start=1):
-        if isinstance(row, MaskedFile):
-            problems += _check_pair(prepared, row)
-        elif isinstance(row, WindowFile):
-            problems += check_window(prepared, row)
+        problems += _check_row(prepared, row)
         if progress is not None:
             progress(done, len(prepared.files))
     return problems
+
+
+def find_changes(root: Path, splits: Collection[str], *, limit_s: float = 5.0) -> list[str]:
+    """Return what is wrong with files of a prepared folder that were written after it was.
+
+    Only these are read, the newest first, until the time is used: of an untouched folder none, of a
+    copy perhaps all. `check_prepared` reads everything.
+
+    Args:
+        root: The folder.
+        splits: Any of ``train``, ``val`` and ``test``.
+        limit_s: Time for reading; at least one file is read.
+
+    Raises:
+        DataError: ``dataset.json`` or a split list is unusable.
+    """
+    prepared = read_prepared(root)
+    lists = [prepared.annotations_path(split) for split in prepared.annotations]
+    written_ns = _written_ns(prepared.root / "dataset.json")
+    problems: list[str] = []
+    if any(_written_ns(path) > written_ns for path in lists):
+        problems += check_annotations(prepared)
+    for row in _newer_rows(prepared, splits, limit_s):
+        problems += _check_row(prepared, row)
+    return problems
+
+
+def digests_of_newer(
+    root: Path, splits: Collection[str], *, limit_s: float = 5.0
+) -> frozenset[str]:
+    """Return the sha256 of the pixels of images that were written after their prepared folder.
+
+    Only these are read, as by `find_changes`. Those that cannot be read are left out, and windows
+    without an object, which may be equal without showing the same place.
+
+    Args:
+        root: The folder.
+        splits: Any of ``train``, ``val`` and ``test``.
+        limit_s: Time for reading; at least one image is read.
+
+    Raises:
+        DataError: ``dataset.json`` or a split list is unusable.
+    """
+    prepared, found = read_prepared(root), set()
+    for row in _newer_rows(prepared, splits, limit_s):
+        if isinstance(row, WindowFile) and not row.instances:
+            continue
+        path = prepared.root / "images" / row.image_name
+        with suppress(OSError, DocumentError, DataError):
+            found.add(digest_of_image(read_file(path, MOST_BYTES), path.name))
+    return frozenset(found)
+
+
+def _newer_rows(
+    prepared: Prepared, splits: Collection[str], limit_s: float
+) -> Iterator[PreparedFile]:
+    """Yield the files written after their folder, the newest first, until the time is up."""
+    end_s, written_ns = time.monotonic() + limit_s, _written_ns(prepared.root / "dataset.json")
+    rows = [(_row_written_ns(prepared, row), row) for row in prepared.files if row.split in splits]
+    newer = sorted((each for each in rows if each[0] > written_ns), key=lambda each: -each[0])
+    for number, (_, row) in enumerate(newer):
+        if number and time.monotonic() > end_s:
+            break
+        yield row
+
+
+def _row_written_ns(prepared: Prepared, row: PreparedFile) -> int:
+    image = _written_ns(prepared.root / "images" / row.image_name)
+    is_masked = isinstance(row, MaskedFile)
+    return max(image, _written_ns(prepared.mask_path(row.stem))) if is_masked else image
+
+
+def _written_ns(path: Path) -> int:
+    """Return when a file was written or put there; of one that is gone, later than all."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 2**63
+    return max(status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _check_row(prepared: Prepared, row: PreparedFile) -> Iterator[str]:
+    if isinstance(row, MaskedFile):
+        yield from _check_pair(prepared, row)
+    elif isinstance(row, WindowFile):
+        yield from check_window(prepared, row)
 
 
 def _torn_groups(prepared: Prepared) -> Iterator[str]:

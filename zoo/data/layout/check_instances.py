@@ -23,6 +23,7 @@ __all__ = [
     "check_window",
     "count_objects",
     "count_split_objects",
+    "digest_of_image",
 ]
 
 MOST_BYTES = 2**31
@@ -105,6 +106,21 @@ def check_window(prepared: Prepared, row: WindowFile) -> Iterator[str]:
         yield f"{name}: found {found} px, expected {row.width_px}x{row.height_px}"
     elif (digest_bytes(data) if is_copy else digest_pixels(to_uint8(pixels))) != row.image_sha256:
         yield f"{name}: its pixels are not those that were prepared"
+
+
+def digest_of_image(data: bytes, name: str) -> str:
+    """Return the digest of an image of a prepared folder, as ``dataset.json`` states it.
+
+    Args:
+        data: The bytes of the file.
+        name: The name of the file; a JPEG is a copy of its source, byte for byte.
+
+    Raises:
+        DataError: It is no picture.
+    """
+    if name.endswith(".jpg"):
+        return digest_bytes(data)
+    return digest_pixels(to_uint8(decode_image(data, name)))
 
 
 @dataclass(frozen=True, slots=True)

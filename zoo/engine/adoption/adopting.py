@@ -140,17 +140,20 @@ def _is_mirrored(pin: Pin, way: Way) -> bool:
 def _convert(found: Found, row: LivingRow, way: Way, pin: Pin | None) -> Pin:
     """Fetch and convert the source of a row, and return its pin, new if there is none yet."""
     from zoo.engine.adoption.conversion import convert_source
+    from zoo.engine.adoption.model_record import check_config
 
     converter = find_converter(found)
     if converter is not None:
         converter.load()  # a plugin that cannot be used is found before a gigabyte was fetched
+    check_config(found)
     digest = row.digest if pin is None else Digest("sha256", pin.source_sha256)
-    addresses = source_addresses(row, digest, way.mirrors, offline=way.offline)
+    folder = found.record.checked().folder
+    addresses = source_addresses(row, digest, way.mirrors, offline=way.offline, folder=folder)
     for line in foretold(found, row) if way.pins else ():
         way.tell(line)
-    with staging_folder() as folder:  # until it is left, `zoo cache prune` spares the new files
+    with staging_folder() as place:  # until it is left, `zoo cache prune` spares the new files
         source = fetch_row_source(row, digest, addresses, progress=way.progress)
-        staged = folder / f"{row.name}.safetensors"
+        staged = place / f"{row.name}.safetensors"
         conversion = convert_source(found, row, source, staged)
         if pin is not None:
             _check_same(pin, conversion)

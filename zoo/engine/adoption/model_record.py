@@ -20,7 +20,22 @@ from zoo.manifest.rows import MetricValue, WeightsFacts
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["describe_model"]
+__all__ = ["check_config", "describe_model"]
+
+
+def check_config(found: Found) -> None:
+    """Read the config of a row, before its source, which may be a gigabyte, is fetched.
+
+    Args:
+        found: A row of weights, and its plugin.
+
+    Raises:
+        ConfigError: The config cannot be read, or one that it is built on.
+        UnknownNameError: There is no such config, or no such base.
+    """
+    row = found.row
+    if isinstance(row, WeightsFacts) and row.config:
+        read_config(_config_name(found, row), pretrained="none")
 
 
 def describe_model(

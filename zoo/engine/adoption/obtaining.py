@@ -13,10 +13,10 @@ from zoo.catalog import Found, read_catalog
 from zoo.engine.adoption.adopting import Way, adopt
 from zoo.engine.adoption.licences import check_accepted, check_policy, find_restriction
 from zoo.errors import UnknownNameError
+from zoo.folders import home_expanded
 from zoo.manifest.rows import LivingRow, WeightsRow
 from zoo.weights import fetch_weights, find_weights, plan_download
 from zoo.weights.files import weights_row
-from zoo.weights.folders import home_expanded
 from zoo.weights.sources.choosing import find_row
 
 __all__ = ["Obtained", "download", "obtain_weights"]

@@ -12,9 +12,22 @@ from typing import Literal
 from zoo.engine.checkpoints.file_bytes import is_whole
 from zoo.errors import CheckpointError
 
-__all__ = ["choose_checkpoint", "find_best_checkpoint", "find_checkpoint"]
+__all__ = [
+    "LEFT_BEHIND",
+    "choose_checkpoint",
+    "find_best_checkpoint",
+    "find_checkpoint",
+    "is_of_run",
+    "read_left_behind",
+]
 
+LEFT_BEHIND = "left_behind"
+"""File of a work dir with the names of best checkpoints that are of other steps, one in a line."""
+
+_OF_A_RUN = ("last_checkpoint", "run.json")
 _LOG = logging.getLogger("zoo")
+_LONGEST = 4096  # characters of last_checkpoint: no path is longer
+_MOST_LEFT = 1_000_000  # characters of left_behind, which has one name for each metric and branch
 
 
 def find_checkpoint(work_dir: str | Path) -> Path | None:
@@ -33,8 +46,9 @@ def find_checkpoint(work_dir: str | Path) -> Path | None:
 def find_best_checkpoint(work_dir: str | Path) -> Path | None:
     """Return the best checkpoint that a run in ``work_dir`` kept, or None; it is not read.
 
-    Of several ``best_<metric>_..._<step>.pth``, as resumed runs leave them, it is the one of the
-    latest step, which was better than those before it.
+    Of several ``best_<metric>_..._<step>.pth``, it is the one of the latest step, which was better
+    than those before it. Those that the file ``left_behind`` names do not count: they are of steps
+    that a run left behind when it was resumed from an earlier checkpoint.
 
     Args:
         work_dir: The run's folder.
@@ -59,6 +73,38 @@ def choose_checkpoint(work_dir: str | Path, *, prefer: Literal["best", "last"]) 
     folder = Path(work_dir)
     best = _best(folder) if prefer == "best" else []
     return _first_whole(folder, list(dict.fromkeys([*best, *_last(folder)])))
+
+
+def is_of_run(checkpoint: str | Path, work_dir: str | Path) -> bool:
+    """Return whether a checkpoint is a run's own: in its work dir, or where its run keeps them.
+
+    A subfolder counts, such as one of copies that a user keeps, unless it is in a work dir of its
+    own.
+
+    Args:
+        checkpoint: Its file.
+        work_dir: The run's folder.
+    """
+    own, folder = Path(work_dir).resolve(), Path(checkpoint).resolve().parent
+    last = find_checkpoint(own)
+    if last is not None and folder == last.resolve().parent:
+        return True
+    inner = [each for each in (folder, *folder.parents) if own in each.parents]
+    is_below = folder == own or own in folder.parents
+    return is_below and not any((each / name).exists() for each in inner for name in _OF_A_RUN)
+
+
+def read_left_behind(folder: Path) -> list[str]:
+    """Return the names of the best checkpoints that are not of the run as it went on.
+
+    Args:
+        folder: The run's folder.
+    """
+    note = folder / LEFT_BEHIND
+    if note.is_file():
+        with suppress(OSError), note.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(_MOST_LEFT).split("\n")[:-1]
+    return []
 
 
 def _first_whole(folder: Path, found: list[Path]) -> Path | None:
@@ -99,12 +145,14 @@ def _noted(folder: Path) -> Path | None:
     note = folder / "last_checkpoint"
     if note.is_file():
         with suppress(OSError), note.open(encoding="utf-8", errors="replace") as stream:
-            text = stream.read(4096).strip()  # no path is longer
+            text = stream.read(_LONGEST).strip()
     return Path(text) if text and text.isprintable() and Path(text).name else None
 
 
 def _best(folder: Path) -> list[Path]:
+    left = read_left_behind(folder)
     found = (path for path in folder.glob("best_*.pth") if path.is_file())
+    found = (path for path in found if path.name not in left)
     return sorted(found, key=lambda path: (_step(path), path.name), reverse=True)
 
 

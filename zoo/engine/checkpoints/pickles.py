@@ -39,7 +39,7 @@ from zoo.engine.config_files.strangers import is_foreign_code_refused
 from zoo.engine.patching import exchanged
 from zoo.errors import CheckpointError, UnsafeCheckpointError
 
-__all__ = ["read_pickled", "trusting"]
+__all__ = ["read_pickled", "trusted_digests", "trusting"]
 
 _LOG = logging.getLogger("zoo")
 _TRUSTED: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset())
@@ -67,6 +67,11 @@ _BROKEN = (
     TypeError,
     ValueError,
 )
+
+
+def trusted_digests() -> frozenset[str]:
+    """Return the digests of the files that may run what they ask for, as `trusting` names them."""
+    return _TRUSTED.get()
 
 
 @contextmanager

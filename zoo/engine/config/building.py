@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.config.blame import find_blame, package_hint
+from zoo.engine.config.channels import Channels, channels_hint, find_channels
 from zoo.engine.config.type_names import unknown_type
 from zoo.engine.config_files.inheritance import inheriting
 from zoo.engine.config_files.strangers import naming_foreign
@@ -22,6 +23,7 @@ from zoo.engine.config_parts.tree import iterate_dicts, join_key
 from zoo.engine.patching import freeing_managers
 from zoo.engine.plugin_code import plugin_code_error
 from zoo.engine.worker_errors import caught_name, dead_worker, original_message
+from zoo.engine.worker_memory import advise_workers
 from zoo.errors import ConfigError, DataError, TrainingError, ZooError
 
 if TYPE_CHECKING:
@@ -89,10 +91,12 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
         return unknown_type(config, match["name"], match["registry"])
     is_ann_file = isinstance(error, AssertionError) and "ann_file" in text
     if isinstance(error, FileNotFoundError) or is_ann_file:
-        return _missing_file(error, config, tree)
+        keys = _keys_of(_file_of(error), tree)
+        named = None if keys or is_ann_file else plugin_code_error(error)
+        return named or _missing_file(error, config, tree, keys)
     dead = dead_worker(error)
     if dead is not None:
-        return _worker_died(dead)
+        return _worker_died(dead, config)
     if "need at least one array to concatenate" in text:
         # mmengine fails like this when it stores an empty list of images.
         return _empty(config)
@@ -101,6 +105,10 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
     blame = find_blame(error, tree)
     where = config.filename
     named = None if blame is not None and blame.argument else plugin_code_error(error, own=True)
+    # A plugin's layers are the plugin's, unless the config says what they take.
+    is_configs = named is None or (blame and "in_channels" in (_node_of(tree, blame.key) or {}))
+    if blame is not None and is_configs and find_channels(error) is not None:
+        return _wrong_channels(error, config, tree, doing, blame.key)
     if named is not None:
         return named
     if blame is not None:
@@ -111,11 +119,28 @@ def _explained(error: Exception, config: Config, tree: dict[str, Any], doing: st
     return ConfigError(message, where=where, hint=hint)
 
 
-def _worker_died(dead: str) -> TrainingError:
-    hint = (
-        'see its own error above. In a script, train under `if __name__ == "__main__":`. If memory '
-    )
-    hint += "was short, set train_dataloader.num_workers=0."
+def _wrong_channels(
+    error: Exception, config: Config, tree: dict[str, Any], doing: str, key: str
+) -> ConfigError:
+    """Return the error for a layer that takes another number of channels than it gets."""
+    found = find_channels(error) or Channels(0, 0)
+    plural = "" if found.takes == 1 else "s"
+    message = f"cannot {doing}: {key} takes {found.takes} channel{plural}, found {found.found} in "
+    message += "its input."
+    where = f"{key} in {config.filename}" if config.filename else key
+    return ConfigError(message, where=where, hint=channels_hint(key, _node_of(tree, key), found))
+
+
+def _node_of(tree: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """Return the part of a config at a key, or None if it is not a dict."""
+    return next((node for place, node in iterate_dicts(tree) if place == key), None)
+
+
+def _worker_died(dead: str, config: Config) -> TrainingError:
+    wanted = (config.get("train_dataloader") or {}).get("num_workers") or 0
+    hint = 'see its own error above. In a script, train under `if __name__ == "__main__":`. '
+    advice = advise_workers("train_dataloader", wanted)
+    hint += f"{advice[0].upper()}{advice[1:]}."
     where = "train_dataloader.num_workers"
     return TrainingError(f"cannot load images: {dead}.", where=where, hint=hint)
 
@@ -161,14 +186,24 @@ def _small_batch(error: Exception, config: Config, tree: dict[str, Any]) -> Conf
     return ConfigError(message, where=f"{key} and train_dataloader.batch_size", hint=hint)
 
 
-def _missing_file(error: Exception, config: Config, tree: dict[str, Any]) -> ZooError:
-    name = str(getattr(error, "filename", None) or error).rstrip(".")
-    keys = [
+def _file_of(error: Exception) -> str:
+    return str(getattr(error, "filename", None) or _raw_text(error)).rstrip(".")
+
+
+def _keys_of(name: str, tree: dict[str, Any]) -> list[str]:
+    """Return the keys of a config whose value is a file's name, or is quoted in a text."""
+    return [
         join_key(key, part)
         for key, node in iterate_dicts(tree)
         for part, value in node.items()
         if isinstance(value, str) and value and (value == name or f"{value!r}" in name)
     ]
+
+
+def _missing_file(
+    error: Exception, config: Config, tree: dict[str, Any], keys: list[str]
+) -> ZooError:
+    name = _file_of(error)
     if keys and not any("_dataloader" in key or "_evaluator" in key for key in keys):
         message = f"cannot build from the config: the file {name!r} that it names does not exist."
         return ConfigError(message, where=keys[0], hint=f"correct {keys[0]}.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def bind_evaluator(config: Any, key: str, path: Path) -> None:
     """Set another COCO JSON for the metrics of an evaluator that compare with one.
 
     A metric without its JSON would use the annotations of the pipeline, which test pipelines do
-    not keep. A metric that reads another data set's own files is replaced by COCO's.
+    not keep. A metric that reads another data set's own files is replaced by COCO's, which an
+    evaluator has once: two would give values of one name.
 
     Args:
         config: The whole config, changed in place.
@@ -35,23 +37,53 @@ def bind_evaluator(config: Any, key: str, path: Path) -> None:
     # One dict often stands under two keys (test_evaluator = val_evaluator).
     config[key] = copy.deepcopy(config[key])
     scope = str(config.get("default_scope") or "mmdet")
+    replaced = []
     for place, metric in iterate_metrics(config[key], key):
-        _exchange(metric, place)
+        if _exchange(metric, place):
+            replaced.append(metric)
         if "ann_file" in metric or _takes_ann_file(metric.get("type"), scope):
             metric["ann_file"] = str(path.absolute())
+    config[key] = _joined(config[key], replaced)
 
 
-def _exchange(metric: dict[str, Any], key: str) -> None:
-    """Replace a metric that only reads files of another data set by COCO's metric."""
+def _joined(evaluator: Any, replaced: list[dict[str, Any]]) -> Any:
+    """Return an evaluator in which metrics that became COCO's are one with that which was there."""
+    if isinstance(evaluator, dict) and "metrics" in evaluator:
+        return {**evaluator, "metrics": _joined(evaluator["metrics"], replaced)}
+    if not isinstance(evaluator, (list, tuple)):
+        return evaluator
+    coco: list[dict[str, Any]] = [each for each in evaluator if _is_plain_coco(each)]
+    joined = [each for each in coco if any(each is one for one in replaced)]
+    if not joined:
+        return evaluator
+    kept = next((each for each in coco if each not in joined), joined[0])
+    for other in (each for each in joined if each is not kept):
+        kept["metric"] = list(dict.fromkeys([*_asked(kept), *_asked(other)]))
+    return [each for each in evaluator if each is kept or not any(each is one for one in joined)]
+
+
+def _is_plain_coco(metric: Any) -> bool:
+    """Return whether a metric is COCO's, and gives its values the usual names."""
+    if not isinstance(metric, dict) or metric.get("prefix") is not None:
+        return False
+    return str(metric.get("type")).rpartition(".")[2] == "CocoMetric"
+
+
+def _asked(metric: Mapping[str, Any]) -> list[str]:
+    asked = metric.get("metric", "bbox")
+    return [asked] if isinstance(asked, str) else list(asked)
+
+
+def _exchange(metric: dict[str, Any], key: str) -> bool:
+    """Replace a metric that only reads files of another data set by COCO's; return whether."""
     kind = str(metric.get("type")).rpartition(".")[2]
     if kind not in _OF_OTHER_DATA:
-        return
-    asked = metric.get("metric", "bbox")
-    asked = [asked] if isinstance(asked, str) else list(asked)
-    kept = [name for name in asked if name in ("bbox", "segm")] or ["bbox"]
+        return False
+    kept = [name for name in _asked(metric) if name in ("bbox", "segm")] or ["bbox"]
     metric.clear()
     metric.update(type="mmdet.CocoMetric", metric=kept)
     _LOG.warning("%s: %s reads files of another data set; using CocoMetric instead", key, kind)
+    return True
 
 
 def _takes_ann_file(kind: Any, scope: str) -> bool:

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["files", "inheritance", "own_configs", "safe_yaml", "strangers"]
+__all__ = ["files", "inheritance", "own_configs", "safe_yaml", "strangers", "written"]

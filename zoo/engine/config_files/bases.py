@@ -78,7 +78,7 @@ def find_base(
             raise ConfigError(message, hint=hint)
         if base.startswith(PREFIX):
             # No scope: its types name their own, as in a base beside the file.
-            return str(find_catalog_config(base)), None
+            return str(_of_catalog(base)), None
         if "::" in base:
             return _of_package(base, file, find_upstream)
         path, scope = find_upstream(base, str(file))
@@ -90,16 +90,30 @@ def find_base(
     return path, scope
 
 
+def _of_catalog(base: str) -> Path:
+    """Return the file of ``zoo::NAME``; near names are offered as ``_base_`` takes them."""
+    try:
+        return find_catalog_config(base)
+    except UnknownNameError as error:
+        if error.near:
+            error.hint = hint_near([f"{PREFIX}{near}" for near in error.near], "")
+        raise
+
+
 def _of_package(
     base: str, file: Path, find_upstream: Callable[[Any, str], tuple[str, str | None]]
 ) -> tuple[str, str | None]:
+    """Look where a package has its configs; mmengine would read all model cards of it first."""
     try:
-        path, scope = find_upstream(base, str(file))
-    except Exception as error:  # mmengine names no file, and raises what its parts raise
-        path, scope = str(find_in_package(base)), base.partition("::")[0]
+        return str(find_in_package(base)), base.partition("::")[0]
+    except UnknownNameError as unknown:
+        try:  # by the name under which the package is distributed
+            path, scope = find_upstream(base, str(file))
+        except Exception as error:  # mmengine names no file, and raises what its parts raise
+            raise unknown from error
         if not os.path.isfile(path):
-            raise _missing(base, Path(path), file) from error
-    return (path, scope) if os.path.isfile(path) else (str(find_in_package(base)), scope)
+            raise
+        return path, scope
 
 
 def _ambiguous(error: ConflictError, plain: str) -> ConflictError:

@@ -21,7 +21,7 @@ from zoo.names import hint_near, near_names
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["find_config_file", "parse_config_file", "parse_with_files"]
+__all__ = ["PREFIX", "find_config_file", "parse_config_file", "parse_with_files"]
 
 _SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
@@ -29,8 +29,8 @@ _SUFFIXES = (".py", ".json", ".yaml", ".yml")
 def find_config_file(name_or_path: str | Path) -> Path:
     """Return the file of a path, a catalog name or ``mmseg::unet/x.py``.
 
-    An existing file takes precedence. ``package::path`` looks into the ``.mim/configs`` folder
-    of an installed OpenMMLab package, ``zoo::NAME`` into the catalog.
+    An existing file takes precedence over all but ``zoo::NAME``, which looks into the catalog.
+    ``package::path`` looks into the ``.mim/configs`` folder of an installed OpenMMLab package.
 
     Args:
         name_or_path: The CONFIG argument.
@@ -43,11 +43,11 @@ def find_config_file(name_or_path: str | Path) -> Path:
         ConfigError: The file exists without a config's suffix; or it is a folder.
     """
     text = str(name_or_path)
+    if text.startswith(PREFIX):
+        return find_catalog_config(text)
     path = expand_home(text)
     if os.path.isfile(path):
         return _with_known_suffix(path)
-    if text.startswith(PREFIX):
-        return find_catalog_config(text)
     if "::" in text:
         return find_in_package(text)
     if path.suffix in _SUFFIXES or "/" in text:

@@ -206,7 +206,11 @@ def _check_names(value: dict[str, Any], base: Mapping[str, Any], place: str) -> 
 def _no_list(place: str, base: Any) -> ConfigError:
     what = "no list to edit there" if base is _ABSENT else f"{shown(base)}, expected a list"
     message = f"cannot edit {place}: its bases have {what}."
-    return ConfigError(message, where=place, hint=_SHOW)
+    hint = _SHOW
+    if isinstance(base, Mapping):
+        hint = f"remove {EDIT} from {place}: without it, a dict is laid over the inherited one, "
+        hint += "which `zoo config show` prints."
+    return ConfigError(message, where=place, hint=hint)
 
 
 def _no_dict(place: str, base: Any) -> ConfigError:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from zoo.files import digest_of_file
-from zoo.weights.folders import state_folder
+from zoo.folders import state_folder
 
 __all__ = ["is_own", "note_own"]
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import site
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -114,8 +116,6 @@ def is_foreign(path: Path) -> bool:
 
 
 def _known_folders() -> Iterator[Path]:
-    from mmengine.config.utils import MODULE2PACKAGE
-
     from zoo.catalog import read_catalog
     from zoo.manifest.discovery import find_checkouts
 
@@ -128,8 +128,18 @@ def _known_folders() -> Iterator[Path]:
     for record in read_catalog().plugins:
         if record.path is not None:
             yield record.path.parent.resolve()
-    # Upstream installed from its checkout, where `.mim/configs` is a link to its configs.
-    for package in MODULE2PACKAGE:
-        spec = find_spec(package)
-        for place in (spec and spec.submodule_search_locations) or ():
-            yield (Path(place) / ".mim" / "configs").resolve()
+    yield from _upstream_folders(tuple(sys.path))
+
+
+@cache
+def _upstream_folders(_: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return upstream's configs where it is installed from a checkout: what `.mim/configs` links.
+
+    It is asked for each config and each of its bases, and the packages that are not there are
+    looked for in every folder of the path.
+    """
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    specs = (find_spec(package) for package in MODULE2PACKAGE)
+    places = (place for spec in specs for place in (spec and spec.submodule_search_locations) or ())
+    return tuple((Path(place) / ".mim" / "configs").resolve() for place in places)

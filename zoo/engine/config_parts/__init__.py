@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["class_counts", "data_sets", "parts", "tree"]
+__all__ = ["class_counts", "data_sets", "parts", "places", "tree"]

@@ -3,4 +3,12 @@
 
 from __future__ import annotations
 
-__all__ = ["class_check", "class_order", "facts", "history", "instance_labels", "origins"]
+__all__ = [
+    "changed_files",
+    "class_check",
+    "class_order",
+    "facts",
+    "history",
+    "instance_labels",
+    "origins",
+]

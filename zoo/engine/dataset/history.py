@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmengine.hooks import Hook
 
+from zoo.data.layout.check import digests_of_newer
 from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.dataset.facts import contents_of_splits, facts_of_loader
 from zoo.errors import DataError
+from zoo.texts import printable
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -27,6 +29,7 @@ __all__ = ["DataUse", "HistoryNote", "current_use", "extend_history", "read_hist
 
 _KEY = "zoo_data"
 _SPLITS = ("train", "val")
+_LIMIT_S = 5.0  # for reading images that changed, of each split
 _DIGITS = 16  # of a sha256: enough to tell images apart, and a quarter of the space
 _NOTED = re.compile(r"^zoo_data_digest ?= ?'(?P<digest>[0-9a-f]{64})'$", re.MULTILINE)
 
@@ -40,13 +43,16 @@ class DataUse:
         name: Name of the data.
         step: The step of the run at which its use began.
         images: Split -> the first 16 hex digits of the sha256 of each image and of its source,
-            sorted; of a folder that was not prepared, none.
+            sorted; with those of images as they are now, if they changed. None of a folder that
+            was not prepared.
+        changed: Number of its files that were seen to have changed after it was prepared.
     """
 
     digest: str | None
     name: str
     step: int = 0
     images: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    changed: int = 0
 
 
 def short(digests: Collection[str]) -> frozenset[str]:
@@ -58,11 +64,12 @@ def short(digests: Collection[str]) -> frozenset[str]:
     return frozenset(digest[:_DIGITS] for digest in digests)
 
 
-def current_use(config: Mapping[str, Any]) -> DataUse:
+def current_use(config: Mapping[str, Any], changed: int = 0) -> DataUse:
     """Return the data that a config trains on.
 
     Args:
         config: The whole config.
+        changed: Number of files that changed after they were prepared.
 
     Raises:
         DataError: It is in a prepared folder that is damaged.
@@ -70,11 +77,16 @@ def current_use(config: Mapping[str, Any]) -> DataUse:
     loader = config["train_dataloader"]
     facts = facts_of_loader(loader)
     if "digest" not in facts:
-        return DataUse(None, str(facts["name"]))
+        return DataUse(None, str(facts["name"]), changed=changed)
     _, leaf = next(iterate_leaves(loader["dataset"], ""))
     root = Path(leaf["data_root"])
-    images = {split: sorted(short(contents_of_splits(root, [split]))) for split in _SPLITS}
-    return DataUse(facts["digest"], str(facts["name"]), 0, images)
+    images = {}
+    for split in _SPLITS:
+        found = contents_of_splits(root, [split])
+        if changed:
+            found |= digests_of_newer(root, [split], limit_s=_LIMIT_S)
+        images[split] = sorted(short(found))
+    return DataUse(facts["digest"], str(facts["name"]), 0, images, changed)
 
 
 def read_history(meta: Mapping[str, Any]) -> tuple[DataUse, ...]:
@@ -102,11 +114,19 @@ def _read(row: Mapping[str, Any]) -> DataUse | None:
         for split, part in (images.items() if isinstance(images, Mapping) else ())
         if isinstance(part, list)
     }
-    return DataUse(digest, str(name), step, texts)
+    plain, changed = None if digest is None else printable(digest), row.get("changed")
+    count = changed if type(changed) is int and changed > 0 else 0
+    return DataUse(plain, printable(str(name)), step, texts, count)
 
 
 def extend_history(
-    config: Config, path: str | Path, meta: Mapping[str, Any], *, resumes: bool, other_data: bool
+    config: Config,
+    path: str | Path,
+    meta: Mapping[str, Any],
+    *,
+    resumes: bool,
+    other_data: bool,
+    changed: int = 0,
 ) -> tuple[DataUse, ...]:
     """Return the history of a run that continues from a checkpoint, with the data of its config.
 
@@ -116,20 +136,21 @@ def extend_history(
         meta: Of the checkpoint.
         resumes: Whether its run continues, rather than a new one starting from its weights.
         other_data: Whether it may continue with other data.
+        changed: Number of files of the data that changed after it was prepared.
 
     Raises:
         DataError: The run continues with other data, which is not allowed.
     """
-    history, now = read_history(meta), current_use(config)
+    history, now = read_history(meta), current_use(config, changed)
     if not history or not resumes:
         return (*history, now)
     last = history[-1]
-    if last.digest == now.digest:
+    if last.digest == now.digest and changed in (0, last.changed):
         return history
-    if not other_data:
+    if last.digest != now.digest and not other_data:
         raise _other_data(Path(path), last, now)
     step = meta.get("iter")
-    return (*history, DataUse(now.digest, now.name, step if type(step) is int else 0, now.images))
+    return (*history, replace(now, step=step if type(step) is int else 0))
 
 
 def _other_data(path: Path, last: DataUse, now: DataUse) -> DataError:

@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 
 from zoo.engine.checkpoints.checkpoint import load_checkpoint
 from zoo.engine.checkpoints.published import find_record
+from zoo.texts import printable
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -53,10 +54,10 @@ def _read(row: Any) -> Origin | None:
     if not isinstance(row, Mapping):
         return None
     name, licence, data_licence, flag = (row.get(each.name) for each in fields(Origin))
-    texts = (name, licence, data_licence)
-    if not all(isinstance(text, str) for text in texts) or flag not in (None, True, False):
+    texts = [printable(text) for text in (name, licence, data_licence) if isinstance(text, str)]
+    if len(texts) < 3 or not (flag is None or isinstance(flag, bool)):
         return None
-    return Origin(str(name), str(licence), str(data_licence), flag)
+    return Origin(texts[0], texts[1], texts[2], flag)
 
 
 def find_origins(start: str | Path | None) -> tuple[Origin, ...]:

@@ -57,7 +57,9 @@ class LazyFinder(MetaPathFinder):
     def close(self) -> None:
         """Stop being lazy; a package with a deferred ``__init__`` runs it when it is imported."""
         self._is_open = False
-        for name, module in list(sys.modules.items()):
+        # a copy is taken in one step of C; a list of the items is not, and an import of another
+        # thread or of a finalizer may come in between
+        for name, module in sys.modules.copy().items():
             if type(module) is LazyPackage:
                 self._parked[name] = module
                 del sys.modules[name]

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import Window
-from zoo.data.coco.masks import MaskInRoi, encode_window, load_pycocotools, roi_of
-from zoo.engine.overlays.instance_comparison import Objects, compare_instances
+from zoo.engine.overlays.instance_comparison import compare_instances
 from zoo.engine.overlays.label_comparison import compare_labels
 from zoo.engine.overlays.palette import default_palette
+from zoo.engine.overlays.sample_arrays import label_ids, predicted_objects, true_objects
 from zoo.engine.prediction.image_reader import ImageReader
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.prediction.predictor import SCORE_THR
@@ -83,7 +82,7 @@ class Comparer:
             "name": Path(file).name,
         }
         if self._task == "semantic":
-            predicted, truth = (_labels(sample, key) for key in ("pred_sem_seg", "gt_sem_seg"))
+            predicted, truth = (label_ids(sample, key) for key in ("pred_sem_seg", "gt_sem_seg"))
             if predicted is None:
                 raise _without_result(sample)
             if truth is not None and truth.shape != predicted.shape:
@@ -97,8 +96,8 @@ class Comparer:
         return compare_instances(
             self._shown(file),
             (shape[0], shape[1]),
-            _predicted(sample.pred_instances),
-            _truth(info, shape),
+            predicted_objects(sample.pred_instances, SCORE_THR),
+            true_objects(info, (shape[0], shape[1])),
             notes=notes,
             **how,
         )
@@ -115,52 +114,3 @@ def _without_result(sample: Any) -> ConfigError:
     message = f"cannot draw the tested images: the model's result holds {held}, expected "
     message += "pred_sem_seg or pred_instances."
     return ConfigError(message, where="--show-dir", hint="leave --show-dir out.")
-
-
-def _labels(sample: Any, key: str) -> NDArray[np.uint8] | None:
-    """Return ``(H, W)`` ids; values that are not 8-bit ids count as unknown."""
-    if key not in sample:
-        return None
-    ids = np.asarray(sample.get(key).data.squeeze(0).cpu())
-    return np.where((ids >= 0) & (ids < 255), ids, 255).astype(np.uint8)
-
-
-def _predicted(found: Any) -> Objects:
-    scores = np.asarray(found.scores.cpu(), np.float64)
-    order = [i for i in np.argsort(-scores, kind="stable").tolist() if scores[i] >= SCORE_THR]
-    masks = None
-    if "masks" in found:
-        given = found.masks
-        masks = [_as_mask(given[i]) for i in order]
-    boxes = np.asarray(found.bboxes.cpu(), np.float64).reshape(-1, 4)[order]
-    labels = np.asarray(found.labels.cpu(), np.int64)[order]
-    return Objects(boxes, labels, masks, np.zeros(len(order), bool))
-
-
-def _as_mask(given: Any) -> MaskInRoi:
-    """Return a mask from run lengths, a tensor or an array of the image's size."""
-    if not isinstance(given, Mapping):
-        pixels = np.asarray(given.cpu() if hasattr(given, "cpu") else given)
-        given = load_pycocotools().encode(np.asfortranarray(pixels.astype(np.uint8)))
-    mask = roi_of(dict(given))
-    assert isinstance(mask, MaskInRoi)  # noqa: S101 - for mypy: polygons alone are none
-    return mask
-
-
-def _truth(info: Mapping[str, Any], shape: Sequence[int]) -> Objects | None:
-    """Return the true objects of a data set's row, as mmdet's data sets have them."""
-    rows = info.get("instances")
-    if rows is None:
-        return None
-    window = Window(0, 0, shape[1], shape[0])
-    masks = [_as_mask(_rle(row["mask"], window)) for row in rows if row.get("mask")]
-    return Objects(
-        boxes=np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4),
-        labels=np.array([row["bbox_label"] for row in rows], np.int64),
-        masks=masks if len(masks) == len(rows) else None,
-        is_crowd=np.array([bool(row.get("ignore_flag")) for row in rows], bool),
-    )
-
-
-def _rle(mask: Any, window: Window) -> Any:
-    return mask if isinstance(mask, Mapping) else encode_window(list(mask), window)

@@ -15,6 +15,7 @@ import math
 import numbers
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -158,10 +159,10 @@ def _refuse(record: logging.LogRecord) -> bool:
 
 
 def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of all processes, an image's values united.
+    """Return the rows of all processes in the order of the data set, an image's values united.
 
     Padding repeats an image in two processes, and a metric that reports its own values does so
-    only in the main process.
+    only in the main process, after the images that it has seen itself.
     """
     from mmengine.dist import all_gather_object, get_world_size
 
@@ -169,6 +170,7 @@ def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return rows
     every: list[list[dict[str, Any]]] = all_gather_object(rows)
     merged: dict[str, dict[str, float]] = {}
-    for row in (row for part in every for row in part):
+    # mmengine deals images out like cards.
+    for row in (row for turn in zip_longest(*every) for row in turn if row is not None):
         merged.setdefault(row["file"], {}).update(row["values"])
-    return [{"file": file, "values": merged[file]} for file in sorted(merged)]
+    return [{"file": file, "values": values} for file, values in merged.items()]

@@ -8,7 +8,7 @@ import contextlib
 import copy
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +18,25 @@ from zoo.engine.cleaning.postprocess import Postprocess
 from zoo.engine.config.building import explaining
 from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.type_names import check_type_names
+from zoo.engine.config_files.written import writing_configs
 from zoo.engine.config_parts.parts import family_of
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
 from zoo.engine.measuring.cleaned import choose_postprocess, cleaning_labels
 from zoo.engine.measuring.compared import Comparer
-from zoo.engine.measuring.per_image import PerImageValues, keeping_per_image
+from zoo.engine.measuring.per_image import keeping_per_image
 from zoo.engine.measuring.pictures import TestPictures
+from zoo.engine.measuring.tallies import SCORES_OF_MASKS, TestTallies, has_scores_of_masks
 from zoo.engine.measuring.test_extras import use_test_time_augmentation
 from zoo.engine.measuring.window_tests import choose_windows, seeing_windows
 from zoo.engine.plugin_code import naming_plugin
-from zoo.engine.processes import join_processes, unwrap_model
+from zoo.engine.processes.joining import join_processes, unwrap_model
 from zoo.engine.resuming.shielding import shielding_workers
 from zoo.engine.runs.progress import watch_runner
 from zoo.engine.runs.runner import build_runner
 from zoo.engine.threads.workers import slimming_workers
 from zoo.engine.work_dir.no_results import leaving_no_results_out
+from zoo.engine.worker_ends import ending_workers
 from zoo.engine.worker_errors import explaining_workers
 from zoo.errors import ConfigError, DataError
 from zoo.files import digest_of_file, replace_file
@@ -125,25 +128,33 @@ def test(
     if tta:
         use_test_time_augmentation(config)
     join_processes(config)
-    with safe_loading(), leaving_no_results_out(), shielding_workers(), slimming_workers():
+    with (
+        safe_loading(),
+        writing_configs(),
+        leaving_no_results_out(),
+        shielding_workers(),
+        slimming_workers(),
+        ending_workers(),
+    ):
         runner = _build(config, hooks)
         model = unwrap_model(runner.model)
         module: Any = model.module if tta else model
         check_fits(module, weights.state_dict, checkpoint)
         _check_images(runner, config, split)
-        keeping = (
-            contextlib.nullcontext()
-            if out is None
-            else keeping_per_image(runner.test_loop.evaluator)
-        )
         seeing, drawing = _seeing(runner, config, tiling), _drawing(runner, plain, show_dir)
         cleaned = _postprocess(runner, config, wanted=postprocess)
         cleaning = cleaning_labels(model, cleaned, _classes(runner))
-        with keeping as kept, seeing, cleaning, drawing:
+        with (
+            _keeping_rows(runner, module, wanted=out is not None, tta=tta) as rows,
+            seeing,
+            cleaning,
+            drawing,
+        ):
             metrics = _run(runner)
-        if out is not None and kept is not None:
+        if out is not None:
             way = {"tta": tta, **_windows(config, tiling), **_way(cleaned, cfg_options)}
-            _write(Path(out), _document(config, weights, split, way, metrics, kept))
+            way |= {**_scores(module), "classes": list(_classes(runner))}
+            _write(Path(out), _document(config, weights, split, way, metrics, rows()))
     return metrics
 
 
@@ -158,6 +169,22 @@ def _run(runner: Runner) -> dict[str, float]:
     with naming_plugin(), watch_runner(runner), explaining_workers():
         metrics: dict[str, float] = runner.test()
     return metrics
+
+
+@contextlib.contextmanager
+def _keeping_rows(
+    runner: Runner, model: Any, *, wanted: bool, tta: bool
+) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Keep values and counts of each image; the yielded function returns them after the test."""
+    if not wanted:
+        yield list
+        return
+    # What mmseg merges keeps the scores of the last augmentation, not those of its labels.
+    has_scores = not (tta or has_scores_of_masks(model))
+    tallies = TestTallies(runner.test_loop.dataloader.dataset, has_scores=has_scores)
+    runner.register_hook(tallies, priority="VERY_LOW")
+    with keeping_per_image(runner.test_loop.evaluator) as kept:
+        yield lambda: tallies.joined(kept.rows())
 
 
 def _check_images(runner: Runner, config: Config, split: str) -> None:
@@ -204,10 +231,15 @@ def _postprocess(runner: Runner, config: Config, *, wanted: bool) -> Postprocess
 
 def _way(cleaned: Postprocess, cfg_options: Sequence[str]) -> dict[str, Any]:
     """Return how the test deviates from the config, as plain values."""
-    from zoo.engine.work_dir.run_facts import without_places
+    from zoo.engine.provenance.public_texts import public_option
 
     after = {"postprocess": str(cleaned)} if cleaned else {}
-    return {**after, "cfg_options": [without_places(option) for option in cfg_options]}
+    return {**after, "cfg_options": [public_option(option) for option in cfg_options]}
+
+
+def _scores(model: Any) -> dict[str, Any]:
+    """Return what the scores of label maps are, as plain values; empty for logits."""
+    return {"scores": SCORES_OF_MASKS} if has_scores_of_masks(model) else {}
 
 
 def _windows(config: Config, tiling: Tiling | None) -> dict[str, Any]:
@@ -282,14 +314,13 @@ def _document(
     split: str,
     way: Mapping[str, Any],
     metrics: Mapping[str, Any],
-    kept: PerImageValues,
+    rows: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     from zoo.engine.config_parts.parts import iterate_leaves
     from zoo.engine.dataset.facts import evaluator_text, facts_of_images, facts_of_loader
 
     _, leaf = next(iterate_leaves(config.test_dataloader["dataset"], ""))
     root = leaf.get("data_root") or ""
-    rows = kept.rows()
     return {
         "schema": SCHEMA,
         "config": Path(config.filename or "").name,

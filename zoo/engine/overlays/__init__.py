@@ -3,4 +3,12 @@
 
 from __future__ import annotations
 
-__all__ = ["instance_comparison", "instances", "label_comparison", "labels", "palette", "style"]
+__all__ = [
+    "instance_comparison",
+    "instances",
+    "label_comparison",
+    "labels",
+    "palette",
+    "sample_arrays",
+    "style",
+]

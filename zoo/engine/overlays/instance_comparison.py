@@ -19,7 +19,7 @@ from zoo.engine.overlays.panels import compose_panels, fit_panel, panel_size
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Objects", "compare_instances", "match_objects"]
+__all__ = ["Objects", "compare_instances", "match_objects", "pairwise_iou"]
 
 _LEAST_IOU = 0.5
 
@@ -76,7 +76,7 @@ def match_objects(
     Source:
         Lin et al. 2014, arXiv:1405.0312, and its evaluation code, at one IoU.
     """
-    iou = _iou(predicted, truth)
+    iou = pairwise_iou(predicted, truth)
     is_right, is_false = (np.zeros(len(predicted.labels), bool) for _ in range(2))
     is_found = np.zeros(len(truth.labels), bool)
     for index, label in enumerate(predicted.labels.tolist()):
@@ -159,8 +159,15 @@ def _draw(
     return drawn
 
 
-def _iou(predicted: Objects, truth: Objects) -> NDArray[np.float64]:
-    """Return ``(K, L)`` the IoU of every pair; of a crowd, the share of the prediction in it."""
+def pairwise_iou(predicted: Objects, truth: Objects) -> NDArray[np.float64]:
+    """Return ``(K, L)`` the IoU of every pair; of a crowd, the share of the prediction in it.
+
+    By masks if both have them, else by boxes.
+
+    Args:
+        predicted: K objects.
+        truth: L objects.
+    """
     if not len(predicted.labels) or not len(truth.labels):
         return np.zeros((len(predicted.labels), len(truth.labels)))
     sides: list[Any] = [_as_xywh(objects.boxes) for objects in (predicted, truth)]

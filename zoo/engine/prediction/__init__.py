@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["image_reader", "model", "model_files", "notices", "predictor", "results"]
+__all__ = ["exports", "image_reader", "model", "model_files", "notices", "predictor", "results"]

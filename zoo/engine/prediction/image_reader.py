@@ -99,6 +99,11 @@ class ImageReader:
         self._is_stock = type(self._loader) is LoadImageFromFile
 
     @property
+    def steps(self) -> tuple[Callable[[dict[str, Any]], dict[str, Any] | None], ...]:
+        """The built transforms without those of annotations; the first loads."""
+        return tuple(self._steps)
+
+    @property
     def takes_pixels(self) -> bool:
         """Whether 8-bit grey or RGB pixels can replace a file, as with mmcv's own loader."""
         return self._is_stock and self._loader.color_type != "unchanged"

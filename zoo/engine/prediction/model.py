@@ -20,6 +20,8 @@ from zoo.engine.config_parts.parts import family_of, find_test_dataset, iterate_
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.imports.light import light_imports
 from zoo.engine.overlays.palette import default_palette
+from zoo.engine.prediction.export_record import MAX_CLASSES
+from zoo.engine.prediction.exports import check_export_device, open_exported
 from zoo.engine.prediction.model_files import Licence, ModelFiles, find_model_files
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget
@@ -32,13 +34,15 @@ if TYPE_CHECKING:
     from torch import device as Device
     from torch import nn
 
+    from zoo.catalog import Found
+    from zoo.interfaces import ExportedModel
+
 __all__ = [
     "LoadedModel",
     "choose_device",
     "open_model",
 ]
 
-MAX_CLASSES = 255
 # Impossible sizes, missing packages.
 _BUILD_FAILURES = (ArithmeticError, IndexError, MemoryError, RuntimeError)
 
@@ -61,6 +65,7 @@ class LoadedModel:
         sha256: Digest of ``checkpoint``, if it was verified when the model's files were found.
         licence: The terms of weights and data, as their row or their record states them; None if
             neither does.
+        export: The opened file of an exporter, which predicts in place of ``module``; else None.
     """
 
     name: str
@@ -74,6 +79,7 @@ class LoadedModel:
     notice: str | None = None
     sha256: str | None = None
     licence: Licence | None = None
+    export: ExportedModel | None = None
 
     def confined(self) -> AbstractContextManager[None]:
         """Return a context in which to predict one image under the rules for a record.
@@ -138,6 +144,8 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
             does not exist.
     """
     files = spec if isinstance(spec, ModelFiles) else find_model_files(spec)
+    if files.runner is not None:
+        return _open_export(files, files.runner, device)
     parts = _read_parts(files)
     place = choose_device(device)
     task = parts.task or family_of(parts.config) or "semantic"
@@ -158,6 +166,37 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
         notice=join_notices([*parts.notices, *notices_of_config(parts.config._cfg_dict)]),
         sha256=files.sha256,
         licence=parts.licence,
+    )
+
+
+def _open_export(files: ModelFiles, runner: Found, device: str) -> LoadedModel:
+    from mmengine.config import Config
+
+    path = files.checkpoint
+    check_export_device(device, path)
+    export = open_exported(runner, path)
+    record = export.record
+    if record["task"] != "semantic":
+        message = f"cannot predict with {path.name!r}: its task is {record['task']!r}, expected "
+        message += "'semantic'."
+        raise ConfigError(message, where=path, hint="use the model that it was made from.")
+    if record.get("tiling") is not None:
+        message = f"cannot predict with {path.name!r}: it is made for windows of "
+        message += f"{record['tiling']['tile_px']} px, which zoo does not cut for exported files."
+        hint = "run it with the runtime of docs/guide/runtime.md, which cuts windows."
+        raise ConfigError(message, where=path, hint=hint)
+    terms = record.get("licence")
+    return LoadedModel(
+        name=str(record["name"]),
+        module=None,
+        config=Config({"postprocess": record.get("postprocess")}),
+        task=record["task"],
+        classes=tuple(record["classes"]),
+        palette=tuple((red, green, blue) for red, green, blue in record["palette"]),
+        checkpoint=path,
+        notice=record.get("notice"),
+        licence=terms and Licence(terms["weights"], terms["data"], terms.get("non_commercial")),
+        export=export,
     )
 
 

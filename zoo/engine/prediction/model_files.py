@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.catalog import SOURCE, Found
 from zoo.engine.checkpoints.kept import choose_checkpoint
+from zoo.engine.config_files.files import PREFIX
+from zoo.engine.prediction.exports import find_runner
 from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError
 from zoo.files import expand_home
@@ -16,7 +19,9 @@ from zoo.files import expand_home
 __all__ = ["Licence", "ModelFiles", "find_model_files", "is_weights_name"]
 
 _PAIR = "CONFIG,CHECKPOINT"
-_FORMS = "a weights name, a published .safetensors, a work dir, or CONFIG,CHECKPOINT"
+_FORMS = (
+    "a weights name, a published .safetensors, an exported .onnx, a work dir, or CONFIG,CHECKPOINT"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,11 @@ class ModelFiles:
         task: ``semantic`` or ``instance``, if something other than the config states it.
         is_upstream: Whether it is an OpenMMLab checkpoint, whose data set may name its classes
             differently today.
-        trained_with: The name of the config that its row states.
+        trained_with: The name of the config that its row states; ``zoo::NAME`` if the row is of a
+            source, whose index must not name a file of this machine.
         notice: What everyone who sees a result should read, by the plugin that offers it.
         licence: The terms that its row states, or None.
+        runner: The row of the plugin that opens ``checkpoint``, if that is an exported file.
     """
 
     name: str
@@ -65,6 +72,7 @@ class ModelFiles:
     trained_with: str | None = None
     notice: str | None = None
     licence: Licence | None = None
+    runner: Found | None = None
 
 
 def find_model_files(
@@ -77,7 +85,8 @@ def find_model_files(
     hashed, and no config runs.
 
     Args:
-        spec: A weights name, a published ``.safetensors``, a work dir, or ``CONFIG,CHECKPOINT``.
+        spec: A weights name, a published ``.safetensors``, a file that an exporter wrote, a work
+            dir, or ``CONFIG,CHECKPOINT``.
         progress: Called with the bytes present and the size of the whole file.
 
     Raises:
@@ -92,9 +101,8 @@ def find_model_files(
         return _in_work_dir(path)
     if os.path.isfile(path):
         return _of_file(path)
-    config, comma, checkpoint = spec.rpartition(",")
-    if comma:
-        return _of_pair(config.strip(), Path(checkpoint.strip()))
+    if "," in spec:
+        return _of_pair(*_split_pair(spec))
     if not is_weights_name(spec):
         message = f"cannot open the model {spec!r}: there is no such file or folder."
         raise CheckpointError(message, path=path, hint=f"give {_FORMS}{_of_source(spec)}.")
@@ -123,8 +131,26 @@ def is_weights_name(spec: str) -> bool:
     path = expand_home(spec)
     if not os.path.exists(path) and is_scoped(spec):
         return True
-    is_path = path.suffix in {".pth", ".pt", ".safetensors", ".py"} or "/" in spec or "," in spec
+    is_path = (
+        path.suffix in {".pth", ".pt", ".safetensors", ".onnx", ".py"} or "/" in spec or "," in spec
+    )
     return not (is_path or os.path.isdir(path) or os.path.isfile(path))
+
+
+def _split_pair(spec: str) -> tuple[str, Path]:
+    """Return config and checkpoint: at the comma between two that are there, else at the last.
+
+    Folders' names may hold commas; a config need not be a path.
+    """
+    words = spec.split(",")
+    pairs = [
+        (",".join(words[:count]).strip(), ",".join(words[count:]).strip())
+        for count in range(1, len(words))
+    ]
+    config, checkpoint = max(
+        reversed(pairs), key=lambda pair: sum(os.path.isfile(expand_home(each)) for each in pair)
+    )
+    return config, Path(checkpoint)
 
 
 def _of_pair(config: str, checkpoint: Path) -> ModelFiles:
@@ -147,11 +173,18 @@ def _in_work_dir(folder: Path) -> ModelFiles:
 def _of_file(path: Path) -> ModelFiles:
     if path.suffix == ".safetensors":
         return ModelFiles(path.stem, path)
+    runner = find_runner(path)
+    if runner is not None:
+        return ModelFiles(path.stem, path, runner=runner)
     is_weights = path.suffix in {".pth", ".pt"}
     message = f"cannot open the model {path.name!r}: "
     message += "a checkpoint alone has no config." if is_weights else f"expected {_FORMS}."
     hint = f"give CONFIG,{path}." if is_weights else f"give {path},CHECKPOINT if it is a config."
     raise CheckpointError(message, path=path, hint=hint)
+
+
+def _config_to_measure(found: Found, config: str | None) -> str | None:
+    return f"{PREFIX}{config}" if config and found.record.source == SOURCE else config or None
 
 
 def _of_weights(name: str, progress: Callable[[int, int], None] | None) -> ModelFiles:
@@ -178,7 +211,7 @@ def _of_weights(name: str, progress: Callable[[int, int], None] | None) -> Model
         sha256=row.sha256,
         task=row.task,
         is_upstream=is_upstream,
-        trained_with=row.config or None,
+        trained_with=_config_to_measure(obtained.found, row.config),
         notice=obtained.found.record.checked().notice,
         licence=Licence(row.licence, row.data_licence, row.non_commercial),
     )

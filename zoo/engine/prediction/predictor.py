@@ -13,13 +13,15 @@ import numpy as np
 
 from zoo.data import Tiling
 from zoo.engine.cleaning.postprocess import Postprocess, parse_postprocess
+from zoo.engine.prediction.export_labels import predict_export
+from zoo.engine.prediction.exports import ExportReader
 from zoo.engine.prediction.given import describe, take_image
 from zoo.engine.prediction.image_reader import ImageReader
 from zoo.engine.prediction.instances import predict_image, predict_scene
 from zoo.engine.prediction.model import LoadedModel, open_model
 from zoo.engine.prediction.model_files import Licence, find_model_files
 from zoo.engine.prediction.results import InstanceResult, SemanticResult
-from zoo.engine.prediction.semantic import predict_labels
+from zoo.engine.prediction.semantic import predict_labels, predict_probabilities
 from zoo.engine.records.budget import current_budget
 from zoo.engine.scenes.opening import open_scene
 from zoo.engine.scenes.scene import Scene
@@ -96,8 +98,10 @@ class Predictor(Generic[Result]):
         self.model: LoadedModel = model
         self.score_thr = score_thr
         self._bands = bands
-        with model.confined():
-            self._reader = ImageReader(model.config, bands=bands)
+        self._reader: ImageReader | ExportReader = ExportReader()
+        if model.export is None:
+            with model.confined():
+                self._reader = ImageReader(model.config, bands=bands)
         self._is_own_tiling = tiling != "config"
         if tiling == "config":
             tiling = find_tiling(self.model.config)
@@ -123,6 +127,38 @@ class Predictor(Generic[Result]):
         """Returns whether the config's own loading transform reads a file as an image."""
         return self._reader.reads
 
+    @property
+    def transforms(self) -> tuple[Callable[[dict[str, Any]], dict[str, Any] | None], ...]:
+        """The built transforms of the test pipeline, in their order; the first loads the image."""
+        return self._reader.steps
+
+    def probabilities(self, image: GivenImage) -> NDArray[np.float32]:
+        """Return how probable each class is at each pixel, before any postprocessing.
+
+        Args:
+            image: As for a call.
+
+        Returns:
+            ``(C, H, W)`` at the image's own size. They sum to 1, also where a model scores two
+            classes by one map.
+
+        Raises:
+            ConfigError: The model is no semantic one, or returns no scores.
+            DataError: The image cannot be read, or the model fails on it.
+        """
+        if self.model.task != "semantic":
+            message = f"cannot give probabilities of {self.model.name!r}: its task is "
+            message += f"{self.model.task!r}, expected 'semantic'."
+            raise ConfigError(message, where=self.model.name, hint="its instances have scores.")
+        if isinstance(self._reader, ExportReader):
+            message = f"cannot give probabilities of {self.model.name!r}: its file gives labels."
+            hint = "use the model that it was made from."
+            raise ConfigError(message, where=self.model.checkpoint, hint=hint)
+        taken = self._take(image)
+        where = "an array" if isinstance(taken, np.ndarray) else taken
+        with self.model.confined():
+            return predict_probabilities(self.model, self._reader, taken, where=where)
+
     def __call__(self, image: GivenImage) -> Result:
         """Predict one image.
 
@@ -136,16 +172,24 @@ class Predictor(Generic[Result]):
             DataError: The image cannot be read, or the model fails on it.
             ConfigError: The model returns no result of its task, or classes that it does not name.
         """
+        taken = self._take(image)
+        with self.model.confined():
+            return cast("Result", self._predict(taken))
+
+    def _take(self, image: GivenImage) -> str | NDArray[Any]:
         taken, is_picture = take_image(image, bands=self._bands)
         if is_picture and not self._reader.takes_pictures:
             message = f"cannot pass an image to {self.model.name!r}: the transform of its "
             message += "config loads images from files."
             raise DataError(message, where="a picture", hint="give the path of the file.")
-        with self.model.confined():
-            return cast("Result", self._predict(taken))
+        return taken
 
     def _predict(self, image: str | NDArray[Any]) -> SemanticResult | InstanceResult:
         where = "an array" if isinstance(image, np.ndarray) else image
+        if isinstance(self._reader, ExportReader):
+            return predict_export(
+                self.model, image, bands=self._bands, postprocess=self.postprocess
+            )
         if self.model.task == "semantic":
             return predict_labels(
                 self.model, self._reader, image, where=where, postprocess=self.postprocess

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zoo.engine.prediction.image_reader import ImageReader
     from zoo.engine.prediction.model import LoadedModel
 
-__all__ = ["IGNORE_ID", "predict_labels"]
+__all__ = ["IGNORE_ID", "predict_labels", "predict_probabilities"]
 
 IGNORE_ID = 255
 
@@ -64,6 +64,37 @@ def predict_labels(
         georeference=find_georeference(image) if reader.takes_pixels else None,
         notice=model.notice,
     )
+
+
+def predict_probabilities(
+    model: LoadedModel, reader: ImageReader, image: Any, *, where: str
+) -> NDArray[np.float32]:
+    """Return how probable each class is at each pixel of an image.
+
+    Args:
+        model: A model of the task ``semantic``.
+        reader: The reader of the model's config.
+        image: A path or an array, as the reader takes it.
+        where: The image, for messages.
+
+    Returns:
+        ``(C, H, W)``, summing to 1 over the classes.
+
+    Raises:
+        DataError: The image cannot be read, or the model fails on it.
+        ConfigError: The model returns no scores.
+    """
+    import torch
+
+    sample = predict_sample(model, reader.read(image).batch, where)
+    if "seg_logits" not in sample:
+        message = "cannot use the model's result: it holds no scores (seg_logits)."
+        raise ConfigError(message, where=model.name)
+    scores = sample.seg_logits.data.float()
+    # mmseg has already put a single map through a sigmoid.
+    pair = [1 - scores, scores]
+    shares = torch.cat(pair) if len(scores) == 1 else scores.softmax(dim=0)
+    return np.ascontiguousarray(shares.cpu().numpy(), np.float32)
 
 
 def _labels(model: LoadedModel, batch: dict[str, list[Any]], where: str) -> NDArray[np.uint8]:

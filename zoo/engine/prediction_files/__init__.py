@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["predict"]
+__all__ = ["described", "geojson", "predict", "spread"]

@@ -11,22 +11,22 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from zoo.documents import DocumentError, Limits, parse_json, read_file
+from zoo.documents import DocumentError, Limits, parse_json, read_lines
 from zoo.errors import DataError
 from zoo.files import digest_of_file, open_whole
 
 if TYPE_CHECKING:
     from zoo.engine.prediction.predictor import Predictor
-    from zoo.engine.prediction_files.inputs import InputImage
+    from zoo.engine.prediction_files.images import InputImage, InputImages
 
 __all__ = ["JOURNAL_NAME", "Journal", "batch_facts", "has_files"]
 
-_LIMITS = Limits(size_bytes=2**30, values=50_000_000)
+_LIMITS = Limits(size_bytes=2**30, values=50_000_000)  # of a line
 
 JOURNAL_NAME = ".predictions.journal"
 _SCHEMA = "zoo.prediction-journal/1"
@@ -34,7 +34,7 @@ _FACTS = {"model": "model", "options": "options", "inputs": "inputs"}
 
 
 def batch_facts(
-    predictor: Predictor, sha256: str, images: Sequence[InputImage], **options: Any
+    predictor: Predictor, sha256: str, images: InputImages, **options: Any
 ) -> dict[str, str]:
     """Return the sha256 of everything that identifies a batch.
 
@@ -56,7 +56,7 @@ def batch_facts(
     return {
         "model": _digest([sha256, predictor.model.task, config]),
         "options": _digest(how),
-        "inputs": _digest([[image.path.as_posix(), image.name] for image in images]),
+        "inputs": _digest_of_inputs(images),
     }
 
 
@@ -75,6 +75,16 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def _digest_of_inputs(images: InputImages) -> str:
+    """Return the digest of their list, of which one is in memory at a time."""
+    digest, before = hashlib.sha256(b"["), b""
+    for image in images:
+        digest.update(before + json.dumps([image.path.as_posix(), image.name]).encode())
+        before = b", "
+    digest.update(b"]")
+    return digest.hexdigest()
+
+
 class Journal:
     """The journal of one batch.
 
@@ -88,8 +98,8 @@ class Journal:
         self._facts = dict(facts)
         self._stream: BinaryIO | None = None
 
-    def read(self) -> dict[str, dict[str, Any]]:
-        """Return the lines of an interrupted batch by the input's path, without invalid ones.
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines of an interrupted batch, without invalid ones.
 
         An image whose results are missing is left out, to be predicted again. So is a last line
         that was cut off by a kill.
@@ -97,13 +107,7 @@ class Journal:
         Raises:
             DataError: It is another batch, or an image has changed since.
         """
-        if not self.path.is_file():
-            return {}
-        lines = list(self._lines())
-        if not lines or lines[0].get("schema") != _SCHEMA:
-            return {}
-        self.check(lines[0])
-        return {line["file"]: line for line in lines[1:] if self._holds(line)}
+        return (line for line in self._lines() if self._holds(line))
 
     def check(self, found: Mapping[str, Any]) -> None:
         """Refuse to resume a batch of another model, other options or other inputs.
@@ -119,8 +123,16 @@ class Journal:
             raise DataError(message, path=self.path.parent, hint=hint)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines of images of a journal of this batch."""
+        rows = self._rows()
+        head = next(rows, {})
+        if head.get("schema") == _SCHEMA:
+            self.check(head)
+            yield from rows
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
         with suppress(OSError, DocumentError):  # if it is not a journal, start from nothing
-            for line in read_file(self.path, _LIMITS.size_bytes).splitlines(keepends=True):
+            for line in read_lines(self.path, _LIMITS.size_bytes):
                 checksum, _, text = line.partition(b" ")
                 if checksum == _checksum(text):
                     row = parse_json(text, _LIMITS)
@@ -142,11 +154,11 @@ class Journal:
             raise DataError(message, path=path, hint=hint)
         return True
 
-    def begin(self, kept: Sequence[Mapping[str, Any]] = ()) -> None:
+    def begin(self, kept: Container[str] = ()) -> None:
         """Start the file anew, with the lines of finished images.
 
         Args:
-            kept: Lines of finished images.
+            kept: Files of which lines are kept.
 
         Raises:
             DataError: It cannot be written.
@@ -154,8 +166,10 @@ class Journal:
         try:
             staged = self.path.with_name(f"{self.path.name}.part")
             with open_whole(self.path, staged, is_durable=False) as stream:
-                for line in ({"schema": _SCHEMA, **self._facts}, *kept):
-                    stream.write(_encoded(line))
+                stream.write(_encoded({"schema": _SCHEMA, **self._facts}))
+                for line in self._lines() if kept else ():
+                    if line["file"] in kept:
+                        stream.write(_encoded(line))
             self._stream = self.path.open("ab")
         except OSError as error:
             raise self._unwritable(error) from error
@@ -195,7 +209,8 @@ class Journal:
             is_done: Whether every image was processed.
         """
         if self._stream is not None:
-            self._stream.close()
+            with suppress(OSError):  # of a line that could not be written, which `add` has told
+                self._stream.close()
             self._stream = None
         if is_done:
             self.path.unlink(missing_ok=True)

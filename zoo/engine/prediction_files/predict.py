@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,21 @@ from zoo.engine.overlays.style import OverlayStyle
 from zoo.engine.prediction.model import LoadedModel
 from zoo.engine.prediction.predictor import Predictor
 from zoo.engine.prediction_files.batch import JSON_NAME, Batch, Failure
-from zoo.engine.prediction_files.inputs import InputImage, find_inputs
+from zoo.engine.prediction_files.described import json_head
+from zoo.engine.prediction_files.images import InputImage, InputImages
+from zoo.engine.prediction_files.inputs import find_inputs
 from zoo.engine.prediction_files.journal import Journal, batch_facts
 from zoo.engine.prediction_files.result_files import ResultFiles, files_of
+from zoo.engine.prediction_files.spread import (
+    Outcome,
+    Spread,
+    outcome_of,
+    outcomes,
+    unforeseen,
+)
 from zoo.errors import DataError, ZooError
 
 __all__ = ["Failure", "Predictions", "predict"]
-
-_LOG = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class Predictions:
 
 def predict(
     model: Predictor | LoadedModel | str,
-    inputs: Sequence[str | os.PathLike[str]],
+    inputs: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
     labels: bool = True,
@@ -59,6 +67,7 @@ def predict(
     overlay_style: str = "both",
     overlay_opacity: float = 0.35,
     resume: bool = False,
+    spread: Spread | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Predict images and write the results, overlay PNGs and ``predictions.json``.
@@ -70,7 +79,8 @@ def predict(
 
     Args:
         model: A predictor, an open model, or what :func:`open_model` takes.
-        inputs: Files, folders and globs; see `zoo.engine.prediction_files.inputs.find_inputs`.
+        inputs: Files, folders and globs, perhaps millions; see
+            `zoo.engine.prediction_files.inputs.find_inputs`.
         out: Output folder.
         labels: Whether to write ``<name>_label.png`` of a semantic model.
         overlays: Whether to write ``<name>_overlay.png``.
@@ -78,6 +88,7 @@ def predict(
         overlay_opacity: Opacity of the fill, in ``[0, 1]``.
         resume: Whether to continue a batch of the same model, options and inputs that was
             stopped, or in which images failed.
+        spread: Other processes that predict; None to predict in this one.
         progress: Called after each image with the number done and the total.
 
     Raises:
@@ -96,13 +107,19 @@ def predict(
     identity = predictor.model.identity()
     drawn = None if style is None else [style.kind, float(style.opacity)]
     facts = batch_facts(predictor, str(identity["sha256"]), images, labels=labels, overlays=drawn)
-    batch = Batch(_head(predictor, identity, facts), images, files, Journal(folder, facts))
+    head = {**json_head(predictor, identity), "run": dict(facts)}
+    batch = Batch(head, images, files, Journal(folder, facts))
     if resume:
         batch.resume()
-    with batch.writing():
+    waiting = (image for image in images if not batch.has(image))
+    if spread is None:
+        found = (outcome_of(image, predictor, batch.write) for image in waiting)
+    else:
+        found = outcomes(spread, waiting, folder, files, batch.begin, labels=labels, overlays=style)
+    with batch.writing(), closing(found):
         for done, image in enumerate(images, 1):
             if not batch.has(image):
-                _predict_one(predictor, image, batch)
+                _take(batch, image, next(found))
             if progress is not None:
                 progress(done, len(images))
     if not batch.count:
@@ -110,38 +127,20 @@ def predict(
     return Predictions(folder / JSON_NAME, batch.count, tuple(batch.failures))
 
 
-def _predict_one(predictor: Predictor, image: InputImage, batch: Batch) -> None:
-    """Predict an image into a batch; its errors do not stop the others."""
-    try:
-        result = predictor(image.path)
-    except DataError as error:
+def _take(batch: Batch, image: InputImage, outcome: Outcome) -> None:
+    """Note what became of an image; its own errors do not stop the others."""
+    error = outcome.error
+    if error is None:
+        try:
+            batch.take(image, outcome.entry, outcome.shared)
+        except ZooError:
+            raise  # the disk is full, for every later image too
+        except Exception as fault:  # noqa: BLE001 - the image may have gone
+            error = unforeseen(image, fault)
+    elif outcome.is_of_all or not isinstance(error, DataError):
+        raise error
+    if isinstance(error, DataError):
         batch.fail(Failure(image.path, error))
-    except ZooError:
-        raise  # the model is at fault
-    except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
-        _LOG.debug("%s fails", image.path, exc_info=True)
-        batch.fail(Failure(image.path, _unforeseen(image, error)))
-    else:
-        _add(batch, image, result)
-
-
-def _add(batch: Batch, image: InputImage, result: Any) -> None:
-    try:
-        batch.add(image, result)
-    except ZooError:
-        raise  # the disk is full, for every later image too
-    except Exception as error:  # noqa: BLE001 - whatever it is, it may be of this image alone
-        _LOG.debug("the results of %s cannot be written", image.path, exc_info=True)
-        batch.fail(Failure(image.path, _unforeseen(image, error)))
-
-
-def _unforeseen(image: InputImage, error: Exception) -> DataError:
-    reason = str(error).strip().splitlines() or ["unknown reason"]
-    if isinstance(error, MemoryError):
-        reason = ["there is not enough memory"]
-    message = f"cannot predict on {image.path.name!r}: {reason[0].rstrip('.')}."
-    hint = "predict on it alone: --debug shows where it fails."
-    return DataError(message, path=image.path, hint=hint)
 
 
 def _suffixes(model: LoadedModel) -> frozenset[str]:
@@ -150,36 +149,15 @@ def _suffixes(model: LoadedModel) -> frozenset[str]:
     return IMAGE_SUFFIXES | {own.lower()} if isinstance(own, str) and own else IMAGE_SUFFIXES
 
 
-def _check_out(folder: Path, images: Sequence[InputImage], files: ResultFiles) -> None:
+def _check_out(folder: Path, images: InputImages, files: ResultFiles) -> None:
     if folder.exists() and not folder.is_dir():
         message = f"cannot write into {str(folder)!r}: it is a file, expected a folder."
         raise DataError(message, path=folder, hint="choose another folder with --out.")
-    sources = {_real(image.path): image.path for image in images}
-    for path in [*files.shared_paths, *(path for image in images for path in files.paths(image))]:
-        if _real(path) in sources:
+    for path in chain(files.shared_paths, chain.from_iterable(map(files.paths, images))):
+        if images.has_file(path):
             message = f"cannot write {path.name!r}: it would overwrite an input."
             hint = "choose a folder without inputs with --out."
             raise DataError(message, path=path, hint=hint)
-
-
-def _real(path: Path) -> str:
-    return os.path.normcase(os.path.realpath(path))
-
-
-def _head(
-    predictor: Predictor, identity: Mapping[str, Any], facts: Mapping[str, str]
-) -> dict[str, Any]:
-    model, postprocess = predictor.model, predictor.postprocess
-    return {
-        "schema": "zoo.prediction/1",
-        "task": model.task,
-        "model": dict(identity),
-        "classes": list(model.classes),
-        "palette": [list(color) for color in model.palette],
-        "notice": model.notice,
-        "postprocess": postprocess.to_json() if postprocess else None,
-        "run": dict(facts),
-    }
 
 
 def _all_failed(failures: Sequence[Failure]) -> DataError:

@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.data import encode_png
-from zoo.files import replace_file
+from zoo.engine.prediction_files.described import (
+    coco_document,
+    coco_image,
+    coco_rows,
+    instance_entry,
+    semantic_entry,
+)
+from zoo.engine.prediction_files.documents import write_object
+from zoo.engine.prediction_files.kept import KeptRows
+from zoo.files import replace_file, replacing_file
 
 if TYPE_CHECKING:
     from zoo.engine.overlays.style import OverlayStyle
     from zoo.engine.prediction.model import LoadedModel
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
-    from zoo.engine.prediction_files.inputs import InputImage
+    from zoo.engine.prediction_files.images import InputImage
 
 __all__ = ["ResultFiles", "files_of"]
 
@@ -44,6 +52,16 @@ class ResultFiles(Protocol):
         Args:
             image: One of the batch's images.
             result: The model's prediction.
+        """
+
+    def adopt(
+        self, entry: dict[str, Any], shared: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Take what another process has written; return both with the numbers of this batch.
+
+        Args:
+            entry: As `write` returned it there, in a batch of this image alone.
+            shared: As `write` returned it there.
         """
 
     def take_again(self, shared: Mapping[str, Any]) -> None:
@@ -89,6 +107,11 @@ class _SemanticFiles:
     def take_again(self, shared: Mapping[str, Any]) -> None:
         pass  # there are no shared files
 
+    def adopt(
+        self, entry: dict[str, Any], shared: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        return entry, shared
+
     def write(
         self, image: InputImage, result: SemanticResult
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -98,22 +121,12 @@ class _SemanticFiles:
         if self._overlays is not None:
             style, opacity = self._overlays.kind, self._overlays.opacity
             replace_file(overlay, encode_png(result.overlay(style=style, opacity=opacity)))
-        height_px, width_px = result.labels.shape
-        areas_mm2, areas_m2 = result.areas_mm2, result.areas_m2
-        entry = {
-            "file": image.path.as_posix(),
-            "label": label.name if self._labels else None,
-            "overlay": None if self._overlays is None else overlay.name,
-            "height_px": height_px,
-            "width_px": width_px,
-            "areas": {
-                name: {"px": area_px, "fraction": area_px / result.labels.size}
-                | ({} if areas_mm2 is None else {"mm2": areas_mm2[name]})
-                | ({} if areas_m2 is None else {"m2": round(areas_m2[name], 3)})
-                for name, area_px in result.areas_px.items()
-            },
-            "meta": dict(result.meta),
-        }
+        entry = semantic_entry(
+            result,
+            image.path.as_posix(),
+            label=label.name if self._labels else None,
+            overlay=None if self._overlays is None else overlay.name,
+        )
         return entry, {}
 
     def write_shared(self) -> dict[str, Any]:
@@ -127,8 +140,7 @@ class _InstanceFiles:
         self._folder = folder
         self._classes = model.classes
         self._overlays = overlays
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
+        self._images, self._annotations = KeptRows(), KeptRows()
 
     @property
     def shared_paths(self) -> list[Path]:
@@ -138,9 +150,24 @@ class _InstanceFiles:
         names = (f"{image.name}_overlay.png", f"{image.name}.geojson")
         return [self._folder / name for name in names]
 
+    def adopt(
+        self, entry: dict[str, Any], shared: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        image_id, first = _next_id(self._images), _next_id(self._annotations)
+        image = {**shared["image"], "id": image_id}
+        rows = [
+            {**row, "id": number, "image_id": image_id}
+            for number, row in enumerate(shared["annotations"], first)
+        ]
+        found = [{**each, "id": number} for number, each in enumerate(entry["instances"], first)]
+        shared = {"image": image, "annotations": rows}
+        self.take_again(shared)
+        return {**entry, "instances": found}, shared
+
     def take_again(self, shared: Mapping[str, Any]) -> None:
-        self._images.append(shared["image"])
-        self._annotations += shared["annotations"]
+        self._images[shared["image"]["id"]] = shared["image"]
+        for row in shared["annotations"]:
+            self._annotations[row["id"]] = row
 
     def write(
         self, image: InputImage, result: InstanceResult
@@ -154,44 +181,21 @@ class _InstanceFiles:
             from zoo.engine.prediction_files.geojson import geojson_text
 
             replace_file(geojson, geojson_text(result).encode())
-        rows = self._take(image, result)
-        entry = {
-            "file": image.path.as_posix(),
-            "overlay": None if self._overlays is None else overlay.name,
-            "geojson": geojson.name if has_geojson else None,
-            "height_px": result.height_px,
-            "width_px": result.width_px,
-            "windows": result.windows,
-            "score_thr": result.score_thr,
-            "counts": result.counts,
-            "counts_at": {f"{thr:.1f}": count for thr, count in result.counts_at.items()},
-            "instances": [
-                {
-                    "id": row["id"],
-                    "class": self._classes[row["category_id"] - 1],
-                    "score": row["score"],
-                    "box": [*row["bbox"][:2], *_far_corner(row["bbox"])],
-                    "area_px": row["area"],
-                }
-                for row in rows
-            ],
-            "meta": dict(result.meta),
-        }
-        return entry, {"image": self._images[-1], "annotations": rows}
+        shared = self._rows_of(image, result)
+        self.take_again(shared)
+        entry = instance_entry(
+            result,
+            shared["annotations"],
+            image.path.as_posix(),
+            overlay=None if self._overlays is None else overlay.name,
+            geojson=geojson.name if has_geojson else None,
+        )
+        return entry, shared
 
     def write_shared(self) -> dict[str, Any]:
-        content = {
-            "info": {"description": "instances that zoo predict found", "version": "1"},
-            "licenses": [],
-            "images": self._images,
-            "categories": [
-                {"id": index, "name": name, "supercategory": ""}
-                for index, name in enumerate(self._classes, start=1)
-            ],
-            "annotations": self._annotations,
-        }
-        text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-        replace_file(self._folder / COCO_NAME, text.encode() + b"\n")
+        content = coco_document(self._classes, iter(self._images), iter(self._annotations))
+        with replacing_file(self._folder / COCO_NAME) as staged, staged.open("wb") as stream:
+            write_object(stream, content)
         return {"coco": COCO_NAME}
 
     def _can_write_geojson(self, path: Path) -> bool:
@@ -204,34 +208,12 @@ class _InstanceFiles:
             return False
         return True
 
-    def _take(self, image: InputImage, result: InstanceResult) -> list[dict[str, Any]]:
-        """Return an image's COCO annotations, and keep them for the file."""
+    def _rows_of(self, image: InputImage, result: InstanceResult) -> dict[str, Any]:
+        """Return the rows of an image in the COCO JSON: its own, and its annotations."""
         image_id, first = _next_id(self._images), _next_id(self._annotations)
-        size = {"width": result.width_px, "height": result.height_px}
-        self._images.append({"id": image_id, "file_name": image.path.as_posix(), **size})
-        areas = result.areas_px.tolist()
-        rows = []
-        for index, (left, top, right, bottom) in enumerate(result.boxes.tolist()):
-            row = {
-                "id": first + index,
-                "image_id": image_id,
-                "category_id": int(result.class_ids[index]) + 1,
-                "bbox": [round(value, 2) for value in (left, top, right - left, bottom - top)],
-                "area": areas[index],
-                "iscrowd": 0,
-                "score": round(float(result.scores[index]), 4),
-            }
-            if result.masks is not None:
-                row["segmentation"] = result.rle(index)
-            rows.append(row)
-        self._annotations += rows
-        return rows
+        own = coco_image(result, image_id, image.path.as_posix())
+        return {"image": own, "annotations": coco_rows(result, image_id, first)}
 
 
-def _next_id(rows: Sequence[Mapping[str, Any]]) -> int:
-    return int(rows[-1]["id"]) + 1 if rows else 1
-
-
-def _far_corner(bbox: Sequence[float]) -> list[float]:
-    left, top, width, height = bbox
-    return [round(left + width, 2), round(top + height, 2)]
+def _next_id(rows: KeptRows) -> int:
+    return (rows.last_key or 0) + 1

@@ -69,7 +69,8 @@ def check_free(target: PluginTarget, name: str, config: str) -> None:
 
     Raises:
         ConflictError: The plugin has weights of that name, and they are not to be replaced.
-        CheckpointError: The config is none of the plugin, or a file of the name has no row.
+        CheckpointError: The config is none of the plugin, a file of the name has no row, or the
+            plugin cannot be written.
     """
     manifest = target.manifest
     rows = [row for row in manifest.weights if name in (row.name, *row.aliases)]
@@ -98,6 +99,20 @@ def check_free(target: PluginTarget, name: str, config: str) -> None:
         message += f"with {config!r}, which is no config of the plugin."
         hint = f"its configs are {', '.join(names)}." if names else "add a [[config]] row first."
         raise CheckpointError(message, path=manifest.path, hint=hint)
+    _check_writable(target, name)
+
+
+def _check_writable(target: PluginTarget, name: str) -> None:
+    """Raise for a plugin whose folders are read-only, even if its files are not."""
+    file, card = target.file(name), target.card(name)
+    folders = [target.manifest.path.resolve().parent, file.parent, card.parent, card.parent.parent]
+    for folder in folders:
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            plugin = target.manifest.plugin
+            message = f"cannot publish {name!r} into the plugin {plugin!r}: its folder cannot be "
+            message += "written."
+            hint = "make it writable, or publish to a folder of your own: --out instead of --into."
+            raise CheckpointError(message, path=folder, hint=hint)
 
 
 def place_published(
@@ -136,12 +151,13 @@ def place_published(
         _check_manifest(manifest, texts["row"], published)
         card = published.path.with_suffix(".md").read_bytes()
         with _undoing([*paths.values()]):
-            _copy(published.path, paths["file"])
             replace_file(paths["card"], card)
-            # The manifest comes last: a row never names a file that is not there yet.
-            for what in ("pyproject", "row"):
-                if what in texts and texts[what] != _read(paths[what]):
-                    replace_file(paths[what], texts[what].encode())
+            if "pyproject" in texts and texts["pyproject"] != _read(paths["pyproject"]):
+                replace_file(paths["pyproject"], texts["pyproject"].encode())
+            # The file and its row last, one after the other: a process that is killed leaves no
+            # row without a file, and hardly ever the row of a file that was replaced.
+            _copy(published.path, paths["file"])
+            replace_file(paths["row"], texts["row"].encode())
             verify()
     return paths
 

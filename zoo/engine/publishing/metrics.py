@@ -172,7 +172,7 @@ def _place(
     if any(not use.images for use in run.earlier):
         return f"{place}{_NOT_COMPARED[True]}"
     splits = _SEEN.get(split, ())
-    seen = run.seen_before(splits)
+    seen = run.seen_before(splits, with_own=not is_own)
     if not is_own and run.data_root is not None:
         seen |= short(contents_of_splits(run.data_root, splits))
     known = sorted(stem for stem, found in images["contents"].items() if seen & short(found))
@@ -228,7 +228,8 @@ def validation_rows(
         curves = read_run(work_dir).metrics
     except DataError:  # a checkpoint that was moved away from its log
         return []
-    metrics = {name: curve[step] for name, curve in curves.items() if step in curve}
+    is_step = type(step) is int
+    metrics = {name: curve[step] for name, curve in curves.items() if is_step and step in curve}
     evaluator = evaluator_text(config.get("val_evaluator"))
     protocol = f"validation while training, {evaluator}"
     return _rows(metrics, data, "val", protocol, MetricFacts.of_types(types_in(evaluator)))

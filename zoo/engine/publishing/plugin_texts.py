@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -12,7 +13,13 @@ from zoo.errors import CheckpointError
 
 __all__ = ["with_package_data", "with_weights_row"]
 
-_END = "\n"
+_END, _WINDOWS_END = "\n", "\r\n"
+# The header of a table: of a row, of a part of the row above, or of another.
+_HEADER = re.compile(
+    r"""^[ \t]*\[(?:(?P<row>\[[ \t]*(?:weights|"weights"|'weights')[ \t]*\])"""
+    r"""|(?P<part>\[?[ \t]*(?:weights|"weights"|'weights')[ \t]*\.)|)""",
+    re.MULTILINE,
+)
 _SETUPTOOLS = ("setuptools.build_meta", "setuptools.build_meta:__legacy__", None)
 
 
@@ -28,6 +35,7 @@ def with_weights_row(text: str, row: str, *, replaces: bool) -> str:
         CheckpointError: The text cannot be changed without changing something else.
     """
     before = _parsed(text, "zoo_plugin.toml")
+    row = row.replace(_END, _WINDOWS_END) if _WINDOWS_END in text else row
     (new,) = tomllib.loads(row)["weights"]
     rows = list(before.get("weights", []))
     places = [place for place, each in enumerate(rows) if each.get("name") == new["name"]]
@@ -36,22 +44,69 @@ def with_weights_row(text: str, row: str, *, replaces: bool) -> str:
         rows[places[0]] = new
     else:
         # At the end, as an author would: a comment before the next table stays there.
-        changed = f"{text}{'' if text.endswith(_END) else _END}{_END}{row}"
+        end = _WINDOWS_END if _WINDOWS_END in text else _END
+        changed = f"{text}{'' if text.endswith(_END) else end}{end}{row}"
         rows.append(new)
     _prove(changed, {**before, "weights": rows}, "its manifest")
     return changed
 
 
 def _replaced(text: str, row: str, place: int) -> str:
-    """Return a manifest with another row in the place of one; comments in it stay."""
+    """Return a manifest with another row in the place of one; comments in and after it stay."""
     tomlkit = _load_tomlkit()
-    document = tomlkit.parse(text)
-    table, new = document["weights"][place], tomlkit.parse(row)["weights"][0]
-    for key in [key for key in table if key not in new or key == "metrics"]:
-        del table[key]
+    start, end = _span(text, place)
+    document = tomlkit.parse(text[start:end])
+    is_alone = start > 0 or end < len(text)
+    table, new = document["weights"][0 if is_alone else place], tomlkit.parse(row)["weights"][0]
+    # A row of an inline list has no tail: it ends in a bracket.
+    tail = _cut_tail(table) if isinstance(table, tomlkit.items.Table) else []
+    for key in list(table):
+        if key not in new or isinstance(table[key], tomlkit.items.AoT):
+            del table[key]
     for key, value in new.items():
         table[key] = value
-    return str(tomlkit.dumps(document))
+    for item in tail:
+        table.add(item)
+    return f"{text[:start]}{tomlkit.dumps(document)}{text[end:]}"
+
+
+def _span(text: str, place: int) -> tuple[int, int]:
+    """Return where the row of a place begins and ends, or the whole text for an inline list.
+
+    tomlkit would move other tables that stand between rows, so that it is given the row alone.
+    """
+    headers = [
+        each for each in _HEADER.finditer(text) if _row_count(text[: each.start()]) is not None
+    ]
+    for number, header in enumerate(headers):
+        if header["row"] and _row_count(text[: header.start()]) == place:
+            later = (each.start() for each in headers[number + 1 :] if not each["part"])
+            return header.start(), next(later, len(text))
+    return 0, len(text)
+
+
+def _row_count(text: str) -> int | None:
+    """Return how many rows the beginning of a manifest has; None if it ends within a value."""
+    try:
+        return len(tomllib.loads(text).get("weights", []))
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _cut_tail(table: Any) -> list[Any]:
+    """Remove and return the blank lines and comments at the end of a table.
+
+    They are above the next table, so that they are about it.
+    """
+    items = _load_tomlkit().items
+    body = table.value.body
+    tail: list[Any] = []
+    while body and body[-1][0] is None:
+        tail.insert(0, body.pop()[1])
+    last = body[-1][1] if body else None
+    if isinstance(last, items.AoT) and last:  # [[weights.metrics]]
+        last = last[-1]
+    return (_cut_tail(last) if isinstance(last, items.Table) else []) + tail
 
 
 def _load_tomlkit() -> Any:
@@ -78,7 +133,12 @@ def with_package_data(text: str, package: str, path: str) -> str:
     tomlkit = _load_tomlkit()
     before = _parsed(text, "pyproject.toml")
     backend = _table(before, "build-system").get("build-backend")
-    data = _table(_table(_table(before, "tool"), "setuptools"), "package-data")
+    data: Any = before
+    for key in ("tool", "setuptools", "package-data"):
+        data = data.get(key, {})
+        if not isinstance(data, dict):
+            found = f"pyproject.toml: {key!r} is {data!r:.80}, expected a table"
+            raise _refusal(found, "correct it first.")
     for key, listed in data.items():
         if not isinstance(listed, list):
             found = f"pyproject.toml: package-data {key!r} is {listed!r:.80}, expected a list"

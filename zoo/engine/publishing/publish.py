@@ -24,6 +24,7 @@ from zoo.errors import CheckpointError, ManifestError
 from zoo.files import digest_of_file, replace_file
 from zoo.manifest.table import Table
 from zoo.manifest.weights_reading import read_weights
+from zoo.texts import printable
 from zoo.version import __version__
 
 if TYPE_CHECKING:
@@ -161,18 +162,20 @@ def _check_public(url: str) -> None:
         raise CheckpointError(msg, hint="give a public address without it.")
 
 
-def _palette(weights: Checkpoint, classes: Sequence[str]) -> list[Sequence[int]]:
-    palette = weights.meta["dataset_meta"].get("palette")
-    if palette is None or len(palette) != len(classes):
-        from zoo.engine.overlays.palette import default_palette
+def _palette(weights: Checkpoint, classes: Sequence[str]) -> Sequence[Sequence[int]]:
+    """Return the checkpoint's colours; those of zoo, if it has none for each class."""
+    from zoo.engine.overlays.palette import default_palette
 
-        return list(default_palette(tuple(classes)))
-    return [tuple(int(value) for value in color) for color in palette]
+    return weights.palette or list(default_palette(tuple(classes)))
 
 
 def _provenance(weights: Checkpoint) -> dict[str, Any]:
     known = {key: weights.meta.get(key) for key in _KEPT_META}
-    kept = {key: value for key, value in known.items() if isinstance(value, (int, str))}
+    kept = {
+        key: printable(value) if isinstance(value, str) else value
+        for key, value in known.items()
+        if isinstance(value, (int, str))
+    }
     if "mmengine_version" in kept:
         # mmengine appends the commit of whatever repository it was started in.
         kept["mmengine_version"] = _COMMIT.sub("", str(kept["mmengine_version"]))

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 __all__ = [
+    "gradients",
     "interrupts",
     "partial_start",
     "place",
     "safe_loading",
     "safe_saving",
+    "same_run",
     "schedules",
     "shielding",
 ]

@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
+
+from zoo.engine.processes.meeting import met_store
 
 __all__ = ["JointStop"]
 
-_KEY = "zoo_stop_before"
+_KEY, _SAVED = "zoo_stop_before", "zoo_saved_after"
+_SAVING = timedelta(minutes=5)
 
 
 class JointStop:
     """Agrees on the step before which all processes of a run stop.
 
     The process that gets the signal before step k announces k + 1 to all, through the store where
-    the processes met, and does step k. No other can begin step k + 1 earlier, because step k waits
-    for the gradients of all. A run of one process has nothing to agree on.
+    the processes met, and does step k. No other can end step k earlier, because it waits in it for
+    the gradients and the losses of all. A run of one process has nothing to agree on.
     """
 
     def __init__(self) -> None:
-        self._store: Any = _find_store()
+        self._store: Any = met_store()
 
     @property
     def has_others(self) -> bool:
@@ -45,12 +50,19 @@ class JointStop:
             return False
         return step >= int(self._store.get(_KEY))
 
+    def leave_together(self, step: int, *, has_saved: bool) -> None:
+        """Let the others wait until the checkpoint is written.
 
-def _find_store() -> Any:
-    from torch import distributed
+        A launcher that sees one process end stops the rest.
 
-    if not distributed.is_available() or not distributed.is_initialized():
-        return None
-    if distributed.get_world_size() == 1:
-        return None
-    return distributed.distributed_c10d._get_default_store()
+        Args:
+            step: After which the run stops.
+            has_saved: Whether this process has written it.
+        """
+        if self._store is None:
+            return
+        with suppress(RuntimeError):  # the first process has ended, or is too slow to wait for
+            if has_saved:
+                self._store.set(_SAVED, str(step))
+            else:
+                self._store.wait([_SAVED], _SAVING)

@@ -19,7 +19,7 @@ from mmengine.runner import Runner
 from zoo.engine.checkpoints.checkpoint import load_checkpoint
 from zoo.engine.checkpoints.fit import OPTIONAL_SUFFIX, format_names
 from zoo.engine.patching import exchanged
-from zoo.engine.processes import unwrap_model
+from zoo.engine.processes.joining import unwrap_model
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:

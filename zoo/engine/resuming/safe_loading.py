@@ -15,8 +15,10 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from zoo.engine.checkpoints.fit import check_fits
+from zoo.engine.checkpoints.kept import is_of_run
 from zoo.engine.checkpoints.pickles import read_pickled
 from zoo.engine.patching import exchanged
+from zoo.engine.resuming.gradients import GradientNote
 from zoo.engine.resuming.place import Place, find_hook
 from zoo.engine.resuming.schedules import ScheduleNote
 from zoo.errors import CheckpointError
@@ -122,22 +124,36 @@ class _ResumeCheck(Hook):
             hint = "resume from epoch_N.pth or iter_N.pth, or start a new run with load_from=FILE."
             raise CheckpointError(msg, path=self.path, hint=hint)
         check_fits(runner.model, found["state_dict"], self.path)
+        _drop_empty_scaler(found["optimizer"])
         find_hook(runner, Place).resume(found)
-        _relocate(found["message_hub"], Path(runner.work_dir))
+        find_hook(runner, GradientNote).resume(found)
+        _relocate(found["message_hub"], Path(runner.work_dir), Path(self.path))
         self.checkpoint = {key: found[key] for key in found if key != "state_dict"}
 
 
-def _relocate(message_hub: Any, work_dir: Path) -> None:
+def _drop_empty_scaler(optimizer: Any) -> None:
+    """Let a run that scales its losses follow one that did not: on a GPU after a CPU, with --amp.
+
+    torch refuses the empty state of a scaler that was turned off; without one, mmengine begins with
+    a new scaler.
+    """
+    if isinstance(optimizer, dict) and optimizer.get("loss_scaler") == {}:
+        del optimizer["loss_scaler"]
+
+
+def _relocate(message_hub: Any, work_dir: Path, resumed: Path) -> None:
     """Let a run in a copied work dir use its own best checkpoint, not that of the original.
 
-    mmengine keeps absolute paths, and removes that file when it finds a better one.
+    mmengine keeps absolute paths, and removes that file when it finds a better one. Where a
+    checkpoint of another work dir is resumed, a file of that name here is of another run.
     """
+    is_own = is_of_run(resumed, work_dir)
     info: Any = message_hub.get("runtime_info") if isinstance(message_hub, dict) else None
     for key, value in list(info.items()) if isinstance(info, dict) else ():
         if key != "last_ckpt" and not key.startswith("best_ckpt"):
             continue
         noted = Path(str(value))
-        if (work_dir / noted.name).is_file():
+        if is_own and (work_dir / noted.name).is_file():
             info[key] = str(work_dir / noted.name)
         elif (noted.parent / "last_checkpoint").is_file():
             info[key] = None  # another work dir's

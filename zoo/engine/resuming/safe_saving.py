@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import mmengine.hooks.checkpoint_hook as hook_module
@@ -13,13 +12,14 @@ import mmengine.runner
 import mmengine.runner.checkpoint as checkpoint_module
 import mmengine.runner.runner as runner_module
 import torch
-from mmengine.config import Config
-from mmengine.dist import get_world_size
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import ValLoop
+from mmengine.runner import Runner, ValLoop
 
+from zoo.engine.config_files.written import writing_configs
 from zoo.engine.patching import exchanged
 from zoo.engine.random_state import kept_random_state, training_random_state
+from zoo.engine.resuming.place import Place, find_hook
+from zoo.engine.resuming.retention import keeping_last
 from zoo.errors import ConfigError
 from zoo.files import open_atomically
 from zoo.names import hint_near, near_names
@@ -43,14 +43,12 @@ def safe_saving() -> Iterator[None]:
             stack.enter_context(exchanged(module, save_checkpoint=save))
         # CheckpointHook writes last_checkpoint through the built-in open.
         stack.enter_context(exchanged(hook_module, open=open_atomically))
-        for name in ("_save_checkpoint_with_step", "_save_best_checkpoint"):
-            method = getattr(CheckpointHook, name)
-            method = _removing_last(method)
-            if name == "_save_best_checkpoint":
-                method = _naming_metrics(method)
-            stack.enter_context(exchanged(CheckpointHook, **{name: method}))
+        stack.enter_context(keeping_last())
+        save_best = _naming_metrics(CheckpointHook._save_best_checkpoint)
+        stack.enter_context(exchanged(CheckpointHook, _save_best_checkpoint=save_best))
         stack.enter_context(exchanged(ValLoop, run=_apart(ValLoop.run)))
-        stack.enter_context(exchanged(Config, dump=_dumping(Config.dump)))
+        stack.enter_context(exchanged(Runner, save_checkpoint=_sharing(Runner.save_checkpoint)))
+        stack.enter_context(writing_configs())
         yield
 
 
@@ -64,7 +62,7 @@ def _saver(original: Callable[..., None]) -> Callable[..., None]:
         if "://" in filename or file_client_args is not None or backend_args is not None:
             original(checkpoint, filename, file_client_args, backend_args)
             return
-        if "message_hub" in checkpoint and get_world_size() == 1:
+        if "message_hub" in checkpoint:
             checkpoint["random_state"] = training_random_state()
         with open_atomically(filename) as stream:
             _write(checkpoint, stream)
@@ -100,56 +98,6 @@ def _write(checkpoint: dict[str, Any], stream: IO[bytes]) -> None:
         raise noting.error from error
 
 
-def _dumping(dump: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `Config.dump`: a truncated config would make a work dir useless."""
-
-    def dumping(self: Config, file: str | Path | None = None) -> Any:
-        if file is None or Path(file).suffix != ".py":
-            return dump(self, file)
-        text = self.pretty_text
-        with open_atomically(file, "w") as stream:
-            stream.write(text)
-        return None
-
-    return dumping
-
-
-class _LaterRemovals:
-    """A file backend that defers removals."""
-
-    def __init__(self, backend: Any) -> None:
-        self.backend = backend
-        self.removals: list[tuple[Callable[[str], None], str]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.backend, name)
-
-    def remove(self, path: str) -> None:
-        self.removals.append((self.backend.remove, path))
-
-    def rmtree(self, path: str) -> None:
-        self.removals.append((self.backend.rmtree, path))
-
-
-def _removing_last(method: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a saving method of `CheckpointHook` so that it removes after it has written."""
-
-    def saving(self: CheckpointHook, *args: Any, **kwargs: Any) -> None:
-        backend = self.file_backend
-        self.file_backend = later = _LaterRemovals(backend)
-        try:
-            method(self, *args, **kwargs)
-        finally:
-            self.file_backend = backend
-        best = getattr(self, "best_ckpt_path_dict", {}).values()
-        in_use = {self.last_ckpt, getattr(self, "best_ckpt_path", None), *best}
-        for remove, path in later.removals:
-            if path not in in_use:  # the same name, written anew
-                remove(path)
-
-    return saving
-
-
 def _naming_metrics(method: Callable[..., None]) -> Callable[..., None]:
     """Wrap the method that keeps the best checkpoint, which only knows that a key is missing."""
 
@@ -162,6 +110,16 @@ def _naming_metrics(method: Callable[..., None]) -> Callable[..., None]:
                 where = "default_hooks.checkpoint.save_best"
                 raise ConfigError(msg, where=where, hint=hint)
         method(self, runner, metrics)
+
+    return saving
+
+
+def _sharing(save: Callable[..., None]) -> Callable[..., None]:
+    """Wrap the method that saves in the first process, and that all processes call."""
+
+    def saving(self: Runner, *args: Any, **kwargs: Any) -> None:
+        find_hook(self, Place).leave_state(self)
+        save(self, *args, **kwargs)
 
     return saving
 

@@ -19,7 +19,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["Length", "length_of", "set_length"]
+__all__ = ["Length", "length_of", "multiply_batches", "set_length"]
 
 Unit = Literal["epoch", "iteration"]
 _LOOPS: dict[str, Unit] = {"EpochBasedTrainLoop": "epoch", "IterBasedTrainLoop": "iteration"}
@@ -141,6 +141,41 @@ def set_length(
     if scale.is_converted:
         _count_iterations(config)
     return new
+
+
+def multiply_batches(config: Config, old: int, new: int, option: str) -> None:
+    """Keep the steps of a config whose steps now add up another number of batches.
+
+    mmengine counts batches: a run of as many steps, each of more batches, has more of them, and so
+    have its warm-ups and intervals. Epochs stay what they are.
+
+    Args:
+        config: The whole config, changed in place.
+        old: Batches of a step so far.
+        new: Batches of a step from now on.
+        option: The option that needs it, for the message.
+
+    Raises:
+        ConfigError: Its training loop is neither of mmengine's two, or has no end.
+    """
+    length = length_of(config, option)
+    if length.unit == "iteration":
+        longer = Length("iteration", math.ceil(length.count * new / old))
+        set_length(config, length, longer)
+        return
+    scale = _Scale(Length("iteration", old), Length("iteration", new))
+    nodes = [*iterate_dicts(config.get("param_scheduler"))]
+    hooks = [
+        *iterate_dicts(config.get("default_hooks")),
+        *iterate_dicts(config.get("custom_hooks")),
+    ]
+    for _, node in nodes:
+        if isinstance(node.get("type"), str) and not node.get("by_epoch", True):
+            _scale_scheduler(node, scale)
+    for _, node in hooks:
+        kind = str(node.get("type", "")).rpartition(".")[2]
+        if kind == "CheckpointHook" and not node.get("by_epoch", True):
+            _scale_checkpoints(node, scale)
 
 
 def _scale_loop(config: Config, scale: _Scale) -> None:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmengine.hooks import Hook
@@ -16,12 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["naming_images"]
 
+# What LoadImageFromFile of mmcv says, in this process or in a worker's text.
+_UNREADABLE = re.compile(r"failed to load image: (?P<file>\S.*)")
+
 
 @contextlib.contextmanager
 def naming_images(runner: Runner) -> Iterator[None]:
     """Add the image's file to a ``DataError`` that only states its position in the batch.
 
-    If it does not state that either, all files of the batch are added, in order.
+    If it does not state that either, all files of the batch are added, in order. An image that
+    cannot be read is one too.
 
     Args:
         runner: The runner that trains inside the block.
@@ -37,6 +43,13 @@ def naming_images(runner: Runner) -> Iterator[None]:
         if error.where is None and batch.files:
             error.where = _name_at(batch.files, error.image)
         raise
+    except AssertionError as error:
+        found = _UNREADABLE.search(str(error))
+        if found is None:
+            raise
+        message = f"cannot read the image {Path(found['file']).name!r}: found no whole picture."
+        hint = "replace the file, or remove the image from the data."
+        raise DataError(message, path=found["file"], hint=hint) from error
 
 
 def _name_at(files: Sequence[str], place: int | None) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--epochs``, ``--max-steps``, ``--batch-size`` and ``--lr``: the four options every user sets.
+"""``--epochs``, ``--max-steps``, ``--batch-size``, ``--lr``, ``--accumulate`` and ``--ema``.
 
 The length of a run affects everything that depends on it, see `zoo.engine.runs.length`.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.engine.config.options import merge_cfg_options
 from zoo.engine.config_parts.tree import iterate_dicts
 from zoo.engine.runs.epoch_steps import count_epoch_steps
-from zoo.engine.runs.length import Length, length_of, set_length
+from zoo.engine.runs.length import Length, length_of, multiply_batches, set_length
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,10 +29,13 @@ _KEYS = {
     "max_steps": ("train_cfg.max_epochs", "train_cfg.max_iters", "train_cfg.type"),
     "batch_size": ("train_dataloader.batch_size",),
     "lr": ("optim_wrapper.optimizer.lr",),
+    "accumulate": ("optim_wrapper.accumulative_counts",),
 }
 _WHOLE, _RATE = "a whole number from 1 on", "a number above 0"
 # Absolute rates, in schedulers of the learning rate and in stages of hooks.
 _RATES = ("eta_min", "eta_max", "lr")
+# The average looks back over about an eighth of the run, as in zoo's own configs.
+_AVERAGED, _MOST_MOMENTUM = 8, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class RunOptions:
         max_steps: Iterations of the optimizer, instead of epochs.
         batch_size: Images per step and process.
         lr: Learning rate of the optimizer.
+        accumulate: Batches whose gradients are added up for one step of the optimizer. The run has
+            as many steps as before, or as many epochs.
+        ema: Whether to validate and save an average of the weights of the last steps.
         processes: Number of processes that train together.
     """
 
@@ -51,13 +57,16 @@ class RunOptions:
     max_steps: int | None = None
     batch_size: int | None = None
     lr: float | None = None
+    accumulate: int | None = None
+    ema: bool = False
     processes: int = 1
 
     def words(self) -> list[str]:
         """Return the equivalent command-line options."""
-        names = [field.name for field in fields(self) if field.name != "processes"]
+        names = [field.name for field in fields(self) if field.name not in ("ema", "processes")]
         given = [(name, getattr(self, name)) for name in names if getattr(self, name) is not None]
-        return [word for name, value in given for word in (_option(name), str(value))]
+        words = [word for name, value in given for word in (_option(name), str(value))]
+        return [*words, "--ema"] if self.ema else words
 
 
 def set_run_options(
@@ -82,6 +91,16 @@ def set_run_options(
         _set_batch_size(config, run.batch_size)
     if run.lr is not None:
         _set_rate(config, run.lr)
+    _set_run_length(run, config, cfg_options, scope)
+    if run.accumulate is not None:
+        _set_accumulation(run, config)
+    if run.ema:
+        _average_weights(run, config, cfg_options, scope)
+
+
+def _set_run_length(
+    run: RunOptions, config: Config, cfg_options: Mapping[str, Any], scope: str
+) -> None:
     if run.epochs is None and run.max_steps is None:
         return
     option = "epochs" if run.epochs is not None else "max_steps"
@@ -90,10 +109,46 @@ def set_run_options(
     old = length_of(config, _option(option))
     per_epoch = None
     if old.unit != wanted.unit:
-        final = copy.deepcopy(config)
-        merge_cfg_options(final, cfg_options)
-        per_epoch = count_epoch_steps(final, scope, processes=run.processes)
+        per_epoch = _epoch_steps(run, config, cfg_options, scope)
     set_length(config, old, wanted, per_epoch=per_epoch)
+
+
+def _epoch_steps(
+    run: RunOptions, config: Config, cfg_options: Mapping[str, Any], scope: str
+) -> int:
+    final = copy.deepcopy(config)
+    merge_cfg_options(final, cfg_options)
+    return count_epoch_steps(final, scope, processes=run.processes)
+
+
+def _set_accumulation(run: RunOptions, config: Config) -> None:
+    wrapper: Any = config.get("optim_wrapper") or {}
+    new = int(run.accumulate or 1)
+    if "optimizer" not in wrapper:
+        message = f"cannot set --accumulate {new}: the config has no optim_wrapper.optimizer, "
+        message += "expected a run with one optimizer."
+        hint = "set accumulative_counts of each wrapper with --cfg-options."
+        raise ConfigError(message, where="optim_wrapper", hint=hint)
+    old = int(wrapper.get("accumulative_counts") or 1)
+    wrapper.accumulative_counts = new
+    # Epochs say how often each image is seen; then the run has fewer steps, of more batches.
+    if new != old and not (run.epochs is not None and length_of(config, "").unit == "iteration"):
+        multiply_batches(config, old, new, "--accumulate")
+
+
+def _average_weights(
+    run: RunOptions, config: Config, cfg_options: Mapping[str, Any], scope: str
+) -> None:
+    """Add mmengine's hook, unless the config has one."""
+    hooks = list(config.get("custom_hooks") or ())
+    if any(str(hook.get("type", "")).rpartition(".")[2] == "EMAHook" for hook in hooks):
+        return
+    length = length_of(config, "--ema")
+    batches = length.count
+    if length.unit == "epoch":
+        batches *= _epoch_steps(run, config, cfg_options, scope)
+    momentum = round(min(_MOST_MOMENTUM, _AVERAGED / batches), 6)
+    config.custom_hooks = [*hooks, {"type": "EMAHook", "momentum": momentum}]
 
 
 def _check(run: RunOptions, cfg_options: Mapping[str, Any]) -> None:

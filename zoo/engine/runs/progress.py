@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,8 @@ def _log_above_bar(runner: Runner) -> Iterator[None]:
 def _is_on_console(logger: logging.Logger) -> bool:
     """Return whether a log is written to the terminal; a quiet one writes above the bar itself."""
     streams = (sys.stdout, sys.stderr)
-    return any(getattr(handler, "stream", None) in streams for handler in logger.handlers)
+    handlers = (one for one in logger.handlers if isinstance(one, logging.StreamHandler))
+    return any(handler.stream in streams for handler in handlers)
 
 
 class _LoopReader:
@@ -103,6 +105,7 @@ class _LoopReader:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._counted: dict[str, _Counted] = {}
+        self._first: tuple[int, float] | None = None  # step and time when training was first seen
 
     def read(self) -> State | None:
         """Return the state of the running loop, or None before any runs."""
@@ -114,8 +117,23 @@ class _LoopReader:
         done, total = getattr(loop, "iter", None), getattr(loop, "max_iters", None)
         if not isinstance(done, int) or not isinstance(total, int):
             return None
-        loss = recent_loss(self._runner)
+        loss, total = recent_loss(self._runner), self._reachable(done, total)
         return State("train", done, total, "" if loss is None else f"loss {loss:.4g}")
+
+    def _reachable(self, done: int, total: int) -> int:
+        """Return the last step that the pace so far reaches before a hook ends the run.
+
+        A hook says so by its attribute ``left_s``, the seconds until it does.
+        """
+        hooks = getattr(self._runner, "hooks", ())
+        lefts = [float(one.left_s) for one in hooks if hasattr(one, "left_s")]
+        if self._first is None:
+            self._first = done, time.monotonic()
+        first, begun_s = self._first
+        elapsed_s = time.monotonic() - begun_s
+        if not lefts or done == first or elapsed_s <= 0:
+            return total
+        return min(total, done + max(1, round(min(lefts) * (done - first) / elapsed_s)))
 
     def _count(self, name: str, label: str) -> State | None:
         loop = getattr(self._runner, name, None)

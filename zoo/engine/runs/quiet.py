@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from zoo.engine.patching import exchanged
+from zoo.engine.processes.meeting import is_first
 
 __all__ = ["quiet_console", "write_line"]
 
@@ -31,11 +32,15 @@ _ZOO = logging.getLogger("zoo")
 def write_line(text: str) -> None:
     """Write a line to stderr, above a progress bar if there is one.
 
+    Of several processes, only the first one writes: what happens in all is told once.
+
     Args:
         text: The line, without its line break.
     """
     from tqdm import tqdm
 
+    if not is_first():
+        return
     with suppress(OSError):  # a failure to show progress must not end the work
         tqdm.write(text, file=sys.stderr)
 
@@ -102,14 +107,16 @@ class _Console(logging.Handler):
         super().__init__(level)
         self._is_zoo = is_zoo
 
+    @property
+    def stream(self) -> TextIO:
+        """Where it writes: mmengine's backend of MLflow asks every handler of the log."""
+        return sys.stderr
+
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record, or leave it to the file."""
-        from mmengine.dist import is_main_process
-
         text = record.getMessage()
         if self._is_zoo:
-            if is_main_process():
-                write_line(text)
+            write_line(text)
         elif self._is_shown(record, text):
             is_warning = record.levelno >= logging.WARNING
             write_line(f"{record.levelname.lower()}: {text}" if is_warning else text)
@@ -154,7 +161,7 @@ class _Routed:
         """Write a text to the destination for its caller."""
         caller = str(sys._getframe(1).f_globals.get("__name__", ""))
         if caller.partition(".")[0] not in _UPSTREAM:
-            return self._stream.write(text)
+            return self._stream.write(text) if is_first() else len(text)
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
             if line.strip():

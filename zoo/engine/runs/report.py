@@ -17,7 +17,8 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop
 
 from zoo.engine.config_parts.parts import iterate_leaves
-from zoo.engine.processes import unwrap_model
+from zoo.engine.processes.joining import unwrap_model
+from zoo.engine.processes.meeting import is_first
 from zoo.engine.runs.progress import recent_loss
 from zoo.engine.runs.quiet import quiet_console, write_line
 from zoo.progress import clock
@@ -38,6 +39,7 @@ class RunReport(Hook):
     Attributes:
         steps: Iterations when the run ended, including those before a resume.
         metrics: Results of the last validation.
+        stopped: Why a hook ended the run early, or None.
 
     Args:
         say: Called with each line, on the main process only.
@@ -51,6 +53,7 @@ class RunReport(Hook):
         self._kept: str | None = None
         self.steps = 0
         self.metrics: dict[str, float] = {}
+        self.stopped: str | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Report what will be trained, how, and where.
@@ -101,7 +104,7 @@ class RunReport(Hook):
         self._tell(f"{text}; {label}: {shown}" if shown else text)
 
     def after_train(self, runner: Runner) -> None:
-        """Report the duration.
+        """Report the duration, and why the run ended early if it did.
 
         Args:
             runner: The runner that calls the hook.
@@ -109,6 +112,10 @@ class RunReport(Hook):
         self.steps = runner.iter
         done = runner.iter - self._first
         self._tell(f"trained {done:,} steps in {clock(time.monotonic() - self._started_s)}")
+        if getattr(runner.train_loop, "stop_training", False):
+            # Hooks that stop a run, such as EarlyStopping, say why in mmengine's message hub.
+            self.stopped = str(runner.message_hub.runtime_info.get("stop_reason") or "by a hook")
+            self._tell(f"stopped early, {_at(runner)}: {self.stopped}")
 
     def _introduce(self, runner: Runner) -> None:
         if self._is_introduced:
@@ -151,6 +158,7 @@ def showing_run(*, verbose: bool) -> Iterator[RunReport]:
     Yields:
         The hook that the run needs.
     """
+    verbose = verbose and is_first()
     with redirect_stdout(sys.stderr) if verbose else quiet_console():
         yield RunReport(_keep_to_itself if verbose else write_line)
 

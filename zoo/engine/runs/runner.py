@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.engine.config.building import explaining
+from zoo.engine.processes.sockets import shorten_socket_paths
 from zoo.engine.runs.best_rule import set_rules
 from zoo.engine.runs.evaluator import use_evaluators
 
@@ -30,10 +31,12 @@ def build_runner(config: Config) -> Runner:
     Raises:
         ConfigError: mmengine refuses it, or a class in it refuses its arguments.
         UnknownNameError: It names a type that no registry has.
+        ZooError: No folder is short enough for the sockets of data workers.
     """
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
+    shorten_socket_paths()  # of its data workers
     config = copy.deepcopy(config)
     with explaining(config):
         _set_apart(config, next(_RUNS))

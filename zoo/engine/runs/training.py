@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingResult", "train"]
 
-# Where each launcher states the number of processes.
-_COUNTS = {"pytorch": "WORLD_SIZE", "slurm": "SLURM_NTASKS", "mpi": "OMPI_COMM_WORLD_SIZE"}
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
@@ -36,6 +32,7 @@ class TrainingResult:
             empty if nothing was validated.
         steps: Iterations of the whole run, including those before a resume.
         seconds: Duration of this call, in s.
+        stopped: Why a hook, such as EarlyStopping, ended the run early; None if it ran to its end.
     """
 
     work_dir: Path
@@ -44,6 +41,7 @@ class TrainingResult:
     metrics: Mapping[str, float]
     steps: int
     seconds: float
+    stopped: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; a metric without a result is None."""
@@ -54,6 +52,7 @@ class TrainingResult:
             "metrics": {k: v if math.isfinite(v) else None for k, v in self.metrics.items()},
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
+            "stopped": self.stopped,
         }
 
 
@@ -65,14 +64,19 @@ def train(
     max_steps: int | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
+    accumulate: int | None = None,
+    ema: bool = False,
     work_dir: str | Path | None = None,
     cfg_options: Mapping[str, Any] | Sequence[str] = (),
     pretrained: str | Path | None = None,
     resume: bool | str | Path = False,
     other_data: bool = False,
+    other_config: bool = False,
     amp: bool = False,
+    deterministic: bool = False,
     launcher: str = "none",
     verbose: bool = False,
+    track: Sequence[str] = (),
     fetch: Callable[[str, str], Path] | None = None,
     obtain: Callable[[str], Path] | None = None,
 ) -> TrainingResult:
@@ -88,14 +92,22 @@ def train(
         max_steps: Iterations, instead of the config's length.
         batch_size: Images per training step and process.
         lr: Learning rate.
+        accumulate: Batches whose gradients are added up for one step of the optimizer.
+        ema: Validate and save an average of the weights of the last steps.
         work_dir: Output folder; default ``work_dirs/<config name>``.
         cfg_options: Dotted key -> value, or ``key=value`` strings, to override the config.
         pretrained: A weights file, a folder, a URL with its digest, or ``"none"``.
         resume: True for the last checkpoint of the work dir, or a checkpoint.
         other_data: Whether a run may continue with other data than that of its checkpoint.
-        amp: Train with automatic mixed precision; needs a GPU.
+        other_config: Whether a run may continue with another config or number of processes than
+            that of its checkpoint; the log lists the differences.
+        amp: Train with automatic mixed precision; needs a GPU, or a CPU with bfloat16.
+        deterministic: Whether two runs of one command, on one machine, end in equal weights; see
+            :mod:`zoo.engine.runs.determinism`.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         verbose: Show mmengine's whole log on stderr, instead of a few lines; its file has it.
+        track: ``tensorboard``, ``wandb``, ``mlflow`` or ``mlflow=ADDRESS``: who is told of losses,
+            metrics and some validation pictures.
         fetch: Downloads ``pretrained`` if it is a URL; default
             :func:`zoo.weights.fetch_address`.
         obtain: Downloads ``pretrained`` if it is a name of weights; default :func:`zoo.download`.
@@ -108,14 +120,18 @@ def train(
         ConfigError: The config cannot be read or built, or options contradict each other.
         DataError: The data is missing, empty, or not that of the checkpoint.
         CheckpointError: What to start from cannot be read, or does not fit.
-        TrainingError: The work dir holds checkpoints of another run, another run trains there, or
-            a script trains without ``if __name__ == "__main__":``.
+        TrainingError: The work dir holds checkpoints of another run, another run trains there,
+            a script trains without ``if __name__ == "__main__":``, or no launcher has started
+            this process as ``launcher`` says.
     """
     _check_not_imported_again()
     from mmengine.dist import barrier
 
     from zoo.engine.adoption.obtaining import download
     from zoo.engine.config.reading import read_config
+    from zoo.engine.processes.launched import count_processes
+    from zoo.engine.processes.meeting import meet
+    from zoo.engine.recording.trackers import parse_trackers
     from zoo.engine.runs.options import RunOptions, set_run_options
     from zoo.engine.runs.report import showing_run
     from zoo.engine.runs.train import train as train_config
@@ -123,7 +139,11 @@ def train(
     from zoo.weights import fetch_address
 
     started_s = time.monotonic()
-    run = RunOptions(epochs, max_steps, batch_size, lr, processes=_count_processes(launcher))
+    meet(launcher)
+    trackers = parse_trackers(track)
+    run = RunOptions(
+        epochs, max_steps, batch_size, lr, accumulate, ema, processes=count_processes(launcher)
+    )
     pretrained = None if pretrained is None else str(pretrained)
     with showing_run(verbose=verbose) as report:
         resolved = read_config(
@@ -143,7 +163,7 @@ def train(
             pretrained=pretrained,
             has_data=data is not None,
             amp=amp,
-            run_words=run.words(),
+            run_words=[*run.words(), *["--deterministic"] * deterministic],
         )
         folder = train_config(
             resolved,
@@ -152,7 +172,10 @@ def train(
             launcher=launcher,
             transfer=pretrained not in (None, "none"),
             other_data=other_data,
+            other_config=other_config,
+            deterministic=deterministic,
             hooks=[report],
+            trackers=trackers,
         )
         barrier()  # the main process writes what the others read
     return _result(folder, report, time.monotonic() - started_s)
@@ -172,7 +195,8 @@ def _result(folder: Path, report: RunReport, seconds: float) -> TrainingResult:
     from zoo.engine.checkpoints.kept import find_best_checkpoint, find_checkpoint
 
     best, last = find_best_checkpoint(folder), find_checkpoint(folder)
-    return TrainingResult(folder, best, last, _metrics(folder, report), report.steps, seconds)
+    metrics = _metrics(folder, report)
+    return TrainingResult(folder, best, last, metrics, report.steps, seconds, report.stopped)
 
 
 def _metrics(folder: Path, report: RunReport) -> dict[str, float]:
@@ -187,10 +211,6 @@ def _metrics(folder: Path, report: RunReport) -> dict[str, float]:
     last = max((step for curve in curves.values() for step in curve), default=0)
     step = log.best.step if log.best is not None and log.best.is_kept else last
     return {name: curve[step] for name, curve in curves.items() if step in curve}
-
-
-def _count_processes(launcher: str) -> int:
-    return int(os.environ.get(_COUNTS.get(launcher, ""), 1))
 
 
 def _as_words(cfg_options: Mapping[str, Any] | Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from zoo.data.coco.masks import load_pycocotools
+from zoo.data.coco.runs import spell_runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,9 +102,8 @@ class RoiMask:
         turns = np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
         end_px = height_px * width_px
         ends = turns if turns[-1] == end_px else np.append(turns, end_px)
-        rle = {"size": [height_px, width_px], "counts": np.diff(ends, prepend=0).tolist()}
-        compact: dict[str, Any] = load_pycocotools().frPyObjects(rle, height_px, width_px)
-        return compact
+        counts = spell_runs(np.diff(ends, prepend=0).tolist())
+        return {"size": [height_px, width_px], "counts": counts.encode("ascii")}
 
     def _part(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.bool_]:
         rows = slice(max(0, top - self.top_px), max(0, bottom - self.top_px))

@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["cores", "defaults", "workers"]
+__all__ = ["cgroups", "cores", "defaults", "telling", "workers"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from zoo.engine.threads.cgroups import find_groups
 
 __all__ = ["Cores", "find_cores", "read_quota"]
 
@@ -59,49 +60,17 @@ def read_quota(root: Path = Path("/")) -> float | None:
         CPUs, above 0; None without a quota, or where there are no cgroups.
     """
     quotas: list[float] = []
-    # Whatever is not as the kernel writes it means that no quota is known.
-    with suppress(OSError, ValueError, IndexError):
-        paths = _paths((root / "proc/self/cgroup").read_text(encoding="utf-8"))
-        for mount in (root / "proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-            quotas += _quotas_below(mount, paths, root)
+    for version, folder in find_groups("cpu", root):
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            quota = _read(folder, version)
+            if quota is not None and quota > 0:
+                quotas.append(quota)
     return min(quotas, default=None)
 
 
-def _paths(text: str) -> dict[str, str]:
-    """Return the cgroups of the process: ``cgroup2`` and ``cgroup`` (the one for CPUs) -> path."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        number, controllers, path = line.split(":", 2)
-        if number == "0" and not controllers:
-            found["cgroup2"] = path
-        elif "cpu" in controllers.split(","):
-            found["cgroup"] = path
-    return found
-
-
-def _quotas_below(mount: str, paths: dict[str, str], root: Path) -> Iterator[float]:
-    """Yield the quotas from the cgroup of the process up to the mount of its hierarchy."""
-    head, _, tail = mount.partition(" - ")
-    kind, _, options = tail.split(" ", 2)
-    if kind not in paths or (kind == "cgroup" and "cpu" not in options.split(",")):
-        return
-    top, place = head.split(" ")[3:5]
-    folder = root / place.lstrip("/")
-    # In a container the path may be the host's, above what is mounted.
-    within = paths[kind].removeprefix(top.rstrip("/")).strip("/")
-    here = folder / within if ".." not in within.split("/") else folder
-    for each in (here, *here.parents):
-        with suppress(OSError, ValueError, ZeroDivisionError):
-            quota = _read(each, kind)
-            if quota is not None and quota > 0:
-                yield quota
-        if each == folder:
-            break
-
-
-def _read(folder: Path, kind: str) -> float | None:
+def _read(folder: Path, version: int) -> float | None:
     """Return the quota of one cgroup, in CPUs."""
-    if kind == "cgroup2":
+    if version == 2:
         quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
         return None if quota == "max" else int(quota) / int(period)
     micros = int((folder / "cpu.cfs_quota_us").read_text(encoding="utf-8"))

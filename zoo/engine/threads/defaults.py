@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 from zoo.engine.threads.cores import Cores, find_cores
 
@@ -26,31 +26,41 @@ CPUs; else it takes 300,000."""
 
 _WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 _COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-_own: set[str] = set()
+_SET_BY_ZOO = "_ZOO_SET_THREADS"
+"""Which of them zoo has set, and to what: a process that inherits them is not bound by them."""
 
 
 def set_thread_defaults() -> None:
     """Set the variables of OpenMP that the user has not set; has no effect once torch is loaded."""
     if "torch" not in sys.modules:
-        _own.update(_set(os.environ, find_cores()))
+        _set(os.environ, find_cores())
 
 
 def stated(name: str) -> str | None:
     """Return a variable of the environment if the user has set it, and None if zoo has.
 
+    That zoo was another process, perhaps, which started this one.
+
     Args:
         name: Its name, such as ``OMP_NUM_THREADS``.
     """
-    return None if name in _own else os.environ.get(name)
+    return None if name in _set_by_zoo(os.environ) else os.environ.get(name)
 
 
-def _set(env: MutableMapping[str, str], cores: Cores) -> list[str]:
-    """Set what is not set, and return the names of it."""
-    done = []
+def _set(env: MutableMapping[str, str], cores: Cores) -> None:
+    """Set what the user has not set, anew where a process before this one did."""
+    for name in _set_by_zoo(env):
+        del env[name]
+    done = {}
     if not any(name in env for name in _WAITING):
-        env["GOMP_SPINCOUNT"] = SPINS
-        done.append("GOMP_SPINCOUNT")
+        done["GOMP_SPINCOUNT"] = SPINS
     if cores.usable < cores.allowed and not any(name in env for name in _COUNTS):
-        env["OMP_NUM_THREADS"] = str(cores.usable)
-        done.append("OMP_NUM_THREADS")
-    return done
+        done["OMP_NUM_THREADS"] = str(cores.usable)
+    env.update(done)
+    env[_SET_BY_ZOO] = " ".join(f"{name}={value}" for name, value in done.items())
+
+
+def _set_by_zoo(env: Mapping[str, str]) -> list[str]:
+    """Return the variables that still have the value which zoo gave them."""
+    pairs = (pair.partition("=") for pair in env.get(_SET_BY_ZOO, "").split())
+    return [name for name, _, value in pairs if name in env and env[name] == value]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from zoo.engine.dataset.facts import evaluator_text
@@ -13,6 +14,7 @@ from zoo.engine.metric_facts import MetricFacts, types_in
 __all__ = ["facts_of_config", "read_values"]
 
 _MOST_CHARACTERS = 2**21  # of a config that is parsed; mmengine's dumps have some 10,000
+_DIRECTIONS = {"greater": "higher", "less": "lower"}
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -38,12 +40,35 @@ def read_values(text: str) -> dict[str, Any]:
 
 
 def facts_of_config(values: Mapping[str, Any]) -> MetricFacts:
-    """Return the facts of the metrics in ``val_evaluator``.
+    """Return the facts of the metrics in ``val_evaluator``, and the rules of ``save_best``.
 
     Args:
         values: As `read_values` returns them.
     """
-    return MetricFacts.of_types(types_in(evaluator_text(values.get("val_evaluator"))))
+    facts = MetricFacts.of_types(types_in(evaluator_text(values.get("val_evaluator"))))
+    return replace(facts, rules=_rules(values))
+
+
+def _rules(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return value -> direction, by the hooks that keep a best checkpoint."""
+    default, custom = values.get("default_hooks"), values.get("custom_hooks")
+    hooks = [*default.values()] if isinstance(default, dict) else []
+    hooks += custom if isinstance(custom, list) else []
+    found: dict[str, str] = {}
+    for hook in hooks:
+        if not isinstance(hook, dict):
+            continue
+        names, rules = _listed(hook.get("save_best")), _listed(hook.get("rule"))
+        # mmengine takes one rule for all values, or one for each.
+        rules *= len(names) if len(rules) == 1 else 1
+        for name, rule in zip(names, rules, strict=False):
+            if isinstance(name, str) and isinstance(rule, str) and rule in _DIRECTIONS:
+                found.setdefault(name, _DIRECTIONS[rule])
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return [*value] if isinstance(value, list) else [value]
 
 
 def _plain(node: ast.expr) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.engine.processes.launched import rank_in
 from zoo.errors import TrainingError
 from zoo.files import has_no_locks, try_lock
 
@@ -22,7 +24,6 @@ __all__ = ["locked_work_dir"]
 _LOG = logging.getLogger("zoo")
 # The holder is kept apart from the lock: on Windows a locked file cannot be read.
 _NAME, _LOCK = ".running", ".running.lock"
-_RANKS = {"pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
 
 @contextmanager
@@ -37,15 +38,20 @@ def locked_work_dir(work_dir: str | Path, launcher: str = "none") -> Iterator[No
         launcher: The launcher of the training; its processes share one lock.
 
     Raises:
-        TrainingError: Another run holds it.
+        TrainingError: Another run holds it, or it cannot be written.
     """
     folder = Path(work_dir)
-    if int(os.environ.get(_RANKS.get(launcher, ""), "0") or 0):
+    if rank_in(launcher):
         yield
         return
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = _take(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _take(folder)
+        if lock is not None:
+            _remove_halves(folder)
+    except OSError as error:
+        raise _unusable(folder, error) from error
     try:
         yield
     finally:
@@ -68,6 +74,23 @@ def _take(folder: Path) -> BaseFileLock | None:
         raise _held(folder)
     (folder / _NAME).write_text(f"{os.getpid()} {socket.gethostname()}\n", encoding="utf-8")
     return lock
+
+
+def _remove_halves(folder: Path) -> None:
+    """Remove what a killed run had half written; no run writes there now."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
+def _unusable(folder: Path, error: OSError) -> TrainingError:
+    reason = error.strerror or str(error)
+    if isinstance(error, FileExistsError):
+        reason = "found a file, expected a folder"
+    message = f"cannot train in {str(folder)!r}: {reason}."
+    hint = "choose a folder that you may write to with --work-dir."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "free some space there, or choose a folder on another disk with --work-dir."
+    return TrainingError(message, where=folder, hint=hint)
 
 
 def _held(folder: Path) -> TrainingError:

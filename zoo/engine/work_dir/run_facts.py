@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import os
-import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,19 +19,18 @@ from zoo.engine.config_parts.parts import iterate_leaves
 from zoo.engine.dataset.facts import facts_of_folder, facts_of_loader
 from zoo.engine.dataset.history import DataUse, read_history
 from zoo.engine.dataset.origins import Origin, read_origins
+from zoo.engine.provenance.config_digest import COMMAND, DATA, digest_of_config
+from zoo.engine.provenance.public_texts import public_option, public_values, without_secrets
+from zoo.engine.provenance.run_file import Provenance, read_provenance
 from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError, ConfigError, DataError
+from zoo.texts import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-__all__ = ["RunFacts", "find_run", "note_command", "without_places"]
+__all__ = ["RunFacts", "find_run", "note_command"]
 
-# In a run's config, which mmengine writes into the work dir.
-_COMMAND, _DATA = "zoo_command", "zoo_data_digest"
-_URL = r"(?:https?|ftp|s3|file)://[^\s,'\"\])]+"
-_WHOLE_PATH = r"(?<![^=\[(,'\"\s])~?/[^\s,'\"\])]+"
-_PLACE = re.compile(f"{_URL}|{_WHOLE_PATH}")
 _VERSIONS = ("torch", "mmengine", "mmcv-lite", "mmcv", "mmsegmentation", "mmdet")
 
 
@@ -52,6 +48,7 @@ class RunFacts:
         history: All data that its weights were trained on, oldest first; empty if the checkpoint
             does not state it.
         origins: The published weights that it started from, the oldest first.
+        made_by: What its ``run.json`` says, or None without that file.
     """
 
     config: Config
@@ -62,6 +59,7 @@ class RunFacts:
     data_root: Path | None = None
     history: tuple[DataUse, ...] = ()
     origins: tuple[Origin, ...] = ()
+    made_by: Provenance | None = None
 
     @property
     def earlier(self) -> tuple[DataUse, ...]:
@@ -72,38 +70,32 @@ class RunFacts:
         own = last.digest or last.name
         return tuple(use for use in before if (use.digest or use.name) != own)
 
-    def seen_before(self, splits: Collection[str]) -> frozenset[str]:
+    def seen_before(self, splits: Collection[str], *, with_own: bool = False) -> frozenset[str]:
         """Return what it has seen in splits of earlier data, in the form of `short`.
 
         Args:
             splits: Any of ``train``, ``val`` and ``test``.
+            with_own: Whether to count its own data, and images of it that changed in between.
         """
+        uses = self.history if with_own else self.earlier
         return frozenset(
-            image for use in self.earlier for split in splits for image in use.images.get(split, ())
+            image for use in uses for split in splits for image in use.images.get(split, ())
         )
 
     def provenance(self) -> dict[str, Any]:
         """Return plain facts for the record: config digest, command, data, versions."""
-        earlier = [{"name": use.name, "digest": use.digest} for use in self.earlier]
+        uses = dict.fromkeys((use.name, use.digest) for use in self.earlier)  # twice if changed
+        earlier = [{"name": name, "digest": digest} for name, digest in uses]
         plain = shlex.join(["zoo", "train", self.config_name, "--data", "DIR"])
         return {
-            "config_sha256": self._config_digest(),
-            "command": str(self.config.get(_COMMAND) or plain),
-            "data": dict(self.data),
+            "config_sha256": digest_of_config(self.config),
+            "command": without_secrets(str(self.config.get(COMMAND) or plain)),
+            "data": public_values(dict(self.data), places=True),
             **({"earlier_data": earlier} if earlier else {}),
             **({"started_from": [asdict(one) for one in self.origins]} if self.origins else {}),
-            "versions": dict(_versions()),
+            **(_session_facts(self.made_by) if self.made_by is not None else {}),
+            "versions": dict(_versions(self.made_by)),
         }
-
-    def _config_digest(self) -> str:
-        """Hash the config without the paths where it ran, which differ between machines."""
-        config = copy.deepcopy(self.config)
-        for key in (_COMMAND, _DATA, "work_dir", "load_from", "resume", "launcher"):
-            config.pop(key, None)
-        roots = sorted(_data_roots(config), key=len, reverse=True)
-        # Before formatting as text, whose line breaks depend on the length of the values.
-        text = type(config)(_placeless(config.to_dict(), roots)).pretty_text
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def note_command(
@@ -135,56 +127,16 @@ def note_command(
     words += ["--pretrained", _shown(pretrained)] if pretrained else []
     words += run_words
     words += ["--amp"] if amp else []
-    words += ["--cfg-options", *map(without_places, cfg_options)] if cfg_options else []
-    config[_COMMAND] = shlex.join(words)
+    words += ["--cfg-options", *map(public_option, cfg_options)] if cfg_options else []
+    config[COMMAND] = shlex.join(words)
     loader = config.get("train_dataloader")
     digest = facts_of_loader(loader).get("digest") if loader else None
     if digest is not None:
-        config[_DATA] = digest
+        config[DATA] = digest
 
 
 def _shown(pretrained: str) -> str:
     return read_url(pretrained).shown if is_url(pretrained) else Path(pretrained).name
-
-
-def without_places(option: str) -> str:
-    """Return a ``key=value`` in which full paths and URLs are cut to their last part.
-
-    Args:
-        option: One ``--cfg-options`` of a command.
-    """
-    return _PLACE.sub(lambda found: _last_part(found[0]), option)
-
-
-def _last_part(place: str) -> str:
-    plain = re.split("[?#]", place)[0] if "://" in place else place
-    return Path(re.sub("//[^/]*@", "//", plain)).name
-
-
-def _placeless(value: Any, roots: Sequence[str]) -> Any:
-    """Return a config's value with ``DIR`` for data folders, and other full paths cut."""
-    if isinstance(value, dict):
-        return {key: _placeless(part, roots) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_placeless(part, roots) for part in value)
-    if not isinstance(value, str):
-        return value
-    for root in roots:
-        if f"{value}/".startswith(f"{root.rstrip('/')}/"):
-            return f"DIR{value[len(root.rstrip('/')) :]}".rstrip("/")
-    return Path(value).name if Path(value).is_absolute() else value
-
-
-def _data_roots(config: Config) -> set[str]:
-    parts = ("train", "val", "test", "val_loss")
-    loaders = [config.get(f"{part}_dataloader") for part in parts]
-    leaves = [
-        leaf
-        for loader in loaders
-        if loader and loader.get("dataset")
-        for _, leaf in iterate_leaves(loader["dataset"], "")
-    ]
-    return {str(leaf["data_root"]) for leaf in leaves if leaf.get("data_root")}
 
 
 def find_run(spec: Path, *, config: str | None = None, data: Path | None = None) -> RunFacts:
@@ -222,9 +174,11 @@ def find_run(spec: Path, *, config: str | None = None, data: Path | None = None)
     meta = load_checkpoint(checkpoint).meta
     history = read_history(meta)
     # The checkpoint is more reliable than the config, which the folder's last run wrote.
-    noted = history[-1].digest if history else resolved.get(_DATA)
+    noted = history[-1].digest if history else resolved.get(DATA)
     _check_digest(spec, noted, facts, data or _root_of(loader))
-    return RunFacts(resolved, name, checkpoint, folder, facts, root, history, read_origins(meta))
+    made_by = read_provenance(folder)
+    origins = read_origins(meta)
+    return RunFacts(resolved, name, checkpoint, folder, facts, root, history, origins, made_by)
 
 
 def _check_digest(spec: Path, noted: str | None, facts: Mapping[str, Any], root: Path) -> None:
@@ -242,7 +196,26 @@ def _root_of(loader: Mapping[str, Any]) -> Path:
     return Path(leaf.get("data_root") or "")
 
 
-def _versions() -> list[tuple[str, str]]:
+def _session_facts(made_by: Provenance) -> dict[str, Any]:
+    """Return what a record keeps of ``run.json``: machine, commit, duration."""
+    latest = made_by.latest
+    gpus, cores = latest.hardware.get("gpus"), latest.hardware.get("cores")
+    cpu = f"{latest.hardware.get('cpu')}, {counted(cores, 'core')}" if cores else None
+    facts: dict[str, Any] = {"machine": ", ".join(map(str, gpus)) if gpus else cpu}
+    if latest.repository is not None:
+        changed = " with changes that are not committed" if latest.repository.is_dirty else ""
+        facts["commit"] = f"{latest.repository.commit}{changed}"
+        facts["repository"] = latest.repository.remote
+    if latest.seconds is not None:
+        facts["seconds"] = round(made_by.seconds)
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _versions(made_by: Provenance | None) -> list[tuple[str, str]]:
+    """Return the versions that the run was made with; without its ``run.json``, those of today."""
+    if made_by is not None:
+        packages = made_by.latest.packages
+        return [(name, packages[name]) for name in _VERSIONS if name in packages]
     found = []
     for name in _VERSIONS:
         try:

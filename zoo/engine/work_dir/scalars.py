@@ -19,8 +19,9 @@ from zoo.documents import (
     read_text,
     reason_of,
 )
-from zoo.engine.checkpoints.kept import find_best_checkpoint
+from zoo.engine.checkpoints.kept import find_best_checkpoint, find_checkpoint
 from zoo.engine.metric_facts import NO_FACTS, MetricFacts
+from zoo.engine.provenance.run_file import Provenance, read_provenance
 from zoo.engine.work_dir.best_step import Best, best_of_curve, find_best_step
 from zoo.engine.work_dir.dumped_evaluator import facts_of_config, read_values
 from zoo.engine.work_dir.no_results import is_no_result
@@ -61,6 +62,8 @@ class Run:
         work_dir: The folder.
         config: The config that it ran with, as plain values: dicts, lists, texts, numbers, and None
             for what is none of these. Empty if the run has left none.
+        validations: All validation values by their names in the log, in its order: ``metrics``,
+            ``val_losses`` as ``val/...``, and those that were never a number.
     """
 
     name: str
@@ -75,6 +78,16 @@ class Run:
     facts: MetricFacts = NO_FACTS
     work_dir: Path = Path()
     config: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance | None = None
+    validations: Mapping[str, Curve] = field(default_factory=dict)
+
+    def known_direction(self, value: str) -> str | None:
+        """Return which value of a metric is best, if a manifest or the config's rule states it.
+
+        Args:
+            value: Name of the value, as in the log.
+        """
+        return self.facts.known_direction(value)
 
     def direction(self, value: str) -> str:
         """Return which value of a metric is best: higher, lower, zero (nearest to 0) or none.
@@ -104,6 +117,13 @@ class Run:
     def tests(self) -> list[Path]:
         """Return the files of ``zoo test --out`` in the work dir; `zoo.read_test` reads them."""
         return find_tests(self.work_dir)
+
+    def checkpoint(self) -> Path | None:
+        """Return what `zoo test` of the work dir measures now: the best checkpoint, else the last.
+
+        It is not read; None if there is none.
+        """
+        return find_best_checkpoint(self.work_dir) or find_checkpoint(self.work_dir)
 
     def at(self, step: int) -> str:
         """Return the name of a step: its epoch if validation counts in epochs.
@@ -137,7 +157,7 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
         work_dir: A run's work dir, or one of its time-stamped folders.
 
     Raises:
-        DataError: The log is missing, empty, or not a log.
+        DataError: The log is missing, empty, or not a log; or ``run.json`` is damaged.
     """
     work_dir = Path(work_dir)
     records, last = _joined(work_dir)
@@ -147,7 +167,8 @@ def read_run(work_dir: str | os.PathLike[str]) -> Run:
     values = read_values(config)
     facts = facts_of_config(values)
     run = _sorted_out(printable(work_dir.resolve().name), records, kept, facts)
-    run = replace(run, work_dir=work_dir, config=values)
+    made_by = read_provenance(work_dir) or read_provenance(last.resolve().parents[2])
+    run = replace(run, work_dir=work_dir, config=values, provenance=made_by)
     found = _SAVE_BEST.search(config)
     named = found["key"] if found else None
     if named in run.metrics or (named or "").removeprefix("val/") in run.val_losses:
@@ -170,10 +191,7 @@ def _joined(work_dir: Path) -> tuple[list[dict[str, Any]], Path]:
         raise DataError(message, path=work_dir, hint=hint)
     records: list[dict[str, Any]] = []
     for file in files:
-        later = _records(file)
-        if later:
-            first = min(record["step"] for record in later)
-            records = [record for record in records if record["step"] < first] + later
+        records = _continued(records, _records(file))
     if not records:
         message = f"{head}: its log is empty, no step was written yet."
         raise DataError(message, path=files[-1], hint=hint)
@@ -182,6 +200,29 @@ def _joined(work_dir: Path) -> tuple[list[dict[str, Any]], Path]:
         message = f"{head}: its log has {len(names):,} names, expected at most {_MOST_CURVES:,}."
         raise DataError(message, path=files[-1], hint=hint)
     return records, files[-1]
+
+
+def _continued(earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records of a run with those of its next start, which replace what it repeats."""
+    is_trained = [_is_training(record) for record in later]
+    # A resumed run may begin with a validation, after a step that an earlier start has logged.
+    count = is_trained.index(True) if True in is_trained else len(later)
+    for record in later[:count]:
+        steps = [old["step"] for old in earlier if _ends_epoch(old, record["step"])]
+        if steps:
+            record |= {"step": max(steps), "epoch": record["step"]}
+        at = record["step"]
+        earlier = [
+            old for old in earlier if old["step"] < at + (_is_training(old) and old["step"] == at)
+        ]
+        earlier.append(record)
+    first = min((record["step"] for record in later[count:]), default=math.inf)
+    return [record for record in earlier if record["step"] < first] + later[count:]
+
+
+def _ends_epoch(record: Mapping[str, Any], epoch: int) -> bool:
+    """Return whether a record is of training in an epoch; its log counts epochs then."""
+    return _is_training(record) and record.get("epoch") == epoch
 
 
 def _config_text(config: Path) -> str:
@@ -213,6 +254,9 @@ def _records(path: Path) -> list[dict[str, Any]]:
             trained = record
         elif trained and record["step"] == trained.get("epoch"):
             record |= {"step": trained["step"], "epoch": record["step"]}
+        elif trained and record["step"] == 0:
+            # mmengine counts a validation in epochs by default, and a loop by steps has none.
+            record["step"] = trained["step"]
         records.append(record)
     return records
 
@@ -261,14 +305,14 @@ def _sorted_out(
             curve[record["step"]] = math.nan if is_no_result(key, number) else number
     if rates.get("lr") == rates.get("base_lr"):
         rates.pop("base_lr", None)
-    measured = {key: curve for key, curve in measured.items() if not _is_absent(curve)}
-    best = find_best_step(kept, measured, epochs, facts)
-    parts = {key: curve for key, curve in measured.items() if _is_loss(key)}
-    metrics = {key: curve for key, curve in measured.items() if key not in parts}
+    facts = facts.with_first(next(iter(measured), ""))
+    present = {key: curve for key, curve in measured.items() if not _is_absent(curve)}
+    best = find_best_step(kept, present, epochs, facts)
+    parts = {key: curve for key, curve in present.items() if _is_loss(key)}
+    metrics = {key: curve for key, curve in present.items() if key not in parts}
     val_losses = {key.removeprefix("val/"): curve for key, curve in parts.items()}
-    lead = best.key if best is not None else None
-    steps = (epochs, best, lead, _epoch_steps(records))
-    return Run(name, losses, val_losses, metrics, rates, *steps, facts)
+    steps = (epochs, best, best.key if best is not None else None, _epoch_steps(records))
+    return Run(name, losses, val_losses, metrics, rates, *steps, facts, validations=measured)
 
 
 def _epoch_steps(records: Iterable[Mapping[str, Any]]) -> int | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.engine.metric_facts import NO_FACTS, MetricFacts, guess_direction, types_in
+from zoo.engine.work_dir.tallies import Tally, read_tally
 from zoo.errors import DataError
 from zoo.texts import printable, shown
 
@@ -20,6 +21,11 @@ __all__ = ["TestValues", "find_tests", "read_test"]
 _SCHEMA = "zoo.test/1"
 _LIMITS = Limits(size_bytes=2**29, values=20_000_000, is_finite=False)
 _MOST_NAMES = 100  # of values: a plot of more is unreadable
+_FACTS = (
+    *("config", "checkpoint", "checkpoint_sha256", "evaluator", "data", "tta", "cfg_options"),
+    "scores",
+)
+_COUNTS = frozenset(("confusion", "calibration", "true", "predicted"))
 _HINT = "give a work dir, or a file written by `zoo test --out`."
 
 
@@ -33,6 +39,12 @@ class TestValues:
         facts: What the values mean.
         metrics: Metrics of the whole split; None for one without a result.
         split: ``train``, ``val`` or ``test``; empty if the file does not say.
+        classes: Names of the classes; empty in files of earlier versions.
+        tallies: Image file -> counts that the test kept; empty in files of earlier versions.
+        facts_of_test: ``config``, ``checkpoint``, ``checkpoint_sha256``, ``evaluator``, ``data``
+            (``name``, ``digest``, ``splits``, ...), ``tta``, ``cfg_options`` and ``scores``, as far
+            as the file says.
+        path: The file.
     """
 
     name: str
@@ -40,6 +52,10 @@ class TestValues:
     facts: MetricFacts = NO_FACTS
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     split: str = ""
+    classes: tuple[str, ...] = ()
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    facts_of_test: Mapping[str, Any] = field(default_factory=dict)
+    path: Path = Path()
 
     def unit(self, value: str) -> str | None:
         """Return the unit that a metric's manifest states, or None.
@@ -120,7 +136,35 @@ def read_test(path: str | os.PathLike[str]) -> TestValues:
     types = types_in(str(document.get("evaluator", "")))
     facts, metrics = MetricFacts.of_types(types), _metrics(document.get("metrics"))
     split = printable(str(document.get("split") or ""))
-    return TestValues(printable(path.stem), values, facts, metrics, split)
+    counts = _counts(document, path)
+    return TestValues(printable(path.stem), values, facts, metrics, split, *counts, path)
+
+
+def _counts(
+    document: Mapping[str, Any], path: Path
+) -> tuple[tuple[str, ...], dict[str, Tally], dict[str, Any]]:
+    """Return classes, counts of the images, and further facts."""
+    listed = document.get("classes")
+    classes = tuple(printable(str(each)) for each in listed) if isinstance(listed, list) else ()
+    try:
+        tallies = {
+            printable(str(row.get("file", index))): read_tally(row, len(classes))
+            for index, row in enumerate(document["per_image"])
+            if _COUNTS.intersection(row)
+        }
+    except DocumentError as error:
+        message = f"cannot read {path.name!r}: {reason_of(error)}."
+        raise DataError(message, path=path, hint=_HINT) from error
+    return classes, tallies, {key: _plain(document[key]) for key in _FACTS if key in document}
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON value whose texts are safe to print."""
+    if isinstance(value, dict):
+        return {printable(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _metrics(found: Any) -> dict[str, float | None]:

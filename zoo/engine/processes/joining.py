@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zoo.engine.processes.launched import count_processes, rank_in
+from zoo.engine.processes.meeting import met_store
+
 if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import nn
@@ -13,11 +16,11 @@ __all__ = ["join_processes", "unwrap_model"]
 
 
 def join_processes(config: Config) -> None:
-    """Join the processes that torchrun started, if none of them has a GPU.
+    """Join the processes of a run, if none of them has a GPU.
 
     mmengine picks a CUDA device for each of them unconditionally. So the group is created before
     the Runner, which then finds it, and the model is wrapped without a device number. Nothing is
-    changed with CUDA, with another launcher, or if the config chooses a backend.
+    changed with CUDA, or if the config chooses a backend.
 
     Args:
         config: Its ``launcher`` and ``env_cfg`` are read; ``model_wrapper_cfg`` is set.
@@ -26,10 +29,13 @@ def join_processes(config: Config) -> None:
     from torch import distributed
 
     stated = config.get("env_cfg", {}).get("dist_cfg", {}).get("backend", "nccl")
-    if config.launcher != "pytorch" or torch.cuda.is_available() or stated not in ("nccl", "gloo"):
+    if config.launcher == "none" or torch.cuda.is_available() or stated not in ("nccl", "gloo"):
         return
     if not distributed.is_initialized():
-        distributed.init_process_group("gloo")
+        rank = {"rank": rank_in(config.launcher), "world_size": count_processes(config.launcher)}
+        # Of this attempt alone: gloo would find the addresses of an earlier one.
+        store = met_store()
+        distributed.init_process_group("gloo", **({"store": store, **rank} if store else {}))
     unused = config.get("find_unused_parameters", False)
     wrapper = {
         "type": "MMDistributedDataParallel",

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A config as text, which says the same when it is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine.patching import exchanged
+from zoo.files import open_atomically
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ["text_of", "writing_configs"]
+
+
+def text_of(config: Config) -> str:
+    """Return a config as Python that mmengine reads back as the same values.
+
+    mmengine exchanges ``{{ }}`` in the text of a config before Python reads it, inside strings too.
+    A name of a class, which comes with data of others, could so name a variable of the environment,
+    or end its string and go on as code. Two opening braces occur in a dumped config in strings
+    alone; the second is written as an escape.
+
+    Args:
+        config: A config with its bases resolved.
+    """
+    return str(config.pretty_text).replace("{{", r"{\x7b")
+
+
+@contextmanager
+def writing_configs() -> Iterator[None]:
+    """Let mmengine write configs whole or not at all, and as they are read back."""
+    from mmengine.config import Config
+
+    with exchanged(Config, dump=_dumping(Config.dump)):
+        yield
+
+
+def _dumping(dump: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `Config.dump`: a truncated config would make a work dir useless."""
+
+    def dumping(self: Config, file: str | Path | None = None) -> Any:
+        if file is None or Path(file).suffix != ".py":
+            return dump(self, file)
+        with open_atomically(file, "w") as stream:
+            stream.write(text_of(self))
+        return None
+
+    return dumping

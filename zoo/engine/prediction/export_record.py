@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an exported file says of its model, checked value by value: anyone may have written it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import CheckpointError
+
+__all__ = ["MAX_CLASSES", "check_export_record"]
+
+MAX_CLASSES = 255
+"""What labels of 8 bits hold besides 255 for no class."""
+_MOST_CHARACTERS = 10_000
+
+
+def check_export_record(record: object, path: Path) -> None:
+    """Refuse a record that is not of the shape that zoo and the runtime read.
+
+    Args:
+        record: What the file says of its model.
+        path: The file, for messages.
+
+    Raises:
+        CheckpointError: A value is missing, or is of another kind.
+    """
+    if not isinstance(record, Mapping):
+        raise _wrong(path, f"it is {record!r:.60}, expected a table")
+    for key, (is_right, wanted) in _RULES.items():
+        if not is_right(record.get(key)):
+            raise _wrong(path, f"{key!r} is {record.get(key)!r:.60}, expected {wanted}")
+    colors, classes = len(record["palette"]), len(record["classes"])
+    if colors != classes:
+        raise _wrong(
+            path, f"'palette' has {colors} colours, expected {classes}, one for each class"
+        )
+
+
+def _wrong(path: Path, fault: str) -> CheckpointError:
+    message = f"cannot open {path.name!r}: of its record, {fault}."
+    return CheckpointError(message, path=path, hint="export the model again.")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MOST_CHARACTERS
+
+
+def _are_classes(value: Any) -> bool:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_CLASSES:
+        return False
+    return all(map(_is_text, value)) and len(set(value)) == len(value)
+
+
+def _are_colors(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(color, list)
+        and len(color) == 3
+        and all(type(part) is int and 0 <= part <= 255 for part in color)
+        for color in value
+    )
+
+
+def _is_licence(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or not all(_is_text(value.get(k)) for k in ("weights", "data")):
+        return False
+    return any(value.get("non_commercial") is one for one in (None, True, False))
+
+
+def _is_tiling(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or set(value) != {"tile_px", "overlap_px"}:
+        return False
+    return all(type(side) is int for side in value.values())
+
+
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_is_text, "a text"),
+    "task": (lambda value: value in ("semantic", "instance"), "'semantic' or 'instance'"),
+    "classes": (_are_classes, f"1 to {MAX_CLASSES} different names"),
+    "palette": (_are_colors, "a list of colours of three numbers from 0 to 255"),
+    "licence": (_is_licence, "an object with 'weights' and 'data', or null"),
+    "notice": (lambda value: value is None or _is_text(value), "a text, or null"),
+    "postprocess": (lambda value: value is None or isinstance(value, dict), "an object, or null"),
+    "tiling": (_is_tiling, "an object with 'tile_px' and 'overlap_px', or null"),
+}

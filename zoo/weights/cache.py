@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,14 +17,14 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from zoo.errors import DownloadError
-from zoo.files import expand_home
+from zoo.folders import cache_root
 from zoo.manifest.rows import WeightsRow
-from zoo.weights.folders import home_expanded
 
 __all__ = [
     "CachedFile",
     "address_filename",
     "cache_folder",
+    "cached_digests",
     "cached_file",
     "cached_files",
     "find_cached",
@@ -40,7 +39,6 @@ __all__ = [
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
-_SYSTEM: str = sys.platform
 _PART = ".part"
 _NOTE = ".part.json"
 
@@ -70,25 +68,12 @@ class CachedFile:
 def cache_folder() -> Path:
     """Return the folder for weights that no package contains; it may not exist.
 
-    It is ``weights`` in the folder ``ZOO_CACHE``, or by default in ``zoo`` in the user's cache
-    folder.
+    It is ``weights`` in the cache of zoo, whose folder ``ZOO_CACHE`` names.
 
     Raises:
         DownloadError: It starts with ``~``, and the home folder is unknown.
     """
-    named = os.environ.get("ZOO_CACHE")
-    if named:
-        return home_expanded(named, "ZOO_CACHE") / "weights"
-    return _user_cache_folder() / "weights"
-
-
-def _user_cache_folder() -> Path:
-    if _SYSTEM == "linux":  # same as platformdirs, without its import
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        return Path(base if base.strip() else expand_home("~/.cache"), "zoo")
-    from platformdirs import user_cache_path
-
-    return user_cache_path("zoo")
+    return cache_root() / "weights"
 
 
 def cached_file(sha256: str) -> Path | None:
@@ -111,8 +96,21 @@ def cached_files(sha256: str) -> tuple[Path, ...]:
     Args:
         sha256: 64 hex digits, lower case.
     """
-    folder = cache_folder() / sha256
-    return tuple(found.path for found in _in_folder(folder) if not found.is_part)
+    folder = os.path.join(cache_folder(), sha256)
+    if not os.path.isdir(folder):
+        return ()
+    return tuple(found.path for found in _in_folder(Path(folder)) if not found.is_part)
+
+
+def cached_digests() -> frozenset[str]:
+    """Return the digests of which the cache may have a file; none if it cannot be read.
+
+    A listing of thousands of rows asks once for all, rather than for each.
+    """
+    try:
+        return frozenset(os.listdir(cache_folder()))
+    except (OSError, DownloadError):
+        return frozenset()
 
 
 def find_cached() -> tuple[CachedFile, ...]:

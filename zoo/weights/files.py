@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,18 +114,21 @@ def local_files(found: Found) -> Iterator[Path]:
     yield from cached_files(row.sha256)
 
 
-def find_place(found: Found) -> Place:
+def find_place(found: Found, cached: Container[str] | None = None) -> Place:
     """Return the location of a row's file; an unreadable cache or lock counts as empty.
 
     Args:
         found: A row of kind ``weights`` from the catalog.
+        cached: Digests of which the cache may have a file; None to look.
     """
     if isinstance(found.row, LivingRow):
         return _find_adopted(found, found.row)
     row = weights_row(found)
+    is_shipped = any(url.startswith(_PACKAGE) for url in row.urls)
+    is_here = is_shipped or cached is None or row.sha256 in cached
     damaged = None
     try:
-        for path in local_files(found):
+        for path in local_files(found) if is_here else ():
             if path.stat().st_size == row.size_bytes:
                 is_shipped = path.is_relative_to(found.record.checked().folder)
                 return Place("shipped" if is_shipped else "cached", path)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ConflictError, DownloadError
-from zoo.weights.folders import home_expanded
+from zoo.folders import home_expanded
 from zoo.weights.lock_file.document import changing, is_frozen, read_sections, write_sections
 from zoo.weights.lock_file.rows import by_key, read_row, stated
 

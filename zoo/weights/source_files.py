@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _PREFIX = ".source-"
+_PACKAGE = "package:"
 
 
 def source_name(row: LivingRow) -> str:
@@ -45,7 +46,12 @@ def source_name(row: LivingRow) -> str:
 
 
 def source_addresses(
-    row: LivingRow, digest: Digest, mirrors: Sequence[str] = (), *, offline: bool = False
+    row: LivingRow,
+    digest: Digest,
+    mirrors: Sequence[str] = (),
+    *,
+    offline: bool = False,
+    folder: Path | None = None,
 ) -> tuple[str, ...]:
     """Return the addresses of a row's source in the order to try, the user's mirrors first.
 
@@ -56,14 +62,23 @@ def source_addresses(
         digest: What is known of the bytes: the row's digest, or that of a pin.
         mirrors: Values of ``--mirror``.
         offline: Whether to leave out addresses that need network access.
+        folder: Folder of the plugin's package, in which ``package:`` addresses lie.
     """
     name = source_name(row)
     listed: list[str] = []
     for mirror in user_mirrors(mirrors) if digest.kind != "revision" else ():
         places = mirror_addresses(mirror, digest.value, name)
         listed += places if digest.is_full else places[-1:]  # the last is by name alone
-    addresses = tuple(dict.fromkeys([*listed, *row.urls]))
+    own = [_local(url, folder) for url in row.urls]
+    addresses = tuple(dict.fromkeys([*listed, *own]))
     return tuple(each for each in addresses if is_local(each) or not is_offline(offline))
+
+
+def _local(url: str, folder: Path | None) -> str:
+    """Return an address; that of a file in the package as one of this machine."""
+    if folder is None or not url.startswith(_PACKAGE):
+        return url
+    return (folder.absolute() / url.removeprefix(_PACKAGE)).as_uri()
 
 
 def fetch_row_source(

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from zoo.errors import SourceError, ZooError
 from zoo.weights.sources.book import read_book
-from zoo.weights.sources.updating import add_source, update_source
+from zoo.weights.sources.updating import add_source, remove_source, update_source
 
 Publisher = Any
 State = Callable[[], dict[str, bytes]]
@@ -231,7 +231,13 @@ def test_expired_update_is_refused(added: Publisher, state: State) -> None:
     """Old promises are not taken for new ones."""
     added.publish(created="2020-01-01T00:00:00Z", expires="2021-01-01T00:00:00Z")
 
-    _refused("it expired", lambda: update_source("acme"), state)
+    error = _refused("it expired", lambda: update_source("acme"), state)
+
+    address = read_book()["acme"].address
+    hint = f"zoo source remove acme, then zoo source add {address} --unsigned"
+    assert hint in str(error.hint)
+    remove_source("acme")
+    assert add_source(address, tolerates=True).marks == ("expired",)
 
 
 def test_unsigned_source_that_is_signed_at_last_keeps_the_key(publisher: Publisher) -> None:

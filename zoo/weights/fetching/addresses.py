@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoo.errors import DownloadError
+from zoo.folders import home_expanded
 from zoo.manifest.addresses import ReleaseAsset, is_hosted, parse_hosted, shown_address
 from zoo.texts import shown
-from zoo.weights.folders import home_expanded
 
 __all__ = [
     "is_local",

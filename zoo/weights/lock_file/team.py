@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from zoo.weights.lock_file.document import changing, read_sections, write_sections
+from zoo.names import PLUGIN_NAME, PLUGIN_VERSION
+from zoo.texts import shown
+from zoo.weights.lock_file.document import bad_lock, changing, read_sections, write_sections
 from zoo.weights.lock_file.rows import by_key, read_row, stated
 
 __all__ = ["LockedConfig", "LockedPlugin", "add_rows", "read_configs", "read_plugins"]
@@ -56,7 +59,16 @@ def read_plugins(file: Path) -> dict[str, LockedPlugin]:
     Raises:
         DownloadError: It cannot be read, or is not a valid lock file.
     """
-    return _read(file, "plugins", LockedPlugin)
+    found = _read(file, "plugins", LockedPlugin)
+    for row in found.values():
+        # Both stand in the line for pip that `zoo sync` prints.
+        for key, value, form in (
+            ("name", row.name, PLUGIN_NAME),
+            ("version", row.version, PLUGIN_VERSION),
+        ):
+            if re.fullmatch(form, value) is None:
+                raise bad_lock(file, f"a row of plugins: {key} is {shown(value)}")
+    return found
 
 
 def read_configs(file: Path) -> dict[str, LockedConfig]:

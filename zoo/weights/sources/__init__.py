@@ -6,6 +6,7 @@ from __future__ import annotations
 __all__ = [
     "book",
     "choosing",
+    "contents",
     "index",
     "lookup",
     "plugin_listings",

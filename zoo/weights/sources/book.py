@@ -22,8 +22,8 @@ from typing import Any
 from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.errors import SourceError
 from zoo.files import open_whole
+from zoo.folders import state_folder
 from zoo.texts import shown
-from zoo.weights.folders import state_folder
 
 __all__ = [
     "Source",

@@ -12,7 +12,7 @@ from zoo.catalog import SOURCE, Catalog, Found
 from zoo.errors import DownloadError, UnknownNameError
 from zoo.manifest.lookups import check_name
 from zoo.manifest.rows import AnyWeightsRow, LivingRow, WeightsRow
-from zoo.manifest.versions import split_version
+from zoo.manifest.weights_rows import split_version
 from zoo.texts import printable, shown
 from zoo.weights.fetching.addresses import shown_address
 from zoo.weights.lock import Pin, find_pin, lock_file

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,13 @@ from zoo.names import PLUGIN_NAME
 from zoo.texts import shown
 from zoo.weights.sources.book import Source, index_path, read_book, sources_folder
 
-__all__ = ["INDEX_LIMITS", "PluginListing", "plugins_of_sources", "read_listings"]
+__all__ = [
+    "INDEX_LIMITS",
+    "PluginListing",
+    "plugins_of_source",
+    "plugins_of_sources",
+    "read_listings",
+]
 
 INDEX_LIMITS = Limits(size_bytes=2**25, values=2_000_000, depth=9)
 """Of an index, as it is fetched and as it is kept."""
@@ -70,8 +76,8 @@ def read_listings(value: Any) -> tuple[PluginListing, ...]:
         message = f"it lists {len(value):,} plugins, expected at most {MOST_PLUGINS:,}"
         raise DocumentError(message)
     found = tuple(_read(each, number) for number, each in enumerate(value))
-    names = [each.name for each in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    counts = Counter(each.name for each in found)
+    twice = next((name for name, count in counts.items() if count > 1), None)
     if twice is not None:
         message = f"it lists the plugin {twice!r} twice"
         raise DocumentError(message)
@@ -124,23 +130,31 @@ def plugins_of_sources() -> tuple[list[tuple[Source, PluginListing]], list[str]]
         return [], [str(error)]
     for source in sources.values():
         try:
-            found += ((source, each) for each in _of_source(source))
+            found += ((source, each) for each in plugins_of_source(source))
         except SourceError as error:
             problems.append(str(error))
     return found, problems
 
 
-def _of_source(source: Source) -> Iterator[PluginListing]:
+def plugins_of_source(source: Source) -> tuple[PluginListing, ...]:
+    """Return the plugins that one source lists.
+
+    Args:
+        source: The source.
+
+    Raises:
+        SourceError: Its index cannot be read, or was altered.
+    """
     folder = sources_folder()
     if folder is None:
-        return iter(())
+        return ()
     path = index_path(source, folder)
     try:
         data = read_file(path, INDEX_LIMITS.size_bytes)
         if hashlib.sha256(data).hexdigest() != source.digest:
             message = "it was altered"
             raise DocumentError(message)
-        return iter(read_listings(parse_json(data, INDEX_LIMITS).get("plugins", [])))
+        return read_listings(parse_json(data, INDEX_LIMITS).get("plugins", []))
     except (OSError, DocumentError) as error:
         message = f"cannot read the index of the source {source.name!r}: {reason_of(error)}."
         hint = f"zoo source remove {source.name}, then add it again: {source.address}"

@@ -131,13 +131,16 @@ def check_key(signed: Signed, pinned: str | None, *, tolerates: bool) -> None:
         raise SourceError(message, where=signed.where, hint=hint)
 
 
-def check_index(index: Index, signed: Signed, *, tolerates: bool) -> None:
+def check_index(
+    index: Index, signed: Signed, *, tolerates: bool, known: Source | None = None
+) -> None:
     """Raise an error if an index names another key than its signature's, or has expired.
 
     Args:
         index: The index.
         signed: Its bytes.
         tolerates: Whether an expired index, and one that lacks its signature, is accepted.
+        known: The source, if it was added before.
 
     Raises:
         SourceError: One of these holds.
@@ -150,6 +153,9 @@ def check_index(index: Index, signed: Signed, *, tolerates: bool) -> None:
         message = f"cannot trust the index: it expired at {moment_text(index.expires)}."
         hint = "ask its publisher for a new one; zoo source add --unsigned takes it all the same, "
         hint += "and marks its rows."
+        if known is not None:  # whose rows stay in use
+            hint = f"ask its publisher for a new one; or zoo source remove {known.name}, then "
+            hint += f"zoo source add {known.address} --unsigned, which marks its rows."
         raise SourceError(message, where=signed.where, hint=hint)
 
 

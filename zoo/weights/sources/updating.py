@@ -130,7 +130,7 @@ def update_source(name: str) -> Update:
     base = folder_of(known.address, signed.document.commit)
     index = read_index(signed.data, signed.where, AddressRule(base, known.allows_private))
     check_succeeds(index, signed, known)
-    check_index(index, signed, tolerates=known.tolerates)
+    check_index(index, signed, tolerates=known.tolerates, known=known)
     source = replace(known, **_facts(index, signed, base))
     return Update(_keep(source, index, signed, _replaced), known)
 

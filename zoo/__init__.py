@@ -16,16 +16,24 @@ if TYPE_CHECKING:
     from zoo.catalog import read_catalog
     from zoo.engine.adoption.obtaining import download
     from zoo.engine.checkpoints.checkpoint import load_checkpoint
+    from zoo.engine.machine import find_machine
     from zoo.engine.measuring.measure import measure
     from zoo.engine.prediction.predictor import Predictor, load
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
+    from zoo.engine.prediction_files.described import results_coco, results_json
+    from zoo.engine.prediction_files.geojson import geojson_text
     from zoo.engine.preparation import prepare, sample
+    from zoo.engine.recording.trackers import parse_trackers
+    from zoo.engine.reproducing.comparing import Comparison
+    from zoo.engine.reproducing.reproduce import Reproduction, reproduce
     from zoo.engine.runs.training import TrainingResult, train
     from zoo.engine.work_dir.scalars import Run, read_run
     from zoo.engine.work_dir.tested import TestValues, read_test
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
     from zoo.weights.download import list_weights
+    from zoo.weights.licences import restriction_of
+    from zoo.weights.sources.contents import SourceContents, read_sources
 else:
     from zoo.faces import lazy_names as _lazy_names
 
@@ -35,9 +43,15 @@ else:
             "zoo.catalog": ["read_catalog"],
             "zoo.engine.adoption.obtaining": ["download"],
             "zoo.engine.checkpoints.checkpoint": ["load_checkpoint"],
+            "zoo.engine.machine": ["find_machine"],
             "zoo.engine.measuring.measure": ["measure"],
             "zoo.engine.prediction.predictor": ["Predictor", "load"],
             "zoo.engine.prediction.results": ["InstanceResult", "SemanticResult"],
+            "zoo.engine.prediction_files.described": ["results_coco", "results_json"],
+            "zoo.engine.prediction_files.geojson": ["geojson_text"],
+            "zoo.engine.recording.trackers": ["parse_trackers"],
+            "zoo.engine.reproducing.comparing": ["Comparison"],
+            "zoo.engine.reproducing.reproduce": ["Reproduction", "reproduce"],
             "zoo.engine.work_dir.scalars": ["Run", "read_run"],
             "zoo.engine.work_dir.tested": ["TestValues", "read_test"],
             "zoo.engine.runs.training": ["TrainingResult", "train"],
@@ -45,28 +59,41 @@ else:
             "zoo.loading": ["load_contribution"],
             "zoo.engine.preparation": ["prepare", "sample"],
             "zoo.weights.download": ["list_weights"],
+            "zoo.weights.licences": ["restriction_of"],
+            "zoo.weights.sources.contents": ["SourceContents", "read_sources"],
         },
     )
 
 __all__ = [
+    "Comparison",
     "InstanceResult",
     "Predictor",
+    "Reproduction",
     "Run",
     "SemanticResult",
+    "SourceContents",
     "TestValues",
     "TrainingResult",
     "ZooError",
     "__version__",
     "download",
+    "find_machine",
+    "geojson_text",
     "list_weights",
     "load",
     "load_checkpoint",
     "load_contribution",
     "measure",
+    "parse_trackers",
     "prepare",
     "read_catalog",
     "read_run",
+    "read_sources",
     "read_test",
+    "reproduce",
+    "restriction_of",
+    "results_coco",
+    "results_json",
     "sample",
     "train",
 ]

@@ -14,17 +14,22 @@ from __future__ import annotations
 import math
 import os
 import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO
 
 __all__ = [
     "DocumentError",
     "Limits",
+    "kind_of",
     "parse_json",
     "parse_toml",
     "read_file",
     "read_json",
+    "read_lines",
     "read_text",
     "read_toml",
     "reason_of",
@@ -84,18 +89,43 @@ def read_file(path: str | os.PathLike[str], most_bytes: int) -> bytes:
         OSError: The file does not exist or cannot be opened.
         DocumentError: It is not a regular file, or is too large.
     """
+    with _opened(path, most_bytes) as stream:
+        # Read a file that grows in the meantime only up to the limit.
+        size = os.fstat(stream.fileno()).st_size
+        data = stream.read(min(most_bytes, max(size, 2**20)) + 1)
+    if len(data) > most_bytes:
+        raise _too_large(len(data), most_bytes)
+    return data
+
+
+def read_lines(path: str | os.PathLike[str], most_bytes: int) -> Iterator[bytes]:
+    """Yield the lines of a regular file of any size, each with its end; one is in memory at a time.
+
+    Args:
+        path: The file; links are followed.
+        most_bytes: Largest allowed size of a line.
+
+    Raises:
+        OSError: The file does not exist or cannot be opened.
+        DocumentError: It is not a regular file, or has a line that is too large.
+    """
+    with _opened(path, sys.maxsize) as stream:
+        while line := stream.readline(most_bytes + 1):
+            if len(line) > most_bytes:
+                message = f"it has a line of more than {most_bytes:,} bytes"
+                raise DocumentError(message)
+            yield line
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], most_bytes: int) -> Iterator[BinaryIO]:
     _check_status(_status_of(path), most_bytes)
     # Do not wait for a pipe that has replaced the file in the meantime.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        _check_status(status, most_bytes)
-        # Read a file that grows in the meantime only up to the limit.
-        data = stream.read(min(most_bytes, max(status.st_size, 2**20)) + 1)
-    if len(data) > most_bytes:
-        raise _too_large(len(data), most_bytes)
-    return data
+        _check_status(os.fstat(descriptor), most_bytes)
+        yield stream
 
 
 def _status_of(path: str | os.PathLike[str]) -> os.stat_result:
@@ -106,10 +136,26 @@ def _status_of(path: str | os.PathLike[str]) -> os.stat_result:
         raise DocumentError(message) from error
 
 
+def kind_of(path: str | os.PathLike[str]) -> str | None:
+    """Return what is at a path instead of a regular file, such as ``a named pipe``, or None.
+
+    Args:
+        path: The file, which may not be there; links are followed.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return None
+    return None if stat.S_ISREG(mode) else _kind_of_mode(mode)
+
+
+def _kind_of_mode(mode: int) -> str:
+    return next((name for fits, name in _KINDS if fits(mode)), "something else")
+
+
 def _check_status(status: os.stat_result, most_bytes: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        found = next((name for fits, name in _KINDS if fits(status.st_mode)), "something else")
-        message = f"it is {found}, expected a regular file"
+        message = f"it is {_kind_of_mode(status.st_mode)}, expected a regular file"
         raise DocumentError(message)
     if status.st_size > most_bytes:
         raise _too_large(status.st_size, most_bytes)
@@ -229,6 +275,8 @@ def _sized_text(data: bytes, limits: Limits) -> str:
 
 def _check_dotted_keys(text: str, limits: Limits) -> None:
     """Refuse a key with very many parts: ``tomllib`` needs time quadratic in their number."""
+    if not any(line.count(".") >= limits.depth for line in text.splitlines()):
+        return  # a key is in one line; the search below takes as long as parsing does
     import re
 
     part = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""

@@ -27,7 +27,7 @@ Each message has three parts: what failed, where, and a ``HINT:`` with one thing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zoo.texts import printable
@@ -249,6 +249,7 @@ class ConversionError(CheckpointError):
         missing: Keys that the converter needs and the state dict lacks.
         unexpected: Keys of the state dict that the converter does not know.
         misshaped: Keys whose tensors have another shape than expected.
+        shapes: Of those keys, the sizes that are expected; None is any.
         path: The file, if known.
         hint: What to do.
     """
@@ -260,10 +261,12 @@ class ConversionError(CheckpointError):
         missing: Sequence[str] = (),
         unexpected: Sequence[str] = (),
         misshaped: Sequence[str] = (),
+        shapes: Mapping[str, Sequence[int | None]] | None = None,
         path: str | Path | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, path=path, hint=hint)
+        self.shapes = dict(shapes or {})
         self.missing = tuple(missing)
         self.unexpected = tuple(unexpected)
         self.misshaped = tuple(misshaped)

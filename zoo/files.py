@@ -30,7 +30,9 @@ __all__ = [
     "is_held",
     "open_atomically",
     "open_whole",
+    "remove_staged",
     "replace_file",
+    "replacing_file",
     "try_lock",
     "unwritable",
     "write_file",
@@ -123,20 +125,64 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         DataError: The folder or the file cannot be written, for example on a full disk.
     """
+    with replacing_file(path) as staged:
+        staged.write_bytes(data)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yield where to write a result file part by part; as `replace_file` otherwise.
+
+    Args:
+        path: The file to write; its folder is created.
+
+    Raises:
+        DataError: The folder or the file cannot be written, for example on a full disk.
+    """
     # Two processes may write the same file, for example two plots of one run.
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    staged = _staged(path, os.getpid())
     try:
         if path.exists() and not path.is_file():  # replacing a device would remove it
             message = f"cannot write {path.name!r}: found a folder or a device, expected a file."
             raise DataError(message, path=path, hint="choose another file with --out.")
         with _placed(path, staged):
-            staged.write_bytes(data)
+            yield staged
     except OSError as error:
         message = f"cannot write {path.name!r}: {error.strerror or error}."
         hint = (
             "check the free space and the permissions there, or choose another folder with --out."
         )
         raise DataError(message, path=path, hint=hint) from error
+
+
+def _staged(path: Path, process: int | str) -> Path:
+    return path.with_name(f".{path.name}.{process}.tmp")
+
+
+def remove_staged(path: Path) -> None:
+    """Remove what processes that were killed have left of `replacing_file`.
+
+    Args:
+        path: The file that they were writing.
+    """
+    with suppress(OSError):  # the folder may not be there yet
+        for each in path.parent.iterdir():
+            number = each.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+            is_ours = each == _staged(path, number) and number.isascii() and number.isdecimal()
+            if is_ours and _has_ended(int(number)):
+                each.unlink()
+
+
+def _has_ended(process: int) -> bool:
+    if os.name != "posix":
+        return False  # to ask elsewhere would end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # another user's
+        return False
+    return False
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -156,13 +202,14 @@ def write_file(path: Path, data: bytes) -> None:
         raise unwritable(path, error) from error
 
 
-def write_new_file(path: Path, data: bytes, *, mode: int) -> None:
+def write_new_file(path: Path, data: bytes, *, mode: int, is_durable: bool = True) -> None:
     """Write a file that does not exist yet, such as a private key; nothing is ever replaced.
 
     Args:
         path: The file.
         data: Its bytes.
         mode: Its permissions from the first byte on, such as ``0o600``.
+        is_durable: Whether to flush to disk, which takes a few ms.
 
     Raises:
         OSError: It exists, or cannot be written.
@@ -170,8 +217,9 @@ def write_new_file(path: Path, data: bytes, *, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, mode), "wb") as stream:
         stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+        if is_durable:
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def unwritable(path: Path, error: OSError) -> DataError:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["COMMAND_NAME", "PLUGIN_NAME", "hint_near", "near_names"]
+__all__ = ["COMMAND_NAME", "PLUGIN_NAME", "PLUGIN_VERSION", "hint_near", "near_names"]
 
 _MOST_CHARACTERS = 200  # comparing takes time quadratic in the length
 
 PLUGIN_NAME = r"[a-z][a-z0-9_]*"
 """Pattern of a plugin's name: it is a folder, a part of a package's name and of dotted types."""
+PLUGIN_VERSION = r"[0-9][0-9A-Za-z.+!-]*"
+"""Pattern of a plugin's version: like its name, it stands in lines that people paste."""
 COMMAND_NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 """Pattern of the name of a plugin's command, as it is typed after ``zoo``."""
 

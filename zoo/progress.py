@@ -111,7 +111,7 @@ class ProgressBar:
             )
             # Count the rate from the start of the task, not from when the bar appeared.
             self._bar.start_t -= time.monotonic() - self._started_s
-        self._bar.n = state.done
+        self._bar.n, self._bar.total = state.done, state.total or None
         self._bar.set_postfix_str(state.note, refresh=False)
         self._bar.refresh()
 

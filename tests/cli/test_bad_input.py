@@ -224,7 +224,6 @@ UNKNOWN: dict[str, tuple[tuple[str, ...], str, str]] = {
         "tiles.TileDataset",
     ),
     "config": (("config", "show", "unet_tile-256"), "'unet_tile-256'", "unet_tiles-256"),
-    "config to train": (("train", "unet_tile-256"), "'unet_tile-256'", "unet_tiles-256"),
     "loss": (("info", "loss/EdgLoss"), "'EdgLoss'", "EdgeLoss"),
     "model": (("info", "model/TilNet"), "'TilNet'", "TileNet"),
     "anything": (("info", "tilenet"), "'tilenet'", "TileNet"),
@@ -232,7 +231,17 @@ UNKNOWN: dict[str, tuple[tuple[str, ...], str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("command", "guilty", "near"), UNKNOWN.values(), ids=UNKNOWN)
+TO_TRAIN = pytest.param(
+    *(("train", "unet_tile-256"), "'unet_tile-256'", "unet_tiles-256"),
+    id="config to train",
+    marks=pytest.mark.mm,  # it is looked up by what trains
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "guilty", "near"),
+    [TO_TRAIN, *(pytest.param(*row, id=name) for name, row in UNKNOWN.items())],
+)
 def test_name_when_unknown_then_near_names_are_offered(
     write_tiles: WriteTiles,
     check_refused: Refused,
@@ -276,6 +285,7 @@ CONFIGS: dict[str, tuple[str, str, str]] = {
         "did you mean tiles.TileNet",
     ),
     "data set": (f"{DATASET}=zoo.squares.SquarDataset", DATASET, "did you mean squares.SquareDat"),
+    "no step": ("train_cfg.max_iters=0", "train_cfg.max_iters", "is 0, expected a whole number, a"),
     "import fails": (f"{LOSS}=zoo.tiles.EdgeLoss", "zoo_tiles.parts:EdgeLoss", "of another zoo"),
     "count of classes": (
         "model.decode_head.num_classes=4",

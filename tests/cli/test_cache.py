@@ -223,3 +223,46 @@ def test_prune_during_a_rescue_leaves_what_is_being_adopted(
     assert done.exit_code == 0, done.output
     assert (weights / read_pins()["unet_old"].sha256).is_dir()
     assert list((tmp_path / "mirror").rglob("*.safetensors"))
+
+
+def test_prune_removes_readings_of_manifests_that_are_gone(
+    weights: Path, write_plugin: Callable[..., Path]
+) -> None:
+    """What serves a manifest stays."""
+    write_plugin("stays", weights_row("of_stays", sha256=NAMED))
+    changed = write_plugin("changes", weights_row("of_changes", sha256=NAMED)) / "zoo_plugin.toml"
+    _run("list")
+    changed.write_text(changed.read_text() + "# of other bytes\n")
+    _run("list")
+    readings = weights.parent / "manifests"
+    before = {*readings.glob("*/*")}
+
+    tried = _run("cache", "prune", "--dry-run").output
+    assert before == {*readings.glob("*/*")}
+    done = _run("cache", "prune").output
+
+    assert f"would remove 1 reading of manifests in {readings}" in tried
+    assert f"removed 1 reading of manifests in {readings}" in done
+    assert (len(before), len({*readings.glob("*/*")})) == (3, 2)
+
+
+def test_prune_without_the_key_of_readings_removes_none(
+    weights: Path,
+    write_plugin: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It cannot tell which of them serve; with a key again, what no key of today sealed goes."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    write_plugin("stays", weights_row("of_stays", sha256=NAMED))
+    _run("list")
+    readings = weights.parent / "manifests"
+    before = {*readings.glob("*/*")}
+    (tmp_path / "state/zoo/readings.key").unlink()
+
+    assert "manifests" not in _run("cache", "prune").output
+    assert before == {*readings.glob("*/*")}
+    _run("list")
+    after = {*readings.glob("*/*")} - before
+    assert f"of manifests in {readings}" in _run("cache", "prune").output
+    assert after == {*readings.glob("*/*")}

@@ -145,7 +145,10 @@ def test_os_error_when_raised_names_the_file_and_ends_with_1() -> None:
     ("number", "hint"),
     [
         (errno.EACCES, "check the permissions of that file."),
-        (errno.ENOSPC, "free some space on that disk and try again."),
+        (
+            errno.ENOSPC,
+            "free some space on that disk and try again; a training run continues with --resume.",
+        ),
         (errno.EIO, "run it again with --debug to see where it happened."),
     ],
 )

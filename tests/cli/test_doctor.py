@@ -37,6 +37,7 @@ def test_doctor_when_all_is_well_ends_with_0_and_names_the_ops() -> None:
     assert rows["torch"]["found"].startswith("torch 2.")
 
 
+@pytest.mark.slow  # it imports everything, in processes of their own
 def test_doctor_when_a_plugin_needs_what_is_missing_says_how_to_fix_it(tmp_path: Path) -> None:
     """A plugin whose needs are not installed is named, with the command that installs them."""
     package = tmp_path / "needy" / "zoo_needy"
@@ -53,6 +54,7 @@ def test_doctor_when_a_plugin_needs_what_is_missing_says_how_to_fix_it(tmp_path:
     assert shlex.split(line[1])[1:] == ["-m", "pip", "install", "surely-not-installed>=3"]
 
 
+@pytest.mark.slow
 def test_doctor_when_a_manifest_is_torn_ends_with_1(tmp_path: Path) -> None:
     """What is there and cannot work is broken."""
     package = tmp_path / "torn" / "zoo_torn"
@@ -65,6 +67,7 @@ def test_doctor_when_a_manifest_is_torn_ends_with_1(tmp_path: Path) -> None:
     assert "plugin torn    broken" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "reason"),
     [("assert False, 'MMCV==2.2.0 is not compatible'", "MMCV==2.2.0 is not"), ("1 .x", "'int'")],

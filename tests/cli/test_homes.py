@@ -12,11 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "~nosuchuser/x"
-LIGHT = [
-    ("data", "check", NOBODY),
-    ("data", "prepare", "lung_xray", "--source", NOBODY, "--out", "out"),
-    ("config", "show", f"{NOBODY}.py"),
-]
+LIGHT = [("data", "check", NOBODY), ("config", "show", f"{NOBODY}.py")]
+WITH_PLUGIN = ("data", "prepare", "lung_xray", "--source", NOBODY, "--out", "out")
 HEAVY = [
     ("train", f"{NOBODY}.py"),
     ("train", "unet_small_lung-128", "--pretrained", f"{NOBODY}.pth"),
@@ -37,7 +34,9 @@ def check_one_message(done: subprocess.CompletedProcess[str]) -> None:
     assert "nosuchuser" in done.stderr
 
 
-@pytest.mark.parametrize("args", LIGHT, ids=" ".join)
+@pytest.mark.parametrize(
+    "args", [*LIGHT, pytest.param(WITH_PLUGIN, marks=pytest.mark.mm)], ids=" ".join
+)
 def test_command_with_the_home_of_nobody_ends_in_one_message(
     run_zoo: Callable[..., subprocess.CompletedProcess[str]], args: tuple[str, ...]
 ) -> None:

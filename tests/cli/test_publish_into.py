@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -223,6 +224,45 @@ def test_publish_into_a_plugin_when_refused_leaves_it_as_it_was(
         assert "HINT: " in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
         assert read_tree(project) == before, part
+
+
+@pytest.mark.parametrize("locked", [".", "zoo_ponds", "zoo_ponds/weights", "cards"])
+def test_publish_into_a_read_only_plugin_is_told_before_anything_is_computed(
+    place: Path, bound_by_permissions: list[str], locked: str
+) -> None:
+    """In the project, the package, or a folder that an earlier publication made."""
+    project = place / "ponds"
+    (project / "zoo_ponds" / "weights").mkdir()
+    (project / "cards").mkdir()
+    folder = (project / locked).resolve()
+    folder.chmod(0o555)
+    code = """
+import sys
+from pathlib import Path
+from zoo.engine.publishing.into_plugin import PluginTarget, check_free
+from zoo.errors import CheckpointError
+from zoo.manifest.reading import read_manifest
+project = Path(sys.argv[1])
+manifest = read_manifest(project / "zoo_ponds" / "zoo_plugin.toml")
+try:
+    check_free(PluginTarget(manifest, project), "tiny", "squares")
+except CheckpointError as error:
+    print(error)
+"""
+
+    done = subprocess.run(
+        [*bound_by_permissions, sys.executable, "-c", code, project],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    message, where, hint = done.stdout.splitlines()
+    assert message == (
+        "cannot publish 'tiny' into the plugin 'ponds': its folder cannot be written."
+    )
+    assert where == f"where: {folder}"
+    assert hint.startswith("HINT: make it writable, or publish to a folder of your own")
 
 
 @pytest.mark.parametrize(

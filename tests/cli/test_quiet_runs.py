@@ -30,16 +30,19 @@ _OF_MMENGINE = ("System environment", "Runtime environment", "Hooks will be exec
 
 @pytest.fixture(scope="module")
 def place(
-    tmp_path_factory: pytest.TempPathFactory, squares_folder: Path, squares_data: Path
+    tmp_path_factory: pytest.TempPathFactory, squares_folder: Path, warm_zoo: Path
 ) -> Callable[..., Any]:
-    """Return a function that runs ``zoo`` in one folder, where the squares' plugin is found."""
+    """Return a function that runs ``zoo`` in one folder, where the squares' plugin is found.
+
+    It starts warm, but for the run that shows what imports print.
+    """
     folder = tmp_path_factory.mktemp("quiet")
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     fence = {"HOME": str(folder), "ZOO_PLUGINS": "squares", "ZOO_PLUGIN_PATH": str(squares_folder)}
     fixed = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 
     def run(*args: str | Path, command: Any = None) -> subprocess.CompletedProcess[str]:
-        words = command or [Path(sys.executable).with_name("zoo")]
+        words = command or [warm_zoo]
         return subprocess.run(
             [*words, *args],
             cwd=folder,
@@ -66,7 +69,8 @@ def talking(place: Any, squares_text: str) -> Path:
 def quiet(place: Any, talking: Path, squares_data: Path) -> subprocess.CompletedProcess[str]:
     """Train with the result as JSON, not on a terminal."""
     done: subprocess.CompletedProcess[str] = place(
-        "train", talking, "--data", squares_data, "--work-dir", "run", "--json"
+        *("train", talking, "--data", squares_data, "--work-dir", "run", "--json"),
+        command=[Path(sys.executable).with_name("zoo")],
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done
@@ -89,6 +93,7 @@ def test_quiet_run_says_what_matters_in_a_few_lines(
         "training talking on cpu",
         f"data: {squares_data}: 22 images to train on, ",
         "run: 6 steps of 2 images (0.545 epochs), validated every 6 steps; Adam, lr 0.02",
+        "threads: 1 (OMP_NUM_THREADS says so); no data workers, ",
         "classes: 2 (ground, square)",
         "model: EncoderDecoder (UNet, FCNHead), ",
         "/run/20",  # the log
@@ -115,7 +120,13 @@ def test_log_file_of_a_quiet_run_holds_everything(
     (log,) = (place.folder / "run").glob("2*/2*.log")
     text = log.read_text()
 
-    for words in (*_OF_MMENGINE, "Iter(train) [2/6]", "Iter(train) [6/6]", "Iter(val)"):
+    for words in (
+        *_OF_MMENGINE,
+        "threads: 1 (OMP_NUM",
+        "Iter(train) [2/6]",
+        "Iter(train) [6/6]",
+        "Iter(val)",
+    ):
         assert words in text
     assert "the warm-up param_scheduler.0 lasts until iteration 500" in text
 
@@ -132,7 +143,9 @@ def test_json_of_a_run_is_one_object_with_all_that_it_left(
         "metrics",
         "steps",
         "seconds",
+        "stopped",
     ]
+    assert result["stopped"] is None
     assert (result["work_dir"], result["steps"]) == (str(place.folder / "run"), 6)
     assert Path(result["best_checkpoint"]).is_file()
     assert result["last_checkpoint"] == str(place.folder / "run" / "iter_6.pth")
@@ -162,7 +175,7 @@ def test_resumed_run_calls_best_only_what_beats_the_best_before(
     before = [path.name for path in again.glob("best_*.pth")]
 
     words = ("--data", squares_data, "--work-dir", "again", "--resume", "--max-steps", "7")
-    done = place("train", talking, *words, "--lr", "1e-12")
+    done = place("train", talking, *words, "--lr", "1e-12", "--other-config")
 
     assert done.returncode == 0, done.stderr[-3000:]
     is_beaten = [path.name for path in again.glob("best_*.pth")] != before

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -249,3 +250,38 @@ license = "MIT"
     assert again.wait() == 0, again.text[-3000:]
     (file,) = (tmp_path / "cache").rglob("*.safetensors")
     assert file.read_bytes() == payload
+
+
+def test_ctrl_c_while_a_line_is_written_is_told_and_saves(
+    tmp_path: Path, squares_folder: Path, squares_config: Path, squares_data: Path
+) -> None:
+    """The output is a pipe that nobody reads, so the run waits in the midst of a line."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    fixed = {"OMP_NUM_THREADS": "1", "HOME": str(tmp_path), "ZOO_PLUGINS": "squares"}
+    options = ("default_hooks.logger.interval=1", "train_cfg.max_iters=100000")
+    words = ["--data", squares_data, "--work-dir", "run", "--verbose", "--cfg-options", *options]
+    zoo = Path(sys.executable).with_name("zoo")
+    process = subprocess.Popen(
+        [zoo, "train", squares_config, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=tmp_path,
+        env=kept | fixed | {"ZOO_PLUGIN_PATH": str(squares_folder)},
+        pipesize=4096,
+    )
+    assert process.stdout is not None
+    seen = b""
+    while b"Iter(train) [     5" not in seen:
+        more = os.read(process.stdout.fileno(), 4096)
+        assert more, seen.decode()
+        seen += more
+    time.sleep(5)  # until some 25 lines have filled the pipe
+
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    text = (seen + process.communicate(timeout=60)[0]).decode()
+
+    assert process.returncode == 130, text[-3000:]
+    assert "Ctrl-C again stops" in text
+    assert "Logging error" not in text
+    assert "reentrant" not in text

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
 from zoo.cli.plugged.core_commands import CORE_COMMANDS
-from zoo.cli.plugged.plugged_group import PluggedGroup
+from zoo.cli.plugged.plugged_group import NO_PLUGINS, PluggedGroup
 
 __all__ = ["main"]
+
+_PLUGINS = "ZOO_PLUGINS"
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -22,14 +28,33 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 def _leave_out_plugins(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        import os
+        ctx.meta[NO_PLUGINS] = True
+        os.environ[_PLUGINS] = ""  # also for the processes that the command starts
 
-        # Also for the processes that the command starts.
-        os.environ["ZOO_PLUGINS"] = ""
+
+class _Zoo(PluggedGroup):
+    """The command line, which leaves the environment of a caller in Python as it was."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **how: Any) -> Any:
+        """Run the command line.
+
+        Args:
+            args: Words of the command line; None means ``sys.argv[1:]``.
+            more: Further arguments of ``click.Command.main``.
+            how: Keywords of ``click.Command.main``.
+        """
+        before = os.environ.get(_PLUGINS)
+        try:
+            return super().main(args, *more, **how)
+        finally:
+            if before is None:
+                os.environ.pop(_PLUGINS, None)
+            else:
+                os.environ[_PLUGINS] = before
 
 
 @click.group(
-    cls=PluggedGroup,
+    cls=_Zoo,
     lazy=CORE_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A plugin-based model zoo registry for image segmentation on OpenMMLab.",

@@ -97,6 +97,9 @@ def rm(names: tuple[str, ...]) -> None:
 def prune(dry_run: bool) -> None:
     """Remove interrupted downloads, and weights that neither a plugin nor zoo.lock names.
 
+    What zoo keeps of manifests, so as to start sooner, goes too where the manifest is gone, and
+    where another version of zoo or another user kept it. Without readings.key, all of it stays.
+
     Plugins hidden by ZOO_PLUGINS count as well, and so does the user's own zoo.lock if ZOO_LOCK
     names another. Nothing is removed while a plugin cannot be read. While a rescue is running,
     only interrupted downloads are removed, because it has yet to name the files it adopts.
@@ -120,7 +123,7 @@ def prune(dry_run: bool) -> None:
         if not is_held(folder) if dry_run else remove_staged(folder):
             say(f"{'would remove' if dry_run else 'removed'} {folder}")
             freed_bytes += size_bytes
-    freed_bytes += _prune_sources(dry_run=dry_run)
+    freed_bytes += _prune_sources(dry_run=dry_run) + _prune_readings(dry_run=dry_run)
     say(f"{freed_bytes / 1e6:,.1f} MB {'would be ' if dry_run else ''}freed", err=True)
 
 
@@ -139,6 +142,36 @@ def _prune_sources(*, dry_run: bool) -> int:
         say(f"{'would remove' if dry_run else 'removed'} {folder}")
         if not dry_run:
             shutil.rmtree(folder, ignore_errors=True)
+    return freed_bytes
+
+
+def _prune_readings(*, dry_run: bool) -> int:
+    """Remove what was kept of manifests that are gone, or by another zoo; return the bytes."""
+    from hashlib import sha256
+
+    from zoo.catalog.readings.kept import Readings
+    from zoo.documents import DocumentError, read_file
+    from zoo.manifest.discovery import find_candidates
+    from zoo.manifest.reading import LIMITS
+    from zoo.texts import counted
+
+    digests = set()
+    for candidate in find_candidates():
+        with suppress(OSError, DocumentError):
+            if candidate.manifest is not None:
+                data = read_file(candidate.manifest, LIMITS.size_bytes)
+                digests.add(sha256(data).hexdigest())
+    stale = Readings().find_stale(digests)
+    freed_bytes = 0
+    for path in stale:
+        with suppress(OSError):  # another process removed it
+            freed_bytes += path.stat().st_size
+            if not dry_run:
+                path.unlink()
+    if stale:
+        count = counted(len(stale), "reading")
+        verb = "would remove" if dry_run else "removed"
+        say(f"{verb} {count} of manifests in {stale[0].parent.parent}")
     return freed_bytes
 
 

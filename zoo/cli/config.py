@@ -38,7 +38,10 @@ def list_configs(bases: bool, wide: bool, as_json: bool) -> None:
     """List the configs of the plugins, or the bases that yours may build on as zoo::NAME."""
     from zoo.catalog import read_catalog
 
-    rows = [_facts(found) for found in read_catalog().rows("base" if bases else "config")]
+    rows = [
+        _facts(found)
+        for found in read_catalog(keep_readings=True).rows("base" if bases else "config")
+    ]
     columns = ["name", "plugin", *(["part", "task"] if bases else []), "summary"]
     empty = "no plugin has a base" if bases else "no plugin has a config"
     print_rows(rows, columns, as_json=as_json, wide=wide, empty=empty)
@@ -65,6 +68,7 @@ def show(name: str, cfg_options: tuple[str, ...], as_json: bool) -> None:
     """Print the config NAME, a name or a path, with its bases resolved."""
     from zoo.engine.config.options import merge_cfg_options, parse_cfg_options
     from zoo.engine.config_files.files import find_config_file, parse_config_file
+    from zoo.engine.config_files.written import text_of
 
     config = parse_config_file(find_config_file(name))
     if cfg_options:
@@ -72,4 +76,4 @@ def show(name: str, cfg_options: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         say_json(config.to_dict(), default=str)
     else:
-        say_text(config.pretty_text)
+        say_text(text_of(config))

@@ -64,7 +64,7 @@ def list_datasets(wide: bool, as_json: bool) -> None:
             "prepare": found.row.prepare is not None,
             "sample": found.row.sample is not None,
         }
-        for found in read_catalog().rows("dataset")
+        for found in read_catalog(keep_readings=True).rows("dataset")
         if isinstance(found.row, DatasetRow)
     ]
     columns = ["name", "task", "classes", "labels", "prepare", "sample", "licence"]

@@ -124,7 +124,7 @@ def _serve(entry: dict[str, Any], count: int, asked: _Asked, dry_run: bool, as_j
             entry |= _pinned(obtained)
             lines = [entry["path"]]
         elif isinstance(found.row, LivingRow):
-            lines = _foresee_adoption(found.row, asked, entry)
+            lines = _foresee_adoption(found, found.row, asked, entry)
         else:
             plan = plan_download(found, **_options(asked))
             entry |= _foreseen(plan, asked.dest)
@@ -187,12 +187,17 @@ def _obtain(name: str, asked: _Asked) -> Obtained:
         raise KeyboardInterrupt(hint) from None
 
 
-def _foresee_adoption(row: LivingRow, asked: _Asked, entry: dict[str, Any]) -> list[str]:
+def _foresee_adoption(
+    found: Found, row: LivingRow, asked: _Asked, entry: dict[str, Any]
+) -> list[str]:
     """Return the lines that say what an adoption would do, and add the same to the entry."""
     from zoo.weights.fetching.addresses import shown_address
     from zoo.weights.source_files import source_addresses
 
-    addresses = source_addresses(row, row.digest, asked.mirrors, offline=asked.offline)
+    folder = found.record.checked().folder
+    addresses = source_addresses(
+        row, row.digest, asked.mirrors, offline=asked.offline, folder=folder
+    )
     asks = [shown_address(address) for address in addresses]
     problem = None if asks else _NO_ADDRESS
     if not row.digest.is_full and not asked.pin:

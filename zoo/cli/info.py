@@ -13,7 +13,7 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say, say_json
 from zoo.errors import UnknownNameError
 from zoo.manifest.kinds import KINDS
-from zoo.manifest.versions import split_version
+from zoo.manifest.weights_rows import split_version
 from zoo.weights.sources.lookup import is_scoped
 
 __all__ = ["command"]

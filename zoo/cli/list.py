@@ -9,6 +9,7 @@ import click
 
 from zoo.cli.options.completion import complete_source
 from zoo.cli.options.filter_options import filter_options, filters_of
+from zoo.cli.output.collecting import without_collecting
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
@@ -33,6 +34,7 @@ __all__ = ["command"]
 )
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@without_collecting()
 def command(
     texts: tuple[str, ...],
     legacy: bool,
@@ -55,7 +57,7 @@ def command(
     """
     from zoo.catalog import read_catalog
 
-    catalog = read_catalog()
+    catalog = read_catalog(keep_readings=True)
     if given["plugin"] is not None:
         catalog.plugin(given["plugin"])
     filters = filters_of(texts, given)
@@ -89,15 +91,10 @@ def _entries(
     """Return the rows of the manifests, then those of the legacy indexes, and what is broken."""
     if source is not None:
         return list(source_entries([source])), []
-    from zoo.cli.options.weights_entries import legacy_entry, weights_entry
+    from zoo.cli.options.weights_entries import legacy_entry, weights_entries
     from zoo.manifest.legacy_rows import LegacyRow
-    from zoo.manifest.rows import WeightsFacts
 
-    entries = [
-        weights_entry(catalog, found, found.row)
-        for found in catalog.rows("weights")
-        if isinstance(found.row, WeightsFacts)
-    ]
+    entries = weights_entries(catalog)
     if not with_legacy:
         return entries, []
     from zoo.errors import DownloadError

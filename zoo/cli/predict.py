@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,27 @@ from zoo.cli.output.printing import say, say_json
 from zoo.texts import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from zoo.engine.prediction.model import LoadedModel
+    from zoo.engine.prediction.model_files import ModelFiles
     from zoo.engine.prediction_files.predict import Predictions
+    from zoo.engine.prediction_files.spread import Spread
 
 __all__ = ["command"]
+
+_MOST_BYTES = 2**20  # of a line of a list
 
 
 @click.command("predict", cls=ZooCommand)
 @click.argument("model", shell_complete=complete_model)
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_file)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, shell_complete=complete_file)
+@click.option(
+    "--list",
+    "list_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Text file of more inputs, one in each line.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -73,11 +86,18 @@ __all__ = ["command"]
     is_flag=True,
     help="Continue a batch that was stopped, or retry the images that failed in it.",
 )
+@click.option(
+    "--ray",
+    "on_ray",
+    is_flag=True,
+    help="Predict in processes of Ray, on all CPUs or GPUs or the cluster of RAY_ADDRESS.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
 def command(
     model: str,
     inputs: tuple[str, ...],
+    list_file: Path | None,
     out: Path,
     device: str,
     labels: bool | None,
@@ -92,13 +112,14 @@ def command(
     fill_holes: bool | None,
     no_postprocess: bool,
     resume: bool,
+    on_ray: bool,
     as_json: bool,
 ) -> None:
     """Segment images with MODEL.
 
-    MODEL is a weights name (`zoo list`), a published .safetensors, a work dir (its best
-    checkpoint, else its last), or CONFIG,CHECKPOINT. The config of a work dir is Python and is
-    executed: open only work dirs of people you trust.
+    MODEL is a weights name (`zoo list`), a published .safetensors, a file of `zoo export`, a work
+    dir (its best checkpoint, else its last), or CONFIG,CHECKPOINT. The config of a work dir is
+    Python and is executed: open only work dirs of people you trust.
 
     INPUT is a file, a folder or a quoted glob: PNG, JPEG, TIFF or BMP, 8 or 16 bit; with
     rasterio, JPEG 2000 and VRT too. A model of X-rays also reads DICOM if its plugin is
@@ -110,11 +131,17 @@ def command(
     or --tile-size says so. Both write NAME_overlay.png, and predictions.json, which lists
     everything. If an image fails, it is reported, the others are still processed, and the command
     exits 1.
+
+    --ray writes the same files from several processes. A process that is lost costs the images
+    that it had, which are predicted again.
     """
     from zoo.cli.output.progress import byte_progress, progress_bar
     from zoo.cli.output.streams import log_on_stderr
     from zoo.engine.imports.garbage import uncollected
 
+    given = chain(inputs, _listed(list_file))
+    if on_ray:
+        _check_own_gpu(device)
     with uncollected():
         from zoo.data import parse_bands
         from zoo.engine.prediction.model import open_model
@@ -125,7 +152,7 @@ def command(
         with byte_progress(model) as fetched:
             files = find_model_files(model, progress=fetched)
         with log_on_stderr():
-            opened = open_model(files, device=device)
+            opened = open_model(files, device=_check_workers_device(device) if on_ray else device)
             _check_task(opened, score_thr, labels)
             options = _instance_options(score_thr, tile_size, overlap)
             options["postprocess"] = choose_postprocess(
@@ -134,17 +161,20 @@ def command(
                 fill_holes=fill_holes,
                 no_postprocess=no_postprocess,
             )
-            predictor = Predictor(opened, bands=parse_bands(bands), **options)
+            options["bands"] = parse_bands(bands)
+            predictor = Predictor(opened, **options)
+        spread = _spread(files, device, options) if on_ray else None
     with log_on_stderr(), progress_bar("predict") as progress:
         done = predict(
             predictor,
-            inputs,
+            given,
             out,
             labels=labels is not False,
             overlays=overlays,
             overlay_style=overlay_style,
             overlay_opacity=overlay_opacity,
             resume=resume,
+            spread=spread,
             progress=progress,
         )
     if as_json:
@@ -152,6 +182,94 @@ def command(
     else:
         say(f"predicted {counted(done.count, 'image')}: {done.path}")
     _tell_failures(done)
+
+
+def _listed(list_file: Path | None) -> Iterable[str]:
+    """Return the inputs that a text file lists; without one, they must be on the command line."""
+    if list_file is None:
+        if not click.get_current_context().params["inputs"]:
+            message = "Missing argument 'INPUT...', or --list FILE."
+            raise click.UsageError(message)
+        return ()
+    paths = _read_list(list_file)
+    first = next(paths, None)
+    if first is None:
+        from zoo.errors import DataError
+
+        message = f"cannot predict on the list {list_file.name!r}: it names no image."
+        raise DataError(message, path=list_file, hint="write one path in each line.")
+    return chain([first], paths)
+
+
+def _read_list(list_file: Path) -> Iterator[str]:
+    """Yield what a list names, line by line: it may be of millions of tiles."""
+    from zoo.documents import DocumentError, read_lines, reason_of
+    from zoo.errors import DataError
+
+    try:
+        for number, line in enumerate(read_lines(list_file, _MOST_BYTES), 1):
+            yield from filter(None, map(str.strip, _read_line(line, number).splitlines()))
+    except (OSError, DocumentError) as error:
+        message = f"cannot read the list {list_file.name!r}: {reason_of(error)}."
+        hint = "write a text file with one path in each line."
+        raise DataError(message, path=list_file, hint=hint) from error
+
+
+def _read_line(line: bytes, number: int) -> str:
+    """Return a line of a list as text; an error counts its bytes from the line's start."""
+    from zoo.documents import DocumentError, read_text
+
+    try:
+        return read_text(line)
+    except DocumentError as error:
+        message = f"in line {number}, {error}"
+        raise DocumentError(message) from error
+
+
+def _check_own_gpu(device: str) -> None:
+    """Refuse a GPU by its number: each process of Ray has one, which is its first."""
+    from zoo.errors import ConfigError
+
+    name, is_numbered, number = device.partition(":")
+    if is_numbered and name != "cpu":
+        message = f"cannot predict on Ray on {device!r}: each process has a GPU of its own, "
+        message += f"expected {name!r}."
+        hint = f"use --device {name}; CUDA_VISIBLE_DEVICES={number} leaves Ray that GPU alone."
+        raise ConfigError(message, where="--device", hint=hint)
+
+
+def _check_workers_device(device: str) -> str:
+    """Refuse a device that no process of Ray has; return the one of this process, which only asks.
+
+    It takes no memory of a GPU, which a process of Ray may need.
+    """
+    import os
+
+    import torch
+
+    from zoo.engine.prediction.model import choose_device
+
+    may_have_gpus = os.environ.get("RAY_ADDRESS") or torch.cuda.is_available()
+    if device != "auto" and not (device == "cuda" and may_have_gpus):
+        choose_device(device)
+    return "cpu"
+
+
+def _spread(files: ModelFiles, device: str, options: Mapping[str, Any]) -> Spread:
+    """Return the processes of Ray, which a plugin starts, with the predictor of each."""
+    from typing import cast
+
+    from zoo.engine.prediction_files.spread import PredictorBuild, Spread
+    from zoo.errors import PluginError, UnknownNameError
+    from zoo.interfaces import Mapper
+    from zoo.loading import load_contribution
+
+    try:
+        mapper = load_contribution("function", "map_on_ray")
+    except UnknownNameError as error:
+        message = "cannot predict on Ray: no plugin here starts it."
+        raise PluginError(message, hint='pip install "mmzoo-ray-runs[ray]"') from error
+    return Spread(cast("Mapper", mapper), PredictorBuild(files, device, options))
 
 
 def _tell_failures(done: Predictions) -> None:

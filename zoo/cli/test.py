@@ -96,7 +96,7 @@ def command(
     An instance model whose config states windows is measured through them, as `zoo predict`
     processes images; --whole processes each image whole, as validation during training does.
     """
-    set_local_rank(local_rank)
+    set_local_rank(local_rank, launcher)
     if checkpoint is None and Path(config).is_dir():
         work_dir = work_dir or config
     from mmengine.dist import is_main_process

@@ -30,6 +30,10 @@ _COUNT = click.IntRange(min=1)
 @click.option("--max-steps", type=_COUNT, metavar="N", help="Train for N steps.")
 @click.option("--batch-size", type=_COUNT, metavar="N", help="Images in a training step.")
 @click.option("--lr", type=float, metavar="X", help="Learning rate at the top of its schedule.")
+@click.option(
+    "--accumulate", type=_COUNT, metavar="N", help="Add up the gradients of N batches for a step."
+)
+@click.option("--ema", is_flag=True, help="Validate and save an average of the last weights.")
 @config_options
 @click.option(
     "--pretrained",
@@ -48,7 +52,23 @@ _COUNT = click.IntRange(min=1)
     is_flag=True,
     help="Resume on data other than the checkpoint's; every later checkpoint notes it.",
 )
+@click.option(
+    "--other-config",
+    is_flag=True,
+    help="Resume with another config or number of processes; the log lists the differences.",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Two runs of this command, on this machine, end in equal weights.",
+)
 @click.option("--amp", is_flag=True, help="Train with automatic mixed precision.")
+@click.option(
+    "--track",
+    multiple=True,
+    metavar="tensorboard|mlflow[=URL]|wandb",
+    help="Tell a tracker of losses, metrics and validation pictures; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @verbose_option
 @trust_option
@@ -64,7 +84,7 @@ def command(
     if options["epochs"] is not None and options["max_steps"] is not None:
         message = "--epochs and --max-steps both set the length of the run: give one of them."
         raise click.UsageError(message)
-    set_local_rank(local_rank)
+    set_local_rank(local_rank, options["launcher"])
     from mmengine.dist import is_main_process
 
     from zoo.engine.runs.training import train

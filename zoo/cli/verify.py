@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from zoo.cli.options.completion import complete_weights
 from zoo.cli.output.errors import ZooCommand
+from zoo.cli.output.printing import say, say_json
 from zoo.cli.output.tables import print_rows, wide_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zoo.catalog import Found
     from zoo.errors import ZooError
 
@@ -30,15 +33,76 @@ class _File(NamedTuple):
 
 
 @click.command("verify", cls=ZooCommand)
-@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_weights)
+@click.argument("names", metavar="[NAME|FILE]...", nargs=-1, shell_complete=complete_weights)
+@click.option("--model", help="The model that FILE was made from (default: its weights' name).")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, path_type=Path),
+    help="Images on which to compare FILE with the model (default: a sample).",
+)
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(names: tuple[str, ...], wide: bool, as_json: bool) -> None:
+def command(
+    names: tuple[str, ...], model: str | None, data: Path | None, wide: bool, as_json: bool
+) -> None:
     """Hash the files of the weights NAME again or, without a name, the whole cache.
+
+    FILE is one that `zoo export` wrote. Its graph is compared with the digest in its certificate
+    and, if the model that it was made from is on this machine, its results with the model's.
 
     Nothing is changed. The command exits 1 if a file does not match its manifest, is missing, or
     contradicts its row; the other files are still listed.
     """
+    exports, names = _exports(names)
+    if (model is not None or data is not None) and not exports:
+        message = "--model and --data are for a FILE of zoo export."
+        raise click.UsageError(message)
+    if exports:
+        _verify_exports(exports, names, model, data, as_json=as_json)
+        return
+    _verify_weights(names, wide=wide, as_json=as_json)
+
+
+def _exports(names: tuple[str, ...]) -> tuple[list[tuple[str, Found]], tuple[str, ...]]:
+    """Return the names that are files of an exporter, with their rows, and the others."""
+    from zoo.engine.prediction.exports import find_runner
+
+    found = [(name, find_runner(name)) for name in names]
+    exports = [(name, row) for name, row in found if row is not None]
+    return exports, tuple(name for name, row in found if row is None)
+
+
+def _verify_exports(
+    exports: list[tuple[str, Found]],
+    others: tuple[str, ...],
+    model: str | None,
+    data: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from zoo.engine.exported import verify_exported
+    from zoo.engine.prediction.exports import open_exported
+
+    if others:
+        message = f"give files of zoo export alone: found {others[0]!r} beside them."
+        raise click.UsageError(message)
+    for name, row in exports:
+        told = verify_exported(open_exported(row, name), model, data)
+        if as_json:
+            say_json({"file": name, **told}, indent=None)
+        else:
+            how = "compared again" if told.get("compared_again") else "as certified"
+            say(f"{name}: {how}, {_summary(told)}")
+
+
+def _summary(told: Mapping[str, Any]) -> str:
+    """Return the facts of a certificate that are numbers, in one line."""
+    facts = {key: value for key, value in told.items() if isinstance(value, (int, float))}
+    shown = [f"{key} {value:.3g}" for key, value in facts.items() if not isinstance(value, bool)]
+    return ", ".join(shown) or "no numbers"
+
+
+def _verify_weights(names: tuple[str, ...], *, wide: bool, as_json: bool) -> None:
     from zoo.cli.output.progress import byte_progress
 
     files, absent = _named(tuple(dict.fromkeys(names))) if names else (_cached(), [])

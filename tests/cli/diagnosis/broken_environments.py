@@ -8,10 +8,21 @@ import hashlib
 import shutil
 import tomllib
 import zipfile
-from importlib.metadata import distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def version_of(name: str) -> str:
+    """Return the version of a stub: that of this environment, else that of the constraints."""
+    try:
+        return version(name).partition("+")[0]
+    except PackageNotFoundError:
+        lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))
+
+
 # What zoo itself imports: module -> distribution.
 BARE = {
     name.replace("-", "_"): name
@@ -30,7 +41,7 @@ get_num_threads = lambda: 2
 """
 STACK = {
     "numpy": ("numpy", ""),
-    "torch": ("torch", TORCH.format(version=version("torch").partition("+")[0])),
+    "torch": ("torch", TORCH.format(version=version_of("torch"))),
     "cv2": ("opencv-python", ""),
     "mmengine": ("mmengine", ""),
     "mmcv": ("mmcv-lite", "import cv2\n"),
@@ -44,12 +55,9 @@ STACK = {
     "simplejpeg": ("simplejpeg", ""),
     "tqdm": ("tqdm", ""),
 }
+# What `zoo doctor` names beside faults: extras whose packages these environments lack.
+FEATURES = {"mmzoo[geo]", "mmzoo[onnx]", "mmzoo[serve]"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-def version_of(name: str) -> str:
-    """Return the version of a stub: that of the environment which runs the tests."""
-    return version(name).partition("+")[0]
 
 
 def write_dist_info(site: Path, name: str, release: str, *lines: str, files: str = "") -> Path:
@@ -77,7 +85,7 @@ def write_site(site: Path, zoo: Path) -> Path:
     site.mkdir(parents=True, exist_ok=True)
     for module, name in BARE.items():
         (site / module).symlink_to(Path(str(distribution(name).locate_file(""))) / module)
-        write_dist_info(site, name, version(name))
+        write_dist_info(site, name, version_of(name))
     (site / "zoo").symlink_to(zoo)
     for module, (name, code) in STACK.items():
         write_stub(site, module, code)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from broken_environments import (
+    FEATURES,
     ROOT,
     remove_dist_info,
     version_of,
@@ -85,7 +86,7 @@ IMPORTS = {
     ),
     "an import never ends": Break(
         code("tqdm", "import time\ntime.sleep(600)"),
-        *("tqdm", "broken", "it did not end within 2 s", "--force-reinstall"),
+        *("tqdm", "broken", "it did not end within 5 s", "--force-reinstall"),
         again("tqdm"),
     ),
     "an import crashes": Break(
@@ -215,7 +216,7 @@ def run_doctor(site: Path, *options: str, **variables: str) -> tuple[int, list[d
     (tools / "apt-get").chmod(0o755)
     env = {"PATH": str(tools), "HOME": str(folder), "PYTHONPATH": str(site)}
     env |= {"ZOO_CACHE": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
-    words = [sys.executable, "-S", "-m", "zoo", "doctor", "--json", "--timeout", "2", *options]
+    words = [sys.executable, "-S", "-m", "zoo", "doctor", "--json", "--timeout", "5", *options]
     done = subprocess.run(
         words, capture_output=True, text=True, env=env | variables, cwd=folder, check=False
     )
@@ -252,7 +253,7 @@ def check_break(rows: list[dict[str, Any]], each: Break) -> None:
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the package, as installing does: beside a checkout it would find its plugins."""
     folder = tmp_path_factory.mktemp("zoo") / "zoo"
-    shutil.copytree(ROOT / "zoo", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "zoo", folder)  # caches too: less to compile in each process
     return folder
 
 
@@ -284,7 +285,7 @@ def test_doctor_of_stubs_that_fit_finds_nothing(tmp_path: Path, zoo: Path) -> No
     exit_code, rows = run_doctor(write_site(tmp_path / "site", zoo))
 
     faults = {row["name"] for row in rows if row["state"] != "ok"}
-    assert (exit_code, faults) == (0, {"pip", "mmzoo[geo]"})
+    assert (exit_code, faults) == (0, {"pip", *FEATURES})
 
 
 @pytest.mark.parametrize("kind", IMPORTS)
@@ -324,7 +325,7 @@ PLUGINS: dict[str, tuple[str, str, str, str, str]] = {
     "hanging": (
         "",
         *("import time\ntime.sleep(600)\nclass L: pass\n", "broken"),
-        *("it did not end within 2 s", "author"),
+        *("it did not end within 5 s", "author"),
     ),
     "crashing": (
         "",
@@ -419,7 +420,8 @@ def test_doctor_runs_the_checks_of_plugins_apart(of_plugins: Rows) -> None:
     assert "SIGABRT" in crashed["found"]
     assert told["fix"].endswith('-m pip install "a driver"')
     sound = ("plugin sound", "plugin looking", "plugin telling")
-    assert [row["state"] for row in of_plugins if row["name"] in sound] == ["ok"] * 3
+    states = {row["name"]: row["state"] for row in of_plugins if row["name"] in sound}
+    assert states == dict.fromkeys(sound, "ok"), of_plugins
 
 
 SETTINGS: dict[str, tuple[dict[str, str], str, str, str, str]] = {

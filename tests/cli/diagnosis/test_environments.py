@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from broken_environments import FEATURES
 from weights_rows import weights_row
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -130,7 +131,7 @@ def test_doctor_without_torch_names_all_that_is_missing_and_exits_with_1(
     assert found.exit_code == 1
     assert {"torch", "numpy", "cv2", "mmengine", "mmcv", "mmseg", "mmdet"} <= set(missing)
     assert missing["torch"] == missing["mmdet"] == 'pip install "mmzoo[mm]"'
-    assert set(found.faults()) == {"mmzoo[geo]"}
+    assert set(found.faults()) == FEATURES
 
 
 def test_doctor_with_a_compiled_mmcv_does_not_offer_the_one_that_would_overwrite_it(
@@ -239,6 +240,58 @@ def test_doctor_when_opencv_is_there_in_two_builds_says_how_to_keep_one(
     )
 
 
+_LIBRARIES = ("/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6")
+_LIBRARY = next((path for path in _LIBRARIES if Path(path).exists()), None)
+
+
+@pytest.mark.skipif(_LIBRARY is None, reason="needs a library of Linux to stand for libGL")
+@pytest.mark.parametrize(
+    ("has_libgl", "builds", "users", "kept", "why"),
+    [
+        (True, ["", "-headless"], [], "", "as nothing asks for another"),
+        (True, ["", "-headless"], ["-headless"], "-headless", "which user-0 asks for"),
+        (True, ["", "-headless"], ["", "-headless", ""], "", "which user-0 and user-2 ask for"),
+        (False, ["", "-headless"], ["", ""], "-headless", "since libGL cannot be loaded here"),
+    ],
+)
+def test_doctor_keeps_the_opencv_that_suits_and_says_why(
+    site: Path,
+    doctor: Callable[..., Doctor],
+    has_libgl: bool,
+    builds: list[str],
+    users: list[str],
+    kept: str,
+    why: str,
+) -> None:
+    """One without windows where they cannot be opened; else the one that packages ask for."""
+    libraries = site.parent / "libraries"
+    libraries.mkdir()
+    content = Path(str(_LIBRARY)).read_bytes() if has_libgl else b"no library"
+    (libraries / "libGL.so.1").write_bytes(content)
+    for build in builds:
+        write_dist_info(site, f"opencv-python{build}", "4.12.0.88")
+    for index, user in enumerate(users):
+        write_dist_info(site, f"user-{index}", "1", f"Requires-Dist: opencv-python{user}>=3")
+
+    found = doctor(site, LD_LIBRARY_PATH=str(libraries)).faults()["opencv-python twice"]
+
+    assert found[1].endswith(f"; opencv-python{kept} is kept, {why}")
+    assert found[2].endswith(f'&& pip install "opencv-python{kept}==4.12.0.88"')
+
+
+def test_doctor_without_libgl_installs_a_headless_opencv_although_none_is_there(
+    site: Path, doctor: Callable[..., Doctor]
+) -> None:
+    """The build with the contributed modules keeps them."""
+    (site.parent / "libGL.so.1").write_bytes(b"no library")
+    write_dist_info(site, "opencv-python", "4.12.0.88")
+    write_dist_info(site, "opencv-contrib-python", "4.12.0.88")
+
+    found = doctor(site, LD_LIBRARY_PATH=str(site.parent)).faults()["opencv-python twice"]
+
+    assert found[2].endswith('&& pip install "opencv-contrib-python-headless==4.12.0.88"')
+
+
 def test_doctor_when_mmcv_lies_over_mmcv_lite_says_how_to_keep_one(
     site: Path, doctor: Callable[..., Doctor]
 ) -> None:
@@ -258,7 +311,7 @@ def test_doctor_of_a_sound_plugin_finds_nothing(
     """The ground that the faults below stand out from."""
     found = doctor(site, ZOO_PLUGIN_PATH=str(plugin.parent))
 
-    assert set(found.faults()) == {"mmzoo[geo]"}
+    assert set(found.faults()) == FEATURES
     assert "plugin shipping" in [row["name"] for row in found.rows if row["state"] == "ok"]
 
 
@@ -306,7 +359,7 @@ def test_doctor_when_a_shipped_file_is_not_as_shipped_names_it(
 
     found = doctor(site, ZOO_PLUGIN_PATH=where)
 
-    (name,) = set(found.faults()) - {"mmzoo[geo]"}
+    (name,) = set(found.faults()) - FEATURES
     state, told, fix = found.faults()[name]
     assert (name, state, found.exit_code) == ("plugin shipping", "broken", 1)
     assert reason in told
@@ -332,7 +385,7 @@ def test_doctor_when_code_of_an_installed_plugin_was_changed_names_the_file(
     }
     lines = [f"zoo_shipping/{n},sha256={d.decode().rstrip('=')},1" for n, d in digests.items()]
     (folder / "RECORD").write_text("\n".join([*lines, "mmzoo_shipping-0.1.0.dist-info/RECORD,,"]))
-    assert set(doctor(site).faults()) == {"mmzoo[geo]"}
+    assert set(doctor(site).faults()) == FEATURES
     (plugin / "parts.py").write_text("class L: pass  # mine\n")
 
     found = doctor(site).faults()["mmzoo-shipping"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -197,6 +198,56 @@ def test_fix_that_fails_uninstalls_nothing_and_says_so(environment: Environment)
     assert "failed: it ended with code 1." in done.stderr
     assert environment.versions() == before
     assert "import fails: torn" in done.stdout
+
+
+_SLOW_PIP = """
+import sys, time
+if sys.argv[1] == "install" and "--dry-run" not in sys.argv:
+    print("pip is installing", file=sys.stderr, flush=True)
+    time.sleep(0 if {fails} else 60)
+    sys.exit(7)
+for name in [name for name in sys.modules if name.partition(".")[0] == "pip"]:
+    del sys.modules[name]
+sys.path.insert(0, {real!r})
+from pip._internal.cli.main import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("ending", ["failure", "Ctrl-C", "SIGTERM"])
+def test_fix_that_ends_between_uninstall_and_install_brings_the_package_back(
+    environment: Environment, ending: str
+) -> None:
+    """It says what is gone, and the line that it prints, typed as it stands, mends it."""
+    env, version = environment, version_of("opencv-python")
+    write_dist_info(env.site, "opencv-python-headless", "4.9.0.80", files="cv2/__init__.py")
+    for name in ("opencv-python", "opencv-python-headless"):
+        write_wheel(env.wheels, name, version, {"cv2/__init__.py": b""})
+        write_wheel(env.wheels, name, "4.9.0.80", {"cv2/__init__.py": b""})
+    real = env.wheels.parent / "real"
+    real.mkdir()
+    (env.site / "pip").rename(real / "pip")
+    pip = write_stub(env.site, "pip")
+    (pip / "__main__.py").write_text(_SLOW_PIP.format(fails=ending == "failure", real=str(real)))
+    words = [str(env.python), "-m", "zoo", "doctor", "--fix", "--yes"]
+
+    terminal = Terminal(words, environment=env.variables(), folder=env.wheels.parent)
+    assert terminal.wait_for("pip is installing"), terminal.text
+    if ending == "Ctrl-C":
+        terminal.press_ctrl_c()
+    elif ending == "SIGTERM":
+        os.kill(terminal.pid, signal.SIGTERM)
+    exit_code = terminal.wait()
+
+    assert exit_code == {"failure": 1, "Ctrl-C": 130, "SIGTERM": 143}[ending]
+    assert "opencv-python, opencv-python-headless are no longer installed" in terminal.text
+    told = terminal.text.partition("are no longer installed")[2].splitlines()[1].strip()
+    assert "-m pip install" in told
+    shutil.rmtree(pip)
+    (real / "pip").rename(env.site / "pip")
+    subprocess.run(["sh", "-c", told], env=env.variables(), check=True)
+    assert {"opencv_python", "opencv_python_headless"} & set(env.versions())
+    assert (env.site / "cv2" / "__init__.py").exists()
 
 
 def test_fix_without_a_terminal_asks_for_yes(environment: Environment) -> None:

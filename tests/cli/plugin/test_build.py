@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from plugin_project import FILES, write_project
 
+from zoo.checking.distributions import building
 from zoo.checking.distributions.comparing import compare_sdist, compare_wheel
 from zoo.manifest.reading import read_manifest
 
@@ -252,3 +253,132 @@ def test_compare_when_a_weights_file_and_a_shelf_are_named_then_both_are_missed(
     absent = compare_sdist(tmp_path / "x.tar.gz", manifest, document)
     assert len(absent) == 5
     assert all("the sdist lacks " in each.message for each in absent)
+
+
+def run_bound(bound: list[str], *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user whom modes of folders bind."""
+    command = [*bound, sys.executable, "-m", "zoo", "plugin", "build", *words, "--no-isolation"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def make_read_only(folder: Path) -> list[tuple[Path, int]]:
+    """Take the permission to write from a folder and all in it; return what is there."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode & 0o555)
+    return sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+@pytest.mark.slow
+def test_build_of_a_read_only_project_is_that_of_a_copy(
+    tmp_path: Path, bound_by_permissions: list[str]
+) -> None:
+    """setuptools writes beside what it reads; the project stays as it is."""
+    project = write_project(tmp_path / "ponds")
+    before = make_read_only(project)
+
+    done = run_bound(bound_by_permissions, project, "--out", tmp_path / "out")
+
+    assert done.returncode == 0, done.stderr
+    manifest = read_manifest(project / "zoo_ponds" / "zoo_plugin.toml")
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    assert [each for each in compare_wheel(wheel, manifest, {}) if each.is_error] == []
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in project.rglob("*"))
+
+
+def _fill(project: Path) -> None:
+    """Add folders that builds leave, folders of the same names in the package, and links."""
+    for name in ("build", "dist", "venv", "node_modules", "zoo_ponds/env", "src/x.egg-info"):
+        (project / name).mkdir(parents=True)
+        (project / name / "left.py").write_text("")
+    (project / "zoo_ponds/env/pyvenv.cfg").write_text("")
+    for name in ("build", "dist", "venv", "node_modules"):
+        (project / "zoo_ponds" / name).mkdir()
+        (project / "zoo_ponds" / name / "__init__.py").write_text("")
+    (project.parent / "NOTICE").write_text("all may use it")
+    (project.parent / "shared/deep").mkdir(parents=True)
+    links = {
+        "NOTICE": "../NOTICE",
+        "loop": ".",
+        "zoo_ponds/again": "..",
+        "zoo_ponds/shared": "../../shared",
+        "alias": "zoo_ponds/venv",
+        "absolute": str(project / "zoo_ponds"),
+        "of_left": "dist/left.py",
+        "nothing": "nowhere",
+    }
+    for name, target in links.items():
+        (project / name).symlink_to(target)
+
+
+def test_copy_of_a_project_has_each_file_once_and_the_packages_own_folders(tmp_path: Path) -> None:
+    """Links stay links, into the copy where they stay inside; what builds leave is not there."""
+    project = write_project(tmp_path / "ponds")
+    own = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+    _fill(project)
+    copy = tmp_path / "elsewhere" / "ponds"
+    copy.parent.mkdir()
+
+    building._copy(project, copy)
+
+    paths = [path for path in copy.rglob("*") if not path.is_dir() or path.is_symlink()]
+    folders = ("build", "dist", "venv", "node_modules")
+    assert {path.relative_to(copy).as_posix() for path in paths if not path.is_symlink()} == {
+        *own,
+        *(f"zoo_ponds/{name}/__init__.py" for name in folders),
+    }
+    assert {
+        path.relative_to(copy).as_posix(): path.resolve() for path in paths if path.is_symlink()
+    } == {
+        "NOTICE": tmp_path / "NOTICE",
+        "loop": copy,
+        "zoo_ponds/again": copy,
+        "zoo_ponds/shared": tmp_path / "shared",
+        "alias": copy / "zoo_ponds/venv",
+        "absolute": copy / "zoo_ponds",
+        "of_left": project / "dist/left.py",
+    }
+
+
+@pytest.mark.slow
+def test_wheel_of_a_read_only_project_holds_the_packages_folder_called_build(
+    tmp_path: Path, bound_by_permissions: list[str]
+) -> None:
+    """The project has a link to itself, too, which the build does not follow without end."""
+    project = write_project(tmp_path / "ponds")
+    (project / "zoo_ponds/build").mkdir()
+    (project / "zoo_ponds/build/__init__.py").write_text("")
+    (project / "pyproject.toml").write_text(
+        (project / "pyproject.toml")
+        .read_text()
+        .replace('["zoo_ponds"]', '["zoo_ponds", "zoo_ponds.build"]')
+    )
+    for name in ("loop", "again"):
+        (project / name).symlink_to(".")
+    make_read_only(project)
+
+    done = run_bound(bound_by_permissions, project, "--out", tmp_path / "out")
+
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert "zoo_ponds/build/__init__.py" in archive.namelist()
+
+
+@pytest.mark.parametrize("out", ["ponds/dist", "locked", "locked/below/deeper"])
+def test_build_into_a_folder_that_cannot_be_written_ends_before_the_build(
+    tmp_path: Path, bound_by_permissions: list[str], out: str
+) -> None:
+    """One message with what to do; a project's own ``dist`` is where files go by default."""
+    project = write_project(tmp_path / "ponds")
+    (tmp_path / "locked").mkdir()
+    make_read_only(project)
+    make_read_only(tmp_path / "locked")
+    words = () if out.startswith("ponds") else ("--out", tmp_path / out)
+
+    done = run_bound(bound_by_permissions, project, *words)
+
+    assert done.returncode == 1
+    assert f"cannot write {tmp_path / out}: Permission denied." in done.stderr
+    assert "or name another folder with --out" in done.stderr
+    assert not list((tmp_path / "locked").iterdir())

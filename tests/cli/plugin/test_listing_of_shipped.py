@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from zoo.cli import main
 
 
+@pytest.mark.mm
 @pytest.mark.usefixtures("checkout_plugins")
 def test_plugin_list_finds_no_fault_in_what_zoo_ships() -> None:
     """Each kind of contribution is used by one of them, so no rule is too strict for a kind."""

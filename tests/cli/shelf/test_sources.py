@@ -319,6 +319,7 @@ def test_publish_warns_of_what_users_would_not_find(tmp_path: Path) -> None:
     assert "--as" not in misnamed
 
 
+@pytest.mark.slow
 def test_doctor_tells_the_state_of_each_source(site: Callable[..., str], tmp_path: Path) -> None:
     """An expired index is a warning with the command that mends it; a damaged book is broken."""
     _zoo("source", "add", site(_road()))

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import invalidate_caches
+from importlib.metadata import distributions
 
 from zoo.cli.diagnosis.finding import Finding
 from zoo.cli.diagnosis.mend import Mend, python_flags
@@ -14,6 +16,7 @@ from zoo.cli.diagnosis.mend import Mend, python_flags
 __all__ = ["Outcome", "check_again", "mends_to_run", "run_mend"]
 
 _FD = 2  # a command's output is no result of ours
+_PUTTING_BACK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +48,74 @@ def mends_to_run(findings: Iterable[Finding]) -> dict[Mend, list[str]]:
 def run_mend(mend: Mend, tell: Callable[[str], None]) -> Outcome:
     """Run the commands of a mend, one after the other, until one fails.
 
-    If something is to be uninstalled first, pip must have found what replaces it.
+    If something is to be uninstalled first, pip must have found what replaces it. If a package is
+    gone after a failure or a stop all the same, the rest of the mend is told: it brings it back.
 
     Args:
         mend: What to run, without a shell.
         tell: Called with each line to show.
+
+    Raises:
+        KeyboardInterrupt: A signal stopped it.
     """
-    calls = [*_rehearsals(mend), *mend.commands]
-    for words in calls:
+    for words in _rehearsals(mend):
+        if _run(words):
+            return _failed(mend, "pip found no replacement, so nothing was uninstalled", tell)
+    before = _installed()
+    for index, words in enumerate(mend.commands):
         try:
-            # The commands are those of `Mend`, as arguments, without a shell.
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=_FD, check=False)  # noqa: S603
-        except OSError as error:
-            return _failed(mend, f"{words[0]} cannot be started: {error.strerror}", tell)
-        if done.returncode:
-            what = "pip found no replacement, so nothing was uninstalled"
-            reason = what if "--dry-run" in words else f"it ended with code {done.returncode}"
-            return _failed(mend, reason, tell)
+            reason = _run(words)
+        except KeyboardInterrupt:
+            _tell_of_gone(before, mend, index, tell)
+            raise
+        if reason:
+            outcome = _failed(mend, reason, tell)
+            _tell_of_gone(before, mend, index, tell)
+            return outcome
     return Outcome(mend)
+
+
+def _run(words: Sequence[str]) -> str | None:
+    """Run one command; return why it failed, or None."""
+    try:
+        # The commands are those of `Mend`, as arguments, without a shell.
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=_FD)  # noqa: S603
+    except OSError as error:
+        return f"{words[0]} cannot be started: {error.strerror}"
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        _let_end(process)
+        raise
+    return f"it ended with code {code}" if code else None
+
+
+def _let_end(process: subprocess.Popen[bytes]) -> None:
+    """Let pip, which has got the same Ctrl-C, put back what it moved aside; then stop it."""
+    try:
+        process.wait(_PUTTING_BACK_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()
+
+
+def _installed() -> set[str]:
+    """Return the names of what is installed, as the files beside the packages say."""
+    invalidate_caches()
+    names = (each.name for each in distributions())
+    return {name for name in names if name}  # torn metadata have none
+
+
+def _tell_of_gone(before: set[str], mend: Mend, index: int, tell: Callable[[str], None]) -> None:
+    """Tell which packages are no longer there, and the line that brings them back."""
+    gone = sorted(before - _installed())
+    if not gone:
+        return
+    # What was being uninstalled is uninstalled again, so that no second build stays.
+    line = " && ".join(mend.text.split(" && ")[index:])
+    are = "are" if len(gone) > 1 else "is"
+    tell(f"{', '.join(gone)} {are} no longer installed; to bring back what zoo needs, run:")
+    tell(f"  {line}")
 
 
 def _failed(mend: Mend, reason: str, tell: Callable[[str], None]) -> Outcome:

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo.cli.diagnosis.finding import Finding
 from zoo.cli.diagnosis.mend import Mend, install_mend, pip_mend, reinstall_mend, shown
+from zoo.cli.diagnosis.opencv import build_to_keep
 
 __all__ = ["LITE", "build_findings", "fit_findings", "stack_findings"]
 
@@ -147,6 +148,9 @@ def build_findings() -> Iterator[Finding]:
         state = "warning" if len({version for _, version in builds}) == 1 else "broken"
         names = [name for name, _ in builds]
         kept = LITE if group[0] == "mmcv" else f"{builds[0][0]}=={builds[0][1]}"
+        if group[0] == "opencv-python":
+            kept, why = build_to_keep(builds)
+            found = f"{found}; {why}"
         mend = pip_mend(["uninstall", "-y", *names], ["install", kept])
         yield Finding(f"{group[0]} twice", state, found, mend)
 

@@ -14,6 +14,7 @@ from zoo.errors import DownloadError, IncompatibleError, ManifestError, PluginEr
 if TYPE_CHECKING:
     from zoo.catalog import Found, PluginRecord
     from zoo.checking.finding import Finding
+    from zoo.checking.subject import Subject
 
 __all__ = [
     "code_faults",
@@ -108,21 +109,30 @@ def code_faults(record: PluginRecord, *, whole: bool = True) -> Iterator[tuple[s
         record: A plugin whose manifest can be read.
         whole: Whether to parse all its files, or only those that its manifest names.
     """
-    from zoo.checking.guarding import cases_of, check_case
-    from zoo.checking.static.rules import static_rules
-    from zoo.checking.subject import read_subject
+    from zoo.checking.subject import Subject, read_subject
 
     if not whole:
         yield from _syntax_faults(record)
     wanted = _RULES if whole else _RULES - {_PARSES}
-    subject = read_subject(record.checked().folder)
-    for rule in (rule for rule in static_rules() if rule.id in wanted):
-        faults: list[Finding] = []
+    manifest = record.checked()
+    faults = _rule_faults(Subject(manifest.folder, None, manifest), wanted)
+    if faults:  # with the lines of the manifest, which is read again for them
+        faults = _rule_faults(read_subject(manifest.folder), wanted)
+    for each in faults:
+        row = f"{each.row}: " if each.row and not each.where.startswith(each.row) else ""
+        yield f"{row}{each.message} ({each.where})", each.mend
+
+
+def _rule_faults(subject: Subject, wanted: frozenset[str]) -> list[Finding]:
+    """Return the errors that some of the static rules find."""
+    from zoo.checking.guarding import cases_of, check_case
+    from zoo.checking.static.targets import RULES
+
+    faults: list[Finding] = []
+    for rule in (rule for rule in RULES if rule.id in wanted):
         for case in cases_of(rule, subject, faults):
             faults += check_case(rule, subject, case)
-        for each in (fault for fault in faults if fault.level == "error"):
-            row = f"{each.row}: " if each.row and not each.where.startswith(each.row) else ""
-            yield f"{row}{each.message} ({each.where})", each.mend
+    return [fault for fault in faults if fault.level == "error"]
 
 
 def _syntax_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
@@ -197,20 +207,13 @@ def module_faults(record: PluginRecord) -> Iterator[tuple[str, str]]:
     Args:
         record: A plugin whose manifest can be read.
     """
+    from zoo.checking.source.python import has_module
+
     folder = record.checked().folder
     for module, (label, _) in targets_of(record).items():
-        place = folder.joinpath(*module.split(".")[1:])
-        candidates = (place.with_suffix(".py"), place / "__init__.py")
-        if not any(path.is_file() for path in candidates) and not _has_binary(place):
-            reason = f"the module of {label} is missing: expected {candidates[0]}"
-            yield reason, _get(candidates[0])
-
-
-def _has_binary(place: Path) -> bool:
-    """Return whether a module exists in another form, such as compiled."""
-    return any(place.parent.glob(f"{place.name}.*.so")) or any(
-        place.parent.glob(f"{place.name}.*.pyd")
-    )
+        if not has_module(folder, module):
+            path = folder.joinpath(*module.split(".")[1:]).with_suffix(".py")
+            yield f"the module of {label} is missing: expected {path}", _get(path)
 
 
 def targets_of(record: PluginRecord) -> dict[str, tuple[str, str]]:

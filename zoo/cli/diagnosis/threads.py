@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ from zoo.cli.diagnosis.finding import Finding
 from zoo.cli.diagnosis.mend import shown
 from zoo.engine.threads.cores import Cores, find_cores
 from zoo.engine.threads.defaults import SPINS, stated
+from zoo.engine.threads.telling import busy_text
 
 __all__ = ["thread_findings"]
 
@@ -32,11 +32,7 @@ def _text(cores: Cores) -> str:
     found = f"{cores.usable} of {cores.machine} CPUs"
     if cores.usable < cores.allowed:
         found += f" (the container's quota is {cores.quota:g})"
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    # The load changes from minute to minute, so it is no warning.
-    if load > 1.5 * cores.machine and stated("OMP_NUM_THREADS") is None:
-        found += f"; load {load:.1f}: while that lasts, OMP_NUM_THREADS=1 may train faster"
-    return found
+    return found + busy_text(cores)  # it changes from minute to minute, so it is no warning
 
 
 def _count_faults(cores: Cores) -> Iterator[tuple[str, str]]:

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from zoo.cli.output.errors import ZooCommand
+from zoo.engine.processes.launched import rank_in
+from zoo.engine.processes.meeting import meet
 
 __all__ = ["MMCommand", "config_options", "launcher_options", "set_local_rank", "verbose_option"]
 
@@ -31,7 +35,30 @@ class MMCommand(ZooCommand):
             ctx: Context of the command.
             args: Words of the command line after the command's name.
         """
-        return super().parse_args(ctx, _rewritten(args))
+        with _telling_once(args):
+            return super().parse_args(ctx, _rewritten(args))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Args:
+            ctx: Context of the command.
+        """
+        with _telling_once(ctx.meta.get("zoo.args", ())):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _telling_once(args: Sequence[str]) -> Iterator[None]:
+    """Let the first of several processes alone say what is wrong with the command line of all."""
+    try:
+        yield
+    except click.UsageError as error:
+        text = " ".join(args)
+        launched = re.search(r"--launcher[= ](\w+)", text)
+        if launched is None or not rank_in(launched[1]):
+            raise
+        raise click.exceptions.Exit(error.exit_code) from error
 
 
 def _rewritten(args: list[str]) -> list[str]:
@@ -112,11 +139,13 @@ def verbose_option(function: _Function) -> _Function:
     return click.option("--verbose", is_flag=True, help=text)(function)
 
 
-def set_local_rank(local_rank: int) -> None:
-    """Set torch's local rank from the option that old launchers pass.
+def set_local_rank(local_rank: int, launcher: str) -> None:
+    """Set torch's local rank from the option that old launchers pass, and meet other processes.
 
     Args:
         local_rank: Index of this process among those of its machine, from 0. An existing LOCAL_RANK
             takes precedence.
+        launcher: What started this process, as ``--launcher`` says.
     """
     os.environ.setdefault("LOCAL_RANK", str(local_rank))
+    meet(launcher)

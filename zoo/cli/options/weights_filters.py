@@ -121,13 +121,16 @@ class Filters:
             and self.plugin in (None, entry["plugin"])
             and _is_part(self.dataset, entry["datasets"])
             and _is_part(self.architecture, [*entry["architecture"], entry["config"] or ""])
-            and {*map(_plain, self.classes)} <= {*map(_plain, entry["classes"])}
+            and (not self.classes or self._has_classes(entry))
             and _is_part(self.licence, [entry["licence"]])
             and not (self.is_commercial and _is_restricted(entry))
             and _is_at_most(entry["size_bytes"], self.most_bytes)
             and _is_at_most(entry["parameters"], self.most_parameters)
             and (not self.is_here or entry["file"] in _HERE or entry["state"] == "adopted")
         )
+
+    def _has_classes(self, entry: Mapping[str, Any]) -> bool:
+        return {*map(_plain, self.classes)} <= {*map(_plain, entry["classes"])}
 
 
 def _is_restricted(entry: Mapping[str, Any]) -> bool:

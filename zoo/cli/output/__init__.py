@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "collecting",
     "errors",
     "groups",
     "next_command",

@@ -16,10 +16,12 @@ from types import FrameType
 import click
 
 from zoo.cli.output.printing import discard, say
+from zoo.engine.processes.launched import STARTED_BY
+from zoo.engine.processes.telling import is_first_to_tell
 
 __all__ = ["StoppedError", "Stopping", "end_stopped", "raising_on_signals", "resume_command"]
 
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
 class StoppedError(KeyboardInterrupt):
@@ -104,6 +106,8 @@ def end_stopped(ctx: click.Context, error: BaseException, signal_number: int) ->
         error: The exception that ended it; the text of a `KeyboardInterrupt` is shown.
         signal_number: 2 for Ctrl-C, which exits with 130.
     """
+    if not is_first_to_tell():
+        ctx.exit(128 + signal_number)
     text = str(error) if isinstance(error, KeyboardInterrupt) else ""
     lines = [text or "interrupted"]
     if getattr(error, "is_resumable", False) and _resumes(ctx.command):
@@ -126,10 +130,12 @@ def resume_command(ctx: click.Context) -> str:
     Args:
         ctx: Context of the command to resume.
     """
-    path = ctx.command_path.split()
-    if path[0].endswith(".py"):
-        path = ["python", sys.argv[0], *path[1:]]
     args: Sequence[str] = ctx.meta.get("zoo.args", ())
+    path = ctx.command_path.split()
+    if STARTED_BY in os.environ:  # a script that started several processes
+        path, args = [], shlex.split(os.environ[STARTED_BY])
+    elif path[0].endswith(".py"):
+        path = ["python", sys.argv[0], *path[1:]]
     words = [word for word in args if word.partition("=")[0] != "--resume"]
     at = words.index("--") if "--" in words else len(words)
     return shlex.join([*path, *words[:at], "--resume", *words[at:]])

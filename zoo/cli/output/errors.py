@@ -12,6 +12,7 @@ import click
 from zoo.cli.output.endings import end_stopped, raising_on_signals
 from zoo.cli.output.groups import EndsWithItsOutput
 from zoo.cli.output.printing import check_output, say_text
+from zoo.engine.processes.telling import is_first_to_tell, is_lost_process, wait_for_teller
 from zoo.engine.threads.defaults import set_thread_defaults
 from zoo.errors import ZooError
 from zoo.texts import log_printably, printable
@@ -29,7 +30,10 @@ _EXTRA = frozenset(
 
 _OS_HINTS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "check the permissions of that file."),
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space on that disk and try again."),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        "free some space on that disk and try again; a training run continues with --resume.",
+    ),
 }
 _DEBUG = "zoo_debug"  # the parameter of --debug: a plugin's command may have its own `debug`
 _OS_HINT = "run it again with --debug to see where it happened."
@@ -106,6 +110,7 @@ class ZooCommand(EndsWithItsOutput):
                     end_stopped(ctx, error, stopping.signal_number)
                 if not debug:
                     _tell(ctx, error)
+                    _leave_to_others(ctx, error)
                 raise
 
     def _take_debug(self, ctx: click.Context) -> None:
@@ -116,6 +121,11 @@ class ZooCommand(EndsWithItsOutput):
 
 def _tell(ctx: click.Context, error: Exception) -> None:
     """End a command with the message of an error that is meant for users."""
+    if is_lost_process(error):
+        text = wait_for_teller()
+        if text is not None:
+            say_text(f"error: {text}", err=True)
+        ctx.exit(1)
     if isinstance(error, ZooError):
         _fail(ctx, str(error))
     if isinstance(error, ModuleNotFoundError):
@@ -123,16 +133,16 @@ def _tell(ctx: click.Context, error: Exception) -> None:
         if package in _EXTRA:
             hint = "`zoo doctor` says what is missing, and the command that installs it."
             _fail(ctx, f"cannot continue: {package!r} is not installed.\nHINT: {hint}")
-    elif isinstance(error, OSError):
-        where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
-        hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
-        _fail(ctx, f"cannot continue: {error.strerror or error}.{where}\nHINT: {hint}")
-    elif not isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
+    if not isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
         from zoo.engine.plugin_code import plugin_code_error
 
         named = plugin_code_error(error)
         if named is not None:
             _fail(ctx, str(named))
+    if isinstance(error, OSError):
+        where = f"\nwhere: {printable(str(error.filename))}" if error.filename else ""
+        hint = _OS_HINTS.get(error.errno or 0, _OS_HINT)
+        _fail(ctx, f"cannot continue: {error.strerror or error}.{where}\nHINT: {hint}")
 
 
 def _text_of_exit(error: SystemExit) -> str:
@@ -144,6 +154,14 @@ def _text_of_exit(error: SystemExit) -> str:
     )
 
 
+def _leave_to_others(ctx: click.Context, error: Exception) -> None:
+    """End without the traceback that another process of the run shows."""
+    is_own = isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort))
+    if not is_own and not is_first_to_tell():
+        ctx.exit(1)
+
+
 def _fail(ctx: click.Context, text: str) -> None:
-    say_text(f"error: {text}", err=True)
+    if is_first_to_tell():
+        say_text(f"error: {text}", err=True)
     ctx.exit(1)

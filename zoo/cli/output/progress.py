@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from zoo.engine.processes.meeting import is_first
 from zoo.progress import ProgressBar, State
 
 __all__ = ["byte_progress", "progress_bar"]
@@ -37,6 +38,9 @@ def byte_progress(label: str) -> Iterator[Callable[[int, int], None]]:
     Args:
         label: Name of the download.
     """
+    if not is_first():
+        yield lambda done, total: None
+        return
     quiet_s = _QUIET_S if sys.stderr.isatty() else _QUIET_LINES_S
     bar = ProgressBar(quiet_s=quiet_s, unit="bytes")
     logger = logging.getLogger("zoo")

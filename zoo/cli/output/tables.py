@@ -19,7 +19,8 @@ __all__ = ["fitted_widths", "print_rows", "wide_option"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MOST_LISTED = 50
 _MOST_CHARACTERS = 500  # per cell: one long text would make every line as long
-_MOST_OF = {"version": 24}  # per column in which a long text is not useful
+_SHORT = 24  # every column shows so long a text whole
+_MOST_OF = {"version": _SHORT}  # per column in which a long text is not useful
 _GAP = 2
 _LEAST = 12  # least width of a column on a narrow terminal, or it is left out
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
@@ -64,15 +65,23 @@ def print_rows(
     if not rows:
         say(empty, err=True)
         return False
-    lines = [[column.replace("_", " ").upper() for column in columns]]
-    lines += [[_text(row.get(column), column) for column in columns] for row in rows]
-    widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
+    titles = [column.replace("_", " ").upper() for column in columns]
+    cells = [
+        [title, *(_text(row.get(column), column) for row in rows)]
+        for title, column in zip(titles, columns, strict=True)
+    ]
+    widths = [max(map(_width, column)) for column in cells]
     limit = None if wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns
     kept = widths if limit is None else fitted_widths(widths, limit)
-    say(*(_line(cells, kept) for cells in lines))  # at once: there may be 1,200 rows
+    padded = [
+        _column(column, width, is_name=at == 0)
+        for at, (column, width) in enumerate(zip(cells, kept, strict=False))
+    ]
+    gap = " " * _GAP
+    say(*(gap.join(parts).rstrip() for parts in zip(*padded, strict=True)))  # all at once
     if kept == widths:
         return False
-    left_out = [name.lower() for name in lines[0][len(kept) :]]
+    left_out = [title.lower() for title in titles[len(kept) :]]
     what = f"left out: {', '.join(left_out)}; " if left_out else ""
     say(f"({what}--wide prints whole lines)", err=True)
     return True
@@ -108,12 +117,13 @@ def fitted_widths(widths: Sequence[int], limit: int) -> list[int]:
     return kept
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    parts = [
-        _padded(_shortened(cell, width, is_name=at == 0), width)
-        for at, (cell, width) in enumerate(zip(cells, widths, strict=False))
+def _column(cells: Sequence[str], width: int, *, is_name: bool) -> list[str]:
+    """Return the cells of a column, each as wide as it: there may be thousands of them."""
+    cells = [
+        cell if len(cell) <= width and cell.isascii() else _shortened(cell, width, is_name=is_name)
+        for cell in cells
     ]
-    return (" " * _GAP).join(parts).rstrip()
+    return [cell.ljust(width) if cell.isascii() else _padded(cell, width) for cell in cells]
 
 
 def _shortened(text: str, width: int, *, is_name: bool) -> str:
@@ -143,6 +153,8 @@ def _width(text: str) -> int:
 
 
 def _text(value: object, column: str) -> str:
+    if type(value) is str and value and len(value) <= _SHORT and value.isprintable():
+        return value
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):

@@ -6,10 +6,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection
 
-__all__ = ["CORE_COMMANDS", "MOVED", "core_names"]
-
-# Command that earlier versions had -> the distribution that brings it now.
-MOVED = {"plot": "mmzoo-run-plots"}
+__all__ = ["CORE_COMMANDS", "core_names"]
 
 # Name -> (module:attribute, one-line help). The help stands beside the name so that
 # `zoo --help` imports no command.

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from zoo.cli.plugged.offered import Offered
 
-__all__ = ["PluggedGroup"]
+__all__ = ["NO_PLUGINS", "PluggedGroup"]
+
+NO_PLUGINS = "zoo.no_plugins"
+"""Key of a context's meta: whether ``--no-plugins`` was given."""
 
 
 class PluggedGroup(LazyGroup):
@@ -131,16 +134,20 @@ class PluggedGroup(LazyGroup):
             ctx.exit(1)
 
     def _fail_unknown(self, ctx: click.Context, name: str) -> Never:
-        from zoo.cli.plugged.core_commands import MOVED
+        from zoo.cli.plugged.absent import why_absent
         from zoo.cli.plugged.offered import near_commands, unread_plugins
 
-        if self.group_name is None and name in MOVED:
-            ctx.fail(f"no such command {name!r}. A plugin has it now: pip install {MOVED[name]}")
+        are_left_out = ctx.meta.get(NO_PLUGINS, False)
+        reason = why_absent(self.group_name, name, are_left_out=are_left_out)
+        if reason:
+            ctx.fail(f"no such command {name!r}.{reason}")
         near, unread = near_commands(self.group_name, name), unread_plugins()
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         if not near and unread:
             hint = f" The plugin {' or '.join(unread)} may have it, but cannot be read: "
             hint += "`zoo plugin list` says why."
+        elif not near and are_left_out:
+            hint = " --no-plugins leaves out the commands of plugins."
         ctx.fail(f"no such command {name!r}.{hint}")
 
     def _usable(self) -> list[Offered]:

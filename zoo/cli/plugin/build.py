@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,19 +49,23 @@ def command(
     from tempfile import TemporaryDirectory
 
     from zoo.checking.distributions.building import build_project
+    from zoo.checking.lookup import check_may_run
 
     subject = _subject(path)
+    check_may_run(subject, "read its files with zoo plugin check --static")
     project = subject.project
     if project is None:
         raise _no_project(subject)
     _check(subject)
+    out = out or project / "dist"
+    _check_out(out)
     with TemporaryDirectory(prefix="zoo-build-") as scratch:
         built = build_project(project, Path(scratch), is_isolated=not no_isolation)
         faults = _compare(built, subject)
         errors = [each for each in faults if each.is_error]
         if errors:
             raise _refusal(subject, errors)
-        paths = _place(built, out or project / "dist")
+        paths = _place(built, out)
     _report(subject, paths, faults, as_json=as_json)
 
 
@@ -122,8 +128,6 @@ def _place(built: Built, out: Path) -> list[Path]:
     """Move the files into the output folder, over those of an earlier build."""
     import shutil
 
-    from zoo.errors import PluginError
-
     try:
         out.mkdir(parents=True, exist_ok=True)
         found = []
@@ -132,10 +136,23 @@ def _place(built: Built, out: Path) -> list[Path]:
             shutil.copyfile(path, partial)
             found.append(partial.replace(out / path.name))
     except OSError as error:
-        message = f"cannot write {out}: {error.strerror or error}."
-        hint = "check the free space and the permissions there, or name another folder with --out."
-        raise PluginError(message, where=out, hint=hint) from error
+        raise _unwritable(out, error) from error
     return found
+
+
+def _check_out(out: Path) -> None:
+    """Raise before the build, which may take minutes, if its files could not be written."""
+    there = next(each for each in (out.absolute(), *out.absolute().parents) if each.exists())
+    if not os.access(there, os.W_OK):
+        raise _unwritable(out, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _unwritable(out: Path, error: OSError) -> Exception:
+    from zoo.errors import PluginError
+
+    message = f"cannot write {out}: {error.strerror or error}."
+    hint = "check the free space and the permissions there, or name another folder with --out."
+    return PluginError(message, where=out, hint=hint)
 
 
 def _report(

@@ -12,6 +12,7 @@ from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
 from zoo.cli.plugged.offered import command_conflicts
+from zoo.cli.plugin.unchanged import keep_stamps, known_stamps, stamp_of
 from zoo.errors import PluginError
 from zoo.texts import counted, printable
 
@@ -33,12 +34,14 @@ def command(wide: bool, as_json: bool) -> None:
     """
     from zoo.catalog import read_catalog
 
-    catalog, conflicts = read_catalog(), command_conflicts()
+    catalog, conflicts = read_catalog(keep_readings=True), command_conflicts()
+    known = known_stamps()
+    stamps = dict(known)
     rows: list[dict[str, object]] = []
     for record in catalog.plugins:
         manifest = record.manifest
         found = () if manifest is None else manifest.rows
-        state, errors = _state(record, conflicts.get(record.name, ()))
+        state, errors = _state(record, conflicts.get(record.name, ()), stamps)
         rows.append(
             {
                 "name": record.name,
@@ -51,6 +54,8 @@ def command(wide: bool, as_json: bool) -> None:
                 "error": "\n".join(errors) or None,
             }
         )
+    if stamps != known:
+        keep_stamps(stamps)
     columns = ["name", "version", "state", "summary", "provides", "found_in"]
     print_rows(rows, columns, as_json=as_json, wide=wide, empty="no plugins found")
     if not as_json:
@@ -59,18 +64,33 @@ def command(wide: bool, as_json: bool) -> None:
                 say_text(f"\n{printable(str(row['name']))}: {row['error']}", err=True)
 
 
-def _state(record: PluginRecord, conflicts: Sequence[PluginError]) -> tuple[str, list[str]]:
+def _state(
+    record: PluginRecord, conflicts: Sequence[PluginError], stamps: dict[str, str]
+) -> tuple[str, list[str]]:
     """Return the state of a plugin, and why it is not ok."""
-    from zoo.cli.diagnosis.plugin_faults import static_faults
-
     if record.error is not None:
         return "broken", [str(record.error)]
     try:
-        state, lines = static_faults(record)
+        state, lines = _faults(record, stamps)
     except PluginError as error:  # such as a requirement that is none
         return "broken", [str(error)]
     lines += map(str, conflicts)
     return "conflict" if state == "ok" and conflicts else state, lines
+
+
+def _faults(record: PluginRecord, stamps: dict[str, str]) -> tuple[str, list[str]]:
+    """Return the state of a plugin and why; one without a fault is read again once it changed."""
+    package = str(record.checked().folder)
+    stamp = stamp_of(record.checked().folder)
+    if stamp is not None and stamps.get(package) == stamp:
+        return "ok", []
+    from zoo.cli.diagnosis.plugin_faults import static_faults
+
+    stamps.pop(package, None)
+    state, lines = static_faults(record)
+    if stamp is not None and not lines:
+        stamps[package] = stamp
+    return state, lines
 
 
 def _counts(kinds: list[str]) -> str:

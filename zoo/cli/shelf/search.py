@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from zoo.cli.options.filter_options import filter_options, filters_of
+from zoo.cli.output.collecting import without_collecting
 from zoo.cli.output.errors import ZooCommand
 from zoo.cli.output.printing import say_text
 from zoo.cli.output.tables import print_rows, wide_option
@@ -21,6 +22,7 @@ __all__ = ["command"]
 @filter_options
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@without_collecting()
 def command(texts: tuple[str, ...], wide: bool, as_json: bool, **given: Any) -> None:
     """Search the weights of all plugins and sources.
 
@@ -29,15 +31,9 @@ def command(texts: tuple[str, ...], wide: bool, as_json: bool, **given: Any) -> 
     `zoo source update` does that. OpenMMLab's old checkpoints are searched by `zoo list TEXT`.
     """
     from zoo.catalog import read_catalog
-    from zoo.cli.options.weights_entries import weights_entry
-    from zoo.manifest.rows import WeightsFacts
+    from zoo.cli.options.weights_entries import weights_entries
 
-    catalog = read_catalog()
-    entries = [
-        weights_entry(catalog, found, found.row)
-        for found in catalog.rows("weights")
-        if isinstance(found.row, WeightsFacts)
-    ]
+    entries = weights_entries(read_catalog(keep_readings=True))
     others, problems = _of_sources()
     rows = filters_of(texts, given).choose([*entries, *others])
     columns = ["name", "plugin", "task", "size", "file", "metrics", "licence", "data_licence"]

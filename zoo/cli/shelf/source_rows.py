@@ -21,29 +21,17 @@ def source_entries(names: Iterable[str] | None = None) -> Iterator[dict[str, Any
         UnknownNameError: There is no such source.
         SourceError: It cannot be read.
     """
+    from zoo.weights.cache import cached_digests
     from zoo.weights.sources.book import read_book
     from zoo.weights.sources.lookup import rows_of_source
 
     book = read_book()
-    cached = _cached_digests()
+    cached = cached_digests()
     for name in book if names is None else names:
         state = ", ".join(book[name].marks) if name in book else ""
         for found in rows_of_source(name):
             entry = _entry(found, cached)
             yield {**entry, "state": state or entry["state"]}
-
-
-def _cached_digests() -> frozenset[str]:
-    """Return the digests of which the cache has a folder: looking for each would take seconds."""
-    import os
-
-    from zoo.errors import DownloadError
-    from zoo.weights import cache_folder
-
-    try:
-        return frozenset(os.listdir(cache_folder()))
-    except (OSError, DownloadError):  # an unreadable cache hides no row
-        return frozenset()
 
 
 def _entry(found: Found, cached: frozenset[str]) -> dict[str, Any]:

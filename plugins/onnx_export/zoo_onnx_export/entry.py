@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the manifest names: the packages of ONNX are looked for, then the rest is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import PluginError
+
+if TYPE_CHECKING:
+    import zoo
+    from zoo.interfaces import ExportOptions
+    from zoo_onnx_export.runner import OnnxModel
+
+__all__ = ["export", "open_file"]
+
+_TO_EXPORT, _TO_RUN = ("onnx", "onnxruntime", "onnxscript"), ("onnx", "onnxruntime")
+
+
+def export(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapping[str, Any]:
+    """Write a model as one certified file; the target of the ``[[exporter]]`` row.
+
+    Args:
+        model: A semantic model, on the CPU.
+        out: The file to write. It appears whole or not at all.
+        options: What the command was told.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        PluginError: A package is missing.
+        ExportError: A part of the model cannot be exported, or the file departs from the model.
+        DataError: The images of the comparison cannot be read.
+    """
+    _check(_TO_EXPORT)
+    from zoo_onnx_export.exporter import write_export
+
+    return write_export(model, out, options)
+
+
+def open_file(path: Path) -> OnnxModel:
+    """Return an opened export; the ``runner`` of the ``[[exporter]]`` row.
+
+    Args:
+        path: The file.
+
+    Raises:
+        PluginError: A package is missing.
+        FileError: It is no file of format 1, was changed, or cannot be run here.
+    """
+    _check(_TO_RUN)
+    from zoo_onnx_export.runner import OnnxModel
+
+    return OnnxModel(path)
+
+
+def _check(packages: tuple[str, ...]) -> None:
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        message = f"cannot use ONNX: {', '.join(missing)} is not installed."
+        hint = 'pip install "mmzoo-onnx-export[onnx]"'
+        raise PluginError(message, plugin="onnx_export", hint=hint)

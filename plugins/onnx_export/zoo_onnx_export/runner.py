@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open an export again: predict with it, and verify it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import zoo
+from zoo.data import count_labels, read_picture, to_uint8
+from zoo_onnx_export.after import LABELS
+from zoo_onnx_export.certificate import certify
+from zoo_onnx_export.comparing import TOLERANCE, Measured, measure_metric
+from zoo_onnx_export.errors import FileError
+from zoo_onnx_export.images import find_images
+from zoo_onnx_export.record import make_record, read_export
+from zoo_onnx_export.running import Session
+
+__all__ = ["OnnxModel"]
+
+
+class OnnxModel:
+    """An export that predicts and verifies itself.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: It is no file of format 1, was changed, or cannot be run here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        opened = read_export(path)
+        self.path = path
+        self.record: Mapping[str, Any] = opened.record
+        self.certificate: Mapping[str, Any] = opened.certificate
+        self._graph = opened.graph
+        self._session = Session(opened.graph, str(path))
+
+    def __call__(self, image: Any) -> zoo.SemanticResult:
+        """Return the labels of one image, as the network gives them.
+
+        Args:
+            image: A path, or an array ``(H, W)`` or ``(H, W, 3)`` RGB, 8 or 16 bit.
+        """
+        given = image if isinstance(image, np.ndarray) else read_picture(image).to_uint8()
+        pixels = to_uint8(given)
+        pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        labels = self._session(pixels[None], (LABELS,))[0][0]
+        classes = tuple(self.record["classes"])
+        counts = count_labels(labels)
+        return zoo.SemanticResult(
+            labels=labels,
+            classes=classes,
+            palette=tuple((int(r), int(g), int(b)) for r, g, b in self.record["palette"]),
+            areas_px={name: int(counts[index]) for index, name in enumerate(classes)},
+            meta={},
+            shown=pixels,
+            notice=self.record.get("notice"),
+        )
+
+    def verify(self, model: zoo.Predictor | None, data: Path | None) -> Mapping[str, Any]:
+        """Return the certificate, made again if the original is given.
+
+        Without the original, the digest of the graph has been compared with the certificate.
+
+        Args:
+            model: The original, or None.
+            data: Images to compare on; None for what the weights have as a sample.
+
+        Raises:
+            FileError: The original is another one, or the file departs from it.
+        """
+        if model is None:
+            again = {} if data is None else self._measured(data)
+            return {**self.certificate, **again, "compared_again": False}
+        sha256 = model.model.identity()["sha256"]
+        if sha256 != self.record.get("weights_sha256"):
+            message = f"cannot verify {self.path.name!r}: it was made from other weights than "
+            message += f"{model.model.name!r}: sha256 {self.record.get('weights_sha256')!s:.12}, "
+            message += f"found {sha256!s:.12}."
+            hint = "name the model that it was made from, or export it again."
+            raise FileError(message, where=self.path, hint=hint)
+        self._check_record(model)
+        images = find_images(self.record["classes"], self.record["name"], data)
+        certificate, measured = certify(model, self._session, images)
+        self._check(measured)
+        digest = hashlib.sha256(self._graph).hexdigest()
+        return {**certificate, "graph_sha256": digest, "compared_again": True}
+
+    def _check_record(self, model: zoo.Predictor) -> None:
+        """Refuse a record that the original would not write, but for the versions it states."""
+        wanted = json.loads(json.dumps(make_record(model, model.model.name)))
+        for key in sorted((wanted.keys() | self.record.keys()) - {"made_with"}):
+            found, expected = self.record.get(key), wanted.get(key)
+            if found != expected:
+                message = f"cannot verify {self.path.name!r}: its record is not that of "
+                message += f"{model.model.name!r}: {key!r} is {found!r:.60}, expected "
+                message += f"{expected!r:.60}."
+                hint = "name the model that it was made from, or export it again."
+                raise FileError(message, where=self.path, hint=hint)
+
+    def _measured(self, data: Path) -> Mapping[str, Any]:
+        """Return the metric on images with truth; on those of the certificate, it is the same."""
+        classes = self.record["classes"]
+        images = find_images(classes, self.record["name"], data)
+        metric = measure_metric(self._session, images.samples, len(classes))
+        stated = self.certificate.get("metric")
+        compared_on = self.certificate.get("data")
+        digest = compared_on.get("sha256") if isinstance(compared_on, Mapping) else None
+        is_same = images.facts["sha256"] == digest
+        if metric is not None and stated is not None and is_same:
+            difference = abs(metric["exported"] - stated["exported"])
+            if not difference <= TOLERANCE["metric"]:
+                message = f"cannot verify {self.path.name!r}: its mean IoU is "
+                message += (
+                    f"{metric['exported']:.4f}, expected {stated['exported']:.4f} as certified."
+                )
+                hint = "export it again with this version of onnxruntime."
+                raise FileError(message, where=data, hint=hint)
+        return {"images": len(images.samples), "data": images.facts, "metric": metric}
+
+    def _check(self, measured: Measured) -> None:
+        departures = measured.departures()
+        if departures:
+            message = f"cannot verify {self.path.name!r}: it departs from its original: "
+            message += "; ".join(str(one) for one in departures) + "."
+            hint = "export it again with this version of zoo."
+            raise FileError(message, where=self.path, hint=hint)

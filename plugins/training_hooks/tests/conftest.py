@@ -2,14 +2,13 @@
 """A small Mask R-CNN of mmdet and a small U-Net of mmseg, with twelve pictures to train on."""
 
 import itertools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
+from drill_models import mask_rcnn, unet
+from drill_runs import write_pictures
 
 SIZE_PX = 64
 SPLITS = {"train": 6, "val": 3}
@@ -20,31 +19,8 @@ _RUNS = itertools.count()
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write pictures with a bright square each, as masks and as COCO JSON; gives the folder."""
     root = tmp_path_factory.mktemp("pictures")
-    for folder in ("images", "masks"):
-        (root / folder).mkdir()
-    rng = np.random.default_rng(0)
-    for split, count in SPLITS.items():
-        images, annotations = [], []
-        for number in range(count):
-            name = f"{split}{number}"
-            x, y, side = (int(v) for v in rng.integers((4, 4, 16), (24, 24, 36)))
-            mask = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
-            mask[y : y + side, x : x + side] = 1
-            image = rng.integers(0, 80, (SIZE_PX, SIZE_PX, 3), np.uint8) + 150 * mask[..., None]
-            cv2.imwrite(str(root / "images" / f"{name}.png"), image.astype(np.uint8))
-            cv2.imwrite(str(root / "masks" / f"{name}.png"), mask)
-            size = {"width": SIZE_PX, "height": SIZE_PX}
-            images.append({"id": number, "file_name": f"{name}.png", **size})
-            outline = [x, y, x + side, y, x + side, y + side, x, y + side]
-            one = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0}
-            box = {"bbox": [x, y, side, side], "area": side**2, "segmentation": [outline]}
-            annotations.append(one | box)
-        names = "\n".join(f"{split}{number}" for number in range(count))
-        (root / f"{split}.txt").write_text(names)
-        categories = [{"id": 1, "name": "square"}]
-        document = {"images": images, "annotations": annotations, "categories": categories}
-        (root / f"{split}.json").write_text(json.dumps(document))
-    return root
+    sides = {"sides_px": (16, 36), "big_px": SIZE_PX}
+    return write_pictures(root, **SPLITS, size_px=SIZE_PX, **sides)
 
 
 def _loader(dataset: dict[str, Any], pipeline: list[dict[str, Any]], **over: Any) -> dict[str, Any]:
@@ -74,7 +50,7 @@ def instance_config(pictures: Path) -> dict[str, Any]:
     val = {"ann_file": "val.json", "test_mode": True}
     return {
         "default_scope": "mmdet",
-        "model": _mask_rcnn(),
+        "model": mask_rcnn(classes=1, score_thr=0.05, has_fixed_norms=True),
         "train_dataloader": _loader(
             dataset,
             [image, labels, {"type": "RandomFlip", "prob": 0.5}, pack],
@@ -85,94 +61,6 @@ def instance_config(pictures: Path) -> dict[str, Any]:
         "val_evaluator": {"type": "CocoMetric", "ann_file": str(pictures / "val.json")},
         "val_loss_dataloader": _loader(dataset, [image, labels, resize, pack], **val),
         **_schedule(),
-    }
-
-
-def _mask_rcnn() -> dict[str, Any]:
-    anchors = {"type": "AnchorGenerator", "scales": [4], "ratios": [1.0], "strides": [4, 8]}
-    region = {"featmap_strides": [4, 8], "out_channels": 8, "type": "SingleRoIExtractor"}
-    coder = {"type": "DeltaXYWHBBoxCoder"}
-    assigner = {"type": "MaxIoUAssigner", "pos_iou_thr": 0.5, "neg_iou_thr": 0.3}
-    assigner |= {"min_pos_iou": 0.3, "match_low_quality": True}
-    sampler = {"type": "RandomSampler", "num": 16, "pos_fraction": 0.5}
-    proposals = {"nms_pre": 60, "max_per_img": 30, "nms": {"type": "nms", "iou_threshold": 0.7}}
-    cross_entropy = {"type": "CrossEntropyLoss"}
-    return {
-        "type": "MaskRCNN",
-        "data_preprocessor": {
-            "type": "DetDataPreprocessor",
-            "mean": [127.0] * 3,
-            "std": [64.0] * 3,
-            "pad_mask": True,
-            "pad_size_divisor": 32,
-        },
-        "backbone": {
-            "type": "ResNet",
-            "depth": 18,
-            "base_channels": 8,
-            "stem_channels": 8,
-            "num_stages": 2,
-            "strides": (1, 2),
-            "dilations": (1, 1),
-            "out_indices": (0, 1),
-            "frozen_stages": 1,
-            "norm_eval": True,
-        },
-        "neck": {"type": "FPN", "in_channels": [8, 16], "out_channels": 8, "num_outs": 2},
-        "rpn_head": {
-            "type": "RPNHead",
-            "in_channels": 8,
-            "feat_channels": 8,
-            "anchor_generator": anchors,
-            "bbox_coder": coder,
-            "loss_cls": {**cross_entropy, "use_sigmoid": True},
-        },
-        "roi_head": {
-            "type": "StandardRoIHead",
-            "bbox_roi_extractor": {**region, "roi_layer": {"type": "RoIAlign", "output_size": 7}},
-            "bbox_head": {
-                "type": "Shared2FCBBoxHead",
-                "in_channels": 8,
-                "fc_out_channels": 16,
-                "num_classes": 1,
-                "bbox_coder": coder,
-            },
-            "mask_roi_extractor": {**region, "roi_layer": {"type": "RoIAlign", "output_size": 7}},
-            "mask_head": {
-                "type": "FCNMaskHead",
-                "num_convs": 1,
-                "in_channels": 8,
-                "conv_out_channels": 8,
-                "num_classes": 1,
-                "loss_mask": {**cross_entropy, "use_mask": True},
-            },
-        },
-        "train_cfg": {
-            "rpn": {
-                "assigner": assigner,
-                "sampler": {**sampler, "add_gt_as_proposals": False},
-                "allowed_border": -1,
-                "pos_weight": -1,
-                "debug": False,
-            },
-            "rpn_proposal": {**proposals, "min_bbox_size": 0},
-            "rcnn": {
-                "assigner": assigner,
-                "sampler": {**sampler, "add_gt_as_proposals": True},
-                "mask_size": 14,
-                "pos_weight": -1,
-                "debug": False,
-            },
-        },
-        "test_cfg": {
-            "rpn": {**proposals, "min_bbox_size": 0},
-            "rcnn": {
-                "score_thr": 0.05,
-                "nms": proposals["nms"],
-                "max_per_img": 10,
-                "mask_thr_binary": 0.5,
-            },
-        },
     }
 
 
@@ -190,47 +78,13 @@ def semantic_config(pictures: Path) -> dict[str, Any]:
     image, labels = {"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}
     resize = {"type": "Resize", "scale": (96, 96)}
     pack = {"type": "PackSegInputs"}
+    losses = [
+        {"type": "CrossEntropyLoss", "loss_name": "loss_ce"},
+        {"type": "DiceLoss", "loss_name": "loss_dice", "loss_weight": 0.5},
+    ]
     return {
         "default_scope": "mmseg",
-        "model": {
-            "type": "EncoderDecoder",
-            "data_preprocessor": {
-                "type": "SegDataPreProcessor",
-                "mean": [127.0] * 3,
-                "std": [64.0] * 3,
-                "size": (SIZE_PX, SIZE_PX),
-                "seg_pad_val": 255,
-            },
-            "backbone": {
-                "type": "UNet",
-                "base_channels": 4,
-                "num_stages": 2,
-                "strides": (1, 1),
-                "enc_num_convs": (1, 1),
-                "dec_num_convs": (1,),
-                "downsamples": (True,),
-                "enc_dilations": (1, 1),
-                "dec_dilations": (1,),
-                "norm_cfg": {"type": "BN"},
-                "upsample_cfg": {"type": "InterpConv"},
-            },
-            "decode_head": {
-                "type": "FCNHead",
-                "in_channels": 4,
-                "in_index": 1,
-                "channels": 4,
-                "num_convs": 1,
-                "concat_input": False,
-                "dropout_ratio": 0.5,
-                "num_classes": 2,
-                "norm_cfg": {"type": "BN"},
-                "loss_decode": [
-                    {"type": "CrossEntropyLoss", "loss_name": "loss_ce"},
-                    {"type": "DiceLoss", "loss_name": "loss_dice", "loss_weight": 0.5},
-                ],
-            },
-            "test_cfg": {"mode": "whole"},
-        },
+        "model": unet(size_px=SIZE_PX, losses=losses),
         "train_dataloader": _loader(
             dataset,
             [image, labels, {"type": "RandomFlip", "prob": 0.5}, pack],

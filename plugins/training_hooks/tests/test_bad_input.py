@@ -112,7 +112,12 @@ def test_train_when_loss_is_nan_then_refused_and_the_last_good_checkpoint_stays(
     weights = torch.load(run / "iter_4.pth", weights_only=False)["state_dict"]  # written above
     assert all(tensor.isfinite().all() for tensor in weights.values())
 
-    mended = ("--resume", "--cfg-options", "model.decode_head.loss_decode.breaks_at=0")
+    mended = (
+        "--resume",
+        "--other-config",
+        "--cfg-options",
+        "model.decode_head.loss_decode.breaks_at=0",
+    )
     again = run_zoo(*args, *mended, **fence)
 
     assert again.returncode == 0, again.stderr

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What zoo asks of every plugin."""
 
+import os
 from typing import Any, ClassVar
 
 import pytest
@@ -26,5 +27,8 @@ class TestConformance(PluginConformance):
         "StagedTraining": [
             {"stages": [_FIRST, {"name": "all", "train": ["*"], "until": 2, "lr": 1e-3}]}
         ],
+        "TimeBudget": [{"minutes": 1}],
+        "RateRamp": [{"out": os.devnull}],
         "ValidationLoss": [{"dataloader": _LOADER}],
+        "EarlyStopping": [{"monitor": "fake/score", "rule": "greater", "patience": 3}],
     }

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.dist import all_gather_object, get_rank
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner, autocast
 from torch import nn
@@ -33,9 +34,10 @@ class ValidationLoss(Hook):
     work with ``CheckpointHook(save_best="val/loss", rule="less")``.
 
     The model is in evaluation mode without gradients: norm layers use their running statistics, and
-    dropout is off. Random numbers, such as those that sample regions, start from ``seed`` each
-    time, so that values are comparable; afterwards the generators and the model's buffers are
-    restored. The hook does not change training.
+    dropout is off. Random numbers, such as those that sample regions, start from ``seed`` and the
+    number of the image each time, so that values are comparable, and equal in several processes;
+    afterwards the generators and the model's buffers are restored. The hook does not change
+    training.
 
     If an ``EMAHook`` validates averaged weights, the loss is that of the averaged weights.
 
@@ -115,9 +117,8 @@ class ValidationLoss(Hook):
             return
         precision = autocast(enabled=bool(getattr(runner.val_loop, "fp16", False)))
         model = unwrap(runner.model)
-        seed = self._seed + get_rank()
-        with forked_random_numbers(seed), _undisturbed(model), precision:
-            means = _mean_losses(model, self._loader)
+        with forked_random_numbers(self._seed), _undisturbed(model), precision:
+            means = _mean_losses(model, self._loader, self._seed)
         for name, value in means.items():
             # A name different from the training losses in every log.
             key = f"val/{name}"
@@ -131,7 +132,7 @@ def _build(config: Mapping[str, Any], seed: int) -> Any:
     reason: Exception | None = None
     found = "its data set is empty"
     try:
-        loader = Runner.build_dataloader(dict(config), seed=seed)
+        loader = Runner.build_dataloader(_unpadded(config), seed=seed)
     except (AssertionError, FileNotFoundError) as error:
         # mmseg asserts that its list of images exists.
         reason, found = error, f"its data set cannot be built: {str(error).rstrip('.')}"
@@ -141,8 +142,8 @@ def _build(config: Mapping[str, Any], seed: int) -> Any:
             raise
         reason = error
     else:
-        if len(loader):
-            return loader
+        if len(loader) or (get_world_size() > len(loader.dataset) > 0):
+            return loader  # of more processes than images, the last ones have none
         if len(loader.dataset):
             found = f"its {len(loader.dataset)} images are less than a batch, and drop_last is set"
     message = f"cannot measure the validation loss: {found}."
@@ -150,6 +151,14 @@ def _build(config: Mapping[str, Any], seed: int) -> Any:
     if "drop_last" in found:
         hint = "remove drop_last: each image counts once."
     raise DataError(message, where=_KEY, hint=hint) from reason
+
+
+def _unpadded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the loader's config so that no image is repeated to give each process as many."""
+    sampler = config.get("sampler")
+    if not isinstance(sampler, Mapping) or sampler.get("type") != "DefaultSampler":
+        return dict(config)
+    return {**config, "sampler": {**sampler, "round_up": False}}
 
 
 @contextmanager
@@ -174,27 +183,32 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
             preprocessor.batch_augments = augments
 
 
-def _mean_losses(model: Any, loader: Any) -> dict[str, float]:
+def _mean_losses(model: Any, loader: Any, seed: int) -> dict[str, float]:
     """Return each part of the loss, and their sum ``loss``, averaged over the images."""
-    sums: dict[str, float] = {}
+    terms: dict[str, list[float]] = {}
     images = 0
     for batch in loader:
-        # In training mode, so that labels are padded with their images.
-        data = model.data_preprocessor(batch, True)
-        count = len(data["inputs"])
-        _, parts = model.parse_losses(model(**data, mode="loss"))
+        # Images are dealt out to the processes one by one: this is the number of the first.
+        first = images * get_world_size() + get_rank()
+        with forked_random_numbers(seed + first):
+            # In training mode, so that labels are padded with their images.
+            data = model.data_preprocessor(batch, True)
+            count = len(data["inputs"])
+            _, parts = model.parse_losses(model(**data, mode="loss"))
         images += count
         for name, value in parts.items():
             if "loss" in name:
-                sums[name] = sums.get(name, 0.0) + float(value) * count
-    return _over_processes(sums, images)
+                terms.setdefault(name, []).append(float(value) * count)
+    return _over_processes(terms, images)
 
 
-def _over_processes(sums: Mapping[str, float], images: int) -> dict[str, float]:
-    shares = all_gather_object((dict(sums), images))
+def _over_processes(terms: Mapping[str, list[float]], images: int) -> dict[str, float]:
+    """Return the means over all images; `math.fsum` does not depend on the order of its terms."""
+    shares = all_gather_object((dict(terms), images))
     total = sum(count for _, count in shares)
     names = dict.fromkeys(name for share, _ in shares for name in share)
-    return {name: sum(share.get(name, 0.0) for share, _ in shares) / total for name in names}
+    every = {name: [one for share, _ in shares for one in share.get(name, ())] for name in names}
+    return {name: math.fsum(found) / total for name, found in every.items()}
 
 
 def _check_pipeline(config: Mapping[str, Any]) -> None:

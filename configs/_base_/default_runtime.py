@@ -15,7 +15,7 @@ default_hooks = dict(
         type="CheckpointHook",
         by_epoch=False,
         interval=200,  # steps; also the interval of validation
-        max_keep_ckpts=1,
+        max_keep_ckpts=2,  # a damaged one is replaced by the one before
         save_best="mean_dice",
         rule="greater",
     ),
@@ -25,6 +25,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type="zoo.training_hooks.StopOnNonFiniteLoss"),
     dict(type="zoo.training_hooks.ValidationLoss", required=False),
+    dict(type="zoo.training_hooks.ChannelsLast"),  # on a CPU: docs/guide/speed.md
 ]
 log_processor = dict(by_epoch=False)
 vis_backends = [dict(type="LocalVisBackend")]

@@ -29,6 +29,7 @@ custom_hooks = [
     ),
     dict(type="zoo.training_hooks.ValidationLoss"),
     dict(type="zoo.training_hooks.ModelSummary"),
+    dict(type="zoo.training_hooks.ChannelsLast"),
 ]
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=24, val_interval=1)
 val_cfg = dict(type="ValLoop")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +117,14 @@ def test_what_lies_in_a_crowd_is_neither_object_nor_background(stage: str) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("loads_rle", [True, False])
 def test_train_on_run_lengths_counts_them_before_the_first_step(
-    tmp_path: Path, loads_rle: bool
+    tmp_path: Path, warm_zoo: Path, loads_rle: bool
 ) -> None:
     """From outside: with the shipped config they are all there, with mmdet's loader none is."""
+
+    def run(*arguments: Any, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [warm_zoo, *map(str, arguments)]
+        return subprocess.run(command, check=check, capture_output=True, text=True)
+
     raw, data = tmp_path / "raw", tmp_path / "data"
     sampled = ("data", "sample", "folder_data", "--task", "instance", "--count", "4")
     run(*sampled, "--out", raw)
@@ -171,8 +175,3 @@ def as_run_lengths(raw: Path) -> None:
             rle = tools.merge(tools.frPyObjects(polygons, *size))
             row["segmentation"] = {"size": list(size), "counts": rle["counts"].decode()}
     path.write_text(json.dumps(content))
-
-
-def run(*arguments: Any, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "zoo", *map(str, arguments)]
-    return subprocess.run(command, check=check, capture_output=True, text=True)

@@ -57,6 +57,7 @@ def test_every_published_file_that_ships_is_read() -> None:
         assert tensors
 
 
+@pytest.mark.slow
 def test_record_of_every_shipped_config_passes() -> None:
     from zoo.engine.config.reading import read_config
 

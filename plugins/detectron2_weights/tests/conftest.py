@@ -16,3 +16,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the converters to the slow tests: they are run on tensors of whole models."""
+    for item in items:
+        if item.name.startswith("test_converter_gives_the_model_of_its_rows"):
+            item.add_marker(pytest.mark.slow)

@@ -227,6 +227,7 @@ def test_memory_kept_for_backward_is_that_of_the_inputs() -> None:
     assert large == {tensor.untyped_storage().data_ptr() for tensor in (leaf, target)}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_value_and_gradient_under_compile_stay() -> None:
     logits, target = make_batch((2, 3, 8, 8))

@@ -173,14 +173,15 @@ def test_prepare_when_classes_option_names_nothing_then_refused(
         prepare(make_raw(), tmp_path / "out", shares=SHARES, classes=tmp_path / "no.toml")
 
 
-def test_write_sample_when_prepared_as_documented_then_whole(tmp_path: Path) -> None:
-    """The README's command, with the default shares; every class occurs."""
+@pytest.mark.parametrize("suffix", [{}, {"mask_suffix": "_mask"}])
+def test_write_sample_when_prepared_as_documented_then_whole(
+    tmp_path: Path, suffix: dict[str, str]
+) -> None:
+    """The default options do, and a suffix that masks only may have; every class occurs."""
     raw, out = tmp_path / "raw", tmp_path / "out"
     write_sample(raw)
 
-    report = prepare(
-        raw, out, shares=Shares(), mask_suffix="_mask", group_by="^flight[0-9]+", size="64"
-    )
+    report = prepare(raw, out, shares=Shares(), group_by="^flight[0-9]+", size="64", **suffix)
 
     assert report.counts == {"images": 49, "masks": 48, "pairs": 48, "written": 48}
     assert all(report.class_px[name] for name in ("field", "road", "roof", "water"))

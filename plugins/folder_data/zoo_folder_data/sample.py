@@ -32,8 +32,8 @@ def write_sample(
 ) -> None:
     """Write ``images/``, ``masks/`` and ``classes.toml``.
 
-    Images are JPEG, masks are RGB PNG with the suffix ``_mask``, and names are
-    ``flight03_tile1``: four tiles of a flight share light and colours, so
+    Images are JPEG, masks are RGB PNG of the same names, so that the default options prepare them.
+    Names are ``flight03_tile1``: four tiles of a flight share light and colours, so
     ``--group-by '^flight[0-9]+'`` keeps them together. One image has no mask, one mask is empty.
 
     Args:
@@ -53,7 +53,7 @@ def write_sample(
         name = f"flight{scene:02d}_tile{tile}"
         write_file(out / "images" / f"{name}.jpg", encode_jpeg(image))
         if index < number:
-            write_file(out / "masks" / f"{name}_mask.png", encode_png(_MASK_COLORS[labels]))
+            write_file(out / "masks" / f"{name}.png", encode_png(_MASK_COLORS[labels]))
         if progress is not None:
             progress(index + 1, number + 1)
     write_file(out / "classes.toml", _describe().encode())

@@ -10,7 +10,7 @@ import pytest
 
 from zoo.testing import PluginConformance
 
-pytestmark = pytest.mark.mm
+pytestmark = [pytest.mark.mm, pytest.mark.slow]  # scenes are drawn for each rule of data sets
 
 
 class TestConformance(PluginConformance):

@@ -17,7 +17,7 @@ from zoo.data import assign_splits, ellipse_polygon, parse_shares
 from zoo.errors import DataError
 
 tools = pytest.importorskip("pycocotools.mask")
-pytestmark = pytest.mark.mm
+pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
 
 def truth_of(sample: Path) -> dict[str, list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from zoo_plugin_templates.parts import PARTS
 
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
-BIN = Path(sys.executable).parent
+PYTHON = Path(sys.executable).parent
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Author:
     """Someone who made a plugin, and types what ``zoo plugin new`` printed."""
 
     folder: Path
+    zoo: Path
     lines: list[str]
 
     def type(self, line: str) -> str:
@@ -32,7 +33,7 @@ class Author:
             cwd=self.folder,
             env=os.environ
             | {
-                "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+                "PATH": os.pathsep.join([str(self.zoo.parent), str(PYTHON), os.environ["PATH"]]),
                 "ZOO_PLUGIN_PATH": str(self.folder),
                 "OMP_NUM_THREADS": "1",
             },
@@ -51,22 +52,24 @@ class Author:
         return found
 
 
-def make(folder: Path, *words: str) -> Author:
+def make(folder: Path, zoo: Path, *words: str) -> Author:
     done = subprocess.run(
-        [BIN / "zoo", "plugin", "new", "pond_tiles", "--out", folder, *words],
+        [zoo, "plugin", "new", "pond_tiles", "--out", folder, *words],
         capture_output=True,
         text=True,
         check=True,
     )
-    return Author(folder, done.stdout.splitlines())
+    return Author(folder, zoo, done.stdout.splitlines())
 
 
 @pytest.fixture(scope="module", params=["semantic", "instance"])
-def author(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Author:
+def author(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, warm_zoo: Path
+) -> Author:
     """Return a plugin of each task with every part, whose data is prepared."""
     words = [f"--{part.name}" for part in PARTS]
     folder = tmp_path_factory.mktemp("author") / request.param
-    made = make(folder, "--dataset", request.param, *words)
+    made = make(folder, warm_zoo, "--dataset", request.param, *words)
     made.type(made.line("zoo data sample"))
     made.type(made.line("zoo data prepare"))
     return made
@@ -103,3 +106,17 @@ def test_first_steps_train_every_part(author: Author) -> None:
 
 def test_command_counts_the_prepared_images(author: Author) -> None:
     assert author.type(author.line("zoo pond-tiles-splits")).startswith("train  ")
+
+
+@pytest.mark.parametrize("task", ["semantic", "instance"])
+def test_lines_of_a_plugin_without_data_run_on_the_sample_of_others(
+    tmp_path: Path, warm_zoo: Path, task: str
+) -> None:
+    """As they were printed: the sample of folder_data is prepared, for its config to train on."""
+    made = make(tmp_path / "made", warm_zoo, "--loss", "--task", task)
+
+    made.type(made.line("zoo data sample"))
+    made.type(made.line("zoo data prepare"))
+
+    assert (tmp_path / "made" / "data" / "dataset.json").is_file()
+    assert "--data data " in made.line("zoo train")

@@ -270,21 +270,54 @@ def test_metafile_that_is_hostile_or_missing_is_a_line(
     assert not list(tmp_path.rglob("ran"))
 
 
-def test_config_without_its_base_is_left_out_with_those_built_on_it(
-    zoo: Run, tmp_path: Path
+MISSING, LEFT = "missing base: configs/a.py:", "not carried over: configs/a.py:"
+MISSING_BASES = {
+    "_base_ = './gone.py'\n": f"{MISSING}1: its base 'configs/gone.py' is not there",
+    "\nx = 1\n_base_ = [\n    'ok.py',\n    '_base_/gone.py',\n]\n": (
+        f"{MISSING}5: its base 'configs/_base_/gone.py' is not there"
+    ),
+    "_base_ = ('../../other/base.py',)\n": (
+        f"{MISSING}1: its base '../other/base.py' is outside the folder"
+    ),
+    "_base_ = '/srv/base.py'\n": f"{MISSING}1: its base '/srv/base.py' is not there",
+    "name = 'ok.py'\n_base_ = [name]\n": f"{LEFT}2: its base is computed, expected a name",
+    "_base_ = 'lazy.py'\n": (f"{LEFT}1: it is built on configs/lazy.py, which is not carried over"),
+}
+
+
+@pytest.mark.parametrize(("text", "line"), MISSING_BASES.items(), ids=range(len(MISSING_BASES)))
+def test_base_that_is_not_there_is_told_as_missing_with_its_line_and_what_to_do(
+    zoo: Run, tmp_path: Path, text: str, line: str
 ) -> None:
-    """So is one that imports; none that stays names a file that is not there."""
+    """What is built on it is left out, and what stays names no file that is not there."""
     more = {
-        "configs/a.py": "_base_ = './gone.py'\n",
+        "configs/a.py": text,
         "configs/b.py": "_base_ = ['a.py']\n",
-        "configs/c.py": "from mmengine.config import read_base\n",
+        "configs/lazy.py": "from mmengine.config import read_base\n",
+        "configs/ok.py": "x = 1\n",
     }
     done = zoo("import", project(tmp_path, **more), "--out", "out")
 
-    assert "configs/a.py: its base 'configs/gone.py' is not carried over" in done.stdout
-    assert "configs/b.py: its base 'configs/a.py' is not carried over" in done.stdout
-    assert "configs/c.py:1: it imports" in done.stdout
-    assert not (tmp_path / "out" / "zoo_reed_beds" / "configs" / "b.py").exists()
+    assert line in done.stdout
+    assert ("then import again" in done.stdout) == line.startswith("missing")
+    built_on = "not carried over: configs/b.py:1: it is built on configs/a.py, which is not carried"
+    assert built_on in done.stdout
+    assert "configs/lazy.py:1: it imports" in done.stdout
+    kept = {path.name for path in (tmp_path / "out/zoo_reed_beds/configs").iterdir()}
+    assert "ok.py" in kept
+    assert not kept & {"a.py", "b.py", "lazy.py"}
+
+
+def test_missing_base_once_added_is_carried_over(zoo: Run, tmp_path: Path) -> None:
+    """The message leads out."""
+    source = project(tmp_path, **{"configs/a.py": "_base_ = './gone.py'\n"})
+    assert "missing base" in zoo("import", source, "--out", "first").stdout
+    (source / "configs" / "gone.py").write_text("x = 1\n")
+
+    done = zoo("import", source, "--out", "out")
+
+    assert "missing base" not in done.stdout
+    assert (tmp_path / "out/zoo_reed_beds/configs/a.py").exists()
 
 
 def test_bundle_becomes_a_plugin_that_passes_the_static_rules(zoo: Run, tmp_path: Path) -> None:
@@ -348,3 +381,75 @@ def test_what_cannot_be_imported_is_one_message_and_writes_nothing(
     assert "HINT: " in done.stderr
     assert "Traceback" not in done.stderr
     assert set(tmp_path.rglob("*")) == before
+
+
+def test_names_of_any_characters_become_a_manifest_that_is_read(zoo: Run, tmp_path: Path) -> None:
+    """Beyond 16 bits, DEL, quotes and ends of lines; half a pair of UTF-16 is no character."""
+    names = ["\U00020bb7", "\x7f", 'a "b"\\', "\n[x]\n", "{{ 1 }}", "é", "\ud800"]
+    classes = ascii(tuple(names))
+    code = DATASET.replace("('water', 'reed')", classes)
+    source = project(tmp_path / "from", **{"datasets/reed.py": code})
+
+    done = zoo("import", source, "--out", "out")
+
+    assert done.returncode == 0, done.stderr
+    (row,) = manifest(tmp_path / "out", "reed_beds")["dataset"]
+    assert row["classes"] == [*names[:-1], "?"]
+
+
+def test_folder_that_is_imported_is_neither_written_nor_to_be_removed(
+    zoo: Run, tmp_path: Path
+) -> None:
+    """As the guide types it: the bundle lies here, under the name that its plugin would have."""
+    source = bundle(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in source.rglob("*")}
+
+    done, given = zoo("import", "organ_ct"), zoo("import", "organ_ct", "--out", "./organ_ct")
+
+    assert done.returncode == 0, done.stderr
+    assert manifest(tmp_path / "organ_ct_plugin", "organ_ct")["plugin"]["name"] == "organ_ct"
+    assert "zoo plugin check organ_ct_plugin --static\n" in done.stdout
+    assert given.returncode == 1
+    assert "it is the folder that is imported" in given.stderr
+    assert given.stderr.endswith("HINT: give another --out.\n")
+    assert {path: path.stat().st_mtime_ns for path in source.rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_project_with_a_package_called_as_openmmlabs_becomes_a_plugin(
+    zoo: Run, tmp_path: Path
+) -> None:
+    """Folders without ``__init__``, one of them ``mmseg``, beside an ``__init__`` that is misspelt.
+
+    Imports of the real mmseg stay as they are, and those of the project's become the plugin's.
+    """
+    own = "projects.bdd9k_dataset.mmseg.datasets.shores"
+    shared = "../../../configs/_base_/default_runtime.py"
+    folder = write(
+        tmp_path / "bdd9k_dataset",
+        {
+            "README.md": "# Shores\n",
+            "losses/__init__ .py": "from .tree import TreeLoss\n",
+            "losses/tree.py": LOSS.replace("ReedLoss", "TreeLoss"),
+            "mmseg/datasets/shores.py": DATASET.replace("Reed", "Shores"),
+            "tools/dataset_converters/shores.py": TRAP,
+            "configs/_base_/datasets/shores.py": "dataset_type = 'ShoresDataset'\n"
+            "sizes = [1, 2]\n"
+            "tta_pipeline = [[dict(type='Resize', scale_factor=r) for r in sizes]]\n"
+            "train_dataloader = dict(dataset=dict(type=dataset_type))\n",
+            "configs/pspnet_4xb2-80k_shores-512x1024.py": "_base_ = [\n"
+            f"    './_base_/datasets/shores.py', '{shared}']\n"
+            f"custom_imports = dict(\n    imports=['{own}'])\n",
+        },
+    )
+
+    done = zoo("import", str(folder), "--out", str(tmp_path / "made"))
+
+    assert done.returncode == 0, done.stderr
+    package = tmp_path / "made" / "zoo_bdd9k_dataset"
+    assert "from mmseg.datasets import" in (package / "mmseg/datasets/shores.py").read_text()
+    assert "losses/__init__ .py: its name is no name of a module" in done.stderr + done.stdout
+    config = (package / "configs/pspnet_4xb2-80k_shores-512x1024.py").read_text()
+    assert "custom_imports" not in config
+    checked = zoo("check", str(tmp_path / "made"), "--static")
+    assert checked.returncode == 0, checked.stdout

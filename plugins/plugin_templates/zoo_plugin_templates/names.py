@@ -14,6 +14,7 @@ __all__ = ["Names", "check_free", "name_plugin", "near_name"]
 
 MOST_CHARACTERS = 30
 """Of a name: the lines of the templates stay within 100 characters."""
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # A folder of Windows cannot be called like its devices, nor a plugin like zoo or a part of it.
 _DEVICES = {"aux", "con", "nul", "prn"}
@@ -91,8 +92,10 @@ def near_name(name: str) -> str:
     Args:
         name: Any text.
     """
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name.removeprefix("zoo_"))
-    near = "_".join(word.lower() for word in words)[:MOST_CHARACTERS].strip("_")
+    # A digit belongs to the letters around it: vista3d and bdd100k are words.
+    parts = _CAPITAL.sub("_", name.removeprefix("zoo_"))
+    words = re.findall(r"[a-z0-9]+", parts.lower(), re.ASCII)
+    near = "_".join(words)[:MOST_CHARACTERS].strip("_")
     is_word = keyword.iskeyword(near) or near in _TAKEN or near in _DEVICES
     near = f"my_{near}" if is_word or near[:1].isdigit() else near
     return near[:MOST_CHARACTERS].strip("_") or "my_thing"

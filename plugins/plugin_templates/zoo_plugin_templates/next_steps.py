@@ -41,7 +41,9 @@ def try_lines(names: Names, plan: Plan) -> Iterator[str]:
         data = names.plugin if plan.has_dataset else "folder_data"
         task = "" if plan.has_dataset else f" --task {plan.task}"
         yield f"zoo data sample {data}{task} --out raw"
-        yield f"zoo data prepare {data}{task} --source raw --out data"
+        # The masks of that sample are called as many people call theirs.
+        suffix = "" if plan.has_dataset or plan.task != "semantic" else " --mask-suffix _mask"
+        yield f"zoo data prepare {data}{task} --source raw --out data{suffix}"
         train = f"zoo train {names.config(plan.task)} --data data --work-dir work_dirs/first"
         yield f"{train} --cfg-options train_cfg.max_iters={_STEPS}"
     if "command" in plan.parts:

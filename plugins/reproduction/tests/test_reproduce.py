@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zoo_reproduction.comparing import Comparison, allowed_difference, compare
 
 import zoo
 
@@ -235,35 +234,3 @@ def test_recipe_that_cannot_be_read_is_told(
     assert f"error: cannot read how the numbers were measured: {message}" in done.stderr
     assert "reproduce.toml" in done.stderr
     assert "HINT: report it to the author of that plugin." in done.stderr
-
-
-def _asked(stated: float) -> Comparison:
-    return Comparison(metric="m", dataset="d", split="test", unit="fraction", stated=stated)
-
-
-@pytest.mark.parametrize(
-    ("stated", "measured", "state"),
-    [
-        (0.9738, 0.97375, "equal"),
-        (0.9738, 0.97394, "equal"),
-        (0.9738, 0.9740, "differs"),
-        (0.6115037216090721, 0.6115037216090721, "equal"),
-        (0.6115037216090721, 0.6116, "equal"),
-        (0.6115037216090721, 0.61175, "differs"),
-        (1.0, 1.0, "equal"),
-        (0.5, None, "not measured"),
-        (0.5, float("nan"), "not measured"),
-    ],
-)
-def test_equal_is_within_tolerance_and_rounding(
-    stated: float, measured: float | None, state: str
-) -> None:
-    """Half of the last digit counts for a rounded number, and nothing for a whole one."""
-    found = compare(_asked(stated), measured, 0.0001)
-
-    assert found.state == state
-    assert (found.reason is None) == (state != "not measured")
-
-
-def test_rounding_of_a_value_in_percent_is_that_of_its_digits() -> None:
-    assert allowed_difference(43.1, 0.2) == pytest.approx(0.25)

@@ -13,8 +13,7 @@ import click
 from zoo.texts import printable
 
 if TYPE_CHECKING:
-    from zoo_reproduction.comparing import Comparison
-    from zoo_reproduction.reproducing import Reproduction
+    from zoo import Comparison, Reproduction
 
 __all__ = ["command"]
 
@@ -37,9 +36,9 @@ def command(ctx: click.Context, name: str, data: Path | None, as_json: bool) -> 
     differs by more than its protocol and its rounding allow on a device of the same class, or if
     nothing could be measured on the data that was given.
     """
-    from zoo_reproduction.reproducing import reproduce
+    import zoo
 
-    result = reproduce(name, data, lambda line: click.echo(printable(line), err=True))
+    result = zoo.reproduce(name, data, tell=lambda line: click.echo(printable(line), err=True))
     if as_json:
         click.echo(json.dumps(_document(result), indent=2, ensure_ascii=True))
     else:

@@ -52,13 +52,14 @@ def test_plot_stands_in_the_help_with_its_line(start_zoo: Start) -> None:
     ]
 
 
-def test_plot_without_the_plugin_says_what_to_install(start_zoo: Start) -> None:
-    """It was a command of zoo itself."""
+def test_plot_where_its_plugin_is_left_out_says_so(start_zoo: Start) -> None:
+    """It does not tell to install what is installed."""
     process = start_zoo("plot", "run", "--out", "x.png", plugins="dice_loss")
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 2
-    assert "no such command 'plot'. A plugin has it now: pip install mmzoo-run-plots" in err
+    assert "no such command 'plot'. The plugin run_plots has it, and is left out by" in err
+    assert "set ZOO_PLUGINS=dice_loss,run_plots" in err
 
 
 def test_plot_of_the_home_of_nobody_is_one_message(start_zoo: Start) -> None:

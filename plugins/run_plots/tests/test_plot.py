@@ -16,7 +16,7 @@ from zoo.errors import DataError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-pytestmark = pytest.mark.mm
+pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
 
 def write_run(work_dir: Path, *, shift: float = 0.0, broken_step: int = -1) -> Path:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.interfaces import CHART_COLORS
 from zoo_run_plots.names import shorten, shorten_runs
-from zoo_run_plots.style import COLORS, Draw, add_legend
+from zoo_run_plots.style import Draw, add_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def counts_panel(tests: Sequence[TestValues], true: str, found: str) -> Draw:
             largest = max(largest, *xs, *ys)
             label = f"{name}: {len(pairs)} images, {sum(xs):g} true, {sum(ys):g} found"
             style: dict[str, Any] = {"markersize": 6, "alpha": 0.7, "markeredgewidth": 0}
-            color = COLORS[number % len(COLORS)]
+            color = CHART_COLORS[number % len(CHART_COLORS)]
             axes.plot(xs, ys, "o", color=color, label=label, clip_on=False, **style)
             if len(tests) == 1:
                 _name_images(axes, pairs)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import zoo
 from zoo.data import replace_file
 from zoo.errors import DataError
+from zoo.interfaces import CHART_STYLE
 from zoo_run_plots.added import added_panels
 from zoo_run_plots.curves import run_panels
 from zoo_run_plots.strips import test_panels
-from zoo_run_plots.style import STYLE, Draw, legend_height_in
+from zoo_run_plots.style import Draw, legend_height_in
 
 if TYPE_CHECKING:
     from zoo import Run, TestValues
@@ -101,7 +102,7 @@ def _render(panels: Sequence[Draw], kind: str) -> bytes:
 
     columns = min(len(panels), 2 if len(panels) <= _MOST_IN_TWO_COLUMNS else 3)
     rows = math.ceil(len(panels) / columns)
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(CHART_STYLE):
         size = (PANEL_WIDTH_IN * columns, PANEL_HEIGHT_IN * rows)
         figure = Figure(figsize=size, dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.interfaces import CHART_COLORS
 from zoo_run_plots.names import Curve, shorten_runs
-from zoo_run_plots.style import COLORS, DASHES
+from zoo_run_plots.style import DASHES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ class Runs:
         Args:
             number: Index of the run or curve, from 0.
         """
-        return COLORS[number % len(COLORS)]
+        return CHART_COLORS[number % len(CHART_COLORS)]
 
     def dashes(self, number: int) -> Any:
         """Return the dashes of a run or curve: they differ where colours repeat.
@@ -68,7 +69,7 @@ class Runs:
         Args:
             number: Index of the run or curve, from 0.
         """
-        return DASHES[number // len(COLORS) % len(DASHES)]
+        return DASHES[number // len(CHART_COLORS) % len(DASHES)]
 
     def place(self, log: Run, step: int, *, is_validation: bool) -> float:
         """Return the position of a step on the axis.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.interfaces import CHART_COLORS
 from zoo_run_plots.axes import fit_values, is_unit
 from zoo_run_plots.counts import counts_panel, paired_counts
 from zoo_run_plots.names import shorten, shorten_runs
-from zoo_run_plots.style import COLORS, Draw, add_legend
+from zoo_run_plots.style import Draw, add_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def _strips_panel(tests: Sequence[TestValues], keys: Sequence[str]) -> Draw:
     def draw(axes: Axes) -> None:
         width = 0.8 / len(shown_tests)
         for row, number in enumerate(shown_tests):
-            test, color = tests[number], COLORS[number % len(COLORS)]
+            test, color = tests[number], CHART_COLORS[number % len(CHART_COLORS)]
             for place, key in enumerate(keys):
                 values = test.values.get(key)
                 if values:

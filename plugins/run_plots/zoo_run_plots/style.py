@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the panels of a plot share: colours, dashes, and legends that cover no curve."""
+"""What the panels of a plot share: dashes, and legends that cover no curve."""
 
 from __future__ import annotations
 
@@ -11,28 +11,9 @@ from zoo_run_plots.names import shorten
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLORS", "DASHES", "STYLE", "Draw", "add_legend", "legend_height_in"]
+__all__ = ["DASHES", "Draw", "add_legend", "legend_height_in"]
 
-# Okabe and Ito 2008, told apart with any kind of colour vision; black stays for the text.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E4E4E4",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "axes.ymargin": 0.1,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "svg.hashsalt": "zoo",
-    "text.parse_math": False,  # so that a name with "$" is not read as a formula
-}
 Draw: TypeAlias = "Callable[[Axes], None]"
 
 _MAX_LEGEND = 30

@@ -135,3 +135,10 @@ def build() -> Callable[[str], Any]:
         return MODELS.build(config.model).eval()
 
     return build_model
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the converters to the slow tests: they are run on tensors of whole models."""
+    for item in items:
+        if item.name.startswith("test_converter_gives_the_model_of_its_rows"):
+            item.add_marker(pytest.mark.slow)

@@ -17,7 +17,7 @@ __all__ = ["command"]
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Folder to write, ./NAME if omitted.",
+    help="Folder to write; if omitted ./NAME, or ./NAME_plugin if ./NAME is what is imported.",
 )
 @click.option("--name", help="Name of the plugin, made from that of the folder if omitted.")
 def command(path: Path, out: Path | None, name: str | None) -> None:
@@ -37,9 +37,24 @@ def command(path: Path, out: Path | None, name: str | None) -> None:
     names = name_plugin(near_name(found.name) if name is None else name)
     check_free(names)
     texts = make_plugin(names, found)
-    folder = out or Path(names.plugin)
+    folder = _folder(path, out, names.plugin)
     written = write_plugin(folder, texts)
     click.echo(f"wrote {folder}: {counted(len(written), 'file')}", err=True)
+    for line in found.missing:
+        click.echo(f"missing base: {printable(line)}")
     for line in found.left:
         click.echo(f"not carried over: {printable(line)}")
     click.echo(f"zoo plugin check {shlex.quote(str(folder))} --static")
+
+
+def _folder(path: Path, out: Path | None, name: str) -> Path:
+    """Return the folder to write, which is never the one that is imported."""
+    from zoo.errors import PluginError
+
+    folder = out or Path(name)
+    if not folder.exists() or not folder.samefile(path):
+        return folder
+    if out is None:
+        return Path(f"{name}_plugin")
+    message = f"cannot write the plugin to {str(out)!r}: it is the folder that is imported."
+    raise PluginError(message, where=out, hint="give another --out.")

@@ -7,6 +7,7 @@ import ast
 import posixpath
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from zoo_plugin_templates.importing.edits import Code, parse
 from zoo_plugin_templates.importing.reading import Found
@@ -20,7 +21,20 @@ __all__ = ["config_rows", "import_configs"]
 
 _ROOT = "configs/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_COMPUTED = ""  # name of a base that is not written out
 _BASE_FOLDERS = re.compile(r"(^|/)_+base_+/")
+
+
+class _Base(NamedTuple):
+    """A base that a config names.
+
+    Attributes:
+        path: In the folder, or from it; empty if the name is computed.
+        line: Of the config, where it is named.
+    """
+
+    path: str
+    line: int
 
 
 def import_configs(
@@ -34,7 +48,8 @@ def import_configs(
         modules: Of the project.
         scope: ``mmseg`` or ``mmdet``, whose configs lie around the project.
     """
-    texts, bases = {}, {}
+    texts: dict[str, str] = {}
+    bases: dict[str, list[_Base]] = {}
     for path, text in found.texts.items():
         if not path.startswith(_ROOT) or not path.endswith(".py"):
             continue
@@ -59,9 +74,9 @@ def import_configs(
 _IMPORTS = (ast.Import, ast.ImportFrom, ast.With)
 
 
-def _rewrite_bases(tree: ast.Module, code: Code, path: str, scope: str) -> list[str]:
+def _rewrite_bases(tree: ast.Module, code: Code, path: str, scope: str) -> list[_Base]:
     """Rename bases around the project; return those in it, and what cannot be read."""
-    found = []
+    found: list[_Base] = []
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         if not any(isinstance(each, ast.Name) and each.id == "_base_" for each in targets):
@@ -70,26 +85,43 @@ def _rewrite_bases(tree: ast.Module, code: Code, path: str, scope: str) -> list[
         value = node.value
         for each in value.elts if isinstance(value, ast.List | ast.Tuple) else [value]:
             if not isinstance(each, ast.Constant) or not isinstance(each.value, str):
-                found.append("a computed name")
+                found.append(_Base(_COMPUTED, each.lineno))
             elif "::" not in each.value:
                 full = posixpath.normpath(posixpath.join(posixpath.dirname(path), each.value))
                 around = re.match(r"(?:\.\./)+(?:.*/)?configs/(.+)", full)
                 if around:
                     code.replace(each, repr(f"{scope}::{around[1]}"))
                 else:
-                    found.append(full)
+                    found.append(_Base(full, each.lineno))
     return found
 
 
-def _drop_without_base(texts: dict[str, str], bases: Mapping[str, list[str]], found: Found) -> None:
-    """Leave out configs whose bases are not carried over, and those that are built on them."""
+def _drop_without_base(
+    texts: dict[str, str], bases: Mapping[str, list[_Base]], found: Found
+) -> None:
+    """Leave out configs whose bases are not in the plugin, and those that are built on them."""
     while True:
-        lost = {path: base for path in texts for base in bases[path] if base not in texts}
+        lost = {path: base for path in texts for base in bases[path] if base.path not in texts}
         if not lost:
             return
         for path, base in lost.items():
-            found.leave(path, f"its base {base!r:.120} is not carried over")
+            _note_lost(path, base, found)
             del texts[path]
+
+
+def _note_lost(path: str, base: _Base, found: Found) -> None:
+    """Say why a config is left out: its base is missing, which is to mend, or left out itself."""
+    where = f"{path}:{base.line}"
+    if base.path == _COMPUTED:
+        found.leave(where, "its base is computed, expected a name that is written out")
+    elif base.path in found.texts:
+        found.leave(where, f"it is built on {base.path}, which is not carried over")
+    elif base.path.startswith("../"):
+        reason = f"its base {base.path!r:.120} is outside the folder; copy it into the folder"
+        found.miss(where, f"{reason} and name it there, then import again")
+    else:
+        reason = f"its base {base.path!r:.120} is not there"
+        found.miss(where, f"{reason}; add that file, or correct _base_, then import again")
 
 
 def config_rows(texts: Mapping[str, str], found: Found) -> dict[str, str]:

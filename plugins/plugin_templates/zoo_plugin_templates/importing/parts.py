@@ -63,7 +63,10 @@ def toml_text(text: str) -> str:
     Args:
         text: Any text.
     """
-    return json.dumps(text)  # ASCII, whose escapes are TOML's too
+    whole = text.encode("utf-8", "replace").decode()  # half a pair of UTF-16 is no character
+    # JSON's escapes are TOML's too, but for pairs of UTF-16, and for DEL, which JSON leaves.
+    quoted = json.dumps(whole, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in quoted)
 
 
 def licence_of(text: str) -> str:

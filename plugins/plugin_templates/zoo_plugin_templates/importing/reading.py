@@ -30,11 +30,13 @@ class Found:
         name: Its own name.
         texts: Path in the folder -> text, in the order of the paths.
         left: What could not be carried over, a line each.
+        missing: Bases of configs that are not in the folder, a line each.
     """
 
     name: str
     texts: dict[str, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
     def leave(self, where: str, reason: str) -> None:
         """Note what could not be carried over, once.
@@ -43,9 +45,16 @@ class Found:
             where: A path in the folder, with a line or a name if that helps.
             reason: Why not.
         """
-        line = f"{where}: {reason}"
-        if line not in self.left:
-            self.left.append(line)
+        _add(self.left, f"{where}: {reason}")
+
+    def miss(self, where: str, reason: str) -> None:
+        """Note a base of a config that is not in the folder, once.
+
+        Args:
+            where: The config, and the line that names the base.
+            reason: Which base, and what to do.
+        """
+        _add(self.missing, f"{where}: {reason}")
 
     def json(self, path: str) -> Any:
         """Return what a JSON file of the folder holds, or None with a line that says why not.
@@ -60,6 +69,11 @@ class Found:
         except DocumentError as error:
             self.leave(path, reason_of(error))
             return None
+
+
+def _add(lines: list[str], line: str) -> None:
+    if line not in lines:
+        lines.append(line)
 
 
 def read_folder(path: Path) -> Found:

@@ -10,6 +10,8 @@ from zoo_plugin_templates.importing.edits import Code
 
 __all__ = ["Modules", "rewrite_custom_imports", "rewrite_imports", "rewrite_types"]
 
+_UPSTREAM = {"mmcv", "mmdet", "mmengine", "mmseg"}
+
 
 class Modules:
     """The modules of a project, and what they are called in the plugin.
@@ -35,6 +37,8 @@ class Modules:
         if own == module and module.startswith("projects."):
             # A project in a folder of projects, such as projects.medical.mri.NAME.losses.
             own = module.rpartition(f".{self._project}.")[2]
+        if own == module and module.partition(".")[0] in _UPSTREAM:
+            return None  # a project's own folder of that name is imported from ``projects``
         return f"{self._package}.{own}" if own in self._names else None
 
 

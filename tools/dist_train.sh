@@ -1,20 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Train on several GPUs: tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
-# NNODES, NODE_RANK, MASTER_ADDR and PORT are read from the environment, as OpenMMLab's script does.
+# Train in several processes of this machine: tools/dist_train.sh CONFIG PROCESSES [options of zoo train]
+# Of several machines, each runs it with the variables NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT.
+# MAX_RESTARTS=N starts the processes again, from the last checkpoint, up to N times if one of them ends.
 set -euo pipefail
-
 if [ $# -lt 2 ]; then
-    echo "usage: $0 CONFIG GPUS [options of tools/train.py]" >&2
+    echo "usage: tools/dist_train.sh CONFIG PROCESSES [options of zoo train]" >&2
     exit 2
 fi
-config=$1
-gpus=$2
-shift 2
-exec "${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$gpus" \
-    "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
+exec "${PYTHON:-python}" "$(dirname "$0")/launch.py" train "$@"

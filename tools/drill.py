@@ -10,40 +10,25 @@ of faults, which uses threads of this process. Exits with 1 if a requirement is 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import hashlib
 import logging
 import os
 import random
-import resource
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import download_faults
 import faulty_server as bad
+from drill_disks import drill_full_disk, drill_read_only, drill_small_disk
+from drilling import SIZE, Drill, asked, ended, is_right, slowly
 
-CLIENT = """
-import sys
-from pathlib import Path
-from zoo.errors import DownloadError
-from zoo.weights import fetch_file
-from zoo.weights.fetching.setbacks import Patience
-target, sha256, size, *addresses = sys.argv[1:]
-patience = Patience(tries=8, first_wait_s=0.02, longest_wait_s=2, stall_s=2, least_bytes_s=1000)
-try:
-    fetch_file(Path(target), sha256, int(size), addresses, patience=patience)
-except DownloadError as error:
-    sys.exit(str(error))
-"""
 MANIFEST = """
 [plugin]
 name = "drill"
@@ -65,94 +50,6 @@ data_licence = "CC0-1.0"
 parameters = 1
 metrics = [{{ name = "m", value = 0, dataset = "d", split = "s", labels = "true", protocol = "p" }}]
 """
-SIZE = 1_000_000
-LIMIT = 400_000  # bytes, size limit of files
-SLOW_BYTES_S = 1_000_000.0
-
-
-@dataclass
-class Drill:
-    """A working folder, a server, and the rows of the table so far."""
-
-    folder: Path
-    server: bad.FaultyServer
-    rng: random.Random
-    rows: list[tuple[str, str, bool]] = field(default_factory=list)
-
-    def file(self, name: str) -> tuple[Path, bytes]:
-        """Serve new random bytes under a name; return the target path and the bytes.
-
-        Args:
-            name: Path on the server, without the slash.
-        """
-        data = self.rng.randbytes(SIZE)
-        self.server.files[f"/{name}"] = data
-        return self.folder / name / f"{name}.safetensors", data
-
-    def start(
-        self,
-        target: Path,
-        data: bytes,
-        *names: str,
-        before: Callable[[], None] | None = None,
-    ) -> subprocess.Popen[str]:
-        """Start a process that downloads a file.
-
-        Args:
-            target: Path to write.
-            data: Expected bytes.
-            *names: Paths on the server, in the order to try them.
-            before: Called in the new process before it starts.
-        """
-        addresses = [f"{self.server.address}/{name}" for name in names]
-        words = [str(target), hashlib.sha256(data).hexdigest(), str(len(data)), *addresses]
-        return subprocess.Popen(
-            [sys.executable, "-c", CLIENT, *words],
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=before,
-        )
-
-    def row(self, what: str, outcome: str, *, held: bool) -> None:
-        """Add a row and print it.
-
-        Args:
-            what: The fault.
-            outcome: The outcome.
-            held: Whether the outcome is as required.
-        """
-        self.rows.append((what, outcome, held))
-        print(f"| {what} | {outcome} | {'yes' if held else '**NO**'} |", flush=True)
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a process; return its exit code and its stderr.
-
-    Args:
-        process: The process.
-    """
-    _, told = process.communicate(timeout=120)
-    return process.returncode, told
-
-
-def is_right(target: Path, data: bytes) -> bool:
-    """Return whether a file exists with the expected bytes.
-
-    Args:
-        target: The file.
-        data: Expected bytes.
-    """
-    return target.exists() and target.read_bytes() == data
-
-
-def asked(drill: Drill, name: str) -> list[bad.Asked]:
-    """Return the requests for a name so far.
-
-    Args:
-        drill: The drill.
-        name: Path on the server, without the slash.
-    """
-    return [request for request in list(drill.server.asked) if request.path == f"/{name}"]
 
 
 def drill_dead_host(drill: Drill) -> None:
@@ -297,21 +194,6 @@ def kill_once(
     total["again"] += kept - resumed[0].start if resumed else 0
 
 
-def slowly(handler: bad.Handler) -> None:
-    """Serve slowly enough to kill a process in the middle.
-
-    Args:
-        handler: Handler of the request.
-    """
-    body, sent = handler.data, 0
-    handler.head(200, {"Content-Length": str(len(body)), "ETag": handler.etag})
-    while sent < len(body):
-        handler.wfile.write(body[sent : sent + 20_000])
-        sent += 20_000
-        if handler.server.owner.stopped.wait(20_000 / SLOW_BYTES_S):
-            return
-
-
 FAULTS: list[Callable[[int], bad.Fault]] = [
     bad.cuts,
     bad.resets,
@@ -345,113 +227,6 @@ def drill_eight(drill: Drill) -> None:
     count = len(asked(drill, "eight"))
     held = codes == [0] * 8 and count == 1 and is_right(target, data)
     drill.row("8 processes at once", f"{codes.count(0)} succeeded, {count} request", held=held)
-
-
-def drill_full_disk(drill: Drill) -> None:
-    """Limit the size of files, as a quota does, then remove the limit.
-
-    Args:
-        drill: The drill.
-    """
-    target, data = drill.file("full")
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
-
-    code, told = ended(drill.start(target, data, "full", before=limit))
-    seen = target.exists()
-    again, _ = ended(drill.start(target, data, "full"))
-    start = asked(drill, "full")[-1].start
-    held = code == 1 and "HINT: free some space" in told and not seen
-    outcome = f"exit {code}, nothing under the final name; with space again, resumed at {start:,}"
-    held = held and again == 0 and is_right(target, data) and start == LIMIT
-    drill.row("the file size limit is reached", outcome, held=held)
-
-
-@contextmanager
-def small_disk(folder: Path, size_bytes: int) -> Iterator[Path | None]:
-    """Yield the folder of a small disk, or None if mounting is not permitted.
-
-    It is a tmpfs in the mount namespace of a separate process, accessed through that process.
-
-    Args:
-        folder: Mount point.
-        size_bytes: Size of the disk.
-    """
-    folder.mkdir()
-    mounts = 'mount -t tmpfs -o "size=$0" tmpfs "$1" && echo ready && exec cat'
-    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounts, str(size_bytes)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    try:
-        holder = subprocess.Popen([*words, str(folder)], text=True, **pipes)  # type: ignore[call-overload]
-    except OSError:
-        yield None
-        return
-    with holder:
-        is_mounted = holder.stdout.readline() == "ready\n"
-        yield Path(f"/proc/{holder.pid}/root{folder.resolve()}") if is_mounted else None
-
-
-def drill_small_disk(drill: Drill) -> None:
-    """Fill a real disk during a download, then free it.
-
-    Args:
-        drill: The drill.
-    """
-    _, data = drill.file("disk")
-    drill.server.faults["/disk"] = [slowly]
-    with small_disk(drill.folder / "disk", 2 * SIZE) as disk:
-        if disk is None:
-            print("| a small disk fills up | cannot mount a tmpfs here | skipped |")
-            return
-        target, other = disk / "disk.safetensors", disk / "other"
-        part = target.with_name(f"{target.name}.part")
-        process = drill.start(target, data, "disk")
-        while process.poll() is None and not (part.exists() and part.stat().st_size > SIZE // 4):
-            time.sleep(0.01)
-        with suppress(OSError), other.open("wb", buffering=0) as stream:
-            while stream.write(bytes(4096)):
-                pass
-        codes, told = zip(
-            *[ended(each) for each in (process, drill.start(target, data, "disk"))], strict=True
-        )
-        kept, requests = part.stat().st_size, len(asked(drill, "disk"))
-        other.unlink()
-        again, _ = ended(drill.start(target, data, "disk"))
-        start, left = asked(drill, "disk")[-1].start, os.listdir(disk)
-        held = codes == (1, 1) and "HINT: free some space" in told[0] and "MB left" in told[1]
-        held = held and requests == 1 and again == 0 and is_right(target, data)
-    outcome = f"exit {codes[0]}; while it was full exit {codes[1]} without a request; "
-    outcome += f"with space again, resumed at {start:,}"
-    held = held and 0 < start == kept and left == [target.name]
-    drill.row("a small disk fills up", outcome, held=held)
-
-
-def drill_read_only(drill: Drill) -> None:
-    """Use a read-only cache: existing files are used, others are refused.
-
-    Args:
-        drill: The drill.
-    """
-    target, data = drill.file("shared")
-    ended(drill.start(target, data, "shared"))
-    target.parent.chmod(0o555)
-    there, _ = ended(drill.start(target, data, "shared", before=obey_rights))
-    other = target.with_name("other.safetensors")
-    absent, told = ended(drill.start(other, data, "shared", before=obey_rights))
-    target.parent.chmod(0o755)
-    held = (
-        absent == 1 and "Permission denied" in told and os.listdir(target.parent) == [target.name]
-    )
-    outcome = f"exit {there} for files that are there, exit {absent} with one message for others"
-    drill.row("the cache is read-only", outcome, held=held and there == 0)
-
-
-def obey_rights() -> None:
-    """Drop root's capabilities to ignore file permissions."""
-    if os.geteuid() == 0:
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 def drill_matrix(drill: Drill) -> None:

@@ -35,6 +35,7 @@ from zoo.manifest.rows import (
     ConverterRow,
     DatasetRow,
     Digest,
+    ExporterRow,
     InitializerRow,
     LegacyIndexRow,
     LivingRow,
@@ -42,6 +43,7 @@ from zoo.manifest.rows import (
     MetricRow,
     MetricValue,
     Option,
+    PlannerRow,
     WeightsFacts,
     WeightsRow,
 )
@@ -52,7 +54,16 @@ __all__ = ["SECTIONS", "Key", "keys_of", "meaning_of"]
 
 SHA256 = "0" * 64
 # Texts that fit the patterns of the reader, tried in turn.
-_INVENTED = ("Name", "name", "0.1.0", "zoo_x.module:Name", "mmseg.FCNHead", "1,0,0", SHA256)
+_INVENTED = (
+    "Name",
+    "name",
+    "0.1.0",
+    "zoo_x.module:Name",
+    "mmseg.FCNHead",
+    "1,0,0",
+    ".onnx",
+    SHA256,
+)
 _VALUES: dict[type, object] = {str: "x", list: ["x"], dict: {}, bool: True}
 
 
@@ -178,6 +189,8 @@ _SPECIAL: dict[str, tuple[list[dict[str, Any]], tuple[type, ...]]] = {
     "command": ([{}], (CommandRow,)),
     "metric": ([{}], (MetricRow,)),
     "evaluator": ([{}], (MetricRow,)),
+    "planner": ([{}], (PlannerRow,)),
+    "exporter": ([{}], (ExporterRow,)),
     "check": ([{"of": "data"}], (CheckRow,)),
 }
 _READERS: dict[str, tuple[Any, list[dict[str, Any]], tuple[type, ...]]] = {

@@ -80,7 +80,7 @@ def _table(section: str) -> dict[str, Any]:
 def _value(section: str, key: Key) -> dict[str, Any]:
     own = _OWN.get((section, key.name))
     found = _of_sort(section, key) if own is None else own
-    if key.name in ("target", "prepare", "init", "sample"):
+    if key.name in ("target", "prepare", "init", "sample", "runner"):
         found = {"allOf": [found, _TARGET]}
     if key.default is not None:
         found = {**found, "default": json.loads(key.default)}

@@ -179,8 +179,8 @@ def generate() -> str:
 
 def count() -> None:
     """Print how many configs of each package have a valid record, and why others do not."""
+    from zoo.engine.records.config_values import record_parts
     from zoo.engine.records.forms import check_forms
-    from zoo.engine.records.record import record_parts
     from zoo.errors import ZooError
 
     passed: Counter[str] = Counter()
@@ -410,7 +410,7 @@ def _literals(node: ast.expr, cls: type) -> set[str]:
 
 def _iterate_records() -> Iterator[tuple[str, Any]]:
     """Yield ``(scope, config)`` of every shipped config: the model, then the pipeline."""
-    from zoo.engine.records.record import plain_parts, record_parts
+    from zoo.engine.records.config_values import plain_parts, record_parts
 
     for _, config in iterate_configs():
         scope, model, pipeline = record_parts(config)

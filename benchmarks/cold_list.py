@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time `zoo list` from a cold start with 50 plugins and 3 sources, and a peer's command.
 
-    python benchmarks/cold_list.py [--plugins 50] [--sources 3] [--rows 5000] [--runs 15]
-                                   [--peer "mim list"]
+    python benchmarks/cold_list.py [--plugins 50] [--weights 1] [--sources 3] [--rows 5000]
+                                   [--runs 15] [--peer "mim list"]
+    python benchmarks/cold_list.py --scale 10 100 200 1000 [--weights 1] [--runs 15]
+    python benchmarks/cold_list.py --scale 200 --weights 25     # 5,000 rows of weights
 
 Also times `zoo list --legacy` with the 1,210 old checkpoints of the plugin openmmlab_index, if it
 is installed, and with sources `zoo search` over all rows, `zoo list --source` and
-`zoo source update`, whose server on loopback answers that nothing has changed. Every run is a new
-process; the commands alternate. Prints the medians of wall time
+`zoo source update`, whose server on loopback answers that nothing has changed. `--scale` times
+`zoo list` and `zoo plugin list` with some numbers of plugins instead: the first start, which reads
+all manifests and keeps what they said, and later ones, which find it. Every run is a new process;
+the commands alternate. Prints the medians of wall time
 and CPU time (other work on the machine only affects wall time), and the heavy packages that zoo
 imported, which must be none.
 """
@@ -19,6 +23,7 @@ import hashlib
 import os
 import resource
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -50,7 +55,8 @@ licence = "CC0-1.0"
 [[loss]]
 name = "Loss{number}"
 target = "zoo_{name}.loss:Loss"
-
+"""
+WEIGHTS = """
 [[weights]]
 name = "weights_{number}"
 task = "semantic"
@@ -67,19 +73,25 @@ protocol = "README#evaluation" }}]
 """
 
 
-def write_plugins(folder: Path, count: int) -> None:
-    """Write plugins, each with a manifest and an empty package.
+def write_plugins(folder: Path, count: int, weights: int = 1) -> None:
+    """Write plugins, each with a manifest, a data set, a loss and rows of weights.
 
     Args:
         folder: Folder to write to.
         count: Number of plugins.
+        weights: Rows of weights of each.
     """
     for number in range(count):
         name = f"bench_{number:03}"
         package = folder / name / f"zoo_{name}"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text('"""A plugin."""\n')
-        text = MANIFEST.format(name=name, number=number, digest=f"{number:064x}")
+        (package / "dataset.py").write_text("class Dataset: ...\n")
+        (package / "loss.py").write_text("class Loss: ...\n")
+        text = MANIFEST.format(name=name, number=number)
+        for row in range(weights):
+            digest = f"{number * weights + row:064x}"
+            text += WEIGHTS.format(number=f"{number}_{row}", digest=digest)
         (package / "zoo_plugin.toml").write_text(text)
 
 
@@ -204,6 +216,8 @@ def read_options() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plugins", type=int, default=50)
+    parser.add_argument("--weights", type=int, default=1, help="rows of weights of each plugin")
+    parser.add_argument("--scale", type=int, nargs="+", help="time these numbers of plugins")
     parser.add_argument("--sources", type=int, default=3)
     parser.add_argument("--rows", type=int, default=5000, help="of each source")
     parser.add_argument("--runs", type=int, default=15)
@@ -211,15 +225,48 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def print_scale(args: argparse.Namespace) -> None:
+    """Print how long listings take with some numbers of plugins.
+
+    Args:
+        args: Options of the benchmark.
+    """
+    zoo = str(Path(sys.executable).with_name("zoo"))
+    print("| plugins | rows | command | first start: wall s | CPU s | ", end="")
+    print("later: wall s, median | wall s, min | CPU s, median | CPU s, min |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for count in args.scale:
+        with tempfile.TemporaryDirectory() as folder:
+            write_plugins(Path(folder, "plugins"), count, args.weights)
+            environment = {**os.environ, "ZOO_PLUGIN_PATH": str(Path(folder, "plugins"))}
+            environment |= {"XDG_STATE_HOME": str(Path(folder, "state"))}
+            environment |= {"ZOO_CACHE": str(Path(folder, "cache"))}
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
+            for words in (["list"], ["plugin", "list"]):
+                timed([zoo, *words], environment)  # compiles the bytecode
+                shutil.rmtree(Path(folder, "cache"))
+                first = " | ".join(f"{each:.3f}" for each in timed([zoo, *words], environment))
+                taken = [timed([zoo, *words], environment) for _ in range(args.runs)]
+                cells = [
+                    f(each) for each in zip(*taken, strict=True) for f in (statistics.median, min)
+                ]
+                shown = " | ".join(f"{cell:.3f}" for cell in cells)
+                rows = count * (2 + args.weights)
+                print(f"| {count:,} | {rows:,} | `zoo {' '.join(words)}` | {first} | {shown} |")
+
+
 def main() -> None:
     """Print the table."""
     args = read_options()
+    if args.scale:
+        print_scale(args)
+        return
     zoo = str(Path(sys.executable).with_name("zoo"))
     commands = {"zoo list": [zoo, "list"], "zoo list --legacy": [zoo, "list", "--legacy"]}
     if args.peer:
         commands[args.peer] = shlex.split(args.peer)
     with tempfile.TemporaryDirectory() as folder, served(Path(folder, "served")) as address:
-        write_plugins(Path(folder, "plugins"), args.plugins)
+        write_plugins(Path(folder, "plugins"), args.plugins, args.weights)
         environment = {**os.environ, "ZOO_PLUGIN_PATH": str(Path(folder, "plugins"))}
         environment |= {"XDG_STATE_HOME": str(Path(folder, "state"))}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time a model in torch and its export in onnxruntime, on images of 512x512 px.
+
+    python benchmarks/export.py [--model NAME] [--side 512] [--repeats 20] [--runs 3]
+
+Exports the model, then starts processes in turns: torch as `zoo.load` runs it, the same with
+weights in `channels_last`, and onnxruntime alone, which imports neither torch nor zoo. Prints the
+medians over the runs: from the start of the process to the first labels (wall and CPU), an image
+(wall and CPU, labels at the image's own size), and the peak of resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_TORCH = """
+import zoo
+predict = zoo.load({model!r}, task="semantic", device="cpu", postprocess=None)
+if {channels_last}:
+    import torch
+    predict.model.module.to(memory_format=torch.channels_last)
+call = lambda: predict(image).labels
+"""
+_ONNX = """
+import onnxruntime
+session = onnxruntime.InferenceSession({path!r}, providers=["CPUExecutionProvider"])
+call = lambda: session.run(["labels"], {{"image": image[None]}})[0]
+"""
+_MEASURE = """
+import json, resource, sys, time
+import numpy as np
+image = np.random.default_rng(0).integers(0, 256, ({side}, {side}, 3), np.uint8)
+{load}
+call()
+first_cpu_s = time.process_time()
+first_s = time.time() - float(sys.argv[1])
+walls, cpus = [], []
+for _ in range({repeats}):
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    walls.append(time.perf_counter() - wall)
+    cpus.append(time.process_time() - cpu)
+print(json.dumps({{
+    "first_s": first_s, "first_cpu_s": first_cpu_s,
+    "image_ms": 1000 * sorted(walls)[len(walls) // 2],
+    "image_cpu_ms": 1000 * sorted(cpus)[len(cpus) // 2],
+    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+}}))
+"""
+
+
+def main() -> None:
+    """Export, measure in turns, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="unet_lung_montgomery")
+    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["export", given.model, "--to", "onnx", "--out", folder, "--json"]
+        zoo = [sys.executable, "-m", "zoo"]
+        done = subprocess.run([*zoo, *words], check=True, capture_output=True, text=True)
+        path = json.loads(done.stdout)["file"]
+        loads = {
+            "torch": _TORCH.format(model=given.model, channels_last=False),
+            "torch, channels_last": _TORCH.format(model=given.model, channels_last=True),
+            "onnxruntime": _ONNX.format(path=path),
+        }
+        found: dict[str, list[dict[str, float]]] = {name: [] for name in loads}
+        for _ in range(given.runs):
+            for name, load in loads.items():
+                code = _MEASURE.format(side=given.side, repeats=given.repeats, load=load)
+                found[name].append(_run(code))
+        size_mb = Path(path).stat().st_size / 2**20
+    print(f"{given.model}, {given.side}x{given.side} px, file {size_mb:.1f} MB")
+    for name, runs in found.items():
+        values = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        print(f"{name:22}" + "  ".join(f"{key} {value:8.1f}" for key, value in values.items()))
+
+
+def _run(code: str) -> dict[str, float]:
+    command = [sys.executable, "-c", code, str(time.time())]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    values: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return values
+
+
+if __name__ == "__main__":
+    main()

@@ -48,7 +48,7 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5f8a", "color-brand-content": "#0b5f8a"},
     "dark_css_variables": {"color-brand-primary": "#7cc4e8", "color-brand-content": "#7cc4e8"},
 }
-pygments_style = "tango"
+pygments_style = "a11y-light"
 pygments_dark_style = "github-dark"
 
 _LINK = re.compile(r"\]\(([^)#\s:]+\.md)\)")

@@ -16,22 +16,38 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent
+ZOO = Path(sys.executable).with_name("zoo")
 
 os.environ["MPLBACKEND"] = "Agg"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the CPUs: threads of one would wait for those of another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hypothesis limits each example on the clock, which tells how busy the machine is.
+settings.register_profile("zoo", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("zoo")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts into the background deaf to Ctrl-C, and so are its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for _plugin in sorted((ROOT / "plugins").glob("*/zoo_*/zoo_plugin.toml")):
     sys.path.append(str(_plugin.parent.parent))
-for _name in ("faulty_server", "loopback_hub"):
-    _spec = importlib.util.spec_from_file_location(_name, ROOT / "tools" / f"{_name}.py")
+for _name, _folder in (
+    ("drill_models", "tools"),
+    ("drill_runs", "tools"),
+    ("faulty_server", "tools"),
+    ("loopback_hub", "tools"),
+    ("plain_suite", "tests"),
+    ("warm_zoo", "tools"),
+):
+    _spec = importlib.util.spec_from_file_location(_name, ROOT / _folder / f"{_name}.py")
     assert _spec is not None
     assert _spec.loader is not None
     sys.modules[_name] = importlib.util.module_from_spec(_spec)
@@ -40,6 +56,18 @@ for _name in ("faulty_server", "loopback_hub"):
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 _real_connect = socket.socket.connect
 _real_getaddrinfo = socket.getaddrinfo
+# What plugins' tests find first, read once: each of a thousand would read all manifests anew.
+_CATALOG_OF_CHECKOUT: dict[Any, Any] = {}
+
+
+@pytest.hookimpl(tryfirst=True)  # before those who are marked are left out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let plain ``pytest`` take two minutes; see ``tests/plain_suite.py``."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS or not config.option.markexpr:
+        return
+    sys.modules["plain_suite"].mark_slow_tests(items)
+    if config.option.markexpr == "not slow":
+        sys.modules["plain_suite"].draw_fewer_examples(items)
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +94,9 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_state_of_the_user(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keep what runs note of themselves out of the home of whoever tests."""
+    """Keep what zoo notes of runs and of manifests out of the home of whoever tests."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +112,7 @@ def _no_scope_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _fenced_discovery(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _fenced_discovery(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Search ``tmp_path`` alone, or the checkout alone; never what happens to be installed."""
     from zoo import catalog
     from zoo.manifest import discovery
@@ -96,10 +123,22 @@ def _fenced_discovery(
     monkeypatch.setattr(discovery, "find_checkouts", lambda: () if is_fenced else (ROOT,))
     monkeypatch.delenv("ZOO_PLUGINS", raising=False)
     if is_fenced:
-        monkeypatch.setenv("ZOO_PLUGIN_PATH", str(tmp_path))
+        monkeypatch.setenv("ZOO_PLUGIN_PATH", str(_folder_of_plugins(request)))
     else:
         monkeypatch.delenv("ZOO_PLUGIN_PATH", raising=False)
-    monkeypatch.setattr(catalog, "_CACHE", {})
+    monkeypatch.setattr(catalog, "_CACHE", dict(() if is_core else _CATALOG_OF_CHECKOUT))
+    if not is_core and not _CATALOG_OF_CHECKOUT:
+        catalog.read_catalog()
+        _CATALOG_OF_CHECKOUT.update(catalog._CACHE)
+
+
+def _folder_of_plugins(request: pytest.FixtureRequest) -> Path:
+    """Return the folder of a test, and an empty one if it asks for none: making them takes time."""
+    if "tmp_path" in request.fixturenames:
+        return request.getfixturevalue("tmp_path")
+    folder: Path = request.getfixturevalue("tmp_path_factory").getbasetemp() / "no_plugins"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture
@@ -146,18 +185,37 @@ def write_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
             del sys.modules[module]
 
 
+@pytest.fixture(scope="session")
+def env_of_zoo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the variables of a ``zoo`` that tests start: an empty home, one thread."""
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    fixed = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | fixed | {"HOME": str(home)}
+
+
+@pytest.fixture(scope="session")
+def warm_zoo(env_of_zoo: dict[str, str]) -> Iterator[Path]:
+    """Return a ``zoo`` that starts with torch and OpenMMLab imported; see ``tools/warm_zoo.py``."""
+    if not sys.modules["warm_zoo"].WarmZoo.is_possible():
+        yield ZOO
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="zoo-") as folder,  # a socket's path must be short
+        sys.modules["warm_zoo"].WarmZoo(Path(folder), env_of_zoo) as server,
+    ):
+        yield server.program
+
+
 @pytest.fixture
 def start_zoo(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tmp_path: Path, env_of_zoo: dict[str, str]
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return a function that starts the installed ``zoo`` in a process of its own.
 
     It finds the plugins that are named, and ``folder`` is searched for them before the checkout.
     """
-    home = tmp_path_factory.getbasetemp() / "home"
-    home.mkdir(exist_ok=True)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    fixed = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     started: list[subprocess.Popen[str]] = []
 
     def start(
@@ -165,12 +223,13 @@ def start_zoo(
         plugins: str,
         folder: Path | None = None,
         before: Callable[[], None] | None = None,
+        program: Path = ZOO,
     ) -> subprocess.Popen[str]:
-        fence = {"HOME": str(home), "ZOO_PLUGINS": plugins, "ZOO_PLUGIN_PATH": str(folder or "")}
+        fence = {"ZOO_PLUGINS": plugins, "ZOO_PLUGIN_PATH": str(folder or "")}
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("zoo"), *args],
+            [program, *args],
             cwd=tmp_path,
-            env=kept | fixed | fence,
+            env=env_of_zoo | fence,
             preexec_fn=before,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -187,12 +246,16 @@ def start_zoo(
 
 @pytest.fixture
 def run_zoo(
-    start_zoo: Callable[..., subprocess.Popen[str]],
+    start_zoo: Callable[..., subprocess.Popen[str]], warm_zoo: Path
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs the installed ``zoo`` to its end; see ``start_zoo``."""
+    """Return a function that runs ``zoo`` to its end; see ``start_zoo``, and ``warm_zoo``.
+
+    One with ``before``, which sets limits of the process, is started in full.
+    """
 
     def run(*args: str | Path, **settings: Any) -> subprocess.CompletedProcess[str]:
-        process = start_zoo(*args, **settings)
+        program = ZOO if "before" in settings else warm_zoo
+        process = start_zoo(*args, program=program, **settings)
         stdout, stderr = process.communicate(timeout=300)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 

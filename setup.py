@@ -26,6 +26,7 @@ setup(
     package_data={
         "zoo": [
             "checking/source/upstream_types.json",
+            "cli/plugged/shipped_commands.json",
             "py.typed",
             "engine/imports/type_modules.json",
             "engine/records/record_types.json",

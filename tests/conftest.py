@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +18,12 @@ _ROOT = Path(__file__).resolve().parent.parent
 for _name, _folder in (
     ("download_faults", "tools"),
     ("terminal", "tools"),
+    ("cluster", "tests/tools"),
     ("hostile_pickles", "tests/engine/checkpoints"),
     ("hint_inventory", "tests"),
     ("dynamic_mutations", "tests/checking"),
     ("static_mutations", "tests/checking"),
+    ("gauge_plugin", "tests/checking"),
     ("weights_rows", "tests"),
     ("broken_environments", "tests/cli/diagnosis"),
     ("plugin_project", "tests"),
@@ -376,3 +380,14 @@ def squares_config(tmp_path: Path, squares_text: str) -> Path:
     path = tmp_path / "squares.py"
     path.write_text(squares_text)
     return path
+
+
+@pytest.fixture
+def bound_by_permissions() -> list[str]:
+    """Return what to write before a command that root starts, for modes of folders to bind it."""
+    if os.name == "posix" and os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("modes of folders do not bind root, and setpriv is not installed")
+    lost = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}"]

@@ -17,7 +17,7 @@ HOLE = "\N{HORIZONTAL ELLIPSIS}"
 _COMMAND = re.compile(r"(?<![\w.-])zoo (?:(?:data|cache|config|plugin) [a-z]+|[a-z]+)(?= )")
 # An option, a word in capitals, a file of such a name, or a value that is filled in.
 _WORD = re.compile(
-    rf"--[a-z][a-z-]*|[A-Z][A-Z_,]*(?:\.[a-z]+)?|{HOLE}|[a-z]+_[a-z_]+|semantic|instance"
+    rf"--[a-z][a-z-]*|[A-Z][A-Z_,]*(?:/[a-z]+)?(?:\.[a-z]+)?|{HOLE}|[a-z]+_[a-z_]+|semantic|instance"
 )
 
 

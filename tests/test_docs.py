@@ -280,6 +280,10 @@ def test_generated_pages_are_what_their_tools_write_today(tool: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# Its own, that of `zoo plugin new`, and those on which what that writes stands.
+GUIDES_PLUGINS = "ponds,plugin_templates,configs,folder_data"
+
+
 @pytest.fixture
 def guided(tmp_path: Path) -> Path:
     """Write the plugin of the guide, file by file, as a reader would."""
@@ -298,8 +302,9 @@ def guided(tmp_path: Path) -> Path:
 @pytest.mark.mm
 @pytest.mark.slow
 def test_plugin_of_the_guide_passes_its_tests(guided: Path) -> None:
-    """The reader's own conformance test, outside this checkout."""
+    """The reader's own conformance test, outside this checkout, but for wheels and training."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    command += ["-k", "not ZP80 and not ZP61"]
 
     done = subprocess.run(command, cwd=guided, capture_output=True, text=True, check=False)
 
@@ -323,7 +328,7 @@ def test_plugin_of_the_guide_trains(
         if words[0] == "train":
             words += ["--cfg-options", "train_cfg.max_iters=2", "train_cfg.val_interval=2"]
             words += ["default_hooks.checkpoint.interval=2"]
-        done = run_zoo(*words, plugins="ponds", folder=guided)
+        done = run_zoo(*words, plugins=GUIDES_PLUGINS, folder=guided)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
 
     assert (tmp_path / "work_dirs" / "ponds" / "dataset.json").is_file()

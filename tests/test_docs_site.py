@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -30,12 +31,17 @@ class Resources(HTMLParser):
     def __init__(self, page: Path) -> None:
         super().__init__()
         self.loaded: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.silent: list[str] = []
         self.links: list[str] = []
         self.anchors: set[str] = set()
         self.feed(page.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
+        self.tags[tag] += 1
+        if tag == "img" and not values.get("alt"):
+            self.silent.append(str(values.get("src")))
         self.anchors |= {values.get("id") or "", values.get("name") or ""}
         found = values.get(LOADED.get(tag, ""))
         if found:
@@ -99,6 +105,55 @@ def test_site_has_every_page_and_its_links_lead_somewhere(site: Path) -> None:
 
     assert sorted(wanted - set(found)) == [Path("docs/README.html")]
     assert broken == []
+
+
+@pytest.mark.slow
+def test_page_has_one_title_and_a_text_for_each_picture(site: Path) -> None:
+    """What a screen reader starts with; those that Sphinx makes itself are not ours."""
+    pages = {page: Resources(page) for page in site.rglob("*.html")}
+    made = [site / f"{name}.html" for name in ("index", "search", "genindex")]
+
+    assert [page for page, found in pages.items() if found.silent] == []
+    assert [
+        page for page, found in pages.items() if found.tags["h1"] != 1 and page not in made
+    ] == []
+    assert sum(found.tags["img"] for found in pages.values()) >= 5
+
+
+@pytest.mark.slow
+def test_code_stands_out_from_its_ground_on_light_and_on_dark(site: Path) -> None:
+    """Each colour of the highlighting has the contrast of 4.5 that WCAG 2 asks of text."""
+    text = (site / "_static" / "pygments.css").read_text("utf-8")
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", text)
+    for is_dark in (False, True):
+        colours = [
+            (selector.strip(), dict(re.findall(r"([a-z-]+): *(#[0-9a-fA-F]+)", body)))
+            for selector, body in rules
+            if ("data-theme" in selector) == is_dark
+        ]
+        ground = next(each["background"] for _, each in colours if "background" in each)
+        found = {
+            selector: _contrast(each["color"], each.get("background-color", ground))
+            for selector, each in colours
+            if "color" in each and not selector.endswith((" .w", ".normal", ".linenos", ".special"))
+        }
+        assert len(found) > 30
+        assert {selector: ratio for selector, ratio in found.items() if ratio < 4.5} == {}
+
+
+def _contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours by WCAG 2, from 1 to 21."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.slow

@@ -77,28 +77,28 @@ BAD_JSON = {
 
 @pytest.mark.parametrize("name", BAD_TOML)
 def test_toml_that_is_bad_is_refused_within_two_seconds(name: str) -> None:
-    """Each document is answered by its one sentence, and quickly, whatever its size."""
+    """Each document is answered by its one sentence, with two seconds of CPU, whatever its size."""
     data, reason = BAD_TOML[name]
-    began = time.monotonic()
+    began = time.thread_time()
 
     with pytest.raises(DocumentError) as raised:
         parse_toml(data, LIMITS)
 
     assert str(raised.value).startswith(reason)
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("name", BAD_JSON)
 def test_json_that_is_bad_is_refused_within_two_seconds(name: str) -> None:
-    """Each document is answered by its one sentence, and quickly, whatever its size."""
+    """Each document is answered by its one sentence, with two seconds of CPU, whatever its size."""
     data, reason = BAD_JSON[name]
-    began = time.monotonic()
+    began = time.thread_time()
 
     with pytest.raises(DocumentError) as raised:
         parse_json(data, LIMITS)
 
     assert str(raised.value).startswith(reason)
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("quote", ['\\"', "\\' ", " '", ' "', "a ", "a . "])
@@ -106,15 +106,15 @@ def test_json_that_is_bad_is_refused_within_two_seconds(name: str) -> None:
 def test_a_text_that_looks_like_very_many_keys_costs_no_square_of_its_length(
     begin: str, quote: str
 ) -> None:
-    """A megabyte of quotes, words or dots in one text or comment is answered within two seconds."""
+    """A megabyte of quotes, words or dots in a text or comment costs at most two seconds of CPU."""
     end = '"' if begin.endswith('"') else ""
     data = f"{begin}{quote * (2**20 // len(quote) - 10)}{end}".encode()
-    began = time.monotonic()
+    began = time.thread_time()
 
     with suppress(DocumentError):
         parse_toml(data, LIMITS)
 
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -224,6 +224,18 @@ OWN_TEXTS = {
     "zoo/engine/imports/type_modules.py",  # package data of zoo
     "zoo/engine/records/types.py",  # the same
     "zoo/weights/sources/rows_file.py",  # written by zoo, and its digest compared
+    "zoo/catalog/readings/encoding.py",  # written by zoo, and its seal compared
+    "zoo/engine/prediction_files/kept.py",  # rows of its own temporary file
+    "zoo/engine/resuming/same_run.py",  # what zoo itself has just described
+    "zoo/cli/plugged/absent.py",  # package data of zoo
+    "plugins/auto_fit/zoo_auto_fit/fitting.py",  # what zoo's own process has printed
+    "plugins/auto_fit/zoo_auto_fit/probe.py",  # the same, in a file
+    "plugins/training_hooks/zoo_training_hooks/lr_command.py",  # what its own hook has written
+    # the first line of a file of its own cache, 64 MiB at most
+    "plugins/segmentation_transforms/zoo_segmentation_transforms/array_files.py",
+    "plugins/onnx_export/zoo_onnx_export/runner.py",  # what zoo itself has just described
+    "plugins/service/zoo_service/messages.py",  # what its own processes have sent
+    "plugins/runtime/zoo_runtime/copied/documents.py",  # a copy of zoo/documents.py
     "plugins/instance_metrics/zoo_instance_metrics/truth.py",  # what read_coco has just read
 }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import pickle
 from copy import copy
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,12 @@ CLASSES = [getattr(errors, name) for name in errors.__all__]
 
 
 def make(cls: type[ZooError]) -> ZooError:
-    """Build an error with a text for every argument that its class takes."""
+    """Build an error with a text for every argument that its class takes, or sizes by name."""
     signature = inspect.signature(cls.__init__)
     wanted = [name for name in signature.parameters if name not in ("self", "message", "near")]
-    return cls("cannot do it.", **{name: f"a {name}" for name in wanted})
+    given: dict[str, Any] = {name: f"a {name}" for name in wanted}
+    given |= {"shapes": {"stem.weight": (8, None)}} if "shapes" in wanted else {}
+    return cls("cannot do it.", **given)
 
 
 def test_docstring_draws_every_class_below_its_base() -> None:

@@ -6,9 +6,11 @@ That a hint leads out is tested where its error is, and in `tests/test_hints_lea
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import tomllib
 from collections.abc import Iterator
+from typing import Any
 
 import click
 from hint_inventory import HOLE, ROOT, Hint, command_lines, read_hints
@@ -30,7 +32,9 @@ _TOP_KEYS = {
     *("default_hooks", "optim_wrapper", "param_scheduler", "custom_hooks", "visualizer", "a"),
 }
 # Beside what pyproject.toml files name; each was looked up on its index.
-_PACKAGES = {"python-gdcm", "pillow", "opencv-python", "opencv-python-headless", "mmcv-lite"}
+_PACKAGES = {
+    *("python-gdcm", "pillow", "opencv-python", "opencv-python-headless", "mmcv-lite", "triton"),
+}
 
 
 def test_inventory_finds_the_hints_of_the_code() -> None:
@@ -59,13 +63,26 @@ def _commands() -> dict[str, click.Command]:
     return found
 
 
-def _options() -> Iterator[str]:
-    for command in _commands().values():
-        for parameter in command.params:
-            yield from (name.removeprefix("--") for name in parameter.opts)
-            yield from (name.removeprefix("--") for name in parameter.secondary_opts)
+def _plugin_documents() -> Iterator[dict[str, Any]]:
     for manifest in ROOT.glob("plugins/*/zoo_*/zoo_plugin.toml"):
-        for row in tomllib.loads(manifest.read_text("utf-8")).get("dataset", ()):
+        yield tomllib.loads(manifest.read_text("utf-8"))
+
+
+def _plugin_commands() -> dict[str, click.Command]:
+    rows = [row for document in _plugin_documents() for row in document.get("command", ())]
+    return {
+        " ".join(filter(None, (row.get("group"), row["name"]))): pkgutil.resolve_name(row["target"])
+        for row in rows
+    }
+
+
+def _options() -> Iterator[str]:
+    commands = [main, *_commands().values(), *_plugin_commands().values()]
+    for parameter in (parameter for command in commands for parameter in command.params):
+        yield from (name.removeprefix("--") for name in parameter.opts)
+        yield from (name.removeprefix("--") for name in parameter.secondary_opts)
+    for document in _plugin_documents():
+        for row in document.get("dataset", ()):
             yield from (option["name"] for option in row.get("option", ()))
 
 
@@ -76,7 +93,7 @@ def _unknown(pattern: re.Pattern[str], known: set[str]) -> list[tuple[Hint, str]
 
 
 def test_options_that_hints_name_exist() -> None:
-    """Of some command of zoo, or of a data set's prepare."""
+    """Of zoo, some command of it or of a plugin, or of a data set's prepare."""
     named = {name for hint in HINTS for name in _OPTION.findall(hint.text)}
     assert len(named) > 25
 
@@ -86,20 +103,14 @@ def test_options_that_hints_name_exist() -> None:
 def test_commands_that_hints_name_exist() -> None:
     named = {name for hint in HINTS for name in _COMMAND.findall(hint.text)}
     assert len(named) > 8
-
-    of_plugins = {
-        " ".join(filter(None, (row.get("group"), row["name"])))
-        for manifest in ROOT.glob("plugins/*/zoo_*/zoo_plugin.toml")
-        for row in tomllib.loads(manifest.read_text("utf-8")).get("command", ())
-    }
-    known = {*_commands(), *of_plugins, "and"}  # upgrade zoo and OpenMMLab
+    known = {*_commands(), *_plugin_commands(), "and"}  # upgrade zoo and OpenMMLab
 
     assert _unknown(_COMMAND, known) == []
 
 
 def test_command_lines_of_hints_take_what_they_show() -> None:
     """Every option belongs to the very command, and what a hint tells to type parses as a whole."""
-    commands = _commands()
+    commands = _commands() | _plugin_commands()
     told, bad = 0, []
     for hint in HINTS:
         for line in command_lines(hint.text):
@@ -115,7 +126,7 @@ def test_command_lines_of_hints_take_what_they_show() -> None:
                 bad += [(hint, line, error) for error in _errors_of(commands[name], words)]
 
     assert told > 10
-    assert bad == []
+    assert [f"{hint.place}: {line}: {error}" for hint, line, error in bad] == []
 
 
 def _errors_of(command: click.Command, words: list[str]) -> list[str]:
@@ -129,8 +140,7 @@ def _errors_of(command: click.Command, words: list[str]) -> list[str]:
 def test_types_that_hints_name_exist() -> None:
     """In the manifest of the plugin that they name."""
     known = set()
-    for manifest in ROOT.glob("plugins/*/zoo_*/zoo_plugin.toml"):
-        document = tomllib.loads(manifest.read_text("utf-8"))
+    for document in _plugin_documents():
         rows = [row for table in document.values() if isinstance(table, list) for row in table]
         known |= {(document["plugin"]["name"], row.get("name")) for row in rows}
     named = [(hint, name) for hint in HINTS for name in _TYPE.findall(hint.text)]
@@ -162,7 +172,7 @@ def test_hints_that_say_where_to_look_say_what_to_do() -> None:
     """No hint asks politely, and none is left to be written."""
     bad = [hint for hint in HINTS if re.search(r"\b(please|sorry|TODO|XXX)\b", hint.text, re.I)]
 
-    assert bad == []
+    assert [f"{hint.place}: {line}: {error}" for hint, line, error in bad] == []
 
 
 def test_keys_of_configs_that_hints_set_are_known_to_mmengine() -> None:

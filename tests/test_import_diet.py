@@ -71,9 +71,21 @@ def test_import_of_the_catalog_brings_no_network_and_no_metadata() -> None:
     assert imported_by(code) & {"socket", "http", "ssl"} == set()
 
 
-def test_names_that_zoo_exports_are_imported_when_used() -> None:
+def test_names_that_zoo_exports_are_imported_when_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a reading of an earlier start, the catalog needs a reader of TOML."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
     assert "tomllib" not in imported_by("import zoo")
     assert "tomllib" in imported_by("import zoo; zoo.read_catalog()")
+
+
+def test_catalog_of_manifests_that_were_read_before_needs_no_reader_of_toml() -> None:
+    """The second start finds what the first one read."""
+    imported_by(run_cli("list"))
+
+    assert "tomllib" not in imported_by("import zoo; zoo.read_catalog()")
 
 
 @pytest.mark.mm

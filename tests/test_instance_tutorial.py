@@ -59,8 +59,9 @@ def test_files_of_the_page_are_those_of_its_tree(trays: Path) -> None:
 
 
 def test_plugin_of_the_page_passes_its_own_tests(trays: Path) -> None:
-    """Its conformance and its one test, outside this checkout."""
+    """Its conformance and its one test, outside this checkout, but for wheels and training."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    command += ["-k", "not ZP80 and not ZP61"]
 
     done = subprocess.run(command, cwd=trays, capture_output=True, text=True, check=False)
 

@@ -118,3 +118,24 @@ def test_watch_runner_counts_without_touching_the_train_loop() -> None:
     lines = stream.getvalue().splitlines()
     assert lines[0] == "train: 4/8"
     assert any(line.startswith("validate: 1/3") for line in lines)
+
+
+@pytest.mark.mm
+def test_progress_of_a_run_that_ends_by_the_clock_tells_the_time_that_is_left() -> None:
+    """Its steps would take longer; a hook without a clock says nothing."""
+    from zoo.engine.runs.progress import watch_runner
+
+    train = SimpleNamespace(iter=4, max_iters=100_000)
+    clock = SimpleNamespace(left_s=1e9)
+    runner: Any = SimpleNamespace(_train_loop=train, hooks=[SimpleNamespace(), clock])
+    stream = _Lines()
+
+    with watch_runner(runner, ProgressBar(stream, quiet_s=0, line_s=0)):
+        stream.wait_for("train: 4/100000")
+        train.iter = 5
+        stream.wait_for("train: 5/100000")
+        clock.left_s = 0.0
+        stream.wait_for("train: 5/6,")
+
+    assert stream.getvalue().splitlines()[-1].startswith("train: 5/6, ")
+    assert stream.getvalue().endswith(" left\n")

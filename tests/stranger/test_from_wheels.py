@@ -9,11 +9,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from warm_zoo import WarmZoo
 
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
@@ -46,17 +50,19 @@ class Installed:
         self.folder = folder
         self.work = folder / "work"
         self.bin = folder / "venv" / "bin"
+        self.warm: Path | None = None
         self.work.mkdir()
+        keep = ("PATH", "LANG", "LD_LIBRARY_PATH")
+        self.env = {name: os.environ[name] for name in keep if name in os.environ}
+        self.env |= {"HOME": str(self.folder), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the environment in the empty folder."""
-        keep = ("PATH", "LANG", "LD_LIBRARY_PATH")
-        env = {name: os.environ[name] for name in keep if name in os.environ}
-        env |= {"HOME": str(self.folder), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+        program = self.warm if self.warm and command[0] == "zoo" else self.bin / command[0]
         return subprocess.run(
-            [self.bin / command[0], *command[1:]],
+            [program, *command[1:]],
             cwd=self.work,
-            env=env,
+            env=self.env,
             capture_output=True,
             text=True,
             timeout=300,
@@ -120,6 +126,21 @@ def install(into: Installed, *wheels: Path) -> None:
     subprocess.run(
         [*command, "--quiet", "--no-index", "--disable-pip-version-check", *wheels], check=True
     )
+
+
+@contextmanager
+def warmed(made: Installed) -> Iterator[None]:
+    """Let ``zoo`` be a fork of a process of the environment, which has imported OpenMMLab."""
+    if not WarmZoo.is_possible():
+        yield
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="zoo-") as folder,
+        WarmZoo(Path(folder), made.env, python=made.bin / "python") as server,
+    ):
+        made.warm = server.program
+        yield
+        made.warm = None
 
 
 @pytest.fixture(scope="module")
@@ -233,13 +254,15 @@ def test_config_on_bases_of_wheels_trains_resumes_and_parses_in_workers(
     (work / "mine.py").write_text(MINE)
     (work / "whole.json").write_text(json.dumps(WHOLE))
     (work / "spawned.py").write_text(SPAWNED)
-    installed.zoo("data", "sample", "crops", "--out", "squares_raw")
     prepare = ("data", "prepare", "crops", "--source", "squares_raw", "--out", "squares")
-    installed.zoo(*prepare, "--shares", "0.6,0.2,0.2")
-
-    installed.zoo("train", "mine.py", "--work-dir", "own")
     resume = ("--resume", "--work-dir", "own", "--cfg-options", "train_cfg.max_iters=6")
-    installed.zoo("train", "own/mine.py", *resume)
+
+    with warmed(installed):
+        installed.zoo("data", "sample", "crops", "--out", "squares_raw")
+        installed.zoo(*prepare, "--shares", "0.6,0.2,0.2")
+        installed.zoo("train", "mine.py", "--work-dir", "own")
+        installed.zoo("train", "own/mine.py", *resume)
+        whole = json.loads(installed.zoo("config", "show", "whole.json", "--json"))
 
     steps = "zoo.crops.LoadTile LoadAnnotations zoo.crops.RandomShade RandomFlip PackSegInputs"
     dumped = (work / "own" / "mine.py").read_text()
@@ -248,7 +271,6 @@ def test_config_on_bases_of_wheels_trains_resumes_and_parses_in_workers(
     spawned = installed.run("python", "spawned.py", "mine.py", "own/mine.py")
     assert spawned.stdout.splitlines() == [steps, steps], spawned.stderr
     assert (work / "own" / "iter_6.pth").is_file()
-    whole = json.loads(installed.zoo("config", "show", "whole.json", "--json"))
     assert whole["model"]["decode_head"]["num_classes"] == 4
     assert whole["val_loss_dataloader"]["dataset"]["type"] == "zoo.crops.CropsDataset"
     assert whole["custom_hooks"][-1] == {"type": "zoo.crops.CountImages"}
@@ -282,7 +304,7 @@ def test_base_that_a_wheel_lacks_is_told_with_its_plugin(installed: Installed) -
 
 
 @pytest.fixture(scope="module")
-def authors(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def authors(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """Return an environment with three plugins that its own ``zoo plugin new`` wrote, as wheels."""
     folder = tmp_path_factory.mktemp("authors")
     made = make_environment(shared, folder)
@@ -296,7 +318,8 @@ def authors(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed
     projects = [folder / "new" / name for name in GENERATED]
     install(made, *build_wheels(folder / "wheels", *projects))
     shutil.rmtree(folder / "new")
-    return made
+    with warmed(made):
+        yield made
 
 
 def test_three_generated_plugins_stand_side_by_side_as_wheels(authors: Installed) -> None:

@@ -68,5 +68,60 @@ def test_converter_is_run_twice_on_what_its_author_makes(
 @pytest.mark.mm
 def test_converter_without_a_state_dict_is_told_as_unchecked(run: Callable[..., None]) -> None:
     """It is shown as skipped, with what would let it run."""
-    with pytest.raises(unittest.SkipTest, match="no test of the plugin makes a state dict for net"):
+    with pytest.raises(
+        unittest.SkipTest,
+        match="no test of the plugin makes a state dict for net, and it does not tell",
+    ):
         run(CLEAN)
+
+
+TABLE = """from zoo.conversion import {names}
+
+
+def convert(state_dict):
+    {body}
+"""
+ENTRIES = "[Entry('conv.weight', 'w', (4, 3)), Entry('conv.bias', 'b', ({size},))]"
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize(
+    ("names", "body", "told"),
+    [
+        (
+            "Entry, convert_by_table",
+            f"return convert_by_table(state_dict, {ENTRIES}, what='n')",
+            None,
+        ),
+        (
+            "KeyMap",
+            "return KeyMap('n', 'conv.{weight,bias} -> {w,b} : 3').apply(state_dict).tensors",
+            None,
+        ),
+        (
+            "Entry, convert_by_table",
+            f"found = convert_by_table(state_dict, {ENTRIES}, what='n')\n"
+            "    state_dict['conv.bias'].mul_(2)\n    return found",
+            "changes the state dict",
+        ),
+    ],
+)
+def test_converter_that_names_its_tensors_is_run_without_its_authors_help(
+    write_plugin: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    names: str,
+    body: str,
+    told: str | None,
+) -> None:
+    """It is given nothing, then random tensors of the names and shapes that its errors tell."""
+    code = TABLE.format(names=names, body=body.replace("{size}", "4"))
+    package = write_plugin("cells", ROWS, convert=code)
+    monkeypatch.syspath_prepend(package.parent)
+    case: Any = type("TestCells", (PluginConformance,), {"plugin": "cells"})()
+    ((_, arguments),) = cases_of(case, getattr(PluginConformance, CHECK))
+
+    if told is None:
+        getattr(case, CHECK)(**arguments)
+    else:
+        with pytest.raises(Broken, match=told):
+            getattr(case, CHECK)(**arguments)

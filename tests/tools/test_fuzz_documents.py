@@ -41,15 +41,15 @@ def test_documents_that_zoo_lists_end_in_no_traceback(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.mm
 def test_documents_of_all_kinds_end_in_no_traceback(tmp_path: Path) -> None:
-    """3,000 broken documents of every kind, as a small run of the whole."""
+    """1,500 broken documents of every kind, as a small run of the whole."""
     if not (PLUGINS / "lung_xray").is_dir():
         pytest.skip("data folders are prepared by plugins of the checkout")
 
-    code, rows, told = fuzz("--count", "3000", "--seed", "7", kept=tmp_path / "kept")
+    code, rows, told = fuzz("--count", "1500", "--seed", "7", kept=tmp_path / "kept")
 
     assert code == 0, told
     assert len(rows) == 16
-    assert int(rows[-1][1]) >= 2_990
+    assert int(rows[-1][1]) >= 1_490
     for row in rows[:-1]:
         assert int(row[3]) > 0, f"no {row[0]} was refused: the mutator is too tame"
 

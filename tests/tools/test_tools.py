@@ -65,11 +65,11 @@ def test_training_from_python_c_spawns_workers_that_find_the_plugin(
     assert (tmp_path / "run" / "iter_1.pth").is_file()
 
 
-def test_dist_train_without_gpus_shows_its_usage() -> None:
+def test_dist_train_without_a_number_of_processes_shows_its_usage() -> None:
     done = subprocess.run([_TOOLS / "dist_train.sh", "c.py"], capture_output=True, text=True)
 
     assert done.returncode == 2
-    assert "CONFIG GPUS [options of tools/train.py]" in done.stderr
+    assert "tools/dist_train.sh CONFIG PROCESSES [options of zoo train]" in done.stderr
 
 
 def test_test_tool_shows_its_help() -> None:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,25 @@ def _check(package: Path, word: str = "") -> list[Finding]:
 def test_clean_plugin_breaks_no_rule(reef: Path) -> None:
     """What the mutations start from has no finding."""
     assert _check(reef) == []
+
+
+@pytest.fixture
+def plain_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the fork server be one that other code has started: it has imported nothing."""
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server._stop()
+    monkeypatch.setattr(server, "_preload_modules", [])
+    multiprocessing.get_context("forkserver").Process(target=int).start()
+    yield
+    server._stop()
+
+
+@pytest.mark.usefixtures("plain_server")
+def test_import_of_torch_is_not_the_plugins(reef: Path) -> None:
+    """However processes start, what a plugin may import is imported before its time is taken."""
+    rule = next(each for each in all_rules() if each.id == "ZP505")
+    with Bench(subject_of_folder(reef)) as bench:
+        assert bench.check(rule, "zoo_reef.hook") == []
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -304,16 +304,28 @@ def test_run_whose_worker_is_killed_saves_the_step_that_it_reached(
     assert f"{key}.num_workers=0" in str(caught.value.hint)
 
 
+@pytest.fixture
+def own_server() -> Iterator[None]:
+    """Let the fork server start within the test, and the next one after it.
+
+    Processes have the signals of their server: of one that an earlier test has left, those outside
+    the block; of this test's one, those within it.
+    """
+    from multiprocessing import forkserver
+
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("own_server")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_process_that_is_shielded_outlives_ctrl_c(method: str) -> None:
     """However it is started; afterwards this process hears Ctrl-C as before."""
     import multiprocessing
-    from multiprocessing import forkserver
 
     from zoo.engine.resuming.shielding import shielding_workers
 
-    # A server that an earlier test has left started outside the block, and so do its children.
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
     context: Any = multiprocessing.get_context(method)
     with shielding_workers():
         child = context.Process(target=time.sleep, args=(60,), daemon=True)

@@ -333,3 +333,13 @@ def test_plugin_of_the_guide_trains(
 
     assert (tmp_path / "work_dirs" / "ponds" / "dataset.json").is_file()
     assert (tmp_path / "o" / "predictions.json").is_file()
+
+
+def test_requirements_install_every_plugin_but_the_runtime() -> None:
+    """One command installs what the repository ships; the runtime is for machines without zoo."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+
+    named = {line.partition("[")[0] for line in lines if line.startswith("./")}
+
+    plugins = {f"./plugins/{path.parent.name}" for path in ROOT.glob("plugins/*/pyproject.toml")}
+    assert named == plugins - {"./plugins/runtime"}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +34,30 @@ def text_of(config: Config) -> str:
 
 @contextmanager
 def writing_configs() -> Iterator[None]:
-    """Let mmengine write configs whole or not at all, and as they are read back."""
-    from mmengine.config import Config
+    """Let mmengine write configs whole or not at all, and as they are read back.
 
-    with exchanged(Config, dump=_dumping(Config.dump)):
+    mmengine formats the config for the log, for the work dir, for the visualizer and for each
+    checkpoint, which takes yapf up to a second. The same text is formatted once.
+    """
+    from mmengine.config import Config
+    from mmengine.config import config as module
+
+    formatting = _remembering(module.FormatCode)
+    with exchanged(Config, dump=_dumping(Config.dump)), exchanged(module, FormatCode=formatting):
         yield
+
+
+def _remembering(format_code: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap yapf's `FormatCode`: keep what it returned for the last few texts."""
+
+    @functools.lru_cache(maxsize=8)
+    def kept(text: str, style: tuple[tuple[str, Any], ...], kwargs: tuple[Any, ...]) -> Any:
+        return format_code(text, style_config=dict(style), **dict(kwargs))
+
+    def formatting(text: str, *, style_config: dict[str, Any], **kwargs: Any) -> Any:
+        return kept(text, tuple(style_config.items()), tuple(kwargs.items()))
+
+    return formatting
 
 
 def _dumping(dump: Callable[..., Any]) -> Callable[..., Any]:

@@ -36,8 +36,9 @@ def digest_of_config(config: Config) -> str:
     if isinstance(config.get("visualizer"), dict):
         config.visualizer.pop("name", None)  # another one for each run of a process
     roots = find_data_roots(config)
-    # Before formatting as text, whose line breaks depend on the length of the values.
-    text = type(config)(_placeless(config.to_dict(), roots)).pretty_text
+    values = _placeless(config.to_dict(), roots)
+    # Not formatted: line breaks depend on yapf, and on the length of the values.
+    text = type(config)(values, format_python_code=False).pretty_text
     return hashlib.sha256(text.encode()).hexdigest()
 
 

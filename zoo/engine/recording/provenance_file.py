@@ -37,6 +37,7 @@ _LOG = logging.getLogger("zoo")
 _BETWEEN_S = 5.0  # looks at the workers' memory
 _MOST_CHARACTERS = 500  # of an error's message
 _MOST_READING = 50  # times as long between two readings of the log as one takes
+_QUICK_S = 0.1  # about what writing a checkpoint takes
 
 
 @contextmanager
@@ -252,7 +253,8 @@ class _Recorder(Hook):
         step, self._saved = self._saved, None
         self._change(**self._so_far(step))
         # A long log takes long to read: at most a fiftieth of the time.
-        if time.monotonic() - self._measured_s >= _MOST_READING * self._log_s:
+        is_quick = self._log_s <= _QUICK_S
+        if is_quick or time.monotonic() - self._measured_s >= _MOST_READING * self._log_s:
             self._measure()
         self.write()
 

@@ -60,6 +60,9 @@ def _modules(subject: Subject) -> Iterator[Case]:
 
 
 def _check_quick(subject: Subject, module: str) -> Iterator[Finding]:
+    # The fork server has imported these, unless other code has started it first.
+    import zoo.checking.isolation.preloaded  # noqa: F401
+
     started_s = time.perf_counter()
     try:
         importlib.import_module(module)

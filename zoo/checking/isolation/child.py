@@ -110,8 +110,6 @@ def _end_with_bench() -> None:
 
 
 def _check(job: Job) -> dict[str, list[Finding]]:
-    # Not if this is a fork: but code before the check may have started the server without it.
-    import zoo.checking.isolation.preloaded  # noqa: F401 - no plugin's import waits for these
     from zoo.checking.guarding import cases_of, check_case
     from zoo.checking.rules import all_rules
     from zoo.checking.subject import read_subject

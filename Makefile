@@ -21,7 +21,7 @@ WITHOUT_TORCH := $(addprefix tests/,manifest data weights cli checking test_cata
 	test_documents.py test_errors.py test_files.py test_hints.py test_interfaces.py test_names.py test_texts.py)
 BESIDE_ZOO := build numpy opencv-python pillow simplejpeg pycocotools matplotlib safetensors $(TEST_TOOLS)
 
-.PHONY: quick record-types test-onedl test-pythons demo demo-tanks docs drill fuzz kill-drill stop-drill test check lint types clean
+.PHONY: quick record-types test-onedl test-pythons demo demo-tanks docs drill fuzz kill-drill stop-drill test test-release check lint types clean
 
 demo: .venv/run.stamp  ## train, test and predict on the synthetic X-rays; leaves demo/
 	$(BIN)/python tools/demo.py --out demo
@@ -48,8 +48,12 @@ fuzz: .venv/run.stamp  ## break 20,000 manifests, indexes, data folders and resu
 quick: .venv/dev.stamp  ## a part of every test file's logic, in two minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test: .venv/dev.stamp .venv/oracles.stamp  ## every test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "" --durations=60
+# One process more than the two cores of the smallest machine: a third of the time, a test waits.
+test: .venv/dev.stamp .venv/oracles.stamp  ## every test but those of a release
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not release" --durations=60
+
+test-release: .venv/dev.stamp .venv/oracles.stamp  ## tests that repeat at length what shorter ones cover
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m release
 
 record-types: .venv/dev.stamp  ## whether the types that records may name are those of every upstream config
 	$(BIN)/python tools/record_types.py --check

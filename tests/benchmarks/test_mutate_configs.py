@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.mm, pytest.mark.slow]
+pytestmark = [pytest.mark.mm, pytest.mark.slow, pytest.mark.release]
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "mutate_configs.py"
 _RUNS = 30

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.mm, pytest.mark.slow]
+pytestmark = [pytest.mark.mm, pytest.mark.slow, pytest.mark.release]
 
 ROOT = Path(__file__).resolve().parents[2]
 

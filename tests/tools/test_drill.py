@@ -13,6 +13,7 @@ DRILL = Path(__file__).resolve().parent.parent.parent / "tools" / "drill.py"
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_drill_when_small_holds_in_every_row() -> None:
     words = [sys.executable, str(DRILL), "--downloads", "8", "--kills", "2", "--seed", "3"]
 

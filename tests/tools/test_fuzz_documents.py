@@ -39,6 +39,7 @@ def test_documents_that_zoo_lists_end_in_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.mm
 def test_documents_of_all_kinds_end_in_no_traceback(tmp_path: Path) -> None:
     """1,500 broken documents of every kind, as a small run of the whole."""

@@ -134,6 +134,7 @@ ASHA_SPACE = """
 """
 
 
+@pytest.mark.release
 @pytest.mark.timeout(900)
 def test_bad_trial_is_stopped_early_and_the_good_one_goes_on(
     tmp_path: Path, start_zoo: Callable[..., "subprocess.Popen[str]"]

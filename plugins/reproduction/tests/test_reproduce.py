@@ -52,6 +52,7 @@ digest = "{digest}"
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_shipped_row_of_tanks_is_reproduced(run_zoo: RunZoo) -> None:
     """On its synthetic scenes, drawn anew, against both kinds of masks: six of six."""
     done = run_zoo("reproduce", "mask_rcnn_small_tanks", "--json", plugins=PLUGINS)

@@ -258,6 +258,8 @@ def test_file_that_cannot_be_written_stops_no_run(
     assert not list((tmp_path / "run").glob(".*tmp"))
 
 
+@pytest.mark.slow
+@pytest.mark.release
 def test_compiled_model_is_left_alone(tmp_path: Path) -> None:
     """Its step is traced, and hooks would be traced with it; the table has no shapes then."""
     runner = make_toy(tmp_path / "run", ModelSummary())

@@ -298,6 +298,7 @@ def test_mlflow_server_that_ends_in_mid_run_ends_nothing(
         result = train(tmp_path / "run", f"mlflow={address}")
 
     assert result.steps == 6
+    assert "MLFLOW_TRACKING_URI" not in os.environ  # a later run goes where it is told to
     (told,) = [text for text in caplog.messages if text.startswith("mlflow")]
     assert told.startswith("mlflow is not told of the rest of the run: ")
 

@@ -128,6 +128,8 @@ def tracking_run(runner: Runner, trackers: Sequence[Tracker]) -> Iterator[None]:
         return
     names = _read_names(Path(runner.work_dir)) if runner._resume else {}
     with ExitStack() as stack:
+        # MLflow's client sets it, and the next run of this process would be told to that server.
+        stack.enter_context(_variable("MLFLOW_TRACKING_URI", None))
         for tracker in trackers:
             with kept_random_state(), _explaining(tracker):
                 guarded = GuardedBackend(tracker.kind, _start(tracker, runner, names))
@@ -211,7 +213,7 @@ def _public(config: Config) -> Config:
 
 @contextmanager
 def _variable(name: str, value: str | None) -> Iterator[None]:
-    """Set a variable of the environment, which alone MLflow's client reads, unless it is None."""
+    """Set a variable of the environment, unless the value is None; afterwards it is as it was."""
     before = os.environ.get(name)
     if value is not None:
         os.environ[name] = value

@@ -149,14 +149,82 @@ def test_staged_folder_when_there_are_no_locks_then_written_all_the_same(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    other = tmp_path / ".out.staging-0"
-    other.mkdir()
+    other = tmp_path / ".out.staging-00000000"
+    (other / "content").mkdir(parents=True)
     (other / "lock").touch()
 
     with staged_folder(tmp_path / "out") as folder:
         (folder / "x").touch()
 
-    assert sorted(os.listdir(tmp_path)) == [".out.staging-0", "out"]
+    assert sorted(os.listdir(tmp_path)) == [other.name, "out"]
+
+
+# Name of a folder or file beside the output -> what is in it; "/" ends a folder, "->" is a link.
+OF_OTHERS = {
+    "a name of another length": (".out.staging-1234567", "lock content/"),
+    "a name of other digits": (".out.staging-2024copy", "lock content/"),
+    "a name in capitals": (".out.staging-ABCDEF01", "lock content/"),
+    "a file beside the content": (".out.staging-0123abcd", "lock content/ notes.txt"),
+    "no lock": (".out.staging-0123abcd", "content/"),
+    "a folder as the lock": (".out.staging-0123abcd", "lock/ content/"),
+    "a file as the content": (".out.staging-0123abcd", "lock content"),
+    "a link as the content": (".out.staging-0123abcd", "lock content->"),
+    "nothing": (".out.staging-0123abcd", ""),
+}
+
+
+@pytest.mark.parametrize(("name", "entries"), OF_OTHERS.values(), ids=OF_OTHERS)
+def test_staged_folder_when_others_keep_a_folder_of_like_name_then_left_alone(
+    tmp_path: Path, name: str, entries: str
+) -> None:
+    """Only what a killed run can have left is taken away."""
+    folder, aside = tmp_path / name, tmp_path / "aside"
+    for each in (folder, aside):
+        each.mkdir()
+    for entry in entries.split():
+        if entry.endswith("/"):
+            (folder / entry / "mine").mkdir(parents=True)
+        elif entry.endswith("->"):
+            (folder / entry.removesuffix("->")).symlink_to(aside)
+        else:
+            (folder / entry).touch()
+    before = sorted(folder.rglob("*"))
+
+    with staged_folder(tmp_path / "out") as staging:
+        (staging / "x").touch()
+
+    assert folder.is_dir()
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_staged_folder_when_killed_after_its_content_is_in_place_then_cleaned_up(
+    tmp_path: Path,
+) -> None:
+    """A lock that nobody holds is all that is left of a run that was done."""
+    left = tmp_path / ".out.staging-0123abcd"
+    left.mkdir()
+    (left / "lock").touch()
+
+    with staged_folder(tmp_path / "out") as folder:
+        (folder / "x").touch()
+
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_staged_folder_when_a_link_or_a_file_has_its_name_then_left_alone(tmp_path: Path) -> None:
+    """Nor what a link of that name points to."""
+    target = tmp_path / "target"
+    (target / "content").mkdir(parents=True)
+    (target / "lock").touch()
+    (tmp_path / ".out.staging-0123abcd").symlink_to(target)
+    (tmp_path / ".out.staging-0123abce").touch()
+    before = sorted(tmp_path.rglob("*"))
+
+    with staged_folder(tmp_path / "out") as folder:
+        (folder / "x").touch()
+
+    out = tmp_path / "out"
+    assert sorted(set(tmp_path.rglob("*")) - {out, out / "x"}) == before
 
 
 def test_staged_folder_when_interrupted_then_nothing_left(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from zoo.files import has_no_locks, is_held, try_lock, unwritable
 __all__ = ["check_places", "staged_folder"]
 
 _LOCK, _CONTENT = "lock", "content"
+_TAG_BYTES = 4
+_TAG = re.compile(rf"[0-9a-f]{{{2 * _TAG_BYTES}}}")
 
 
 def check_places(source: Path, out: Path) -> None:
@@ -49,7 +52,7 @@ def staged_folder(out: Path) -> Iterator[Path]:
 
     On any exception, including Ctrl-C, removes the folder and the parents created for it. A killed
     run leaves a hidden folder, which the next run to the same ``out`` removes, unless a live run
-    holds its lock.
+    holds its lock. A folder of that name with anything else in it is someone else's, and stays.
 
     Args:
         out: A path that does not exist, or an empty folder.
@@ -100,7 +103,7 @@ def _remove_parents(made: list[Path]) -> None:
 @contextmanager
 def _locked_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder inside a hidden, locked folder next to ``out``."""
-    around = out.parent / f"{_prefix(out)}{secrets.token_hex(4)}"
+    around = out.parent / f"{_prefix(out)}{secrets.token_hex(_TAG_BYTES)}"
     lock = None
     try:
         try:
@@ -133,5 +136,25 @@ def _rename(staging: Path, out: Path) -> None:
 
 def _remove_stale(out: Path) -> None:
     for folder in out.parent.glob(f"{glob.escape(_prefix(out))}*"):
-        if folder.is_dir() and not is_held(folder / _LOCK):
+        if _is_own(folder, out) and not is_held(folder / _LOCK):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_own(folder: Path, out: Path) -> bool:
+    """Return whether a folder has the name and the entries of those of `_locked_folder`."""
+    if _TAG.fullmatch(folder.name.removeprefix(_prefix(out))) is None:
+        return False
+    try:
+        with os.scandir(folder) as entries:
+            kinds = {each.name: _kind(each) for each in entries}
+    except OSError:  # no folder, or not one to look into
+        return False
+    # The content is gone if the run was killed just after it had moved it to its place.
+    is_whole = {_CONTENT: "folder"} | kinds == {_LOCK: "file", _CONTENT: "folder"}
+    return is_whole and not folder.is_symlink()
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if entry.is_file(follow_symlinks=False) else "other"

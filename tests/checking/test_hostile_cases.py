@@ -99,8 +99,8 @@ def _group_of(package: Path) -> list[str]:
     [
         (KILLS, "its code kills the process that started it"),
         (FORKS, "more than 256 processes"),
-        (COMPUTES, "it takes more than 3 s"),
-        (WAITS, "it waits for more than 3 s"),
+        (COMPUTES, "it did not finish within 3 s."),
+        (WAITS, "it did not finish within 3 s: it waits, and computes nothing."),
         (ENDS, f"its process ends with signal {signal.SIGABRT:d}"),
     ],
     ids=["kills", "forks", "computes", "waits", "ends"],

@@ -54,10 +54,12 @@ class Usage:
     Attributes:
         processes: Their number.
         cpu_s: CPU time of those that live, and of those that they have waited for.
+        is_active: Whether one of them runs, waits for its turn on a CPU, or for a disk.
     """
 
     processes: int
     cpu_s: float
+    is_active: bool
 
 
 def usage_of_group(pid: int) -> Usage | None:
@@ -70,7 +72,8 @@ def usage_of_group(pid: int) -> Usage | None:
     if not found:
         return None
     ticks = sum(int(ticks) for fields in found for ticks in fields[11:15])
-    return Usage(len(found), ticks / os.sysconf("SC_CLK_TCK"))
+    is_active = any(fields[0] in "RD" for fields in found)
+    return Usage(len(found), ticks / os.sysconf("SC_CLK_TCK"), is_active)
 
 
 def _stats() -> Iterator[list[str]]:

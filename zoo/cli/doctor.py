@@ -50,7 +50,7 @@ _FACTS, _OPS = "torch facts", "mmcv ops"  # names of probes that import no modul
     default=60,
     metavar="S",
     show_default=True,
-    help="Seconds that importing one package may take.",
+    help="Seconds that importing one package may compute, or wait.",
 )
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -62,9 +62,10 @@ def command(
 
     Checks Python, the packages and their versions, the folders, the device, the threads, the
     sources of weights, and each plugin: its manifest, its requirements, the files it ships and the
-    modules it names. Packages are imported in another process, so one that hangs or crashes is a
-    finding. Exits 0 if all is well, even if a feature or a plugin lacks a package; exits 1 if
-    anything is broken, or a package that zoo needs for training is missing.
+    modules it names. Packages are imported in another process, so one that crashes is a finding,
+    and one that does not finish is not checked. Exits 0 if all is well, even if a feature or a
+    plugin lacks a package; exits 1 if anything is broken, or a package that zoo needs for training
+    is missing.
 
     --fix runs what is safe: pip of this Python, and zoo itself. The rest is only shown. The exit
     code is then that of the checks that run again afterwards.
@@ -95,7 +96,7 @@ def _findings(timeout_s: float) -> Iterator[Finding]:
     from zoo.cli.diagnosis.probing import Probes
     from zoo.cli.diagnosis.settings import setting_findings
 
-    probes = Probes({**_stack_jobs(), **plugin_jobs(timeout_s)}, timeout_s)
+    probes = Probes({**_stack_jobs(), **plugin_jobs()}, timeout_s)
     yield from environment_findings()
     # While the packages are imported in another process, the files are read in this one.
     needs = yield from _own_findings()

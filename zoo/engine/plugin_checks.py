@@ -63,18 +63,19 @@ class PluginFinding:
 
 
 def doctor_findings(
-    *, timeout_s: float = _LEAST_S, plugin: str | None = None
+    *, timeout_s: float | None = _LEAST_S, plugin: str | None = None, check: str | None = None
 ) -> Iterator[PluginFinding]:
     """Run the checks of this machine and yield what they found.
 
     A check that finds nothing to say is yielded as ``ok``, with its summary.
 
     Args:
-        timeout_s: Seconds that one check may take.
+        timeout_s: Seconds that one check may take; None for no limit.
         plugin: Run the checks of this plugin alone; None for those of all.
+        check: Run the checks of this name alone; None for all.
     """
     for found, row in _checks("doctor"):
-        if plugin not in (None, found.record.name):
+        if plugin not in (None, found.record.name) or check not in (None, row.name):
             continue
         results = list(_run(found, (), timeout_s))
         yield from results or [_finding(found, CheckResult(row.summary or "ok"))]
@@ -100,7 +101,9 @@ def _checks(of: str) -> Iterator[tuple[Found, CheckRow]]:
             yield found, found.row
 
 
-def _run(found: Found, arguments: tuple[Any, ...], timeout_s: float) -> Iterator[PluginFinding]:
+def _run(
+    found: Found, arguments: tuple[Any, ...], timeout_s: float | None
+) -> Iterator[PluginFinding]:
     """Load and call one check; whatever happens is a finding."""
     try:
         check: Any = load_target(found)
@@ -120,7 +123,9 @@ def _run(found: Found, arguments: tuple[Any, ...], timeout_s: float) -> Iterator
 
 
 def _collect(
-    check: Callable[..., Iterable[CheckResult]], arguments: tuple[Any, ...], timeout_s: float
+    check: Callable[..., Iterable[CheckResult]],
+    arguments: tuple[Any, ...],
+    timeout_s: float | None,
 ) -> tuple[list[CheckResult], bool | BaseException | None]:
     """Return what a check yields, and its end: True, what it raises, or None if it runs on."""
     results: list[CheckResult] = []

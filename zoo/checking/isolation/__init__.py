@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["bench"]
+__all__ = ["allowance", "bench", "preloaded"]

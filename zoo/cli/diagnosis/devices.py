@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.cli.diagnosis.finding import Finding
+from zoo.cli.diagnosis.finding import Finding, not_checked
 from zoo.cli.diagnosis.mend import pip_mend, shown
 from zoo.cli.diagnosis.packages import LITE
 
@@ -25,6 +25,9 @@ def device_findings(torch: Mapping[str, Any]) -> Iterator[Finding]:
     Args:
         torch: What the probe ``torch`` told: threads, version, CUDA and devices.
     """
+    if "late" in torch:
+        yield not_checked("device", torch["late"])
+        return
     if {"error", "ended"} & torch.keys():
         found = f"torch cannot tell: {torch.get('text') or torch['ended']}"
         yield Finding("device", "broken", found, shown("check the GPU with nvidia-smi"))
@@ -76,6 +79,9 @@ def ops_findings(ops: Mapping[str, Any]) -> Iterator[Finding]:
     Args:
         ops: What the probe ``ops`` told: the source, and why it cannot be used.
     """
+    if "late" in ops:
+        yield not_checked("mmcv ops", ops["late"])
+        return
     if {"error", "ended"} & ops.keys():
         reason = f"compiled; import fails: {ops.get('text') or ops['ended']}"
     elif not ops.get("source"):

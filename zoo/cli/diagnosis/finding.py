@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.cli.diagnosis.mend import Mend
+from zoo.cli.diagnosis.mend import Mend, shown
 
-__all__ = ["Finding"]
+__all__ = ["AGAIN", "Finding", "not_checked"]
+
+AGAIN = shown("run zoo doctor again when the machine is less busy, or with a longer --timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Finding:
 
     Attributes:
         name: What was checked.
-        state: ``ok``, ``warning`` (works, with a risk), ``missing`` (not installed) or ``broken``.
+        state: ``ok``, ``warning`` (works, with a risk, or was not checked), ``missing`` (not
+            installed) or ``broken``.
         found: The version, device or reason.
         mend: What mends it, or None.
         needed: Whether zoo needs it to work; a missing feature or plugin is not needed.
@@ -44,3 +47,13 @@ class Finding:
             "needed": self.needed,
             "commands": [list(each) for each in self.mend.commands] if self.mend else [],
         }
+
+
+def not_checked(name: str, reason: str) -> Finding:
+    """Return the finding on something that was given up: it may be sound, slow or broken.
+
+    Args:
+        name: What was to be checked.
+        reason: Why it was given up.
+    """
+    return Finding(name, "warning", f"not checked: {reason}", AGAIN)

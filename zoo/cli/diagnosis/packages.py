@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.metadata import Distribution
 from typing import Any
 
-from zoo.cli.diagnosis.finding import Finding
+from zoo.cli.diagnosis.finding import AGAIN, Finding
 from zoo.cli.diagnosis.mend import Mend, install_mend, pip_mend, reinstall_mend, shown
 from zoo.cli.diagnosis.opencv import build_to_keep
 
@@ -53,10 +53,19 @@ def stack_findings(
         finding = Finding(module, "ok", f"{name} {version}")
         if name in contradictions:
             finding = replace(contradictions[name], name=module)
+        if "late" in result:
+            finding = _late(finding, result["late"])
         if result.keys() & _FAILED:
             finding = _failure(finding, name, result, failed)
             failed[module] = finding
         yield finding
+
+
+def _late(finding: Finding, reason: str) -> Finding:
+    """Return the finding on a module whose import was given up."""
+    found = f"{finding.found}; not checked: {reason}"
+    state = "warning" if finding.state == "ok" else finding.state
+    return replace(finding, state=state, found=found, mend=finding.mend or AGAIN)
 
 
 def _failure(

@@ -12,7 +12,7 @@ from zoo.cli.diagnosis.distributions import (
     is_editable,
     requirement_findings,
 )
-from zoo.cli.diagnosis.finding import Finding
+from zoo.cli.diagnosis.finding import Finding, not_checked
 from zoo.cli.diagnosis.mend import Mend, reinstall_mend, shown
 from zoo.cli.diagnosis.plugin_faults import (
     code_faults,
@@ -35,17 +35,11 @@ __all__ = ["plugin_findings", "plugin_jobs"]
 
 Results = Mapping[str, Mapping[str, Any]]
 _STATES = {"ok": "ok", "warning": "warning", "error": "broken"}
-_CHECKS_SHARE = 0.8  # of the time of a job, for the checks in it
 
 
-def plugin_jobs(timeout_s: float) -> dict[str, dict[str, Any]]:
-    """Return the probes of all plugins: each module that a manifest names, and their own checks.
-
-    Args:
-        timeout_s: Seconds that one job may take.
-    """
+def plugin_jobs() -> dict[str, dict[str, Any]]:
+    """Return the probes of all plugins: each module that a manifest names, and their own checks."""
     from zoo.catalog import read_catalog
-    from zoo.manifest.rows import CheckRow
 
     jobs: dict[str, dict[str, Any]] = {}
     for record in read_catalog().plugins:
@@ -54,12 +48,17 @@ def plugin_jobs(timeout_s: float) -> dict[str, dict[str, Any]]:
         facts = {"plugin": record.name, "manifest": str(record.path), "source": record.source}
         for module, (_, target) in targets_of(record).items():
             jobs[_job(record, module)] = {"kind": "target", "target": target, **facts}
-        rows = [row for row in record.manifest.contributions if isinstance(row, CheckRow)]
-        checks = [row for row in rows if row.of == "doctor"]
-        if checks:
-            each_s = timeout_s * _CHECKS_SHARE / len(checks)
-            jobs[f"checks {record.name}"] = {"kind": "checks", "timeout_s": each_s, **facts}
+        for check in _names_of_checks(record):
+            jobs[f"check {record.name}.{check}"] = {"kind": "check", "check": check, **facts}
     return jobs
+
+
+def _names_of_checks(record: PluginRecord) -> list[str]:
+    """Return the plugin's own checks of this machine."""
+    from zoo.manifest.rows import CheckRow
+
+    rows = () if record.manifest is None else record.manifest.contributions
+    return [row.name for row in rows if isinstance(row, CheckRow) and row.of == "doctor"]
 
 
 def _job(record: PluginRecord, module: str) -> str:
@@ -125,6 +124,8 @@ def _import_faults(record: PluginRecord, results: Results) -> Iterator[Finding]:
         if "refused" in result:
             where = f" ({result['where']})" if not result["is_load_error"] else ""
             yield Finding(name, "broken", f"{result['refused']}{where}", _mend(result))
+        elif "late" in result:
+            yield not_checked(name, f"{label}: importing {module}: {result['late']}")
         elif ended := result.get("ended") or result.get("text"):
             found = f"cannot load {label}: importing {module} fails: {ended}"
             hint = "report it to the plugin's author, or uninstall the plugin"
@@ -137,12 +138,14 @@ def _mend(result: Mapping[str, Any]) -> Mend | None:
 
 def _own_checks(record: PluginRecord, results: Results) -> Iterator[Finding]:
     """Yield what the plugin's own checks of this machine found."""
-    result = results.get(f"checks {record.name}", {})
-    if ended := result.get("ended") or result.get("text"):
-        mend = shown("report it to the plugin's author, or uninstall the plugin")
-        yield Finding(f"checks of {record.name}", "broken", f"they did not run: {ended}", mend)
-    for told in result.get("findings", ()):
-        found = ": ".join(filter(None, (told["where"], told["found"])))
-        yield Finding(
-            f"check {told['name']}", _STATES[told["level"]], found, mend_of_hint(told["mend"])
-        )
+    for check in _names_of_checks(record):
+        name = f"check {record.name}.{check}"
+        result = results.get(name, {})
+        if "late" in result:
+            yield not_checked(name, result["late"])
+        elif ended := result.get("ended") or result.get("text"):
+            mend = shown("report it to the plugin's author, or uninstall the plugin")
+            yield Finding(name, "broken", f"it did not run: {ended}", mend)
+        for told in result.get("findings", ()):
+            found = ": ".join(filter(None, (told["where"], told["found"])))
+            yield Finding(name, _STATES[told["level"]], found, mend_of_hint(told["mend"]))

@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from zoo.checking.isolation.allowance import Allowance
 from zoo.cli.diagnosis.mend import python_flags
 
 __all__ = ["Probes"]
@@ -35,7 +35,8 @@ class Probes:
     Args:
         jobs: Name -> job. A job's ``kind`` is ``import``, ``torch``, ``ops`` or ``target``; targets
             are left out once an import has failed.
-        timeout_s: Seconds that one job may take.
+        timeout_s: Seconds that one job may compute, or wait. On a busy machine it may take up to
+            four times as long by the clock.
     """
 
     def __init__(self, jobs: Mapping[str, Mapping[str, Any]], timeout_s: float) -> None:
@@ -49,8 +50,8 @@ class Probes:
         """Wait for all jobs, and return the result of each.
 
         A result is empty if all is well. Otherwise ``error``, ``text`` and more say what the code
-        raised, ``refused`` what zoo says of a target, and ``ended`` how the process ended or that
-        it did not. ``left_out`` marks what was not tried.
+        raised, ``refused`` what zoo says of a target, ``ended`` how the process ended, and ``late``
+        why it was given up: nothing is known of that job. ``left_out`` marks what was not tried.
         """
         self._thread.join()
         nothing: dict[str, Any] = {"left_out": True}
@@ -60,21 +61,24 @@ class Probes:
         left, has_failed = list(enumerate(self._jobs)), False
         while left:
             try:
-                ended = self._run_some(left, has_failed)
+                ending = self._run_some(left, has_failed)
             except OSError as error:  # such as of memory, or of the number of processes
-                ended = f"no process can be started for it: {error.strerror or error}"
+                reason = f"no process can be started for it: {error.strerror or error}"
+                ending = {"ended": reason}
             left = [each for each in left if each[0] not in self._results]
             if left:  # the first that has not come back did it
                 number, _ = left.pop(0)
-                self._results[number] = {"ended": ended}
+                self._results[number] = ending
             has_failed = any(
-                {"error", "ended"} & result.keys()
+                {"error", "ended", "late"} & result.keys()
                 for number, result in self._results.items()
                 if self._jobs[number]["kind"] == "import"
             )
 
-    def _run_some(self, jobs: Sequence[tuple[int, Mapping[str, Any]]], has_failed: bool) -> str:
-        """Start a process for jobs, collect what it tells, and return how it ended."""
+    def _run_some(
+        self, jobs: Sequence[tuple[int, Mapping[str, Any]]], has_failed: bool
+    ) -> dict[str, Any]:
+        """Start a process for jobs, collect what it tells, and return the result of its end."""
         words = [sys.executable, *python_flags(), "-c", _CODE, json.dumps(sys.path)]
         env = os.environ | {"PYTHONFAULTHANDLER": ""}
         is_posix = os.name == "posix"
@@ -88,34 +92,57 @@ class Probes:
         )
         _send(process.stdin, {"jobs": jobs, "has_failed": has_failed})
         try:
-            is_late = self._collect(process)
+            reason = self._collect(process)
         finally:
             _kill(process)
-        if is_late:
-            return f"it did not end within {self._timeout_s:g} s"
-        return _ending(process.returncode)
+        return {"ended": _ending(process.returncode)} if reason is None else {"late": reason}
 
-    def _collect(self, process: subprocess.Popen[bytes]) -> bool:
-        """Keep the results that a process tells; return whether one came too late."""
-        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-        reader.start()
-        ends_s = time.monotonic() + self._timeout_s + _START_S
+    def _collect(self, process: subprocess.Popen[bytes]) -> str | None:
+        """Keep the results that a process tells; return why it is given up, or None at its end."""
+        messages = _Messages(process.stdout)
+        allowance = Allowance(process.pid, self._timeout_s + _START_S)
         while True:
-            try:
-                line = lines.get(timeout=max(0.0, ends_s - time.monotonic()))
-            except queue.Empty:
-                return True
-            if line is None:
-                with suppress(subprocess.TimeoutExpired):  # it has closed its output, and lives
-                    process.wait(_LAST_S)
-                return process.returncode is None
-            told = _told(line)
+            reason = allowance.wait(messages)
+            if reason is not None:
+                return reason
+            told = messages.recv()
             if told is None:
-                continue
-            ends_s = time.monotonic() + self._timeout_s
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_LAST_S)
+                lives = process.returncode is None
+                return "it closed the output of its process, and did not finish" if lives else None
+            allowance = Allowance(process.pid, self._timeout_s)
             if "ends" in told:
                 self._results[told["ends"]] = told["result"]
+
+
+class _Messages:
+    """What a probe tells, read as it comes."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._next: list[dict[str, Any] | None] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def poll(self, timeout: float, /) -> bool:
+        """Return whether a message, or the end, comes within so many seconds."""
+        if not self._next:
+            with suppress(queue.Empty):
+                self._next.append(self._queue.get(timeout=timeout))
+        return bool(self._next)
+
+    def recv(self) -> dict[str, Any] | None:
+        """Return the message that `poll` has found, or None at the end."""
+        return self._next.pop()
+
+    def _read(self) -> None:
+        with self._pipe:
+            for line in self._pipe:
+                told = _told(line)
+                if told is not None:
+                    self._queue.put(told)
+        self._queue.put(None)
 
 
 def _told(line: bytes) -> dict[str, Any] | None:
@@ -133,13 +160,6 @@ def _send(pipe: Any, work: Mapping[str, Any]) -> None:
             pipe.write(json.dumps(work).encode())
     except OSError:  # it has ended: what it does not tell says so
         return
-
-
-def _read(pipe: Any, lines: queue.SimpleQueue[bytes | None]) -> None:
-    with pipe:
-        for line in pipe:
-            lines.put(line)
-    lines.put(None)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -44,6 +44,7 @@ for _name, _folder in (
     ("drill_models", "tools"),
     ("drill_runs", "tools"),
     ("faulty_server", "tools"),
+    ("http_faults", "tools"),
     ("loopback_hub", "tools"),
     ("plain_suite", "tests"),
     ("warm_zoo", "tools"),

@@ -126,10 +126,12 @@ RULES = {
     "tools": rule(
         "zoo",
         others={
-            *("faulty_server", "loopback_hub", "download_faults"),
-            *("demonstration", "terminal", "evidence"),
+            *("faulty_server", "http_faults", "loopback_hub", "download_faults"),
+            *("demonstration", "terminal"),
+            *("evidence", "listed_types", "shipped_configs"),
             *("overviews", "generated_files", "manifest_keys", "manifest_schema"),
-            *("document_checks", "document_kinds", "document_mutator", "document_seeds"),
+            *("document_checks", "document_kinds", "document_mutator", "document_reading"),
+            "document_seeds",
             *(
                 "document_surroundings",
                 "drill_models",

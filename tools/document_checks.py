@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from document_kinds import Kind, check, zoo
 from document_mutator import mutate_bytes, replace_file, write_json, write_toml
+from document_reading import Kind, check, zoo
 from document_seeds import HEADER, INDEX, MANIFEST
 
 __all__ = ["KINDS", "CheckedCode", "CheckedConfig", "CheckedManifest", "CheckedProject"]

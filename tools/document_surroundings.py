@@ -8,8 +8,8 @@ import random
 import sys
 from pathlib import Path
 
-from document_kinds import zoo
 from document_mutator import write_json, write_toml
+from document_reading import zoo
 from document_seeds import HEADER, INDEX, MANIFEST
 
 from zoo.manifest import discovery

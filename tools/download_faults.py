@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-import faulty_server as bad
+import http_faults as bad
+from faulty_server import Fault, FaultyServer, Handler
 
 from zoo.errors import DownloadError
 from zoo.weights import fetch_file
@@ -42,8 +43,8 @@ MOST_ASKED = 2 * PATIENCE.tries * (1 + SIZE // CUT)
 REDIRECTS = 6
 
 
-def _says(text: bytes) -> bad.Fault:
-    def say(handler: bad.Handler) -> None:
+def _says(text: bytes) -> Fault:
+    def say(handler: Handler) -> None:
         handler.wfile.write(text)
 
     return say
@@ -51,10 +52,10 @@ def _says(text: bytes) -> bad.Fault:
 
 def _part(
     text: str | None, *, start: int | None = None, etag: bool = False, kind: str | None = None
-) -> bad.Fault:
+) -> Fault:
     """Answer 206 with this range or none, and the bytes from ``start`` or the requested start."""
 
-    def act(handler: bad.Handler) -> None:
+    def act(handler: Handler) -> None:
         at = handler.asked.start
         rest = handler.data[at if start is None else start :]
         headers = {"Content-Length": str(len(rest))}
@@ -68,16 +69,16 @@ def _part(
     return act
 
 
-def _cuts_the_whole(handler: bad.Handler) -> None:
+def _cuts_the_whole(handler: Handler) -> None:
     handler.head(200, {"Content-Length": str(SIZE), "ETag": handler.etag})
     handler.body(handler.data[:CUT])
 
 
-def _moves_on(handler: bad.Handler) -> None:
+def _moves_on(handler: Handler) -> None:
     bad.redirects(f"{handler.path}x")(handler)
 
 
-REFUSED_RANGES: dict[str, bad.Fault] = {
+REFUSED_RANGES: dict[str, Fault] = {
     "416": bad.answers(416),
     "416 with the size": bad.answers(416, Content_Range=f"bytes */{SIZE}"),
     "a range of another start": _part("bytes 5-{last}/{size}", start=5),
@@ -89,7 +90,7 @@ REFUSED_RANGES: dict[str, bad.Fault] = {
     "206 in several parts": _part(None, kind="multipart/byteranges; boundary=x"),
     "a new ETag each time": _part("bytes {at}-{last}/{size}", etag=True),
 }
-PASSING: dict[str, bad.Fault] = {
+PASSING: dict[str, Fault] = {
     "ranges ignored, and cut": _cuts_the_whole,
     "a little at a time": lambda handler: handler.serve(1000),
     **{f"status {code}": bad.answers(code) for code in (408, 425, 429, 500, 502, 503, 504)},
@@ -102,7 +103,7 @@ PASSING: dict[str, bad.Fault] = {
     "hung up": _says(b""),
     "right length, short body": bad.states_length(SIZE, b"x" * 1000),
 }
-FINAL: dict[str, bad.Fault] = {
+FINAL: dict[str, Fault] = {
     **{f"status {code}": bad.answers(code) for code in (204, 301, 304, 400, 401, 403, 404, 410)},
     **{f"status {code}": bad.answers(code) for code in (418, 451, 501, 505, 999)},
     "status 503 for ever": bad.answers(503, Retry_After="999999"),
@@ -123,14 +124,14 @@ FINAL: dict[str, bad.Fault] = {
     "another protocol": _says(b"SSH-2.0-OpenSSH_9.2\r\n"),
     "noise": _says(bytes(range(256)) * 8),
 }
-SLOW: dict[str, bad.Fault] = {
+SLOW: dict[str, Fault] = {
     "stalled": bad.stalls(CUT),
     "stalled before a byte": bad.stalls(0),
     "dripping": bad.drips(0.02),
     "no answer": lambda handler: handler.hold(),
     "a head without end": bad.repeats(b"HTTP/1.1 200 OK\r\nX: ", b"a", 0.02),
 }
-FAULTS: dict[str, bad.Fault] = {**REFUSED_RANGES, **PASSING, **FINAL, **SLOW}
+FAULTS: dict[str, Fault] = {**REFUSED_RANGES, **PASSING, **FINAL, **SLOW}
 MOMENTS = ("always", "after a cut", "after each cut", "once")
 LEFT = ("nothing", "a part", "a part and its origin", "other bytes", "as many other bytes", "more")
 
@@ -203,7 +204,7 @@ def range_cells() -> Iterator[Cell]:
         yield Cell(fault, "after some ranges", in_ranges=True)
 
 
-def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
+def run_cell(cell: Cell, server: FaultyServer, folder: Path) -> Outcome:
     """Download a file under the conditions of a cell.
 
     Args:
@@ -215,7 +216,7 @@ def run_cell(cell: Cell, server: bad.FaultyServer, folder: Path) -> Outcome:
     data = random.Random(str(cell)).randbytes(SIZE)
     server.files |= {path: data, mirror: data}
     fault, cut = FAULTS[cell.fault], bad.cuts(CUT)
-    met: dict[str, list[bad.Fault | None]] = {
+    met: dict[str, list[Fault | None]] = {
         "always": [fault] * 300,
         "after a cut": [cut, *[fault] * 300],
         "after each cut": [cut, fault] * 150,

@@ -25,9 +25,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import download_faults
-import faulty_server as bad
+import http_faults as bad
 from drill_disks import drill_full_disk, drill_read_only, drill_small_disk
 from drilling import SIZE, Drill, asked, ended, is_right, slowly
+from faulty_server import Fault, FaultyServer
 
 MANIFEST = """
 [plugin]
@@ -80,7 +81,7 @@ def drill_dead_host(drill: Drill) -> None:
     drill.row("the host is gone", outcome, held=codes[1] == 0 != codes[0] and is_right(path, data))
 
 
-def drill_broken(drill: Drill, what: str, fault: bad.Fault) -> None:
+def drill_broken(drill: Drill, what: str, fault: Fault) -> None:
     """Interrupt a download in the middle; it must then request only the rest.
 
     Args:
@@ -194,7 +195,7 @@ def kill_once(
     total["again"] += kept - resumed[0].start if resumed else 0
 
 
-FAULTS: list[Callable[[int], bad.Fault]] = [
+FAULTS: list[Callable[[int], Fault]] = [
     bad.cuts,
     bad.resets,
     bad.stalls,
@@ -266,7 +267,7 @@ def main() -> None:
     logging.getLogger("zoo").setLevel(logging.ERROR)  # the matrix retries very often
     started_s = time.monotonic()
     print("| fault | outcome | as required |\n|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder, bad.FaultyServer() as server:
+    with tempfile.TemporaryDirectory() as folder, FaultyServer() as server:
         drill = Drill(Path(folder), server, random.Random(args.seed))
         drill_dead_host(drill)
         drill_broken(drill, "is closed", bad.cuts(300_000))

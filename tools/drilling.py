@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import faulty_server as bad
+from faulty_server import Asked, FaultyServer, Handler
 
 __all__ = ["SIZE", "Drill", "asked", "ended", "is_right", "slowly"]
 
@@ -37,7 +37,7 @@ class Drill:
     """A working folder, a server, and the rows of the table so far."""
 
     folder: Path
-    server: bad.FaultyServer
+    server: FaultyServer
     rng: random.Random
     rows: list[tuple[str, str, bool]] = field(default_factory=list)
 
@@ -107,7 +107,7 @@ def is_right(target: Path, data: bytes) -> bool:
     return target.exists() and target.read_bytes() == data
 
 
-def asked(drill: Drill, name: str) -> list[bad.Asked]:
+def asked(drill: Drill, name: str) -> list[Asked]:
     """Return the requests for a name so far.
 
     Args:
@@ -117,7 +117,7 @@ def asked(drill: Drill, name: str) -> list[bad.Asked]:
     return [request for request in list(drill.server.asked) if request.path == f"/{name}"]
 
 
-def slowly(handler: bad.Handler) -> None:
+def slowly(handler: Handler) -> None:
     """Serve slowly enough to kill a process in the middle.
 
     Args:

@@ -26,7 +26,8 @@ from pathlib import Path
 
 from document_checks import KINDS as CHECKED
 from document_kinds import KINDS as READ
-from document_kinds import Folder, Kind
+from document_kinds import Folder
+from document_reading import Kind
 from document_surroundings import surround
 
 __all__ = ["fuzz", "main"]

@@ -6,23 +6,17 @@
     python tools/record_types.py --count    # counts the shipped configs whose records pass
 
 The list contains the parts of models and the steps of test pipelines that mmcv, mmdet and
-mmsegmentation register, except those in `_LEFT_OUT`. Allowed values are those of every shipped
-config and of this repository's configs, the defaults of the signatures, and the words that
-upstream's code compares a parameter with; numbers have bounds a few times wider.
+mmsegmentation register, except those that `listed_types` leaves out. Allowed values are those of
+every shipped config and of this repository's configs, the defaults of the signatures, and the words
+that upstream's code compares a parameter with; numbers have bounds a few times wider.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import functools
-import importlib
-import inspect
 import json
-import os
 import re
 import sys
-import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -30,62 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from evidence import Evidence
+from listed_types import Resolver, compared, family_of, find_types, parameters_of
+from shipped_configs import iterate_configs, iterate_records
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "zoo" / "engine" / "records" / "record_types.json"
-SCOPES = ("mmengine", "mmseg", "mmdet")
-REGISTRIES = ("MODELS", "TASK_UTILS", "TRANSFORMS")
 
-# Part of the module's path -> family; the first that fits.
-_FAMILIES = (
-    (r"\.backbones\.unet$", "backbones"),
-    (
-        r"mmengine\.model\.base_model\.data_preprocessor|\.data_preprocessors?\b",
-        "data_preprocessors",
-    ),
-    (r"\.backbones\b", "backbones"),
-    (r"\.necks\b", "necks"),
-    (r"\.losses\b", "losses"),
-    (r"\.(dense|roi|seg|decode)_heads\b", "heads"),
-    (r"\.(detectors|segmentors)\b", "models"),
-    (r"\.(task_modules|assigners|sampler)\b", "task_utils"),
-    (r"^torch\.nn\.|^mmcv\.(cnn\.bricks|ops)\b|parrots_wrapper|^mmdet\.models\.layers\b", "layers"),
-    (r"\.transforms\b", "transforms"),
-)
-_LAYERS = ("InterpConv", "DeconvModule")  # of mmseg's U-Net, defined beside the backbone
-# Types that are not on the list, and why.
-_LEFT_OUT = (
-    r"mmdet\.models\.(mot|reid|trackers|tracking_heads|vis|language_models)\.",  # no task of zoo's
-    r"task_modules\.tracking",  # evaluates warp_mode; loads a checkpoint
-    r"(reid|track)_data_preprocessor",
-    r"(kd_one_stage|lad|semi_base|soft_teacher)$",  # read a teacher's config, which is code
-    r"(d2_wrapper|timm_backbone)$",  # other libraries, which download by name
-    r"(glip|grounding_dino|grounding_dino_head|atss_vlfusion_head)$",  # BERT by name
-    r"(vpd|vpd_depth_head|clip_text_encoder|san_head|multimodal_encoder_decoder)$",  # the same
-    r"(seg_tta|test_time_aug|averaged_model)$",  # wrappers of whole models
-    r"mmcv\.ops\.sparse_conv$",  # no kernel, and 3D
-)
-# The steps of test pipelines, without augmentations that compose others, and without loaders that
-# read more than the image or use a library given by name.
-_STEPS = frozenset(
-    [
-        *("LoadImageFromFile", "LoadImageFromNDArray", "LoadBiomedicalImageFromFile"),
-        *("LoadAnnotations", "LoadPanopticAnnotations", "LoadDepthAnnotation", "LoadProposals"),
-        *("LoadBiomedicalAnnotation", "LoadEmptyAnnotations", "FilterAnnotations"),
-        *("Resize", "FixScaleResize", "FixShapeResize", "ResizeShortestEdge", "ResizeToMultiple"),
-        *("Pad", "CenterCrop", "RandomFlip", "RandomCenterCropPad", "BioMedical3DPad"),
-        *("Normalize", "Rerange", "CLAHE", "RGB2Gray", "AdjustGamma", "SegRescale", "GenerateEdge"),
-        *("ToTensor", "ImageToTensor", "Transpose", "ConcatCDInput"),
-        *("PackSegInputs", "PackDetInputs", "ProposalBroadcaster"),
-    ]
-)
 # Parameters that name a place, a library or a model to download. Never allowed in a record.
 _NEVER = re.compile(
     r"init_cfg|pretrained\w*|\w*checkpoint\w*|\w*ckpt\w*|\w*_?(path|file|filename|url|dir|root)"
     r"|(im)?decode_backend|backend_args|file_client_args|resize_type|logger|device|dtype"
     r"|\w*tokenizer\w*|\w*vocab\w*|lang\w*|model_name|name|teacher\w*|dataset_name|data_root"
 )
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .+-]{0,63}")
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos")
 # Values that upstream's documentation lists but its code does not compare.
 _WORDS = {
@@ -158,18 +108,18 @@ def main() -> None:
 
 def generate() -> str:
     """Return the file's text, one parameter per line."""
-    types = _find_types()
-    resolve = _Resolver(types)
-    seen = {name: {key: Evidence() for key in _parameters(cls)} for name, cls in types.items()}
+    types = find_types()
+    resolve = Resolver(types)
+    seen = {name: {key: Evidence() for key in parameters_of(cls)} for name, cls in types.items()}
     for name, cls in types.items():
-        for key, parameter in _parameters(cls).items():
+        for key, parameter in parameters_of(cls).items():
             seen[name][key].add_signature(parameter, resolve.in_signature)
-            seen[name][key].words |= _compared(cls).get(key, set())
-    for scope, node in _iterate_records():
+            seen[name][key].words |= compared(cls).get(key, set())
+    for scope, node in iterate_records():
         _collect(node, resolve.within(scope), seen)
     pools = _pools(types, seen)
     rows = [
-        f'  "{name}": {{\n    "family": "{_family(name, types[name])}",\n    "parameters": {{\n'
+        f'  "{name}": {{\n    "family": "{family_of(name, types[name])}",\n    "parameters": {{\n'
         + ",\n".join(_lines(name, types[name], seen[name], pools))
         + "\n    }\n  }"
         for name in sorted(types)
@@ -218,7 +168,7 @@ def _form(
     key: str, name: str, cls: type, own: Evidence, pools: Mapping[Any, Evidence]
 ) -> dict[str, Any]:
     """Return the form of a parameter, from its own evidence and that of its namesakes."""
-    family, evidence = _family(name, cls), Evidence()
+    family, evidence = family_of(name, cls), Evidence()
     evidence.merge(own)
     words = set(own.words)
     evidence.merge(pools.get((_package(cls), family, key), Evidence()))
@@ -262,9 +212,9 @@ def _pools(
     for name, parameters in seen.items():
         cls = types[name]
         for key, evidence in parameters.items():
-            if key in _HANDED_ON and _family(name, cls) == "models":
+            if key in _HANDED_ON and family_of(name, cls) == "models":
                 _hand_on(evidence, pools.setdefault((_package(cls), "heads", key), Evidence()))
-            for pool in ((_package(cls), _family(name, cls), key), (key,)):
+            for pool in ((_package(cls), family_of(name, cls), key), (key,)):
                 pools.setdefault(pool, Evidence()).merge(evidence)
     return pools
 
@@ -286,167 +236,7 @@ def _package(cls: type) -> str:
     return package if package in ("mmdet", "mmseg") else "mmcv"
 
 
-def _find_types() -> dict[str, type]:
-    """Return the allowed types: ``scope.Name`` -> class."""
-    return {
-        full: cls
-        for full, cls in _registered_classes()
-        if _family(full, cls) and not _is_left_out(full.rpartition(".")[2], cls)
-    }
-
-
-@functools.cache
-def _registered() -> frozenset[str]:
-    return frozenset(full.rpartition(".")[2] for full, _ in _registered_classes())
-
-
-@functools.cache
-def _registered_classes() -> tuple[tuple[str, type], ...]:
-
-    import zoo  # noqa: F401  mmcv's ops
-
-    for package in ("mmcv.cnn", "mmcv.ops", "mmcv.transforms"):
-        importlib.import_module(package)
-    found = []
-    for scope in SCOPES:
-        module = importlib.import_module(f"{scope}.registry")
-        for attribute in REGISTRIES:
-            registry = getattr(module, attribute)
-            registry.import_from_location()
-            rows = registry.module_dict.items()
-            found += [(f"{scope}.{name}", cls) for name, cls in rows if isinstance(cls, type)]
-    return tuple(found)
-
-
-def _family(name: str, cls: type) -> str:
-    if name.rpartition(".")[2] in _LAYERS:
-        return "layers"
-    families = (family for pattern, family in _FAMILIES if re.search(pattern, cls.__module__))
-    return next(families, "")
-
-
-def _is_left_out(name: str, cls: type) -> bool:
-    if _family(name, cls) == "transforms":
-        return name not in _STEPS
-    return any(re.search(pattern, cls.__module__) for pattern in _LEFT_OUT)
-
-
-class _Resolver:
-    """Resolve the name of a type in a record's scope."""
-
-    def __init__(self, types: Mapping[str, type], scope: str = "") -> None:
-        self._types, self._scope = types, scope
-
-    def within(self, scope: str) -> _Resolver:
-        """Return the same for a config of another default scope."""
-        return _Resolver(self._types, scope)
-
-    def find(self, name: Any) -> str | None:
-        """Return the full name of a type on the list."""
-        if not isinstance(name, str):
-            return None
-        prefix, _, last = name.rpartition(".")
-        scopes = (prefix,) if prefix else (self._scope, "mmengine")
-        return next((f"{one}.{last}" for one in scopes if f"{one}.{last}" in self._types), None)
-
-    def __call__(self, name: Any) -> str | None:
-        """Return a type's family, ``""`` if it is left out, None if no registry has it."""
-        found = self.find(name)
-        if found is not None:
-            return _family(found, self._types[found])
-        return "" if str(name).rpartition(".")[2] in _registered() else None
-
-    def in_signature(self, name: Any) -> str:
-        """Return the same for a default; unregistered names are errors of upstream."""
-        families = {
-            _family(full, cls) for full, cls in self._types.items() if full.endswith(f".{name}")
-        }
-        return min(families, default="")
-
-
-@functools.cache
-def _parameters(cls: type) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a constructor, including those of its parents via ``**kwargs``."""
-    found: dict[str, inspect.Parameter] = {}
-    for one in cls.__mro__:
-        if "__init__" not in vars(one):
-            continue
-        parameters = list(inspect.signature(vars(one)["__init__"]).parameters.values())[1:]
-        for parameter in parameters:
-            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                found.setdefault(parameter.name, parameter)
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-            break
-    return found
-
-
-@functools.cache
-def _compared(cls: type) -> dict[str, set[str]]:
-    """Return the words that a class's source compares its parameters with or uses as keys."""
-    found: dict[str, set[str]] = {}
-    for one in cls.__mro__:
-        if not one.__module__.startswith(("mmcv.", "mmdet.", "mmseg.")):
-            continue
-        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(one)))):
-            if isinstance(node, ast.Compare):
-                pair = (node.left, node.comparators[0])
-            elif isinstance(node, ast.Subscript):
-                pair = (node.slice, node.value)
-            else:
-                continue
-            name = getattr(pair[0], "id", getattr(pair[0], "attr", None))
-            if name is not None:
-                found.setdefault(name, set()).update(_literals(pair[1], one))
-    return found
-
-
-def _literals(node: ast.expr, cls: type) -> set[str]:
-    nodes = node.elts if isinstance(node, (ast.Tuple, ast.List, ast.Set)) else [node]
-    words = [one.value for one in nodes if isinstance(one, ast.Constant)]
-    if isinstance(node, ast.Attribute) and isinstance(getattr(cls, node.attr, None), (dict, list)):
-        words = list(getattr(cls, node.attr))
-    return {word for word in words if isinstance(word, str) and _WORD.fullmatch(word)}
-
-
-def _iterate_records() -> Iterator[tuple[str, Any]]:
-    """Yield ``(scope, config)`` of every shipped config: the model, then the pipeline."""
-    from zoo.engine.records.config_values import plain_parts, record_parts
-
-    for _, config in iterate_configs():
-        scope, model, pipeline = record_parts(config)
-        yield from ((scope, part) for part in (model, pipeline))
-        # A record has no train_cfg, but a detector passes its parts to its heads when built.
-        trained = {"type": model["type"], "train_cfg": config.model.get("train_cfg")}
-        yield scope, plain_parts(trained, scope)
-
-
-def iterate_configs() -> Iterator[tuple[str, Any]]:
-    """Yield name and config of all readable configs with a model and a test pipeline."""
-    from mmengine.config import Config
-
-    from zoo.catalog import read_catalog
-    from zoo.engine.config.reading import read_config
-
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    sweep_upstream = importlib.import_module("sweep_upstream")
-
-    before = Path.cwd()
-    for name, path in sweep_upstream.find_configs():
-        # Configs of distillation name the teacher's config relative to the checkout.
-        os.chdir(path.parents[len(path.parts) - path.parts.index(".mim") - 2])
-        try:
-            config = Config.fromfile(path)
-        except (ImportError, OSError):  # a missing package or base
-            continue
-        config.setdefault("default_scope", name.partition("/")[0])
-        if "model" in config and config.get("test_dataloader"):
-            yield name, config
-    os.chdir(before)
-    for found in read_catalog().rows("config"):
-        yield found.row.name, read_config(found.row.name, pretrained="none")
-
-
-def _collect(node: Any, resolve: _Resolver, seen: dict[str, dict[str, Evidence]]) -> None:
+def _collect(node: Any, resolve: Resolver, seen: dict[str, dict[str, Evidence]]) -> None:
     """Add the values of each type in a config."""
     if isinstance(node, Mapping):
         found = resolve.find(node.get("type"))

@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from faulty_server import FaultyServer, stalls
+from faulty_server import FaultyServer
+from http_faults import stalls
 from weights_rows import weights_row
 
 from zoo.cli import main

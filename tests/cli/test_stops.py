@@ -225,7 +225,7 @@ license = "MIT"
     row += weights_row("heavy", payload)
     (package / "zoo_plugin.toml").write_text(row)
     server.files["/heavy.safetensors"] = payload
-    server.faults["/heavy.safetensors"] = [sys.modules["faulty_server"].stalls(100_000)]
+    server.faults["/heavy.safetensors"] = [sys.modules["http_faults"].stalls(100_000)]
     more = {
         "ZOO_PLUGINS": "slow",
         "ZOO_PLUGIN_PATH": str(package.parent),

@@ -60,7 +60,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tools!r})
 import fuzz_documents
-from document_kinds import Kind
+from document_reading import Kind
 
 class Fake(Kind):
     seed, file = {{"a": 1}}, "a.json"

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from faulty_server import (
-    Fault,
-    FaultyServer,
+from faulty_server import Fault, FaultyServer
+from http_faults import (
     answers,
     chunked,
     cuts,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from faulty_server import FaultyServer, repeats
+from faulty_server import FaultyServer
+from http_faults import repeats
 
 from zoo.errors import DownloadError
 from zoo.weights.by_address import fetch_address

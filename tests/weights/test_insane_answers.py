@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faulty_server import Fault, FaultyServer, Handler, answers, cuts, redirects, states_range
+from faulty_server import Fault, FaultyServer, Handler
+from http_faults import answers, cuts, redirects, states_range
 
 from zoo.errors import DownloadError
 from zoo.weights.fetching.setbacks import Patience

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty_server import Fault, FaultyServer, Handler, answers
+from faulty_server import Fault, FaultyServer, Handler
+from http_faults import answers
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import note_path, part_path

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from faulty_server import FaultyServer, cuts, redirects
+from faulty_server import FaultyServer
+from http_faults import cuts, redirects
 
 from zoo.errors import DownloadError
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_server import FaultyServer, gives_other_bytes
+from faulty_server import FaultyServer
+from http_faults import gives_other_bytes
 
 from zoo.engine.config.pretrained import map_pretrained
 from zoo.engine.config.pretrained_url import PretrainedURL, is_url, read_url

@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faulty_server import FaultyServer, answers, cuts, gives_other_bytes, sends_a_page
+from faulty_server import FaultyServer
+from http_faults import answers, cuts, gives_other_bytes, sends_a_page
 
 from zoo.errors import DownloadError, HashMismatchError
 from zoo.weights.cache import lock_path, note_path, part_path

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_server import FaultyServer, answers, cuts
+from faulty_server import FaultyServer
+from http_faults import answers, cuts
 from loopback_hub import LoopbackHub
 
 from zoo.errors import DownloadError, HashMismatchError

@@ -12,10 +12,8 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from faulty_server import (
-    Fault,
-    FaultyServer,
-    Handler,
+from faulty_server import Fault, FaultyServer, Handler
+from http_faults import (
     answers,
     chunked,
     cuts,

@@ -16,17 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faulty_server import (
-    Asked,
-    FaultyServer,
-    Handler,
-    answers,
-    cuts,
-    gives_other_bytes,
-    ignores_ranges,
-    resets,
-    stalls,
-)
+from faulty_server import Asked, FaultyServer, Handler
+from http_faults import answers, cuts, gives_other_bytes, ignores_ranges, resets, stalls
 from loopback_hub import LoopbackHub
 
 from zoo.errors import DownloadError, HashMismatchError

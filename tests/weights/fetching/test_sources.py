@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from faulty_server import FaultyServer, answers, chunked, cuts, gives_other_bytes
+from faulty_server import FaultyServer
+from http_faults import answers, chunked, cuts, gives_other_bytes
 from loopback_hub import LoopbackHub
 
 from zoo.errors import DownloadError, HashMismatchError

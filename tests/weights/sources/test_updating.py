@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from faulty_server import answers, cuts, redirects, sends_a_page, stalls
+from http_faults import answers, cuts, redirects, sends_a_page, stalls
 
 from zoo.errors import ConflictError, SourceError, UnknownNameError
 from zoo.weights.sources import book, lookup, updating

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,24 @@ def test_what_is_read_alone_may_lie_where_nothing_can_be_written(
         )
 
         assert done.returncode == 0, (words, done.stderr)
+
+
+def test_listing_with_a_cache_that_cannot_be_written_says_the_same_and_nothing_of_it(
+    tmp_path: Path, env_of_zoo: dict[str, str], bound_by_permissions: list[str]
+) -> None:
+    """What manifests said is kept nowhere; that makes a listing no worse."""
+    told: dict[tuple[int, str, str], list[int]] = {}
+    for mode in (0o755, 0o555):
+        cache = tmp_path / f"{mode:o}"
+        cache.mkdir(mode=mode)
+        env = env_of_zoo | {"ZOO_CACHE": str(cache), "XDG_STATE_HOME": str(tmp_path / "state")}
+        words = [*bound_by_permissions, sys.executable, "-m", "zoo", "plugin", "list"]
+        for _ in range(2):  # the second time from what the first has kept
+            done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+            told.setdefault((done.returncode, done.stdout, done.stderr), []).append(mode)
+
+    ((code, listing, said),) = told
+    assert (code, said) == (0, "")
+    assert "folder_data" in listing
+    assert os.listdir(tmp_path / "755") == ["manifests"]
+    assert os.listdir(tmp_path / "555") == []

@@ -461,6 +461,11 @@ SETTINGS: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         {},
         *("downloads", "warning", "1 download of 0.0 MB stopped", "zoo cache prune"),
     ),
+    "no place for the key of what was read": (
+        {"XDG_STATE_HOME": "{here}/torn.lock"},
+        *("manifests", "warning", "each listing reads all manifests anew"),
+        "export XDG_STATE_HOME=",
+    ),
     "a lock is a folder": ({}, "cache", "warning", "cannot be taken", "rm -r "),
 }
 

@@ -398,16 +398,23 @@ def test_doctor_when_code_of_an_installed_plugin_was_changed_names_the_file(
 def test_doctor_when_the_cache_cannot_be_written_says_so(
     site: Path, doctor: Callable[..., Doctor], tmp_path: Path, kind: str
 ) -> None:
-    """Whoever runs it, root too; nothing is left of the trial."""
+    """And what it costs. Whoever runs it, root too; nothing is left of the trial."""
     (tmp_path / "file").touch()
     caches = {"a file": "file", "in a file": "file/below"}
     cache = "/proc/zoo" if kind == "in /proc" else str(tmp_path / caches[kind])
 
-    found = doctor(site, ZOO_CACHE=cache).faults()["cache"]
+    faults = doctor(site, ZOO_CACHE=cache).faults()
 
+    found = faults["cache"]
     assert found[0] == "broken"
     assert cache in found[1]
+    assert found[1].endswith("; no weights can be fetched")
     assert found[2].startswith("export ZOO_CACHE=")
+    state, reason, mend = faults["manifests"]
+    assert state == "warning"
+    assert reason.startswith(f"{Path(cache, 'manifests')} cannot be written: ")
+    assert reason.endswith("; each listing reads all manifests anew")
+    assert mend == found[2]
 
 
 def test_doctor_leaves_nothing_behind(

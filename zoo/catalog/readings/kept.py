@@ -76,6 +76,11 @@ class Readings:
         self._is_writable = is_kept and self._root is not None and self._state is not None
         self._has_written = False
 
+    @property
+    def places(self) -> list[Path]:
+        """Return the folders that readings and their key are written to, which may not exist."""
+        return [each for each in (self._root, self._state) if each is not None]
+
     def find(self, digest: str, path: Path) -> Manifest | None:
         """Return what a manifest of these bytes said, or None if that is not known.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from zoo.cli.diagnosis.finding import Finding
 from zoo.cli.diagnosis.mend import line_of, shown
 from zoo.errors import DownloadError
+from zoo.folders import cache_root
 from zoo.texts import counted
 
 __all__ = ["folder_findings"]
@@ -21,6 +22,7 @@ _LOW_BYTES = 2 * 10**9
 """A run keeps checkpoints of some hundred MB each."""
 _LOW_TEMPORARY_BYTES = 2 * 10**8
 _OTHER_CACHE = "export ZOO_CACHE=FOLDER, with a folder that you may write to"
+_OTHER_STATE = "export XDG_STATE_HOME=FOLDER, with a folder that you may write to"
 _OTHER_TEMPORARY = "export TMPDIR=FOLDER, with a folder that you may write to"
 _DAY_S = 86_400.0
 
@@ -34,8 +36,9 @@ def folder_findings() -> Iterator[Finding]:
     except DownloadError as error:
         yield Finding("cache", "broken", error.message, shown(_OTHER_CACHE))
     else:
-        yield _folder("cache", cache, _OTHER_CACHE)
+        yield _folder("cache", cache, _OTHER_CACHE, cost="; no weights can be fetched")
         yield from _left_over()
+        yield from _manifests()
     yield from _temporary()
     try:
         here = Path.cwd()
@@ -86,6 +89,19 @@ def _left_over() -> Iterator[Finding]:
             yield Finding("cache", "warning", found, shown(line_of(words)))
 
 
+def _manifests() -> Iterator[Finding]:
+    """Yield a folder that cannot be written, so that nothing is kept of what manifests say."""
+    from zoo.catalog.readings.kept import Readings
+
+    for folder in Readings().places:
+        error = _refusal(folder)
+        if error is not None:
+            found = f"{folder} cannot be written: {error.strerror or error}; "
+            found += "each listing reads all manifests anew"
+            mend = shown(_OTHER_CACHE if cache_root() in folder.parents else _OTHER_STATE)
+            yield Finding("manifests", "warning", found, mend)
+
+
 def _age_s(path: Path) -> float:
     try:
         return time.time() - path.stat().st_mtime
@@ -93,21 +109,36 @@ def _age_s(path: Path) -> float:
         return 0.0
 
 
-def _folder(name: str, folder: Path, line: str, *, low_bytes: int = _LOW_BYTES) -> Finding:
-    """Return whether a folder is writable, tested with a temporary file."""
-    place = next((each for each in (folder, *folder.parents) if each.exists()), folder)
-    try:
-        with tempfile.TemporaryFile(dir=place) as stream:
-            stream.write(b"zoo")
-            stream.flush()
-        free_bytes = shutil.disk_usage(place).free
-    except OSError as error:
+def _folder(
+    name: str, folder: Path, line: str, *, low_bytes: int = _LOW_BYTES, cost: str = ""
+) -> Finding:
+    """Return whether a folder is writable, and has some space left."""
+    place = _place(folder)
+    error = _refusal(folder)
+    if error is not None:
         # A team may share a read-only cache, and a run may be written elsewhere.
         is_served = name != "cache" or any(folder.glob("*/*"))
         state = "warning" if is_served and place.is_dir() else "broken"
-        found = f"{folder} cannot be written: {error.strerror or error}"
+        found = f"{folder} cannot be written: {error.strerror or error}{cost}"
         return Finding(name, state, found, shown(line))
+    free_bytes = shutil.disk_usage(place).free
     found = f"{folder}, {free_bytes / 1e9:,.1f} GB free"
     if free_bytes < low_bytes:
         return Finding(name, "warning", found, shown("free some space on that disk"))
     return Finding(name, "ok", found)
+
+
+def _place(folder: Path) -> Path:
+    """Return the folder, or the one that exists in which it would be made."""
+    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+
+
+def _refusal(folder: Path) -> OSError | None:
+    """Return why nothing can be written in a folder, tested with a temporary file."""
+    try:
+        with tempfile.TemporaryFile(dir=_place(folder)) as stream:
+            stream.write(b"zoo")
+            stream.flush()
+    except OSError as error:
+        return error
+    return None

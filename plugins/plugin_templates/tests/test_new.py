@@ -122,6 +122,8 @@ def test_plugin_is_written_to_the_folder_that_is_named(zoo: Run, tmp_path: Path)
         ("ponds --out link", 1, "found a file, expected a new folder"),
         ("ponds --out file/ponds", 1, "error: "),
         ("ponds --dataset instance --task semantic", 2, "contradict each other: leave out --task"),
+        ("ponds --dataset semantic --dataset instance", 2, "is given as semantic and as instance"),
+        ("ponds --loss --task instance --task semantic", 2, "is given as instance and as semantic"),
         ("ponds --dataset panoptic", 2, "'panoptic' is not one of"),
         ("", 2, "Missing argument 'NAME'"),
     ],

@@ -21,13 +21,30 @@ def _part_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _one_task(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Return the only value: of two, click would silently take the last one."""
+    if len(set(values)) > 1:
+        message = f"--{param.name} is given as {' and as '.join(values)}: a plugin is written for "
+        message += "one task. Write two plugins, and move the parts of one into the other."
+        raise click.UsageError(message, ctx)
+    return values[0] if values else None
+
+
 @click.command("new")
 @click.argument("name")
-@click.option("--dataset", type=click.Choice(TASKS), help="Add a data set for this task.")
+@click.option(
+    "--dataset",
+    type=click.Choice(TASKS),
+    multiple=True,
+    callback=_one_task,
+    help="Add a data set for this task.",
+)
 @_part_options
 @click.option(
     "--task",
     type=click.Choice(TASKS),
+    multiple=True,
+    callback=_one_task,
     help="Task of the config, of a plugin that brings no data set.  [default: semantic]",
 )
 @click.option(

@@ -111,6 +111,7 @@ def test_check_of_a_name_finds_the_plugin_in_the_catalog(
     [
         (["plugin", "check", "no_such_plugin"], 1, "no plugin named 'no_such_plugin'"),
         (["plugin", "check", "."], 1, "no zoo_plugin.toml"),
+        (["plugin", "check", "card.md"], 1, "cannot check 'card.md': it is no zoo_plugin.toml"),
         (["plugin", "check"], 2, "Missing argument"),
         (["plugin", "check", ".", "--static", "--deep"], 2, "give one of them"),
     ],
@@ -120,6 +121,7 @@ def test_check_when_there_is_nothing_to_check_says_so(
 ) -> None:
     """A name that is unknown fails; words that mean nothing are wrong usage."""
     monkeypatch.chdir(tmp_path)
+    Path("card.md").touch()
 
     result = CliRunner().invoke(main, words)
 

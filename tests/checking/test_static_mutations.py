@@ -70,6 +70,26 @@ def test_mutation_breaks_its_rule_and_no_other(
     _assert_place(found[0], pond, *mutation.where)
 
 
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("zoo_pond.command", "did you mean zoo_pond.commands?"),
+        ("zoo_pond.xyz", "write the module, or name one of "),
+    ],
+)
+def test_module_that_is_missing_is_near_those_of_like_name_alone(
+    pond: Path, module: str, says: str
+) -> None:
+    """The package's name, which all of them begin with, makes none of them similar."""
+    manifest = pond / "zoo_pond" / "zoo_plugin.toml"
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace("zoo_pond.commands:", f"{module}:"), encoding="utf-8")
+
+    (found,) = _check(pond).findings
+
+    assert (found.rule, found.mend.startswith(says)) == ("ZP111", True), found.mend
+
+
 def test_config_in_yaml_that_nothing_reads_is_told_with_the_package_to_install(
     pond: Path, lake: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,9 @@ def _subject_of_name(name: str) -> Subject:
 
     plugins = read_catalog().plugins
     records = [record for record in plugins if record.name == name.removeprefix("zoo.")]
+    if not records and os.path.isfile(expand_home(name)):
+        message = f"cannot check {name!r}: it is no {MANIFEST_NAME} and no wheel."
+        raise PluginError(message, where=Path(name), hint=_HINT)
     if not records:
         near = near_names(name, [record.name for record in plugins])
         message = f"no plugin named {name!r}, and no such folder or file."

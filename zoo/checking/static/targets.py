@@ -72,7 +72,13 @@ def _check_module(subject: Subject, target: _Target) -> Iterator[Finding]:
         return
     there = [_module_of(path, subject) for path in python_files(subject.package)]
     message = f"{target.key} is {target.text!r}, and the package has no module {target.module}."
-    near = near_names(target.module, there)
+    start = f"{subject.package_name}."  # all of them share it, which makes none of them similar
+    near = [
+        start + each
+        for each in near_names(
+            target.module.removeprefix(start), [each.removeprefix(start) for each in there]
+        )
+    ]
     mend = hint_near(near, f"write the module, or name one of {', '.join(sorted(there)[:8])}.")
     yield Finding("ZP111", row_place(subject, target.row, target.key), message, mend)
 

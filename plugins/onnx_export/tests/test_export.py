@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,23 @@ def test_file_gives_the_labels_of_the_model_at_any_size(
             total += found.size
             np.testing.assert_allclose(share, model.probabilities(image), atol=1e-3)
     assert differing <= 1e-4 * total
+
+
+def test_file_gives_the_labels_of_the_model_in_openvino(
+    done: dict[str, Any], model: zoo.Predictor[zoo.SemanticResult]
+) -> None:
+    """The certified tolerance holds there too, in 32 bits."""
+    from zoo_runtime import Predictor
+
+    if find_spec("openvino") is None:
+        pytest.skip("OpenVINO is not installed")
+    predict = Predictor(done["file"], engine="openvino", postprocess=None)
+
+    for height, width in SIZES[1:]:
+        image = smooth_noise(height, width, seed=9)
+        found = predict(image, probabilities=True)
+        assert (found.labels != model(image).labels).mean() <= 1e-4
+        np.testing.assert_allclose(found.probabilities, model.probabilities(image), atol=1e-3)
 
 
 def test_file_says_what_the_model_is(

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="a PNG, JPEG, TIFF or BMP")
     parser.add_argument("--out", metavar="DIR", required=True, type=Path, help="output folder")
     parser.add_argument("--threads", type=int, help="default: the CPUs that it may use")
+    parser.add_argument("--engine", default="onnxruntime", help="or openvino if it is installed")
     parser.add_argument("--score-thr", type=float, default=0.5, help="of instances; default: 0.5")
     parser.add_argument("--no-overlays", action="store_true", help="write no overlay PNGs")
     parser.add_argument(
@@ -81,6 +82,7 @@ def _predict(options: argparse.Namespace, outputs: Sequence[tuple[str, str]]) ->
     predictor = Predictor(
         options.model,
         threads=options.threads,
+        engine=options.engine,
         score_thr=options.score_thr,
         postprocess=None if options.no_postprocess else "model",
     )

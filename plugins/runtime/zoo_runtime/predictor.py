@@ -44,6 +44,7 @@ class Predictor:
     Args:
         model: Path of the file.
         threads: With how many threads it computes; None for as many CPUs as this process may use.
+        engine: What runs the graph: ``"onnxruntime"``, or ``"openvino"`` if it is installed.
         score_thr: Least score of an instance model's results, in ``[0, 1]``.
         tiling: Side and overlap of windows in px instead of the file's, ``(512, 128)``; None for
             whole images.
@@ -53,7 +54,7 @@ class Predictor:
 
     Raises:
         ModelError: It is no such file, was changed, or cannot be run here.
-        ConfigError: An option is out of range.
+        ConfigError: An option is out of range, or the engine is not installed.
 
     Example:
         ``Predictor("unet.onnx")("chest.png").areas_px["lung"]``
@@ -64,6 +65,7 @@ class Predictor:
         model: str | os.PathLike[str],
         *,
         threads: int | None = None,
+        engine: str = "onnxruntime",
         score_thr: float = SCORE_THR,
         tiling: tuple[int, int] | Literal["model"] | None = "model",
         postprocess: Mapping[str, Any] | Literal["model"] | None = "model",
@@ -71,7 +73,7 @@ class Predictor:
         if not isinstance(score_thr, (int, float, np.number)) or not 0 <= score_thr <= 1:
             message = f"cannot filter instances by the score {describe(score_thr)}: expected 0..1."
             raise ConfigError(message, where="score_thr", hint="use for example 0.5.")
-        self._session = open_session(_as_path(model), threads=threads)
+        self._session = open_session(_as_path(model), threads=threads, engine=engine)
         load_cv2().setNumThreads(self._session.threads)
         record = self._session.record
         self.score_thr = float(score_thr)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file opened: its bytes checked, its graph handed to onnxruntime, its outputs as promised."""
+"""A file opened: its bytes checked, its graph handed to an engine, its outputs as promised."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from zoo_runtime.copied.cores import find_cores
 from zoo_runtime.copied.documents import DocumentError, read_file, reason_of
+from zoo_runtime.engines import Engine, GraphError, check_engine, load_engine
 from zoo_runtime.errors import ConfigError, DataError, ModelError
 from zoo_runtime.model_record import ModelRecord, check_passed, parse_certificate, parse_record
 from zoo_runtime.onnx_file import OnnxFile, OnnxFormatError, read_onnx
@@ -65,7 +67,7 @@ class Session:
     threads: int
     dtype: np.dtype[Any]
     outputs: frozenset[str]
-    _graph: Any
+    _graph: Engine
 
     def run(self, image: NDArray[Any], names: Sequence[str], where: str) -> list[NDArray[Any]]:
         """Return outputs for one image; others are not computed.
@@ -78,35 +80,30 @@ class Session:
         Raises:
             DataError: The model fails on it, for example because memory is full.
         """
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-        options.only_execute_path_to_fetches = True
-        options.log_severity_level = 4
         try:
-            found: list[NDArray[Any]] = self._graph.run(
-                list(names), {"image": image[None]}, options
-            )
-        except Exception as error:  # those of onnxruntime have no other base
-            message = f"cannot predict on {Path(where).name!r}: the model fails: {_first(error)}."
+            return self._graph.run(image[None], names)
+        except (GraphError, MemoryError) as error:
+            message = f"cannot predict on {Path(where).name!r}: the model fails: {error}."
             hint = "try a smaller image." if _is_full(error) else None
             raise DataError(message, path=where, hint=hint) from error
-        return found
 
 
-def open_session(path: str | os.PathLike[str], *, threads: int | None = None) -> Session:
+def open_session(
+    path: str | os.PathLike[str], *, threads: int | None = None, engine: str = "onnxruntime"
+) -> Session:
     """Open a file; nothing in it runs before it is checked, and no other file is read.
 
     Args:
         path: The file.
         threads: With how many threads it computes; None for as many CPUs as this process may use,
             by its affinity and by its container's quota, or for what ``OMP_NUM_THREADS`` says.
+        engine: What runs it, one of `ENGINES`.
 
     Raises:
         ModelError: It is no file of this format, was changed, or cannot be run here.
-        ConfigError: The number of threads is out of range.
+        ConfigError: The number of threads is out of range, or the engine is not installed.
     """
-    count = _threads(threads)
+    count, name = _threads(threads), check_engine(engine)
     where = os.fspath(path)
     data = _read(where)
     file = _check_file(data, where)
@@ -119,7 +116,7 @@ def open_session(path: str | os.PathLike[str], *, threads: int | None = None) ->
         raise ModelError(message, path=where, hint=hint)
     if certificate is not None:
         check_passed(certificate, where)
-    graph = _load(data, file, where, count)
+    graph = _load(name, data, file, where, count)
     dtype, outputs = _check_ports(graph, record.task, where)
     whole = digest if certificate is None else hashlib.sha256(data).hexdigest()
     return Session(Path(where), whole, record, certificate, count, dtype, outputs, graph)
@@ -176,51 +173,39 @@ def _no_onnx(where: str, fault: str) -> ModelError:
     return ModelError(message, path=where, hint=hint)
 
 
-def _load(data: bytes, file: OnnxFile, where: str, threads: int) -> Any:
+def _load(name: str, data: bytes, file: OnnxFile, where: str, threads: int) -> Engine:
     try:
-        import onnxruntime
+        return load_engine(name, data, threads)
     except ImportError as error:
         message = f"cannot open {_name(where)!r}: {error}."
-        raise ModelError(message, path=where, hint="pip install onnxruntime") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4  # what it logs, it raises too
-    # What was checked is ONNX; of these bytes, onnxruntime might read its own format instead.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    # From bytes: a path would let it look for files beside the model.
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # those of onnxruntime have no other base
-        reason = _first(error)
-        is_newer = "opset" in reason.lower() or "ir version" in reason.lower()
-        if is_newer or file.opset > _MOST_OPSET:
+        raise ModelError(message, path=where, hint=f"pip install {name}") from error
+    except GraphError as error:
+        engine = f"{name} {sys.modules[name].__version__.partition('-')[0]}"
+        if error.is_newer or file.opset > _MOST_OPSET:
             message = f"cannot open {_name(where)!r}: it needs opset {file.opset}, which "
-            message += f"onnxruntime {onnxruntime.__version__} does not have."
-            hint = "pip install -U onnxruntime"
-            raise ModelError(message, path=where, hint=hint) from error
-        message = f"cannot open {_name(where)!r}: onnxruntime {onnxruntime.__version__} cannot run "
-        message += f"it: {reason}."
+            message += f"{engine} does not have."
+            raise ModelError(message, path=where, hint=f"pip install -U {name}") from error
+        message = f"cannot open {_name(where)!r}: {engine} cannot run it: {error}."
         raise ModelError(message, path=where, hint=_EXPORT_ANEW) from error
 
 
-def _check_ports(graph: Any, task: str, where: str) -> tuple[np.dtype[Any], frozenset[str]]:
+def _check_ports(graph: Engine, task: str, where: str) -> tuple[np.dtype[Any], frozenset[str]]:
     """Return the type of the input and the outputs; refuse those of another shape."""
-    inputs = {one.name: one for one in graph.get_inputs()}
-    image = inputs.get("image")
-    shape = [] if image is None else list(image.shape)
-    if len(inputs) != 1 or image is None or len(shape) != 4 or shape[3] != 3:
-        found = ", ".join(f"{name} {list(one.shape)}" for name, one in inputs.items()) or "none"
+    image = graph.inputs.get("image")
+    sides = () if image is None else image.sides
+    if len(graph.inputs) != 1 or image is None or len(sides) != 4 or sides[3] != 3:
+        found = ", ".join(f"{name} {one}" for name, one in graph.inputs.items()) or "none"
         raise _wrong_port(where, f"its inputs are {found}", "image (batch, height, width, 3)")
-    if image.type not in _INPUTS:
-        raise _wrong_port(where, f"its input is {image.type}", " or ".join(_INPUTS))
-    outputs = {one.name: (one.type, len(one.shape)) for one in graph.get_outputs()}
+    if image.kind not in _INPUTS:
+        raise _wrong_port(where, f"its input is {image.kind}", " or ".join(_INPUTS))
+    outputs = {name: (one.kind, len(one.sides)) for name, one in graph.outputs.items()}
     for name, (kind, rank) in _OUTPUTS[task].items():
         if outputs.get(name, (kind, rank) if name == _OPTIONAL else None) != (kind, rank):
             stated = outputs.get(name)
             found = "is missing" if stated is None else f"is {stated[0]} of rank {stated[1]}"
             fault = f"its output {name!r} {found}"
             raise _wrong_port(where, fault, f"{kind} of rank {rank}")
-    return _INPUTS[image.type], frozenset(outputs)
+    return _INPUTS[image.kind], frozenset(outputs)
 
 
 def _wrong_port(where: str, fault: str, wanted: str) -> ModelError:
@@ -230,15 +215,6 @@ def _wrong_port(where: str, fault: str, wanted: str) -> ModelError:
 
 def _name(where: str) -> str:
     return Path(where).name
-
-
-def _first(error: Exception) -> str:
-    """Return the first line of an error of onnxruntime, without its codes and places."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    line = line.removeprefix("[ONNXRuntimeError] : ")
-    if line[:2].strip().isdigit():
-        line = line.split(" : ", 2)[-1]
-    return line.strip().rstrip(".")[:300]
 
 
 def _is_full(error: Exception) -> bool:

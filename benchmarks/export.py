@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time a model in torch and its export in onnxruntime, on images of 512x512 px.
+"""Time a model in torch and its exports in onnxruntime and OpenVINO, on images of 512x512 px.
 
-    python benchmarks/export.py [--model NAME] [--side 512] [--repeats 20] [--runs 3]
+    python benchmarks/export.py [--model NAME] [--data DIR] [--files DIR] [--repeats 20] [--runs 3]
 
-Exports the model, then starts processes in turns: torch as `zoo.load` runs it, the same with
-weights in `channels_last`, and onnxruntime alone, which imports neither torch nor zoo. Prints the
-medians over the runs: from the start of the process to the first labels (wall and CPU), an image
-(wall and CPU, labels at the image's own size), and the peak of resident memory.
+Exports the model, and with ``--data`` in 8 bits too, then starts processes in turns: torch as
+`zoo.load` runs it, the same with weights in `channels_last`, and each file in each engine of
+`zoo_runtime`, which imports neither torch nor zoo. Prints the medians over the runs: from the start
+of the process to the first labels (wall and CPU), an image (wall and CPU, labels at the image's own
+size), and the peak of resident memory.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ if {channels_last}:
     predict.model.module.to(memory_format=torch.channels_last)
 call = lambda: predict(image).labels
 """
-_ONNX = """
-import onnxruntime
-session = onnxruntime.InferenceSession({path!r}, providers=["CPUExecutionProvider"])
-call = lambda: session.run(["labels"], {{"image": image[None]}})[0]
+_EXPORT = """
+sys.path.insert(0, {runtime!r})
+from zoo_runtime import Predictor
+predict = Predictor({path!r}, engine={engine!r}, postprocess=None)
+call = lambda: predict(image).labels
 """
+_RUNTIME = str(Path(__file__).resolve().parents[1] / "plugins" / "runtime")
 _MEASURE = """
 import json, resource, sys, time
 import numpy as np
@@ -60,30 +63,46 @@ def main() -> None:
     """Export, measure in turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="unet_lung_montgomery")
+    parser.add_argument("--data", type=Path, help="prepared folder, to measure 8 bits too")
+    parser.add_argument("--files", type=Path, help="keep the exports there, or take those")
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        words = ["export", given.model, "--to", "onnx", "--out", folder, "--json"]
-        zoo = [sys.executable, "-m", "zoo"]
-        done = subprocess.run([*zoo, *words], check=True, capture_output=True, text=True)
-        path = json.loads(done.stdout)["file"]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.files or Path(scratch)
         loads = {
             "torch": _TORCH.format(model=given.model, channels_last=False),
             "torch, channels_last": _TORCH.format(model=given.model, channels_last=True),
-            "onnxruntime": _ONNX.format(path=path),
         }
+        sizes = []
+        for bits, to in (("", "onnx"), (", 8 bits", "onnx_int8"))[: 1 + bool(given.data)]:
+            path = _export(given.model, to, folder, given.data)
+            sizes.append(f"{path.stat().st_size / 2**20:.1f} MB")
+            for engine in ("onnxruntime", "openvino"):
+                loads[engine + bits] = _EXPORT.format(
+                    runtime=_RUNTIME, path=str(path), engine=engine
+                )
         found: dict[str, list[dict[str, float]]] = {name: [] for name in loads}
         for _ in range(given.runs):
             for name, load in loads.items():
                 code = _MEASURE.format(side=given.side, repeats=given.repeats, load=load)
                 found[name].append(_run(code))
-        size_mb = Path(path).stat().st_size / 2**20
-    print(f"{given.model}, {given.side}x{given.side} px, file {size_mb:.1f} MB")
+    print(f"{given.model}, {given.side}x{given.side} px, files {', '.join(sizes)}")
     for name, runs in found.items():
         values = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         print(f"{name:22}" + "  ".join(f"{key} {value:8.1f}" for key, value in values.items()))
+
+
+def _export(model: str, to: str, folder: Path, data: Path | None) -> Path:
+    for path in folder.glob("*.onnx"):
+        if path.stem.endswith("_int8") == to.endswith("_int8"):
+            return path
+    words = ["export", model, "--to", to, "--out", str(folder), "--json"]
+    words += [] if data is None else ["--data", str(data)]
+    zoo = [sys.executable, "-m", "zoo"]
+    done = subprocess.run([*zoo, *words], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(json.loads(done.stdout)["file"])
 
 
 def _run(code: str) -> dict[str, float]:

@@ -60,6 +60,12 @@ def write_toy(tmp_path: Path) -> Callable[..., zoo.Predictor]:
     return partial(_write_toy, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def write_toys(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., zoo.Predictor]:
+    """Return the same function for models that several tests share."""
+    return lambda *steps, **others: _write_toy(tmp_path_factory.mktemp("toy"), *steps, **others)
+
+
 def _write_toy(
     folder: Path,
     *steps: dict[str, Any],

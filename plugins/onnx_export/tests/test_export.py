@@ -206,7 +206,11 @@ def test_verify_refuses_what_is_not_what_was_certified(
 
 REFUSED = [
     (("export", "mask_rcnn_small_tanks", "--to", "onnx"), "its task is 'instance', expected"),
-    (("export", NAME, "--to", "openvino"), "no exporter named 'openvino': there are onnx."),
+    (
+        ("export", NAME, "--to", "openvino"),
+        "no exporter named 'openvino': there are onnx, onnx_int8.",
+    ),
+    (("export", NAME, "--to", "onnx_int8"), "it is calibrated on images, and there are none."),
     (("export", "unet_lung", "--to", "onnx"), "no weights named 'unet_lung'"),
 ]
 

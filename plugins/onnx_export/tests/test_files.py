@@ -101,6 +101,32 @@ def test_certificate_that_does_not_pass_is_refused(
     assert "export the model again" in str(caught.value.hint)
 
 
+QUANTISED: list[tuple[dict[str, Any], bool]] = [
+    ({**PASSED, "labels_differ": 0.01, "largest_difference": 0.99, "metric": METRIC}, True),
+    ({**PASSED, "labels_differ": 0.01, "metric": {**METRIC, "exported": 0.791}}, True),
+    ({**PASSED, "labels_differ": 0.011}, False),
+    ({**PASSED, "metric": {**METRIC, "exported": 0.78}}, False),
+    ({**PASSED, "labels_differ": 0.5, "tolerance": {"labels_differ": 1}}, False),
+]
+
+
+@pytest.mark.parametrize(("certificate", "is_read"), QUANTISED)
+@pytest.mark.parametrize("stated", [{"bits": 8}, None, True, "8"])
+def test_tolerance_of_8_bits_is_for_files_in_8_bits(
+    certificate: dict[str, Any], is_read: bool, stated: Any, tmp_path: Path
+) -> None:
+    """Their record says so; a file of floats with the same certificate is refused."""
+    record = {**RECORD, "quantisation": stated}
+    entries = [("zoo.format", 1), ("zoo.model", record)]
+    path = _write(tmp_path / "model.onnx", entries=entries, certificate=certificate)
+
+    if is_read and isinstance(stated, dict):
+        assert read_export(path).is_quantised
+    else:
+        with pytest.raises(FileError, match="its certificate states no "):
+            read_export(path)
+
+
 @pytest.mark.parametrize("key", ["zoo.format", "zoo.model", CERTIFICATE, "zoo.later"])
 def test_doubled_key_is_refused(key: str, tmp_path: Path) -> None:
     """One reader would take the first, another the last."""

@@ -22,7 +22,9 @@ __all__ = ["command"]
 
 @click.command("export")
 @click.argument("model")
-@click.option("--to", "to", required=True, metavar="FORMAT", help="The format: onnx, ...")
+@click.option(
+    "--to", "to", required=True, metavar="FORMAT", help="The format: onnx, onnx_int8, ..."
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -32,7 +34,8 @@ __all__ = ["command"]
 @click.option(
     "--data",
     type=click.Path(exists=True, path_type=Path),
-    help="Prepared folder, folder of images or image to compare on (default: a sample).",
+    help="Prepared folder, folder of images or image to compare on (default: a sample); "
+    "onnx_int8 also needs its train split.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the certificate as JSON.")
 def command(model: str, to: str, out: Path, data: Path | None, as_json: bool) -> None:
@@ -49,7 +52,7 @@ def command(model: str, to: str, out: Path, data: Path | None, as_json: bool) ->
     suffix, exporter = _find(to)
     opened = zoo.load(model, device="cpu")
     name = opened.model.name
-    path = out / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}{suffix}"
+    path = out / _file_name(name, to, suffix)
     certificate = exporter(opened, path, ExportOptions(name=name, data=data))
     if as_json:
         click.echo(json.dumps({"file": str(path), "certificate": certificate}))
@@ -75,6 +78,13 @@ def _find(name: str) -> tuple[str, Exporter]:
     full = f"{found.record.name}.{found.row.name}"
     suffix: str = getattr(found.row, "suffix", "")
     return suffix, cast("Exporter", zoo.load_contribution("exporter", full))
+
+
+def _file_name(name: str, to: str, suffix: str) -> str:
+    """Return ``NAME.onnx``, and of the exporter ``onnx_int8``, ``NAME_int8.onnx``."""
+    variant = to.rpartition(".")[2].removeprefix(suffix[1:])
+    ending = variant if variant.startswith("_") else ""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name) + ending + suffix
 
 
 def _told(certificate: Mapping[str, Any]) -> list[str]:

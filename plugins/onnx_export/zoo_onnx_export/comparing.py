@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from zoo_onnx_export.memory import peak_bytes
 from zoo_onnx_export.running import Session
 
 __all__ = [
+    "QUANTISED_TOLERANCE",
     "TOLERANCE",
     "Departure",
     "Measured",
@@ -31,6 +32,8 @@ __all__ = [
 
 TOLERANCE = {"labels_differ": 1e-4, "largest_difference": 0.02, "metric": 1e-3}
 """Share of pixels, probability, and mean IoU."""
+QUANTISED_TOLERANCE = {"labels_differ": 0.01, "metric": 0.01}
+"""Of a graph in 8 bits; its probabilities may differ by anything where no label does."""
 _SIZES = ((1, 31, 47), (2, 64, 96), (3, 97, 33), (1, 200, 120), (2, 513, 700))
 _UNLABELLED = 255
 _REPEATS = 5
@@ -49,6 +52,7 @@ class Measured:
         worst: The image on which it departs most, with its pixels.
         sizes: Sizes of generated images on which it was compared besides, with their batch.
         counts: By side, a matrix of truth and label.
+        tolerance: Up to what it may depart.
     """
 
     classes: int
@@ -59,6 +63,7 @@ class Measured:
     worst: Sample | None = None
     sizes: list[str] = field(default_factory=list)
     counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
 
     @property
     def labels_differ(self) -> float:
@@ -78,9 +83,9 @@ class Measured:
         if metric is not None:
             values["metric"] = abs(metric["original"] - metric["exported"])
         return [
-            Departure(name, value, TOLERANCE[name])
-            for name, value in values.items()
-            if not value <= TOLERANCE[name]  # also of NaN
+            Departure(name, values[name], limit)
+            for name, limit in self.tolerance.items()
+            if name in values and not values[name] <= limit  # also of NaN
         ]
 
     def see(self, sample: Sample, labels: _Both, probabilities: _Both) -> None:
@@ -141,13 +146,17 @@ def _mean_iou(counts: NDArray[np.int64]) -> float:
     return float((hit[union > 0] / union[union > 0]).mean()) if (union > 0).any() else 1.0
 
 
-def compare(model: zoo.Predictor, session: Session, samples: Sequence[Sample]) -> Measured:
+def compare(
+    model: zoo.Predictor, session: Session, samples: Sequence[Sample], *, is_quantised: bool = False
+) -> Measured:
     """Compare on images, and on generated ones of odd sizes and several at once.
 
     Args:
         model: The original.
         session: The graph.
         samples: The images.
+        is_quantised: Whether the graph is in 8 bits. It was calibrated on images of a kind, and
+            says nothing of generated ones.
 
     Raises:
         DataError: The original fails on an image.
@@ -158,6 +167,9 @@ def compare(model: zoo.Predictor, session: Session, samples: Sequence[Sample]) -
     for sample in samples:
         _compare_batch(raw, session, [sample], measured)
     measured.images = len(samples)
+    if is_quantised:
+        measured.tolerance = QUANTISED_TOLERANCE
+        return measured
     for batch, size in _generated(model):
         try:
             _compare_batch(raw, session, batch, measured)

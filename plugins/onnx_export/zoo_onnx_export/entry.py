@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.interfaces import ExportOptions
     from zoo_onnx_export.runner import OnnxModel
 
-__all__ = ["export", "open_file"]
+__all__ = ["export", "export_int8", "open_file"]
 
 _TO_EXPORT, _TO_RUN = ("onnx", "onnxruntime", "onnxscript"), ("onnx", "onnxruntime")
 
@@ -40,6 +40,29 @@ def export(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapping[s
     from zoo_onnx_export.exporter import write_export
 
     return write_export(model, out, options)
+
+
+def export_int8(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapping[str, Any]:
+    """Write a model in 8 bits as one certified file; the target of an ``[[exporter]]`` row.
+
+    Args:
+        model: A semantic model, on the CPU.
+        out: The file to write. It appears whole or not at all.
+        options: What the command was told; its data are a prepared folder.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        PluginError: A package is missing.
+        ExportError: There are no data, a part of the model cannot be exported, the file departs
+            from the model by more than 8 bits may, or it is not faster than one of floats.
+        DataError: The data cannot be read.
+    """
+    _check(_TO_EXPORT)
+    from zoo_onnx_export.int8 import write_int8
+
+    return write_int8(model, out, options)
 
 
 def open_file(path: Path) -> OnnxModel:

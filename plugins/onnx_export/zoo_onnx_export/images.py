@@ -19,7 +19,15 @@ import zoo
 from zoo.data import decode_mask, read_file, read_picture, read_prepared
 from zoo.errors import DataError, ZooError
 
-__all__ = ["Images", "Sample", "find_images", "smooth_noise"]
+__all__ = [
+    "Images",
+    "Sample",
+    "find_held_out",
+    "find_images",
+    "is_prepared",
+    "read_split",
+    "smooth_noise",
+]
 
 _LOG = logging.getLogger("zoo")
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -69,7 +77,7 @@ def find_images(classes: Sequence[str], name: str, data: Path | None) -> Images:
     """
     if data is None:
         return _own_sample(name, classes) or _generated()
-    if (data / "dataset.json").is_file():
+    if is_prepared(data):
         return _prepared(data, classes, "prepared folder", data.resolve().name)
     if data.is_dir():
         paths = sorted(path for path in data.iterdir() if path.suffix.lower() in _SUFFIXES)
@@ -81,6 +89,52 @@ def find_images(classes: Sequence[str], name: str, data: Path | None) -> Images:
         hint = f"give a prepared folder, or one with {', '.join(sorted(_SUFFIXES))}."
         raise DataError(message, path=data, hint=hint)
     return _images(kind, data.resolve().name, (Sample(p.name, _read(p)) for p in paths[:_MOST]))
+
+
+def is_prepared(data: Path) -> bool:
+    """Return whether it is a folder of ``zoo data prepare``.
+
+    Args:
+        data: A path.
+    """
+    return (data / "dataset.json").is_file()
+
+
+def find_held_out(folder: Path, classes: Sequence[str]) -> Images:
+    """Return images on which nothing was fitted: of the test split, or else of val.
+
+    Args:
+        folder: A prepared folder.
+        classes: The classes of the model; only masks of the same ones are compared with.
+
+    Raises:
+        DataError: They cannot be read, or both splits are empty.
+    """
+    for split in ("test", "val"):
+        found = read_split(folder, classes, split)
+        if found.samples:
+            return found
+    message = f"cannot compare on {folder.name!r}: its test split and its val split are empty."
+    hint = "prepare it with --shares, for example 0.8,0.1,0.1."
+    raise DataError(message, path=folder, hint=hint)
+
+
+def read_split(folder: Path, classes: Sequence[str], split: str) -> Images:
+    """Return the images of a split; of more than 100, some from all over it.
+
+    Args:
+        folder: A prepared folder.
+        classes: The classes of the model.
+        split: One of ``zoo.data.SPLITS``.
+
+    Raises:
+        DataError: They cannot be read.
+    """
+    prepared = read_prepared(folder)
+    stems = [file.stem for file in prepared.files if file.split == split]
+    samples = _samples(prepared, stems[:: max(1, -(-len(stems) // _MOST))], classes)
+    found = _images("prepared folder", folder.resolve().name, samples)
+    return Images(found.samples, {**found.facts, "split": split})
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -108,14 +162,16 @@ def _prepared(folder: Path, classes: Sequence[str], kind: str, name: str) -> Ima
     prepared = read_prepared(folder)
     tested = [file.stem for file in prepared.files if file.split == "test" and kind != "sample"]
     stems = tested or [file.stem for file in prepared.files]
+    return _images(kind, name, _samples(prepared, stems[:_MOST], classes))
+
+
+def _samples(prepared: Any, stems: Sequence[str], classes: Sequence[str]) -> Iterator[Sample]:
     is_labelled = prepared.task == "semantic" and prepared.classes == tuple(classes)
-    samples = []
-    for stem in stems[:_MOST]:
+    for stem in stems:
         path = prepared.image_path(stem)
         path = path if path.is_file() else prepared.image_path(stem, ".jpg")
         truth = _truth(prepared.mask_path(stem)) if is_labelled else None
-        samples.append(Sample(path.name, _read(path), truth))
-    return _images(kind, name, samples)
+        yield Sample(path.name, _read(path), truth)
 
 
 def _own_sample(name: str, classes: Sequence[str]) -> Images | None:

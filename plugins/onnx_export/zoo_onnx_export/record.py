@@ -74,15 +74,16 @@ def make_record(predictor: zoo.Predictor, name: str) -> dict[str, Any]:
     }
 
 
-def add_record(model: ModelProto, predictor: zoo.Predictor, name: str) -> None:
+def add_record(model: ModelProto, predictor: zoo.Predictor, name: str, **others: Any) -> None:
     """Write what the original says of itself into the metadata.
 
     Args:
         model: The model of ONNX.
         predictor: The original.
         name: The name of the model.
+        others: Keys that the original knows nothing of.
     """
-    record = _json(make_record(predictor, name))
+    record = _json({**make_record(predictor, name), **others})
     for key, value in ((_FORMAT, str(FORMAT)), (_MODEL, record)):
         model.metadata_props.add(key=key, value=value)
 
@@ -126,6 +127,7 @@ class Opened:
         record: What it says of its model.
         certificate: Its certificate.
         graph: Its bytes without the certificate.
+        is_quantised: Whether it says that its graph is in 8 bits.
     """
 
     def __init__(self, data: bytes, where: str) -> None:
@@ -142,7 +144,8 @@ class Opened:
         self.record = _table(texts, _MODEL, where)
         self.certificate = _table(texts, CERTIFICATE, where)
         self.graph = self._certified(model, data, where)
-        fault = find_fault(self.certificate)
+        self.is_quantised = isinstance(self.record.get("quantisation"), dict)
+        fault = find_fault(self.certificate, is_quantised=self.is_quantised)
         if fault is not None:
             raise _refused(where, fault, _AGAIN)
 

@@ -17,11 +17,13 @@ from zoo_onnx_export.after import LABELS
 from zoo_onnx_export.certificate import certify
 from zoo_onnx_export.comparing import TOLERANCE, Measured, measure_metric
 from zoo_onnx_export.errors import FileError
-from zoo_onnx_export.images import find_images
+from zoo_onnx_export.images import Images, find_held_out, find_images, is_prepared
 from zoo_onnx_export.record import make_record, read_export
 from zoo_onnx_export.running import Session
 
 __all__ = ["OnnxModel"]
+
+_OF_THE_FILE = {"made_with", "quantisation"}  # keys that the original knows nothing of
 
 
 class OnnxModel:
@@ -40,6 +42,7 @@ class OnnxModel:
         self.record: Mapping[str, Any] = opened.record
         self.certificate: Mapping[str, Any] = opened.certificate
         self._graph = opened.graph
+        self._is_quantised = opened.is_quantised
         self._session = Session(opened.graph, str(path))
 
     def __call__(self, image: Any) -> zoo.SemanticResult:
@@ -87,16 +90,18 @@ class OnnxModel:
             hint = "name the model that it was made from, or export it again."
             raise FileError(message, where=self.path, hint=hint)
         self._check_record(model)
-        images = find_images(self.record["classes"], self.record["name"], data)
-        certificate, measured = certify(model, self._session, images)
+        images = self._find_images(data)
+        certificate, measured = certify(
+            model, self._session, images, is_quantised=self._is_quantised
+        )
         self._check(measured)
         digest = hashlib.sha256(self._graph).hexdigest()
         return {**certificate, "graph_sha256": digest, "compared_again": True}
 
     def _check_record(self, model: zoo.Predictor) -> None:
-        """Refuse a record that the original would not write, but for the versions it states."""
+        """Refuse a record that the original would not write, but for what is the file's own."""
         wanted = json.loads(json.dumps(make_record(model, model.model.name)))
-        for key in sorted((wanted.keys() | self.record.keys()) - {"made_with"}):
+        for key in sorted((wanted.keys() | self.record.keys()) - _OF_THE_FILE):
             found, expected = self.record.get(key), wanted.get(key)
             if found != expected:
                 message = f"cannot verify {self.path.name!r}: its record is not that of "
@@ -105,10 +110,17 @@ class OnnxModel:
                 hint = "name the model that it was made from, or export it again."
                 raise FileError(message, where=self.path, hint=hint)
 
+    def _find_images(self, data: Path | None) -> Images:
+        """Return what to compare on; of 8 bits, never what they were calibrated on."""
+        classes = self.record["classes"]
+        if self._is_quantised and data is not None and is_prepared(data):
+            return find_held_out(data, classes)
+        return find_images(classes, self.record["name"], data)
+
     def _measured(self, data: Path) -> Mapping[str, Any]:
         """Return the metric on images with truth; on those of the certificate, it is the same."""
         classes = self.record["classes"]
-        images = find_images(classes, self.record["name"], data)
+        images = self._find_images(data)
         metric = measure_metric(self._session, images.samples, len(classes))
         stated = self.certificate.get("metric")
         compared_on = self.certificate.get("data")

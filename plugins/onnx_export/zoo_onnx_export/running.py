@@ -22,13 +22,15 @@ class Session:
     Args:
         graph: The bytes of a file.
         where: The file, for messages.
+        threads: With how many threads it computes; None for onnxruntime's choice.
 
     Raises:
         FileError: This onnxruntime cannot run it.
     """
 
-    def __init__(self, graph: bytes, where: str) -> None:
+    def __init__(self, graph: bytes, where: str, *, threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
         # What was read and checked is ONNX; bytes of ORT's own format may hide another graph.
         options.add_session_config_entry("session.load_model_format", "ONNX")

@@ -33,7 +33,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--data",
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Prepared folder, folder of images or image to compare on (default: a sample); "
     "onnx_int8 also needs its train split.",
 )

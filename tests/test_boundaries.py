@@ -193,7 +193,7 @@ FLOORS = {
         },
         {"plugin_files", "stepping", "threads", "worker_ends"},
         {"cleaning", "config_parts", "machine", "plugin_code"},
-        {"config_files", "records", "worker_memory"},
+        {"config_files", "exchanges", "records", "worker_memory"},
         {"checkpoints", "config"},
         {"dataset", "imports", "plugin_checks", "preparation", "resuming"},
         {"adoption"},

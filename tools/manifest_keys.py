@@ -35,6 +35,7 @@ from zoo.manifest.rows import (
     ConverterRow,
     DatasetRow,
     Digest,
+    ExchangeRow,
     ExporterRow,
     InitializerRow,
     LegacyIndexRow,
@@ -148,6 +149,8 @@ class AskedTable(Table):
         self._note(key, "texts", required=required)
         if key == "urls":
             self.values.setdefault(key, ["https://example.org/file"])
+        if key == "suffixes":
+            self.values.setdefault(key, [".onnx"])
         return super().texts(key, required=required)
 
     def count(self, key: str) -> int:
@@ -191,6 +194,7 @@ _SPECIAL: dict[str, tuple[list[dict[str, Any]], tuple[type, ...]]] = {
     "evaluator": ([{}], (MetricRow,)),
     "planner": ([{}], (PlannerRow,)),
     "exporter": ([{}], (ExporterRow,)),
+    "exchange": ([{"reads": True}], (ExchangeRow,)),
     "check": ([{"of": "data"}], (CheckRow,)),
 }
 _READERS: dict[str, tuple[Any, list[dict[str, Any]], tuple[type, ...]]] = {

@@ -20,6 +20,7 @@ from zoo.manifest.row_reading import (
     IN_RECORDS,
     MOST_VALUES,
     RESERVED_OPTIONS,
+    SUFFIX,
     UNITS,
     VALUE_NAME,
 )
@@ -178,6 +179,7 @@ def _defaults() -> dict[str, Any]:
         "str": {"type": "string"},
         "path": {"type": "string"},
         "choice": {"type": "string"},
+        "exchange": {"type": "string"},
         "int": {"type": "integer"},
         "float": {"type": "number"},
         "bool": {"type": "boolean"},
@@ -222,6 +224,7 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
         ]
     },
     "dataset.option": _defaults(),
+    "exchange": {"anyOf": [_has(reads=True), _has(writes=True)]},
     "check": {"allOf": [_when({"required": ["dataset"]}, {"required": ["of"], **_has(of="data")})]},
     "weights": {
         "allOf": [
@@ -251,6 +254,7 @@ _OWN: dict[tuple[str, str], dict[str, Any]] = {
         "not": {"enum": list(RESERVED_OPTIONS)},
     },
     ("dataset.option", "default"): {},
+    ("exchange", "suffixes"): _texts(least=1, items=_text(SUFFIX)),
     ("config", "file"): _text(_PATH),
     ("base", "file"): _text(_PATH),
     ("shelf", "file"): _text(_PATH),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of metrics, evaluators, checks, panels and planners: one that holds, and each fault."""
+"""Rules of metrics, evaluators, checks, panels, planners, exchanges: each fault of them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,17 @@ target = "zoo_{plugin}.parts:ends"
 name = "short"
 target = "zoo_{plugin}.parts:short"
 task = "semantic"
+
+[[exchange]]
+name = "lines"
+target = "zoo_{plugin}.parts:Lines"
+suffixes = [".txt"]
+reads = true
+writes = true
 """
 PARTS = """
 from mmengine.evaluator import BaseMetric, Evaluator
-from zoo.interfaces import CheckResult, Plan
+from zoo.interfaces import CheckResult, LabelledImage, LabelledObject, Labels, Plan
 
 
 class Share(BaseMetric):
@@ -85,6 +92,26 @@ def short(fingerprint, machine, allowance):
     steps = 100 if known is None else int(train_s / known.step_s)
     config = f"max_iters = {steps}"
     return Plan(config=config, batch_size=batch_size, steps=steps, train_s=train_s)
+
+
+class Lines:
+    def write(self, labels, out, report):
+        lines = []
+        for image in labels.images:
+            boxes = [each for each in image.objects if each.box is not None]
+            for each in image.objects:
+                if each not in boxes:
+                    report.drop(image.name, "no box")
+            lines += [",".join([image.name, *(each.label for each in boxes)])]
+        out.write_text("\\n".join(lines))
+
+    def read(self, source, files, report):
+        images = []
+        for line in source.read(files[0]).decode().splitlines():
+            name, *labels = line.split(",")
+            objects = [LabelledObject(label=label, box=(0, 0, 1, 1)) for label in labels]
+            images.append(LabelledImage(name=name, objects=tuple(objects)))
+        return Labels(classes=("pond", "tank"), images=images)
 """
 FAULTS = [
     ("ZP734", '"worst": min', '"least": min', "its row states no direction for least"),
@@ -104,11 +131,24 @@ FAULTS = [
     ("ZP763", "max_iters = {", "max_iters := {", "a config that is no Python: invalid syntax"),
     ("ZP763", "100 if", "__import__('time').time_ns() if", "returns two plans for equal arguments"),
     ("ZP763", "return Plan(config", "return dict(config", "expected zoo.interfaces.Plan"),
+    (
+        "ZP764",
+        'report.drop(image.name, "no box")',
+        "continue",
+        "lines loses 4 images or objects, and its report counts 0 of them",
+    ),
+    ("ZP764", "out.write_text(", "str(", "lines writes no file drawn.txt"),
+    (
+        "ZP764",
+        "tuple(objects)))",
+        "()) if labels else LabelledImage(name=name))",
+        "lines loses 5 images or objects, and its report counts 4 of them",
+    ),
     ("ZP762", "[0, 1, 2, 3]", "[0, 1]", "x and y must have same first dimension"),
 ]
 
 
-RULES = [f"ZP{number}" for number in (502, 504, 731, 732, 733, 734, 735, 736, 761, 762, 763)]
+RULES = [f"ZP{number}" for number in (502, 504, 731, 732, 733, 734, 735, 736, 761, 762, 763, 764)]
 
 
 def _findings(package: Path, *ids: str) -> dict[str, list[str]]:

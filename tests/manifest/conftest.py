@@ -76,6 +76,12 @@ target = "zoo_cells.exporter:export"
 suffix = ".onnx"
 runner = "zoo_cells.runner:open_file"
 
+[[exchange]]
+name = "cell_counter"
+target = "zoo_cells.exchange:CellCounter"
+suffixes = [".xml", ".zip"]
+reads = true
+
 [[config]]
 name = "unet_cells-256"
 file = "configs/unet.py"

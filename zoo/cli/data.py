@@ -248,6 +248,7 @@ def _click_option(option: Option) -> click.Option:
         "float": float,
         "path": click.Path(path_type=Path),
         "choice": click.Choice(option.choices),
+        "exchange": str,
     }
     dest, help_ = option.name.replace("-", "_"), printable(option.help)
     if option.type == "bool":

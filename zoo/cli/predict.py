@@ -13,7 +13,7 @@ from zoo.cli.options.completion import complete_file, complete_model
 from zoo.cli.options.postprocess import choose_postprocess, postprocess_options
 from zoo.cli.options.trust import trust_option
 from zoo.cli.output.errors import ZooCommand
-from zoo.cli.output.printing import say, say_json
+from zoo.cli.output.printing import say, say_json, say_text
 from zoo.texts import counted
 
 if TYPE_CHECKING:
@@ -92,6 +92,12 @@ _MOST_BYTES = 2**20  # of a line of a list
     is_flag=True,
     help="Predict in processes of Ray, on all CPUs or GPUs or the cluster of RAY_ADDRESS.",
 )
+@click.option(
+    "--format",
+    "label_format",
+    metavar="NAME",
+    help="Also write the results as labels of this format, to correct by hand: coco, ...",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
 def command(
@@ -113,6 +119,7 @@ def command(
     no_postprocess: bool,
     resume: bool,
     on_ray: bool,
+    label_format: str | None,
     as_json: bool,
 ) -> None:
     """Segment images with MODEL.
@@ -131,6 +138,9 @@ def command(
     or --tile-size says so. Both write NAME_overlay.png, and predictions.json, which lists
     everything. If an image fails, it is reported, the others are still processed, and the command
     exits 1.
+
+    --format writes them once more, as labels of a tool that a plugin knows, so that a person
+    corrects instead of drawing: NAME_labels.json, or as that tool's files end.
 
     --ray writes the same files from several processes. A process that is lost costs the images
     that it had, which are predicted again.
@@ -174,14 +184,22 @@ def command(
             overlay_style=overlay_style,
             overlay_opacity=overlay_opacity,
             resume=resume,
+            format=label_format,
             spread=spread,
             progress=progress,
         )
+    _tell(done, as_json=as_json)
+    _tell_failures(done)
+
+
+def _tell(done: Predictions, *, as_json: bool) -> None:
     if as_json:
         say_json(done.to_json(), allow_nan=False)
     else:
         say(f"predicted {counted(done.count, 'image')}: {done.path}")
-    _tell_failures(done)
+        if done.exchanged is not None:
+            say_text(done.exchanged.report.summary())
+            say(f"labels to correct: {done.exchanged.path}")
 
 
 def _listed(list_file: Path | None) -> Iterable[str]:

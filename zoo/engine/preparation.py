@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.exchanges import open_reader
 from zoo.engine.plugin_code import naming_plugin
 from zoo.errors import DataError, PluginError, UnknownNameError
 from zoo.texts import shown
@@ -29,6 +30,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "path": (str, Path),
     "choice": (str,),
+    "exchange": (str,),
 }
 
 
@@ -227,7 +229,7 @@ def bind_options(found: Found, name: str, given: Mapping[str, Any]) -> dict[str,
             )
             raise DataError(message, where=key, hint=hint)
     return {
-        key: _read_option(option, given[key], name) if key in given else option.default
+        key: _read_option(option, given.get(key, option.default), name)
         for key, option in known.items()
     }
 
@@ -248,7 +250,12 @@ def _read_one(option: Option, value: Any, name: str) -> Any:
         expected = f"one of {', '.join(option.choices)}" if option.choices else option.type
         message = f"cannot prepare {name!r}: {option.name} is {shown(value)}, expected {expected}."
         raise DataError(message, where=option.name, hint=f"{option.name}: {option.help}.")
-    made: dict[str, Callable[[Any], Any]] = {"path": Path, "str": str, "float": float}
+    made: dict[str, Callable[[Any], Any]] = {
+        "path": Path,
+        "str": str,
+        "float": float,
+        "exchange": open_reader,
+    }
     return made[option.type](value) if option.type in made else value
 
 

@@ -21,6 +21,16 @@ from zoo.interfaces.datasets import (
     SampleTarget,
     Transform,
 )
+from zoo.interfaces.exchanging import (
+    Exchange,
+    LabelledImage,
+    LabelledObject,
+    LabelledPolygon,
+    LabelReader,
+    Labels,
+    LabelWriter,
+    SourceReader,
+)
 from zoo.interfaces.exporting import ExportedModel, Exporter, ExportOptions, Runner
 from zoo.interfaces.metrics import Evaluator, Metric, PerImageMetric
 from zoo.interfaces.networks import Buildable, Converter, Loss, MaskLoss, Module
@@ -57,6 +67,7 @@ __all__ = [
     "Dataset",
     "DoctorCheck",
     "Evaluator",
+    "Exchange",
     "ExportOptions",
     "ExportedModel",
     "Exporter",
@@ -64,6 +75,12 @@ __all__ = [
     "Hook",
     "ImageValues",
     "InitTarget",
+    "LabelReader",
+    "LabelWriter",
+    "LabelledImage",
+    "LabelledObject",
+    "LabelledPolygon",
+    "Labels",
     "Loop",
     "Loss",
     "Machine",
@@ -85,6 +102,7 @@ __all__ = [
     "Runner",
     "SampleTarget",
     "Sampler",
+    "SourceReader",
     "Spread",
     "Transform",
 ]

@@ -68,6 +68,7 @@ _ROWS = (
     Kind("panel", "", "Panel", "panels of a plot of runs and tests"),
     Kind("planner", "", "Planner", "a config made from facts of the data, the machine and a time"),
     Kind("exporter", "", "Exporter", "a model as one file of another format"),
+    Kind("exchange", "", "Exchange", "a format that labels come from or predictions go to"),
     Kind("check", "", "DoctorCheck", "a check of this machine, or of a prepared folder"),
 )
 

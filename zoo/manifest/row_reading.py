@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from zoo.documents import kind_of
 from zoo.manifest.kinds import COMMAND_GROUPS
 from zoo.manifest.parameters import Form, FormError, parse_forms
 from zoo.manifest.rows import (
@@ -20,6 +18,7 @@ from zoo.manifest.rows import (
     Contribution,
     ConverterRow,
     DatasetRow,
+    ExchangeRow,
     ExporterRow,
     InitializerRow,
     LegacyIndexRow,
@@ -27,7 +26,7 @@ from zoo.manifest.rows import (
     Option,
     PlannerRow,
 )
-from zoo.manifest.table import Table
+from zoo.manifest.table import Table, check_file, read_path
 from zoo.names import COMMAND_NAME, hint_near, near_names
 from zoo.texts import shown
 
@@ -35,14 +34,13 @@ __all__ = [
     "DIRECTIONS",
     "FILE_NAME",
     "MOST_VALUES",
+    "SUFFIX",
     "UNITS",
     "VALUE_NAME",
-    "check_file",
     "read_base_row",
     "read_config_row",
     "read_contribution",
     "read_legacy_index",
-    "read_path",
     "read_shelf_path",
 ]
 
@@ -61,12 +59,12 @@ MOST_VALUES = 100
 FROM_DATA = "from data"
 FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """Names of configs and weights."""
+SUFFIX = r"\.[a-z0-9]{1,20}"
 
 _SHARES = r"(?:(?:0(?:\.\d+)?|1(?:\.0+)?)(?:,(?!$)|$)){3}"
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 _TARGET = rf"{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}"
 _UPSTREAM = rf"(mmengine|mmseg|mmdet)\.{_IDENTIFIER}"
-_SUFFIX = r"\.[a-z0-9]{1,20}"
 _OPTION_NAME = r"[a-z][a-z0-9-]*"
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -75,6 +73,7 @@ _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "path": (str,),
     "choice": (str,),
+    "exchange": (str,),
 }
 # Built-in options of `zoo data prepare` and the prepare target.
 RESERVED_OPTIONS = (
@@ -105,35 +104,15 @@ def read_contribution(kind: str, table: Table) -> Contribution:
         wanted = "a type of OpenMMLab's, as 'mmseg.FCNHead'"
         like = table.optional_text("record_like", pattern=_UPSTREAM, wanted=wanted)
         common["record_like"] = like
-    row = _read_row(kind, table, common)
+    row_type, read = _OWN_KEYS.get(kind, (Contribution, None))
+    row = row_type(**common, **({} if read is None else read(table)))
     table.done()
     return row
 
 
-def _read_row(kind: str, table: Table, common: dict[str, Any]) -> Contribution:
-    """Read the keys that only rows of one kind have."""
-    if kind == "dataset":
-        row: Contribution = DatasetRow(**common, **_read_dataset(table))
-    elif kind == "weight_initializer":
-        pretrained = bool(table.take("pretrained", bool, required=False))
-        row = InitializerRow(**common, pretrained=pretrained)
-    elif kind == "command":
-        row = CommandRow(**common, group=table.optional_choice("group", COMMAND_GROUPS))
-    elif kind in ("metric", "evaluator"):
-        direction = _read_by_value(table, "direction", DIRECTIONS)
-        row = MetricRow(**common, direction=direction, unit=_read_by_value(table, "unit", UNITS))
-    elif kind == "check":
-        row = CheckRow(**common, **_read_check(table))
-    elif kind == "planner":
-        row = PlannerRow(**common, task=table.choice("task", TASKS))
-    elif kind == "exporter":
-        row = ExporterRow(**common, **_read_exporter(table))
-    elif kind == "converter":
-        version, proof = table.count("version"), table.optional_text("proof")
-        row = ConverterRow(**common, version=version, proof=proof)
-    else:
-        row = Contribution(**common)
-    return row
+def _read_metric(table: Table) -> dict[str, Any]:
+    direction = _read_by_value(table, "direction", DIRECTIONS)
+    return {"direction": direction, "unit": _read_by_value(table, "unit", UNITS)}
 
 
 def _read_by_value(table: Table, key: str, choices: tuple[str, ...]) -> Mapping[str, str]:
@@ -169,8 +148,26 @@ def _read_check(table: Table) -> dict[str, Any]:
 
 
 def _read_exporter(table: Table) -> dict[str, Any]:
-    suffix = table.text("suffix", pattern=_SUFFIX, wanted="lower case letters after a '.'")
+    suffix = table.text("suffix", pattern=SUFFIX, wanted="lower case letters after a '.'")
     return {"suffix": suffix, "runner": _read_target(table, "runner", required=False)}
+
+
+def _read_exchange(table: Table) -> dict[str, Any]:
+    suffixes = table.texts("suffixes")
+    for suffix in suffixes:
+        one = Table({"suffixes": suffix}, label=table.label, path=table.path, plugin=table.plugin)
+        one.text("suffixes", pattern=SUFFIX, wanted="lower case letters after a '.'")
+    reads, writes = (_read_flag(table, key) for key in ("reads", "writes"))
+    if not (reads or writes):
+        table.fail(
+            f"{table.label} neither reads nor writes, expected one or both.",
+            hint="write reads = true, writes = true, or both.",
+        )
+    return {"suffixes": suffixes, "reads": reads, "writes": writes}
+
+
+def _read_flag(table: Table, key: str) -> bool:
+    return bool(table.take(key, bool, required=False))
 
 
 def _read_record(table: Table) -> Mapping[str, Form] | None:
@@ -293,42 +290,6 @@ def _read_target(table: Table, key: str, *, required: bool) -> str | None:
     return target
 
 
-def read_path(table: Table, text: str, key: str) -> str:
-    """Return a path inside the package, with ``/``; the parts are checked, not resolved.
-
-    Args:
-        table: The row's table.
-        text: The path, as the row states it.
-        key: Key of the path, for the message.
-    """
-    parts = text.split("/")
-    if "\\" in text or ":" in text or any(part in ("", ".", "..") for part in parts):
-        table.fail(
-            f"{table.label} {key} is {shown(text)}, expected a path inside the package, with '/'.",
-            hint="write it relative to the manifest's folder, such as 'configs/unet.py'.",
-        )
-    return text
-
-
-def check_file(table: Table, file: str, key: str) -> None:
-    """Check that the package holds a file.
-
-    Args:
-        table: The row's table.
-        file: Path inside the package.
-        key: Key of the path, for the message.
-    """
-    path = table.path.parent / file
-    if not os.path.isfile(path):  # also False for invalid file names
-        kind = kind_of(path)
-        found = "there is no such file" if kind is None else f"it is {kind}, no regular file"
-        table.fail(
-            f"{table.label} {key} is {shown(file)}, but {found}.",
-            hint=f"add {file} to the package and to its package data, or correct {key}.",
-            key=key,
-        )
-
-
 def _read_options(table: Table) -> tuple[Option, ...]:
     rows = table.tables("option", f"{table.label} option")
     options = tuple(_read_option(row) for row in rows)
@@ -351,7 +312,7 @@ def _read_option(table: Table) -> Option:
             f"{table.label} has choices but is of type {kind!r}, expected type 'choice'.",
             hint='write type = "choice", or remove choices.',
         )
-    multiple = bool(table.take("multiple", bool, required=False))
+    multiple = _read_flag(table, "multiple")
     option = Option(
         name=name,
         type=kind,
@@ -394,3 +355,30 @@ def _read_default(table: Table, kind: str, choices: tuple[str, ...], *, multiple
             one.choice("default", choices)
     typed = [float(value) if kind == "float" else value for value in values]
     return tuple(typed) if multiple else typed[0]
+
+
+# Kind -> its row, and what reads the keys that only such rows have.
+_OWN_KEYS: dict[str, tuple[type[Contribution], Callable[[Table], dict[str, Any]]]] = {
+    "dataset": (DatasetRow, _read_dataset),
+    "weight_initializer": (
+        InitializerRow,
+        lambda table: {"pretrained": _read_flag(table, "pretrained")},
+    ),
+    "command": (
+        CommandRow,
+        lambda table: {"group": table.optional_choice("group", COMMAND_GROUPS)},
+    ),
+    "metric": (MetricRow, _read_metric),
+    "evaluator": (MetricRow, _read_metric),
+    "check": (CheckRow, _read_check),
+    "planner": (PlannerRow, lambda table: {"task": table.choice("task", TASKS)}),
+    "exporter": (ExporterRow, _read_exporter),
+    "exchange": (ExchangeRow, _read_exchange),
+    "converter": (
+        ConverterRow,
+        lambda table: {
+            "version": table.count("version"),
+            "proof": table.optional_text("proof"),
+        },
+    ),
+}

@@ -30,6 +30,7 @@ __all__ = [
     "ConverterRow",
     "DatasetRow",
     "Digest",
+    "ExchangeRow",
     "ExporterRow",
     "InitializerRow",
     "LegacyIndexRow",
@@ -91,7 +92,8 @@ class Option:
 
     Attributes:
         name: What is typed after ``--``; the prepare target receives it with underscores.
-        type: Type of the value.
+        type: Type of the value. For ``exchange``, it names a format that reads labels, and the
+            target receives its reader, a ``zoo.interfaces.SourceReader``.
         default: Value of that type, a list if ``multiple``, or None if not given.
         help: One line for ``zoo data prepare PLUGIN --help``.
         choices: Allowed values of a ``choice``; other types have none.
@@ -200,6 +202,22 @@ class ExporterRow(Contribution):
 
     suffix: str = ""
     runner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRow(Contribution):
+    """An ``[[exchange]]`` row: a format that labels come from or predictions go to.
+
+    Attributes:
+        name: What ``--format`` says, in ``zoo data prepare`` and ``zoo predict``.
+        suffixes: Last suffixes of its files, with the dot; a file that is written has the first.
+        reads: Whether it reads labels.
+        writes: Whether it writes predictions, as labels to correct.
+    """
+
+    suffixes: tuple[str, ...] = ()
+    reads: bool = False
+    writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

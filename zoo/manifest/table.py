@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Never
 
+from zoo.documents import kind_of
 from zoo.errors import ManifestError
 from zoo.names import hint_near, near_names
 from zoo.texts import shown
 
-__all__ = ["Table"]
+__all__ = ["Table", "check_file", "read_path"]
 
 _TOML_NAMES = {
     str: "a string",
@@ -279,3 +281,39 @@ class Table:
                     hint=hint_near(near_names(key, self._known), _KNOWN_KEYS),
                     key=key,
                 )
+
+
+def read_path(table: Table, text: str, key: str) -> str:
+    """Return a path inside the package, with ``/``; the parts are checked, not resolved.
+
+    Args:
+        table: The row's table.
+        text: The path, as the row states it.
+        key: Key of the path, for the message.
+    """
+    parts = text.split("/")
+    if "\\" in text or ":" in text or any(part in ("", ".", "..") for part in parts):
+        table.fail(
+            f"{table.label} {key} is {shown(text)}, expected a path inside the package, with '/'.",
+            hint="write it relative to the manifest's folder, such as 'configs/unet.py'.",
+        )
+    return text
+
+
+def check_file(table: Table, file: str, key: str) -> None:
+    """Check that the package holds a file.
+
+    Args:
+        table: The row's table.
+        file: Path inside the package.
+        key: Key of the path, for the message.
+    """
+    path = table.path.parent / file
+    if not os.path.isfile(path):  # also False for invalid file names
+        kind = kind_of(path)
+        found = "there is no such file" if kind is None else f"it is {kind}, no regular file"
+        table.fail(
+            f"{table.label} {key} is {shown(file)}, but {found}.",
+            hint=f"add {file} to the package and to its package data, or correct {key}.",
+            key=key,
+        )

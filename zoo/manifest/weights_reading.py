@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from zoo.manifest.addresses import HubFile, ReleaseAsset, is_hosted, parse_hosted
-from zoo.manifest.row_reading import FILE_NAME, UNITS, read_path
+from zoo.manifest.row_reading import FILE_NAME, UNITS
 from zoo.manifest.rows import (
     LISTED_TASKS,
     AnyWeightsRow,
@@ -18,7 +18,7 @@ from zoo.manifest.rows import (
     MetricValue,
     WeightsRow,
 )
-from zoo.manifest.table import Table
+from zoo.manifest.table import Table, read_path
 from zoo.texts import shown
 
 __all__ = ["UrlReader", "read_url", "read_weights"]

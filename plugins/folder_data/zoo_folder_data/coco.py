@@ -185,7 +185,7 @@ class _InstanceMaker:
         kept = []
         seen: dict[tuple[int, Box | None], list[object]] = {}
         for annotation in annotations:
-            name = f"{self.path}:annotation {annotation.id}"
+            name = annotation.source or f"{self.path}:annotation {annotation.id}"
             alike = seen.setdefault((annotation.category_id, annotation.box), [])
             if annotation.segmentation in alike:
                 self.report.note(name, TWICE)

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zoo.data import CocoFile, Draft, open_source, read_coco
+from zoo.data import CocoFile, Draft, Report, open_source, read_coco
+from zoo.interfaces import SourceReader
 from zoo_folder_data.coco import find_coco
+from zoo_folder_data.labelled import read_labels
 
 __all__ = ["describe_classes"]
 
@@ -22,6 +24,8 @@ def describe_classes(
     *,
     progress: Callable[[int, int], None] | None = None,
     annotations: str = "",
+    format: SourceReader | None = None,
+    images: str = "images",
     crowds: str = "regions",
     **_: Any,
 ) -> Draft:
@@ -30,7 +34,9 @@ def describe_classes(
     Args:
         source: Folder or .zip that holds the JSON.
         progress: Not called, as there is one file.
-        annotations: Path of the JSON in the source; empty for the only one.
+        annotations: See :func:`zoo_folder_data.prepare_coco.prepare`.
+        format: Reader of another format of labels; None for COCO.
+        images: Folder of the images.
         crowds: See :func:`zoo_folder_data.prepare_coco.prepare`.
 
     Returns:
@@ -41,8 +47,12 @@ def describe_classes(
             invalid.
     """
     with open_source(source) as opened:
-        path = find_coco(opened, annotations)
-        content = read_coco(opened.read(path), opened.where(path))
+        if format is None:
+            path = find_coco(opened, annotations)
+            content = read_coco(opened.read(path), opened.where(path))
+        else:
+            path = annotations or format.name
+            content = read_labels(opened, format, Report(), images=images, only=annotations)
     is_crowded = bool(content.annotations) and all(row.is_crowd for row in content.annotations)
     options = {"--crowds": "instances"} if is_crowded and crowds == "regions" else {}
     return Draft(None, tuple(_lines(content, path, needs_crowds=bool(options))), options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prepare a COCO JSON and its images."""
+"""Prepare images with a COCO JSON, or with labels of another format."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from zoo.data import (
     read_coco,
 )
 from zoo.errors import DataError
+from zoo.interfaces import SourceReader
 from zoo_folder_data.classes import choose_color
 from zoo_folder_data.coco import find_coco, read_scenes
+from zoo_folder_data.labelled import TOP, read_labels
 
 __all__ = ["IDENTITY", "prepare"]
 
@@ -36,6 +38,7 @@ def prepare(
     shares: Shares,
     progress: Callable[[int, int], None] | None = None,
     annotations: str = "",
+    format: SourceReader | None = None,
     images: str = "images",
     masks: str = "ellipse",
     crowds: str = "regions",
@@ -57,7 +60,9 @@ def prepare(
         out: Folder to write; equal input leaves it unchanged.
         shares: Shares of train, val and test.
         progress: Called with the number of images done and in total.
-        annotations: Path of the JSON in the source; empty for the only one.
+        annotations: Path of the JSON in the source, or of the one file to read with ``format``;
+            empty for the only JSON, or for all files of the format.
+        format: Reader of another format of labels; None for COCO.
         images: Folder of the images.
         masks: ``ellipse`` or ``box``, for instances without a mask.
         crowds: ``regions`` or ``instances``: meaning of ``iscrowd`` 1.
@@ -82,8 +87,14 @@ def prepare(
         message = f"cannot treat crowds as {crowds!r}: expected one of {', '.join(CROWDS)}."
         raise DataError(message, where="--crowds", hint=f"write --crowds {CROWDS[1]}.")
     with open_source(source) as opened:
-        path = find_coco(opened, annotations)
-        content = read_coco(opened.read(path), opened.where(path))
+        if format is None:
+            path = find_coco(opened, annotations)
+            content = read_coco(opened.read(path), opened.where(path))
+        else:
+            path, content = (
+                TOP,
+                read_labels(opened, format, report, images=images, only=annotations),
+            )
         found = read_scenes(
             opened,
             path,
@@ -114,6 +125,7 @@ def prepare(
                 "group_by": group_by,
                 "masks": masks if found.derived else "",
                 **({"crowds": crowds} if crowds != CROWDS[0] else {}),
+                **({} if format is None else {"format": format.name}),
             },
             progress=progress,
         )

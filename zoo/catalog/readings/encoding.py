@@ -25,6 +25,7 @@ from zoo.manifest.rows import (
     ConverterRow,
     DatasetRow,
     Digest,
+    ExchangeRow,
     ExporterRow,
     InitializerRow,
     LegacyIndexRow,
@@ -42,8 +43,8 @@ __all__ = ["decoded", "encoded"]
 
 _CLASSES = (
     *(BaseRow, CheckRow, CommandRow, ConfigRow, Contribution, ConverterRow, DatasetRow, Digest),
-    *(ExporterRow, Form, InitializerRow, LegacyIndexRow, LivingRow, MetricRow, MetricValue, Option),
-    *(PlannerRow, ShelfFile, WeightsRow),
+    *(ExchangeRow, ExporterRow, Form, InitializerRow, LegacyIndexRow, LivingRow, MetricRow),
+    *(MetricValue, Option, PlannerRow, ShelfFile, WeightsRow),
 )
 _PLACE = "path"  # of a manifest: where it lies is no part of what it says
 _FIELDS: dict[type, list[str]] = {

@@ -263,6 +263,12 @@ _KIT_RULES = (
         "planner_plans_for_data_of_its_task_within_the_time",
         "return a zoo.interfaces.Plan made from the arguments alone, which ends in its time.",
     ),
+    (
+        "ZP764",
+        "exchange-counts-losses",
+        "exchange_counts_what_it_loses",
+        "give the report a line for each image and object that is left out.",
+    ),
 )
 
 

@@ -27,6 +27,7 @@ _KINDS = {
     "each_command": "command",
     "each_converter": "converter",
     "each_evaluator": "evaluator",
+    "each_exchange": "exchange",
     "each_head_loss": "loss",
     "each_hook": "hook",
     "each_instance": "dataset",

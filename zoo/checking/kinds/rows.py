@@ -123,6 +123,7 @@ _LISTS: dict[str, Callable[[KindChecks], Iterator[_Row]]] = {
     "each_evaluator": _configs("evaluator"),
     "each_panel": _plain("panel"),
     "each_planner": _plain("planner"),
+    "each_exchange": _plain("exchange"),
     "each_hook": _configs("hook"),
     "each_metric": _configs("metric"),
     "each_model": _configs("model"),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of what a plugin adds to commands: the kinds ``check``, ``panel`` and ``planner``."""
+"""Checks of what a plugin adds to commands: ``check``, ``panel``, ``planner``, ``exchange``."""
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,10 @@ from zoo.interfaces import (
     CheckResult,
     ClassFacts,
     Fingerprint,
+    LabelledImage,
+    LabelledObject,
+    LabelledPolygon,
+    Labels,
     Machine,
     Measured,
     Plan,
@@ -26,7 +30,7 @@ from zoo.interfaces import (
     Spread,
 )
 from zoo.loading import load_target
-from zoo.manifest.rows import CheckRow, Contribution, DatasetRow, PlannerRow
+from zoo.manifest.rows import CheckRow, Contribution, DatasetRow, ExchangeRow, PlannerRow
 
 __all__ = ["ShownChecks"]
 
@@ -39,7 +43,7 @@ _SECONDS = 600.0
 
 
 class ShownChecks(DatasetChecks):
-    """Checks of ``[[check]]``, ``[[panel]]`` and ``[[planner]]`` rows."""
+    """Checks of ``[[check]]``, ``[[panel]]``, ``[[planner]]`` and ``[[exchange]]`` rows."""
 
     def test_check_yields_results_with_what_mends_them(
         self, each_check: CheckRow, tmp_path_factory: Folders
@@ -93,6 +97,28 @@ class ShownChecks(DatasetChecks):
                 except DataError:  # a planner may refuse data, in one message
                     continue
 
+    def test_exchange_counts_what_it_loses(
+        self, each_exchange: ExchangeRow, tmp_path: Path
+    ) -> None:
+        """It writes labels as one file; what it does not read again is counted in the report."""
+        from zoo.data import Report, open_source
+
+        said, exchange = each_exchange.name, self._load(each_exchange)()
+        drawn, report = _drawn_labels(), Report()
+        out = tmp_path / f"drawn{each_exchange.suffixes[0]}"
+        if not each_exchange.writes:
+            message = f"{said} writes no labels that it could read again"
+            raise NotMeant(message)
+        exchange.write(drawn, out, report)
+        expect(out.is_file(), f"{said} writes no file {out.name}")
+        if each_exchange.reads:
+            with open_source(tmp_path) as source:
+                read = exchange.read(source, [out.name], report)
+                images = {image.name: image for image in read.images}
+            lost, told = _lost(drawn, images), len(report.dropped)
+            message = f"{said} loses {lost} images or objects, and its report counts {told} of them"
+            expect(lost <= told, message)
+
     def _check_plans(self, said: str, planner: Any, data: Fingerprint, machine: Machine) -> None:
         first = planner(data, machine, Allowance(seconds=_SECONDS))
         _expect_plan(said, first)
@@ -134,6 +160,36 @@ class ShownChecks(DatasetChecks):
             expect(is_one, f"{said} yields {result!r:.80}, expected zoo.interfaces.CheckResult")
             told = f"{said}: {result.found!r} is of level {result.level} and names nothing to mend"
             expect(result.level == "ok" or result.mend, told)
+
+
+def _drawn_labels() -> Labels:
+    from zoo.data import rle_of_polygons
+
+    square, inner = (4.0, 4.0, 20.0, 4.0, 20.0, 16.0, 4.0, 16.0), (8.0, 8.0, 12.0, 8.0, 12.0, 12.0)
+    whole = LabelledPolygon(outline=square)
+    far = LabelledPolygon(outline=tuple(value + 21.0 for value in inner))
+    objects = (
+        LabelledObject(label="pond", polygons=(whole,)),
+        LabelledObject(label="pond", polygons=(whole, far)),
+        LabelledObject(label="tank", polygons=(LabelledPolygon(outline=square, holes=(inner,)),)),
+        LabelledObject(label="tank", rle=rle_of_polygons([(square, [inner])], 36, 40)),
+        LabelledObject(label="tank", box=(1.0, 2.0, 9.0, 7.0)),
+    )
+    images = (
+        LabelledImage(name="drawn.png", size=(40, 36), objects=objects),
+        LabelledImage(name="empty.png", size=(40, 36)),
+    )
+    return Labels(classes=("pond", "tank"), images=images)
+
+
+def _lost(drawn: Labels, read: Mapping[str, LabelledImage]) -> int:
+    """Return how many images were not read again, and objects of those that were."""
+    lost = 0
+    for image in drawn.images:
+        found = read.get(image.name)
+        missing = 1 if found is None else len(image.objects) - len(found.objects)
+        lost += max(missing, 0)
+    return lost
 
 
 def _write_run(work_dir: Path) -> Path:

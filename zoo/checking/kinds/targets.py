@@ -22,6 +22,7 @@ from zoo.manifest.rows import (
     CheckRow,
     Contribution,
     DatasetRow,
+    ExchangeRow,
     ExporterRow,
     Manifest,
     Option,
@@ -206,8 +207,8 @@ def targets_of(manifest: Manifest) -> Iterator[Target]:
         manifest: Manifest of the plugin.
     """
     for row in manifest.contributions:
-        is_of_data = isinstance(row, CheckRow) and row.of == "data"
-        yield Target(row, row.target, "DataCheck" if is_of_data else KINDS[row.kind].protocol)
+        for protocol in _protocols(row):
+            yield Target(row, row.target, protocol)
         if isinstance(row, ExporterRow) and row.runner is not None:
             yield Target(row, row.runner, "Runner")
         if isinstance(row, DatasetRow):
@@ -217,6 +218,15 @@ def targets_of(manifest: Manifest) -> Iterator[Target]:
                 yield Target(row, row.init, "InitTarget")
             if row.sample is not None:
                 yield Target(row, row.sample, "SampleTarget")
+
+
+def _protocols(row: Contribution) -> tuple[str, ...]:
+    """Return what the target of a row must implement."""
+    if isinstance(row, ExchangeRow):
+        wanted = {"LabelReader": row.reads, "LabelWriter": row.writes}
+        return tuple(protocol for protocol, is_wanted in wanted.items() if is_wanted)
+    is_of_data = isinstance(row, CheckRow) and row.of == "data"
+    return ("DataCheck" if is_of_data else KINDS[row.kind].protocol,)
 
 
 def _options(row: Contribution, protocol: str) -> tuple[Option, ...]:

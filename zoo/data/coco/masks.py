@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.coco.rows import spell_json
@@ -27,6 +28,7 @@ __all__ = [
     "encode_window",
     "find_rle_fault",
     "load_pycocotools",
+    "rle_of_polygons",
     "roi_of",
     "shift_polygons",
     "to_json",
@@ -164,6 +166,43 @@ def encode_window(mask: Mask, window: Window) -> Rle:
     if (window.left_px, window.top_px, [*mask.rle["size"]]) == (0, 0, size):
         return mask.rle
     return _encode_roi(mask, window)
+
+
+def rle_of_polygons(
+    polygons: Iterable[tuple[Sequence[float], Sequence[Sequence[float]]]],
+    height_px: int,
+    width_px: int,
+) -> Rle:
+    """Return polygons with holes as one mask: compact RLE with ``counts`` as text.
+
+    A pixel belongs to it if a polygon covers it by COCO's rule and no hole of that polygon does.
+
+    Args:
+        polygons: Outline and holes of each, flat lists ``x1, y1, x2, y2, ...`` in px.
+        height_px: Of the image.
+        width_px: Of the image.
+
+    Example:
+        >>> outline, hole = [0, 0, 4, 0, 4, 4, 0, 4], [1, 1, 3, 1, 3, 3, 1, 3]
+        >>> area_of(rle_of_polygons([(outline, [hole])], 4, 4))
+        12
+    """
+    tools, window = load_pycocotools(), Window(0, 0, width_px, height_px)
+    parts = []
+    for outline, holes in polygons:
+        part = encode_window([list(outline)], window)
+        if holes:
+            part = tools.merge([part, _inverted(encode_window([*map(list, holes)], window))], True)
+        parts.append(part)
+    return to_json(tools.merge(parts))
+
+
+def _inverted(rle: Rle) -> Rle:
+    """Return the mask of all other pixels."""
+    runs = _read_runs(to_json(rle)["counts"]) or []
+    runs = runs[1:] if runs[:1] == [0] else [0, *runs]
+    inverted: Rle = load_pycocotools().frPyObjects({**rle, "counts": runs}, *rle["size"])
+    return inverted
 
 
 def _cut_far(polygon: list[float], window: Window) -> list[float]:

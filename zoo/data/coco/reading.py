@@ -62,6 +62,7 @@ class CocoAnnotation:
         box: xyxy in px, or None.
         segmentation: Polygons, or an RLE of the size of the image, or None.
         is_crowd: Whether the mask covers many objects.
+        source: Where it was written before it became COCO, for reports; or empty.
     """
 
     id: int
@@ -70,6 +71,7 @@ class CocoAnnotation:
     box: Box | None
     segmentation: Segmentation | None
     is_crowd: bool
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

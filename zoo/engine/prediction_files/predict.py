@@ -13,11 +13,13 @@ from typing import Any
 
 from zoo.data import IMAGE_SUFFIXES
 from zoo.engine.config_parts.parts import find_test_dataset
+from zoo.engine.exchanges import open_writer
 from zoo.engine.overlays.style import OverlayStyle
 from zoo.engine.prediction.model import LoadedModel
 from zoo.engine.prediction.predictor import Predictor
 from zoo.engine.prediction_files.batch import JSON_NAME, Batch, Failure
 from zoo.engine.prediction_files.described import json_head
+from zoo.engine.prediction_files.exchanged import Exchanged, write_exchanged
 from zoo.engine.prediction_files.images import InputImage, InputImages
 from zoo.engine.prediction_files.inputs import find_inputs
 from zoo.engine.prediction_files.journal import Journal, batch_facts
@@ -29,7 +31,7 @@ from zoo.engine.prediction_files.spread import (
     outcomes,
     unforeseen,
 )
-from zoo.errors import DataError, ZooError
+from zoo.errors import ConfigError, DataError, ZooError
 
 __all__ = ["Failure", "Predictions", "predict"]
 
@@ -42,19 +44,30 @@ class Predictions:
         path: The JSON.
         count: Number of predicted images.
         failures: The images that failed.
+        exchanged: The results in another format, if one was asked for.
     """
 
     path: Path
     count: int
     failures: tuple[Failure, ...] = field(default=())
+    exchanged: Exchanged | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values: ``predictions``, ``count`` and ``failures``."""
+        """Return it as plain values: ``predictions``, ``count`` and ``failures``.
+
+        With another format also ``labels``: its ``file``, and what was ``dropped`` or
+        ``repaired`` in it.
+        """
         failures = [
             {"file": each.path.as_posix(), "error": each.error.message, "hint": each.error.hint}
             for each in self.failures
         ]
-        return {"predictions": str(self.path), "count": self.count, "failures": failures}
+        told = {"predictions": str(self.path), "count": self.count, "failures": failures}
+        if self.exchanged is None:
+            return told
+        report = self.exchanged.report.to_dict()
+        lost = {key: report[key] for key in ("dropped", "repaired")}
+        return {**told, "labels": {"file": str(self.exchanged.path), **lost}}
 
 
 def predict(
@@ -67,6 +80,7 @@ def predict(
     overlay_style: str = "both",
     overlay_opacity: float = 0.35,
     resume: bool = False,
+    format: str | None = None,
     spread: Spread | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
@@ -88,17 +102,22 @@ def predict(
         overlay_opacity: Opacity of the fill, in ``[0, 1]``.
         resume: Whether to continue a batch of the same model, options and inputs that was
             stopped, or in which images failed.
+        format: Name of a format of labels that a plugin writes, such as ``coco``: the results are
+            also written as ``<format>_labels``, for people to correct; or None.
         spread: Other processes that predict; None to predict in this one.
         progress: Called after each image with the number done and the total.
 
     Raises:
-        ConfigError: The overlay's style or opacity is invalid.
+        ConfigError: The overlay's style or opacity is invalid, or the format needs label maps.
+        UnknownNameError: No plugin writes the format.
         DataError: An input does not exist, an output would overwrite an input, the folder
             cannot be written, the batch to resume is another one, or no image could
             be predicted (then nothing is written).
         InterruptedBatchError: It was stopped; finished images are listed, and it can be resumed.
     """
+    writer = None if format is None else open_writer(format)
     predictor = model if isinstance(model, Predictor) else Predictor(model)
+    _check_labels(predictor.model, format, labels=labels)
     folder = Path(out)
     images = find_inputs(inputs, suffixes=_suffixes(predictor.model), reads=predictor.reads)
     style = OverlayStyle(overlay_style, overlay_opacity) if overlays else None
@@ -124,7 +143,18 @@ def predict(
                 progress(done, len(images))
     if not batch.count:
         raise _all_failed(batch.failures)
-    return Predictions(folder / JSON_NAME, batch.count, tuple(batch.failures))
+    path, found_by = folder / JSON_NAME, predictor.model
+    exchanged = (
+        None if writer is None else write_exchanged(path, writer, found_by.task, found_by.classes)
+    )
+    return Predictions(path, batch.count, tuple(batch.failures), exchanged)
+
+
+def _check_labels(model: LoadedModel, format: str | None, *, labels: bool) -> None:
+    """Refuse another format of results that nothing is written of."""
+    if format is not None and model.task == "semantic" and not labels:
+        message = f"cannot write {format!r} without label maps, which it is made from."
+        raise ConfigError(message, where="--format", hint="leave out --no-labels.")
 
 
 def _take(batch: Batch, image: InputImage, outcome: Outcome) -> None:

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Formats of labels that plugins read and write, found by their names: ``[[exchange]]`` rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from zoo.catalog import read_catalog
+from zoo.engine.plugin_code import naming_plugin
+from zoo.errors import DataError, PluginError, UnknownNameError
+from zoo.interfaces import LabelledImage, LabelledObject, Labels
+from zoo.loading import load_target
+from zoo.manifest.rows import ExchangeRow
+
+if TYPE_CHECKING:
+    from zoo.catalog import Found
+    from zoo.data import Report, Source
+    from zoo.interfaces import Exchange
+
+__all__ = ["FormatReader", "FormatWriter", "open_reader", "open_writer"]
+
+
+class FormatReader:
+    """Reads the labels of a source; a ``zoo.interfaces.SourceReader``.
+
+    Args:
+        found: A row that reads.
+    """
+
+    def __init__(self, found: Found) -> None:
+        self._found, self._row = found, cast("ExchangeRow", found.row)
+        self.name = found.row.name
+        self._exchange = _built(found)
+
+    def __call__(self, source: Source, report: Report, /, *, only: str = "") -> Labels:
+        """Return the labels of a source, checked.
+
+        Args:
+            source: A folder or a zip.
+            report: Receives what is left out or mended.
+            only: Path of the label file in the source; empty for all of the format's suffixes.
+
+        Raises:
+            DataError: There is no such file, or it is not of this format.
+            PluginError: The plugin returns labels that its own list of classes does not have.
+        """
+        files = self._files(source, only)
+        with naming_plugin():
+            labels = self._exchange.read(source, files, report)
+            images = tuple(labels.images)
+        return replace(labels, images=tuple(_checked(images, labels.classes, self._found)))
+
+    def _files(self, source: Source, only: str) -> list[str]:
+        suffixes = self._row.suffixes
+        found = [file.path for file in source.files() if file.suffix in suffixes]
+        if only:
+            found = [file for file in found if f"/{file}".endswith(f"/{only}")]
+        if not found or (only and len(found) > 1):
+            wanted = repr(only) if only else " or ".join(suffixes)
+            many = f"{len(found)} files" if found else "no file"
+            message = f"cannot read labels as {self.name!r}: found {many}, expected {wanted}."
+            hint = f"formats that read files of this source: {_told_formats(source) or 'none'}."
+            if only:
+                hint = "give the path of the label file from the top of the source."
+            raise DataError(message, path=source.path, hint=hint)
+        return found
+
+
+class FormatWriter:
+    """Writes labels as one file.
+
+    Args:
+        found: A row that writes.
+    """
+
+    def __init__(self, found: Found) -> None:
+        self.name = found.row.name
+        self.suffix = cast("ExchangeRow", found.row).suffixes[0]
+        self._found, self._exchange = found, _built(found)
+
+    def __call__(self, labels: Labels, out: Path) -> Report:
+        """Write labels, and return what the format could not say.
+
+        Args:
+            labels: What to write.
+            out: The file; its name ends with ``suffix``.
+
+        Raises:
+            DataError: It cannot be written.
+            PluginError: The plugin wrote no file.
+        """
+        from zoo.data import Report
+
+        report = Report()
+        with naming_plugin():
+            self._exchange.write(labels, out, report)
+        if not out.is_file():
+            message = f"cannot write {out.name!r}: {self.name!r} returned without a file."
+            raise PluginError(
+                message, plugin=self._found.record.name, manifest=self._found.record.path
+            )
+        return report
+
+
+def open_reader(name: str) -> FormatReader:
+    """Return the reader of a format.
+
+    Args:
+        name: ``Name`` or ``plugin.Name`` of an ``[[exchange]]`` row.
+
+    Raises:
+        UnknownNameError: No format of that name reads; the message lists those that do.
+        PluginError: The plugin cannot be used.
+    """
+    return FormatReader(_find(name, "reads"))
+
+
+def open_writer(name: str) -> FormatWriter:
+    """Return the writer of a format.
+
+    Args:
+        name: ``Name`` or ``plugin.Name`` of an ``[[exchange]]`` row.
+
+    Raises:
+        UnknownNameError: No format of that name writes; the message lists those that do.
+        PluginError: The plugin cannot be used.
+    """
+    return FormatWriter(_find(name, "writes"))
+
+
+def _find(name: str, way: Literal["reads", "writes"]) -> Found:
+    """Return a row that reads or writes; the error lists all that do."""
+    names = sorted(row.name for row in _rows() if getattr(row, way))
+    listed = ", ".join(names) or "none"
+    try:
+        found = read_catalog().find("exchange", name)
+    except UnknownNameError as error:
+        message = f"no format named {name!r} {way} labels: there are {listed}."
+        hint = error.hint if names else 'pip install "mmzoo-label-exchange"'
+        raise UnknownNameError(
+            message, kind="exchange", name=name, near=error.near, hint=hint
+        ) from error
+    if not getattr(found.row, way):
+        other = {"reads": "writes", "writes": "reads"}[way]
+        message = f"cannot use the format {name!r}: it only {other} labels."
+        raise UnknownNameError(
+            message, kind="exchange", name=name, near=(), hint=f"one that {way}: {listed}."
+        )
+    return found
+
+
+def _rows() -> Iterator[ExchangeRow]:
+    for found in read_catalog().rows("exchange"):
+        if isinstance(found.row, ExchangeRow):
+            yield found.row
+
+
+def _told_formats(source: Source) -> str:
+    """Return the formats that read a suffix in a source, for a hint."""
+    suffixes = {file.suffix for file in source.files()}
+    return ", ".join(
+        sorted(row.name for row in _rows() if row.reads and suffixes & {*row.suffixes})
+    )
+
+
+def _built(found: Found) -> Exchange:
+    build = cast("type[Exchange]", load_target(found))
+    with naming_plugin():
+        return build()
+
+
+def _checked(
+    images: tuple[object, ...], classes: tuple[str, ...], found: Found
+) -> Iterator[LabelledImage]:
+    """Yield what a plugin has read; refuse what its interface does not allow."""
+    for image in images:
+        if not isinstance(image, LabelledImage):
+            raise _broken(found, f"{image!r:.80}, expected zoo.interfaces.LabelledImage")
+        for each in image.objects:
+            if not isinstance(each, LabelledObject):
+                raise _broken(found, f"{each!r:.80}, expected zoo.interfaces.LabelledObject")
+            shapes = [bool(each.polygons), each.rle is not None]
+            if sum(shapes) > 1 or not (any(shapes) or each.box is not None):
+                raise _broken(found, f"an object with {sum(shapes)} shapes, expected one")
+            if each.label not in classes:
+                raise _broken(found, f"an object of {each.label!r}, which its classes lack")
+        yield image
+
+
+def _broken(found: Found, what: str) -> PluginError:
+    message = f"cannot read labels as {found.row.name!r}: the plugin returns {what}."
+    hint = f"report it to the author of plugin {found.record.name!r}."
+    return PluginError(message, plugin=found.record.name, manifest=found.record.path, hint=hint)

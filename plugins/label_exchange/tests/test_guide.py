@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guide: its commands run, its example reads, its labelling interface has the tags written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zoo_label_exchange.label_studio import LabelStudio
+
+from zoo.data import Report
+from zoo.interfaces import LabelledImage, LabelledObject, LabelledPolygon, Labels
+
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guide" / "exchange.md"
+pytestmark = pytest.mark.skipif(not GUIDE.is_file(), reason="the guide is not here")
+
+
+def _blocks(sort: str) -> list[str]:
+    return re.findall(rf"^```{sort}\n(.*?)^```", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_commands_on_the_sample_run(run_zoo: Callable[..., Any], tmp_path: Path) -> None:
+    """What one types to prepare a labelled folder."""
+    lines = next(block for block in _blocks("") if "zoo data sample" in block).splitlines()
+
+    for line in lines:
+        done = run_zoo(*shlex.split(line)[1:], plugins="folder_data,label_exchange")
+        assert done.returncode == 0, done.stderr
+
+    assert len(lines) == 3
+    assert (tmp_path / "data" / "dataset.json").is_file()
+
+
+def test_example_of_a_reader_reads(
+    tmp_path: Path, read_folder: Callable[..., tuple[Labels, Report]]
+) -> None:
+    """One line of three is no object, and is counted."""
+    (code,) = _blocks("python")
+    names: dict[str, Any] = {}
+    exec(compile(code, str(GUIDE), "exec"), names)
+    (tmp_path / "a.txt").write_text("a.png,tank,1,2,3,4\na.png,tank\nb.png,pond,5,6,7,8\n")
+
+    labels, report = read_folder(names["Lines"](), tmp_path, ".txt")
+
+    assert labels.classes == ("pond", "tank")
+    assert [image.objects[0].box for image in labels.images] == [(1, 2, 3, 4), (5, 6, 7, 8)]
+    assert [line.file for line in report.dropped] == ["a.txt:2"]
+
+
+def test_labelling_interface_has_the_tags_that_are_written(tmp_path: Path) -> None:
+    square = (0.0, 0.0, 4.0, 0.0, 4.0, 4.0, 0.0, 4.0)
+    ring = LabelledPolygon(outline=square, holes=((1.0, 1.0, 2.0, 1.0, 2.0, 2.0),))
+    objects = (
+        LabelledObject(label="x", polygons=(LabelledPolygon(outline=square),)),
+        LabelledObject(label="x", polygons=(ring,)),
+        LabelledObject(label="x", box=(0.0, 0.0, 2.0, 2.0)),
+    )
+    images = [LabelledImage(name="a.png", size=(8, 8), objects=objects)]
+    (interface,) = _blocks("xml")
+
+    LabelStudio().write(Labels(classes=("x",), images=images), tmp_path / "a.json", Report())
+
+    text = (tmp_path / "a.json").read_text("utf-8")
+    written = set(re.findall(r'"from_name":"(\w+)"', text))
+    assert written == set(re.findall(r'Labels name="(\w+)"', interface))
+    assert set(re.findall(r'"to_name":"(\w+)"', text)) == {"image"}

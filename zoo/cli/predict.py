@@ -198,7 +198,8 @@ def _tell(done: Predictions, *, as_json: bool) -> None:
     else:
         say(f"predicted {counted(done.count, 'image')}: {done.path}")
         if done.exchanged is not None:
-            say_text(done.exchanged.report.summary())
+            if summary := done.exchanged.report.summary():
+                say_text(summary)
             say(f"labels to correct: {done.exchanged.path}")
 
 

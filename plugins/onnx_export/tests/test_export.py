@@ -210,6 +210,7 @@ REFUSED = [
         ("export", NAME, "--to", "openvino"),
         "no exporter named 'openvino': there are onnx, onnx_int8.",
     ),
+    (("export", "mask_rcnn_small_tanks", "--to", "onnx_int8"), "in 8 bits: its task is 'instance'"),
     (("export", NAME, "--to", "onnx_int8"), "it is calibrated on images, and there are none."),
     (("export", "unet_lung", "--to", "onnx"), "no weights named 'unet_lung'"),
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -56,7 +56,9 @@ class LabelStudio:
         Raises:
             DataError: A file is no export of Label Studio.
         """
-        names = {file.path for file in source.files()}
+        names: dict[str, list[str]] = {}
+        for file in source.files():
+            names.setdefault(file.name, []).append(file.path)
         found = (_read(LabelFile(source, path, "Label Studio"), names, report) for path in files)
         images = [image for several in found for image in several]
         return Labels(classes=classes_of(images), images=images)
@@ -90,7 +92,9 @@ class LabelStudio:
         replace_file(out, f"{text}\n".encode())
 
 
-def _read(file: LabelFile, names: set[str], report: Report) -> Iterator[LabelledImage]:
+def _read(
+    file: LabelFile, names: Mapping[str, Sequence[str]], report: Report
+) -> Iterator[LabelledImage]:
     tasks = file.json()
     if not isinstance(tasks, list) or not all(
         isinstance(task, dict) and isinstance(task.get("data"), dict) for task in tasks
@@ -128,7 +132,7 @@ def _image(
     task: dict[str, Any],
     results: list[dict[str, Any]],
     where: str,
-    names: set[str],
+    names: Mapping[str, Sequence[str]],
     report: Report,
 ) -> LabelledImage:
     size = _size(file, results, where)
@@ -170,7 +174,7 @@ def _link(file: LabelFile, data: dict[str, Any], where: str) -> str:
     return link
 
 
-def _name(link: str, names: set[str]) -> str:
+def _name(link: str, names: Mapping[str, Sequence[str]]) -> str:
     """Return the path that a link means: a file of the source, by its end, or the link's own name.
 
     Label Studio puts eight hex digits before the name of a file that was uploaded.
@@ -184,10 +188,11 @@ def _name(link: str, names: set[str]) -> str:
     path = path.lstrip("/")
     bare = posixpath.join(posixpath.dirname(path), _UPLOAD.sub("", posixpath.basename(path)))
     for candidate in (path, bare):
+        named = names.get(posixpath.basename(candidate), ())
         words = candidate.split("/")
         for start in range(len(words)):
             end = "/".join(words[start:])
-            found = [name for name in names if f"/{name}".endswith(f"/{end}")]
+            found = [name for name in named if f"/{name}".endswith(f"/{end}")]
             if len(found) == 1:
                 return found[0]
     return posixpath.basename(bare)

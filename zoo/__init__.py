@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zoo.engine.work_dir.tested import TestValues, read_test
     from zoo.errors import ZooError
     from zoo.loading import load_contribution
+    from zoo.weights.by_address import fetch_pinned
     from zoo.weights.download import list_weights
     from zoo.weights.licences import restriction_of
     from zoo.weights.sources.contents import SourceContents, read_sources
@@ -58,6 +59,7 @@ else:
             "zoo.errors": ["ZooError"],
             "zoo.loading": ["load_contribution"],
             "zoo.engine.preparation": ["prepare", "sample"],
+            "zoo.weights.by_address": ["fetch_pinned"],
             "zoo.weights.download": ["list_weights"],
             "zoo.weights.licences": ["restriction_of"],
             "zoo.weights.sources.contents": ["SourceContents", "read_sources"],
@@ -77,6 +79,7 @@ __all__ = [
     "ZooError",
     "__version__",
     "download",
+    "fetch_pinned",
     "find_machine",
     "geojson_text",
     "list_weights",

@@ -26,7 +26,7 @@ from http_faults import (
 )
 
 from zoo.errors import DownloadError, HashMismatchError
-from zoo.weights import cache_folder, fetch_address
+from zoo.weights import cache_folder, fetch_address, fetch_pinned
 from zoo.weights.fetching.setbacks import Patience
 
 PATH = "/unet.safetensors"
@@ -301,3 +301,60 @@ def test_fetch_address_by_https_is_not_redirected_to_http(
             get(f"{secure.address}{PATH}")
 
     assert server.asked == []
+
+
+@pytest.fixture
+def get_pinned(sha256: str, payload: bytes) -> Callable[..., Path]:
+    """Return a function that gets a file of a plugin, wherever it is."""
+    return partial(fetch_pinned, "tool.tgz", sha256, len(payload), hint="get it by npm pack tool")
+
+
+def test_fetch_pinned_keeps_a_given_file_and_takes_it_from_the_cache_afterwards(
+    get_pinned: Callable[..., Path], sha256: str, payload: bytes, tmp_path: Path
+) -> None:
+    """Under the name that mirrors have, whatever the user's file is called."""
+    given = tmp_path / "mine"
+    given.write_bytes(payload)
+
+    first = get_pinned(source=given)
+    given.unlink()
+
+    assert first == get_pinned() == cache_folder() / sha256 / "tool.tgz"
+    assert first.read_bytes() == payload
+
+
+def test_fetch_pinned_takes_it_from_an_address_or_a_mirror(
+    server: FaultyServer,
+    address: str,
+    get_pinned: Callable[..., Path],
+    sha256: str,
+    payload: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A mirror is laid out like the cache."""
+    assert get_pinned(source=address).read_bytes() == payload
+
+    mirror = tmp_path / "mirror" / sha256
+    mirror.mkdir(parents=True)
+    (mirror / "tool.tgz").write_bytes(payload)
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setenv("ZOO_MIRRORS", str(mirror.parent))
+    assert get_pinned() == cache_folder() / sha256 / "tool.tgz"
+
+
+def test_fetch_pinned_refuses_other_bytes_and_says_how_to_get_it(
+    get_pinned: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither leaves a file."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "empty"))
+    other = tmp_path / "other"
+    other.write_bytes(b"other")
+
+    with pytest.raises(HashMismatchError, match="cannot accept other"):
+        get_pinned(source=other)
+    with pytest.raises(DownloadError, match=r"cannot find tool\.tgz") as absent:
+        get_pinned()
+
+    assert absent.value.hint == "get it by npm pack tool"
+    assert not list((tmp_path / "empty").rglob("tool.tgz"))

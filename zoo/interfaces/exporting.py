@@ -19,10 +19,13 @@ class ExportOptions:
         name: Name of the model, which the file carries.
         data: A prepared folder, a folder of images or one image, on which the file is compared
             with the model; None for what the weights or their data set have as a sample.
+        runtime: A file or an address of what the format brings along to run on, if it is no Python
+            package; None for the one that the exporter was given before.
     """
 
     name: str
     data: Path | None = None
+    runtime: str | None = None
 
 
 class Exporter(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.weights.by_address import fetch_address
+    from zoo.weights.by_address import fetch_address, fetch_pinned
     from zoo.weights.by_name import find_weights
     from zoo.weights.cache import CachedFile, cache_folder, cached_file, find_cached, remove_cached
     from zoo.weights.download import (
@@ -29,7 +29,7 @@ else:
     __getattr__, __dir__ = _lazy_names(
         __name__,
         {
-            "zoo.weights.by_address": ["fetch_address"],
+            "zoo.weights.by_address": ["fetch_address", "fetch_pinned"],
             "zoo.weights.by_name": ["find_weights"],
             "zoo.weights.cache": [
                 "CachedFile",
@@ -61,6 +61,7 @@ __all__ = [
     "check_file",
     "fetch_address",
     "fetch_file",
+    "fetch_pinned",
     "fetch_weights",
     "find_cached",
     "find_weights",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,21 @@ from zoo.errors import DownloadError, HashMismatchError
 from zoo.manifest.rows import Digest
 from zoo.weights.cache import address_filename, cache_folder, cached_files
 from zoo.weights.download import add_to_cache
-from zoo.weights.fetching.addresses import is_local, is_offline, shown_address
+from zoo.weights.fetching.addresses import (
+    is_local,
+    is_offline,
+    mirror_addresses,
+    shown_address,
+    user_mirrors,
+)
 from zoo.weights.fetching.all_tries import fetch_file
 from zoo.weights.fetching.host_statements import HostStatement, ask_host_patiently
 from zoo.weights.fetching.judging import check_stated
 from zoo.weights.fetching.setbacks import Patience, Setback
-from zoo.weights.files import first_that_holds
+from zoo.weights.files import check_file, first_that_holds
 from zoo.weights.lock import check_locked
 
-__all__ = ["fetch_address"]
+__all__ = ["fetch_address", "fetch_pinned"]
 
 _LOG = logging.getLogger("zoo")
 _HINT = "check the address, or get the file another way and pass its path"
@@ -75,6 +82,47 @@ def fetch_address(
     return fetch_file(
         target, sha256, size_bytes, [told.address], patience=patience, progress=progress, hint=_HINT
     )
+
+
+def fetch_pinned(
+    name: str,
+    sha256: str,
+    size_bytes: int,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    hint: str,
+) -> Path:
+    """Return a verified file that a plugin needs and does not bring: from the cache, or fetched.
+
+    Whatever the place, the digest decides. A given file is copied into the cache, so that the next
+    call needs no ``source``.
+
+    Args:
+        name: Its name in the cache and on mirrors, with its suffix.
+        sha256: Expected digest, 64 hex digits, lower case.
+        size_bytes: Expected size.
+        source: A file or an address of it; None for the cache, then the mirrors of ``ZOO_MIRRORS``.
+        hint: How the user gets it, as one command.
+
+    Raises:
+        HashMismatchError: The file has another digest.
+        DownloadError: There is none, or the cache cannot be written.
+    """
+    if source is not None and "://" in os.fspath(source):
+        return fetch_address(os.fspath(source), sha256)
+    if source is not None:
+        check_file(Path(source), sha256, size_bytes)
+        return add_to_cache(Path(source), sha256, size_bytes, name)
+    target = cache_folder() / sha256 / name
+    cached = _cached(target, sha256)
+    if cached is not None:
+        return cached
+    bases = [base for base in user_mirrors() if is_local(base) or not is_offline()]
+    addresses = [one for base in bases for one in mirror_addresses(base, sha256, name)]
+    if not addresses:
+        message = f"cannot find {name}: it is neither in the cache nor on a mirror."
+        raise DownloadError(message, where=target, hint=hint)
+    return fetch_file(target, sha256, size_bytes, addresses, hint=hint)
 
 
 def _cached(target: Path, sha256: str) -> Path | None:

@@ -37,8 +37,15 @@ __all__ = ["command"]
     help="Prepared folder, folder of images or image to compare on (default: a sample); "
     "onnx_int8 also needs its train split.",
 )
+@click.option(
+    "--runtime",
+    metavar="FILE|URL",
+    help="What the format brings along to run on (html: the package onnxruntime-web).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the certificate as JSON.")
-def command(model: str, to: str, out: Path, data: Path | None, as_json: bool) -> None:
+def command(
+    model: str, to: str, out: Path, data: Path | None, runtime: str | None, as_json: bool
+) -> None:
     """Write MODEL as one file, compare it with MODEL, and keep the result in it.
 
     MODEL is a weights name (`zoo list`), a published .safetensors, a work dir, or
@@ -53,7 +60,7 @@ def command(model: str, to: str, out: Path, data: Path | None, as_json: bool) ->
     opened = zoo.load(model, device="cpu")
     name = opened.model.name
     path = out / _file_name(name, to, suffix)
-    certificate = exporter(opened, path, ExportOptions(name=name, data=data))
+    certificate = exporter(opened, path, ExportOptions(name=name, data=data, runtime=runtime))
     if as_json:
         click.echo(json.dumps({"file": str(path), "certificate": certificate}))
         return

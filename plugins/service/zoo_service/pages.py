@@ -14,12 +14,14 @@ from starlette.responses import Response
 
 __all__ = ["Pages"]
 
+_SCRIPTS = ("view.js", "instances.js", "page.js")
+
 
 class Pages:
     """The page to try models, and the list of addresses."""
 
     def __init__(self) -> None:
-        self._css, self._js = _read("page.css"), _read("page.js")
+        self._css, self._js = _read("page.css"), "\n".join(map(_read, _SCRIPTS))
         html = _read("page.html")
         html = html.replace("/*STYLE*/", self._css).replace("/*SCRIPT*/", self._js)
         self._trial = html.encode()

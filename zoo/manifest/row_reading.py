@@ -148,7 +148,8 @@ def _read_check(table: Table) -> dict[str, Any]:
 
 
 def _read_exporter(table: Table) -> dict[str, Any]:
-    suffix = table.text("suffix", pattern=SUFFIX, wanted="lower case letters after a '.'")
+    pattern, wanted = rf"({SUFFIX}){{1,2}}", "lower case letters after a '.'"
+    suffix = table.text("suffix", pattern=pattern, wanted=wanted)
     return {"suffix": suffix, "runner": _read_target(table, "runner", required=False)}
 
 

@@ -196,7 +196,7 @@ class ExporterRow(Contribution):
 
     Attributes:
         name: What ``zoo export --to`` says.
-        suffix: Last suffix of the files that it writes, with the dot.
+        suffix: Ending of the files that it writes, with the dot: one suffix, or two.
         runner: A function that opens such a file again, in the plugin's own package; or None.
     """
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.interfaces import ExportOptions
     from zoo_onnx_export.runner import OnnxModel
 
-__all__ = ["export", "export_int8", "open_file"]
+__all__ = ["export", "export_int8", "export_qgis", "open_file"]
 
 _TO_EXPORT, _TO_RUN = ("onnx", "onnxruntime", "onnxscript"), ("onnx", "onnxruntime")
 
@@ -63,6 +63,28 @@ def export_int8(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapp
     from zoo_onnx_export.int8 import write_int8
 
     return write_int8(model, out, options)
+
+
+def export_qgis(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapping[str, Any]:
+    """Write a model as one file for Deepness in QGIS; the target of the ``[[exporter]]`` row.
+
+    Args:
+        model: A semantic model, on the CPU, or an opened ONNX file of one.
+        out: The file to write. It appears whole or not at all.
+        options: What the command was told.
+
+    Returns:
+        The certificate of the graph in it.
+
+    Raises:
+        PluginError: A package is missing.
+        ExportError: A part of the model cannot be exported, or the file departs from the model.
+        DataError: The images of the comparison cannot be read.
+    """
+    _check(_TO_EXPORT if model.model.export is None else _TO_RUN)
+    from zoo_onnx_export.qgis import write_qgis
+
+    return write_qgis(model, out, options)
 
 
 def open_file(path: Path) -> OnnxModel:

@@ -22,7 +22,7 @@ from zoo_onnx_export.network import check_segmentor, trace_network
 from zoo_onnx_export.record import add_record, with_certificate
 from zoo_onnx_export.running import Session
 
-__all__ = ["make_graph", "write_export"]
+__all__ = ["make_certified", "make_graph", "write_export"]
 
 
 def write_export(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapping[str, Any]:
@@ -37,13 +37,31 @@ def write_export(model: zoo.Predictor, out: Path, options: ExportOptions) -> Map
         ExportError: A part of the model cannot be exported, or the file departs from the model.
         DataError: The images of the comparison cannot be read.
     """
+    graph, certificate = make_certified(model, out, options)
+    write_file(out, with_certificate(graph, certificate))
+    return certificate
+
+
+def make_certified(
+    model: zoo.Predictor, out: Path, options: ExportOptions
+) -> tuple[bytes, dict[str, Any]]:
+    """Return the file without its certificate, and the certificate, which passed.
+
+    Args:
+        model: A semantic model, on the CPU.
+        out: The file that will be written, for messages.
+        options: What the command was told.
+
+    Raises:
+        ExportError: A part of the model cannot be exported, or the file departs from the model.
+        DataError: The images of the comparison cannot be read.
+    """
     graph = make_graph(model, options.name)
     images = find_images(model.model.classes, options.name, options.data)
     certificate, measured = certify(model, Session(graph, str(out)), images)
     if not certificate["passed"]:
         raise _departed(model, options.name, measured)
-    write_file(out, with_certificate(graph, certificate))
-    return certificate
+    return graph, certificate
 
 
 def make_graph(model: zoo.Predictor, name: str) -> bytes:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -22,13 +21,16 @@ class Session:
     Args:
         graph: The bytes of a file.
         where: The file, for messages.
+        name: Of its input.
         threads: With how many threads it computes; None for onnxruntime's choice.
 
     Raises:
         FileError: This onnxruntime cannot run it.
     """
 
-    def __init__(self, graph: bytes, where: str, *, threads: int | None = None) -> None:
+    def __init__(
+        self, graph: bytes, where: str, name: str = IMAGE, *, threads: int | None = None
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
@@ -43,13 +45,13 @@ class Session:
             message = f"cannot run the graph: onnxruntime {onnxruntime.__version__}: {first:.200}."
             hint = 'pip install "onnxruntime>=1.17"'
             raise FileError(message, where=where, hint=hint) from error
-        self._where = where
+        self._where, self._name = where, name
 
-    def __call__(self, images: NDArray[np.uint8], names: Sequence[str]) -> list[NDArray[Any]]:
+    def __call__(self, images: NDArray[Any], names: Sequence[str]) -> list[NDArray[Any]]:
         """Return outputs; others are not computed.
 
         Args:
-            images: ``(N, H, W, 3)`` RGB.
+            images: ``(N, H, W, 3)`` uint8 RGB, or what an input of another name takes.
             names: Of the outputs.
 
         Raises:
@@ -59,7 +61,9 @@ class Session:
         options.only_execute_path_to_fetches = True
         options.log_severity_level = 4
         try:
-            found: list[NDArray[Any]] = self._session.run(list(names), {IMAGE: images}, options)
+            found: list[NDArray[Any]] = self._session.run(
+                list(names), {self._name: images}, options
+            )
         except Exception as error:
             shape = "x".join(str(side) for side in images.shape[1:3])
             first = str(error).strip().splitlines()[0]

@@ -39,17 +39,22 @@ class ExportReader:
 
 
 def find_runner(path: str | os.PathLike[str]) -> Found | None:
-    """Return the first ``[[exporter]]`` row that opens files of this suffix again, or None.
+    """Return the ``[[exporter]]`` row that opens files of this ending again, or None.
+
+    The longest ending counts, and of equal ones the first.
 
     Args:
         path: A path; whether it exists does not matter.
     """
-    suffix = Path(path).suffix.lower()
-    for found in read_catalog().rows("exporter") if suffix else ():
-        row = found.row
-        if isinstance(row, ExporterRow) and row.suffix == suffix and row.runner is not None:
-            return found
-    return None
+    name = Path(path).name.lower() if Path(path).suffix else ""
+    fitting = [
+        (len(row.suffix), found)
+        for found in (read_catalog().rows("exporter") if name else ())
+        if isinstance(row := found.row, ExporterRow)
+        and row.runner is not None
+        and name.endswith(row.suffix)
+    ]
+    return max(fitting, key=lambda pair: pair[0], default=(0, None))[1]
 
 
 def open_exported(found: Found, path: str | os.PathLike[str]) -> ExportedModel:

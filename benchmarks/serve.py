@@ -3,6 +3,7 @@
 
     python benchmarks/serve.py [--requests 10000] [--clients 1 8 64] [--hostile 0.05]
                                [--workers 1] [--model unet_lung_montgomery] [--images 20]
+                               [--small]
 
 Images are the synthetic X-rays of the plugin lung_xray. What each must give is computed before by
 `zoo.Predictor` in this process: the label PNG, byte for byte. Each client is a thread with a
@@ -10,6 +11,9 @@ connection of its own, which asks again after a 429, as its header says. Hostile
 rubbish, truncated images, bombs, wrong types, bodies too large, headers too large, unknown models,
 clients that leave, and clients that stop in the middle; each must get its problem, and the service
 must go on.
+
+With ``--small``, the model is an exported one of two convolutions and the images have 64x64 px, so
+that the service itself is what takes the time.
 
 Prints, for each number of clients: requests per second, latency of those that were answered at
 once (p50, p99), lost (no answer), wrong (another answer than computed, or another status than
@@ -38,8 +42,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import zoo
-from zoo.data import encode_png
+from zoo.data import encode_png, read_picture, resize_image
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
 ZOO = Path(sys.executable).with_name("zoo")
 PNG = {"Accept": "image/png"}
 MEGABYTE = 10**6
@@ -225,6 +230,18 @@ def bare_loop(model: str, paths: list[Path], count: int) -> float:
     return count / (time.perf_counter() - begun_s)
 
 
+def write_small(folder: Path, paths: list[Path]) -> Path:
+    """Return an exported model of two convolutions, and shrink the images."""
+    from onnx_models import PASSED, record_of, semantic_model
+
+    for path in paths:
+        path.write_bytes(encode_png(resize_image(read_picture(path).to_uint8(), (64, 64))))
+    model = folder / "small.onnx"
+    record = record_of(("background", "lung"))
+    model.write_bytes(semantic_model(record, certificate=PASSED))
+    return model
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -234,10 +251,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--model", default="unet_lung_montgomery")
     parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--small", action="store_true", help="two convolutions, 64x64 px")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         zoo.sample("lung_xray", Path(folder) / "xrays", count=options.images)
         paths = sorted((Path(folder) / "xrays/Lung Segmentation/CXR_png").iterdir())
+        if options.small:
+            options.model = str(write_small(Path(folder), paths))
         predictor = zoo.load(options.model, task="semantic", device="cpu")
         images = [(path.read_bytes(), encode_png(predictor(path).labels)) for path in paths]
         bare = bare_loop(options.model, paths, min(options.requests, 200))

@@ -133,6 +133,7 @@ def test_file_in_8_bits_is_faster_and_states_how_it_was_made(made: Made, data: P
 
     stated, told = opened.certificate, opened.record["quantisation"]
     assert stated["passed"] is True
+    assert set(stated["memory"].values()) == {None}
     assert stated["labels_differ"] <= stated["tolerance"]["labels_differ"] == 0.01
     assert stated["speed"]["exported_core_ms"] < stated["speed"]["float_core_ms"]
     assert stated["data"] == test.facts == find_held_out(data, classes).facts

@@ -60,6 +60,33 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
+    def several(self, count: int, kind: str, *inputs: str, **attributes: Any) -> list[str]:
+        """Add a node with several outputs, and return them.
+
+        Args:
+            count: Number of the outputs.
+            kind: Operator of ONNX.
+            inputs: Values.
+            attributes: Of the operator.
+        """
+        outputs = [self._name(kind) for _ in range(count)]
+        self.nodes.append(helper.make_node(kind, inputs, outputs, name=outputs[0], **attributes))
+        return outputs
+
+    def include(self, part: GraphProto, values: Sequence[str]) -> list[str]:
+        """Add a whole graph, and return its outputs.
+
+        Args:
+            part: A graph whose names are its own; it must not be used again.
+            values: What its inputs are, in their order.
+        """
+        given = {one.name: value for one, value in zip(part.input, values, strict=True)}
+        for node in part.node:
+            node.input[:] = [given.get(one, one) for one in node.input]
+        self.nodes.extend(part.node)
+        self.constants.extend(part.initializer)
+        return [one.name for one in part.output]
+
     def as_type(self, value: str, dtype: str) -> str:
         """Return a value as another type; float to int cuts towards zero.
 

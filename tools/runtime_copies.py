@@ -41,7 +41,10 @@ COPIES = {
     "zoo.data.coco.runs": "scenes",
     "zoo.data.geometry.shapes": "scenes",
     "zoo.data.geometry.windows": "scenes",
-    **{f"zoo.engine.scenes.{name}": "scenes" for name in ("merging", "overlaps", "roi_mask")},
+    **{
+        f"zoo.engine.scenes.{name}": "scenes"
+        for name in ("merging", "overlaps", "pasting", "roi_mask")
+    },
     "zoo.engine.scenes.scene": "scenes",
     **{
         f"zoo.engine.overlays.{name}": "overlays"

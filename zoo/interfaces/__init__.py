@@ -31,7 +31,13 @@ from zoo.interfaces.exchanging import (
     LabelWriter,
     SourceReader,
 )
-from zoo.interfaces.exporting import ExportedModel, Exporter, ExportOptions, Runner
+from zoo.interfaces.exporting import (
+    ExportedInstances,
+    ExportedModel,
+    Exporter,
+    ExportOptions,
+    Runner,
+)
 from zoo.interfaces.metrics import Evaluator, Metric, PerImageMetric
 from zoo.interfaces.networks import Buildable, Converter, Loss, MaskLoss, Module
 from zoo.interfaces.planning import (
@@ -69,6 +75,7 @@ __all__ = [
     "Evaluator",
     "Exchange",
     "ExportOptions",
+    "ExportedInstances",
     "ExportedModel",
     "Exporter",
     "Fingerprint",

@@ -50,6 +50,25 @@ class Exporter(Protocol):
         """
 
 
+class ExportedInstances(Protocol):
+    """What an exported instance model finds in an image, in px of the image.
+
+    Attributes:
+        boxes: ``(K, 4)`` float32, xyxy.
+        scores: ``(K,)`` float32, in ``[0, 1]``.
+        labels: ``(K,)`` int64, indices of the classes.
+        masks: ``(K, h, w)`` float32, how probable each cell of a box is part of the object; None
+            from a model that predicts boxes only.
+        mask_threshold: The least probability of a pixel of a mask, above 0.
+    """
+
+    boxes: Any
+    scores: Any
+    labels: Any
+    masks: Any
+    mask_threshold: float
+
+
 class ExportedModel(Protocol):
     """An opened file of an exporter: predicts like a ``zoo.Predictor``, and verifies itself.
 
@@ -67,7 +86,7 @@ class ExportedModel(Protocol):
             image: What a ``zoo.Predictor`` takes.
 
         Returns:
-            A ``zoo.SemanticResult`` or a ``zoo.InstanceResult``, by the task.
+            A ``zoo.SemanticResult``; of the task ``instance``, `ExportedInstances`.
         """
 
     def verify(self, model: Any, data: Path | None, /) -> Mapping[str, Any]:

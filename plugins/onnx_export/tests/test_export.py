@@ -205,7 +205,6 @@ def test_verify_refuses_what_is_not_what_was_certified(
 
 
 REFUSED = [
-    (("export", "mask_rcnn_small_tanks", "--to", "onnx"), "its task is 'instance', expected"),
     (
         ("export", NAME, "--to", "openvino"),
         "no exporter named 'openvino': there are onnx, onnx_int8.",

@@ -35,6 +35,8 @@ class Before:
         kept: Size without the padding that the post-processing cuts off; None without any.
         channels: 1 or 3.
         is_float: Whether ``pixels`` are float32 rather than uint8.
+        scale: By which factors the last resizing changed width and height, float64 of shape ``()``;
+            None without any.
         is_reversed: Whether the channels of the pipeline are BGR; those of ``pixels`` are RGB.
     """
 
@@ -47,6 +49,7 @@ class Before:
     channels: int = 3
     is_float: bool = False
     is_reversed: bool = field(default=True)
+    scale: tuple[str, str] | None = None
 
     def number(self, value: int) -> str:
         """Return a length as a constant."""
@@ -57,6 +60,8 @@ class Before:
         self.pixels = resize(
             self.graph, self.pixels, self.size, size, kind=kind, is_float=self.is_float
         )
+        ratio = self.graph.ratio
+        self.scale = ratio(size.width, self.size.width), ratio(size.height, self.size.height)
         self.size, self.fixed = size, fixed
 
     def padded(self, size: Size, fixed: tuple[int, int] | None, value: float, axis: int) -> None:
@@ -75,7 +80,7 @@ def build_before(predictor: Any) -> Before:
     """Return the graph from an image to the input of the network.
 
     Args:
-        predictor: A ``zoo.Predictor`` of a semantic model.
+        predictor: A ``zoo.Predictor``.
 
     Raises:
         ExportError: A transform or the pre-processor cannot be a part of a graph.
@@ -251,31 +256,63 @@ _STEPS: dict[str, Callable[[Before, Any], None]] = {
     "mmseg.datasets.transforms.transforms.RandomFlip": _flip,
     "mmdet.datasets.transforms.transforms.RandomFlip": _flip,
     "mmseg.datasets.transforms.formatting.PackSegInputs": _nothing,
+    "mmdet.datasets.transforms.formatting.PackDetInputs": _nothing,
 }
 
 
 def _preprocess(built: Before, preprocessor: Any) -> None:
-    """Order the channels, normalise and pad as mmseg's pre-processor does."""
+    """Order the channels, normalise and pad as the pre-processors of mmseg and mmdet do."""
     name = f"{type(preprocessor).__module__}.{type(preprocessor).__qualname__}"
-    if name != "mmseg.models.data_preprocessor.SegDataPreProcessor":
+    if name not in _PREPROCESSORS:
         what = f"its data pre-processor is {type(preprocessor).__name__}"
         raise _refuse(what, "model.data_preprocessor")
+    is_exchanged, padding = _PREPROCESSORS[name](preprocessor)
     graph = built.graph
     pixels = graph("Transpose", built.pixels, perm=[0, 3, 1, 2])
-    if built.channels == 3 and built.is_reversed != bool(preprocessor.channel_conversion):
+    if built.channels == 3 and built.is_reversed != is_exchanged:
         pixels = graph("Gather", pixels, graph.constant([2, 1, 0], "int64"), axis=1)
     pixels = pixels if built.is_float else graph.as_type(pixels, "float32")
     if preprocessor._enable_normalize:
         for kind, values in (("Sub", preprocessor.mean), ("Div", preprocessor.std)):
             pixels = graph(kind, pixels, graph.constant(values.tolist(), "float32"))
     built.pixels, built.is_float = pixels, True
-    padding = preprocessor.test_cfg
-    if not padding:
+    if padding is None:
         return
     built.kept = built.size
-    if padding.get("size") is not None:
-        height, width = padding["size"][-2:]
-        size, fixed = _at_least(built, int(height), int(width))
+    if padding.size is not None:
+        size, fixed = _at_least(built, *padding.size)
     else:
-        size, fixed = _multiple(built, int(padding["size_divisor"]))
-    built.padded(size, fixed, float(preprocessor.pad_val), axis=2)
+        size, fixed = _multiple(built, padding.divisor)
+    built.padded(size, fixed, padding.value, axis=2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Padding:
+    """To a least height and width, or to multiples of a length, with a value."""
+
+    value: float
+    size: tuple[int, int] | None = None
+    divisor: int = 1
+
+
+def _of_mmseg(preprocessor: Any) -> tuple[bool, _Padding | None]:
+    stated, is_exchanged = preprocessor.test_cfg, bool(preprocessor.channel_conversion)
+    if not stated:
+        return is_exchanged, None
+    value = float(preprocessor.pad_val)
+    if stated.get("size") is not None:
+        height, width = stated["size"][-2:]
+        return is_exchanged, _Padding(value, size=(int(height), int(width)))
+    return is_exchanged, _Padding(value, divisor=int(stated["size_divisor"]))
+
+
+def _of_mmdet(preprocessor: Any) -> tuple[bool, _Padding | None]:
+    divisor = int(preprocessor.pad_size_divisor)
+    padding = _Padding(float(preprocessor.pad_value), divisor=divisor)
+    return bool(preprocessor._channel_conversion), padding if divisor > 1 else None
+
+
+_PREPROCESSORS: dict[str, Callable[[Any], tuple[bool, _Padding | None]]] = {
+    "mmseg.models.data_preprocessor.SegDataPreProcessor": _of_mmseg,
+    "mmdet.models.data_preprocessors.data_preprocessor.DetDataPreprocessor": _of_mmdet,
+}

@@ -9,16 +9,13 @@ from typing import Any
 import onnxruntime
 
 import zoo
-from zoo_onnx_export.comparing import (
-    QUANTISED_TOLERANCE,
-    TOLERANCE,
-    Measured,
-    compare,
-    measure_memory,
-    measure_speed,
-)
+from zoo_onnx_export.comparing import Measured, compare, semantic_calls
 from zoo_onnx_export.images import Images
+from zoo_onnx_export.instances.comparing import MeasuredInstances, compare_instances
+from zoo_onnx_export.instances.running import instance_calls
 from zoo_onnx_export.running import Session
+from zoo_onnx_export.timing import measure_memory, measure_speed
+from zoo_onnx_export.tolerances import INSTANCE_TOLERANCE, QUANTISED_TOLERANCE, TOLERANCE
 
 __all__ = ["certify", "find_fault", "tell"]
 
@@ -27,7 +24,7 @@ _SIDES = ("original", "exported")
 
 def certify(
     model: zoo.Predictor, session: Session, images: Images, *, is_quantised: bool = False
-) -> tuple[dict[str, Any], Measured]:
+) -> tuple[dict[str, Any], Measured | MeasuredInstances]:
     """Return a certificate and what it is made from.
 
     Args:
@@ -40,18 +37,22 @@ def certify(
         DataError: The original fails on an image.
         FileError: The graph fails on one.
     """
-    memory = measure_memory(model, session, images.samples[0])
-    measured = compare(model, session, images.samples, is_quantised=is_quantised)
+    is_semantic, first = model.model.task == "semantic", images.samples[0].pixels
+    calls = (semantic_calls if is_semantic else instance_calls)(model, session, first)
+    memory = measure_memory(calls)
+    measured: Measured | MeasuredInstances = (
+        compare(model, session, images.samples, is_quantised=is_quantised)
+        if is_semantic
+        else compare_instances(model, session, images.samples)
+    )
     machine = zoo.find_machine()
     certificate = {
         "images": measured.images,
         "data": images.facts,
         "sizes": measured.sizes,
-        "labels_differ": measured.labels_differ,
-        "largest_difference": measured.largest,
-        "metric": measured.metric(),
+        **measured.values(),
         "tolerance": dict(measured.tolerance),
-        "speed": measure_speed(model, session, images.samples[0]),
+        "speed": measure_speed(calls),
         "memory": memory,
         "machine": f"{machine.cpus} CPUs",
         "versions": {"onnxruntime": onnxruntime.__version__, "zoo": zoo.__version__},
@@ -60,24 +61,35 @@ def certify(
     return certificate, measured
 
 
-def find_fault(certificate: Mapping[str, Any], *, is_quantised: bool = False) -> str | None:
+def find_fault(
+    certificate: Mapping[str, Any], task: str = "semantic", *, is_quantised: bool = False
+) -> str | None:
     """Return what a certificate of a file says against the file, as a clause, or None.
 
     The tolerance is this version's: one that the certificate states is what its author wants.
 
     Args:
         certificate: What the file holds, which anyone may have written.
+        task: What the model predicts.
         is_quantised: Whether the file says that its graph is in 8 bits.
     """
     tolerance = QUANTISED_TOLERANCE if is_quantised else TOLERANCE
     if certificate.get("passed") is not True:
         return "its certificate does not say that it passed"
+    if task == "instance":
+        return _out_of(
+            INSTANCE_TOLERANCE, {key: certificate.get(key) for key in INSTANCE_TOLERANCE}
+        )
     values: dict[str, Any] = {"labels_differ": certificate.get("labels_differ")}
     # Other writers of format 1 may compare labels alone.
     if certificate.get("largest_difference") is not None and not is_quantised:
         values["largest_difference"] = certificate["largest_difference"]
     if certificate.get("metric") is not None:
         values["metric"] = _difference(certificate["metric"])
+    return _out_of(tolerance, values)
+
+
+def _out_of(tolerance: Mapping[str, float], values: Mapping[str, Any]) -> str | None:
     for name, value in values.items():
         if not (_is_number(value) and 0 <= value <= tolerance[name]):
             return f"its certificate states no {name} from 0 to {tolerance[name]}"
@@ -102,11 +114,19 @@ def tell(certificate: Mapping[str, Any]) -> list[str]:
         certificate: As `certify` returns it.
     """
     data, speed = certificate["data"], certificate["speed"]
-    lines = [
-        f"compared on {certificate['images']} images: {data['kind']} {data['name']}",
-        f"labels that differ: {certificate['labels_differ']:.4%}",
-        f"largest difference of a probability: {certificate['largest_difference']:.2g}",
-    ]
+    lines = [f"compared on {certificate['images']} images: {data['kind']} {data['name']}"]
+    if "labels_differ" in certificate:
+        lines += [
+            f"labels that differ: {certificate['labels_differ']:.4%}",
+            f"largest difference of a probability: {certificate['largest_difference']:.2g}",
+        ]
+    else:
+        lines += [
+            f"objects: {certificate['objects']}, differing {certificate['detections_differ']}",
+            f"largest difference of a box: {certificate['largest_box_px']:.2g} px",
+            f"largest difference of a score: {certificate['largest_score']:.2g}",
+            f"pixels of masks that differ: {certificate['masks_differ']:.4%}",
+        ]
     metric = certificate["metric"]
     if metric is not None:
         lines.append(f"mean IoU: {metric['original']:.4f}, exported {metric['exported']:.4f}")

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,27 +14,18 @@ import zoo
 from zoo.errors import DataError
 from zoo_onnx_export.after import LABELS, PROBABILITIES
 from zoo_onnx_export.images import Sample, smooth_noise
-from zoo_onnx_export.memory import peak_bytes
 from zoo_onnx_export.running import Session
+from zoo_onnx_export.tolerances import (
+    QUANTISED_TOLERANCE,
+    TOLERANCE,
+    Departure,
+    departures_of,
+)
 
-__all__ = [
-    "QUANTISED_TOLERANCE",
-    "TOLERANCE",
-    "Departure",
-    "Measured",
-    "compare",
-    "measure_memory",
-    "measure_metric",
-    "measure_speed",
-]
+__all__ = ["Measured", "beyond", "compare", "measure_metric", "semantic_calls"]
 
-TOLERANCE = {"labels_differ": 1e-4, "largest_difference": 0.02, "metric": 1e-3}
-"""Share of pixels, probability, and mean IoU."""
-QUANTISED_TOLERANCE = {"labels_differ": 0.01, "metric": 0.01}
-"""Of a graph in 8 bits; its probabilities may differ by anything where no label does."""
 _SIZES = ((1, 31, 47), (2, 64, 96), (3, 97, 33), (1, 200, 120), (2, 513, 700))
 _UNLABELLED = 255
-_REPEATS = 5
 
 
 @dataclass(slots=True)
@@ -76,17 +65,19 @@ class Measured:
             return None
         return {"name": "mean_iou", **{side: _mean_iou(one) for side, one in self.counts.items()}}
 
+    def values(self) -> dict[str, Any]:
+        """Return what a certificate states."""
+        return {
+            "labels_differ": self.labels_differ,
+            "largest_difference": self.largest,
+            "metric": self.metric(),
+        }
+
     def departures(self) -> list[Departure]:
         """Return what is out of tolerance."""
         metric = self.metric()
-        values = {"labels_differ": self.labels_differ, "largest_difference": self.largest}
-        if metric is not None:
-            values["metric"] = abs(metric["original"] - metric["exported"])
-        return [
-            Departure(name, values[name], limit)
-            for name, limit in self.tolerance.items()
-            if name in values and not values[name] <= limit  # also of NaN
-        ]
+        differ = None if metric is None else abs(metric["original"] - metric["exported"])
+        return departures_of({**self.values(), "metric": differ}, self.tolerance)
 
     def see(self, sample: Sample, labels: _Both, probabilities: _Both) -> None:
         """Count one image."""
@@ -102,30 +93,6 @@ class Measured:
             for side in ("original", "exported"):
                 found = _confusion(sample.truth, getattr(labels, side), self.classes)
                 self.counts[side] = self.counts.get(side, 0) + found
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """A value out of tolerance.
-
-    Attributes:
-        name: A key of `TOLERANCE`.
-        value: What was found.
-        limit: What is tolerated.
-    """
-
-    name: str
-    value: float
-    limit: float
-
-    def __str__(self) -> str:
-        """Return it as a clause."""
-        told = {
-            "labels_differ": "{:.3%} of the labels differ, expected at most {:.3%}",
-            "largest_difference": "a probability differs by {:.3g}, expected at most {:.3g}",
-            "metric": "the mean IoU differs by {:.3g}, expected at most {:.3g}",
-        }
-        return told[self.name].format(self.value, self.limit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,20 +152,26 @@ def _without_postprocess(model: zoo.Predictor) -> zoo.Predictor[zoo.SemanticResu
 
 
 def _generated(model: zoo.Predictor) -> Iterator[tuple[list[Sample], str]]:
-    for count, height, width in (*_SIZES, *_beyond(model)):
+    larger = ((1, *size) for size in beyond(model, [size[1:] for size in _SIZES]))
+    for count, height, width in (*_SIZES, *larger):
         size = f"{height}x{width}"
         images = [smooth_noise(height, width, seed=index) for index in range(count)]
         yield [Sample(f"a generated image of {size} px", one) for one in images], size
 
 
-def _beyond(model: zoo.Predictor) -> list[tuple[int, int, int]]:
-    """Return a size beyond every length that the pipeline states, unless one of `_SIZES` is."""
-    padding = model.model.module.data_preprocessor.test_cfg or {}
+def beyond(model: zoo.Predictor, sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return a height and width beyond every length that a pipeline states, unless one is given.
+
+    Args:
+        model: The original.
+        sizes: Heights and widths that are compared anyway.
+    """
+    padding = getattr(model.model.module.data_preprocessor, "test_cfg", None) or {}
     stated = [getattr(step, name, None) for step in model.transforms for name in ("size", "scale")]
     longest = max(_lengths([*stated, padding.get("size")]), default=0)
-    if any(min(height, width) > longest for _, height, width in _SIZES):
+    if any(min(size) > longest for size in sizes):
         return []
-    return [(1, longest + 33, longest + 65)]
+    return [(longest + 33, longest + 65)]
 
 
 def _lengths(stated: Any) -> Iterator[int]:
@@ -241,41 +214,18 @@ def measure_metric(
     return {"name": "mean_iou", "exported": _mean_iou(counts)} if counts.any() else None
 
 
-def _calls(
-    model: zoo.Predictor, session: Session, sample: Sample
+def semantic_calls(
+    model: zoo.Predictor, session: Session, pixels: NDArray[np.uint8]
 ) -> dict[str, Callable[[], object]]:
-    raw, image = _without_postprocess(model), sample.pixels[None]
+    """Return how both sides are called on an image.
+
+    Args:
+        model: The original.
+        session: The graph.
+        pixels: ``(H, W, 3)`` RGB.
+    """
+    raw = _without_postprocess(model)
     return {
-        "original": lambda: raw(sample.pixels),
-        "exported": lambda: session(image, (LABELS,)),
+        "original": lambda: raw(pixels),
+        "exported": lambda: session(pixels[None], (LABELS,)),
     }
-
-
-def measure_memory(model: zoo.Predictor, session: Session, sample: Sample) -> dict[str, int | None]:
-    """Return how much the first call of both takes on top of the opened model; both are unused.
-
-    Args:
-        model: The original.
-        session: The graph.
-        sample: The image.
-    """
-    calls = _calls(model, session, sample)
-    return {f"{side}_bytes": peak_bytes(call) for side, call in calls.items()}
-
-
-def measure_speed(model: zoo.Predictor, session: Session, sample: Sample) -> dict[str, float]:
-    """Return the median time of a call of both on one image, in turns.
-
-    Args:
-        model: The original.
-        session: The graph.
-        sample: The image.
-    """
-    calls = _calls(model, session, sample)
-    times: dict[str, list[float]] = {side: [] for side in calls}
-    for _ in range(_REPEATS):
-        for side, call in calls.items():
-            started = time.perf_counter()
-            call()
-            times[side].append(1000 * (time.perf_counter() - started))
-    return {f"{side}_ms": round(statistics.median(one), 2) for side, one in times.items()}

@@ -24,7 +24,7 @@ def export(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapping[s
     """Write a model as one certified file; the target of the ``[[exporter]]`` row.
 
     Args:
-        model: A semantic model, on the CPU.
+        model: A semantic or instance model, on the CPU.
         out: The file to write. It appears whole or not at all.
         options: What the command was told.
 

@@ -17,6 +17,9 @@ from zoo_onnx_export.certificate import certify
 from zoo_onnx_export.comparing import Measured
 from zoo_onnx_export.errors import ExportError
 from zoo_onnx_export.images import find_images
+from zoo_onnx_export.instances.building import build_instances
+from zoo_onnx_export.instances.comparing import MeasuredInstances
+from zoo_onnx_export.instances.layers import first_departing_part
 from zoo_onnx_export.layers import first_departing
 from zoo_onnx_export.network import check_segmentor, trace_network
 from zoo_onnx_export.record import add_record, with_certificate
@@ -29,7 +32,7 @@ def write_export(model: zoo.Predictor, out: Path, options: ExportOptions) -> Map
     """Write a model as one certified file, and return its certificate.
 
     Args:
-        model: A semantic model, on the CPU.
+        model: A semantic or instance model, on the CPU.
         out: The file to write. It appears whole or not at all.
         options: What the command was told.
 
@@ -57,7 +60,7 @@ def make_certified(
         DataError: The images of the comparison cannot be read.
     """
     graph = make_graph(model, options.name)
-    images = find_images(model.model.classes, options.name, options.data)
+    images = find_images(model.model.classes, options.name, options.data, task=model.model.task)
     certificate, measured = certify(model, Session(graph, str(out)), images)
     if not certificate["passed"]:
         raise _departed(model, options.name, measured)
@@ -68,29 +71,32 @@ def make_graph(model: zoo.Predictor, name: str) -> bytes:
     """Return the file without its certificate; equal models give equal bytes.
 
     Args:
-        model: A semantic model, on the CPU.
+        model: A semantic or instance model, on the CPU.
         name: Its name.
 
     Raises:
         ExportError: A part of it cannot be exported.
     """
     opened = model.model
-    if opened.task != "semantic":
-        message = f"cannot export {name!r}: its task is {opened.task!r}, expected 'semantic'."
-        raise ExportError(message, where="--to onnx", hint="zoo predict runs it as it is.")
-    check_segmentor(opened.module, name)
-    before = build_before(model)
-    traced = trace_network(opened.module, name, before.channels, before.fixed)
-    made = assemble(before, traced, opened.module, len(opened.classes), name)
+    if opened.task == "instance":
+        made = build_instances(model, name).model
+    else:
+        check_segmentor(opened.module, name)
+        before = build_before(model)
+        traced = trace_network(opened.module, name, before.channels, before.fixed)
+        made = assemble(before, traced, opened.module, len(opened.classes), name)
     add_record(made, model, name)
     data: bytes = made.SerializeToString(deterministic=True)
     return data
 
 
-def _departed(model: zoo.Predictor, name: str, measured: Measured) -> ExportError:
+def _departed(
+    model: zoo.Predictor, name: str, measured: Measured | MeasuredInstances
+) -> ExportError:
     """Return the error of an export that is not its original, with the first layer at fault."""
     said = "; ".join(str(one) for one in measured.departures())
-    layer = None if measured.worst is None else first_departing(model, measured.worst)
+    find = first_departing_part if isinstance(measured, MeasuredInstances) else first_departing
+    layer = None if measured.worst is None else find(model, measured.worst)
     if layer is None:
         place = "every layer agrees by itself: it is in the pre- or post-processing"
     else:

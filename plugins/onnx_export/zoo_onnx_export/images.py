@@ -64,19 +64,22 @@ class Images:
     facts: dict[str, Any]
 
 
-def find_images(classes: Sequence[str], name: str, data: Path | None) -> Images:
+def find_images(
+    classes: Sequence[str], name: str, data: Path | None, *, task: str = "semantic"
+) -> Images:
     """Return the images that were given, else a sample of the weights' own data set.
 
     Args:
         classes: The classes of the model; only masks of the same ones are compared with.
         name: The name of the model: of its weights, if it has a row.
         data: A prepared folder, a folder of images, or an image; or None.
+        task: What the model predicts.
 
     Raises:
         DataError: They cannot be read, or there are none.
     """
     if data is None:
-        return _own_sample(name, classes) or _generated()
+        return _own_sample(name, classes, task) or _generated()
     if is_prepared(data):
         return _prepared(data, classes, "prepared folder", data.resolve().name)
     if data.is_dir():
@@ -174,7 +177,7 @@ def _samples(prepared: Any, stems: Sequence[str], classes: Sequence[str]) -> Ite
         yield Sample(path.name, _read(path), truth)
 
 
-def _own_sample(name: str, classes: Sequence[str]) -> Images | None:
+def _own_sample(name: str, classes: Sequence[str], task: str) -> Images | None:
     """Return what the data set beside the weights draws; None if the plugin draws nothing."""
     try:
         record = zoo.read_catalog().find("weights", name).record
@@ -182,13 +185,13 @@ def _own_sample(name: str, classes: Sequence[str]) -> Images | None:
     except ZooError:  # a work dir, or a file: it has no row
         return None
     for row in rows:
-        if row.task != "semantic":
+        if row.task != task:
             continue
         dataset = f"{record.name}.{row.name}"
         with tempfile.TemporaryDirectory(prefix="zoo-export-") as scratch:
             raw, out = Path(scratch, "raw"), Path(scratch, "prepared")
-            zoo.sample(dataset, raw, task="semantic", seed=0, count=_DRAWN)
-            zoo.prepare(dataset, raw, out, task="semantic", shares=_SHARES)
+            zoo.sample(dataset, raw, task=task, seed=0, count=_DRAWN)
+            zoo.prepare(dataset, raw, out, task=task, shares=_SHARES)
             return _prepared(out, classes, "sample", dataset)
     return None
 

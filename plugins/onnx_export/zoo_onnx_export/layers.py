@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from zoo_onnx_export.before import build_before
 from zoo_onnx_export.images import Sample
 from zoo_onnx_export.network import trace_network
 
-__all__ = ["first_departing"]
+__all__ = ["departing_layer", "first_departing", "watch_layers"]
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _OWN = "model."  # the attribute of Network
@@ -43,19 +44,35 @@ def first_departing(model: zoo.Predictor, sample: Sample) -> str | None:
     name = model.model.name
     traced = trace_network(module, name, before.channels, before.fixed, optimize=False).model
     inputs, layers = _record(model, sample)
+    found = departing_layer(traced, inputs, layers)
+    return None if found is None else f"{found} ({type(module.get_submodule(found)).__name__})"
+
+
+def departing_layer(traced: ModelProto, inputs: Tensor, layers: Mapping[str, Tensor]) -> str | None:
+    """Return the path of the first layer that departs, or None.
+
+    Args:
+        traced: A network, without folding; it gets more outputs.
+        inputs: Its input.
+        layers: What the layers of the original returned, by their paths, in the order of calls.
+    """
     outputs = _outputs(traced)
     told = [path for path in layers if path in outputs]
     found = _run(traced, inputs, [outputs[path] for path in told])
     for path, exported in zip(told, found, strict=True):
         if not _agrees(layers[path].numpy(), exported):
-            return f"{path} ({type(module.get_submodule(path)).__name__})"
+            return path
     return None
 
 
-def _record(model: zoo.Predictor, sample: Sample) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the input of the network, and the output of each innermost layer as called last."""
-    module, found = model.model.module, dict[str, Tensor]()
-    inputs: list[Tensor] = []
+@contextmanager
+def watch_layers(module: Any) -> Iterator[dict[str, Tensor]]:
+    """Collect the output of each innermost layer as called last, by its path.
+
+    Args:
+        module: A model, which is called meanwhile.
+    """
+    found: dict[str, Tensor] = {}
 
     def hook(path: str) -> Any:
         def see(layer: Any, given: Any, output: Any) -> None:
@@ -65,24 +82,33 @@ def _record(model: zoo.Predictor, sample: Sample) -> tuple[Tensor, dict[str, Ten
 
         return see
 
+    handles = [
+        layer.register_forward_hook(hook(path))
+        for path, layer in module.named_modules()
+        if path and not any(layer.children())
+    ]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _record(model: zoo.Predictor, sample: Sample) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the input of the network, and the output of each innermost layer as called last."""
+    module, inputs = model.model.module, list[Tensor]()
     encode_decode = module.encode_decode
 
     def see_input(given: Tensor, metas: Any) -> Any:
         inputs.append(given.detach().clone())
         return encode_decode(given, metas)
 
-    handles = [
-        layer.register_forward_hook(hook(path))
-        for path, layer in module.named_modules()
-        if path and not any(layer.children())
-    ]
     module.encode_decode = see_input  # an attribute of the instance hides the method
     try:
-        model.probabilities(sample.pixels)
+        with watch_layers(module) as found:
+            model.probabilities(sample.pixels)
     finally:
         del module.encode_decode
-        for handle in handles:
-            handle.remove()
     return inputs[0], found
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +19,11 @@ from zoo_onnx_export.errors import ExportError
 from zoo_onnx_export.graph import OPSET
 from zoo_onnx_export.pooling import poolings_as_products
 
-__all__ = ["Network", "Traced", "trace_network"]
+__all__ = ["TRACED_PX", "Network", "Traced", "check_segmentor", "trace", "trace_network"]
 
-# The size at which a network of any size is traced: no length equals another, or 0 or 1.
-_TRACED_PX = (128, 160)
+# No length equals another, or 0 or 1, at any stride up to 64.
+TRACED_PX = (128, 160)
+"""Height and width at which a network of any size is traced."""
 _OPERATOR = re.compile(r"op='([\w.:]+)'|torch\.ops\.(\w+\.\w+)")
 _QUIET = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
 
@@ -89,11 +90,31 @@ def trace_network(
         ExportError: The network holds something that ONNX or torch.export cannot; it is named.
     """
     check_segmentor(module, name)
-    network = Network(module).eval()
-    example = torch.zeros(2, channels, *(fixed or _TRACED_PX))
-    any_size = torch.export.Dim.DYNAMIC
+    example = torch.zeros(2, channels, *(fixed or TRACED_PX))
     axes = (0,) if fixed else (0, 2, 3)
-    shapes = {"x": dict.fromkeys(axes, any_size)}
+    model, program = trace(Network(module), example, axes, name, optimize=optimize)
+    (scores,) = (value for value in program.graph_signature.user_outputs)
+    found = next(node for node in program.graph.nodes if node.name == scores)
+    return Traced(model, int(found.meta["val"].shape[1]))
+
+
+def trace(
+    network: nn.Module, example: Tensor, axes: Sequence[int], name: str, *, optimize: bool = True
+) -> tuple[ModelProto, Any]:
+    """Return a network with one input ``x`` as a model of ONNX, and torch's program.
+
+    Args:
+        network: Is set to evaluation.
+        example: An input.
+        axes: The axes of the input that may have other lengths.
+        name: Of the model, for messages.
+        optimize: Whether to fold and fuse nodes.
+
+    Raises:
+        ExportError: The network holds something that ONNX or torch.export cannot; it is named.
+    """
+    network.eval()
+    shapes = {"x": dict.fromkeys(axes, torch.export.Dim.DYNAMIC)}
     with torch.no_grad(), _quiet(), poolings_as_products(network):
         program = _export(network, example, shapes, name)
         try:
@@ -104,10 +125,7 @@ def trace_network(
             raise _refused(name, error) from error
         if made is None:  # pragma: no cover  # torch returns None only if it writes a file
             raise _refused(name, RuntimeError("torch.onnx returns nothing"))
-        model = made.model_proto
-        (scores,) = (value for value in program.graph_signature.user_outputs)
-        found = next(node for node in program.graph.nodes if node.name == scores)
-    return Traced(model, int(found.meta["val"].shape[1]))
+    return made.model_proto, program
 
 
 def check_segmentor(module: Any, name: str) -> None:
@@ -133,7 +151,7 @@ def check_segmentor(module: Any, name: str) -> None:
         raise ExportError(message, where="model", hint=hint)
 
 
-def _export(network: Network, example: Tensor, shapes: Any, name: str) -> Any:
+def _export(network: nn.Module, example: Tensor, shapes: Any, name: str) -> Any:
     """Return the exported program; what the plain tracer cannot solve, dynamo may."""
     try:
         return torch.export.export(network, (example,), dynamic_shapes=shapes, strict=False)

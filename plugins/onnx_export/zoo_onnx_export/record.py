@@ -65,8 +65,9 @@ def make_record(predictor: zoo.Predictor, name: str) -> dict[str, Any]:
         },
         "notice": opened.notice,
         "postprocess": predictor.postprocess.to_json() if predictor.postprocess else None,
-        "tiling": None,
+        "tiling": _tiling(predictor),
         "threshold": _threshold(opened.module),
+        **_mask_threshold(opened.module),
         "weights_sha256": opened.identity()["sha256"],
         "config_sha256": _digest_of_config(opened.config),
         "input": {"channels": 3, "bits": 8},
@@ -88,9 +89,24 @@ def add_record(model: ModelProto, predictor: zoo.Predictor, name: str, **others:
         model.metadata_props.add(key=key, value=value)
 
 
+def _tiling(predictor: zoo.Predictor) -> dict[str, int] | None:
+    """Return the windows through which an instance model sees large images."""
+    tiling = predictor.tiling
+    if tiling is None:
+        return None
+    return {"tile_px": tiling.tile_px, "overlap_px": tiling.overlap_px}
+
+
+def _mask_threshold(module: Any) -> dict[str, float]:
+    """Return the least probability of a pixel of a mask, of a model that predicts masks."""
+    if not hasattr(module, "roi_head"):
+        return {}
+    return {"mask_threshold": float(module.roi_head.test_cfg.mask_thr_binary)}
+
+
 def _threshold(module: Any) -> float | None:
     """Return above which share a pixel is of the second class; None of one map for each class."""
-    head = module.decode_head
+    head: Any = getattr(module, "decode_head", None)
     return float(head.threshold) if getattr(head, "out_channels", None) == 1 else None
 
 
@@ -145,7 +161,8 @@ class Opened:
         self.certificate = _table(texts, CERTIFICATE, where)
         self.graph = self._certified(model, data, where)
         self.is_quantised = isinstance(self.record.get("quantisation"), dict)
-        fault = find_fault(self.certificate, is_quantised=self.is_quantised)
+        task = str(self.record.get("task"))
+        fault = find_fault(self.certificate, task, is_quantised=self.is_quantised)
         if fault is not None:
             raise _refused(where, fault, _AGAIN)
 

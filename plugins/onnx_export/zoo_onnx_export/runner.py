@@ -15,11 +15,14 @@ import zoo
 from zoo.data import count_labels, read_picture, to_uint8
 from zoo_onnx_export.after import LABELS
 from zoo_onnx_export.certificate import certify
-from zoo_onnx_export.comparing import TOLERANCE, Measured, measure_metric
+from zoo_onnx_export.comparing import Measured, measure_metric
 from zoo_onnx_export.errors import FileError
 from zoo_onnx_export.images import Images, find_held_out, find_images, is_prepared
+from zoo_onnx_export.instances.comparing import MeasuredInstances
+from zoo_onnx_export.instances.running import Found, find_instances
 from zoo_onnx_export.record import make_record, read_export
 from zoo_onnx_export.running import Session
+from zoo_onnx_export.tolerances import TOLERANCE
 
 __all__ = ["OnnxModel"]
 
@@ -45,13 +48,15 @@ class OnnxModel:
         self._is_quantised = opened.is_quantised
         self._session = Session(opened.graph, str(path))
 
-    def __call__(self, image: Any) -> zoo.SemanticResult:
-        """Return the labels of one image, as the network gives them.
+    def __call__(self, image: Any) -> zoo.SemanticResult | Found:
+        """Return the labels of one image as the network gives them, or the objects in it.
 
         Args:
             image: A path, or an array ``(H, W)`` or ``(H, W, 3)`` RGB, 8 or 16 bit.
         """
         given = image if isinstance(image, np.ndarray) else read_picture(image).to_uint8()
+        if self.record["task"] == "instance":
+            return find_instances(self._session, given, self.record["mask_threshold"])
         pixels = to_uint8(given)
         pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
         labels = self._session(pixels[None], (LABELS,))[0][0]
@@ -115,10 +120,12 @@ class OnnxModel:
         classes = self.record["classes"]
         if self._is_quantised and data is not None and is_prepared(data):
             return find_held_out(data, classes)
-        return find_images(classes, self.record["name"], data)
+        return find_images(classes, self.record["name"], data, task=self.record["task"])
 
     def _measured(self, data: Path) -> Mapping[str, Any]:
         """Return the metric on images with truth; on those of the certificate, it is the same."""
+        if self.record["task"] == "instance":
+            return {}  # there is no metric to measure without the original
         classes = self.record["classes"]
         images = self._find_images(data)
         metric = measure_metric(self._session, images.samples, len(classes))
@@ -137,7 +144,7 @@ class OnnxModel:
                 raise FileError(message, where=data, hint=hint)
         return {"images": len(images.samples), "data": images.facts, "metric": metric}
 
-    def _check(self, measured: Measured) -> None:
+    def _check(self, measured: Measured | MeasuredInstances) -> None:
         departures = measured.departures()
         if departures:
             message = f"cannot verify {self.path.name!r}: it departs from its original: "

@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo_runtime.copied.pictures.pixels import resize_image
 from zoo_runtime.copied.scenes.merging import Detection, merge_windows
+from zoo_runtime.copied.scenes.pasting import paste_mask
 from zoo_runtime.copied.scenes.roi_mask import RoiMask
 from zoo_runtime.copied.scenes.scene import shown_size
 from zoo_runtime.copied.scenes.windows import Tiling, Window, tile_windows
@@ -95,12 +96,24 @@ def _detections(
         x0, y0, x1, y1 = (boxes[index] + offset).tolist()
         mask = None
         if masks:
-            mask = RoiMask.cut(masks[0][index] > 0, left, top)
+            mask = _mask(session, masks[0][index], boxes[index], window)
             if mask is None:
                 continue  # the mask of this box is empty
             if x0 >= x1 or y0 >= y1:
                 x0, y0, x1, y1 = mask.box  # SOLO returns masks, and boxes of zeros
         yield Detection((x0, y0, x1, y1), float(scores[index]), int(labels[index]), mask)
+
+
+def _mask(
+    session: Session, mask: NDArray[Any], box: NDArray[np.float32], window: Window
+) -> RoiMask | None:
+    """Return a mask in px of the image, from its pixels in the window or the cells of its box."""
+    threshold = session.record.mask_threshold
+    if threshold is None:
+        return RoiMask.cut(mask > 0, window.left_px, window.top_px)
+    size = (window.height_px, window.width_px)
+    left_px, top_px = window.left_px, window.top_px
+    return paste_mask(mask, box, size, threshold=threshold, left_px=left_px, top_px=top_px)
 
 
 def _check(
@@ -115,7 +128,11 @@ def _check(
     fault = None
     if boxes.shape != (count, 4) or labels.shape != (count,):
         fault = f"{count} scores, boxes of shape {list(boxes.shape)} and {len(labels)} labels"
-    elif masks and masks[0].shape != (count, *shape[:2]):
+    elif masks and (masks[0].dtype != np.uint8) != (session.record.mask_threshold is not None):
+        fault = f"masks of {masks[0].dtype} and the mask_threshold {session.record.mask_threshold}"
+    elif masks and masks[0].dtype != np.uint8 and len(masks[0]) != count:
+        fault = f"masks of shape {list(masks[0].shape)} for {count} instances"
+    elif masks and masks[0].dtype == np.uint8 and masks[0].shape != (count, *shape[:2]):
         fault = f"masks of shape {list(masks[0].shape)} for {count} instances in {list(shape[:2])}"
     elif not np.isfinite(boxes).all() or not np.isfinite(scores).all():
         fault = "a box or a score that is not finite"

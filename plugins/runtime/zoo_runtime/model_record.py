@@ -28,6 +28,11 @@ _LIMITS = Limits(size_bytes=2**22, values=100_000)
 _MOST_CLASSES = 255
 _LEAST_TILE_PX, _MOST_TILE_PX, _MOST_SHARED = 32, 2**16 - 1, 0.75
 _EXPORT_ANEW = "export the model again."
+_CERTIFIED = {
+    "semantic": ("labels_differ",),
+    "instance": ("detections_differ", "largest_box_px", "largest_score", "masks_differ"),
+}
+"""What a certificate must hold for a model of each task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class ModelRecord:
         tiling: The windows through which large images are processed, or None.
         threshold: Above which probability a pixel is of the second of two classes; None for the
             most probable class.
+        mask_threshold: The least probability of a pixel of a mask, if masks are probabilities.
         values: All that ``zoo.model`` holds, as it stands there.
     """
 
@@ -72,6 +78,7 @@ class ModelRecord:
     postprocess: Mapping[str, Any] | None
     tiling: Tiling | None
     threshold: float | None
+    mask_threshold: float | None
     values: Mapping[str, Any]
 
 
@@ -114,6 +121,7 @@ def parse_record(metadata: Mapping[str, str], where: str) -> ModelRecord:
         postprocess=values.get("postprocess"),
         tiling=None if tiling is None else as_tiling(tiling["tile_px"], tiling["overlap_px"]),
         threshold=None if threshold is None else float(threshold),
+        mask_threshold=values.get("mask_threshold"),
         values=values,
     )
 
@@ -137,29 +145,34 @@ def parse_certificate(metadata: Mapping[str, str], where: str) -> Mapping[str, A
     return certificate
 
 
-def check_passed(certificate: Mapping[str, Any], where: str) -> None:
+def check_passed(certificate: Mapping[str, Any], task: str, where: str) -> None:
     """Refuse a file whose certificate does not say that it is as good as its original.
 
     Args:
         certificate: Of the graph that is in the file.
+        task: What the model predicts.
         where: The file, for messages.
 
     Raises:
-        ModelError: It did not pass, or more labels differ than it tolerates.
+        ModelError: It did not pass, or departs by more than it tolerates.
     """
     tolerance = certificate.get("tolerance")
-    most: Any = tolerance.get("labels_differ") if isinstance(tolerance, dict) else None
-    differ: Any = certificate.get("labels_differ")
+    limits: Mapping[str, Any] = tolerance if isinstance(tolerance, dict) else {}
+    fault = None
     if certificate.get("passed") is not True:
         fault = f"'passed' is {certificate.get('passed')!r:.60}, expected true"
-    elif not _is_share(most):
-        fault = f"'tolerance' is {tolerance!r:.60}, expected a share as its 'labels_differ'"
-    elif not _is_share(differ) or differ > most:
-        fault = f"'labels_differ' is {differ!r:.60}, expected at most {most}"
-    else:
-        return
-    message = f"cannot open {_name(where)!r}: of its certificate, {fault}."
-    raise ModelError(message, path=where, hint=_EXPORT_ANEW)
+    for key in _CERTIFIED[task] if fault is None else ():
+        most: Any = limits.get(key)
+        differ: Any = certificate.get(key)
+        if not _is_share(most):
+            fault = f"'tolerance' is {tolerance!r:.60}, expected a share as its {key!r}"
+        elif not _is_share(differ) or differ > most:
+            fault = f"{key!r} is {differ!r:.60}, expected at most {most}"
+        if fault is not None:
+            break
+    if fault is not None:
+        message = f"cannot open {_name(where)!r}: of its certificate, {fault}."
+        raise ModelError(message, path=where, hint=_EXPORT_ANEW)
 
 
 def as_tiling(tile_px: int, overlap_px: int) -> Tiling:
@@ -269,4 +282,8 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "postprocess": (_is_object, "an object, or null"),
     "tiling": (_is_tiling, "an object with 'tile_px' and 'overlap_px', or null"),
     "threshold": (_is_threshold, "a number from 0 to 1, or null"),
+    "mask_threshold": (
+        lambda value: value is None or (_is_share(value) and value > 0),
+        "a number above 0 and up to 1, or null",
+    ),
 }

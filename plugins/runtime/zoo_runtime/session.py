@@ -30,13 +30,14 @@ _MOST_OPSET = 1000  # above it, onnxruntime's own numbers overflow
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 """Those of ONNX. onnxruntime has more, which no exported file needs."""
 _EXPORT_ANEW = "export the model again."
-_OUTPUTS: Mapping[str, Mapping[str, tuple[str, int]]] = {
-    "semantic": {"labels": ("tensor(uint8)", 3), "probabilities": ("tensor(float)", 4)},
+_OUTPUTS: Mapping[str, Mapping[str, tuple[tuple[str, ...], int]]] = {
+    "semantic": {"labels": (("tensor(uint8)",), 3), "probabilities": (("tensor(float)",), 4)},
     "instance": {
-        "boxes": ("tensor(float)", 2),
-        "scores": ("tensor(float)", 1),
-        "labels": ("tensor(int64)", 1),
-        "masks": ("tensor(uint8)", 3),
+        "boxes": (("tensor(float)",), 2),
+        "scores": (("tensor(float)",), 1),
+        "labels": (("tensor(int64)",), 1),
+        # Pixels of the image, or how probable the cells of the box are.
+        "masks": (("tensor(uint8)", "tensor(float)"), 3),
     },
 }
 _OPTIONAL = "masks"  # of a model that predicts boxes only
@@ -115,7 +116,7 @@ def open_session(
         hint = "get the file again from where it came from, or export the model again."
         raise ModelError(message, path=where, hint=hint)
     if certificate is not None:
-        check_passed(certificate, where)
+        check_passed(certificate, record.task, where)
     graph = _load(name, data, file, where, count)
     dtype, outputs = _check_ports(graph, record.task, where)
     whole = digest if certificate is None else hashlib.sha256(data).hexdigest()
@@ -199,12 +200,14 @@ def _check_ports(graph: Engine, task: str, where: str) -> tuple[np.dtype[Any], f
     if image.kind not in _INPUTS:
         raise _wrong_port(where, f"its input is {image.kind}", " or ".join(_INPUTS))
     outputs = {name: (one.kind, len(one.sides)) for name, one in graph.outputs.items()}
-    for name, (kind, rank) in _OUTPUTS[task].items():
-        if outputs.get(name, (kind, rank) if name == _OPTIONAL else None) != (kind, rank):
-            stated = outputs.get(name)
+    for name, (kinds, rank) in _OUTPUTS[task].items():
+        stated = outputs.get(name)
+        if stated is None and name == _OPTIONAL:
+            continue
+        if stated is None or stated[0] not in kinds or stated[1] != rank:
             found = "is missing" if stated is None else f"is {stated[0]} of rank {stated[1]}"
             fault = f"its output {name!r} {found}"
-            raise _wrong_port(where, fault, f"{kind} of rank {rank}")
+            raise _wrong_port(where, fault, f"{' or '.join(kinds)} of rank {rank}")
     return _INPUTS[image.kind], frozenset(outputs)
 
 

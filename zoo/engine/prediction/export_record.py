@@ -70,6 +70,10 @@ def _is_licence(value: Any) -> bool:
     return any(value.get("non_commercial") is one for one in (None, True, False))
 
 
+def _is_share(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 < value <= 1)
+
+
 def _is_tiling(value: Any) -> bool:
     if value is None:
         return True
@@ -86,5 +90,6 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "licence": (_is_licence, "an object with 'weights' and 'data', or null"),
     "notice": (lambda value: value is None or _is_text(value), "a text, or null"),
     "postprocess": (lambda value: value is None or isinstance(value, dict), "an object, or null"),
+    "mask_threshold": (_is_share, "a number above 0 and up to 1, or null"),
     "tiling": (_is_tiling, "an object with 'tile_px' and 'overlap_px', or null"),
 }

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from zoo.data import Tiling, Window, tile_windows
+from zoo.engine.plugin_code import naming_plugin
 from zoo.engine.prediction.forward import predict_sample
 from zoo.engine.prediction.results import InstanceResult
 from zoo.engine.scenes.merging import Detection, merge_windows
+from zoo.engine.scenes.pasting import paste_mask
 from zoo.engine.scenes.roi_mask import RoiMask
 from zoo.errors import ConfigError
 
@@ -21,8 +24,9 @@ if TYPE_CHECKING:
     from zoo.engine.prediction.image_reader import ImageReader
     from zoo.engine.prediction.model import LoadedModel
     from zoo.engine.scenes.scene import Scene
+    from zoo.interfaces import ExportedInstances, ExportedModel
 
-__all__ = ["predict_image", "predict_scene"]
+__all__ = ["predict_exported", "predict_image", "predict_scene"]
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -53,6 +57,61 @@ def predict_scene(
         DataError: The scene cannot be read, or the model fails on it.
         ConfigError: The model returns no instances, or classes that it does not name.
     """
+
+    def look(pixels: NDArray[Any], window: Window) -> _Seen:
+        read = reader.read(pixels, where=where)
+        sample = predict_sample(model, read.batch, where)
+        found = list(_detections(model, sample, window, _least(score_thr)))
+        return _Seen(found, "masks" in sample.pred_instances, read.meta)
+
+    return _scan(model, scene, look, tiling=tiling, score_thr=score_thr)
+
+
+def predict_exported(
+    model: LoadedModel, scene: Scene, *, tiling: Tiling | None, score_thr: float
+) -> InstanceResult:
+    """Return the instances that an exported file finds in a scene, in overlapping windows.
+
+    Args:
+        model: A model with an export, of the task ``instance``.
+        scene: An open scene.
+        tiling: How the scene is cut into windows; None to predict it as a whole.
+        score_thr: Least score of an instance, in ``[0, 1]``.
+
+    Raises:
+        DataError: The scene cannot be read.
+        ConfigError: The file returns boxes that are not finite, or classes that it does not name.
+        ZooError: What the runner raises.
+    """
+    run = cast("ExportedModel", model.export)
+
+    def look(pixels: NDArray[Any], window: Window) -> _Seen:
+        with naming_plugin():
+            found: ExportedInstances = run(pixels)
+        detections = list(_exported(model, found, window, _least(score_thr)))
+        return _Seen(detections, found.masks is not None, {})
+
+    return _scan(model, scene, look, tiling=tiling, score_thr=score_thr)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What was found in a window: in px of the scene, whether with masks, and its meta values."""
+
+    detections: Sequence[Detection]
+    gives_masks: bool
+    meta: dict[str, Any]
+
+
+def _scan(
+    model: LoadedModel,
+    scene: Scene,
+    look: Callable[[NDArray[Any], Window], _Seen],
+    *,
+    tiling: Tiling | None,
+    score_thr: float,
+) -> InstanceResult:
+    """Return what was found in the windows of a scene that have data, merged."""
     width_px, height_px = scene.width_px, scene.height_px
     whole = [Window(0, 0, width_px, height_px)]
     windows = whole if tiling is None else tile_windows(width_px, height_px, tiling)
@@ -63,11 +122,10 @@ def predict_scene(
         pixels = scene.read(window)
         if pixels is None:
             continue
-        read = reader.read(pixels, where=where)
-        meta = meta or read.meta
-        sample = predict_sample(model, read.batch, where)
-        found.append((window, list(_detections(model, sample, window, _least(score_thr)))))
-        gives_masks.append("masks" in sample.pred_instances)
+        seen = look(pixels, window)
+        meta = meta or seen.meta
+        found.append((window, seen.detections))
+        gives_masks.append(seen.gives_masks)
     detections = merge_windows(found, width_px, height_px)
     return _result(
         model,
@@ -133,7 +191,7 @@ def _detections(
     found = sample.pred_instances
     found = found[found.scores >= least].cpu()
     masks = found.masks.numpy() if "masks" in found else None
-    _check(model, found, masks, window)
+    _check(model, found.bboxes.numpy(), found.labels.numpy(), masks, window)
     offset = np.tile([window.left_px, window.top_px], 2)
     boxes = (found.bboxes.numpy() + offset).tolist()
     for index, (box, score, label) in enumerate(
@@ -149,8 +207,37 @@ def _detections(
         yield Detection((box[0], box[1], box[2], box[3]), score, label, mask)
 
 
-def _check(model: LoadedModel, found: Any, masks: NDArray[Any] | None, window: Window) -> None:
-    labels = found.labels.numpy()
+def _exported(
+    model: LoadedModel, found: ExportedInstances, window: Window, least: float
+) -> Iterator[Detection]:
+    """Yield what an exported file found in a window, in px of the scene."""
+    boxes, scores, labels = (np.asarray(one) for one in (found.boxes, found.scores, found.labels))
+    _check(model, boxes, labels, None, window)
+    offset = np.tile([window.left_px, window.top_px], 2)
+    for index in np.flatnonzero(scores >= least).tolist():
+        mask = None
+        if found.masks is not None:
+            mask = paste_mask(
+                found.masks[index],
+                boxes[index],
+                (window.height_px, window.width_px),
+                threshold=found.mask_threshold,
+                left_px=window.left_px,
+                top_px=window.top_px,
+            )
+            if mask is None:
+                continue  # the mask of this box is empty
+        x0, y0, x1, y1 = (boxes[index] + offset).tolist()
+        yield Detection((x0, y0, x1, y1), float(scores[index]), int(labels[index]), mask)
+
+
+def _check(
+    model: LoadedModel,
+    boxes: NDArray[Any],
+    labels: NDArray[Any],
+    masks: NDArray[Any] | None,
+    window: Window,
+) -> None:
     known = (labels >= 0) & (labels < len(model.classes))
     if not known.all():
         message = (
@@ -158,7 +245,7 @@ def _check(model: LoadedModel, found: Any, masks: NDArray[Any] | None, window: W
             f"the model has {len(model.classes)} classes."
         )
         raise ConfigError(message, where=model.name)
-    if not found.bboxes.isfinite().all():
+    if not np.isfinite(boxes).all():
         message = "cannot use the model's boxes: one is not finite, expected numbers."
         hint = "use weights from before its training diverged."
         raise ConfigError(message, where=model.name, hint=hint)

@@ -176,20 +176,17 @@ def _open_export(files: ModelFiles, runner: Found, device: str) -> LoadedModel:
     check_export_device(device, path)
     export = open_exported(runner, path)
     record = export.record
-    if record["task"] != "semantic":
-        message = f"cannot predict with {path.name!r}: its task is {record['task']!r}, expected "
-        message += "'semantic'."
-        raise ConfigError(message, where=path, hint="use the model that it was made from.")
-    if record.get("tiling") is not None:
+    tiling = record.get("tiling")
+    if tiling is not None and record["task"] == "semantic":
         message = f"cannot predict with {path.name!r}: it is made for windows of "
-        message += f"{record['tiling']['tile_px']} px, which zoo does not cut for exported files."
+        message += f"{tiling['tile_px']} px, which zoo does not cut for exported label maps."
         hint = "run it with the runtime of docs/guide/runtime.md, which cuts windows."
         raise ConfigError(message, where=path, hint=hint)
     terms = record.get("licence")
     return LoadedModel(
         name=str(record["name"]),
         module=None,
-        config=Config({"postprocess": record.get("postprocess")}),
+        config=Config({"postprocess": record.get("postprocess"), "tiling": tiling}),
         task=record["task"],
         classes=tuple(record["classes"]),
         palette=tuple((red, green, blue) for red, green, blue in record["palette"]),

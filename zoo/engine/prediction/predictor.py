@@ -17,7 +17,7 @@ from zoo.engine.prediction.export_labels import predict_export
 from zoo.engine.prediction.exports import ExportReader
 from zoo.engine.prediction.given import describe, take_image
 from zoo.engine.prediction.image_reader import ImageReader
-from zoo.engine.prediction.instances import predict_image, predict_scene
+from zoo.engine.prediction.instances import predict_exported, predict_image, predict_scene
 from zoo.engine.prediction.model import LoadedModel, open_model
 from zoo.engine.prediction.model_files import Licence, find_model_files
 from zoo.engine.prediction.results import InstanceResult, SemanticResult
@@ -187,6 +187,11 @@ class Predictor(Generic[Result]):
     def _predict(self, image: str | NDArray[Any]) -> SemanticResult | InstanceResult:
         where = "an array" if isinstance(image, np.ndarray) else image
         if isinstance(self._reader, ExportReader):
+            if self.model.task == "instance":
+                with open_scene(image, bands=self._bands) as scene:
+                    return predict_exported(
+                        self.model, scene, tiling=self.tiling, score_thr=self.score_thr
+                    )
             return predict_export(
                 self.model, image, bands=self._bands, postprocess=self.postprocess
             )

@@ -3,4 +3,13 @@
 
 from __future__ import annotations
 
-__all__ = ["arrays", "ground_outlines", "merging", "opening", "roi_mask", "scene", "tiling"]
+__all__ = [
+    "arrays",
+    "ground_outlines",
+    "merging",
+    "opening",
+    "pasting",
+    "roi_mask",
+    "scene",
+    "tiling",
+]

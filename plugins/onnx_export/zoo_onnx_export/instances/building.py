@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Mask R-CNN as one model of ONNX: an image in, the objects in it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from onnx import GraphProto, ModelProto, TensorProto
+
+from zoo_onnx_export.assembly import as_part, finish, value_info
+from zoo_onnx_export.before import IMAGE, Before, build_before
+from zoo_onnx_export.errors import ExportError
+from zoo_onnx_export.graph import Graph
+from zoo_onnx_export.instances.boxes import limits
+from zoo_onnx_export.instances.detector import check_detector
+from zoo_onnx_export.instances.parts import trace_parts
+from zoo_onnx_export.instances.proposals import find_proposals
+from zoo_onnx_export.instances.results import (
+    BOXES,
+    LABELS,
+    MASKS,
+    SCORES,
+    choose_masks,
+    find_boxes,
+)
+from zoo_onnx_export.instances.rois import pool_boxes, with_spare
+
+__all__ = ["Built", "build_instances"]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A model of ONNX with the names of values on its way.
+
+    Attributes:
+        model: The model.
+        pixels: The input of the network.
+        proposals: ``(K, 4)`` float32, in px of that input.
+    """
+
+    model: ModelProto
+    pixels: str
+    proposals: str
+
+
+def build_instances(predictor: Any, name: str) -> Built:
+    """Return the whole model; equal ones give equal bytes.
+
+    Args:
+        predictor: A ``zoo.Predictor`` of an instance model.
+        name: Its name, for messages.
+
+    Raises:
+        ExportError: A part of it cannot be exported; it is named.
+    """
+    module = predictor.model.module
+    check_detector(module, name)
+    before = build_before(predictor)
+    if before.scale is None:
+        message = f"cannot export {name!r}: its test pipeline has no Resize, of which mmdet takes "
+        message += "the scale of its results."
+        hint = "add dict(type='Resize', scale_factor=1.0, keep_ratio=True) to it."
+        raise ExportError(message, where="test_pipeline", hint=hint)
+    traced = [
+        as_part(one.model, f"{one.path.rpartition('.')[2] or 'pyramid'}_")
+        for one in trace_parts(module, name, before)
+    ]
+    graph = Graph("instances")
+    proposals = _connect(graph, before, traced, module)
+    outputs = [
+        value_info(BOXES, TensorProto.FLOAT, "objects", 4),
+        value_info(SCORES, TensorProto.FLOAT, "objects"),
+        value_info(LABELS, TensorProto.INT64, "objects"),
+        value_info(MASKS, TensorProto.FLOAT, "objects", "rows", "columns"),
+    ]
+    image = value_info(IMAGE, TensorProto.UINT8, 1, "height", "width", 3)
+    nodes = [*before.graph.nodes, *graph.nodes]
+    constants = [*before.graph.constants, *graph.constants]
+    return Built(finish(nodes, constants, image, outputs, name), before.pixels, proposals)
+
+
+def _connect(graph: Graph, before: Before, parts: list[GraphProto], module: Any) -> str:
+    """Join the networks by nodes, name the outputs, and return the proposals."""
+    pyramid, box_head, mask_head = parts
+    roi, anchors = module.roi_head, len(module.rpn_head.prior_generator.strides)
+    most = limits(graph, before.kept or before.size)
+    levels = graph.include(pyramid, [before.pixels])
+    maps, heads = levels[: -2 * anchors], levels[-2 * anchors :]
+    proposals = find_proposals(graph, heads[:anchors], heads[anchors:], module.rpn_head, most)
+    extractor = roi.bbox_roi_extractor
+    pooled = pool_boxes(
+        graph, maps[: extractor.num_inputs], with_spare(graph, proposals), extractor
+    )
+    logits, moves = graph.include(box_head, [pooled])
+    found = find_boxes(graph, logits, moves, proposals, roi, most)
+    extractor = roi.mask_roi_extractor
+    pooled = pool_boxes(
+        graph, maps[: extractor.num_inputs], with_spare(graph, found.boxes), extractor
+    )
+    (cells,) = graph.include(mask_head, [pooled])
+    masks = choose_masks(graph, cells, found.labels, roi.mask_head)
+    across, down = before.scale or ("", "")
+    sides = [graph("Unsqueeze", one, graph.constant([0], "int64")) for one in (across, down) * 2]
+    scale = graph.as_type(graph("Concat", *sides, axis=0), "float32")
+    boxes = graph("Div", found.boxes, scale)
+    named = ((boxes, BOXES), (found.scores, SCORES), (found.labels, LABELS), (masks, MASKS))
+    for value, output in named:
+        graph.rename(value, output)
+    return proposals

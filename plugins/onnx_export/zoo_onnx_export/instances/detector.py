@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which instance models can be one graph: each part is known by its exact type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zoo_onnx_export.errors import ExportError
+
+__all__ = ["check_detector"]
+
+_HEADS = "mmdet.models.roi_heads.bbox_heads.convfc_bbox_head."
+_EXTRACTOR = "mmdet.models.roi_heads.roi_extractors.single_level_roi_extractor.SingleRoIExtractor"
+_CODER = "mmdet.models.task_modules.coders.delta_xywh_bbox_coder.DeltaXYWHBBoxCoder"
+_PARTS = {
+    "": ("mmdet.models.detectors.mask_rcnn.MaskRCNN",),
+    "rpn_head": ("mmdet.models.dense_heads.rpn_head.RPNHead",),
+    "rpn_head.prior_generator": (
+        "mmdet.models.task_modules.prior_generators.anchor_generator.AnchorGenerator",
+    ),
+    "rpn_head.bbox_coder": (_CODER,),
+    "roi_head": ("mmdet.models.roi_heads.standard_roi_head.StandardRoIHead",),
+    "roi_head.bbox_roi_extractor": (_EXTRACTOR,),
+    "roi_head.bbox_head": tuple(
+        _HEADS + name for name in ("ConvFCBBoxHead", "Shared2FCBBoxHead", "Shared4Conv1FCBBoxHead")
+    ),
+    "roi_head.bbox_head.bbox_coder": (_CODER,),
+    "roi_head.mask_roi_extractor": (_EXTRACTOR,),
+    "roi_head.mask_head": ("mmdet.models.roi_heads.mask_heads.fcn_mask_head.FCNMaskHead",),
+}
+_NMS_KEYS = {"type", "iou_threshold", "split_thr"}
+
+
+def check_detector(module: Any, name: str) -> None:
+    """Refuse a model that is no Mask R-CNN, or one with a part that a graph does not have.
+
+    Args:
+        module: The model, as ``zoo.Predictor`` has it.
+        name: Its name, for messages.
+
+    Raises:
+        ExportError: A part is of another type, or has another setting; it is named.
+    """
+    if module is None:
+        hint = "name the model that it was made from."
+        raise _refused(name, "it is an exported file already", "model", hint)
+    for path, known in _PARTS.items():
+        part = module.get_submodule("") if not path else _part(module, path)
+        kind = type(part)
+        if f"{kind.__module__}.{kind.__qualname__}" not in known:
+            what = "it" if not path else f"its {path}"
+            names = " or ".join(one.rpartition(".")[2] for one in known)
+            fault = f"{what} is a {kind.__name__}, expected a {names} of mmdet"
+            raise _refused(name, fault, ".".join(filter(None, ("model", path))))
+    for where, fault in _settings(module):
+        raise _refused(name, fault, where)
+
+
+def _part(module: Any, path: str) -> Any:
+    for step in path.split("."):
+        module = getattr(module, step, None)
+    return module
+
+
+def _settings(module: Any) -> Iterator[tuple[str, str]]:
+    """Yield the settings of known parts that a graph does not have."""
+    rpn, roi = module.rpn_head, module.roi_head
+    if not rpn.use_sigmoid_cls:
+        yield "model.rpn_head", "its rpn_head scores anchors by a softmax"
+    if roi.with_shared_head:
+        yield "model.roi_head", "its roi_head has a shared_head"
+    if roi.bbox_head.custom_cls_channels or not roi.bbox_head.with_reg:
+        yield "model.roi_head.bbox_head", "its bbox_head has scores of its own, or moves no boxes"
+    for path, head in (("rpn_head", rpn), ("roi_head.bbox_head", roi.bbox_head)):
+        coder = head.bbox_coder
+        if coder.add_ctr_clamp or not coder.clip_border:
+            yield f"model.{path}.bbox_coder", f"the boxes of its {path} may leave the image"
+    for path in ("bbox_roi_extractor", "mask_roi_extractor"):
+        layers = getattr(roi, path).roi_layers
+        if any(type(one).__name__ != "RoIAlign" or one.pool_mode != "avg" for one in layers):
+            yield f"model.roi_head.{path}", f"its {path} has other layers than RoIAlign of means"
+    for path, settings in (("rpn", rpn.test_cfg), ("rcnn", roi.test_cfg)):
+        yield from _suppressions(path, settings)
+    if not 0 < roi.test_cfg.mask_thr_binary <= 1:
+        yield "model.test_cfg.rcnn", "its mask_thr_binary is not between 0 and 1"
+
+
+def _suppressions(path: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    nms = settings.get("nms") or {}
+    others = sorted(set(nms) - _NMS_KEYS)
+    where = f"model.test_cfg.{path}.nms"
+    if nms.get("type", "nms") != "nms" or others or "iou_threshold" not in nms:
+        yield where, f"it suppresses boxes by {dict(nms)!r:.80}, expected type and iou_threshold"
+
+
+def _refused(
+    name: str, fault: str, where: str, hint: str = "zoo predict runs it as it is."
+) -> ExportError:
+    return ExportError(f"cannot export {name!r}: {fault}.", where=where, hint=hint)

@@ -35,8 +35,7 @@ class Before:
         kept: Size without the padding that the post-processing cuts off; None without any.
         channels: 1 or 3.
         is_float: Whether ``pixels`` are float32 rather than uint8.
-        scale: By which factors the last resizing changed width and height, float64 of shape ``()``;
-            None without any.
+        resizing: The sizes before and after the last resizing; None without any.
         is_reversed: Whether the channels of the pipeline are BGR; those of ``pixels`` are RGB.
     """
 
@@ -49,7 +48,7 @@ class Before:
     channels: int = 3
     is_float: bool = False
     is_reversed: bool = field(default=True)
-    scale: tuple[str, str] | None = None
+    resizing: tuple[Size, Size] | None = None
 
     def number(self, value: int) -> str:
         """Return a length as a constant."""
@@ -60,8 +59,7 @@ class Before:
         self.pixels = resize(
             self.graph, self.pixels, self.size, size, kind=kind, is_float=self.is_float
         )
-        ratio = self.graph.ratio
-        self.scale = ratio(size.width, self.size.width), ratio(size.height, self.size.height)
+        self.resizing = self.size, size
         self.size, self.fixed = size, fixed
 
     def padded(self, size: Size, fixed: tuple[int, int] | None, value: float, axis: int) -> None:

@@ -17,6 +17,7 @@ from zoo_onnx_export.comparing import Measured, compare
 from zoo_onnx_export.errors import ExportError
 from zoo_onnx_export.exporter import make_graph
 from zoo_onnx_export.images import Images, Sample, find_held_out, is_prepared, read_split
+from zoo_onnx_export.instances.comparing import MeasuredInstances
 from zoo_onnx_export.quantising import METHOD, count_quantised, quantise
 from zoo_onnx_export.record import add_record, with_certificate
 from zoo_onnx_export.running import Session
@@ -71,7 +72,7 @@ def write_int8(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mappi
     return certificate
 
 
-def _told(measured: Measured) -> str:
+def _told(measured: Measured | MeasuredInstances) -> str:
     return "; ".join(str(one) for one in measured.departures())
 
 

@@ -23,13 +23,13 @@ from zoo.data import read_prepared, write_file
 from zoo.interfaces import ExportOptions
 from zoo_onnx_export.after import LABELS, PROBABILITIES
 from zoo_onnx_export.before import IMAGE
-from zoo_onnx_export.comparing import TOLERANCE
 from zoo_onnx_export.errors import ExportError
 from zoo_onnx_export.exporter import make_certified
 from zoo_onnx_export.graph import Graph
 from zoo_onnx_export.images import smooth_noise
 from zoo_onnx_export.record import make_record, read_export
 from zoo_onnx_export.running import Session
+from zoo_onnx_export.tolerances import TOLERANCE
 
 __all__ = ["write_qgis"]
 

@@ -25,6 +25,7 @@ from zoo_onnx_export.instances.results import (
     find_boxes,
 )
 from zoo_onnx_export.instances.rois import pool_boxes, with_spare
+from zoo_onnx_export.resizing import Size
 
 __all__ = ["Built", "build_instances"]
 
@@ -57,7 +58,7 @@ def build_instances(predictor: Any, name: str) -> Built:
     module = predictor.model.module
     check_detector(module, name)
     before = build_before(predictor)
-    if before.scale is None:
+    if before.resizing is None:
         message = f"cannot export {name!r}: its test pipeline has no Resize, of which mmdet takes "
         message += "the scale of its results."
         hint = "add dict(type='Resize', scale_factor=1.0, keep_ratio=True) to it."
@@ -67,7 +68,7 @@ def build_instances(predictor: Any, name: str) -> Built:
         for one in trace_parts(module, name, before)
     ]
     graph = Graph("instances")
-    proposals = _connect(graph, before, traced, module)
+    proposals = _connect(graph, before, traced, module, _scale(before, *before.resizing))
     outputs = [
         value_info(BOXES, TensorProto.FLOAT, "objects", 4),
         value_info(SCORES, TensorProto.FLOAT, "objects"),
@@ -80,7 +81,16 @@ def build_instances(predictor: Any, name: str) -> Built:
     return Built(finish(nodes, constants, image, outputs, name), before.pixels, proposals)
 
 
-def _connect(graph: Graph, before: Before, parts: list[GraphProto], module: Any) -> str:
+def _scale(before: Before, old: Size, new: Size) -> str:
+    """Return ``(4,)`` float32: by what mmdet divides the sides of boxes."""
+    graph = before.graph
+    pairs = ((new.width, old.width), (new.height, old.height))
+    axes = graph.constant([0], "int64")
+    sides = [graph("Unsqueeze", graph.ratio(*pair), axes) for pair in pairs]
+    return graph.as_type(graph("Concat", *sides, *sides, axis=0), "float32")
+
+
+def _connect(graph: Graph, before: Before, parts: list[GraphProto], module: Any, scale: str) -> str:
     """Join the networks by nodes, name the outputs, and return the proposals."""
     pyramid, box_head, mask_head = parts
     roi, anchors = module.roi_head, len(module.rpn_head.prior_generator.strides)
@@ -100,9 +110,6 @@ def _connect(graph: Graph, before: Before, parts: list[GraphProto], module: Any)
     )
     (cells,) = graph.include(mask_head, [pooled])
     masks = choose_masks(graph, cells, found.labels, roi.mask_head)
-    across, down = before.scale or ("", "")
-    sides = [graph("Unsqueeze", one, graph.constant([0], "int64")) for one in (across, down) * 2]
-    scale = graph.as_type(graph("Concat", *sides, axis=0), "float32")
     boxes = graph("Div", found.boxes, scale)
     named = ((boxes, BOXES), (found.scores, SCORES), (found.labels, LABELS), (masks, MASKS))
     for value, output in named:

@@ -96,7 +96,7 @@ def main() -> None:
 
 def _export(model: str, to: str, folder: Path, data: Path | None) -> Path:
     for path in folder.glob("*.onnx"):
-        if path.stem.endswith("_int8") == to.endswith("_int8"):
+        if path.stem.endswith(".int8") == to.endswith("_int8"):
             return path
     words = ["export", model, "--to", to, "--out", str(folder), "--json"]
     words += [] if data is None else ["--data", str(data)]

@@ -207,7 +207,7 @@ def test_verify_refuses_what_is_not_what_was_certified(
 REFUSED = [
     (
         ("export", NAME, "--to", "openvino"),
-        "no exporter named 'openvino': there are onnx, onnx_int8.",
+        "no exporter named 'openvino': there are onnx, onnx_int8, qgis.",
     ),
     (("export", "mask_rcnn_small_tanks", "--to", "onnx_int8"), "in 8 bits: its task is 'instance'"),
     (("export", NAME, "--to", "onnx_int8"), "it is calibrated on images, and there are none."),

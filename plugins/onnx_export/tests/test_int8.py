@@ -119,7 +119,7 @@ def _export(model: zoo.Predictor, out: Path, data: Path | None) -> dict[str, Any
 
 def test_file_in_8_bits_has_a_name_of_its_own(made: Made) -> None:
     """The file in floats beside it stays."""
-    assert made.path.name == "toy_int8.onnx"
+    assert made.path.name == "toy.int8.onnx"
     assert "time of an image on one core: " in made.printed
     assert f"exported: {made.path}" in made.printed
 

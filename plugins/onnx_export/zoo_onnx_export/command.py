@@ -59,7 +59,7 @@ def command(
     suffix, exporter = _find(to)
     opened = zoo.load(model, device="cpu")
     name = opened.model.name
-    path = out / _file_name(name, to, suffix)
+    path = out / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}{suffix}"
     certificate = exporter(opened, path, ExportOptions(name=name, data=data, runtime=runtime))
     if as_json:
         click.echo(json.dumps({"file": str(path), "certificate": certificate}))
@@ -85,13 +85,6 @@ def _find(name: str) -> tuple[str, Exporter]:
     full = f"{found.record.name}.{found.row.name}"
     suffix: str = getattr(found.row, "suffix", "")
     return suffix, cast("Exporter", zoo.load_contribution("exporter", full))
-
-
-def _file_name(name: str, to: str, suffix: str) -> str:
-    """Return ``NAME.onnx``, and of the exporter ``onnx_int8``, ``NAME_int8.onnx``."""
-    variant = to.rpartition(".")[2].removeprefix(suffix[1:])
-    ending = variant if variant.startswith("_") else ""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name) + ending + suffix
 
 
 def _told(certificate: Mapping[str, Any]) -> list[str]:

@@ -358,3 +358,13 @@ def test_fetch_pinned_refuses_other_bytes_and_says_how_to_get_it(
 
     assert absent.value.hint == "get it by npm pack tool"
     assert not list((tmp_path / "empty").rglob("tool.tgz"))
+
+
+def test_fetch_pinned_fetches_nothing_of_another_size(
+    server: FaultyServer, address: str, sha256: str, payload: bytes
+) -> None:
+    """The host says the size first; the other file may be of any."""
+    with pytest.raises(HashMismatchError, match=f"it has {len(payload)} bytes, expected 5"):
+        fetch_pinned("tool.tgz", sha256, 5, source=address, hint="get it by npm pack tool")
+
+    assert not [path for path in cache_folder().rglob("*") if path.is_file()]

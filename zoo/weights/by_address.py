@@ -60,6 +60,16 @@ def fetch_address(
         DownloadError: The address does not have the file or does not report its size, zoo is
             offline, or the cache cannot be written.
     """
+    return _fetch(address, sha256, None, patience, progress)
+
+
+def _fetch(
+    address: str,
+    sha256: str,
+    expected_bytes: int | None,
+    patience: Patience | None = None,
+    progress: Progress | None = None,
+) -> Path:
     check_locked(shown_address(address), sha256)
     target = cache_folder() / sha256 / _filename(address)
     cached = _cached(target, sha256)
@@ -78,6 +88,12 @@ def fetch_address(
     if found != shown:
         _LOG.info("%s is now %s", shown, found)
     size_bytes = told.size_bytes
+    if expected_bytes not in (None, size_bytes):
+        message = f"cannot accept {target.name}: it has {size_bytes} bytes, expected "
+        message += f"{expected_bytes}."
+        hint = "nothing was downloaded; check the address."
+        digests = {"expected": sha256, "actual": "not computed"}
+        raise HashMismatchError(message, **digests, where=found, hint=hint)
     _LOG.info("downloading %s, %.1f MB, to %s", found, size_bytes / 1e6, target)
     return fetch_file(
         target, sha256, size_bytes, [told.address], patience=patience, progress=progress, hint=_HINT
@@ -105,11 +121,11 @@ def fetch_pinned(
         hint: How the user gets it, as one command.
 
     Raises:
-        HashMismatchError: The file has another digest.
+        HashMismatchError: The file has another size, of which nothing is fetched, or digest.
         DownloadError: There is none, or the cache cannot be written.
     """
     if source is not None and "://" in os.fspath(source):
-        return fetch_address(os.fspath(source), sha256)
+        return _fetch(os.fspath(source), sha256, size_bytes)
     if source is not None:
         check_file(Path(source), sha256, size_bytes)
         return add_to_cache(Path(source), sha256, size_bytes, name)

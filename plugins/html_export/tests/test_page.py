@@ -111,6 +111,18 @@ def test_policy_allows_the_pages_own_script_and_style_and_no_request() -> None:
     assert make_page(RECORD, CERTIFICATE, b"the model", RUNTIME) == page
 
 
+def test_page_takes_what_other_writers_of_the_format_leave_out() -> None:
+    """Or state in another form: these rows are missing then."""
+    record = {**RECORD, "made_with": ["zoo"], "notice": "half a character: \ud800"}
+    certificate = {**CERTIFICATE, "data": "some images", "metric": None}
+
+    parts = _Parts(make_page(record, certificate, b"the model", RUNTIME))
+
+    facts = dict(json.loads(parts.texts["model-record"])["facts"])
+    assert facts["Notice"] == record["notice"]
+    assert facts.keys() & {"Made with", "Compared with the original"} == set()
+
+
 @pytest.mark.mm
 def test_without_the_package_one_message_says_how_to_get_it(
     write_model: Callable[..., Path], tmp_path: Path
@@ -159,6 +171,22 @@ def test_what_a_page_would_do_otherwise_is_refused(
 
     with pytest.raises(PageError, match=fault):
         export(model, tmp_path / "page.html", ExportOptions(name="toy", runtime=str(package)))
+
+
+@pytest.mark.mm
+def test_postprocessing_is_stated_by_class(
+    package: Path, write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A record may say it in one number, of which the page's script knows nothing."""
+    path, out = (
+        write_model(postprocess={"keep_largest": 2, "fill_holes": True}),
+        tmp_path / "p.html",
+    )
+
+    export(zoo.load(path, device="cpu"), out, ExportOptions(name="toy", runtime=str(package)))
+
+    told = json.loads(_Parts(out.read_bytes()).texts["model-record"])["postprocess"]
+    assert told == {"keep_largest": {"lung": 2, "heart": 2}, "fill_holes": ["lung", "heart"]}
 
 
 @pytest.mark.parametrize(

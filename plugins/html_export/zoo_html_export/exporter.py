@@ -35,19 +35,23 @@ def export(model: zoo.Predictor, out: Path, options: ExportOptions) -> Mapping[s
         DownloadError: onnxruntime-web is nowhere.
         ZooError: What the exporter of ONNX raises.
     """
+    _check({"task": model.model.task}, options.name)
     runtime = read_package(find_package(options.runtime))
     with tempfile.TemporaryDirectory(prefix="zoo-export-") as scratch:
         if model.model.export is None:
             path = Path(scratch, "model.onnx")
             write = cast("Exporter", zoo.load_contribution("exporter", "onnx_export.onnx"))
             write(model, path, replace(options, runtime=None))
-            opened, data = zoo.load(str(path), device="cpu").model, None
+            opened, data = zoo.load(str(path), device="cpu"), None
         else:
-            opened, path, data = model.model, model.model.checkpoint, options.data
-        exported = cast("ExportedModel", opened.export)
+            opened, path, data = model, model.model.checkpoint, options.data
+        exported = cast("ExportedModel", opened.model.export)
         _check(exported.record, options.name)
         certificate = exported.verify(None, data)
-        page = make_page(exported.record, certificate, path.read_bytes(), runtime)
+        # By class: a record may also say "2 parts of each" in one number.
+        steps = opened.postprocess.to_json() if opened.postprocess else None
+        record = {**exported.record, "postprocess": steps}
+        page = make_page(record, certificate, path.read_bytes(), runtime)
     write_file(out, page)
     return certificate
 

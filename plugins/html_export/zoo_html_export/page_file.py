@@ -42,7 +42,7 @@ def make_page(
         "POLICY": _policy(style, script),
         "TITLE": escape(str(record["name"])),
         "STYLE": style,
-        "RECORD": json.dumps(told, ensure_ascii=False).replace("<", "\\u003c"),
+        "RECORD": json.dumps(told).replace("<", "\\u003c"),
         "WORKER": _packed(f"{runtime.library}\n{_read('worker.js')}".encode()),
         "BINARY": _packed(runtime.binary),
         "MODEL": _packed(model),
@@ -91,16 +91,18 @@ def _facts(
     yield "Sha256 of the weights", str(record.get("weights_sha256"))
     yield "Sha256 of the certified graph", certificate["graph_sha256"]
     yield "Sha256 of the ONNX file", hashlib.sha256(model).hexdigest()
-    made = record.get("made_with") or {}
-    yield "Made with", ", ".join(f"{name} {version}" for name, version in made.items())
+    made = record.get("made_with")
+    if isinstance(made, Mapping):
+        yield "Made with", ", ".join(f"{name} {version}" for name, version in made.items())
     yield "Run by", f"onnxruntime-web {VERSION}"
 
 
 def _compared(certificate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a certificate says; other writers of format 1 may compare labels alone."""
     data, metric = certificate.get("data"), certificate.get("metric")
-    if data is not None:
-        yield "Compared with the original", f"on {certificate['images']} images: {data['name']}"
+    if isinstance(data, Mapping):
+        on = f"on {certificate.get('images')} images: {data.get('name')}"
+        yield "Compared with the original", on
     yield "Labels that differ", f"{certificate['labels_differ']:.4%}"
     if metric is not None:
         yield "Mean IoU", f"{metric['original']:.4f}, exported {metric['exported']:.4f}"

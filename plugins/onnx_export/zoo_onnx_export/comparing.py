@@ -22,10 +22,11 @@ from zoo_onnx_export.tolerances import (
     departures_of,
 )
 
-__all__ = ["Measured", "beyond", "compare", "measure_metric", "semantic_calls"]
+__all__ = ["UNLABELLED", "Measured", "beyond", "compare", "measure_metric", "semantic_calls"]
 
 _SIZES = ((1, 31, 47), (2, 64, 96), (3, 97, 33), (1, 200, 120), (2, 513, 700))
-_UNLABELLED = 255
+UNLABELLED = 255
+"""The id of pixels without a class."""
 
 
 @dataclass(slots=True)

@@ -162,6 +162,8 @@ class Opened:
         self.graph = self._certified(model, data, where)
         self.is_quantised = isinstance(self.record.get("quantisation"), dict)
         task = str(self.record.get("task"))
+        if task == "instance" and self.record.get("mask_threshold") is None:
+            raise _refused(where, f"its {_MODEL} states no mask_threshold", _AGAIN)
         fault = find_fault(self.certificate, task, is_quantised=self.is_quantised)
         if fault is not None:
             raise _refused(where, fault, _AGAIN)

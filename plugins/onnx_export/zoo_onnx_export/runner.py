@@ -15,7 +15,7 @@ import zoo
 from zoo.data import count_labels, read_picture, to_uint8
 from zoo_onnx_export.after import LABELS
 from zoo_onnx_export.certificate import certify
-from zoo_onnx_export.comparing import Measured, measure_metric
+from zoo_onnx_export.comparing import UNLABELLED, Measured, measure_metric
 from zoo_onnx_export.errors import FileError
 from zoo_onnx_export.images import Images, find_held_out, find_images, is_prepared
 from zoo_onnx_export.instances.comparing import MeasuredInstances
@@ -59,8 +59,10 @@ class OnnxModel:
             return find_instances(self._session, given, self.record["mask_threshold"])
         pixels = to_uint8(given)
         pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-        labels = self._session(pixels[None], (LABELS,))[0][0]
         classes = tuple(self.record["classes"])
+        (found,) = self._session(pixels[None], (LABELS,))
+        self._check_labels(found, (1, *pixels.shape[:2]), len(classes))
+        labels = found[0]
         counts = count_labels(labels)
         return zoo.SemanticResult(
             labels=labels,
@@ -71,6 +73,17 @@ class OnnxModel:
             shown=pixels,
             notice=self.record.get("notice"),
         )
+
+    def _check_labels(self, found: Any, shape: tuple[int, ...], classes: int) -> None:
+        """Refuse what is no label map of the image: anyone may have made the file."""
+        fault = None
+        if found.dtype != np.uint8 or found.shape != shape:
+            fault = f"they are {found.dtype} {list(found.shape)}, expected uint8 {list(shape)}"
+        elif not ((found < classes) | (found == UNLABELLED)).all():
+            fault = f"one is not among its {classes} classes"
+        if fault is not None:
+            message = f"cannot use the labels of {self.path.name!r}: {fault}."
+            raise FileError(message, where=self.path, hint="export the model again.")
 
     def verify(self, model: zoo.Predictor | None, data: Path | None) -> Mapping[str, Any]:
         """Return the certificate, made again if the original is given.

@@ -24,6 +24,8 @@ sys.path.append(str(Path(__file__).resolve().parents[3] / "tools"))
 from onnx_models import (  # noqa: E402
     CERTIFICATE,
     PASSED,
+    PASSED_INSTANCES,
+    given_outputs,
     record_of,
     semantic_model,
     with_metadata,
@@ -231,3 +233,88 @@ def test_verify_reads_no_record_of_the_wrong_shape(key: str, tmp_path: Path) -> 
 
     assert done.exit_code == 1
     assert done.stderr.startswith(f"error: cannot open 'wrong.onnx': of its record, '{key}' is 5,")
+
+
+FOUND: dict[str, Any] = {
+    "boxes": np.array([[5, 5, 25, 30]], np.float32),
+    "scores": np.array([0.9], np.float32),
+    "labels": np.array([1], np.int64),
+    "masks": np.ones((1, 4, 4), np.float32),
+}
+
+
+def _write_instances(path: Path, **others: Any) -> Path:
+    """Write a file that finds the same instances in each image."""
+    record = record_of(CLASSES, task="instance", mask_threshold=0.5)
+    path.write_bytes(given_outputs(record, {**FOUND, **others}, PASSED_INSTANCES))
+    return path
+
+
+def test_box_without_an_extent_is_that_of_its_mask(tmp_path: Path) -> None:
+    """As of the model itself, and in the runtime."""
+    path = _write_instances(tmp_path / "flat.onnx", boxes=np.array([[40, 5, 40, 30]], np.float32))
+    image = np.zeros((50, 60, 3), np.uint8)
+
+    found = zoo.load(path, task="instance")(image)
+
+    assert found.boxes.tolist() == [list(found.masks[0].box)]
+    assert found.boxes.tolist() == RuntimePredictor(path)(image).boxes.tolist()
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"boxes": np.zeros((1, 3), np.float32)},
+        {"boxes": np.zeros((2, 4), np.float32)},
+        {"scores": np.array([np.inf], np.float32)},
+        {"scores": np.float32(0.9)},
+        {"labels": np.array([1], np.float32)},
+        {"labels": np.array([3], np.int64)},
+        {"masks": np.ones((2, 4, 4), np.float32)},
+        {"masks": np.ones((1, 16), np.float32)},
+        {"masks": np.ones((1, 4, 4), np.uint8)},
+    ],
+    ids=lambda one: "{} {}".format(*(f"{k} {v.dtype}{v.shape}" for k, v in one.items()), ""),
+)
+def test_outputs_that_are_no_instances_are_refused(others: dict[str, Any], tmp_path: Path) -> None:
+    """Anyone may have made the file."""
+    path = _write_instances(tmp_path / "wrong.onnx", **others)
+
+    with pytest.raises(zoo.ZooError, match="cannot use the model's instances"):
+        zoo.load(path, task="instance")(np.zeros((50, 60, 3), np.uint8))
+
+
+def test_instances_without_a_mask_threshold_are_refused(tmp_path: Path) -> None:
+    """Their masks would be pixels, which only the runtime takes."""
+    path = tmp_path / "pixels.onnx"
+    record = record_of(CLASSES, task="instance")
+    path.write_bytes(given_outputs(record, FOUND, PASSED_INSTANCES))
+
+    with pytest.raises(zoo.ZooError, match="states no mask_threshold"):
+        zoo.load(path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [
+        (np.zeros((1, 50, 60), np.float32), "they are float32"),
+        (np.zeros((1, 50, 61), np.uint8), r"\[1, 50, 61\], expected uint8 \[1, 50, 60\]"),
+        (np.uint8(1), "expected uint8"),
+        (np.full((1, 50, 60), 3, np.uint8), "not among its 3 classes"),
+    ],
+)
+def test_outputs_that_are_no_labels_are_refused(labels: Any, fault: str, tmp_path: Path) -> None:
+    """Nor are those of classes that the file does not name."""
+    path = tmp_path / "wrong.onnx"
+    path.write_bytes(given_outputs(record_of(CLASSES), {"labels": labels}, PASSED))
+
+    with pytest.raises(zoo.ZooError, match=fault):
+        zoo.load(path)(np.zeros((50, 60, 3), np.uint8))
+
+
+def test_name_with_half_a_character_is_refused(tmp_path: Path) -> None:
+    """JSON can say it, no file can hold it."""
+    path = _write(tmp_path / "half.onnx", record_of(("a", "b", "\ud800")))
+
+    with pytest.raises(zoo.ZooError, match="'classes' is "):
+        zoo.load(path)

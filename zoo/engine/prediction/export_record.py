@@ -44,7 +44,9 @@ def _wrong(path: Path, fault: str) -> CheckpointError:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MOST_CHARACTERS
+    if not isinstance(value, str) or not 0 < len(value) <= _MOST_CHARACTERS:
+        return False
+    return not any("\ud800" <= one <= "\udfff" for one in value)  # no file can hold half a pair
 
 
 def _are_classes(value: Any) -> bool:

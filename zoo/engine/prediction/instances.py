@@ -212,6 +212,7 @@ def _exported(
 ) -> Iterator[Detection]:
     """Yield what an exported file found in a window, in px of the scene."""
     boxes, scores, labels = (np.asarray(one) for one in (found.boxes, found.scores, found.labels))
+    _check_arrays(model, boxes, scores, labels, found.masks)
     _check(model, boxes, labels, None, window)
     offset = np.tile([window.left_px, window.top_px], 2)
     for index in np.flatnonzero(scores >= least).tolist():
@@ -228,7 +229,31 @@ def _exported(
             if mask is None:
                 continue  # the mask of this box is empty
         x0, y0, x1, y1 = (boxes[index] + offset).tolist()
+        if mask is not None and (x0 >= x1 or y0 >= y1):
+            x0, y0, x1, y1 = mask.box  # as of the model itself
         yield Detection((x0, y0, x1, y1), float(scores[index]), int(labels[index]), mask)
+
+
+def _check_arrays(
+    model: LoadedModel,
+    boxes: NDArray[Any],
+    scores: NDArray[Any],
+    labels: NDArray[Any],
+    masks: NDArray[Any] | None,
+) -> None:
+    """Refuse what is no list of instances: anyone may have made the file."""
+    given = {"boxes": (boxes, "f", 2), "scores": (scores, "f", 1), "labels": (labels, "iu", 1)}
+    if masks is not None:
+        given["masks"] = (masks, "f", 3)
+    are_right = all(
+        one.dtype.kind in kinds and one.ndim == rank for one, kinds, rank in given.values()
+    )
+    lengths = {one.shape[:1] for one, _, _ in given.values()}
+    if not are_right or len(lengths) > 1 or boxes.shape[1] != 4 or not np.isfinite(scores).all():
+        told = ", ".join(f"{name} {one.dtype} {one.shape}" for name, (one, _, _) in given.items())
+        message = f"cannot use the model's instances: found {told}; expected as many boxes of four "
+        message += "sides, finite scores, ids of classes and masks."
+        raise ConfigError(message, where=model.name, hint="export the model again.")
 
 
 def _check(

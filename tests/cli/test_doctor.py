@@ -48,7 +48,7 @@ def test_doctor_when_a_plugin_needs_what_is_missing_says_how_to_fix_it(tmp_path:
     result = CliRunner().invoke(main, ["doctor"])
 
     assert result.exit_code == 0
-    assert "plugin needy   missing  cannot use plugin 'needy'" in result.stdout
+    assert re.search(r"plugin needy +missing +cannot use plugin 'needy'", result.stdout)
     line = re.search(r"to fix plugin needy:\n  (.*)", result.stdout)
     assert line is not None
     assert shlex.split(line[1])[1:] == ["-m", "pip", "install", "surely-not-installed>=3"]
@@ -64,7 +64,7 @@ def test_doctor_when_a_manifest_is_torn_ends_with_1(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["doctor"])
 
     assert result.exit_code == 1
-    assert "plugin torn    broken" in result.stdout
+    assert re.search(r"plugin torn +broken", result.stdout)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["ExportOptions", "ExportedModel", "Exporter", "Runner"]
+__all__ = ["ExportOptions", "ExportedInstances", "ExportedModel", "Exporter", "Runner"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ STACK = {
     "tqdm": ("tqdm", ""),
 }
 # What `zoo doctor` names beside faults: extras whose packages these environments lack.
-FEATURES = {"mmzoo[geo]", "mmzoo[onnx]", "mmzoo[serve]"}
+FEATURES = {"mmzoo[geo]", "mmzoo[onnx]", "mmzoo[openvino]", "mmzoo[serve]"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 

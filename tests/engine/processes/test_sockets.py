@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -74,6 +75,8 @@ def test_no_short_folder_is_one_message_with_what_to_do(
 ) -> None:
     """Folders that are not there, or are long themselves, do not serve."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / LONG))
+    # Multiprocessing keeps the folder that it chose for an earlier test.
+    monkeypatch.delitem(multiprocessing.current_process()._config, "tempdir", raising=False)  # type: ignore[attr-defined]
 
     with pytest.raises(ZooError) as caught:
         shorten_socket_paths(("/nowhere", str(tmp_path / LONG)))

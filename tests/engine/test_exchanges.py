@@ -44,7 +44,7 @@ LINES = """
 import json
 from zoo.data import open_source
 from zoo.data import Report
-from zoo.interfaces import LabelledImage, LabelledObject, Labels
+from zoo.interfaces import LabelledImage, LabelledObject, LabelledPolygon, Labels
 
 
 class Lines:
@@ -58,8 +58,14 @@ class Lines:
                 report.drop(path, f"not read: {word!r}")
             box = (0.0, 0.0, 4.0, 4.0)
             objects = (LabelledObject(label=words[1], box=box),) if words[1] != "none" else ()
-            if "shapeless" in words:
-                objects = (LabelledObject(label=words[1]),)
+            wrong = {
+                "shapeless": {},
+                "nowhere": {"box": (float("nan"), 0.0, 4.0, 4.0)},
+                "torn": {"rle": {"size": [4, 4], "counts": "1"}},
+                "line": {"polygons": (LabelledPolygon(outline=(0.0, 0.0, 4.0, 4.0)),)},
+            }
+            for word in {*words} & {*wrong}:
+                objects = (LabelledObject(label=words[1], **wrong[word]),)
             images.append(LabelledImage(name=words[0], objects=objects))
         return Labels(classes=("dot",), images=images)
 
@@ -137,6 +143,9 @@ def test_source_without_a_file_of_the_format_is_refused(notes: Path, tmp_path: P
     [
         ("a.png pond", PluginError, "an object of 'pond', which its classes lack"),
         ("a.png dot shapeless", PluginError, "an object with 0 shapes, expected one"),
+        ("a.png dot nowhere", PluginError, r"with the box \(nan, .*expected four finite numbers"),
+        ("a.png dot torn", PluginError, "an object of 'a.png' with its RLE has runs that"),
+        ("a.png dot line", PluginError, "expected x and y of three points or more"),
         ("a.png boom", PluginCodeError, "of plugin 'notes' raises KeyError: 'boom'"),
     ],
 )
@@ -240,6 +249,7 @@ def test_command_says_where_the_labels_are_and_what_they_lack(
     ]
     assert json.loads(listed.stdout)["labels"] == {
         "file": labels,
+        "counts": {},
         "dropped": [{"file": "a.png", "reason": "an image without objects has no line"}],
         "repaired": [],
     }

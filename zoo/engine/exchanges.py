@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,14 +55,18 @@ class FormatReader:
         return replace(labels, images=tuple(_checked(images, labels.classes, self._found)))
 
     def _files(self, source: Source, only: str) -> list[str]:
+        from zoo.data import compose
+
         suffixes = self._row.suffixes
         found = [file.path for file in source.files() if file.suffix in suffixes]
         if only:
-            found = [file for file in found if f"/{file}".endswith(f"/{only}")]
+            wanted = compose(only)
+            named = [file for file in found if compose(file) == wanted]
+            found = named or [file for file in found if compose(file).endswith(f"/{wanted}")]
         if not found or (only and len(found) > 1):
-            wanted = repr(only) if only else " or ".join(suffixes)
+            expected = repr(only) if only else " or ".join(suffixes)
             many = f"{len(found)} files" if found else "no file"
-            message = f"cannot read labels as {self.name!r}: found {many}, expected {wanted}."
+            message = f"cannot read labels as {self.name!r}: found {many}, expected {expected}."
             hint = f"formats that read files of this source: {_told_formats(source) or 'none'}."
             if only:
                 hint = "give the path of the label file from the top of the source."
@@ -176,6 +181,8 @@ def _checked(
     images: tuple[object, ...], classes: tuple[str, ...], found: Found
 ) -> Iterator[LabelledImage]:
     """Yield what a plugin has read; refuse what its interface does not allow."""
+    if len({*classes}) < len(classes) or not all(classes):
+        raise _broken(found, f"the classes {classes!r:.80}, expected names that differ")
     for image in images:
         if not isinstance(image, LabelledImage):
             raise _broken(found, f"{image!r:.80}, expected zoo.interfaces.LabelledImage")
@@ -185,9 +192,28 @@ def _checked(
             shapes = [bool(each.polygons), each.rle is not None]
             if sum(shapes) > 1 or not (any(shapes) or each.box is not None):
                 raise _broken(found, f"an object with {sum(shapes)} shapes, expected one")
+            if fault := _fault(each, image.size):
+                raise _broken(found, f"an object of {image.name!r:.80} with {fault}")
             if each.label not in classes:
                 raise _broken(found, f"an object of {each.label!r}, which its classes lack")
         yield image
+
+
+def _fault(each: LabelledObject, size: tuple[int, int] | None) -> str | None:
+    """Return what is wrong with the shape of an object, or None."""
+    from zoo.data.coco.masks import find_rle_fault
+
+    if each.box is not None and (len(each.box) != 4 or not all(map(math.isfinite, each.box))):
+        return f"the box {each.box!r:.80}, expected four finite numbers"
+    for polygon in each.polygons:
+        for ring in (polygon.outline, *polygon.holes):
+            if len(ring) % 2 or len(ring) < 6 or not all(map(math.isfinite, ring)):
+                return f"the outline {ring!r:.80}, expected x and y of three points or more"
+    if each.rle is None:
+        return None
+    rle = dict(each.rle)
+    height_px, width_px = rle.get("size", (0, 0)) if size is None else size[::-1]
+    return find_rle_fault(rle, height_px, width_px)
 
 
 def _broken(found: Found, what: str) -> PluginError:

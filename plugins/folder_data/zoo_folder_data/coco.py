@@ -69,7 +69,8 @@ def find_coco(source: Source, name: str) -> str:
     found = [file.path for file in source.files() if file.suffix == ".json"]
     if name:
         wanted = compose(name)
-        fitting = [path for path in found if f"/{compose(path)}".endswith(f"/{wanted}")]
+        exact = [path for path in found if compose(path) == wanted]
+        fitting = exact or [path for path in found if compose(path).endswith(f"/{wanted}")]
     else:
         fitting = found
     if len(fitting) == 1:

@@ -83,8 +83,8 @@ def _below(images: tuple[LabelledImage, ...], folder: str) -> Iterator[LabelledI
 def _check(source: Source, name: str, labels: Labels, images: tuple[LabelledImage, ...]) -> None:
     twice = [each for each, count in Counter(image.name for image in images).items() if count > 1]
     if twice:
-        message = f"cannot use the labels: found the image {twice[0]!r} in two files, expected one."
-        raise DataError(message, path=source.path, hint="remove one, or choose --annotations FILE.")
+        message = f"cannot use the labels: found the image {twice[0]!r} twice, expected it once."
+        raise DataError(message, path=source.path, hint="leave one of the two out.")
     for what, found in (("image", images), ("class", labels.classes)):
         if not found:
             message = f"cannot use the labels: as {name!r} they have no {what}."

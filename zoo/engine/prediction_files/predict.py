@@ -56,7 +56,7 @@ class Predictions:
         """Return it as plain values: ``predictions``, ``count`` and ``failures``.
 
         With another format also ``labels``: its ``file``, and what was ``dropped`` or
-        ``repaired`` in it.
+        ``repaired`` in it, with the ``counts`` of what it has no place for.
         """
         failures = [
             {"file": each.path.as_posix(), "error": each.error.message, "hint": each.error.hint}
@@ -66,7 +66,7 @@ class Predictions:
         if self.exchanged is None:
             return told
         report = self.exchanged.report.to_dict()
-        lost = {key: report[key] for key in ("dropped", "repaired")}
+        lost = {key: report[key] for key in ("counts", "dropped", "repaired")}
         return {**told, "labels": {"file": str(self.exchanged.path), **lost}}
 
 

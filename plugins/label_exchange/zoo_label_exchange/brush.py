@@ -39,7 +39,7 @@ def unpack(packed: Sequence[int], width_px: int, height_px: int) -> NDArray[np.b
         BrushError: They are damaged, or those of a mask of another size.
     """
     try:
-        bits = _Bits(bytes(packed))
+        bits = _Bits(bytes(iter(packed)))  # of a number, `bytes` makes as many zeros
     except (TypeError, ValueError) as error:
         message = "its run lengths are no bytes"
         raise BrushError(message) from error
@@ -49,7 +49,7 @@ def unpack(packed: Sequence[int], width_px: int, height_px: int) -> NDArray[np.b
         raise BrushError(message)
     size = bits.take(5) + 1
     counts = [bits.take(4) + 1 for _ in range(4)]
-    samples = np.empty(total, np.uint32)
+    samples = np.empty(total, np.min_scalar_type(2**size - 1))
     at = 0
     while at < total:
         is_run, count = bits.take(1), bits.take(counts[bits.take(2)]) + 1

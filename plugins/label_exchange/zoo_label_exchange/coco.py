@@ -20,6 +20,7 @@ from zoo.data import (
     replace_file,
 )
 from zoo.interfaces import LabelledImage, LabelledObject, LabelledPolygon, Labels
+from zoo_label_exchange.label_files import Pictures
 from zoo_label_exchange.masks import filled, polygons_area
 
 __all__ = ["Coco"]
@@ -52,7 +53,8 @@ class Coco:
         classes = dict.fromkeys(
             name for _, content in contents for name in content.categories.values()
         )
-        images = [image for path, content in contents for image in _images(path, content)]
+        pictures = Pictures(source)
+        images = [image for path, content in contents for image in _images(path, content, pictures)]
         return Labels(classes=tuple(classes), images=images)
 
     def write(self, labels: Labels, out: Path, report: Report, /) -> None:
@@ -86,13 +88,13 @@ class Coco:
         replace_file(out, f"{text}\n".encode())
 
 
-def _images(path: str, content: CocoFile) -> list[LabelledImage]:
+def _images(path: str, content: CocoFile, pictures: Pictures) -> list[LabelledImage]:
     objects: dict[int, list[LabelledObject]] = {image.id: [] for image in content.images}
     for row in content.annotations:
         objects[row.image_id].append(_object(path, content, row))
     return [
         LabelledImage(
-            name=image.file_name,
+            name=pictures.named(path, image.file_name),
             size=(image.width_px, image.height_px),
             objects=tuple(objects[image.id]),
         )

@@ -13,9 +13,15 @@ import numpy as np
 from zoo.data import Report, Source, replace_file
 from zoo.interfaces import LabelledImage, LabelledObject, LabelledPolygon, Labels
 from zoo_label_exchange.joining import Part, joined
-from zoo_label_exchange.label_files import LabelFile
+from zoo_label_exchange.label_files import LabelFile, Pictures, is_size
 from zoo_label_exchange.masks import filled, from_pixels, to_pixels
-from zoo_label_exchange.shapes import NO_NUMBER, ellipse, read_outline, rotated_box
+from zoo_label_exchange.shapes import (
+    NO_NUMBER,
+    ellipse,
+    read_box,
+    read_outline,
+    rotated_box,
+)
 
 __all__ = ["Cvat"]
 
@@ -23,6 +29,10 @@ BAD_MASK = "mask's run lengths do not fit its box"
 HOLES = "polygons with holes: written as a mask"
 NO_CROWD = "CVAT has no crowds"
 EMPTY = "mask has no pixel"
+ATTRIBUTES = "attributes left out"
+
+# Of labels that no region can have.
+_NO_REGIONS = {"tag", "points", "polyline", "skeleton", "cuboid"}
 
 Element = ElementTree.Element
 
@@ -46,11 +56,13 @@ class Cvat:
         Args:
             source: A folder or a zip.
             files: XML files.
-            report: Receives shapes that are no regions, and what is mended.
+            report: Receives shapes that are no regions, what is mended, and a count of the
+                attributes, which are not read.
 
         Raises:
             DataError: A file is not CVAT's XML of images.
         """
+        pictures = Pictures(source)
         classes: dict[str, None] = {}
         images: list[LabelledImage] = []
         for path in files:
@@ -62,7 +74,7 @@ class Cvat:
                 file.refuse("it has no element 'annotations' with 'meta'")
             if root.find("track") is not None:
                 file.refuse("it holds tracks of a video", "export it as 'CVAT for images 1.1'.")
-            found = [_image(file, element, report) for element in root.iter("image")]
+            found = [_image(file, element, pictures, report) for element in root.iter("image")]
             classes |= dict.fromkeys(_labels(root))
             classes |= dict.fromkeys(each.label for image in found for each in image.objects)
             images += found
@@ -100,25 +112,29 @@ class Cvat:
 
 
 def _labels(root: Element) -> Iterator[str]:
-    """Yield the names of labels that the file lists; those of image tags too."""
+    """Yield the names of labels that the file lists and that regions can have."""
     for label in root.iterfind("meta//labels/label"):
         name, kind = label.findtext("name"), label.findtext("type", "any")
-        if name and kind != "tag":
+        if name and kind not in _NO_REGIONS:
             yield name
 
 
-def _image(file: LabelFile, element: Element, report: Report) -> LabelledImage:
+def _image(file: LabelFile, element: Element, pictures: Pictures, report: Report) -> LabelledImage:
     name = element.get("name")
     try:
         size = int(element.get("width", "")), int(element.get("height", ""))
     except ValueError:
         size = (0, 0)
-    if not name or min(size) < 1:
+    if not name or not is_size(*size):
         file.refuse(f"image {element.get('id')!r} lacks a name, a width or a height")
+    # The export of a project has a folder for each subset, which the names leave out.
+    path = pictures.named(file.path, f"{element.get('subset', '')}/{name}".lstrip("/"), name)
+    if attributes := sum(1 for _ in element.iter("attribute")):
+        report.count(ATTRIBUTES, attributes)
     tags, parts = [], []
     for number, shape in enumerate(element, 1):
         where, label = f"{file.path}:{name}:shape {number}", shape.get("label")
-        if label is None:
+        if not label:
             report.drop(where, "shape has no label")
         elif shape.tag == "tag":
             tags.append(label)
@@ -131,7 +147,7 @@ def _image(file: LabelFile, element: Element, report: Report) -> LabelledImage:
                 found = LabelledObject(label=label, source=where, **keywords)
                 parts.append(Part(found, None if group in ("", "0") else group))
     objects = joined(parts, size, report)
-    return LabelledImage(name=name, size=size, objects=objects, tags=tuple(tags))
+    return LabelledImage(name=path, size=size, objects=objects, tags=tuple(tags))
 
 
 def _shape(shape: Element, size: tuple[int, int], where: str, report: Report) -> dict[str, Any]:
@@ -151,7 +167,8 @@ def _box(shape: Element, _: tuple[int, int], where: str, report: Report) -> dict
     left, top, right, bottom = _numbers(shape, "xtl", "ytl", "xbr", "ybr")
     turn = float(shape.get("rotation", "0"))
     if not turn:
-        return {"box": (left, top, right, bottom)}
+        box = read_box((left, top, right, bottom), where, report)
+        return {} if box is None else {"box": box}
     centre = ((left + right) / 2, (top + bottom) / 2)
     return _outlined(rotated_box((left, top, right, bottom), centre, turn), where, report)
 
@@ -182,7 +199,7 @@ def _mask(shape: Element, size: tuple[int, int], where: str, report: Report) -> 
     rest = width * height - sum(runs)
     if not is_inside or min(runs) < 0 or rest < 0 or (rest and len(runs) % 2):
         raise ValueError
-    bits = np.repeat(np.arange(len(runs) + 1) % 2, [*runs, rest])
+    bits = np.repeat((np.arange(len(runs) + 1) % 2).astype(np.uint8), [*runs, rest])
     whole = np.zeros((size[1], size[0]), np.uint8)
     whole[top : top + height, left : left + width] = bits.reshape(height, width)
     if not whole.any():

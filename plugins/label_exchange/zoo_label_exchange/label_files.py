@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Never
 from xml.etree import ElementTree
 
-from zoo.data import Source
+from zoo.data import IMAGE_SUFFIXES, MOST_PX, Source, compose
 from zoo.documents import DocumentError, Limits, parse_json, reason_of
 from zoo.errors import DataError
 from zoo.interfaces import LabelledImage
 
-__all__ = ["LabelFile", "classes_of"]
+__all__ = ["LabelFile", "Pictures", "classes_of", "is_size"]
 
 _LIMITS = Limits(2**31, values=1_000_000_000, depth=64)
 _HINT = "choose the file with --annotations, or another --format."
@@ -68,7 +68,7 @@ class LabelFile:
             self.refuse("found a document type or UTF-16, expected plain XML in UTF-8")
         try:
             return ElementTree.fromstring(data)  # noqa: S314 (no entities: see above)
-        except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:
             self.refuse(f"it is not XML: {error}")
 
     def beside(self, name: str) -> str:
@@ -83,6 +83,57 @@ class LabelFile:
             return name
         folder = posixpath.dirname(self.path)
         return posixpath.normpath(posixpath.join(folder, name.replace("\\", "/")))
+
+
+class Pictures:
+    """Images of a source, which files of labels name.
+
+    Args:
+        source: A folder or a zip.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._paths: dict[str, str] = {}
+        self._by_name: dict[str, list[str]] = {}
+        for file in source.files():
+            if file.suffix in IMAGE_SUFFIXES:
+                self._paths[compose(file.path)] = file.path
+                self._by_name.setdefault(compose(file.name), []).append(file.path)
+
+    def named(self, file: str, *names: str, folders: Sequence[str] = ("images",)) -> str:
+        r"""Return the path of the image that a file of labels means, or the last name as it is.
+
+        Only a name that several images have is looked up: in the folders around the file, the
+        nearest first. The top of the source is left to whoever prepares the data.
+
+        Args:
+            file: Path of the file of labels.
+            names: What the image may be called, with ``/`` or ``\``; the likeliest first.
+            folders: Folders of images in such a folder.
+        """
+        for name in names:
+            wanted = name.replace("\\", "/")
+            if len(self._by_name.get(compose(posixpath.basename(wanted)), ())) < 2:
+                continue
+            for parent in PurePosixPath(file).parents:
+                for folder in ("", *folders):
+                    path = posixpath.normpath(str(parent / folder / wanted))
+                    is_left = str(parent) == "." and name == names[-1] and folder in ("", "images")
+                    if not is_left and compose(path) in self._paths:
+                        return self._paths[compose(path)]
+        return names[-1]
+
+
+def is_size(width: object, height: object) -> bool:
+    """Return whether two values are the sides of an image that zoo opens, in px.
+
+    Args:
+        width: Whatever a file states.
+        height: Whatever a file states.
+    """
+    if not (type(width) is int and type(height) is int):
+        return False
+    return min(width, height) > 0 and width * height <= MOST_PX
 
 
 def classes_of(images: Iterable[LabelledImage]) -> tuple[str, ...]:

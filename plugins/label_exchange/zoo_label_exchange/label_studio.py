@@ -13,12 +13,18 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
-from zoo.data import Report, Source, replace_file
+from zoo.data import IMAGE_SUFFIXES, Report, Source, replace_file
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 from zoo_label_exchange.brush import BrushError, pack, unpack
-from zoo_label_exchange.label_files import LabelFile, classes_of
+from zoo_label_exchange.label_files import LabelFile, classes_of, is_size
 from zoo_label_exchange.masks import filled, from_pixels, to_pixels
-from zoo_label_exchange.shapes import NO_NUMBER, ellipse, read_outline, rotated_box
+from zoo_label_exchange.shapes import (
+    NO_NUMBER,
+    ellipse,
+    read_box,
+    read_outline,
+    rotated_box,
+)
 
 __all__ = ["LabelStudio"]
 
@@ -107,15 +113,16 @@ def _read(
         annotation = _chosen(task, where, report)
         if annotation is not None:
             results = annotation.get("result") or []
-            yield _image(
-                file, task, [row for row in results if isinstance(row, dict)], where, names, report
-            )
+            if not isinstance(results, list) or not all(isinstance(row, dict) for row in results):
+                file.refuse(f"task {task.get('id', number)} has no list of results")
+            yield _image(file, task, results, where, names, report)
 
 
 def _chosen(task: dict[str, Any], where: str, report: Report) -> dict[str, Any] | None:
     """Return the first annotation of a task that its author did not skip."""
     chosen = None
-    for each in task.get("annotations") or task.get("completions") or ():
+    annotations = task.get("annotations") or task.get("completions") or ()
+    for each in annotations if isinstance(annotations, list) else ():
         if not isinstance(each, dict) or each.get("was_cancelled"):
             report.drop(where, CANCELLED)
         elif chosen is None:
@@ -154,21 +161,31 @@ def _image(
 
 def _size(file: LabelFile, results: list[dict[str, Any]], where: str) -> tuple[int, int] | None:
     """Return the size of an image that its results state; None if none does."""
-    sizes = {(row.get("original_width"), row.get("original_height")) for row in results}
-    whole = {
-        (width, height)
-        for width, height in sizes - {(None, None)}
-        if type(width) is int and type(height) is int and min(width, height) > 0
-    }
-    if len(whole) > 1 or len(whole) < len(sizes - {(None, None)}):
+    stated = [
+        tuple(map(_whole, (row.get("original_width"), row.get("original_height"))))
+        for row in results
+    ]
+    sizes = {size for size in stated if size != (None, None)}
+    if len(sizes) > 1:
         file.refuse(f"results of {where.rpartition(':')[2]} disagree about the size of its image")
-    return next(iter(whole), None)
+    size = next(iter(sizes), None)
+    if size is not None and not is_size(*size):
+        file.refuse(f"results of {where.rpartition(':')[2]} state no size that an image can have")
+    return size  # type: ignore[return-value]
+
+
+def _whole(side: object) -> int | str | None:
+    """Return a side as a whole number, None as it is, and whatever else as a text."""
+    if isinstance(side, float) and side.is_integer():
+        return int(side)
+    return side if side is None or type(side) is int else "none"
 
 
 def _link(file: LabelFile, data: dict[str, Any], where: str) -> str:
-    """Return the link to the image: the key ``image``, or the only text."""
+    """Return the link to the image: the key ``image``, or the only text that can be one."""
     texts = [value for value in data.values() if isinstance(value, str)]
-    link = data.get("image", texts[0] if len(texts) == 1 else None)
+    links = [text for text in texts if text.lower().endswith(tuple(IMAGE_SUFFIXES))] or texts
+    link = data.get("image", links[0] if len(links) == 1 else None)
     if not isinstance(link, str) or not link:
         file.refuse(f"{where.rpartition(':')[2]} names no image under 'data'")
     return link
@@ -179,7 +196,10 @@ def _name(link: str, names: Mapping[str, Sequence[str]]) -> str:
 
     Label Studio puts eight hex digits before the name of a file that was uploaded.
     """
-    parts = urlsplit(link)
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # no link at all
+        return link
     path = (
         parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
         if parts.query
@@ -203,7 +223,7 @@ def _objects(
 ) -> Iterator[LabelledObject]:
     """Yield the object of a result; one for each of its labels."""
     names = value.get(kind) or value.get("labels")
-    if not isinstance(names, list) or not names:
+    if not isinstance(names, list) or not names or not all(names):
         report.drop(where, "result has no label")
         return
     try:
@@ -238,7 +258,8 @@ def _shape(
         box = (left, top, left + value["width"] * across, top + value["height"] * down)
         turn = float(value.get("rotation") or 0)
         if not turn:
-            return {"box": box}
+            whole = read_box(box, where, report)
+            return {} if whole is None else {"box": whole}
         points = rotated_box(box, (left, top), turn)
     polygons = read_outline(points, where, report)
     return {"polygons": polygons} if polygons else {}

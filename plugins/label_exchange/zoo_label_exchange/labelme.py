@@ -16,13 +16,14 @@ from zoo.data import Report, Source, decode_image
 from zoo.errors import DataError
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 from zoo_label_exchange.joining import Part, joined
-from zoo_label_exchange.label_files import LabelFile, classes_of
+from zoo_label_exchange.label_files import LabelFile, classes_of, is_size
 from zoo_label_exchange.masks import from_pixels
-from zoo_label_exchange.shapes import NO_NUMBER, ellipse, read_outline
+from zoo_label_exchange.shapes import NO_NUMBER, ellipse, read_box, read_outline
 
 __all__ = ["Labelme"]
 
 IGNORED = "label '__ignore__' marks what is no object"
+NO_LABEL = "shape has no label"
 BAD_MASK = "mask is no picture of its box"
 NO_SIZE = "mask in an image of unknown size"
 
@@ -66,8 +67,8 @@ def _read(file: LabelFile, report: Report) -> LabelledImage:
         where = f"{file.path}:shape {number}"
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
             file.refuse(f"shape {number} has no label")
-        if shape["label"] == "__ignore__":
-            report.drop(where, IGNORED)
+        if shape["label"] in ("", "__ignore__"):
+            report.drop(where, IGNORED if shape["label"] else NO_LABEL)
             continue
         found = _shape(shape, size, where, report)
         if found is not None:
@@ -83,9 +84,7 @@ def _read(file: LabelFile, report: Report) -> LabelledImage:
 
 def _size(content: dict[str, Any]) -> tuple[int, int] | None:
     sides = (content.get("imageWidth"), content.get("imageHeight"))
-    if all(type(side) is int and side > 0 for side in sides):
-        return sides[0], sides[1]  # type: ignore[return-value]
-    return None
+    return sides if is_size(*sides) else None  # type: ignore[return-value]
 
 
 def _shape(
@@ -119,8 +118,9 @@ def _from_two(
         report.drop(where, NO_NUMBER)
         return None
     if kind == "rectangle":
-        box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
-        return LabelledObject(label=label, box=box, source=where)
+        corners = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+        box = read_box(corners, where, report)
+        return None if box is None else LabelledObject(label=label, box=box, source=where)
     radius = math.dist((x1, y1), (x2, y2))
     polygons = read_outline(ellipse((x1, y1), (radius, radius)), where, report)
     return LabelledObject(label=label, polygons=polygons, source=where) if polygons else None

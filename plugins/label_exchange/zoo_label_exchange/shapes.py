@@ -14,7 +14,15 @@ from shapely.geometry.base import BaseGeometry
 from zoo.data import Report
 from zoo.interfaces import LabelledPolygon
 
-__all__ = ["CROSSES", "NO_AREA", "NO_NUMBER", "ellipse", "read_outline", "rotated_box"]
+__all__ = [
+    "CROSSES",
+    "NO_AREA",
+    "NO_NUMBER",
+    "ellipse",
+    "read_box",
+    "read_outline",
+    "rotated_box",
+]
 
 CROSSES = "outline crosses itself: mended"
 NO_AREA = "outline has no area"
@@ -58,6 +66,24 @@ def read_outline(
     else:
         report.drop(where, NO_AREA)
     return mended
+
+
+def read_box(
+    corners: Iterable[object], where: str, report: Report
+) -> tuple[float, float, float, float] | None:
+    """Return a box as xyxy in px, or None if a corner is no finite number.
+
+    Args:
+        corners: Left, top, right and bottom in px.
+        where: The box, for the report.
+        report: Receives a box that is left out.
+    """
+    left, top, right, bottom = corners
+    points = _numbers([(left, top), (right, bottom)])
+    if points is None:
+        report.drop(where, NO_NUMBER)
+        return None
+    return (*points[0], *points[1])
 
 
 def ellipse(centre: Point, radii: Point, turn_degrees: float = 0.0) -> list[Point]:

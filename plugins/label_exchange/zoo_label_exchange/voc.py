@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data import Report, Source, compose, decode_image
+from zoo.data import IMAGE_SUFFIXES, Report, Source, compose, decode_image
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
-from zoo_label_exchange.label_files import LabelFile, classes_of
+from zoo_label_exchange.label_files import LabelFile, Pictures, classes_of
 from zoo_label_exchange.masks import from_pixels
-from zoo_label_exchange.shapes import NO_NUMBER
+from zoo_label_exchange.shapes import read_box
 
 __all__ = ["Voc"]
 
@@ -23,9 +23,12 @@ VOID = 255
 NO_PIXEL = "object without a pixel in the picture of objects: its box is read"
 NO_OBJECT = "pixels of a number without an object in the XML"
 NO_NAME = "object has no name"
+POLYGON = "polygon, which Pascal VOC does not have: its box is read"
 
 _KIND = "Pascal VOC"
 _MASKS = "SegmentationObject"
+_LABELS = "Annotations"
+_IMAGES = ("images", "JPEGImages")
 
 
 class Voc:
@@ -49,19 +52,43 @@ class Voc:
         Raises:
             DataError: A file is not of Pascal VOC, or a picture of objects has another size.
         """
-        masks = {
-            compose(file.stem): file.path
-            for file in source.files()
-            if PurePosixPath(file.folder).name == _MASKS
-        }
-        images = [
-            _read(source, path, masks.get(compose(PurePosixPath(path).stem)), report)
-            for path in files
-        ]
+        masks, pictures = _Masks(source), Pictures(source)
+        images = [_read(source, path, masks.of(path), pictures, report) for path in files]
         return Labels(classes=classes_of(images), images=images)
 
 
-def _read(source: Source, path: str, mask: str | None, report: Report) -> LabelledImage:
+class _Masks:
+    """Pictures of objects, found by the files of labels."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._by_stem: dict[str, dict[str, str]] = {}
+        for file in source.files():
+            if file.suffix in IMAGE_SUFFIXES and _MASKS in PurePosixPath(file.folder).parts:
+                key = compose(str(PurePosixPath(file.path).with_suffix("")))
+                self._by_stem.setdefault(compose(file.stem), {})[key] = file.path
+
+    def of(self, path: str) -> str | None:
+        """Return the picture of a file: the only one of its name, or that of its own folders."""
+        labels = PurePosixPath(path).with_suffix("")
+        found = self._by_stem.get(compose(labels.name), {})
+        if len(found) < 2:
+            return next(iter(found.values()), None)
+        parts = [_MASKS if part == _LABELS else part for part in labels.parts]
+        near = [parent / _MASKS / labels.name for parent in labels.parents[:2]]
+        places = [compose(str(place)) for place in (PurePosixPath(*parts), *near)]
+        chosen = next((found[place] for place in places if place in found), None)
+        if chosen is None:
+            LabelFile(self._source, path, _KIND).refuse(
+                f"{len(found)} pictures in folders {_MASKS!r} have its name",
+                f"put it into {_LABELS!r}, beside its own {_MASKS!r}.",
+            )
+        return chosen
+
+
+def _read(
+    source: Source, path: str, mask: str | None, pictures: Pictures, report: Report
+) -> LabelledImage:
     file = LabelFile(source, path, _KIND)
     root = file.xml()
     name = root.findtext("filename")
@@ -87,7 +114,8 @@ def _read(source: Source, path: str, mask: str | None, report: Report) -> Labell
     if numbers is not None:
         for strange in sorted({*np.unique(numbers).tolist()} - {*range(len(elements) + 1), VOID}):
             report.drop(f"{mask}:number {strange}", NO_OBJECT)
-    return LabelledImage(name=name, size=size, objects=tuple(objects))
+    picture = pictures.named(path, name, folders=_IMAGES)
+    return LabelledImage(name=picture, size=size, objects=tuple(objects))
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
@@ -115,14 +143,11 @@ def _object(
         if own.any():
             return LabelledObject(label=label, rle=from_pixels(own), source=where)
         report.note(where, NO_PIXEL)
-    try:
-        left, top, right, bottom = (
-            float(element.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax")
-        )
-    except ValueError:
-        report.drop(where, NO_NUMBER)
+    keys = ("xmin", "ymin", "xmax", "ymax")
+    box = read_box((element.findtext(f"bndbox/{key}") for key in keys), where, report)
+    if box is None:
         return None
-    if not all(abs(value) < 1e9 for value in (left, top, right, bottom)):
-        report.drop(where, NO_NUMBER)
-        return None
+    if element.find("polygon") is not None:
+        report.note(where, POLYGON)
+    left, top, right, bottom = box
     return LabelledObject(label=label, box=(left - 1, top - 1, right, bottom), source=where)

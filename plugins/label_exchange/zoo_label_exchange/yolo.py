@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +14,7 @@ import yaml
 from zoo.data import IMAGE_SUFFIXES, Report, Source, compose, read_header
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 from zoo_label_exchange.label_files import LabelFile
-from zoo_label_exchange.shapes import NO_NUMBER, read_outline
+from zoo_label_exchange.shapes import read_box, read_outline
 
 __all__ = ["Yolo"]
 
@@ -24,8 +26,10 @@ CONFIDENCE = "confidences left out"
 _KIND = "YOLO"
 _NAMES = "write names: [first, second, ...]."
 _MOST_BYTES = 2**20
+_MOST_LABEL_BYTES = 2**28
 _BOX_NUMBERS = 4
 _LEAST_NUMBERS = 6
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Yolo:
@@ -60,6 +64,10 @@ class Yolo:
             for file in source.files()
             if file.suffix in IMAGE_SUFFIXES
         }
+        # A file that is not among those to read is one too: its image is not without objects.
+        others = {
+            compose(_image_key(file.path)) for file in source.files() if file.suffix == ".txt"
+        }
         images, folders = [], set()
         for path in files:
             key = _image_key(path)
@@ -74,8 +82,8 @@ class Yolo:
                 )
             elif PurePosixPath(path).name != "classes.txt":
                 report.drop(path, NO_IMAGE)
-        for picture in sorted(pictures.values()):
-            if str(PurePosixPath(picture).parent) in folders:
+        for key, picture in sorted(pictures.items()):
+            if key not in others and str(PurePosixPath(picture).parent) in folders:
                 report.note(picture, NO_FILE)
                 size = read_header(source.read(picture), source.where(picture)).size
                 images.append(LabelledImage(name=picture, size=size))
@@ -99,7 +107,7 @@ def _read_names(source: Source, first: str) -> dict[int, str]:
     listed = [file.path for file in source.files() if file.name == "classes.txt"]
     for path in listed if not found else ():
         lines = _text(LabelFile(source, path, _KIND), source).splitlines()
-        found[path] = dict(enumerate(line.strip() for line in lines if line.strip()))
+        found[path] = {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     if not found:
         LabelFile(source, first, _KIND).refuse(
             "no file names its classes",
@@ -111,6 +119,9 @@ def _read_names(source: Source, first: str) -> dict[int, str]:
             LabelFile(source, other, _KIND).refuse(
                 f"its names of classes differ from those of {path!r}", "remove one of the two."
             )
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        LabelFile(source, path, _KIND).refuse(f"it names the class {twice[0]!r} twice", _NAMES)
     return names
 
 
@@ -118,23 +129,28 @@ def _names_in(source: Source, path: str) -> dict[int, str]:
     """Return the names in a YAML file, or none if it is of something else."""
     file = LabelFile(source, path, _KIND)
     try:
-        content: Any = yaml.safe_load(_text(file, source))
+        # Texts alone: a class `no` stays `no`, and a tag makes no object.
+        content: Any = yaml.load(_text(file, source), yaml.BaseLoader)  # noqa: S506
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         file.refuse(f"it is not YAML ({type(error).__name__})", "correct it, or remove it.")
     names = content.get("names") if isinstance(content, Mapping) else None
     if not isinstance(names, (Mapping, list)):
         return {}
-    pairs = dict(names.items() if isinstance(names, Mapping) else enumerate(names))
-    for number, name in pairs.items():
-        if type(number) is not int or not isinstance(name, (str, int, float)):
-            file.refuse(f"it names a class {name!r:.80} under {number!r:.80}", _NAMES)
-    return {number: str(pairs[number]) for number in sorted(pairs)}
+    if "kpt_shape" in content:
+        file.refuse("it describes keypoints, which are no regions", "choose labels of regions.")
+    pairs = list(names.items() if isinstance(names, Mapping) else enumerate(names))
+    found = {}
+    for number, name in pairs:
+        if not _NUMBER.fullmatch(str(number)) or not isinstance(name, str) or not name:
+            file.refuse(f"class {number!r:.80} has no number or no name", _NAMES)
+        found[int(number)] = name
+    return {number: found[number] for number in sorted(found)}
 
 
-def _text(file: LabelFile, source: Source) -> str:
+def _text(file: LabelFile, source: Source, most_bytes: int = _MOST_BYTES) -> str:
     data = source.read(file.path)
-    if len(data) > _MOST_BYTES:
-        file.refuse(f"it has {len(data):,} bytes, expected at most {_MOST_BYTES:,}")
+    if len(data) > most_bytes:
+        file.refuse(f"it has {len(data):,} bytes, expected at most {most_bytes:,}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -146,7 +162,7 @@ def _read(
 ) -> LabelledImage:
     size = read_header(source.read(picture), source.where(picture)).size
     objects = []
-    for number, line in enumerate(_text(file, source).splitlines(), 1):
+    for number, line in enumerate(_text(file, source, _MOST_LABEL_BYTES).splitlines(), 1):
         if line.strip():
             where = f"{file.path}:{number}"
             objects += _read_line(line.split(), size, names, file, where, report)
@@ -181,11 +197,9 @@ def _read_line(
     label, (width, height) = names[int(category)], size
     if len(numbers) == _BOX_NUMBERS:
         x, y, across, down = (value * side for value, side in zip(numbers, size * 2, strict=True))
-        box = (x - across / 2, y - down / 2, x + across / 2, y + down / 2)
-        if not all(abs(value) < 1e9 for value in box):
-            report.drop(where, NO_NUMBER)
-            return []
-        return [LabelledObject(label=label, box=box, source=where)]
+        corners = (x - across / 2, y - down / 2, x + across / 2, y + down / 2)
+        box = read_box(corners, where, report)
+        return [] if box is None else [LabelledObject(label=label, box=box, source=where)]
     points = [(x * width, y * height) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
     polygons = read_outline(points, where, report)
     return [LabelledObject(label=label, polygons=polygons, source=where)] if polygons else []

@@ -28,11 +28,13 @@ from zoo_onnx_export.runner import OnnxModel
 from zoo_onnx_export.running import Session
 
 import zoo
+from zoo.errors import DataError
 from zoo.interfaces import ExportOptions
 
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
 FIT = {"type": "Resize", "scale": (120, 90), "keep_ratio": True}
+MULTIPLE = {"type": "mmseg.ResizeToMultiple", "size_divisor": 32}  # it notes no scale
 TILING = {"tile_px": 96, "overlap_px": 32}
 
 
@@ -114,7 +116,7 @@ def test_batches_are_refused(done: tuple[Path, Any]) -> None:
 
 
 OTHERS: dict[str, Any] = {
-    "for all classes at once": {
+    "for all classes at once, resized twice": {
         "roi_head__bbox_head__reg_class_agnostic": True,
         "roi_head__mask_head__class_agnostic": True,
         "test_cfg__rcnn__score_thr": 0.3,
@@ -125,7 +127,7 @@ OTHERS: dict[str, Any] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_settings_give_the_same_objects(name: str, tmp_path: Path) -> None:
     """At any size, also where nothing is found."""
-    model = write_detector(tmp_path, FIT, **OTHERS[name])
+    model = write_detector(tmp_path, FIT, MULTIPLE, **OTHERS[name])
 
     found = exported_predictor(model, Session(make_graph(model, "toy"), "toy"), tiling=None)
 
@@ -156,6 +158,11 @@ REFUSED: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str]] = {
         {"test_cfg__rcnn__nms": {"type": "soft_nms", "iou_threshold": 0.5}},
         "it suppresses boxes by {'type': 'soft_nms'",
     ),
+    "proposals": (
+        (RESIZE,),
+        {"test_cfg__rpn__max_per_img": -1},
+        "its rpn states max_per_img=-1, expected 1 or more",
+    ),
     "border": (
         (RESIZE,),
         {"rpn_head__bbox_coder": {"type": "DeltaXYWHBBoxCoder", "clip_border": False}},
@@ -174,6 +181,18 @@ def test_what_cannot_be_exported_is_refused_by_its_name(name: str, tmp_path: Pat
         export(model, out, ExportOptions(name="toy"))
 
     assert said in caught.value.message
+    assert not out.exists()
+
+
+def test_export_that_was_compared_on_nothing_is_refused(tmp_path: Path) -> None:
+    """No object, no proof: this one departs, and nobody could see it."""
+    changes = {"test_cfg__rcnn__score_thr": 0.9999, "backbone__departs": True}
+    model, out = write_detector(tmp_path, FIT, **changes), tmp_path / "toy.onnx"
+
+    with pytest.raises(DataError, match="it finds no object") as caught:
+        export(model, out, ExportOptions(name="toy"))
+
+    assert "--data" in str(caught.value.hint)
     assert not out.exists()
 
 

@@ -35,7 +35,7 @@ class Before:
         kept: Size without the padding that the post-processing cuts off; None without any.
         channels: 1 or 3.
         is_float: Whether ``pixels`` are float32 rather than uint8.
-        resizing: The sizes before and after the last resizing; None without any.
+        resizing: The sizes before and after the last ``Resize``; None without any.
         is_reversed: Whether the channels of the pipeline are BGR; those of ``pixels`` are RGB.
     """
 
@@ -174,7 +174,9 @@ def _resize_to_multiple(built: Before, step: Any) -> None:
         what = f"ResizeToMultiple interpolates by {kind!r} to {step.size_divisor!r}"
         raise _refuse(what)
     size, fixed = _multiple(built, step.size_divisor)
+    scaled = built.resizing
     built.resized(size, fixed, kind)
+    built.resizing = scaled  # mmseg notes no scale of it
 
 
 def _multiple(built: Before, divisor: int) -> tuple[Size, tuple[int, int] | None]:

@@ -115,7 +115,7 @@ def compare_instances(
         samples: The images.
 
     Raises:
-        DataError: The original fails on an image.
+        DataError: The original fails on an image, or neither side finds an object in any of them.
         FileError: The graph fails on an image.
     """
     measured = MeasuredInstances()
@@ -135,4 +135,11 @@ def compare_instances(
             continue
         measured.see(Sample(f"a generated image of {size} px", image), found, exported(image))
         measured.sizes.append(size)
+    if not measured.objects and not measured.missed:
+        message = (
+            f"cannot compare {model.model.name!r} with its export: in {len(samples)} images and "
+        )
+        message += "in generated ones, it finds no object."
+        hint = "give images of what it was trained to find: --data FOLDER."
+        raise DataError(message, path=samples[0].name, hint=hint)
     return measured

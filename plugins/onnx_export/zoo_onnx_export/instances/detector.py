@@ -80,9 +80,16 @@ def _settings(module: Any) -> Iterator[tuple[str, str]]:
         layers = getattr(roi, path).roi_layers
         if any(type(one).__name__ != "RoIAlign" or one.pool_mode != "avg" for one in layers):
             yield f"model.roi_head.{path}", f"its {path} has other layers than RoIAlign of means"
-    for path, settings in (("rpn", rpn.test_cfg), ("rcnn", roi.test_cfg)):
+    yield from _test_settings(rpn.test_cfg or {}, roi.test_cfg or {})
+
+
+def _test_settings(rpn: Mapping[str, Any], rcnn: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for path, settings in (("rpn", rpn), ("rcnn", rcnn)):
         yield from _suppressions(path, settings)
-    if not 0 < roi.test_cfg.mask_thr_binary <= 1:
+    most = rpn.get("max_per_img")
+    if type(most) is not int or most < 1:  # mmdet cuts a list by it: -1 drops the last proposal
+        yield "model.test_cfg.rpn", f"its rpn states max_per_img={most!r:.40}, expected 1 or more"
+    if not 0 < rcnn.get("mask_thr_binary", 0) <= 1:
         yield "model.test_cfg.rcnn", "its mask_thr_binary is not between 0 and 1"
 
 
@@ -90,8 +97,10 @@ def _suppressions(path: str, settings: Mapping[str, Any]) -> Iterator[tuple[str,
     nms = settings.get("nms") or {}
     others = sorted(set(nms) - _NMS_KEYS)
     where = f"model.test_cfg.{path}.nms"
-    if nms.get("type", "nms") != "nms" or others or "iou_threshold" not in nms:
-        yield where, f"it suppresses boxes by {dict(nms)!r:.80}, expected type and iou_threshold"
+    is_share = 0 <= nms.get("iou_threshold", -1) <= 1
+    if nms.get("type", "nms") != "nms" or others or not is_share:
+        fault = f"it suppresses boxes by {dict(nms)!r:.80}, expected the type 'nms' and an "
+        yield where, fault + "iou_threshold from 0 to 1"
 
 
 def _refused(

@@ -114,7 +114,7 @@ def _packages(stated: Any, project: Path, package: Path) -> frozenset[str] | Non
         return frozenset(map(str, stated))
     try:
         from setuptools.discovery import FlatLayoutPackageFinder, PackageFinder, PEP420PackageFinder
-    except ImportError:
+    except (ImportError, AssertionError):  # it asserts that no other distutils is there
         return None
     if stated is ...:  # the automatic discovery
         if package.parent != project:

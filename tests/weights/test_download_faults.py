@@ -55,6 +55,7 @@ def test_fetch_through_each_fault_at_each_moment_ends_rightly(
 
 
 @pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.timeout(300)
 def test_fetch_in_ranges_through_each_fault_at_each_moment_ends_rightly(
     server: FaultyServer, tmp_path: Path

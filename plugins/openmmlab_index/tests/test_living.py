@@ -68,6 +68,7 @@ def test_whole_checkpoints_have_the_digits_of_their_legacy_rows(
 
 @pytest.mark.mm
 @pytest.mark.slow
+@pytest.mark.release
 def test_whole_checkpoints_state_the_parameters_of_their_configs(
     rows: list[dict[str, Any]],
 ) -> None:

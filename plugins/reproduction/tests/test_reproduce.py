@@ -68,6 +68,7 @@ def test_shipped_row_of_tanks_is_reproduced(run_zoo: RunZoo) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.skipif(not os.environ.get("ZOO_REAL_DATA"), reason="needs ZOO_REAL_DATA")
 def test_shipped_row_of_lungs_is_reproduced(run_zoo: RunZoo) -> None:
     """On the X-rays of both sources that its card names."""

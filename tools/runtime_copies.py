@@ -26,6 +26,7 @@ COPIES = {
     "zoo.engine.threads.cgroups": "",
     "zoo.engine.threads.cores": "",
     "zoo.data.source.reading": "",
+    "zoo.engine.records.exported_values": "",
     **{
         f"zoo.data.decoders.{name}": "decoders"
         for name in (

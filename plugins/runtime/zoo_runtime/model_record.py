@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo_runtime.copied.documents import DocumentError, Limits, parse_json
+from zoo_runtime.copied.exported_values import (
+    MAX_CLASSES,
+    are_classes,
+    are_colors,
+    is_licence,
+    is_text,
+)
 from zoo_runtime.copied.scenes.windows import Tiling
 from zoo_runtime.errors import ModelError
 
@@ -25,7 +32,6 @@ FORMAT = 1
 
 _MODEL, _CERTIFICATE = "zoo.model", "zoo.certificate"
 _LIMITS = Limits(size_bytes=2**22, values=100_000)
-_MOST_CLASSES = 255
 _LEAST_TILE_PX, _MOST_TILE_PX, _MOST_SHARED = 32, 2**16 - 1, 0.75
 _EXPORT_ANEW = "export the model again."
 _CERTIFIED = {
@@ -216,35 +222,8 @@ def _name(where: str) -> str:
     return where.replace("\\", "/").rpartition("/")[2]
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 10_000
-
-
 def _is_optional_text(value: Any) -> bool:
-    return value is None or _is_text(value)
-
-
-def _are_classes(value: Any) -> bool:
-    if not isinstance(value, list) or not 0 < len(value) <= _MOST_CLASSES:
-        return False
-    return all(map(_is_text, value)) and len(set(value)) == len(value)
-
-
-def _are_colors(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(color, list)
-        and len(color) == 3
-        and all(type(part) is int and 0 <= part <= 255 for part in color)
-        for color in value
-    )
-
-
-def _is_licence(value: Any) -> bool:
-    if value is None:
-        return True
-    if not isinstance(value, dict) or not all(_is_text(value.get(k)) for k in ("weights", "data")):
-        return False
-    return value.get("non_commercial") in (None, True, False)
+    return value is None or is_text(value)
 
 
 def _is_object(value: Any) -> bool:
@@ -273,11 +252,11 @@ def fits_tiling(tile_px: int, overlap_px: int) -> bool:
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (_is_text, "a text"),
+    "name": (is_text, "a text"),
     "task": (lambda value: value in ("semantic", "instance"), "'semantic' or 'instance'"),
-    "classes": (_are_classes, f"1 to {_MOST_CLASSES} different names"),
-    "palette": (_are_colors, "a list of colours of three numbers from 0 to 255"),
-    "licence": (_is_licence, "an object with 'weights' and 'data', or null"),
+    "classes": (are_classes, f"1 to {MAX_CLASSES} different names"),
+    "palette": (are_colors, "a list of colours of three numbers from 0 to 255"),
+    "licence": (is_licence, "an object with 'weights' and 'data', or null"),
     "notice": (_is_optional_text, "a text, or null"),
     "postprocess": (_is_object, "an object, or null"),
     "tiling": (_is_tiling, "an object with 'tile_px' and 'overlap_px', or null"),

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.engine.records.exported_values import (
+    MAX_CLASSES,
+    are_classes,
+    are_colors,
+    is_licence,
+    is_text,
+)
 from zoo.errors import CheckpointError
 
-__all__ = ["MAX_CLASSES", "check_export_record"]
-
-MAX_CLASSES = 255
-"""What labels of 8 bits hold besides 255 for no class."""
-_MOST_CHARACTERS = 10_000
+__all__ = ["check_export_record"]
 
 
 def check_export_record(record: object, path: Path) -> None:
@@ -43,35 +46,6 @@ def _wrong(path: Path, fault: str) -> CheckpointError:
     return CheckpointError(message, path=path, hint="export the model again.")
 
 
-def _is_text(value: Any) -> bool:
-    if not isinstance(value, str) or not 0 < len(value) <= _MOST_CHARACTERS:
-        return False
-    return not any("\ud800" <= one <= "\udfff" for one in value)  # no file can hold half a pair
-
-
-def _are_classes(value: Any) -> bool:
-    if not isinstance(value, list) or not 0 < len(value) <= MAX_CLASSES:
-        return False
-    return all(map(_is_text, value)) and len(set(value)) == len(value)
-
-
-def _are_colors(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(color, list)
-        and len(color) == 3
-        and all(type(part) is int and 0 <= part <= 255 for part in color)
-        for color in value
-    )
-
-
-def _is_licence(value: Any) -> bool:
-    if value is None:
-        return True
-    if not isinstance(value, dict) or not all(_is_text(value.get(k)) for k in ("weights", "data")):
-        return False
-    return any(value.get("non_commercial") is one for one in (None, True, False))
-
-
 def _is_share(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and 0 < value <= 1)
 
@@ -85,12 +59,12 @@ def _is_tiling(value: Any) -> bool:
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (_is_text, "a text"),
+    "name": (is_text, "a text"),
     "task": (lambda value: value in ("semantic", "instance"), "'semantic' or 'instance'"),
-    "classes": (_are_classes, f"1 to {MAX_CLASSES} different names"),
-    "palette": (_are_colors, "a list of colours of three numbers from 0 to 255"),
-    "licence": (_is_licence, "an object with 'weights' and 'data', or null"),
-    "notice": (lambda value: value is None or _is_text(value), "a text, or null"),
+    "classes": (are_classes, f"1 to {MAX_CLASSES} different names"),
+    "palette": (are_colors, "a list of colours of three numbers from 0 to 255"),
+    "licence": (is_licence, "an object with 'weights' and 'data', or null"),
+    "notice": (lambda value: value is None or is_text(value), "a text, or null"),
     "postprocess": (lambda value: value is None or isinstance(value, dict), "an object, or null"),
     "mask_threshold": (_is_share, "a number above 0 and up to 1, or null"),
     "tiling": (_is_tiling, "an object with 'tile_px' and 'overlap_px', or null"),

@@ -20,12 +20,12 @@ from zoo.engine.config_parts.parts import family_of, find_test_dataset, iterate_
 from zoo.engine.dataset.class_check import COUNT_OTHERWISE, dataset_classes
 from zoo.engine.imports.light import light_imports
 from zoo.engine.overlays.palette import default_palette
-from zoo.engine.prediction.export_record import MAX_CLASSES
 from zoo.engine.prediction.exports import check_export_device, open_exported
 from zoo.engine.prediction.model_files import Licence, ModelFiles, find_model_files
 from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget
 from zoo.engine.records.confining import registries_alone
+from zoo.engine.records.exported_values import MAX_CLASSES
 from zoo.errors import CheckpointError, ConfigError, PluginError, UnknownNameError
 from zoo.files import digest_of_file
 

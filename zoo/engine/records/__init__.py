@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["budget", "checks", "confining", "record"]
+__all__ = ["budget", "checks", "confining", "exported_values", "record"]

@@ -9,6 +9,7 @@ __all__ = [
     "cores",
     "decoders",
     "documents",
+    "exported_values",
     "overlays",
     "pictures",
     "reading",

@@ -12,6 +12,7 @@ import gc
 import hashlib
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -55,6 +56,7 @@ for _name, _folder in (
     sys.modules[_name] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules[_name])
 
+_CHROMIUMS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 _real_connect = socket.socket.connect
 _real_getaddrinfo = socket.getaddrinfo
@@ -319,3 +321,18 @@ def _read_tree(root: Path, left: Path | None) -> dict[str, tuple[object, ...]]:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
         found[str(path.relative_to(root))] = (status.st_mode, status.st_mtime_ns, content)
     return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start Chromium once; playwright is no requirement of the tests."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+    )
+    program = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    with sync_api.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

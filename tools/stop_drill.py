@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drill_runs import plain
 from terminal import Terminal
 
 STEPS, VALIDATES_EVERY, SAVES_EVERY = 24, 8, 6
@@ -116,21 +117,6 @@ def last_step(folder: Path) -> int:
 
     found = find_checkpoint(folder)
     return 0 if found is None else int(load_checkpoint(found).meta["iter"])
-
-
-def plain(value: Any) -> Any:
-    """Return a checkpoint's value in a form that compares by value.
-
-    Args:
-        value: Value of a checkpoint.
-    """
-    if hasattr(value, "numpy"):
-        return (str(value.dtype), tuple(value.shape), value.cpu().numpy().tobytes())
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    return value
 
 
 def end_of(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import http.client
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,3 +229,21 @@ class Picture:
 def picture() -> type[Picture]:
     """Return what draws pictures in a mood."""
     return Picture
+
+
+@pytest.fixture(scope="session")
+def in_background() -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Return a function that starts a call in a thread, and returns what waits for its result."""
+
+    def start(call: Callable[[], Any]) -> Callable[[], Any]:
+        found: list[Any] = []
+        thread = threading.Thread(target=lambda: found.append(call()))
+        thread.start()
+
+        def wait() -> Any:
+            thread.join()
+            return found[0]
+
+        return wait
+
+    return start

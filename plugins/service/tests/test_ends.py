@@ -6,9 +6,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import socket
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +15,6 @@ import pytest
 pytestmark = [pytest.mark.mm, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SLEEPS = 201
-
-
-def in_background(call: Callable[[], Any]) -> Callable[[], Any]:
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(call()))
-    thread.start()
-
-    def wait() -> Any:
-        thread.join()
-        return found[0]
-
-    return wait
 
 
 def children(pid: int) -> list[int]:
@@ -55,7 +41,7 @@ def until_gone(pids: list[int], seconds: float = 100) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_lets_accepted_requests_finish(
-    starting: Any, picture: Any, tmp_path: Path, number: int
+    starting: Any, picture: Any, tmp_path: Path, number: int, in_background: Any
 ) -> None:
     """One runs and one waits; both are answered, nothing is accepted any more, and it exits 0."""
     served = starting.serve(starting.moody, env=starting.env | {"TMPDIR": str(tmp_path)})

@@ -6,10 +6,8 @@ from __future__ import annotations
 import json
 import socket
 import struct
-import threading
 import time
 import zlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -254,19 +252,7 @@ def test_neighbours_of_bad_images_get_their_own_answers(moody: Any, picture: Any
     assert moody.ask("GET", "/health/ready").status == 200
 
 
-def in_background(call: Callable[[], Any]) -> Callable[[], Any]:
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(call()))
-    thread.start()
-
-    def wait() -> Any:
-        thread.join()
-        return found[0]
-
-    return wait
-
-
-def test_full_queue_says_when_to_come_again(moody: Any, picture: Any) -> None:
+def test_full_queue_says_when_to_come_again(moody: Any, picture: Any, in_background: Any) -> None:
     """One runs, two wait, and the fourth is refused before its body is read."""
     waiting = [
         in_background(lambda: moody.post(picture(mood=SLEEPS, seconds=0.8).png)) for _ in range(3)
@@ -284,7 +270,9 @@ def test_full_queue_says_when_to_come_again(moody: Any, picture: Any) -> None:
     assert moody.post(picture().png).status == 200
 
 
-def test_work_of_a_client_that_vanished_is_dropped(moody: Any, picture: Any) -> None:
+def test_work_of_a_client_that_vanished_is_dropped(
+    moody: Any, picture: Any, in_background: Any
+) -> None:
     """Its image waits behind another; it leaves, and is never predicted."""
     predicted = moody.metric("zoo_predict_seconds_count")
     vanished = moody.metric("zoo_vanished_total")

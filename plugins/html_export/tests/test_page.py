@@ -125,9 +125,10 @@ def test_page_takes_what_other_writers_of_the_format_leave_out() -> None:
 
 @pytest.mark.mm
 def test_without_the_package_one_message_says_how_to_get_it(
-    write_model: Callable[..., Path], tmp_path: Path
+    write_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is written, and nothing is asked of the network."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))  # where no other test has put it
     model, out = zoo.load(str(write_model()), device="cpu"), tmp_path / "page.html"
 
     with pytest.raises(DownloadError, match="neither in the cache nor on a mirror") as refused:

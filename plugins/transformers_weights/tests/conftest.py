@@ -3,10 +3,21 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+_spec = importlib.util.spec_from_file_location(
+    "hub_models", Path(__file__).with_name("hub_models.py")
+)
+assert _spec is not None
+assert _spec.loader is not None
+sys.modules["hub_models"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(sys.modules["hub_models"])
 
 _DRAWN = 1_000_003
 """Most values that are drawn for a tensor: a prime, so that no two rows of a larger one agree."""

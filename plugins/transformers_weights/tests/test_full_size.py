@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hub_models import beit, dpt, mask2former, segformer, upernet
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
@@ -39,13 +40,8 @@ def image(*size: int) -> Any:
 def test_segformer_b2(build_model: Callable[..., Any], randomised: Callable[..., Any]) -> None:
     from zoo_transformers_weights.segformer import convert
 
-    config = transformers.SegformerConfig(
-        hidden_sizes=[64, 128, 320, 512],
-        depths=[3, 4, 6, 3],
-        decoder_hidden_size=768,
-        num_labels=19,
-    )
-    source = build_source(lambda: transformers.SegformerForSemanticSegmentation(config), randomised)
+    sizes = {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 6, 3]}
+    source = build_source(lambda: segformer(19, **sizes, decoder_hidden_size=768), randomised)
     model = build_model("segformer_mit-b2_cityscapes-1024x1024")
 
     model.load_state_dict(convert(source.state_dict()), assign=True)
@@ -58,13 +54,7 @@ def test_segformer_b2(build_model: Callable[..., Any], randomised: Callable[...,
 def test_upernet_swin_t(build_model: Callable[..., Any], randomised: Callable[..., Any]) -> None:
     from zoo_transformers_weights.upernet import convert
 
-    swin = transformers.SwinConfig(
-        depths=[2, 2, 6, 2], out_features=[f"stage{number}" for number in (1, 2, 3, 4)]
-    )
-    config = transformers.UperNetConfig(
-        backbone_config=swin, num_labels=150, auxiliary_in_channels=384
-    )
-    source = build_source(lambda: transformers.UperNetForSemanticSegmentation(config), randomised)
+    source = build_source(lambda: upernet("t"), randomised)
     model = build_model("upernet_swin-t_ade20k-512x512")
 
     model.load_state_dict(convert(source.state_dict()), assign=True)
@@ -81,13 +71,7 @@ def test_mask2former_swin_t(
     from mmdet.structures import DetDataSample
     from zoo_transformers_weights.mask2former import convert_instance
 
-    swin = transformers.SwinConfig(
-        depths=[2, 2, 6, 2], out_features=[f"stage{number}" for number in (1, 2, 3, 4)]
-    )
-    config = transformers.Mask2FormerConfig(backbone_config=swin, num_labels=80)
-    source = build_source(
-        lambda: transformers.Mask2FormerForUniversalSegmentation(config), randomised
-    )
+    source = build_source(lambda: mask2former("t", 80), randomised)
     model = build_model("mask2former_swin-t_coco")
 
     model.load_state_dict(convert_instance(source.state_dict()), assign=True)
@@ -104,17 +88,7 @@ def test_mask2former_swin_t(
 def test_dpt_large(build_model: Callable[..., Any], randomised: Callable[..., Any]) -> None:
     from zoo_transformers_weights.dpt import convert
 
-    config = transformers.DPTConfig(
-        hidden_size=1024,
-        num_hidden_layers=24,
-        num_attention_heads=16,
-        intermediate_size=4096,
-        backbone_out_indices=[5, 11, 17, 23],
-        neck_hidden_sizes=[256, 512, 1024, 1024],
-        use_batch_norm_in_fusion_residual=True,
-        num_labels=150,
-    )
-    source = build_source(lambda: transformers.DPTForSemanticSegmentation(config), randomised)
+    source = build_source(dpt, randomised)
     model = build_model("dpt_vit-l16_ade20k-480x480")
 
     model.load_state_dict(convert(source.state_dict()), assign=True)
@@ -128,13 +102,7 @@ def test_beit_base(build_model: Callable[..., Any], randomised: Callable[..., An
     """On 160 px, which takes a sixteenth of the time of 640."""
     from zoo_transformers_weights.beit import convert
 
-    config = transformers.BeitConfig(
-        image_size=160,
-        out_indices=[3, 5, 7, 11],
-        use_relative_position_bias=True,
-        num_labels=150,
-    )
-    source = build_source(lambda: transformers.BeitForSemanticSegmentation(config), randomised)
+    source = build_source(lambda: beit(image_size=160), randomised)
     source.config._out_indices = [5, 7, 9, 13]
     model = build_model("beit-base_upernet_ade20k-640x640", {"backbone": {"img_size": 160}})
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hub_models import beit, dpt, mask2former, segformer, upernet
 
 import zoo
 
@@ -23,75 +24,6 @@ ROWS: dict[str, Any] = {
 }
 B0 = {"hidden_sizes": [32, 64, 160, 256], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256}
 WIDE = {"hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768}
-SWINS = {
-    "t": {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
-    "s": {"embed_dim": 96, "depths": [2, 2, 18, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
-    "b": {
-        "embed_dim": 128,
-        "depths": [2, 2, 18, 2],
-        "num_heads": [4, 8, 16, 32],
-        "window_size": 12,
-    },
-    "l": {
-        "embed_dim": 192,
-        "depths": [2, 2, 18, 2],
-        "num_heads": [6, 12, 24, 48],
-        "window_size": 12,
-    },
-}
-
-
-def segformer(classes: int, **sizes: Any) -> Any:
-    config = transformers.SegformerConfig(num_labels=classes, **sizes)
-    return transformers.SegformerForSemanticSegmentation(config)
-
-
-def swin(size: str) -> Any:
-    stages = [f"stage{number}" for number in (1, 2, 3, 4)]
-    return transformers.SwinConfig(out_features=stages, **SWINS[size])
-
-
-def upernet(size: str) -> Any:
-    config = transformers.UperNetConfig(
-        backbone_config=swin(size),
-        num_labels=150,
-        auxiliary_in_channels=4 * SWINS[size]["embed_dim"],
-    )
-    return transformers.UperNetForSemanticSegmentation(config)
-
-
-def mask2former(size: str, classes: int, queries: int = 100) -> Any:
-    config = transformers.Mask2FormerConfig(
-        backbone_config=swin(size), num_labels=classes, num_queries=queries
-    )
-    return transformers.Mask2FormerForUniversalSegmentation(config)
-
-
-def dpt() -> Any:
-    config = transformers.DPTConfig(
-        hidden_size=1024,
-        num_hidden_layers=24,
-        num_attention_heads=16,
-        intermediate_size=4096,
-        backbone_out_indices=[5, 11, 17, 23],
-        neck_hidden_sizes=[256, 512, 1024, 1024],
-        use_batch_norm_in_fusion_residual=True,
-        num_labels=150,
-    )
-    return transformers.DPTForSemanticSegmentation(config)
-
-
-def beit(**sizes: Any) -> Any:
-    config = transformers.BeitConfig(
-        image_size=640,
-        out_indices=[3, 5, 7, 11],
-        use_relative_position_bias=True,
-        num_labels=150,
-        **sizes,
-    )
-    return transformers.BeitForSemanticSegmentation(config)
-
-
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
 SOURCES: dict[str, Callable[[], Any]] = {
     "segformer_b0_ade20k": lambda: segformer(150, **B0),

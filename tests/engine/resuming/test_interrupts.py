@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -339,6 +340,38 @@ def test_process_that_is_shielded_outlives_ctrl_c(method: str) -> None:
     child.join(timeout=10)
     assert child.exitcode == -signal.SIGTERM
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+def test_worker_that_dies_after_a_stopped_run_interrupts_nothing(
+    error: type[BaseException] | None,
+) -> None:
+    """A group's signal may end a worker late, while the command says what it saved."""
+    from torch.utils.data import DataLoader
+
+    from zoo.engine.resuming.shielding import deferring_dead_workers
+
+    loader: Any = DataLoader(list(range(100)), num_workers=1)  # type: ignore[arg-type]
+    with suppress(KeyboardInterrupt, ValueError), deferring_dead_workers(lambda: False):
+        batches = iter(loader)
+        next(batches)
+        if error is not None:
+            raise error
+    expected = nullcontext() if error else pytest.raises(RuntimeError, match="DataLoader worker")
+
+    with expected:
+        _kill_worker(batches)
+
+    with deferring_dead_workers(lambda: False):  # the next run hears of its own workers
+        batches = iter(loader)
+        next(batches)
+        with pytest.raises(RuntimeError, match="DataLoader worker"):
+            _kill_worker(batches)
+
+
+def _kill_worker(batches: Any) -> None:
+    os.kill(batches._workers[0].pid, signal.SIGKILL)
+    time.sleep(1)
 
 
 @pytest.mark.parametrize("name", ["before_val", "after_val_epoch", "after_train_epoch"])

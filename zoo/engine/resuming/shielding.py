@@ -19,6 +19,8 @@ from zoo.engine.patching import exchanged
 
 __all__ = ["deferring_dead_workers", "shielding_workers"]
 
+_REACTION = "_error_if_any_worker_fails"  # what torch calls whenever a child ends
+_RAISE: Callable[[], None] = getattr(signal_handling, _REACTION)
 
 _shields = 0
 
@@ -74,16 +76,30 @@ def deferring_dead_workers(is_busy: Callable[[], bool]) -> Iterator[None]:
     """Let a step or a save finish although a data worker died meanwhile.
 
     torch raises from a signal handler, wherever the program is. Nothing is raised while it is
-    busy: the loader notices the missing worker at the next batch.
+    busy: the loader notices the missing worker at the next batch. After a run that was stopped or
+    failed, nothing is raised until the next run begins: a signal to the whole group may end a
+    worker only when this process has saved already, and is about to say so.
 
     Args:
         is_busy: Returns whether a step or its saving runs now.
     """
-    original = getattr(signal_handling, "_error_if_any_worker_fails")  # noqa: B009 - as torch hides it
 
     def deferred() -> None:
         if not is_busy():
-            original()
+            _RAISE()
 
-    with exchanged(signal_handling, _error_if_any_worker_fails=deferred):
+    _set_reaction(deferred)
+    try:
         yield
+    except BaseException:
+        _set_reaction(_take_no_notice)
+        raise
+    _set_reaction(_RAISE)
+
+
+def _take_no_notice() -> None:
+    """Ignore a dead worker."""
+
+
+def _set_reaction(reaction: Callable[[], None]) -> None:
+    setattr(signal_handling, _REACTION, reaction)

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as tools
-from zoo_label_exchange.cvat import BAD_MASK, EMPTY, HOLES, NO_CROWD, Cvat
+from zoo_label_exchange.cvat import BAD_MASK, EMPTY, ESCAPED, HOLES, NO_CROWD, Cvat
 from zoo_label_exchange.shapes import NO_NUMBER
 
 from zoo.data import Report
@@ -147,6 +147,54 @@ def test_scores_are_counted_and_parts_share_a_group(tmp_path: Path) -> None:
     assert [tag.get("label") for tag in root.iter("tag")] == ["night"]
     assert report.counts == {"scores left out": 2}
     assert [line.file for line in report.dropped] == ["b.png"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.lists(
+        st.text(st.characters(exclude_characters="\\"), min_size=1, max_size=6),
+        unique=True,
+        min_size=2,
+        max_size=2,
+    ),
+    name=st.text(st.characters(exclude_characters="/\\"), min_size=1, max_size=6),
+)
+@example(names=["a\x01", "a\ufffe"], name="\x00.png")
+@example(names=["a\rb", "a\nb"], name="\t.png")
+def test_characters_that_xml_lacks_are_escaped_and_counted(
+    names: list[str], name: str, read_folder: Read, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The file is XML by another reader; classes stay apart; what XML holds comes back as it was.
+
+    The rule is that of XML 1.0, 2.2: expat refuses the rest.
+    """
+    folder, report = tmp_path_factory.mktemp("cvat"), Report()
+    box = (1.0, 1.0, 3.0, 3.0)
+    objects = tuple(LabelledObject(label=label, box=box) for label in names)
+    image = LabelledImage(name=name, size=(9, 9), objects=objects, tags=(names[0],))
+
+    Cvat().write(Labels(classes=tuple(names), images=[image]), folder / "a.xml", report)
+    labels, _ = read_folder(Cvat(), folder, ".xml")
+
+    (found,) = labels.images
+    assert len(labels.classes) == 2
+    assert [each.label for each in found.objects] == [*labels.classes]
+    assert found.tags == labels.classes[:1]
+    said = [names[0], names[1], name, names[0]]
+    read = [*labels.classes, found.name, found.tags[0]]
+    changed = [not _is_xml(text) for text in said]
+    assert [first != second for first, second in zip(said, read, strict=True)] == changed
+    assert [line.text for line in report.repaired] == [ESCAPED] * sum(changed)
+
+
+def _is_xml(text: str) -> bool:
+    return all(
+        each in "\t\n"
+        or 0x20 <= ord(each) <= 0xD7FF
+        or 0xE000 <= ord(each) <= 0xFFFD
+        or ord(each) >= 0x10000
+        for each in text
+    )
 
 
 @pytest.mark.parametrize(

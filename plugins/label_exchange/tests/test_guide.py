@@ -35,20 +35,52 @@ def test_commands_on_the_sample_run(run_zoo: Callable[..., Any], tmp_path: Path)
     assert (tmp_path / "data" / "dataset.json").is_file()
 
 
-def test_example_of_a_reader_reads(
-    tmp_path: Path, read_folder: Callable[..., tuple[Labels, Report]]
-) -> None:
-    """One line of three is no object, and is counted."""
+@pytest.fixture
+def lines() -> Any:
+    """Return the example's format."""
     (code,) = _blocks("python")
     names: dict[str, Any] = {}
     exec(compile(code, str(GUIDE), "exec"), names)
+    return names["Lines"]()
+
+
+def test_example_of_a_reader_reads(
+    lines: Any, tmp_path: Path, read_folder: Callable[..., tuple[Labels, Report]]
+) -> None:
+    """One line of three is no object, and is counted."""
     (tmp_path / "a.txt").write_text("a.png,tank,1,2,3,4\na.png,tank\nb.png,pond,5,6,7,8\n")
 
-    labels, report = read_folder(names["Lines"](), tmp_path, ".txt")
+    labels, report = read_folder(lines, tmp_path, ".txt")
 
     assert labels.classes == ("pond", "tank")
     assert [image.objects[0].box for image in labels.images] == [(1, 2, 3, 4), (5, 6, 7, 8)]
     assert [line.file for line in report.dropped] == ["a.txt:2"]
+
+
+def test_example_of_a_writer_writes_what_the_reader_reads(
+    lines: Any, tmp_path: Path, read_folder: Callable[..., tuple[Labels, Report]]
+) -> None:
+    """Boxes come back, also of names with commas; masks, tags and empty images are counted."""
+    triangle = LabelledPolygon(outline=(1.0, 2.0, 5.0, 2.0, 5.0, 9.0))
+    objects = (
+        LabelledObject(label="tank", box=(0.5, 1.0, 3.0, 4.0)),
+        LabelledObject(label="tank, old", polygons=(triangle,)),
+    )
+    images = [
+        LabelledImage(name="a,1.png", objects=objects, tags=("night",)),
+        LabelledImage(name="b.png"),
+    ]
+    report = Report()
+
+    lines.write(Labels(classes=("tank", "tank, old"), images=images), tmp_path / "a.txt", report)
+
+    labels, read = read_folder(lines, tmp_path, ".txt")
+    (found,) = labels.images
+    assert (found.name, labels.classes) == ("a,1.png", ("tank", "tank, old"))
+    assert [each.box for each in found.objects] == [(0.5, 1, 3, 4), (1, 2, 5, 9)]
+    assert report.counts == {"masks written as boxes": 1}
+    assert [line.file for line in report.dropped] == ["a,1.png", "b.png"]
+    assert read.dropped == []
 
 
 def test_labelling_interface_has_the_tags_that_are_written(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as tools
 from zoo_label_exchange.brush import BrushError, pack, unpack
 from zoo_label_exchange.label_studio import BRUSHED, CANCELLED, SECOND, UNSURE, LabelStudio
+from zoo_label_exchange.masks import EMPTY
 
 from zoo.data import Report
 from zoo.errors import DataError
@@ -121,18 +122,17 @@ def test_accepted_predictions_are_read_back(
     (folder / "tasks.json").write_text(json.dumps(accepted))
     found, told = read_folder(LabelStudio(), folder, ".json")
 
-    assert report.dropped == []
     brushed: list[str] = []
     lost: list[tuple[str, str]] = []
-    for number, (wanted, image) in enumerate(zip(labels.images, found.images, strict=True), 1):
+    for wanted, image in zip(labels.images, found.images, strict=True):
         assert image.name == wanted.name
         size, kept = wanted.size or (0, 0), []
-        for place, before in enumerate(wanted.objects, 1):
+        for before in wanted.objects:
             is_brush = len(before.polygons) > 1 or any(part.holes for part in before.polygons)
-            brushed += [BRUSHED] * is_brush
             if is_brush and not pixels_of(before, size).any():
-                lost.append((f"tasks.json:task {number} result {place}", "brush has no pixel"))
+                lost.append((wanted.name, EMPTY))
             else:
+                brushed += [BRUSHED] * is_brush
                 kept.append((before, is_brush or before.rle is not None))
         for (before, is_drawn), after in zip(kept, image.objects, strict=True):
             assert after.label == before.label
@@ -141,8 +141,8 @@ def test_accepted_predictions_are_read_back(
             else:
                 assert _numbers(after) == pytest.approx(_numbers(before))
     assert [line.text for line in report.repaired] == brushed
-    assert [(line.file, line.text) for line in told.dropped] == lost
-    assert told.repaired == []
+    assert [(line.file, line.text) for line in report.dropped] == lost
+    assert told.dropped == told.repaired == []
 
 
 def _numbers(each: LabelledObject) -> tuple[float, ...]:
@@ -252,7 +252,10 @@ def test_predictions_carry_scores_and_what_cannot_be_said_is_counted(tmp_path: P
     square = LabelledPolygon(outline=(0.0, 0.0, 5.0, 0.0, 5.0, 10.0))
     encoded = tools.encode(np.asfortranarray(np.eye(10, dtype=np.uint8)))
     rle = {"size": [10, 10], "counts": encoded["counts"].decode()}
+    nothing = tools.encode(np.zeros((10, 10), np.uint8, order="F"))
+    empty = {"size": [10, 10], "counts": nothing["counts"].decode()}
     objects = (
+        LabelledObject(label="x", rle=empty, score=0.25, source="3"),
         LabelledObject(label="x", polygons=(square,), score=0.5),
         LabelledObject(label="x", rle=rle, score=0.75),
         LabelledObject(label="x", rle=rle, is_crowd=True),
@@ -275,7 +278,9 @@ def test_predictions_carry_scores_and_what_cannot_be_said_is_counted(tmp_path: P
     assert (brush["type"], brush["from_name"], brush["score"]) == ("brushlabels", "brush", 0.75)
     alpha = np.reshape(_decoded(brush["value"]["rle"]), (10, 10, 4))[..., 3]
     np.testing.assert_array_equal(alpha, 255 * np.eye(10))
-    assert [line.file for line in report.dropped] == ["north/a b.png", "north/a b.png", "b.png"]
+    files = ["north/a b.png", "3", "north/a b.png", "b.png"]
+    assert [line.file for line in report.dropped] == files
+    assert report.dropped[1].text == EMPTY
 
 
 @pytest.mark.parametrize("text", ["{}", '[{"id": 1, "image": "a.png", "label": []}]', "[1]"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from zoo.data import Report, Source, replace_file
 from zoo.interfaces import LabelledImage, LabelledObject, LabelledPolygon, Labels
 from zoo_label_exchange.joining import Part, joined
 from zoo_label_exchange.label_files import LabelFile, Pictures, is_size
-from zoo_label_exchange.masks import filled, from_pixels, to_pixels
+from zoo_label_exchange.masks import EMPTY, filled, from_pixels, to_pixels
 from zoo_label_exchange.shapes import (
     NO_NUMBER,
     ellipse,
@@ -28,8 +29,11 @@ __all__ = ["Cvat"]
 BAD_MASK = "mask's run lengths do not fit its box"
 HOLES = "polygons with holes: written as a mask"
 NO_CROWD = "CVAT has no crowds"
-EMPTY = "mask has no pixel"
 ATTRIBUTES = "attributes left out"
+ESCAPED = "has characters that XML cannot hold: written as escapes"
+
+# All that XML 1.0 names no character, and the \r that it reads as \n.
+_NO_CHARACTERS = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Of labels that no region can have.
 _NO_REGIONS = {"tag", "points", "polyline", "skeleton", "cuboid"}
@@ -86,24 +90,28 @@ class Cvat:
         Args:
             labels: What to write.
             out: The file.
-            report: Receives images without a size, crowds, polygons that became masks, and a count
-                of the scores, which CVAT does not have.
+            report: Receives images without a size, crowds, polygons that became masks, names with
+                characters that XML cannot hold, and a count of the scores, which CVAT does not
+                have.
         """
         root = ElementTree.Element("annotations")
         ElementTree.SubElement(root, "version").text = "1.1"
         listed = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
         listed = ElementTree.SubElement(listed, "labels")
         for name in labels.classes:
-            ElementTree.SubElement(ElementTree.SubElement(listed, "label"), "name").text = name
+            text = _escaped(name, f"class {name!r}", report)
+            ElementTree.SubElement(ElementTree.SubElement(listed, "label"), "name").text = text
         for number, image in enumerate(labels.images):
             if image.size is None:
                 report.drop(image.name, "CVAT states the size of an image, which is unknown")
                 continue
             width, height = map(str, image.size)
-            own = {"id": str(number), "name": image.name, "width": width, "height": height}
+            name = _escaped(image.name, image.name, report)
+            own = {"id": str(number), "name": name, "width": width, "height": height}
             element = ElementTree.SubElement(root, "image", own)
             for tag in image.tags:
-                ElementTree.SubElement(element, "tag", {"label": tag, "source": "auto"})
+                label = _escaped(tag, f"{image.name}: tag {tag!r}", report)
+                ElementTree.SubElement(element, "tag", {"label": label, "source": "auto"})
             for group, each in enumerate(image.objects, 1):
                 _add(element, each, group, image.size, report, each.source or image.name)
         ElementTree.indent(root)
@@ -230,7 +238,7 @@ def _add(
         return
     if each.score is not None:
         report.count("scores left out", 1)
-    common = {"label": each.label, "source": "auto", "occluded": "0", "z_order": "0"}
+    common = {"label": _escape(each.label), "source": "auto", "occluded": "0", "z_order": "0"}
     if each.rle is None and not each.polygons and each.box is not None:
         corners = zip(("xtl", "ytl", "xbr", "ybr"), map(_spelled, each.box), strict=True)
         ElementTree.SubElement(image, "box", {**common, **dict(corners)})
@@ -260,6 +268,19 @@ def _add_mask(
     own = {"rle": ", ".join(map(str, runs)), "left": str(left), "top": str(top)}
     own |= {"width": str(right - left), "height": str(bottom - top)}
     ElementTree.SubElement(image, "mask", {**common, **own})
+
+
+def _escaped(text: str, where: str, report: Report) -> str:
+    """Return a text that XML can hold, and report one that it cannot."""
+    escaped = _escape(text)
+    if escaped != text:
+        report.repair(where, ESCAPED)
+    return escaped
+
+
+def _escape(text: str) -> str:
+    r"""Return a text with the characters that XML cannot hold as Python's escapes, as ``\x01``."""
+    return _NO_CHARACTERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _spelled(value: float) -> str:

@@ -17,7 +17,7 @@ from zoo.data import IMAGE_SUFFIXES, Report, Source, replace_file
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 from zoo_label_exchange.brush import BrushError, pack, unpack
 from zoo_label_exchange.label_files import LabelFile, classes_of, is_size
-from zoo_label_exchange.masks import filled, from_pixels, to_pixels
+from zoo_label_exchange.masks import EMPTY, filled, from_pixels, to_pixels
 from zoo_label_exchange.shapes import (
     NO_NUMBER,
     ellipse,
@@ -78,7 +78,8 @@ class LabelStudio:
         Args:
             labels: What to write.
             out: The file.
-            report: Receives images without a size, tags, crowds, and polygons that became brushes.
+            report: Receives images without a size, tags, crowds, masks without a pixel, and
+                polygons that became brushes.
         """
         tasks = []
         for image in labels.images:
@@ -283,12 +284,14 @@ def _results(
         }
         if each.score is not None:
             common["score"] = round(each.score, 4)
-        yield {**common, **_result(each, size, where, report)}
+        if result := _result(each, size, where, report):
+            yield {**common, **result}
 
 
 def _result(
     each: LabelledObject, size: tuple[int, int], where: str, report: Report
 ) -> dict[str, Any]:
+    """Return the keys of an object that its shape decides; none if it is left out."""
     across, down = 100 / size[0], 100 / size[1]
     if each.rle is None and not each.polygons and each.box is not None:
         left, top, right, bottom = each.box
@@ -298,9 +301,12 @@ def _result(
     if len(each.polygons) == 1 and not each.polygons[0].holes:
         outline = np.reshape(each.polygons[0].outline, (-1, 2)) * (across, down)
         return _of_kind("polygon", {"points": outline.tolist(), "closed": True}, each.label)
+    mask = to_pixels(filled(each, size)).astype(bool)
+    if not mask.any():
+        report.drop(where, EMPTY)
+        return {}
     if each.polygons:
         report.repair(where, BRUSHED)
-    mask = to_pixels(filled(each, size)).astype(bool)
     return _of_kind("brush", {"format": "rle", "rle": pack(mask)}, each.label)
 
 

@@ -13,7 +13,9 @@ from pycocotools import mask as tools
 from zoo.data import rle_of_polygons
 from zoo.interfaces import LabelledObject, LabelledPolygon
 
-__all__ = ["filled", "from_pixels", "polygons_area", "to_pixels"]
+__all__ = ["EMPTY", "filled", "from_pixels", "polygons_area", "to_pixels"]
+
+EMPTY = "mask has no pixel"
 
 
 def filled(each: LabelledObject, size: tuple[int, int]) -> dict[str, Any]:

@@ -27,10 +27,11 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 from zoo.data import IGNORE_INDEX
-from zoo.documents import DocumentError, Limits, parse_toml, reason_of
+from zoo.documents import DocumentError, Limits, parse_toml, read_file, reason_of
 from zoo.errors import DataError
 from zoo.texts import shown
 from zoo_folder_data.value_ranges import MOST_VALUE, Span, parse_spans, spell_span
@@ -42,6 +43,8 @@ __all__ = [
     "choose_color",
     "format_color",
     "parse_classes",
+    "read_class_file",
+    "read_class_text",
     "unpack_color",
 ]
 
@@ -168,6 +171,40 @@ def parse_classes(text: str, where: str) -> ClassList:
         message = f"cannot read the classes: {reason_of(error)}."
         raise DataError(message, path=where, hint="fix what the message names.") from error
     return _Parser(where).parse(content)
+
+
+def read_class_file(path: Path) -> ClassList:
+    """Return the classes of a file.
+
+    Args:
+        path: A ``classes.toml``.
+
+    Raises:
+        DataError: It cannot be read, or :func:`parse_classes` refuses it.
+    """
+    try:
+        data = read_file(path, 2**20)
+    except (OSError, DocumentError) as error:
+        message = f"cannot read the classes: {reason_of(error)}."
+        raise DataError(message, path=path, hint="give a file with --classes.") from error
+    return read_class_text(data, str(path))
+
+
+def read_class_text(data: bytes, where: str) -> ClassList:
+    """Return the classes in the bytes of a file.
+
+    Args:
+        data: TOML in UTF-8.
+        where: Name of the file, for messages.
+
+    Raises:
+        DataError: It is no UTF-8, or :func:`parse_classes` refuses it.
+    """
+    try:
+        return parse_classes(data.decode("utf-8-sig"), where)
+    except UnicodeDecodeError as error:
+        message = f"cannot read the classes: {error}."
+        raise DataError(message, path=where, hint="save the file as UTF-8.") from error
 
 
 class _Parser:

@@ -109,12 +109,13 @@ def read_scenes(
         images: Folder of the images.
         masks: ``ellipse`` or ``box``: mask of an instance that has only a box.
         crowds: Meaning of ``iscrowd`` 1. ``regions``: a region of objects that were not annotated
-            separately; ``instances``: one object, for tools that set it for every RLE.
+            separately; ``painted``: the same, where training does not need single objects;
+            ``instances``: one object, for tools that set it for every RLE.
         group_by: See :func:`zoo_folder_data.layout.find_pairs`.
 
     Raises:
         DataError: An image is missing or named by a URL, ``group_by`` does not match, no image or
-            no category is listed, or every object is a crowd.
+            no category is listed, or every object is a crowd of ``regions``.
     """
     _check_content(source, path, content, crowds)
     pattern = compile_group(group_by)
@@ -175,7 +176,7 @@ class _InstanceMaker:
         self.path = path
         self.order = order
         self.masks = masks
-        self.keeps_crowds = crowds == "regions"
+        self.keeps_crowds = crowds != "instances"
         self.report = report
         self.derived = 0
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from zoo.data import IGNORE_INDEX, Draft, Pair, Report, Source, open_source
 from zoo.errors import DataError
+from zoo.interfaces import SourceReader
 from zoo_folder_data.arrangement import guess_arrangement
 from zoo_folder_data.class_names import find_class_names
 from zoo_folder_data.draft import ClassesDraft, draft_classes
 from zoo_folder_data.guess import count_regions
+from zoo_folder_data.init_coco import describe_classes
 from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
 from zoo_folder_data.survey import Survey, survey_source
 
@@ -33,6 +35,8 @@ def write_classes(
     image_suffix: str = "",
     mask_suffix: str = "",
     group_by: str = "",
+    format: SourceReader | None = None,
+    annotations: str = "",
     **_: Any,
 ) -> Draft:
     """Write a ``classes.toml`` that fits the masks of a source, for the user to edit.
@@ -49,6 +53,8 @@ def write_classes(
         image_suffix: See :func:`zoo_folder_data.layout.find_pairs`.
         mask_suffix: As above.
         group_by: As above; proposed if it is empty and names have common prefixes.
+        format: Reader of labels of another tool, whose classes are described; nothing is written.
+        annotations: Path of its label file in the source; empty for all.
 
     Returns:
         The file, the findings, and the options.
@@ -57,6 +63,10 @@ def write_classes(
         DataError: The file exists or cannot be written, images and masks are not found, or the
             masks do not look like masks.
     """
+    if format is not None:
+        return describe_classes(
+            source, annotations=annotations, format=format, images=images, crowds="painted"
+        )
     given = {
         "--images": images,
         "--masks": masks,

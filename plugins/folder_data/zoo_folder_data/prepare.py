@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prepare a folder of images and a folder of masks."""
+"""Prepare a folder of images and a folder of masks, or images with the labels of another tool."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from zoo.data import (
@@ -18,20 +18,22 @@ from zoo.data import (
     parse_size,
     prepare_semantic,
 )
-from zoo.documents import DocumentError, read_file, reason_of
 from zoo.errors import DataError
+from zoo.interfaces import SourceReader
 from zoo_folder_data.class_names import find_class_names
-from zoo_folder_data.classes import UNLISTED, ClassList, parse_classes
+from zoo_folder_data.classes import UNLISTED, ClassList, read_class_file, read_class_text
 from zoo_folder_data.draft import draft_classes
 from zoo_folder_data.init import no_masks, places_of_names
 from zoo_folder_data.layout import CLASSES_FILE, Layout, find_layout, find_pairs
 from zoo_folder_data.masks import MaskEncoder
+from zoo_folder_data.prepare_labels import prepare_labels
 from zoo_folder_data.survey import survey_source
 
 __all__ = ["IDENTITY", "prepare"]
 
 IDENTITY = DatasetIdentity.of("folder_data", "FolderDataset")
 
+MASKS = "masks"
 _SURVEYED = 8
 _MOST_SHOWN = 12
 
@@ -43,8 +45,10 @@ def prepare(
     shares: Shares,
     progress: Callable[[int, int], None] | None = None,
     classes: Path | None = None,
+    annotations: str = "",
+    format: SourceReader | None = None,
     images: str = "images",
-    masks: str = "masks",
+    masks: str = MASKS,
     image_suffix: str = "",
     mask_suffix: str = "",
     group_by: str = "",
@@ -53,16 +57,20 @@ def prepare(
     bands: str | None = None,
     exact_shares: bool = False,
 ) -> Report:
-    """Write the pairs of two folders as a prepared folder.
+    """Write the pairs of two folders as a prepared folder, or images and labels of another tool.
 
     Args:
-        source: Folder or .zip that holds the two folders and ``classes.toml``.
+        source: Folder or .zip that holds the two folders and ``classes.toml``, or images with
+            labels.
         out: Folder to write; equal input leaves it unchanged.
         shares: Shares of train, val and test.
         progress: Called with the number of pairs done and in total.
         classes: A ``classes.toml`` instead of the source's own.
+        annotations: Path of the label file in the source, for ``format``; empty for all.
+        format: Reader of the labels, which are painted; None for a folder of masks.
         images: Folder of the images.
-        masks: Folder of the masks.
+        masks: Folder of the masks; with ``format``, ``ellipse`` (the default) or ``box``, for
+            objects that have a box alone.
         image_suffix: See :func:`zoo_folder_data.layout.find_pairs`.
         mask_suffix: As above.
         group_by: As above.
@@ -79,7 +87,29 @@ def prepare(
     """
     check_places(source, out)
     report = Report()
+    _check_options(
+        format, {"--image-suffix": image_suffix, "--mask-suffix": mask_suffix}, annotations
+    )
     with open_source(source) as opened:
+        if format is not None:
+            return prepare_labels(
+                opened,
+                out,
+                format,
+                report,
+                annotations=annotations,
+                images=images,
+                masks="ellipse" if masks == MASKS else masks,
+                classes=classes,
+                group_by=group_by,
+                dataset=IDENTITY,
+                shares=shares,
+                exact_shares=exact_shares,
+                size=parse_size(size),
+                bands=parse_bands(bands),
+                keep_aspect=keep_aspect,
+                progress=progress,
+            )
         layout = find_layout(opened, images, masks)
         pairs = find_pairs(
             opened,
@@ -115,6 +145,19 @@ def prepare(
         )
 
 
+def _check_options(
+    format: SourceReader | None, suffixes: Mapping[str, str], annotations: str
+) -> None:
+    """Raise for options that the other kind of source has."""
+    given = next((option for option, value in suffixes.items() if value), None)
+    if format is not None and given is not None:
+        message = f"cannot use {given} with --format: labels name their images themselves."
+        raise DataError(message, where=given, hint=f"leave out {given}.")
+    if format is None and annotations:
+        message = f"cannot use the label file {annotations!r}: its format is not known."
+        raise DataError(message, where="--annotations", hint="write --format coco, or another.")
+
+
 def _check_several(listed: ClassList, where: Path) -> None:
     """Raise for a single class: softmax over one channel is always 1."""
     if len(listed.names) == 1:
@@ -131,22 +174,10 @@ def _read_classes(
     source: Source, layout: Layout, given: Path | None, pairs: Sequence[Pair], mask_suffix: str
 ) -> ClassList:
     if given is not None:
-        where = str(given)
-        try:
-            data = read_file(given, 2**20)
-        except (OSError, DocumentError) as error:
-            message = f"cannot read the classes: {reason_of(error)}."
-            raise DataError(message, path=given, hint="give a file with --classes.") from error
-    else:
-        where = source.where(layout.classes)
-        if layout.classes not in {file.path for file in source.files()}:
-            raise _no_classes(source, layout, pairs, mask_suffix)
-        data = source.read(layout.classes)
-    try:
-        return parse_classes(data.decode("utf-8-sig"), where)
-    except UnicodeDecodeError as error:
-        message = f"cannot read the classes: {error}."
-        raise DataError(message, path=where, hint="save the file as UTF-8.") from error
+        return read_class_file(given)
+    if layout.classes not in {file.path for file in source.files()}:
+        raise _no_classes(source, layout, pairs, mask_suffix)
+    return read_class_text(source.read(layout.classes), source.where(layout.classes))
 
 
 def _no_classes(

@@ -24,15 +24,17 @@ def _blocks(sort: str) -> list[str]:
 
 
 def test_commands_on_the_sample_run(run_zoo: Callable[..., Any], tmp_path: Path) -> None:
-    """What one types to prepare a labelled folder."""
-    lines = next(block for block in _blocks("") if "zoo data sample" in block).splitlines()
+    """What one types to prepare a labelled folder, as instances and as label maps."""
+    lines = [line for block in _blocks("") for line in block.splitlines()]
+    lines = [line for line in lines if line.startswith("zoo data ")]
 
     for line in lines:
         done = run_zoo(*shlex.split(line)[1:], plugins="folder_data,label_exchange")
         assert done.returncode == 0, done.stderr
 
-    assert len(lines) == 3
-    assert (tmp_path / "data" / "dataset.json").is_file()
+    assert len(lines) == 4
+    assert (tmp_path / "data" / "annotations").is_dir()
+    assert any((tmp_path / "maps" / "masks").iterdir())
 
 
 @pytest.fixture

@@ -7,6 +7,9 @@ PLUGINS := $(filter-out $(RUNTIME),$(patsubst %/pyproject.toml,%,$(wildcard plug
 SOURCES := setup.py pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml) $(RUNTIME)/pyproject.toml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# Once: the tests start zoo hundreds of times, and leave no bytecode behind.
+COMPILE := $(BIN)/python -m compileall -q zoo plugins configs tools
+
 TEST_TOOLS := pytest pytest-randomly pytest-timeout pytest-xdist hypothesis jsonschema trustme h5py
 FORKS := .venv-onedl/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # What needs the OpenMMLab packages most, without the oracles that only .venv has.
@@ -50,9 +53,11 @@ quick: .venv/dev.stamp  ## a part of every test file's logic, in two minutes
 
 # One process more than the two cores of the smallest machine: a third of the time, a test waits.
 test: .venv/dev.stamp .venv/oracles.stamp  ## every test but those of a release
+	$(COMPILE)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not release" --durations=60
 
 test-release: .venv/dev.stamp .venv/oracles.stamp  ## tests that repeat at length what shorter ones cover
+	$(COMPILE)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m release
 
 record-types: .venv/dev.stamp  ## whether the types that records may name are those of every upstream config

@@ -17,7 +17,6 @@ from hint_inventory import HOLE, ROOT, Hint, command_lines, read_hints
 
 from zoo.cli import main
 
-HINTS = read_hints()
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 _COMMAND = re.compile(r"\bzoo ((?:data|cache|config|plugin|source) [a-z]+|[a-z]+)\b")
 _TYPE = re.compile(r"\bzoo\.([a-z_]+)\.([A-Z]\w+)")
@@ -39,8 +38,8 @@ _PACKAGES = {
 
 def test_inventory_finds_the_hints_of_the_code() -> None:
     """It would pass over them all in silence else."""
-    assert len(HINTS) > 400
-    texts = {hint.text for hint in HINTS}
+    assert len(read_hints()) > 400
+    texts = {hint.text for hint in read_hints()}
     assert "give another --out." in texts
     assert f"--cfg-options {HOLE}={HOLE}; --data DIR sets it automatically." in texts
 
@@ -88,20 +87,23 @@ def _options() -> Iterator[str]:
 
 def _unknown(pattern: re.Pattern[str], known: set[str]) -> list[tuple[Hint, str]]:
     return [
-        (hint, name) for hint in HINTS for name in pattern.findall(hint.text) if name not in known
+        (hint, name)
+        for hint in read_hints()
+        for name in pattern.findall(hint.text)
+        if name not in known
     ]
 
 
 def test_options_that_hints_name_exist() -> None:
     """Of zoo, some command of it or of a plugin, or of a data set's prepare."""
-    named = {name for hint in HINTS for name in _OPTION.findall(hint.text)}
+    named = {name for hint in read_hints() for name in _OPTION.findall(hint.text)}
     assert len(named) > 25
 
     assert _unknown(_OPTION, {*_options(), *_OF_OTHERS}) == []
 
 
 def test_commands_that_hints_name_exist() -> None:
-    named = {name for hint in HINTS for name in _COMMAND.findall(hint.text)}
+    named = {name for hint in read_hints() for name in _COMMAND.findall(hint.text)}
     assert len(named) > 8
     known = {*_commands(), *_plugin_commands(), "and"}  # upgrade zoo and OpenMMLab
 
@@ -112,7 +114,7 @@ def test_command_lines_of_hints_take_what_they_show() -> None:
     """Every option belongs to the very command, and what a hint tells to type parses as a whole."""
     commands = _commands() | _plugin_commands()
     told, bad = 0, []
-    for hint in HINTS:
+    for hint in read_hints():
         for line in command_lines(hint.text):
             fitting = [name for name in commands if f"{line} ".startswith(f"zoo {name} ")]
             name = max(fitting, key=len)
@@ -143,7 +145,7 @@ def test_types_that_hints_name_exist() -> None:
     for document in _plugin_documents():
         rows = [row for table in document.values() if isinstance(table, list) for row in table]
         known |= {(document["plugin"]["name"], row.get("name")) for row in rows}
-    named = [(hint, name) for hint in HINTS for name in _TYPE.findall(hint.text)]
+    named = [(hint, name) for hint in read_hints() for name in _TYPE.findall(hint.text)]
 
     assert named
     assert [(hint, name) for hint, name in named if name not in known] == []
@@ -170,7 +172,9 @@ def test_packages_that_hints_install_are_known() -> None:
 
 def test_hints_that_say_where_to_look_say_what_to_do() -> None:
     """No hint asks politely, and none is left to be written."""
-    bad = [hint for hint in HINTS if re.search(r"\b(please|sorry|TODO|XXX)\b", hint.text, re.I)]
+    bad = [
+        hint for hint in read_hints() if re.search(r"\b(please|sorry|TODO|XXX)\b", hint.text, re.I)
+    ]
 
     assert [f"{hint.place}: {line}: {error}" for hint, line, error in bad] == []
 

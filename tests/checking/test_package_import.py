@@ -43,7 +43,8 @@ def test_import_that_does_not_end_as_others_do_is_told(
     package.mkdir()
     (package / "zoo_plugin.toml").write_text(MANIFEST)
     (package / "__init__.py").write_text(f"import zoo\n{code}\n")
-    monkeypatch.setattr(packages, "IMPORT_S", 3.0)
+    if "within" in told:
+        monkeypatch.setattr(packages, "IMPORT_S", 3.0)
     pond = {"plugin": "pond", "manifest_path": package / "zoo_plugin.toml"}
     checks = type("Checks", (PluginConformance,), pond)()
 

@@ -321,7 +321,7 @@ def test_download_when_stopped_by_ctrl_c_says_that_it_can_go_on(
         time.sleep(0.05)
 
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=120)
 
     assert process.returncode == 130, told
     assert (

@@ -231,7 +231,7 @@ def test_staged_folder_when_interrupted_then_nothing_left(tmp_path: Path) -> Non
     """Ctrl-C, as the terminal sends it."""
     with _run(_hold_folder(tmp_path / "new" / "out")) as process:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
     assert os.listdir(tmp_path) == []
 
@@ -242,7 +242,7 @@ def test_staged_folder_when_disk_is_full_then_said_and_nothing_left(tmp_path: Pa
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
     program = _hold_folder(out, lines='write_file(folder / "big.png", bytes(2000))', setup=limit)
     with _run(program) as process:
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=120)
 
     last = told[told.index("zoo.errors.DataError") :].splitlines()
     assert last[0] == "zoo.errors.DataError: cannot write 'big.png': File too large."

@@ -108,7 +108,7 @@ def test_signal_to_the_program_ends_the_fork(
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(number)
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         fork = Path("/proc", lines[-1].decode().strip())
         for _ in range(100):
             if not fork.exists():

@@ -286,7 +286,7 @@ def test_prepare_when_ended_half_way_then_running_again_is_whole(
     while process.poll() is None and not list(tmp_path.glob("new/.*/**/masks/*_0.png")):
         time.sleep(0.002)
     process.send_signal(getattr(signal, name))
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=120)
     left = sorted(path.name for path in tmp_path.glob("new/*"))
     again = run_zoo(*args, plugins=PLUGINS)
 

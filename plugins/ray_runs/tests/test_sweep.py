@@ -91,7 +91,7 @@ def test_killed_sweep_is_finished_by_resume_alone(
     _wait_for(lambda: set(_states(work).values()) - {"waiting"}, first)
     _wait_for(lambda: any(work.glob("trials/trial_001/iter_*.pth")), first)
     os.killpg(first.pid, signal.SIGKILL)
-    first.communicate(timeout=60)
+    first.communicate(timeout=120)
     ended = {name for name, state in _states(work).items() if state != "waiting"}
     logs = {name: (work / "trials" / f"{name}.log").read_bytes() for name in ended}
     second = start_zoo("sweep", "--work-dir", "work", "--resume", "--json", plugins=PLUGINS)

@@ -206,7 +206,7 @@ def test_ctrl_c_ends_a_command_of_a_plugin(environment: dict[str, str]) -> None:
             assert process.stdout is not None
             assert process.stdout.readline() == "waiting\n"
             process.send_signal(number)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=120)
         assert (process.returncode, err) == (code, "interrupted\n")
 
 

@@ -311,7 +311,7 @@ def test_prepare_semantic_when_run_is_ended_then_next_run_is_whole(
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(getattr(signal, name))
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
     assert not out.exists()
     assert os.listdir(tmp_path) == ["raw"] or name != "SIGINT"

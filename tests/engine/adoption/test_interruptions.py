@@ -57,7 +57,7 @@ def test_adoption_that_was_stopped_leaves_nothing_half_done(
     _wait_for(runs)
 
     process.send_signal(sent)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert process.returncode != 0
     assert read_pins() == {}

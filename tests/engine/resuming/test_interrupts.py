@@ -337,7 +337,7 @@ def test_process_that_is_shielded_outlives_ctrl_c(method: str) -> None:
 
     assert child.is_alive()
     child.terminate()
-    child.join(timeout=10)
+    child.join(timeout=120)
     assert child.exitcode == -signal.SIGTERM
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
 
@@ -370,8 +370,10 @@ def test_worker_that_dies_after_a_stopped_run_interrupts_nothing(
 
 
 def _kill_worker(batches: Any) -> None:
-    os.kill(batches._workers[0].pid, signal.SIGKILL)
-    time.sleep(1)
+    """Kill it, and return when the kernel has told of its end; torch collects it."""
+    pid = batches._workers[0].pid
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 @pytest.mark.parametrize("name", ["before_val", "after_val_epoch", "after_train_epoch"])

@@ -215,7 +215,7 @@ def test_fetch_by_eight_processes_at_once_asks_once(
     server.bytes_s = 300_000
 
     started = [client(address) for _ in range(8)]
-    ended = [(process.communicate(timeout=60), process.returncode) for process in started]
+    ended = [(process.communicate(timeout=120), process.returncode) for process in started]
 
     assert [code for _, code in ended] == [0] * 8, ended
     assert len(server.asked) == 1
@@ -235,13 +235,13 @@ def test_fetch_when_killed_goes_on_and_never_shows_a_part(
         process = client(address)
         _wait_for(lambda size=wanted: _size(target) >= size)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         assert not target.exists()
     kept = _size(target)
     server.bytes_s = None
 
     last = client(address)
-    last.communicate(timeout=30)
+    last.communicate(timeout=120)
 
     assert payload == target.read_bytes()
     assert server.asked[-1].start == kept
@@ -259,7 +259,7 @@ def test_fetch_when_interrupted_leaves_a_part_to_go_on_with(
     _wait_for(lambda: _size(target) >= 60_000)
 
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert not target.exists()
     assert 60_000 <= _size(target) < SIZE
@@ -287,7 +287,7 @@ def test_fetch_when_the_disk_fills_up_keeps_what_it_has(
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     full = client(address, preexec_fn=limit)
-    _, told = full.communicate(timeout=30)
+    _, told = full.communicate(timeout=120)
 
     assert full.returncode == 1
     assert "cannot write unet.safetensors: File too large." in told
@@ -295,7 +295,7 @@ def test_fetch_when_the_disk_fills_up_keeps_what_it_has(
     assert not target.exists()
     kept = _size(target)
     last = client(address)
-    last.communicate(timeout=30)
+    last.communicate(timeout=120)
     assert payload == target.read_bytes()
     assert kept <= 100_000
 
@@ -307,7 +307,7 @@ def test_fetch_into_a_folder_that_is_read_only_says_so(
     target.parent.chmod(0o555)
 
     refused = client(address, preexec_fn=_obey_rights)
-    _, told = refused.communicate(timeout=30)
+    _, told = refused.communicate(timeout=120)
 
     assert refused.returncode == 1
     assert "cannot write beside unet.safetensors: Permission denied." in told
@@ -326,7 +326,7 @@ def test_fetch_of_what_a_read_only_folder_has_needs_no_lock(
     target.parent.chmod(0o555)
 
     shared = client(address, preexec_fn=_obey_rights)
-    _, told = shared.communicate(timeout=30)
+    _, told = shared.communicate(timeout=120)
 
     assert shared.returncode == 0, told
     assert server.asked == []
@@ -362,7 +362,7 @@ def _size(target: Path) -> int:
 
 
 def _wait_for(holds: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 30
+    end_s = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < end_s
         time.sleep(0.02)

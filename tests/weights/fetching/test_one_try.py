@@ -218,13 +218,13 @@ def test_fetch_of_a_drip_is_a_stall(
     server: FaultyServer, address: str, fetch: Fetch, brisk: Patience
 ) -> None:
     """Each byte comes in time; all of them would take an hour and a half."""
-    _set(server, *[drips(0.02)] * 3)
+    _set(server, drips(0.02))
     started_s = time.monotonic()
 
     with pytest.raises(DownloadError, match=r"sends only \d+ bytes a second"):
-        fetch(address, patience=replace(brisk, stall_s=0.5))
+        fetch(address, patience=replace(brisk, tries=1, stall_s=3))
 
-    assert time.monotonic() - started_s < 20
+    assert time.monotonic() - started_s < 60
 
 
 @pytest.mark.parametrize("upto", [None, 100_000], ids=["whole", "cut"])

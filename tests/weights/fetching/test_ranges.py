@@ -61,7 +61,7 @@ def test_large_file_comes_in_ranges_over_several_connections(
     together = threading.Barrier(3)
 
     def waits(handler: Handler) -> None:
-        together.wait(20)
+        together.wait(120)
         handler.serve()
 
     server.faults[PATH] = [None, waits, waits, waits]
@@ -282,7 +282,7 @@ def _start(target: Path, payload: bytes, address: str) -> subprocess.Popen[str]:
 
 
 def _wait_for_bytes(target: Path, count: int) -> None:
-    until_s = time.monotonic() + 30
+    until_s = time.monotonic() + 120
     while not (part_path(target).exists() and part_path(target).stat().st_size >= count):
         assert time.monotonic() < until_s, "too few bytes came"
         time.sleep(0.005)
@@ -299,7 +299,7 @@ def test_fetch_in_ranges_when_killed_keeps_the_first_bytes_and_no_hole(
         _wait_for_bytes(target, wanted)
         time.sleep(chance.random() / 10)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         found = part_path(target).read_bytes()
         assert payload.startswith(found)
         assert len(found) >= max(kept, wanted)
@@ -308,7 +308,7 @@ def test_fetch_in_ranges_when_killed_keeps_the_first_bytes_and_no_hole(
 
     process = _start(target, payload, address)
 
-    assert process.communicate(timeout=30) == (None, "")
+    assert process.communicate(timeout=120) == (None, "")
     assert target.read_bytes() == payload
     assert min(each.start for each in server.asked[asked:]) == kept
     assert os.listdir(target.parent) == [target.name]
@@ -321,13 +321,14 @@ def test_fetch_in_ranges_when_interrupted_ends_at_once_and_quietly(
     server.bytes_s = 20_000
     process = _start(target, payload, address)
     _wait_for_bytes(target, RANGE)
+    server.bytes_s = 1_000  # of each range that is asked for from now on: minutes for all
     time.sleep(0.2)
     started_s = time.monotonic()
 
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=120)
 
-    assert time.monotonic() - started_s < 5
+    assert time.monotonic() - started_s < 40
     assert process.returncode != 0
     assert told.rstrip().endswith("KeyboardInterrupt")
     assert "Exception in thread" not in told

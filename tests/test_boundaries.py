@@ -189,7 +189,7 @@ FLOORS = {
     "zoo/engine": (
         {
             *("metric_facts", "patching", "processes", "random_state", "scenes"),
-            *("overlays", "worker_errors"),
+            *("overlays", "plugin_options", "worker_errors"),
         },
         {"plugin_files", "stepping", "threads", "worker_ends"},
         {"cleaning", "config_parts", "machine", "plugin_code"},

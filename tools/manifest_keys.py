@@ -194,7 +194,7 @@ _SPECIAL: dict[str, tuple[list[dict[str, Any]], tuple[type, ...]]] = {
     "evaluator": ([{}], (MetricRow,)),
     "planner": ([{}], (PlannerRow,)),
     "exporter": ([{}], (ExporterRow,)),
-    "exchange": ([{"reads": True}], (ExchangeRow,)),
+    "exchange": ([{"reads": True, "writes": True, "option": _OPTIONS}], (ExchangeRow,)),
     "check": ([{"of": "data"}], (CheckRow,)),
 }
 _READERS: dict[str, tuple[Any, list[dict[str, Any]], tuple[type, ...]]] = {
@@ -220,6 +220,7 @@ _READERS: dict[str, tuple[Any, list[dict[str, Any]], tuple[type, ...]]] = {
 }
 _INNER: dict[str, tuple[type, ...]] = {
     "dataset.option": (Option,),
+    "exchange.option": (Option,),
     "weights.metrics": (MetricValue,),
 }
 SECTIONS = (*_READERS, *_INNER)
@@ -230,11 +231,17 @@ _RENAMED = {
     ("plugin", "name"): "plugin",
     ("requires", "distributions"): "requires",
     ("dataset", "option"): "options",
+    ("exchange", "option"): "options",
 }
 _OWN_WORDS = {
     ("weights", "sha256_prefix"): "The first 8 or more digits of the sha256, if no more is known.",
     ("weights", "md5_prefix"): "The first 6 or more digits of its md5, if no more is known.",
     ("shelf", "file"): "A JSON file with rows of weights.",
+    ("exchange.option", "name"): (
+        "What `--format-option NAME=VALUE` says; the class receives it with underscores."
+    ),
+    ("exchange.option", "type"): "Type of the value.",
+    ("exchange.option", "help"): "One line, for messages and listings.",
 }
 
 

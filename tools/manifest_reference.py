@@ -45,6 +45,7 @@ _VALUES = {
     ("plugin", "api"): "1",
     ("dataset", "classes"): 'list of texts, or `"from data"`',
     ("dataset.option", "default"): "as `type`",
+    ("exchange.option", "default"): "as `type`",
     ("dataset", "shares"): "three numbers from 0 to 1",
     **{
         (each, "file"): "path in the package"
@@ -70,7 +71,8 @@ def files() -> dict[Path, str]:
 
 def _sections() -> Iterator[str]:
     """Yield the tables that have keys of their own."""
-    yield from ("plugin", "requires", "contribution", "dataset.option", "weights.metrics")
+    yield from ("plugin", "requires", "contribution", "dataset.option", "exchange.option")
+    yield "weights.metrics"
     yield from ("config", "base", "weights", "shelf", "legacy_index")
     yield from (kind for kind in KINDS if any(_own_keys(kind)) and "record" not in _names(kind))
 

@@ -173,13 +173,13 @@ def _when(condition: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
     return {"if": condition, "then": then}
 
 
-def _defaults() -> dict[str, Any]:
+def _defaults(*, formats: bool) -> dict[str, Any]:
     """Return what the default of an option is, by its type."""
     values = {
         "str": {"type": "string"},
         "path": {"type": "string"},
         "choice": {"type": "string"},
-        "exchange": {"type": "string"},
+        **({"exchange": {"type": "string"}} if formats else {}),
         "int": {"type": "integer"},
         "float": {"type": "number"},
         "bool": {"type": "boolean"},
@@ -223,8 +223,17 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
             )
         ]
     },
-    "dataset.option": _defaults(),
-    "exchange": {"anyOf": [_has(reads=True), _has(writes=True)]},
+    "dataset.option": _defaults(formats=True),
+    "exchange": {
+        "anyOf": [_has(reads=True), _has(writes=True)],
+        "allOf": [
+            _when(
+                {"properties": {"option": {"minItems": 1}}, "required": ["option"]},
+                _has(writes=True),
+            )
+        ],
+    },
+    "exchange.option": _defaults(formats=False),
     "check": {"allOf": [_when({"required": ["dataset"]}, {"required": ["of"], **_has(of="data")})]},
     "weights": {
         "allOf": [
@@ -254,6 +263,7 @@ _OWN: dict[tuple[str, str], dict[str, Any]] = {
         "not": {"enum": list(RESERVED_OPTIONS)},
     },
     ("dataset.option", "default"): {},
+    ("exchange.option", "default"): {},
     ("exchange", "suffixes"): _texts(least=1, items=_text(SUFFIX)),
     ("config", "file"): _text(_PATH),
     ("base", "file"): _text(_PATH),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoo.engine.reproducing.comparing import Comparison
     from zoo.engine.reproducing.reproduce import Reproduction, reproduce
     from zoo.engine.runs.training import TrainingResult, train
+    from zoo.engine.scenes.ground_area import ground_area_of
     from zoo.engine.work_dir.scalars import Run, read_run
     from zoo.engine.work_dir.tested import TestValues, read_test
     from zoo.errors import ZooError
@@ -53,6 +54,7 @@ else:
             "zoo.engine.recording.trackers": ["parse_trackers"],
             "zoo.engine.reproducing.comparing": ["Comparison"],
             "zoo.engine.reproducing.reproduce": ["Reproduction", "reproduce"],
+            "zoo.engine.scenes.ground_area": ["ground_area_of"],
             "zoo.engine.work_dir.scalars": ["Run", "read_run"],
             "zoo.engine.work_dir.tested": ["TestValues", "read_test"],
             "zoo.engine.runs.training": ["TrainingResult", "train"],
@@ -82,6 +84,7 @@ __all__ = [
     "fetch_pinned",
     "find_machine",
     "geojson_text",
+    "ground_area_of",
     "list_weights",
     "load",
     "load_checkpoint",

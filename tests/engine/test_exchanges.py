@@ -27,6 +27,30 @@ target = "zoo_notes.lines:Mute"
 suffixes = [".mute"]
 writes = true
 
+[[exchange]]
+name = "placed"
+target = "zoo_notes.lines:Placed"
+suffixes = [".json"]
+writes = true
+
+[[exchange.option]]
+name = "least-area"
+type = "float"
+default = 2.0
+help = "smallest area"
+
+[[exchange.option]]
+name = "classes"
+type = "str"
+multiple = true
+help = "classes to write"
+
+[[exchange.option]]
+name = "flat"
+type = "bool"
+default = false
+help = "without heights"
+
 [[dataset]]
 name = "Notes"
 task = "instance"
@@ -78,6 +102,19 @@ class Lines:
             if not image.objects:
                 report.drop(image.name, "an image without objects has no line")
         out.write_text("\\n".join(lines), encoding="utf-8")
+
+
+class Placed:
+    def __init__(self, **options):
+        self.options = options
+
+    def write(self, labels, out, report):
+        images = [
+            [image.name, image.crs, image.transform, [each.id for each in image.objects]]
+            for image in labels.images
+        ]
+        content = {"options": self.options, "palette": labels.palette, "images": images}
+        out.write_text(json.dumps(content), encoding="utf-8")
 
 
 class Mute:
@@ -245,7 +282,7 @@ def test_command_says_where_the_labels_are_and_what_they_lack(
     labels = f"{out}/lines_labels.lines"
     assert told.stdout.splitlines()[1:] == [
         "dropped 1: an image without objects has no line (a.png)",
-        f"labels to correct: {labels}",
+        f"written as well: {labels}",
     ]
     assert json.loads(listed.stdout)["labels"] == {
         "file": labels,
@@ -292,3 +329,96 @@ def test_instances_keep_scores_boxes_and_masks_after_a_resumed_batch(
         assert label == coco["categories"][row["category_id"] - 1]["name"]
         assert (rle, score) == (row["segmentation"], row["score"])
         assert box == [left, top, left + width, top + height]
+
+
+@pytest.mark.usefixtures("notes")
+@pytest.mark.parametrize(
+    ("given", "said", "hint"),
+    [
+        ({"least_aera": 1.0}, "found the option 'least_aera'", "did you mean least_area?"),
+        ({"least_area": "much"}, "least-area is 'much', expected float", "smallest area"),
+        ({"least_area": [1.0, 2.0]}, "least-area is .*, expected float", "smallest area"),
+        ({"flat": 1}, "flat is 1, expected bool", "without heights"),
+    ],
+)
+def test_option_that_the_format_has_not_is_refused(
+    given: dict[str, object], said: str, hint: str
+) -> None:
+    with pytest.raises(DataError, match=rf"cannot write labels as 'placed': {said}") as caught:
+        open_writer("placed", given)
+
+    assert hint in str(caught.value.hint)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """Write a GeoTIFF with two bright squares, and the same pixels without coordinates."""
+    import numpy as np
+
+    rasterio = pytest.importorskip("rasterio")
+    image = np.full((60, 80), 20, np.uint8)
+    image[10:18, 20:28] = image[40:48, 60:68] = 150
+    for name, place in (
+        ("a.tif", {"crs": "EPSG:32631", "transform": rasterio.Affine(2, 0, 5e5, 0, -2, 5e6)}),
+        ("b.png", {}),
+    ):
+        shape = {"width": 80, "height": 60, "count": 1, "dtype": "uint8"}
+        driver = {".tif": "GTiff", ".png": "PNG"}[name[-4:]]
+        with rasterio.open(tmp_path / name, "w", driver=driver, **shape, **place) as raster:
+            raster.write(image, 1)
+    return tmp_path / "a.tif"
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize("task", ["semantic", "instance"])
+def test_writer_learns_where_an_image_lies_and_which_instance_is_which(
+    notes: Path,
+    tmp_path: Path,
+    scene: Path,
+    make_bright_run: Callable[..., Path],
+    make_blobs_run: Callable[..., Path],
+    bright_folder: Path,
+    blobs_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+) -> None:
+    """Also from a batch that is done; ids are those of ``coco.json``; options have defaults."""
+    import os
+
+    from click.testing import CliRunner
+
+    from zoo.cli import main
+
+    run = str(make_bright_run() if task == "semantic" else make_blobs_run())
+    folder = bright_folder if task == "semantic" else blobs_folder
+    monkeypatch.setenv("ZOO_PLUGIN_PATH", f"{folder}{os.pathsep}{tmp_path}")
+    out = tmp_path / "out"
+    words = ["predict", run, str(scene), str(scene.with_name("b.png")), "--out", str(out)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    words += ["--resume", "--format", "placed"]
+
+    done = CliRunner().invoke(
+        main, [*words, *("--format-option", "classes=a"), *("--format-option", "classes=b = c")]
+    )
+    refused = CliRunner().invoke(main, [*words, "--format-option", "flat"])
+
+    assert done.exit_code == 0, done.stderr
+    written = json.loads((out / "placed_labels.json").read_text())
+    assert written["options"] == {"least_area": 2.0, "classes": ["a", "b = c"], "flat": False}
+    place = {"crs": "urn:ogc:def:crs:EPSG::32631", "transform": [2, 0, 5e5, 0, -2, 5e6]}
+    entries = json.loads((out / "predictions.json").read_text())["images"]
+    assert [entry.get("georeference") for entry in entries] == [place, None]
+    assert [each[:3] for each in written["images"]] == [
+        ["a.tif", place["crs"], place["transform"]],
+        ["b.png", None, None],
+    ]
+    ids = [id_ for *_, several in written["images"] for id_ in several]
+    if task == "instance":
+        coco = json.loads((out / "coco.json").read_text())
+        assert ids == [row["id"] for row in coco["annotations"]] == [1, 2, 3, 4]
+        assert written["palette"] == [[220, 20, 60], [0, 114, 178]]
+    else:
+        assert set(ids) == {None}
+        assert written["palette"] == [[200, 40, 10]]
+    assert refused.exit_code == 2
+    assert "'flat' is no NAME=VALUE" in refused.stderr

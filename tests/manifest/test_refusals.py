@@ -292,6 +292,18 @@ MUTATIONS = [
         "[[exchange]] 'cell_counter' reads is 'yes', expected true or false",
         None,
     ),
+    (
+        "reads = true",
+        'reads = true\n[[exchange.option]]\nname = "a"\ntype = "str"\nhelp = "b"',
+        "[[exchange]] 'cell_counter' has options but writes nothing, expected writes = true.",
+        None,
+    ),
+    (
+        "reads = true",
+        'writes = true\n[[exchange.option]]\nname = "a"\ntype = "exchange"\nhelp = "b"',
+        "type is 'exchange', expected one of str, int, float, bool, path, choice",
+        None,
+    ),
     ("size_bytes = 10", "size_bytes = 0", "size_bytes is 0, expected an integer above 0.", None),
     ("parameters = 20", "parameters = 2.5", "parameters is 2.5, expected an integer.", None),
     ('format = "safetensors"', 'format = "onnx"', "format is 'onnx', expected one of", None),

@@ -17,7 +17,7 @@ from zoo.cli.output.printing import say, say_json, say_text
 from zoo.texts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from zoo.engine.prediction.model import LoadedModel
     from zoo.engine.prediction.model_files import ModelFiles
@@ -96,7 +96,14 @@ _MOST_BYTES = 2**20  # of a line of a list
     "--format",
     "label_format",
     metavar="NAME",
-    help="Also write the results as labels of this format, to correct by hand: coco, ...",
+    help="Also write the results in this format: coco, ... to correct by hand, gpkg, ... for GIS.",
+)
+@click.option(
+    "--format-option",
+    "format_options",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Option of the format; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @trust_option
@@ -120,6 +127,7 @@ def command(
     resume: bool,
     on_ray: bool,
     label_format: str | None,
+    format_options: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Segment images with MODEL.
@@ -139,8 +147,8 @@ def command(
     everything. If an image fails, it is reported, the others are still processed, and the command
     exits 1.
 
-    --format writes them once more, as labels of a tool that a plugin knows, so that a person
-    corrects instead of drawing: NAME_labels.json, or as that tool's files end.
+    --format writes them once more in a format that a plugin knows, as labels that a person
+    corrects instead of drawing, or as vectors for GIS: FORMAT_labels.json, or as its files end.
 
     --ray writes the same files from several processes. A process that is lost costs the images
     that it had, which are predicted again.
@@ -150,6 +158,7 @@ def command(
     from zoo.engine.imports.garbage import uncollected
 
     given = chain(inputs, _listed(list_file))
+    of_format = _read_format_options(label_format, format_options)
     if on_ray:
         _check_own_gpu(device)
     with uncollected():
@@ -185,6 +194,7 @@ def command(
             overlay_opacity=overlay_opacity,
             resume=resume,
             format=label_format,
+            format_options=of_format,
             spread=spread,
             progress=progress,
         )
@@ -200,7 +210,27 @@ def _tell(done: Predictions, *, as_json: bool) -> None:
         if done.exchanged is not None:
             if summary := done.exchanged.report.summary():
                 say_text(summary)
-            say(f"labels to correct: {done.exchanged.path}")
+            say(f"written as well: {done.exchanged.path}")
+
+
+def _read_format_options(label_format: str | None, given: Sequence[str]) -> dict[str, Any]:
+    """Return what was typed as options of the format, as values of their types."""
+    if not given:
+        return {}
+    if label_format is None:
+        message = "give --format too"
+        raise click.BadParameter(message, param_hint="--format-option")
+    from zoo.engine.exchanges import options_of
+    from zoo.engine.plugin_options import typed_texts
+
+    texts: dict[str, list[str]] = {}
+    for each in given:
+        name, is_pair, value = each.partition("=")
+        if not is_pair:
+            message = f"{each!r} is no NAME=VALUE"
+            raise click.BadParameter(message, param_hint="--format-option")
+        texts.setdefault(name.strip(), []).append(value.strip())
+    return typed_texts(options_of(label_format), texts)
 
 
 def _listed(list_file: Path | None) -> Iterable[str]:

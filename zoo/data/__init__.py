@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.data.coco.masks import box_of_segmentation, rle_of_polygons
+    from zoo.data.coco.masks import box_of_segmentation, crop_of_rle, rle_of_polygons
     from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
     from zoo.data.decoders.faults import MOST_PX
     from zoo.data.decoders.raster_bands import parse_bands
@@ -80,7 +80,7 @@ else:
     __getattr__, __dir__ = _lazy_names(
         __name__,
         {
-            "zoo.data.coco.masks": ["box_of_segmentation", "rle_of_polygons"],
+            "zoo.data.coco.masks": ["box_of_segmentation", "crop_of_rle", "rle_of_polygons"],
             "zoo.data.coco.reading": ["CocoAnnotation", "CocoFile", "CocoImage", "read_coco"],
             "zoo.data.decoders.faults": ["MOST_PX"],
             "zoo.data.decoders.raster_bands": ["parse_bands"],
@@ -209,6 +209,7 @@ __all__ = [
     "count_labels",
     "count_objects",
     "count_split_objects",
+    "crop_of_rle",
     "decode_image",
     "decode_mask",
     "decode_picture",

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from zoo.catalog import read_catalog
 from zoo.engine.plugin_code import naming_plugin
+from zoo.engine.plugin_options import bind_options
 from zoo.errors import DataError, PluginError, UnknownNameError
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 from zoo.loading import load_target
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from zoo.catalog import Found
     from zoo.data import Report, Source
     from zoo.interfaces import Exchange
+    from zoo.manifest.rows import Option
 
-__all__ = ["FormatReader", "FormatWriter", "open_reader", "open_writer"]
+__all__ = ["FormatReader", "FormatWriter", "open_reader", "open_writer", "options_of"]
 
 
 class FormatReader:
@@ -79,12 +81,16 @@ class FormatWriter:
 
     Args:
         found: A row that writes.
+        options: Options of the format that were given, with underscores.
+
+    Raises:
+        DataError: An option is unknown, or its value is not one that the format takes.
     """
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, options: Mapping[str, Any]) -> None:
         self.name = found.row.name
         self.suffix = cast("ExchangeRow", found.row).suffixes[0]
-        self._found, self._exchange = found, _built(found)
+        self._found, self._exchange = found, _built(found, options)
 
     def __call__(self, labels: Labels, out: Path) -> Report:
         """Write labels, and return what the format could not say.
@@ -123,17 +129,31 @@ def open_reader(name: str) -> FormatReader:
     return FormatReader(_find(name, "reads"))
 
 
-def open_writer(name: str) -> FormatWriter:
+def open_writer(name: str, options: Mapping[str, Any] | None = None) -> FormatWriter:
     """Return the writer of a format.
+
+    Args:
+        name: ``Name`` or ``plugin.Name`` of an ``[[exchange]]`` row.
+        options: Options of the format by name, with underscores; None for its defaults.
+
+    Raises:
+        UnknownNameError: No format of that name writes; the message lists those that do.
+        DataError: An option is unknown, or its value is not one that the format takes.
+        PluginError: The plugin cannot be used.
+    """
+    return FormatWriter(_find(name, "writes"), options or {})
+
+
+def options_of(name: str) -> tuple[Option, ...]:
+    """Return the options of a format that writes.
 
     Args:
         name: ``Name`` or ``plugin.Name`` of an ``[[exchange]]`` row.
 
     Raises:
         UnknownNameError: No format of that name writes; the message lists those that do.
-        PluginError: The plugin cannot be used.
     """
-    return FormatWriter(_find(name, "writes"))
+    return cast("ExchangeRow", _find(name, "writes").row).options
 
 
 def _find(name: str, way: Literal["reads", "writes"]) -> Found:
@@ -171,10 +191,12 @@ def _told_formats(source: Source) -> str:
     )
 
 
-def _built(found: Found) -> Exchange:
+def _built(found: Found, given: Mapping[str, Any] | None = None) -> Exchange:
+    row = cast("ExchangeRow", found.row)
+    options = bind_options(row.options, given or {}, doing=f"write labels as {row.name!r}")
     build = cast("type[Exchange]", load_target(found))
     with naming_plugin():
-        return build()
+        return build(**options)
 
 
 def _checked(

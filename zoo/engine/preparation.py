@@ -3,35 +3,24 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine import plugin_options
 from zoo.engine.exchanges import open_reader
 from zoo.engine.plugin_code import naming_plugin
 from zoo.errors import DataError, PluginError, UnknownNameError
-from zoo.texts import shown
 
 if TYPE_CHECKING:
     from zoo.catalog import Found
     from zoo.data import Report, Shares
-    from zoo.manifest.rows import Option
 
 __all__ = ["bind_options", "find_dataset", "load_dataset_target", "prepare", "sample"]
 
 _DEFAULT_SHARES = "0.8,0.1,0.1"
-_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str, int, float),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "path": (str, Path),
-    "choice": (str,),
-    "exchange": (str,),
-}
 
 
 def prepare(
@@ -219,44 +208,9 @@ def bind_options(found: Found, name: str, given: Mapping[str, Any]) -> dict[str,
     Raises:
         DataError: A name is unknown, or a value is of another type than the option.
     """
-    known = {option.name.replace("-", "_"): option for option in getattr(found.row, "options", ())}
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}."
-            message = (
-                f"cannot prepare {name!r}: found the option {shown(key)}, expected one of its own."
-            )
-            raise DataError(message, where=key, hint=hint)
-    return {
-        key: _read_option(option, given.get(key, option.default), name)
-        for key, option in known.items()
-    }
-
-
-def _read_option(option: Option, value: Any, name: str) -> Any:
-    if value is None and option.default is None:
-        return None
-    if option.multiple and isinstance(value, (list, tuple)):
-        return tuple(_read_one(option, each, name) for each in value)
-    return _read_one(option, value, name)
-
-
-def _read_one(option: Option, value: Any, name: str) -> Any:
-    is_of_type = isinstance(value, _TYPES[option.type]) and not (
-        isinstance(value, bool) and option.type != "bool"
-    )
-    if not is_of_type or (option.choices and value not in option.choices):
-        expected = f"one of {', '.join(option.choices)}" if option.choices else option.type
-        message = f"cannot prepare {name!r}: {option.name} is {shown(value)}, expected {expected}."
-        raise DataError(message, where=option.name, hint=f"{option.name}: {option.help}.")
-    made: dict[str, Callable[[Any], Any]] = {
-        "path": Path,
-        "str": str,
-        "float": float,
-        "exchange": open_reader,
-    }
-    return made[option.type](value) if option.type in made else value
+    options = getattr(found.row, "options", ())
+    doing = f"prepare {name!r}"
+    return plugin_options.bind_options(options, given, doing=doing, made={"exchange": open_reader})
 
 
 def _read_shares(found: Found, given: Shares | str | Sequence[float] | None) -> Shares:

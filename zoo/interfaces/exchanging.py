@@ -52,6 +52,8 @@ class LabelledObject:
         box: xyxy in px, half-open; None if the format states none.
         is_crowd: Whether it covers many objects that were not separated.
         score: Of a prediction, in ``[0, 1]``; None for a label.
+        id: Of an instance that a model found, that of ``coco.json`` and ``predictions.json``; None
+            for a label, and for a class of a label map, whose mask may have many parts.
         source: Where it is written, for reports, such as ``a.json:shape 3``.
     """
 
@@ -61,6 +63,7 @@ class LabelledObject:
     box: tuple[float, float, float, float] | None = None
     is_crowd: bool = False
     score: float | None = None
+    id: int | None = None
     source: str = ""
 
 
@@ -73,12 +76,18 @@ class LabelledImage:
         size: Width and height in px; None if the format does not state it.
         objects: Its objects; an image without any is labelled as empty.
         tags: Labels of the image as a whole.
+        crs: Reference system of its coordinates, ``urn:ogc:def:crs:EPSG::32631`` or WKT; None if
+            it states no coordinates.
+        transform: a, b, c, d, e, f: ``x = a column + b row + c``, ``y = d column + e row + f``;
+            None without ``crs``.
     """
 
     name: str
     size: tuple[int, int] | None = None
     objects: tuple[LabelledObject, ...] = ()
     tags: tuple[str, ...] = ()
+    crs: str | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +97,12 @@ class Labels:
     Attributes:
         classes: Names of all classes that objects have, in the order of their ids.
         images: Iterated once.
+        palette: RGB colour of each class, as in overlays; empty if there are none.
     """
 
     classes: tuple[str, ...]
     images: Iterable[LabelledImage]
+    palette: tuple[tuple[int, int, int], ...] = ()
 
 
 class LabelReader(Protocol):
@@ -129,8 +140,9 @@ class LabelWriter(Protocol):
 
 
 class Exchange(LabelReader, LabelWriter, Protocol):
-    """A format of labels: the target of an ``[[exchange]]`` row, a class built with no arguments.
+    """A format of labels: the target of an ``[[exchange]]`` row, a class.
 
+    It is built with the options of the row as keywords, all of them; without options, with none.
     A row that only reads has no ``write``, and one that only writes has no ``read``.
     """
 

@@ -75,6 +75,7 @@ _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "choice": (str,),
     "exchange": (str,),
 }
+_PLAIN_TYPES = tuple(name for name in _OPTION_TYPES if name != "exchange")
 # Built-in options of `zoo data prepare` and the prepare target.
 RESERVED_OPTIONS = (
     *("source", "out", "shares", "progress", "task", "init", "json", "as_json", "help", "debug"),
@@ -164,7 +165,13 @@ def _read_exchange(table: Table) -> dict[str, Any]:
             f"{table.label} neither reads nor writes, expected one or both.",
             hint="write reads = true, writes = true, or both.",
         )
-    return {"suffixes": suffixes, "reads": reads, "writes": writes}
+    options = _read_options(table, types=_PLAIN_TYPES, reserved=())
+    if options and not writes:
+        table.fail(
+            f"{table.label} has options but writes nothing, expected writes = true.",
+            hint=f"add writes = true to {table.label}, or remove its options.",
+        )
+    return {"suffixes": suffixes, "reads": reads, "writes": writes, "options": options}
 
 
 def _read_flag(table: Table, key: str) -> bool:
@@ -254,7 +261,7 @@ def _read_dataset(table: Table) -> dict[str, Any]:
     values["shares"] = table.optional_text("shares", pattern=_SHARES, wanted=wanted)
     for key in ("prepare", "init", "sample"):
         values[key] = _read_target(table, key, required=False)
-    values["options"] = _read_options(table)
+    values["options"] = _read_options(table, types=tuple(_OPTION_TYPES), reserved=RESERVED_OPTIONS)
     if values["options"] and values["prepare"] is None:
         table.fail(
             f"{table.label} has options but no prepare target to receive them.",
@@ -291,22 +298,24 @@ def _read_target(table: Table, key: str, *, required: bool) -> str | None:
     return target
 
 
-def _read_options(table: Table) -> tuple[Option, ...]:
+def _read_options(
+    table: Table, *, types: tuple[str, ...], reserved: tuple[str, ...]
+) -> tuple[Option, ...]:
     rows = table.tables("option", f"{table.label} option")
-    options = tuple(_read_option(row) for row in rows)
+    options = tuple(_read_option(row, types, reserved) for row in rows)
     names = [option.name for option in options]
     table.check_once(names, f"{table.label} has the option {{}} twice")
     return options
 
 
-def _read_option(table: Table) -> Option:
+def _read_option(table: Table, types: tuple[str, ...], reserved: tuple[str, ...]) -> Option:
     name = table.text("name", pattern=_OPTION_NAME, wanted="lower case letters, digits and '-'")
-    if name in RESERVED_OPTIONS:
+    if name in reserved:
         table.fail(
             f"{table.label} uses a name that zoo data prepare reserves.",
-            hint=f"rename the option; reserved are {', '.join(RESERVED_OPTIONS)}.",
+            hint=f"rename the option; reserved are {', '.join(reserved)}.",
         )
-    kind = table.choice("type", tuple(_OPTION_TYPES))
+    kind = table.choice("type", types)
     choices = table.texts("choices", required=kind == "choice")
     if choices and kind != "choice":
         table.fail(

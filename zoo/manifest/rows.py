@@ -88,7 +88,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One ``[[dataset.option]]`` row: an option of ``zoo data prepare`` for the data set.
+    """An option of a data set for ``zoo data prepare``, or of a format for ``zoo predict``.
 
     Attributes:
         name: What is typed after ``--``; the prepare target receives it with underscores.
@@ -212,12 +212,15 @@ class ExchangeRow(Contribution):
         name: What ``--format`` says, in ``zoo data prepare`` and ``zoo predict``.
         suffixes: Last suffixes of its files, with the dot; a file that is written has the first.
         reads: Whether it reads labels.
-        writes: Whether it writes predictions, as labels to correct.
+        writes: Whether it writes predictions.
+        options: Options of `zoo predict --format NAME` for this format, with which the class is
+            built.
     """
 
     suffixes: tuple[str, ...] = ()
     reads: bool = False
     writes: bool = False
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,11 @@ class ShownChecks(DatasetChecks):
     ) -> None:
         """It writes labels as one file; what it does not read again is counted in the report."""
         from zoo.data import Report, open_source
+        from zoo.engine.plugin_options import bind_options
 
-        said, exchange = each_exchange.name, self._load(each_exchange)()
+        said = each_exchange.name
+        options = bind_options(each_exchange.options, {}, doing=f"build {said!r}")
+        exchange = self._load(each_exchange)(**options)
         drawn, report = _drawn_labels(), Report()
         out = tmp_path / f"drawn{each_exchange.suffixes[0]}"
         if not each_exchange.writes:
@@ -175,9 +178,13 @@ def _drawn_labels() -> Labels:
         LabelledObject(label="tank", rle=rle_of_polygons([(square, [inner])], 36, 40)),
         LabelledObject(label="tank", box=(1.0, 2.0, 9.0, 7.0)),
     )
+    place: dict[str, Any] = {
+        "crs": "urn:ogc:def:crs:EPSG::32631",
+        "transform": (0.5, 0.0, 500_000.0, 0.0, -0.5, 5_000_000.0),
+    }
     images = (
-        LabelledImage(name="drawn.png", size=(40, 36), objects=objects),
-        LabelledImage(name="empty.png", size=(40, 36)),
+        LabelledImage(name="drawn.png", size=(40, 36), objects=objects, **place),
+        LabelledImage(name="empty.png", size=(40, 36), **place),
     )
     return Labels(classes=("pond", "tank"), images=images)
 

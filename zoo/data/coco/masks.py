@@ -25,6 +25,7 @@ __all__ = [
     "area_of",
     "box_of",
     "box_of_segmentation",
+    "crop_of_rle",
     "encode_window",
     "find_rle_fault",
     "load_pycocotools",
@@ -137,17 +138,45 @@ def roi_of(segmentation: Segmentation) -> Mask:
     Args:
         segmentation: Polygons, or an RLE that :func:`find_rle_fault` accepts.
     """
-    import numpy as np
-
     if isinstance(segmentation, list):
         return segmentation
-    tools = load_pycocotools()
     rle = segmentation
     if isinstance(rle["counts"], list):
-        rle = tools.frPyObjects(rle, *rle["size"])
-    left, top, width, height = (int(side) for side in tools.toBbox(rle))
-    pixels = tools.decode(rle)[top : top + height, left : left + width]
-    return MaskInRoi(np.ascontiguousarray(pixels), left, top, rle)
+        rle = load_pycocotools().frPyObjects(rle, *rle["size"])
+    return MaskInRoi(*crop_of_rle(segmentation), rle)
+
+
+def crop_of_rle(rle: Rle) -> tuple[NDArray[np.uint8], int, int]:
+    """Return a mask cropped to its box, and the first column and row of the box in px.
+
+    Only the columns of the box are in memory, never the whole image.
+
+    Args:
+        rle: An RLE that :func:`find_rle_fault` accepts.
+
+    Returns:
+        ``(h, w)`` uint8 of 0 and 1, without any pixel for an empty mask; left; top.
+    """
+    import numpy as np
+
+    height_px = rle["size"][0]
+    counts = rle["counts"]
+    runs = counts if isinstance(counts, list) else _read_runs(to_json(rle)["counts"])
+    turns = np.cumsum(np.array(runs, np.int64))
+    turns = np.append(turns, turns[-1:]) if turns.size % 2 else turns
+    starts, ends = turns[::2], turns[1::2]
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    if not starts.size:
+        return np.zeros((0, 0), np.uint8), 0, 0
+    left, right = int(starts[0]) // height_px, -(-int(ends[-1]) // height_px)
+    # Where a run begins the strip turns to 1, and where it ends back to 0.
+    strip = np.zeros((right - left) * height_px + 1, np.int8)
+    np.add.at(strip, starts - left * height_px, 1)
+    np.add.at(strip, ends - left * height_px, -1)
+    columns = np.cumsum(strip[:-1], dtype=np.int8).view(np.uint8).reshape(right - left, height_px)
+    rows = np.flatnonzero(columns.any(axis=0))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    return np.ascontiguousarray(columns[:, top:bottom].T), left, top
 
 
 def encode_window(mask: Mask, window: Window) -> Rle:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.engine.prediction.predictor import Predictor
     from zoo.engine.prediction.results import InstanceResult, SemanticResult
+    from zoo.engine.scenes.scene import Georeference
 
 __all__ = [
     "coco_document",
@@ -116,6 +117,7 @@ def semantic_entry(
             for name, area_px in result.areas_px.items()
         },
         "meta": dict(result.meta),
+        **_place(result.georeference),
     }
 
 
@@ -157,6 +159,7 @@ def instance_entry(
             for row in rows
         ],
         "meta": dict(result.meta),
+        **_place(result.georeference),
     }
 
 
@@ -218,6 +221,12 @@ def coco_document(
         ],
         "annotations": annotations,
     }
+
+
+def _place(found: Georeference | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {"georeference": {"crs": found.crs, "transform": list(found.transform)}}
 
 
 def _far_corner(bbox: Sequence[float]) -> list[float]:

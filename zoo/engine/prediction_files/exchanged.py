@@ -60,14 +60,20 @@ def write_exchanged(
     """
     content = _read(document)
     entries: list[dict[str, Any]] = content["images"]
+    palette = [(red, green, blue) for red, green, blue in content["palette"]]
+    named = [*zip(classes, palette, strict=True)]
     if task == "semantic":
         images = _of_label_maps(document.parent, entries, classes)
-        classes = [name for name in classes if not is_background(name)]
+        named = [each for each in named if not is_background(each[0])]
     else:
-        images = _of_instances(document.parent / content["coco"], classes)
+        images = _of_instances(document.parent / content["coco"], entries, classes)
     path = document.with_name(f"{write.name}_labels{write.suffix}")
-    report = write(Labels(classes=tuple(classes), images=images), path)
-    return Exchanged(path, report)
+    labels = Labels(
+        classes=tuple(name for name, _ in named),
+        images=images,
+        palette=tuple(color for _, color in named),
+    )
+    return Exchanged(path, write(labels, path))
 
 
 def _read(path: Path) -> Any:
@@ -80,8 +86,11 @@ def _read(path: Path) -> Any:
         raise DataError(message, path=path, hint=hint) from error
 
 
-def _of_instances(coco: Path, classes: Sequence[str]) -> Iterator[LabelledImage]:
+def _of_instances(
+    coco: Path, entries: Sequence[dict[str, Any]], classes: Sequence[str]
+) -> Iterator[LabelledImage]:
     content = _read(coco)
+    places = {entry["file"]: _place(entry) for entry in entries}
     names = _short_names([image["file_name"] for image in content["images"]])
     objects: dict[int, list[LabelledObject]] = {image["id"]: [] for image in content["images"]}
     for row in content["annotations"]:
@@ -91,11 +100,12 @@ def _of_instances(coco: Path, classes: Sequence[str]) -> Iterator[LabelledImage]
             rle=row.get("segmentation"),
             box=(left, top, left + width_px, top + height_px),
             score=row["score"],
+            id=row["id"],
         )
         objects[row["image_id"]].append(each)
     for image, name in zip(content["images"], names, strict=True):
-        size = (image["width"], image["height"])
-        yield LabelledImage(name=name, size=size, objects=tuple(objects[image["id"]]))
+        size, place = (image["width"], image["height"]), places.get(image["file_name"], {})
+        yield LabelledImage(name=name, size=size, objects=tuple(objects[image["id"]]), **place)
 
 
 def _of_label_maps(
@@ -111,7 +121,14 @@ def _of_label_maps(
             if places.size and not is_background(label):
                 rle = rle_of_places(places, height_px, width_px)
                 objects.append(LabelledObject(label=label, rle=rle))
-        yield LabelledImage(name=name, size=(width_px, height_px), objects=tuple(objects))
+        size, place = (width_px, height_px), _place(entry)
+        yield LabelledImage(name=name, size=size, objects=tuple(objects), **place)
+
+
+def _place(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the location of an image, if it has one, as fields of `LabelledImage`."""
+    found = entry.get("georeference")
+    return {"crs": found["crs"], "transform": tuple(found["transform"])} if found else {}
 
 
 def _short_names(files: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -81,6 +81,7 @@ def predict(
     overlay_opacity: float = 0.35,
     resume: bool = False,
     format: str | None = None,
+    format_options: Mapping[str, Any] | None = None,
     spread: Spread | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
@@ -104,18 +105,19 @@ def predict(
             stopped, or in which images failed.
         format: Name of a format of labels that a plugin writes, such as ``coco``: the results are
             also written as ``<format>_labels``, for people to correct; or None.
+        format_options: Options of the format by name, with underscores.
         spread: Other processes that predict; None to predict in this one.
         progress: Called after each image with the number done and the total.
 
     Raises:
         ConfigError: The overlay's style or opacity is invalid, or the format needs label maps.
         UnknownNameError: No plugin writes the format.
-        DataError: An input does not exist, an output would overwrite an input, the folder
-            cannot be written, the batch to resume is another one, or no image could
-            be predicted (then nothing is written).
+        DataError: An option of the format is not one of its own, an input does not exist, an
+            output would overwrite an input, the folder cannot be written, the batch to resume is
+            another one, or no image could be predicted (then nothing is written).
         InterruptedBatchError: It was stopped; finished images are listed, and it can be resumed.
     """
-    writer = None if format is None else open_writer(format)
+    writer = None if format is None else open_writer(format, format_options)
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     _check_labels(predictor.model, format, labels=labels)
     folder = Path(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 __all__ = [
     "arrays",
+    "ground_area",
     "ground_outlines",
     "merging",
     "opening",

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Features as files: a layer that GDAL writes, or a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import shapely
+from pyproj import CRS
+from shapely.geometry import MultiPolygon
+
+from zoo.data import Report, replace_file
+from zoo.errors import DataError
+from zoo_geo_vectors.features import Feature, Found
+from zoo_geo_vectors.places import crs_name
+
+__all__ = ["GEOJSON", "GPKG", "SHP", "write_layer", "write_table"]
+
+GPKG, GEOJSON, SHP = "GPKG", "GeoJSON", "ESRI Shapefile"
+LAYER = "objects"
+_ON_GROUND = ("area_px", "area_m2", "length_m", "width_m", "diameter_m", "roundness")
+_IN_PX = ("area_px", "length_px", "width_px", "diameter_px", "roundness")
+_CENTRE = ("centre_x", "centre_y")
+_MOST_BYTES = 254  # of a text in a Shapefile
+
+
+def write_layer(found: Found, out: Path, driver: str, report: Report) -> None:
+    """Write features as one layer of polygons; a file that is there is replaced.
+
+    Args:
+        found: Objects with outlines.
+        out: The file.
+        driver: ``GPKG``, ``GEOJSON`` or ``SHP``.
+        report: Receives texts that a Shapefile cuts.
+
+    Raises:
+        DataError: The images lie in several reference systems, the format cannot name the one, or
+            the file cannot be written.
+    """
+    features, crs = found.features, _one_crs(found.systems)
+    if driver == GEOJSON and crs.to_authority() is None:
+        message = f"cannot write GeoJSON in {crs_name(crs)!r:.80}: it names systems by their codes."
+        hint = "use --format gpkg, or --format-option crs=EPSG:4326."
+        raise DataError(message, hint=hint)
+    columns = {
+        "id": np.array([each.id for each in features], np.int64),
+        "image": _texts([each.image for each in features], driver, report),
+        "class": _texts([each.label for each in features], driver, report),
+        "score": _numbers([each.score for each in features]),
+        **{
+            name: _numbers([each.measures.get(name) for each in features])
+            for name in (*_ON_GROUND, *_CENTRE)
+        },
+    }
+    shapes = [each.outline for each in features]
+    if driver == GPKG:
+        shapes = [_as_several(shape) for shape in shapes]
+    options = {"COORDINATE_PRECISION": str(_digits(features))} if driver == GEOJSON else {}
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".vectors") as folder:
+        staged = Path(folder) / out.name
+        try:
+            pyogrio.raw.write(
+                staged,
+                np.array([shapely.to_wkb(shape) for shape in shapes], object),
+                [*columns.values()],
+                [*columns],
+                layer=out.stem if driver == SHP else LAYER,
+                driver=driver,
+                geometry_type={GPKG: "MultiPolygon", SHP: "Polygon"}.get(driver, "Unknown"),
+                crs=_spelled(crs),
+                encoding="UTF-8",
+                nan_as_null=True,
+                layer_options=options,
+            )
+            parts = sorted(Path(folder).iterdir(), key=lambda part: part.name == out.name)
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
+            message = f"cannot write {out.name!r}: {error}."
+            raise DataError(message, path=out, hint="choose another --format.") from error
+        for part in parts:
+            replace_file(out.with_name(part.name), part.read_bytes())
+
+
+def write_table(found: Found, out: Path) -> None:
+    """Write features as CSV, without outlines; a file that is there is replaced.
+
+    Objects of images with coordinates are measured on the ground, those of others in px. If there
+    are both, there are the columns of both.
+
+    Args:
+        found: The objects.
+        out: The file.
+    """
+    features = found.features
+    placed = {each.crs is not None for each in features} or {bool(found.systems)}
+    names = list(_ON_GROUND) if True in placed else []
+    names += [name for name in _IN_PX if name not in names] if False in placed else []
+    names += [*_CENTRE, "crs"] if True in placed else []
+    names += [f"{name}_px" for name in _CENTRE] if False in placed else []
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["id", "image", "class", "score", *names])
+    for each in features:
+        values = {**each.measures, "crs": None if each.crs is None else crs_name(each.crs)}
+        score = None if each.score is None else round(each.score, 4)
+        rows.writerow([each.id, each.image, each.label, score, *(values.get(n) for n in names)])
+    replace_file(out, text.getvalue().encode())
+
+
+def _one_crs(systems: frozenset[CRS]) -> CRS:
+    if len(systems) > 1:
+        names = ", ".join(sorted(map(crs_name, systems)))
+        message = f"cannot write one layer in {len(systems)} reference systems: {names:.200}."
+        raise DataError(message, hint="choose one, as --format-option crs=EPSG:4326 for WGS 84.")
+    (crs,) = systems
+    return crs
+
+
+def _spelled(crs: CRS) -> str:
+    return crs_name(crs) if crs.to_authority() else str(crs.to_wkt())
+
+
+def _digits(features: Sequence[Feature]) -> int:
+    return max((each.digits for each in features), default=7)
+
+
+def _as_several(shape: Any) -> Any:
+    return shape if shape.geom_type == "MultiPolygon" else MultiPolygon([shape])
+
+
+def _numbers(values: list[float | None]) -> Any:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _texts(values: list[str], driver: str, report: Report) -> Any:
+    """Return texts; a Shapefile has room for 254 bytes of each, and what it cuts is counted."""
+    if driver == SHP:
+        for value in dict.fromkeys(values):
+            if len(value.encode()) > _MOST_BYTES:
+                report.repair(value, f"longer than {_MOST_BYTES} bytes: cut in a Shapefile")
+        values = [value.encode()[:_MOST_BYTES].decode(errors="ignore") for value in values]
+    return np.array(values, object)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an image lies: its reference system, and its pixels in the coordinates of a file."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+from shapely.geometry import MultiPolygon
+from shapely.geometry.polygon import orient
+
+from zoo.errors import DataError
+from zoo.interfaces import LabelledImage
+
+__all__ = ["Place", "converted", "crs_name", "place_of", "read_crs"]
+
+_PARTS_OF_PX = 100  # digits of coordinates tell apart a hundredth of a pixel
+
+
+@functools.lru_cache(maxsize=64)
+def read_crs(text: str) -> CRS:
+    """Return a reference system, longitude first if it is WGS 84.
+
+    Args:
+        text: ``EPSG:4326``, a URN or WKT.
+
+    Raises:
+        DataError: There is no such system.
+    """
+    try:
+        found = CRS.from_user_input(text)
+    except CRSError as error:
+        message = f"cannot use the reference system {text!r:.80}: PROJ does not know it."
+        raise DataError(message, hint="write its code, as EPSG:4326 or EPSG:25832.") from error
+    # RFC 7946 and OGC name WGS 84 with the longitude first; files of GIS mean the same by its code.
+    return CRS.from_epsg(4326) if found.to_authority() == ("OGC", "CRS84") else found
+
+
+def crs_name(crs: CRS) -> str:
+    """Return ``EPSG:32631``, or the name of a system without a code.
+
+    Args:
+        crs: A reference system.
+    """
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.name)
+
+
+class Place:
+    """Puts what was found in pixels of an image into the coordinates of a file.
+
+    Args:
+        own: Reference system of the image.
+        transform: a, b, c, d, e, f, as of `zoo.interfaces.LabelledImage`.
+        target: Reference system of the file.
+    """
+
+    def __init__(self, own: CRS, transform: tuple[float, ...], target: CRS) -> None:
+        self.own, self.target = own, target
+        self._transform = transform
+        same = own == target
+        self._to_target = None if same else Transformer.from_crs(own, target, always_xy=True)
+        a, b, _, d, e, _ = transform
+        self.step = min(math.hypot(a, d), math.hypot(b, e))
+
+    def in_own(self, shape: Any) -> Any:
+        """Return a shape in px in the coordinates of the image.
+
+        Args:
+            shape: A shape of shapely.
+        """
+        a, b, c, d, e, f = self._transform
+        matrix, offset = np.array([[a, d], [b, e]]), np.array([c, f])
+        return shapely.transform(shape, lambda points: points @ matrix + offset)
+
+    def in_file(self, shape: Any) -> Any:
+        """Return a shape in px in the coordinates of the file, with sensible digits; valid.
+
+        Outer rings run counter-clockwise. A shape outside the area of the reference system is
+        empty.
+
+        Args:
+            shape: A shape of shapely.
+        """
+        placed = self._moved(self.in_own(shape))
+        if not np.isfinite(shapely.get_coordinates(placed)).all():
+            return shapely.Polygon()
+        rounded = shapely.set_precision(placed, 10.0 ** -self.digits(shape))
+        placed = placed if rounded.is_empty else rounded
+        if placed.geom_type == "MultiPolygon":
+            return MultiPolygon([orient(part) for part in placed.geoms])
+        return orient(placed) if placed.geom_type == "Polygon" else placed
+
+    def digits(self, shape: Any) -> int:
+        """Return how many decimals tell apart a hundredth of a pixel at a shape.
+
+        Args:
+            shape: A shape of shapely, in px.
+        """
+        x, y = shapely.get_coordinates(shape)[0]
+        corners = self._moved(self.in_own(shapely.points([[x, y], [x + 1, y], [x, y + 1]])))
+        here, right, below = shapely.get_coordinates(corners)
+        side = min(math.dist(here, right), math.dist(here, below))
+        if not (math.isfinite(side) and side > 0):
+            return 9
+        return max(0, math.ceil(math.log10(_PARTS_OF_PX / side)))
+
+    def _moved(self, shape: Any) -> Any:
+        return shape if self._to_target is None else converted(shape, self._to_target)
+
+
+def converted(shape: Any, transformer: Transformer) -> Any:
+    """Return a shape in the coordinates that a transformer leads to.
+
+    Args:
+        shape: A shape of shapely, or an array of them.
+        transformer: With x before y.
+    """
+
+    def convert(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = points[:, 0], points[:, 1]
+        # pyproj takes an array of one for a number, of which NumPy warns.
+        one = len(points) == 1
+        return np.column_stack(transformer.transform(*((x[0], y[0]) if one else (x, y))))
+
+    return shapely.transform(shape, convert)
+
+
+def place_of(image: LabelledImage, crs: str) -> Place | None:
+    """Return the place of an image, or None if it has no coordinates.
+
+    Args:
+        image: The image.
+        crs: Reference system of the file; empty for that of the image.
+
+    Raises:
+        DataError: There is no such reference system.
+    """
+    if image.crs is None or image.transform is None:
+        return None
+    own = read_crs(image.crs)
+    return Place(own, image.transform, read_crs(crs) if crs else own)

@@ -4,9 +4,9 @@
     python tools/oracles.py            # into oracles/ of this Python's environment
 
 torchvision's wheels contain operators that are compiled for one release of torch, so it cannot be
-installed beside every torch, and timm needs it. Their networks are plain Python: pip downloads the
-wheels that constraints.txt pins, and their Python files and licences are unpacked, never installed
-or compiled.
+installed beside every torch, and timm needs it; MAPIE needs scikit-learn, which nothing else does.
+What is compared with is plain Python: pip downloads the wheels that constraints.txt pins, and their
+Python files and licences are unpacked, never installed or compiled.
 Tests without these files are skipped, with this command as the reason.
 """
 
@@ -19,7 +19,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-ORACLES = ("timm", "torchvision")
+ORACLES = ("mapie", "timm", "torchvision")
 FOLDER = Path(sys.prefix) / "oracles"
 
 _ROOT = Path(__file__).resolve().parent.parent

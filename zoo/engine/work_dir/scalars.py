@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -124,6 +124,33 @@ class Run:
         It is not read; None if there is none.
         """
         return find_best_checkpoint(self.work_dir) or find_checkpoint(self.work_dir)
+
+    def images_seen(
+        self, digests: Collection[str], splits: Collection[str] = ("train",)
+    ) -> frozenset[str] | None:
+        """Return those images that the weights of `checkpoint` have seen, now or in earlier data.
+
+        Args:
+            digests: The sha256 of images or of their sources, as rows of ``dataset.json`` state
+                them, 64 hex digits each.
+            splits: ``train`` for what it was trained on, ``val`` for what chose the best one.
+
+        Returns:
+            A part of ``digests``; None if the run has no checkpoint, or if it does not say what
+            it was trained on, as that of data that was not prepared.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be read.
+        """
+        from zoo.engine.checkpoints.checkpoint import load_checkpoint
+        from zoo.engine.dataset.history import read_history, short
+
+        found = self.checkpoint()
+        uses = () if found is None else read_history(load_checkpoint(found).meta)
+        if not uses or not all(use.images for use in uses):
+            return None
+        seen = {image for use in uses for split in splits for image in use.images.get(split, ())}
+        return frozenset(digest for digest in digests if short([digest]) <= seen)
 
     def at(self, step: int) -> str:
         """Return the name of a step: its epoch if validation counts in epochs.

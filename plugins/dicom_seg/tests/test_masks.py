@@ -106,6 +106,56 @@ def test_masks_come_back_pixel_by_pixel(
     np.testing.assert_array_equal(np.reshape(capture.pixel_array, (*shape, 3)), overlay[..., ::-1])
 
 
+def _own_file(name: str) -> Path:
+    """Return one of the files that pydicom tests itself with; they lie in its wheel."""
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / name
+    if not path.is_file():
+        pytest.skip(f"pydicom brings no {name}")
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["MR_small_bigendian.dcm", "CT_small.dcm", "JPEG2000.dcm", "examples_palette.dcm"]
+)
+def test_files_of_scanners_get_their_masks(tmp_path: Path, batch: Make, name: str) -> None:
+    """Placed slices in two byte orders, a compressed capture and an ultrasound of colours."""
+    image = _own_file(name)
+    source = pydicom.dcmread(image, stop_before_pixels=True)
+    shape = (source.Rows, source.Columns)
+    labels = np.random.default_rng(0).integers(0, 3, shape, np.uint8)
+
+    done = write_dicom(batch(tmp_path / "found", [image], [labels]), tmp_path / "out")
+
+    path = tmp_path / "out" / done.files[0]
+    wanted = np.stack([labels == 1, labels == 2])
+    np.testing.assert_array_equal(_segments(path, shape, 2), wanted)
+    found = highdicom.seg.segread(path)
+    assert found.PatientID == source.PatientID
+    assert ("FrameOfReferenceUID" in found) == (source.Modality in ("MR", "CT"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("liver_1frame.dcm", "found an object made for several frames, expected one."),
+        ("rtdose.dcm", "found 15 frames, expected one."),
+        ("693_J2KI.dcm", "no Frame Of Reference UID, but it is required by the IOD."),
+        ("reportsi.dcm", "it has no Rows, or none that DICOM allows."),
+    ],
+)
+def test_files_that_no_mask_can_refer_to_are_refused(
+    tmp_path: Path, batch: Make, name: str, said: str
+) -> None:
+    image = _own_file(name)
+    header = pydicom.dcmread(image, stop_before_pixels=True)
+    labels = np.zeros((header.get("Rows", 9), header.get("Columns", 9)), np.uint8)
+
+    with pytest.raises(DataError) as refused:
+        write_dicom(batch(tmp_path / "found", [image], [labels]), tmp_path / "out")
+
+    assert said in str(refused.value)
+
+
 def test_image_of_a_few_pixels_is_refused(tmp_path: Path, scan: Make, batch: Make) -> None:
     """The library that packs the bits would misplace them."""
     image = scan(tmp_path / "x.dcm", (7, 1))

@@ -63,7 +63,8 @@ PLACED = (
     "SliceThickness",
 )
 _METHODS = "DeidentificationMethodCodeSequence"
-_READ = (*REQUIRED, *REPEATED, *CONDITIONAL, *PLACED, _METHODS, "NumberOfFrames")
+_GROUPS = "SharedFunctionalGroupsSequence"  # of objects made for several frames (C.7.6.16)
+_READ = (*REQUIRED, *REPEATED, *CONDITIONAL, *PLACED, _METHODS, _GROUPS, "NumberOfFrames")
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 
 
@@ -98,6 +99,7 @@ def read_source(path: Path) -> Dataset:
             found.decode()
             kept = _kept(found)
             frames = int(found.get("NumberOfFrames") or 1)
+            is_enhanced = _GROUPS in found
     except InvalidDicomError as error:
         message = f"cannot refer to {path.name!r}: found no DICOM file."
         hint = "give DICOM files to `zoo predict`: only they name a patient and a study."
@@ -109,8 +111,9 @@ def read_source(path: Path) -> Dataset:
     if wrong is not None:
         message = f"cannot refer to {path.name!r}: it has no {wrong}, or none that DICOM allows."
         raise DataError(message, path=path, hint="export the file anew from its archive.")
-    if frames != 1:
-        message = f"cannot refer to {path.name!r}: found {frames} frames, expected one."
+    if frames != 1 or is_enhanced:
+        what = "an object made for several" if frames == 1 else str(frames)
+        message = f"cannot refer to {path.name!r}: found {what} frames, expected one."
         raise DataError(message, path=path, hint="export each frame as a file.")
     return kept
 

@@ -145,7 +145,8 @@ class _Writer:
                 made = make_segmentation(source, pixels, segments, self.batch, place, self.kind)
                 data = _bytes(made)
         except Exception as error:  # highdicom and pydicom raise many kinds for odd headers
-            message = f"cannot write a segmentation of {path.name!r}: {error}."
+            reason = str(error).rstrip(".")
+            message = f"cannot write a segmentation of {path.name!r}: {reason}."
             hint = "export the file anew from its archive: its header does not fit its kind."
             raise DataError(message, path=path, hint=hint) from error
         yield f"{image.name}.seg.dcm", data

@@ -44,7 +44,7 @@ COPIES = {
     "zoo.data.geometry.windows": "scenes",
     **{
         f"zoo.engine.scenes.{name}": "scenes"
-        for name in ("merging", "overlaps", "pasting", "roi_mask")
+        for name in ("blending", "merging", "overlaps", "pasting", "roi_mask")
     },
     "zoo.engine.scenes.scene": "scenes",
     **{

@@ -172,7 +172,7 @@ def test_predict_when_an_option_means_nothing_exits_2(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--tile-size", "64"], "cannot cut images for 'bright_run': it returns one label map"),
+        (["--tile-size", "31"], "cannot cut images into windows of 31 px"),
         (["--tile-size", "64", "--overlap", "64"], "cannot overlap tiles of 64 px by 64 px"),
     ],
 )

@@ -142,10 +142,12 @@ def command(
 
     A semantic model writes NAME_label.png, the class ids at the image's own resolution. An
     instance model writes coco.json with the boxes and masks of all images, and NAME.geojson for
-    each image with coordinates; large scenes are processed in overlapping windows if the config
-    or --tile-size says so. Both write NAME_overlay.png, and predictions.json, which lists
+    each image with coordinates. Both write NAME_overlay.png, and predictions.json, which lists
     everything. If an image fails, it is reported, the others are still processed, and the command
     exits 1.
+
+    Large scenes are processed in overlapping windows if the config or --tile-size says so: label
+    maps are blended where windows overlap, instances are merged.
 
     --format writes them once more in a format that a plugin knows, as labels that a person
     corrects instead of drawing, or as vectors for GIS: FORMAT_labels.json, or as its files end.

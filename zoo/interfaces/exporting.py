@@ -89,6 +89,19 @@ class ExportedModel(Protocol):
             A ``zoo.SemanticResult``; of the task ``instance``, `ExportedInstances`.
         """
 
+    def probabilities(self, image: Any, /) -> Any:
+        """Return how probable each class is at each pixel, of the task ``semantic``.
+
+        ``zoo predict`` blends those of overlapping windows.
+
+        Args:
+            image: ``(h, w)`` grey or ``(h, w, 3)`` RGB, 8 bits: a window of a scene.
+
+        Returns:
+            ``(C, h, w)`` float32, summing to 1. Where the record states a ``threshold``, a pixel
+            is of the second of two classes above it.
+        """
+
     def verify(self, model: Any, data: Path | None, /) -> Mapping[str, Any]:
         """Compare the file with its certificate and, if at hand, with the model again.
 

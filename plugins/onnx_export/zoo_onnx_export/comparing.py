@@ -148,8 +148,8 @@ def compare(
 
 
 def _without_postprocess(model: zoo.Predictor) -> zoo.Predictor[zoo.SemanticResult]:
-    """Return the predictor of the network's own labels, which a graph gives."""
-    return zoo.Predictor(model.model, postprocess=None)
+    """Return the predictor of the network's own labels of whole images, which a graph gives."""
+    return zoo.Predictor(model.model, postprocess=None, tiling=None)
 
 
 def _generated(model: zoo.Predictor) -> Iterator[tuple[list[Sample], str]]:

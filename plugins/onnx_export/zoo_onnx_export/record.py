@@ -90,7 +90,7 @@ def add_record(model: ModelProto, predictor: zoo.Predictor, name: str, **others:
 
 
 def _tiling(predictor: zoo.Predictor) -> dict[str, int] | None:
-    """Return the windows through which an instance model sees large images."""
+    """Return the windows through which a model sees large images."""
     tiling = predictor.tiling
     if tiling is None:
         return None

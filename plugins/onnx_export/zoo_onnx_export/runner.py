@@ -7,13 +7,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import zoo
 from zoo.data import count_labels, read_picture, to_uint8
-from zoo_onnx_export.after import LABELS
+from zoo_onnx_export.after import LABELS, PROBABILITIES
 from zoo_onnx_export.certificate import certify
 from zoo_onnx_export.comparing import UNLABELLED, Measured, measure_metric
 from zoo_onnx_export.errors import FileError
@@ -23,6 +23,9 @@ from zoo_onnx_export.instances.running import Found, find_instances
 from zoo_onnx_export.record import make_record, read_export
 from zoo_onnx_export.running import Session
 from zoo_onnx_export.tolerances import TOLERANCE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["OnnxModel"]
 
@@ -57,8 +60,7 @@ class OnnxModel:
         given = image if isinstance(image, np.ndarray) else read_picture(image).to_uint8()
         if self.record["task"] == "instance":
             return find_instances(self._session, given, self.record["mask_threshold"])
-        pixels = to_uint8(given)
-        pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        pixels = _as_rgb(given)
         classes = tuple(self.record["classes"])
         (found,) = self._session(pixels[None], (LABELS,))
         self._check_labels(found, (1, *pixels.shape[:2]), len(classes))
@@ -73,6 +75,25 @@ class OnnxModel:
             shown=pixels,
             notice=self.record.get("notice"),
         )
+
+    def probabilities(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Return how probable each class is at each pixel, ``(C, h, w)``.
+
+        Args:
+            image: ``(h, w)`` or ``(h, w, 3)`` RGB, 8 or 16 bit.
+
+        Raises:
+            FileError: The file returns none of this shape.
+        """
+        pixels, classes = _as_rgb(image), len(self.record["classes"])
+        (found,) = self._session(pixels[None], (PROBABILITIES,))
+        expected = (1, classes, *pixels.shape[:2])
+        if found.dtype != np.float32 or found.shape != expected:
+            message = f"cannot use the probabilities of {self.path.name!r}: they are "
+            message += f"{found.dtype} {list(found.shape)}, expected float32 {list(expected)}."
+            raise FileError(message, where=self.path, hint="export the model again.")
+        shares: NDArray[np.float32] = found[0]
+        return shares
 
     def _check_labels(self, found: Any, shape: tuple[int, ...], classes: int) -> None:
         """Refuse what is no label map of the image: anyone may have made the file."""
@@ -164,3 +185,8 @@ class OnnxModel:
             message += "; ".join(str(one) for one in departures) + "."
             hint = "export it again with this version of zoo."
             raise FileError(message, where=self.path, hint=hint)
+
+
+def _as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
+    pixels = to_uint8(image)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

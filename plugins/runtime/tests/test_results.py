@@ -53,7 +53,7 @@ def test_labels_are_the_graphs_own(semantic_file: Path, photo: NDArray[Any]) -> 
 
 def test_fields_have_the_names_of_zoo() -> None:
     """Code that takes zoo's results takes these, apart from what only zoo can know."""
-    only_zoo = {"meta", "georeference", "areas_mm2", "areas_m2"}
+    only_zoo = {"windows", "meta", "georeference", "areas_mm2", "areas_m2"}
     for own, of_zoo in (
         (SemanticResult, zoo.SemanticResult),
         (InstanceResult, zoo.InstanceResult),
@@ -123,7 +123,7 @@ def test_16_bits_are_stretched_or_taken_as_they_are(
 def test_windows_of_a_model_that_sees_one_pixel_change_nothing(
     tmp_path: Path, photo: NDArray[Any], tiling: tuple[int, int]
 ) -> None:
-    """The mean over the windows of a pixel is the whole image's value, at every edge."""
+    """What the windows of a pixel blend to is the whole image's value, at every edge."""
     path = tmp_path / "pixels.onnx"
     record = record_of(CLASSES, tiling={"tile_px": tiling[0], "overlap_px": tiling[1]})
     path.write_bytes(semantic_model(record, reach_px=0))
@@ -137,21 +137,32 @@ def test_windows_of_a_model_that_sees_one_pixel_change_nothing(
     assert (certain[-1] - certain[-2])[differ].max(initial=0) < 1e-6
 
 
-def test_windows_are_averaged_as_by_hand(tmp_path: Path, photo: NDArray[Any]) -> None:
-    """Of a model that sees neighbours: the mean of the windows that show a pixel, by NumPy."""
+def test_windows_are_blended_as_by_hand(tmp_path: Path, photo: NDArray[Any]) -> None:
+    """Of a model that sees neighbours: the weighted logarithms of the windows, by NumPy."""
     path = tmp_path / "neighbours.onnx"
     path.write_bytes(semantic_model(record_of(CLASSES)))
     sums, shown = np.zeros((3, 90, 130)), np.zeros((90, 130))
     for top in (0, 13, 26):
         for left in (0, 16, 33, 49, 66):
             part = np.ascontiguousarray(photo[top : top + 64, left : left + 64])
-            sums[:, top : top + 64, left : left + 64] += _outputs(path, part, "probabilities")[0][0]
-            shown[top : top + 64, left : left + 64] += 1
+            weight = np.outer(_rims(top, 90), _rims(left, 130))
+            shares = np.log(_outputs(path, part, "probabilities")[0][0])
+            sums[:, top : top + 64, left : left + 64] += weight * shares
+            shown[top : top + 64, left : left + 64] += weight
 
     cut = Predictor(path, tiling=(64, 47))(photo, probabilities=True)
 
-    assert np.abs(sums / shown - cut.probabilities).max() < 1e-6
+    expected = np.exp(sums / shown)
+    assert np.abs(expected / expected.sum(axis=0) - cut.probabilities).max() < 1e-6
     assert np.array_equal(cut.probabilities.argmax(axis=0), cut.labels)
+
+
+def _rims(start: int, length: int) -> NDArray[Any]:
+    """Return the weights of a window of 64 px that shares 47: 11 count nothing, 25 are a ramp."""
+    ramp = [0.0] * 11 + [(1 - np.cos(np.pi * (step + 0.5) / 25)) / 2 for step in range(25)]
+    rim = np.array(ramp + [1.0] * 28)
+    inside = np.ones(64)
+    return (rim if start else inside) * (rim[::-1] if start + 64 < length else inside)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.3, 0.5, 0.7, 1.0, None])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo_runtime.copied.scenes.windows import Tiling, tile_starts
+from zoo_runtime.copied.scenes.blending import blend_windows
+from zoo_runtime.copied.scenes.windows import Tiling, Window
 from zoo_runtime.errors import ModelError
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def predict_labels(
 ) -> Found:
     """Return the labels of an image, and the probabilities if they are asked for.
 
-    Through windows, the probabilities of a pixel are the mean of those of the windows that show
-    it, and its label is the most probable class, or the second of two classes above the file's
-    threshold. Memory grows with the classes, the width of the
-    image and the side of a window, not with the height.
+    Through windows, the logarithms of probabilities are blended as zoo blends logits. The label of
+    a pixel is the most probable class, or the second of two classes above the file's threshold.
+    Memory grows with the classes, the width of the image and the side of a window, not with the
+    height.
 
     Args:
         session: A file of the task ``semantic``.
@@ -72,35 +73,24 @@ def _through_windows(
 ) -> Found:
     height_px, width_px = image.shape[:2]
     count = len(session.record.classes)
-    tile_height, tile_width = min(height_px, tiling.tile_px), min(width_px, tiling.tile_px)
     labels = np.empty((height_px, width_px), np.uint8)
     kept = np.empty((count, height_px, width_px), np.float32) if with_probabilities else None
-    tops = tile_starts(height_px, tiling.tile_px, tiling.overlap_px)
-    lefts = tile_starts(width_px, tiling.tile_px, tiling.overlap_px)
-    sums = np.zeros((count, tile_height, width_px), np.float32)
-    shows = np.zeros((tile_height, width_px), np.float32)
-    for top, next_top in zip(tops, [*tops[1:], height_px], strict=True):
-        for left in lefts:
-            part = np.ascontiguousarray(image[top : top + tile_height, left : left + tile_width])
-            (found,) = session.run(part, ["probabilities"], where)
-            sums[:, :, left : left + tile_width] += _checked(session, found, part)
-            shows[:, left : left + tile_width] += 1
-        done = min(next_top - top, tile_height)  # rows that no later window shows
-        mean = sums[:, :done] / shows[:done]
-        labels[top : top + done] = _decided(mean, session.record.threshold)
+
+    def look(window: Window) -> NDArray[np.float32]:
+        left, top, right, bottom = (int(side) for side in window.box)
+        part = np.ascontiguousarray(image[top:bottom, left:right])
+        (found,) = session.run(part, ["probabilities"], where)
+        shares = np.maximum(_checked(session, found, part), np.finfo(np.float32).tiny)
+        scores: NDArray[np.float32] = np.log(shares)
+        return scores
+
+    for band in blend_windows(width_px, height_px, tiling, look):
+        rows = slice(band.top_px, band.bottom_px)
+        labels[rows] = band.labels(session.record.threshold)
         if kept is not None:
-            kept[:, top : top + done] = mean
-        for each in (sums.swapaxes(0, 1), shows):  # rows first
-            each[: tile_height - done] = each[done:].copy()
-            each[tile_height - done :] = 0
+            shares = np.exp(band.means())
+            kept[:, rows] = shares / shares.sum(axis=0)
     return labels, kept
-
-
-def _decided(chances: NDArray[np.float32], threshold: float | None) -> NDArray[Any]:
-    """Return the ids that the graph would: its numbers have 32 bits, as the threshold has then."""
-    is_best = threshold is None
-    found: NDArray[Any] = chances.argmax(0) if is_best else chances[1] > np.float32(threshold)
-    return found
 
 
 def _checked(session: Session, found: NDArray[Any], image: NDArray[Any]) -> NDArray[np.float32]:

@@ -111,7 +111,7 @@ def test_predict_resumes_a_batch(exported: Path, images: Path) -> None:
         (["--device", "cuda"], "runs on the CPU"),
         (["--device", "cuda:1"], "runs on the CPU"),
         (["--score-thr", "0.5"], "--score-thr"),
-        (["--tile-size", "512"], "--tile-size"),
+        (["--tile-size", "16"], "--tile-size"),
         (["--keep-largest", "tree=1"], "--keep-largest"),
     ],
 )
@@ -204,7 +204,7 @@ WRONG: dict[str, dict[str, Any]] = {
             "licence": ["MIT", {"weights": "MIT"}, {"weights": 1, "data": 2}, []],
             "notice": [3, [], ""],
             "postprocess": ["holes", 1, {"other": 1}],
-            "tiling": ["256", {"tile_px": 256}, {"tile_px": 256, "overlap_px": 0}],
+            "tiling": ["256", {"tile_px": 256}, {"tile_px": 256, "overlap_px": 0.5}],
         }.items()
         for value in values
     },
@@ -318,3 +318,30 @@ def test_name_with_half_a_character_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(zoo.ZooError, match="'classes' is "):
         zoo.load(path)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_windows_of_an_export_are_blended_as_the_runtime_does(
+    tmp_path: Path, threshold: float | None
+) -> None:
+    """Stated by the file, asked for, or switched off; of label maps, by their probabilities."""
+    classes = CLASSES if threshold is None else CLASSES[:2]
+    record = record_of(
+        classes, tiling={"tile_px": 48, "overlap_px": 20}, threshold=threshold, postprocess=None
+    )
+    path, image = tmp_path / "fields.onnx", tmp_path / "scene.png"
+    path.write_bytes(semantic_model(record, certificate=PASSED))
+    image.write_bytes(encode_png(np.random.default_rng(2).integers(0, 256, (101, 67, 3), np.uint8)))
+    for words, tiling, windows in (
+        ([], "model", 6),
+        (["--tile-size", "64", "--overlap", "16"], (64, 16), 4),
+        (["--tile-size", "0"], None, None),
+    ):
+        done = _zoo("predict", path, image, "--out", tmp_path / "out", *words)
+
+        assert done.exit_code == 0, done.output
+        (entry,) = json.loads((tmp_path / "out/predictions.json").read_text())["images"]
+        label = decode_image((tmp_path / "out" / entry["label"]).read_bytes(), "label")
+        expected = RuntimePredictor(path, tiling=tiling)(image)
+        assert np.array_equal(expected.labels, label)
+        assert entry.get("windows") == windows

@@ -289,17 +289,11 @@ def test_tiling_that_is_none_is_refused(make_blobs_run: MakeRun, tiling: str) ->
         Predictor(str(make_blobs_run(f"tiling = {tiling}")))
 
 
-def test_score_out_of_range_and_tiles_of_semantic_models_are_refused(
-    make_blobs_run: MakeRun, bright_run: Path, bright_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from zoo.data import parse_tiling
+def test_score_out_of_range_is_refused(make_blobs_run: MakeRun) -> None:
     from zoo.engine.prediction.predictor import Predictor
 
     with pytest.raises(ConfigError, match=r"by the score 1\.5: expected 0\.\.1"):
         Predictor(str(make_blobs_run()), score_thr=1.5)
-    monkeypatch.setenv("ZOO_PLUGIN_PATH", str(bright_folder))
-    with pytest.raises(ConfigError, match="it returns one label map of the whole image"):
-        Predictor(str(bright_run), tiling=parse_tiling("tiles", 64, 16))
 
 
 def test_transparency_of_an_array_is_dropped(make_blobs_run: MakeRun) -> None:

@@ -40,7 +40,7 @@ def draw_overlay(
     picture narrower than one legend entry gets a wider canvas.
 
     Args:
-        image: ``(H, W)`` grey or ``(H, W, 3)`` RGB.
+        image: ``(H, W)`` grey or ``(H, W, 3)`` RGB; may have the size of the picture already.
         labels: ``(H, W)`` class ids.
         classes: The name of each id.
         palette: The RGB colour of each id, 0 to 255.
@@ -55,7 +55,7 @@ def draw_overlay(
     Raises:
         DataError: Image and labels differ in size.
     """
-    if image.shape[:2] != labels.shape:
+    if image.shape[:2] not in (labels.shape, None if size is None else size[::-1]):
         message = (
             f"cannot draw an overlay: the image is {image.shape[1]}x{image.shape[0]} pixels, "
             f"the labels are {labels.shape[1]}x{labels.shape[0]}, expected equal sizes."

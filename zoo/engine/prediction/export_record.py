@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ def _is_share(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and 0 < value <= 1)
 
 
+def _is_number(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and math.isfinite(value))
+
+
 def _is_tiling(value: Any) -> bool:
     if value is None:
         return True
@@ -66,6 +71,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "licence": (is_licence, "an object with 'weights' and 'data', or null"),
     "notice": (lambda value: value is None or is_text(value), "a text, or null"),
     "postprocess": (lambda value: value is None or isinstance(value, dict), "an object, or null"),
+    "threshold": (_is_number, "a number, or null"),
     "mask_threshold": (_is_share, "a number above 0 and up to 1, or null"),
     "tiling": (_is_tiling, "an object with 'tile_px' and 'overlap_px', or null"),
 }

@@ -69,5 +69,4 @@ def _is_full(error: Exception) -> bool:
 def _hint(model: LoadedModel) -> str:
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.module.parameters())
     ways = [] if on_cpu else ["--device cpu"]
-    ways += ["smaller windows (--tile-size)"] if model.task == "instance" else []
-    return f"try {' or '.join([*ways, 'a smaller image'])}."
+    return f"try {' or '.join([*ways, 'smaller windows (--tile-size)', 'a smaller image'])}."

@@ -177,11 +177,6 @@ def _open_export(files: ModelFiles, runner: Found, device: str) -> LoadedModel:
     export = open_exported(runner, path)
     record = export.record
     tiling = record.get("tiling")
-    if tiling is not None and record["task"] == "semantic":
-        message = f"cannot predict with {path.name!r}: it is made for windows of "
-        message += f"{tiling['tile_px']} px, which zoo does not cut for exported label maps."
-        hint = "run it with the runtime of docs/guide/runtime.md, which cuts windows."
-        raise ConfigError(message, where=path, hint=hint)
     terms = record.get("licence")
     return LoadedModel(
         name=str(record["name"]),

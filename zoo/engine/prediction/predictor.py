@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.data import Tiling
 from zoo.engine.cleaning.postprocess import Postprocess, parse_postprocess
-from zoo.engine.prediction.export_labels import predict_export
+from zoo.engine.prediction.export_labels import predict_export, predict_export_scene
 from zoo.engine.prediction.exports import ExportReader
 from zoo.engine.prediction.given import describe, take_image
 from zoo.engine.prediction.image_reader import ImageReader
@@ -21,7 +21,11 @@ from zoo.engine.prediction.instances import predict_exported, predict_image, pre
 from zoo.engine.prediction.model import LoadedModel, open_model
 from zoo.engine.prediction.model_files import Licence, find_model_files
 from zoo.engine.prediction.results import InstanceResult, SemanticResult
-from zoo.engine.prediction.semantic import predict_labels, predict_probabilities
+from zoo.engine.prediction.semantic import (
+    predict_label_scene,
+    predict_labels,
+    predict_probabilities,
+)
 from zoo.engine.records.budget import current_budget
 from zoo.engine.scenes.opening import open_scene
 from zoo.engine.scenes.scene import Scene
@@ -57,9 +61,10 @@ class Predictor(Generic[Result]):
     A ``Predictor[SemanticResult]`` returns labels, a ``Predictor[InstanceResult]`` instances, and a
     bare ``Predictor`` either; ``result.task`` says which.
 
-    An instance model processes a scene in overlapping windows if its config states
+    A scene is processed in overlapping windows if the model's config states
     ``tiling = dict(tile_px=512, overlap_px=128)``, in px of the image; else as a whole. The
-    overlap should be as large as the objects.
+    overlap should be as large as the objects. Label maps are decided by the blended scores of the
+    windows that show a pixel; those of more than 2**24 pixels are a mapped temporary file.
 
     Args:
         model: An opened model, or what `zoo.engine.prediction.model.open_model` takes.
@@ -74,7 +79,7 @@ class Predictor(Generic[Result]):
 
     Raises:
         ConfigError: The threshold or the config's tiling is out of range, or ``tiling`` is given
-            for a semantic model or one whose own transform loads the image.
+            for a model whose own transform loads the image.
 
     Example:
         ``Predictor("work_dirs/unet")("x.png").areas_px["lung"]``
@@ -135,6 +140,8 @@ class Predictor(Generic[Result]):
     def probabilities(self, image: GivenImage) -> NDArray[np.float32]:
         """Return how probable each class is at each pixel, before any postprocessing.
 
+        The image is processed as a whole, whatever windows are stated.
+
         Args:
             image: As for a call.
 
@@ -192,10 +199,20 @@ class Predictor(Generic[Result]):
                     return predict_exported(
                         self.model, scene, tiling=self.tiling, score_thr=self.score_thr
                     )
+            if self.tiling is not None:
+                with open_scene(image, bands=self._bands) as scene:
+                    return predict_export_scene(
+                        self.model,
+                        scene,
+                        tiling=self.tiling,
+                        where=where,
+                        postprocess=self.postprocess,
+                    )
             return predict_export(
                 self.model, image, bands=self._bands, postprocess=self.postprocess
             )
-        if self.model.task == "semantic":
+        is_whole = self.tiling is None or not self._reader.takes_pixels
+        if self.model.task == "semantic" and is_whole:
             return predict_labels(
                 self.model, self._reader, image, where=where, postprocess=self.postprocess
             )
@@ -205,6 +222,16 @@ class Predictor(Generic[Result]):
             )
         with open_scene(image, bands=self._bands) as scene:
             self._check_windows(scene, where)
+            if self.model.task == "semantic":
+                assert self.tiling is not None  # noqa: S101 - for mypy
+                return predict_label_scene(
+                    self.model,
+                    self._reader,
+                    scene,
+                    tiling=self.tiling,
+                    where=where,
+                    postprocess=self.postprocess,
+                )
             return predict_scene(
                 self.model,
                 self._reader,
@@ -226,13 +253,9 @@ class Predictor(Generic[Result]):
         budget.see_windows(None if self._is_own_tiling else count, tiling.tile_px, hint)
 
     def _check_tiles(self) -> None:
-        reason = None
-        if self.model.task == "semantic":
-            reason = "it returns one label map of the whole image"
-        elif not self._reader.takes_pixels:
-            reason = "its config's own transform loads images as a whole"
-        if reason is not None:
-            message = f"cannot cut images for {self.model.name!r}: {reason}."
+        if not self._reader.takes_pixels:
+            message = f"cannot cut images for {self.model.name!r}: its config's own transform "
+            message += "loads images as a whole."
             raise ConfigError(message, where="--tile-size", hint="drop it.")
 
 

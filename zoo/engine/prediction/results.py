@@ -35,14 +35,18 @@ class SemanticResult:
     """A semantic model's prediction for one image.
 
     Args:
-        labels: ``(H, W)`` class ids at the image's own resolution.
+        labels: ``(H, W)`` class ids at the image's own resolution; 255 where an image that was
+            processed in windows has no data.
         classes: The name of each id.
         palette: The RGB colour of each id.
         areas_px: Number of pixels of each class, including zeros.
         meta: What the config's loading transform states about the image, as plain JSON values.
-        shown: ``(H, W)`` or ``(H, W, 3)`` RGB, the image for people to look at.
+        shown: ``(H, W)`` or ``(H, W, 3)`` RGB, the image for people to look at; scaled down if it
+            was processed in windows and has more than 20 megapixels or 8192 px on a side.
         notice: What everyone who sees a result of this model should know, or None.
         georeference: Location of the image, if it states one.
+        windows: Number of windows of the image that the model processed; None for an image
+            that it processed as a whole.
 
     Attributes:
         task: ``semantic``, from which a type checker distinguishes the two results.
@@ -58,6 +62,7 @@ class SemanticResult:
     shown: NDArray[np.uint8]
     notice: str | None = None
     georeference: Georeference | None = None
+    windows: int | None = None
 
     def overlay(self, *, style: str = "both", opacity: float = 0.35) -> NDArray[np.uint8]:
         """Return the image with its labels drawn over it and a legend below, RGB.

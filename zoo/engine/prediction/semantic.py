@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The label map of one image, at the image's own resolution."""
+"""The label map of one image or scene, at its own resolution: as a whole, or window by window."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import count_labels
+from zoo.data import Tiling, Window, count_labels
 from zoo.engine.prediction.forward import predict_sample
 from zoo.engine.prediction.results import SemanticResult
+from zoo.engine.scenes.blending import NO_LABEL, blend_windows
+from zoo.engine.scenes.label_rows import LabelRows, release
 from zoo.engine.scenes.opening import find_georeference
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,10 +22,21 @@ if TYPE_CHECKING:
     from zoo.engine.cleaning.postprocess import Postprocess
     from zoo.engine.prediction.image_reader import ImageReader
     from zoo.engine.prediction.model import LoadedModel
+    from zoo.engine.scenes.scene import Scene
 
-__all__ = ["IGNORE_ID", "predict_labels", "predict_probabilities"]
+    Scores = tuple[NDArray[np.float32], dict[str, Any]]
+
+__all__ = [
+    "IGNORE_ID",
+    "label_scene",
+    "predict_label_scene",
+    "predict_labels",
+    "predict_probabilities",
+]
 
 IGNORE_ID = 255
+_MOST_CLEANED_PX = 2**27  # connected parts take four bytes a pixel more
+_LEAST_SHARE = 1e-7  # of a probability whose logit is finite
 
 
 def predict_labels(
@@ -95,6 +109,143 @@ def predict_probabilities(
     pair = [1 - scores, scores]
     shares = torch.cat(pair) if len(scores) == 1 else scores.softmax(dim=0)
     return np.ascontiguousarray(shares.cpu().numpy(), np.float32)
+
+
+def predict_label_scene(
+    model: LoadedModel,
+    reader: ImageReader,
+    scene: Scene,
+    *,
+    tiling: Tiling,
+    where: str,
+    postprocess: Postprocess | None = None,
+) -> SemanticResult:
+    """Return the labels of a scene, from the blended scores of overlapping windows.
+
+    Args:
+        model: A model of the task ``semantic``.
+        reader: The reader of the model's config.
+        scene: An open scene.
+        tiling: How the scene is cut into windows.
+        where: The image, for messages.
+        postprocess: Postprocessing of the labels.
+
+    Raises:
+        DataError: The scene cannot be read, the model fails on it, or it is too large for the
+            postprocessing.
+        ConfigError: The model returns no scores at the window's resolution.
+    """
+
+    def look(pixels: NDArray[Any]) -> Scores:
+        read = reader.read(pixels, where=where)
+        return _logits(model, predict_sample(model, read.batch, where)), read.meta
+
+    return label_scene(
+        model,
+        scene,
+        look,
+        tiling=tiling,
+        threshold=_threshold(model),
+        where=where,
+        postprocess=postprocess,
+    )
+
+
+def label_scene(
+    model: LoadedModel,
+    scene: Scene,
+    look: Callable[[NDArray[Any]], Scores],
+    *,
+    tiling: Tiling,
+    threshold: float | None,
+    where: str,
+    postprocess: Postprocess | None = None,
+) -> SemanticResult:
+    """Return the labels of a scene by a function that scores the pixels of a window.
+
+    Memory grows with the window and the width of the scene: labels are written from the top as
+    soon as no later window shows their rows. Windows without data are skipped, and pixels without
+    data have the label 255.
+
+    Args:
+        model: What the result says of the model.
+        scene: An open scene.
+        look: Returns ``(C, h, w)`` scores of the pixels of a window, and its meta values.
+        tiling: How the scene is cut into windows.
+        threshold: As `zoo.engine.scenes.blending.Band.labels` takes it.
+        where: The image, for messages.
+        postprocess: Postprocessing of the labels.
+
+    Raises:
+        DataError: The scene is too large for the postprocessing, or its labels cannot be kept.
+        ConfigError: The scores have another shape than the window.
+    """
+    width_px, height_px = scene.width_px, scene.height_px
+    if postprocess and width_px * height_px > _MOST_CLEANED_PX:
+        message = f"cannot clean the labels of {where!r}: it has {width_px}x{height_px} px, "
+        message += f"expected at most {_MOST_CLEANED_PX:,} pixels."
+        raise DataError(message, path=where, hint="use --no-postprocess, or cut out a part.")
+    kept = LabelRows(width_px, height_px)
+    counts: NDArray[np.int64] = np.zeros(256, np.int64)
+    seen: list[dict[str, Any]] = []
+
+    def look_at(window: Window) -> NDArray[np.float32] | None:
+        pixels = scene.read(window)
+        if pixels is None:
+            return None
+        scores, meta = look(pixels)
+        if scores.shape[1:] != pixels.shape[:2]:
+            message = f"cannot use the model's scores: they are {scores.shape[2]}x"
+            message += f"{scores.shape[1]} pixels, the window {window.width_px}x"
+            message += f"{window.height_px}, expected equal sizes."
+            raise ConfigError(message, where=model.name)
+        seen.append(meta)
+        return scores
+
+    for band in blend_windows(width_px, height_px, tiling, look_at):
+        rows = band.labels(threshold)
+        missing = scene.missing(Window(0, band.top_px, width_px, len(rows)))
+        if missing is not None:
+            rows[missing] = NO_LABEL
+        counts += count_labels(rows)
+        kept.put(rows)
+    labels = kept.whole()
+    if postprocess:
+        labels = postprocess.apply(np.asarray(labels), model.classes)
+        counts = count_labels(labels)
+    release(labels)
+    return SemanticResult(
+        labels=labels,
+        classes=model.classes,
+        palette=model.palette,
+        areas_px={name: int(counts[index]) for index, name in enumerate(model.classes)},
+        meta=seen[0] if seen else {},
+        shown=scene.shown(),
+        notice=model.notice,
+        georeference=scene.georeference,
+        windows=len(seen),
+    )
+
+
+def _logits(model: LoadedModel, sample: Any) -> NDArray[np.float32]:
+    """Return the scores of a window, ``(C, h, w)``, of which the mean makes sense."""
+    if "seg_logits" not in sample:
+        message = "cannot blend windows: the model's result holds no scores (seg_logits)."
+        raise ConfigError(message, where=model.name, hint="use --tile-size 0.")
+    scores = sample.seg_logits.data.float()
+    if len(scores) not in {1, len(model.classes)}:
+        message = f"cannot use the model's scores: there are {len(scores)} maps, "
+        message += f"the model has {len(model.classes)} classes."
+        raise ConfigError(message, where=model.name)
+    if len(scores) == 1:  # mmseg has put it through a sigmoid
+        scores = scores.logit(eps=_LEAST_SHARE)
+    return np.ascontiguousarray(scores.cpu().numpy(), np.float32)
+
+
+def _threshold(model: LoadedModel) -> float | None:
+    """Return above which probability a pixel is of the second class; None of several maps."""
+    head: Any = getattr(model.module, "decode_head", None)
+    return float(head.threshold) if getattr(head, "out_channels", None) == 1 else None
 
 
 def _labels(model: LoadedModel, batch: dict[str, list[Any]], where: str) -> NDArray[np.uint8]:

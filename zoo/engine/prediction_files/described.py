@@ -110,6 +110,7 @@ def semantic_entry(
         "overlay": overlay,
         "height_px": height_px,
         "width_px": width_px,
+        **({} if result.windows is None else {"windows": result.windows}),
         "areas": {
             name: {"px": area_px, "fraction": area_px / result.labels.size}
             | ({} if areas_mm2 is None else {"mm2": areas_mm2[name]})

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 __all__ = [
     "arrays",
+    "blending",
     "ground_area",
     "ground_outlines",
+    "label_rows",
     "merging",
     "opening",
     "pasting",

@@ -145,12 +145,15 @@ class _RasterScene:
 
     def read(self, window: Window) -> NDArray[np.uint8] | None:
         """Return a window, or None if all its data is missing."""
-        from rasterio.windows import Window as RasterWindow
-
-        place = RasterWindow(window.left_px, window.top_px, window.width_px, window.height_px)
+        place = _place_of(window)
         if not self._raster.is_there(window=place).any():
             return None
         return self._as_picture(window=place)
+
+    def missing(self, window: Window) -> NDArray[np.bool_] | None:
+        """Return which pixels of a window have no data, or None if all have some."""
+        there = self._raster.is_there(window=_place_of(window))
+        return None if there.all() else ~there
 
     def shown(self) -> NDArray[np.uint8]:
         """Return the whole scene, or a smaller copy of it."""
@@ -163,6 +166,12 @@ class _RasterScene:
 
     def _as_picture(self, **how: Any) -> NDArray[np.uint8]:
         return np.ascontiguousarray(to_uint8(self._raster.read(**how), self._limits), np.uint8)
+
+
+def _place_of(window: Window) -> Any:
+    from rasterio.windows import Window as RasterWindow
+
+    return RasterWindow(window.left_px, window.top_px, window.width_px, window.height_px)
 
 
 def _georeference(dataset: Any) -> Georeference | None:

@@ -58,6 +58,13 @@ class Scene(Protocol):
             window: A window of the scene, in px of the scene.
         """
 
+    def missing(self, window: Window) -> NDArray[np.bool_] | None:
+        """Return which pixels of a window have no data, ``(h, w)``; None if all have some.
+
+        Args:
+            window: A window of the scene, in px of the scene.
+        """
+
     def shown(self) -> NDArray[np.uint8]:
         """Return the whole scene for people to look at, at most of the size `shown_size`."""
 
@@ -88,6 +95,13 @@ class PixelScene:
         left, top = window.left_px, window.top_px
         part = self.pixels[top : top + window.height_px, left : left + window.width_px]
         return np.ascontiguousarray(part)
+
+    def missing(self, window: Window) -> None:
+        """Return None: every pixel has data.
+
+        Args:
+            window: A window of the scene, in px of the scene.
+        """
 
     def shown(self) -> NDArray[np.uint8]:
         """Return the whole scene, or a smaller copy of it."""

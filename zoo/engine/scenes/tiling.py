@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows through which an instance model processes scenes: allowed values, and where to set."""
+"""Windows through which a model processes scenes: allowed values, and where to set."""
 
 from __future__ import annotations
 

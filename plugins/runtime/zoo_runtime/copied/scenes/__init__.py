@@ -3,4 +3,14 @@
 
 from __future__ import annotations
 
-__all__ = ["merging", "overlaps", "pasting", "roi_mask", "runs", "scene", "shapes", "windows"]
+__all__ = [
+    "blending",
+    "merging",
+    "overlaps",
+    "pasting",
+    "roi_mask",
+    "runs",
+    "scene",
+    "shapes",
+    "windows",
+]

@@ -65,7 +65,9 @@ def _predicted(folder: Path, maps: Sequence[Pixels]) -> Path:
         file = str(folder / "images" / f"scan {number}.png")
         rows.append({"file": file, "label": f"scan {number}_label.png"})
     document = folder / "predictions.json"
-    document.write_text(json.dumps({"images": rows}))
+    palette = [[0, 0, 0], [0, 158, 115], [230, 159, 0]]
+    content = {"classes": [*CLASSES], "palette": palette, "images": rows}
+    document.write_text(json.dumps(content))
     return document
 
 
@@ -128,7 +130,8 @@ def test_corrected_files_keep_their_split(tmp_path: Path) -> None:
     shares = "0.5,0.25,0.25"
     zoo.prepare("folder_data", tmp_path / "source", tmp_path / "first", shares=shares)
     content = json.loads(document.read_text())
-    document.write_text(json.dumps({"images": content["images"][::2]}))
+    content["images"] = content["images"][::2]
+    document.write_text(json.dumps(content))
 
     written = write_exchanged(document, open_writer("cvat"), "semantic", CLASSES)
     document.unlink()

@@ -18,11 +18,12 @@ from shapely.geometry import MultiPolygon
 
 from zoo.data import Report, replace_file
 from zoo.errors import DataError
-from zoo_geo_vectors.features import Feature, Found
+from zoo_geo_vectors.features import Found
 from zoo_geo_vectors.places import crs_name
 
-__all__ = ["GEOJSON", "GPKG", "SHP", "write_layer", "write_table"]
+__all__ = ["GEOJSON", "GPKG", "SHP", "Columns", "write_layer", "write_shapes", "write_table"]
 
+Columns = dict[str, tuple[type, Sequence[Any]]]
 GPKG, GEOJSON, SHP = "GPKG", "GeoJSON", "ESRI Shapefile"
 LAYER = "objects"
 _ON_GROUND = ("area_px", "area_m2", "length_m", "width_m", "diameter_m", "roundness")
@@ -44,47 +45,74 @@ def write_layer(found: Found, out: Path, driver: str, report: Report) -> None:
         DataError: The images lie in several reference systems, the format cannot name the one, or
             the file cannot be written.
     """
-    features, crs = found.features, _one_crs(found.systems)
-    if driver == GEOJSON and crs.to_authority() is None:
-        message = f"cannot write GeoJSON in {crs_name(crs)!r:.80}: it names systems by their codes."
-        hint = "use --format gpkg, or --format-option crs=EPSG:4326."
-        raise DataError(message, hint=hint)
-    columns = {
-        "id": np.array([each.id for each in features], np.int64),
-        "image": _texts([each.image for each in features], driver, report),
-        "class": _texts([each.label for each in features], driver, report),
-        "score": _numbers([each.score for each in features]),
+    features = found.features
+    columns: Columns = {
+        "id": (int, [each.id for each in features]),
+        "image": (str, [each.image for each in features]),
+        "class": (str, [each.label for each in features]),
+        "score": (float, [each.score for each in features]),
         **{
-            name: _numbers([each.measures.get(name) for each in features])
+            name: (float, [each.measures.get(name) for each in features])
             for name in (*_ON_GROUND, *_CENTRE)
         },
     }
     shapes = [each.outline for each in features]
+    digits = max((each.digits for each in features), default=0)
+    write_shapes(out, driver, shapes, columns, _one_crs(found.systems), report, digits=digits)
+
+
+def write_shapes(
+    out: Path,
+    driver: str,
+    shapes: Sequence[Any],
+    columns: Columns,
+    crs: CRS,
+    report: Report,
+    *,
+    digits: int,
+) -> None:
+    """Write polygons with their columns as one layer; a file that is there is replaced.
+
+    Args:
+        out: The file.
+        driver: ``GPKG``, ``GEOJSON`` or ``SHP``.
+        shapes: Polygons and multipolygons.
+        columns: Name of a column -> its type (int, float or str), and a value, or None, of each
+            polygon.
+        crs: Reference system of the polygons.
+        report: Receives texts that a Shapefile cuts.
+        digits: How many decimals the coordinates of a GeoJSON have.
+
+    Raises:
+        DataError: The format cannot name the reference system, or the file cannot be written.
+    """
+    if driver == GEOJSON and crs.to_authority() is None:
+        message = f"cannot write GeoJSON in {crs_name(crs)!r:.80}: it names systems by their codes."
+        hint = "write a GeoPackage, or choose a system with a code, as EPSG:4326."
+        raise DataError(message, path=out, hint=hint)
+    arrays = [_array(kind, values, driver, report) for kind, values in columns.values()]
     if driver == GPKG:
         shapes = [_as_several(shape) for shape in shapes]
-    options = {"COORDINATE_PRECISION": str(_digits(features))} if driver == GEOJSON else {}
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".vectors") as folder:
-        staged = Path(folder) / out.name
-        try:
+    try:
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".vectors") as folder:
             pyogrio.raw.write(
-                staged,
+                Path(folder) / out.name,
                 np.array([shapely.to_wkb(shape) for shape in shapes], object),
-                [*columns.values()],
+                [values for values, _ in arrays],
                 [*columns],
+                field_mask=[mask for _, mask in arrays],
                 layer=out.stem if driver == SHP else LAYER,
                 driver=driver,
                 geometry_type={GPKG: "MultiPolygon", SHP: "Polygon"}.get(driver, "Unknown"),
-                crs=_spelled(crs),
+                crs=crs_name(crs) if crs.to_authority() else str(crs.to_wkt()),
                 encoding="UTF-8",
-                nan_as_null=True,
-                layer_options=options,
+                layer_options={"COORDINATE_PRECISION": str(digits)} if driver == GEOJSON else {},
             )
-            parts = sorted(Path(folder).iterdir(), key=lambda part: part.name == out.name)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
-            message = f"cannot write {out.name!r}: {error}."
-            raise DataError(message, path=out, hint="choose another --format.") from error
-        for part in parts:
-            replace_file(out.with_name(part.name), part.read_bytes())
+            for part in sorted(Path(folder).iterdir(), key=lambda part: part.name == out.name):
+                replace_file(out.with_name(part.name), part.read_bytes())
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
+        message = f"cannot write {out.name!r}: {error}."
+        raise DataError(message, path=out, hint="choose another folder or format.") from error
 
 
 def write_table(found: Found, out: Path) -> None:
@@ -122,27 +150,25 @@ def _one_crs(systems: frozenset[CRS]) -> CRS:
     return crs
 
 
-def _spelled(crs: CRS) -> str:
-    return crs_name(crs) if crs.to_authority() else str(crs.to_wkt())
-
-
-def _digits(features: Sequence[Feature]) -> int:
-    return max((each.digits for each in features), default=7)
-
-
 def _as_several(shape: Any) -> Any:
     return shape if shape.geom_type == "MultiPolygon" else MultiPolygon([shape])
 
 
-def _numbers(values: list[float | None]) -> Any:
-    return np.array([np.nan if value is None else value for value in values], np.float64)
+def _array(kind: type, values: Sequence[Any], driver: str, report: Report) -> tuple[Any, Any]:
+    """Return a column as an array, and which of its values are missing."""
+    missing = np.array([value is None for value in values], bool)
+    if kind is str:
+        texts = ["" if value is None else value for value in values]
+        return np.array(_cut(texts, driver, report), object), missing
+    numbers = [0 if value is None else value for value in values]
+    return np.array(numbers, np.int64 if kind is int else np.float64), missing
 
 
-def _texts(values: list[str], driver: str, report: Report) -> Any:
+def _cut(texts: list[str], driver: str, report: Report) -> list[str]:
     """Return texts; a Shapefile has room for 254 bytes of each, and what it cuts is counted."""
-    if driver == SHP:
-        for value in dict.fromkeys(values):
-            if len(value.encode()) > _MOST_BYTES:
-                report.repair(value, f"longer than {_MOST_BYTES} bytes: cut in a Shapefile")
-        values = [value.encode()[:_MOST_BYTES].decode(errors="ignore") for value in values]
-    return np.array(values, object)
+    if driver != SHP:
+        return texts
+    for text in dict.fromkeys(texts):
+        if len(text.encode()) > _MOST_BYTES:
+            report.repair(text, f"longer than {_MOST_BYTES} bytes: cut in a Shapefile")
+    return [text.encode()[:_MOST_BYTES].decode(errors="ignore") for text in texts]

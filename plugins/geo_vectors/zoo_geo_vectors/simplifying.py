@@ -8,7 +8,7 @@ edges, which turns the stairs of a diagonal into a line; then points are left ou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +21,7 @@ from shapely.geometry.polygon import orient
 __all__ = ["simplified", "simplified_together"]
 
 _CUT_PX = math.sqrt(2) / 4  # a corner lies this far from the line through the middles of its edges
-_SHARES = (1.0, 0.75, 0.5, 0.0)  # of the tolerance; the next where parts, holes or distance differ
+_SHARES = (1.0, 0.5, 0.0)  # of the tolerance
 _ROUNDING = 1e-9
 
 
@@ -47,38 +47,67 @@ def simplified_together(outlines: Sequence[Any], tolerance: float, *, is_stairs:
         is_stairs: Whether they run along the edges of pixels.
 
     Source:
-        Douglas and Peucker 1973, with the topology kept as by JTS's TopologyPreservingSimplifier.
+        Douglas and Peucker 1973, for each border between two neighbours. Where borders would meet,
+        or parts and holes would change, less is left out of them.
     """
     if not outlines or tolerance <= 0:
         return list(outlines)
     border = shapely.union_all(shapely.boundary(np.array(outlines)))
     arcs = shapely.get_parts(shapely.line_merge(border))
     sides = _sides_of(arcs, outlines)
-    for lines, rest in _attempts(arcs, tolerance, is_stairs=is_stairs):
-        found = _assembled(_thinned(lines, rest), sides, len(outlines))
-        if found is not None and all(
-            _shape_of(new) == _shape_of(old) and _is_within(old, new, tolerance)
-            for new, old in zip(found, outlines, strict=True)
-        ):
-            return found
+    wanted = [_shape_of(outline) for outline in outlines]
+    levels = _levels(arcs, tolerance, is_stairs=is_stairs)
+    level, drawn = np.zeros(len(arcs), int), levels[0].copy()
+    for _ in range(2 * len(levels)):
+        bad = _too_far(arcs, drawn, tolerance) | ~shapely.is_simple(drawn) | _meeting(drawn)
+        if not bad.any():
+            found = _assembled(drawn, sides, len(outlines))
+            is_other = [_shape_of(new) != old for new, old in zip(found, wanted, strict=True)]
+            if not any(is_other):
+                return found
+            bad = np.append(is_other, False)[sides].any(axis=1)  # -1, no polygon, is the last
+        level[bad] = np.minimum(level[bad] + 1, len(levels) - 1)
+        for number in np.flatnonzero(bad):
+            drawn[number] = levels[level[number]][number]
     return list(outlines)
 
 
-def _attempts(arcs: Any, tolerance: float, *, is_stairs: bool) -> Iterator[tuple[Any, float]]:
-    """Yield lines and how far they may still be simplified, the best first."""
+def _levels(arcs: Any, tolerance: float, *, is_stairs: bool) -> list[Any]:
+    """Return the arcs with ever more points; the last ones are the arcs themselves."""
+    ways = [(arcs, share * tolerance) for share in _SHARES]
     if is_stairs and tolerance >= _CUT_PX:
         cut, sure = _through_middles(arcs), tolerance - _CUT_PX
         # Corners lie closer than their farthest, so that more may do; what does not is refused.
-        yield from ((cut, rest) for rest in (tolerance, (tolerance + sure) / 2))
-        yield from ((cut, share * sure) for share in _SHARES)
-    yield from ((arcs, share * tolerance) for share in _SHARES if share)
+        more = [tolerance, (tolerance + sure) / 2, *(share * sure for share in _SHARES)]
+        ways = [*((cut, rest) for rest in more), ways[-1]]
+    return [
+        shapely.simplify(lines, rest, preserve_topology=True) if rest else lines
+        for lines, rest in ways
+    ]
 
 
-def _thinned(lines: Any, tolerance: float) -> Any:
-    if not tolerance:
-        return lines
-    several = shapely.multilinestrings(lines)
-    return shapely.get_parts(shapely.simplify(several, tolerance, preserve_topology=True))
+def _too_far(arcs: Any, drawn: Any, tolerance: float) -> Any:
+    """Return for each arc whether a point of it lies too far from what is drawn of it."""
+    points, numbers = shapely.get_coordinates(shapely.segmentize(arcs, 0.5), return_index=True)
+    shapely.prepare(drawn)
+    near = shapely.dwithin(drawn[numbers], shapely.points(points), tolerance + _ROUNDING)
+    far = np.zeros(len(arcs), bool)
+    far[numbers[~near]] = True
+    return far
+
+
+def _meeting(drawn: Any) -> Any:
+    """Return for each line whether it meets another one elsewhere than at an end of both."""
+    one, other = shapely.STRtree(drawn).query(drawn, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    shared = shapely.intersection(drawn[one], drawn[other])
+    ends = [{*map(tuple, shapely.get_coordinates(line)[[0, -1]].tolist())} for line in drawn]
+    bad = np.zeros(len(drawn), bool)
+    for a, b, where in zip(one.tolist(), other.tolist(), shared, strict=True):
+        points = {*map(tuple, shapely.get_coordinates(where).tolist())}
+        if not points <= ends[a] & ends[b] or shapely.length(where):
+            bad[[a, b]] = True
+    return bad
 
 
 def _through_middles(arcs: Any) -> Any:
@@ -119,34 +148,24 @@ def _sides_of(arcs: Any, outlines: Sequence[Any]) -> NDArray[np.int64]:
     return sides
 
 
-def _assembled(arcs: Any, sides: NDArray[np.int64], count: int) -> list[Any] | None:
-    """Return the polygon of each number from its arcs; None if one is not there just once."""
+def _assembled(arcs: Any, sides: NDArray[np.int64], count: int) -> list[Any]:
+    """Return the polygon of each number from its arcs; None for one that is not there just once."""
     inside: dict[Any, int] = {}
     for arc, (left, right) in zip(arcs, sides.tolist(), strict=True):
         for start, end in pairwise(map(tuple, shapely.get_coordinates(arc).tolist())):
             inside[start, end], inside[end, start] = left, right
-    found: list[Any] = [None] * count
+    found: list[list[Any]] = [[] for _ in range(count)]
     for face in map(orient, shapely.get_parts(shapely.polygonize(arcs))):
         start, end = map(tuple, shapely.get_coordinates(face.exterior)[:2].tolist())
         number = inside.get((start, end), -1)
-        if number < 0:
-            continue
-        if found[number] is not None:
-            return None
-        found[number] = face
-    return None if any(face is None for face in found) else found
+        if number >= 0:
+            found[number].append(face)
+    return [faces[0] if len(faces) == 1 else None for faces in found]
 
 
 def _shape_of(outline: Any) -> tuple[int, int] | None:
     """Return the numbers of parts and of holes of a valid outline, or None."""
-    if not shapely.is_valid(outline):
+    if outline is None or not shapely.is_valid(outline):
         return None
     parts = shapely.get_parts(outline)
     return len(parts), int(shapely.get_num_interior_rings(parts).sum())
-
-
-def _is_within(old: Any, new: Any, tolerance: float) -> bool:
-    border = shapely.boundary(new)
-    shapely.prepare(border)
-    points = shapely.points(shapely.get_coordinates(shapely.segmentize(old, 0.5)))
-    return bool(shapely.dwithin(border, points, tolerance + _ROUNDING).all())

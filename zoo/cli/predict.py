@@ -45,7 +45,7 @@ _MOST_BYTES = 2**20  # of a line of a list
     help="Output folder.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--labels/--no-labels", default=None, help="Write label PNGs (default: yes).")
+@click.option("--labels/--no-labels", default=None, help="Write label maps (default: yes).")
 @click.option("--overlays/--no-overlays", default=True, help="Write overlay PNGs (default: yes).")
 @click.option(
     "--overlay-style",
@@ -140,7 +140,8 @@ def command(
     rasterio, JPEG 2000 and VRT too. A model of X-rays also reads DICOM if its plugin is
     installed with the extra `dicom`: pip install "PLUGIN[dicom]".
 
-    A semantic model writes NAME_label.png, the class ids at the image's own resolution. An
+    A semantic model writes NAME_label.png, the class ids at the image's own resolution, or
+    NAME_label.tif if a scene with coordinates is processed in windows. An
     instance model writes coco.json with the boxes and masks of all images, and NAME.geojson for
     each image with coordinates. Both write NAME_overlay.png, and predictions.json, which lists
     everything. If an image fails, it is reported, the others are still processed, and the command

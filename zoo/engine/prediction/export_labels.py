@@ -13,6 +13,7 @@ from zoo.engine.plugin_code import naming_plugin
 from zoo.engine.prediction.results import SemanticResult
 from zoo.engine.prediction.semantic import label_scene
 from zoo.engine.scenes.arrays import as_picture
+from zoo.engine.scenes.label_journal import KeptAt
 from zoo.engine.scenes.opening import find_georeference
 from zoo.errors import ConfigError
 
@@ -80,6 +81,7 @@ def predict_export_scene(
     tiling: Tiling,
     where: str,
     postprocess: Postprocess | None = None,
+    kept: KeptAt | None = None,
 ) -> SemanticResult:
     """Return the labels that an exported file has for a scene, by blending overlapping windows.
 
@@ -89,6 +91,7 @@ def predict_export_scene(
         tiling: How the scene is cut into windows.
         where: The image, for messages.
         postprocess: Postprocessing of the labels.
+        kept: Where finished rows of a large scene are kept, to continue from; None to begin anew.
 
     Raises:
         DataError: The scene cannot be read, or is too large for the postprocessing.
@@ -117,4 +120,5 @@ def predict_export_scene(
         threshold=cast("ExportedModel", model.export).record.get("threshold"),
         where=where,
         postprocess=postprocess,
+        kept=kept,
     )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -27,6 +29,7 @@ from zoo.engine.prediction.semantic import (
     predict_probabilities,
 )
 from zoo.engine.records.budget import current_budget
+from zoo.engine.scenes.label_journal import KeptAt
 from zoo.engine.scenes.opening import open_scene
 from zoo.engine.scenes.scene import Scene
 from zoo.engine.scenes.tiling import check_tiling, find_tiling
@@ -183,6 +186,32 @@ class Predictor(Generic[Result]):
         with self.model.confined():
             return cast("Result", self._predict(taken))
 
+    def continued(self, image: Path, kept: Path) -> Result:
+        """Predict one file; if it is a large scene, continue with the label map that was begun.
+
+        Args:
+            image: A path.
+            kept: Where finished rows of the labels are kept; a journal is beside it. Both are used
+                only by a semantic model, of a scene of more than 2**24 pixels in windows. They
+                stay for the caller to remove, by
+                `zoo.engine.scenes.label_journal.discard`.
+
+        Raises:
+            DataError: As for a call; or the rows cannot be written.
+            ConfigError: As for a call.
+        """
+        taken = self._take(image)
+        with self.model.confined():
+            return cast("Result", self._predict(taken, KeptAt(kept, lambda: self._key(image))))
+
+    def _key(self, image: Path) -> str:
+        """Return the digest of what decides the labels of a file."""
+        status = image.stat()
+        config = repr(self.model.config._cfg_dict.to_dict())
+        weights, how = self.model.identity()["sha256"], [repr(self.tiling), repr(self._bands)]
+        facts = [status.st_size, status.st_mtime_ns, weights, config, *how]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
     def _take(self, image: GivenImage) -> str | NDArray[Any]:
         taken, is_picture = take_image(image, bands=self._bands)
         if is_picture and not self._reader.takes_pictures:
@@ -191,7 +220,9 @@ class Predictor(Generic[Result]):
             raise DataError(message, where="a picture", hint="give the path of the file.")
         return taken
 
-    def _predict(self, image: str | NDArray[Any]) -> SemanticResult | InstanceResult:
+    def _predict(
+        self, image: str | NDArray[Any], kept: KeptAt | None = None
+    ) -> SemanticResult | InstanceResult:
         where = "an array" if isinstance(image, np.ndarray) else image
         if isinstance(self._reader, ExportReader):
             if self.model.task == "instance":
@@ -207,6 +238,7 @@ class Predictor(Generic[Result]):
                         tiling=self.tiling,
                         where=where,
                         postprocess=self.postprocess,
+                        kept=kept,
                     )
             return predict_export(
                 self.model, image, bands=self._bands, postprocess=self.postprocess
@@ -231,6 +263,7 @@ class Predictor(Generic[Result]):
                     tiling=self.tiling,
                     where=where,
                     postprocess=self.postprocess,
+                    kept=kept,
                 )
             return predict_scene(
                 self.model,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import numpy as np
 from zoo.data import Tiling, Window, count_labels
 from zoo.engine.prediction.forward import predict_sample
 from zoo.engine.prediction.results import SemanticResult
+from zoo.engine.scenes import label_rows
 from zoo.engine.scenes.blending import NO_LABEL, blend_windows
+from zoo.engine.scenes.label_journal import KeptAt, LabelJournal
 from zoo.engine.scenes.label_rows import LabelRows, release
 from zoo.engine.scenes.opening import find_georeference
 from zoo.errors import ConfigError, DataError
@@ -119,6 +122,7 @@ def predict_label_scene(
     tiling: Tiling,
     where: str,
     postprocess: Postprocess | None = None,
+    kept: KeptAt | None = None,
 ) -> SemanticResult:
     """Return the labels of a scene, from the blended scores of overlapping windows.
 
@@ -129,6 +133,7 @@ def predict_label_scene(
         tiling: How the scene is cut into windows.
         where: The image, for messages.
         postprocess: Postprocessing of the labels.
+        kept: Where finished rows of a large scene are kept, to continue from; None to begin anew.
 
     Raises:
         DataError: The scene cannot be read, the model fails on it, or it is too large for the
@@ -148,6 +153,7 @@ def predict_label_scene(
         threshold=_threshold(model),
         where=where,
         postprocess=postprocess,
+        kept=kept,
     )
 
 
@@ -160,6 +166,7 @@ def label_scene(
     threshold: float | None,
     where: str,
     postprocess: Postprocess | None = None,
+    kept: KeptAt | None = None,
 ) -> SemanticResult:
     """Return the labels of a scene by a function that scores the pixels of a window.
 
@@ -175,6 +182,7 @@ def label_scene(
         threshold: As `zoo.engine.scenes.blending.Band.labels` takes it.
         where: The image, for messages.
         postprocess: Postprocessing of the labels.
+        kept: Where finished rows of a large scene are kept, to continue from; None to begin anew.
 
     Raises:
         DataError: The scene is too large for the postprocessing, or its labels cannot be kept.
@@ -185,31 +193,13 @@ def label_scene(
         message = f"cannot clean the labels of {where!r}: it has {width_px}x{height_px} px, "
         message += f"expected at most {_MOST_CLEANED_PX:,} pixels."
         raise DataError(message, path=where, hint="use --no-postprocess, or cut out a part.")
-    kept = LabelRows(width_px, height_px)
-    counts: NDArray[np.int64] = np.zeros(256, np.int64)
-    seen: list[dict[str, Any]] = []
-
-    def look_at(window: Window) -> NDArray[np.float32] | None:
-        pixels = scene.read(window)
-        if pixels is None:
-            return None
-        scores, meta = look(pixels)
-        if scores.shape[1:] != pixels.shape[:2]:
-            message = f"cannot use the model's scores: they are {scores.shape[2]}x"
-            message += f"{scores.shape[1]} pixels, the window {window.width_px}x"
-            message += f"{window.height_px}, expected equal sizes."
-            raise ConfigError(message, where=model.name)
-        seen.append(meta)
-        return scores
-
-    for band in blend_windows(width_px, height_px, tiling, look_at):
-        rows = band.labels(threshold)
-        missing = scene.missing(Window(0, band.top_px, width_px, len(rows)))
-        if missing is not None:
-            rows[missing] = NO_LABEL
-        counts += count_labels(rows)
-        kept.put(rows)
-    labels = kept.whole()
+    journal = None
+    if kept is not None and width_px * height_px > label_rows.MOST_HELD_PX:
+        journal = LabelJournal(kept.path, kept.key(), width_px, height_px)
+    with nullcontext() if journal is None else closing(journal):
+        done = LabelRows(width_px, height_px, journal)
+        _fill(model, scene, look, done, tiling=tiling, threshold=threshold)
+    labels, counts = done.whole(), done.counts
     if postprocess:
         labels = postprocess.apply(np.asarray(labels), model.classes)
         counts = count_labels(labels)
@@ -219,12 +209,51 @@ def label_scene(
         classes=model.classes,
         palette=model.palette,
         areas_px={name: int(counts[index]) for index, name in enumerate(model.classes)},
-        meta=seen[0] if seen else {},
+        meta=done.facts["meta"],
         shown=scene.shown(),
         notice=model.notice,
         georeference=scene.georeference,
-        windows=len(seen),
+        windows=done.facts["windows"],
     )
+
+
+def _fill(
+    model: LoadedModel,
+    scene: Scene,
+    look: Callable[[NDArray[Any]], Scores],
+    done: LabelRows,
+    *,
+    tiling: Tiling,
+    threshold: float | None,
+) -> None:
+    """Put the rows of a scene that are not finished yet."""
+    width_px, height_px = scene.width_px, scene.height_px
+    if done.next_px == height_px:
+        return
+    first_px, windows = done.next_px, done.facts.get("windows", 0)
+    meta: dict[str, Any] = dict(done.facts.get("meta", {}))
+
+    def look_at(window: Window) -> NDArray[np.float32] | None:
+        pixels = scene.read(window)
+        if pixels is None:
+            return None
+        scores, stated = look(pixels)
+        if scores.shape[1:] != pixels.shape[:2]:
+            message = f"cannot use the model's scores: they are {scores.shape[2]}x"
+            message += f"{scores.shape[1]} pixels, the window {window.width_px}x"
+            message += f"{window.height_px}, expected equal sizes."
+            raise ConfigError(message, where=model.name)
+        nonlocal windows, meta
+        windows += window.top_px >= first_px  # those above were counted with their rows
+        meta = meta or stated
+        return scores
+
+    for band in blend_windows(width_px, height_px, tiling, look_at, first_px=first_px):
+        rows = band.labels(threshold)
+        missing = scene.missing(Window(0, band.top_px, width_px, len(rows)))
+        if missing is not None:
+            rows[missing] = NO_LABEL
+        done.put(rows, {"windows": windows, "meta": meta})
 
 
 def _logits(model: LoadedModel, sample: Any) -> NDArray[np.float32]:

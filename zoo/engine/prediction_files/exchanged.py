@@ -15,6 +15,7 @@ from zoo.data import read_picture
 from zoo.data.coco.runs import rle_of_places
 from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.engine.overlays.palette import is_background
+from zoo.engine.prediction_files.label_raster import read_label_raster
 from zoo.errors import DataError
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 
@@ -112,7 +113,9 @@ def _of_label_maps(
     folder: Path, entries: Sequence[dict[str, Any]], classes: Sequence[str]
 ) -> Iterator[LabelledImage]:
     for entry, name in zip(entries, _short_names([each["file"] for each in entries]), strict=True):
-        labels = read_picture(folder / entry["label"]).pixels
+        path = folder / entry["label"]
+        is_raster = path.suffix == ".tif"
+        labels = read_label_raster(path) if is_raster else read_picture(path).pixels
         height_px, width_px = labels.shape
         columns_first = labels.ravel(order="F")
         objects = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -31,6 +31,7 @@ from zoo.engine.prediction_files.spread import (
     outcomes,
     unforeseen,
 )
+from zoo.engine.scenes.label_journal import discard
 from zoo.errors import ConfigError, DataError, ZooError
 
 __all__ = ["Failure", "Predictions", "predict"]
@@ -97,7 +98,8 @@ def predict(
         inputs: Files, folders and globs, perhaps millions; see
             `zoo.engine.prediction_files.inputs.find_inputs`.
         out: Output folder.
-        labels: Whether to write ``<name>_label.png`` of a semantic model.
+        labels: Whether to write ``<name>_label.png`` of a semantic model, or ``<name>_label.tif``
+            of a scene with coordinates that was processed in windows.
         overlays: Whether to write ``<name>_overlay.png``.
         overlay_style: ``contour``, ``fill`` or ``both``.
         overlay_opacity: Opacity of the fill, in ``[0, 1]``.
@@ -134,7 +136,7 @@ def predict(
         batch.resume()
     waiting = (image for image in images if not batch.has(image))
     if spread is None:
-        found = (outcome_of(image, predictor, batch.write) for image in waiting)
+        found = (_continued(image, predictor, batch, folder, resume=resume) for image in waiting)
     else:
         found = outcomes(spread, waiting, folder, files, batch.begin, labels=labels, overlays=style)
     with batch.writing(), closing(found):
@@ -150,6 +152,25 @@ def predict(
         None if writer is None else write_exchanged(path, writer, found_by.task, found_by.classes)
     )
     return Predictions(path, batch.count, tuple(batch.failures), exchanged)
+
+
+def _continued(
+    image: InputImage, predictor: Predictor, batch: Batch, folder: Path, *, resume: bool
+) -> Outcome:
+    """Predict an image; the finished rows of a large label map stay if the process ends.
+
+    Without ``resume``, they are not used again.
+    """
+    kept, had_folder = folder / f".{image.name}_label.rows", folder.exists()
+    if not resume:
+        discard(kept)
+    outcome = outcome_of(image, predictor, batch.write, kept=kept)
+    if not outcome.is_of_all:
+        discard(kept)
+        if outcome.error is not None and not had_folder:
+            with suppress(OSError):  # something else may be in it
+                folder.rmdir()
+    return outcome
 
 
 def _check_labels(model: LoadedModel, format: str | None, *, labels: bool) -> None:

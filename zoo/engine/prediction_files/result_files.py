@@ -18,6 +18,8 @@ from zoo.engine.prediction_files.described import (
 )
 from zoo.engine.prediction_files.documents import write_object
 from zoo.engine.prediction_files.kept import KeptRows
+from zoo.engine.prediction_files.label_raster import write_label_raster
+from zoo.engine.scenes.label_rows import release
 from zoo.files import replace_file, replacing_file
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def files_of(
 
 
 class _SemanticFiles:
-    """A label PNG and an overlay for each image."""
+    """A label map and an overlay for each image."""
 
     shared_paths: Sequence[Path] = ()
 
@@ -102,7 +104,8 @@ class _SemanticFiles:
         self._overlays = overlays
 
     def paths(self, image: InputImage) -> list[Path]:
-        return [self._folder / f"{image.name}_{what}.png" for what in ("label", "overlay")]
+        names = ("label.png", "label.tif", "overlay.png")
+        return [self._folder / f"{image.name}_{name}" for name in names]
 
     def take_again(self, shared: Mapping[str, Any]) -> None:
         pass  # there are no shared files
@@ -115,12 +118,17 @@ class _SemanticFiles:
     def write(
         self, image: InputImage, result: SemanticResult
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        label, overlay = self.paths(image)
-        if self._labels:
+        label, raster, overlay = self.paths(image)
+        place = result.georeference if result.windows is not None else None
+        if self._labels and place is not None:
+            label = raster
+            write_label_raster(label, result.labels, result.palette, place)
+        elif self._labels:
             replace_file(label, encode_png(result.labels))
         if self._overlays is not None:
             style, opacity = self._overlays.kind, self._overlays.opacity
             replace_file(overlay, encode_png(result.overlay(style=style, opacity=opacity)))
+            release(result.labels)
         entry = semantic_entry(
             result,
             image.path.as_posix(),

@@ -163,6 +163,8 @@ def outcome_of(
     image: InputImage,
     predictor: Predictor,
     write: Callable[[InputImage, Any], tuple[dict[str, Any], dict[str, Any]]],
+    *,
+    kept: Path | None = None,
 ) -> Outcome:
     """Predict an image and write its files; errors of this image alone do not raise.
 
@@ -170,9 +172,12 @@ def outcome_of(
         image: The image.
         predictor: The predictor.
         write: Writes its files.
+        kept: Where the finished rows of a large label map are kept, to continue from.
     """
     try:
-        result = predictor(image.path)
+        result = (
+            predictor(image.path) if kept is None else predictor.continued(image.path, kept=kept)
+        )
     except DataError as error:
         return Outcome(error=error)
     except ZooError as error:  # the model is at fault

@@ -8,6 +8,7 @@ __all__ = [
     "blending",
     "ground_area",
     "ground_outlines",
+    "label_journal",
     "label_rows",
     "merging",
     "opening",

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data import count_labels
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from zoo.engine.scenes.label_journal import LabelJournal
 
 __all__ = ["MOST_HELD_PX", "LabelRows", "release"]
 
@@ -26,32 +30,47 @@ class LabelRows:
     Args:
         width_px: Width of the scene.
         height_px: Height of the scene.
-        stream: An empty file, to read and write; None for memory, or for a temporary file
-            (``TMPDIR``) if the scene has more than `MOST_HELD_PX` pixels.
+        journal: The rows that are finished, to continue from; None for memory, or for a temporary
+            file (``TMPDIR``) if the scene has more than `MOST_HELD_PX` pixels.
+
+    Attributes:
+        next_px: First row that is not finished.
+        counts: Pixels of each id in the finished rows, ``(256,)``.
+        facts: What was stated with the last finished rows.
     """
 
-    def __init__(self, width_px: int, height_px: int, stream: IO[bytes] | None = None) -> None:
+    def __init__(self, width_px: int, height_px: int, journal: LabelJournal | None = None) -> None:
         self._shape = height_px, width_px
-        self._stream = stream
+        self._journal = journal
+        self._stream: IO[bytes] | None = None if journal is None else journal.stream
         self._held: NDArray[np.uint8] | None = None
-        self._next_px = 0
-        if stream is None and width_px * height_px <= MOST_HELD_PX:
+        self.next_px: int = 0 if journal is None else journal.next_px
+        self.counts: NDArray[np.int64] = np.zeros(256, np.int64)
+        self.facts: Mapping[str, Any] = {}
+        if journal is not None:
+            self.counts, self.facts = journal.counts, journal.facts
+        elif width_px * height_px <= MOST_HELD_PX:
             self._held = np.empty(self._shape, np.uint8)
 
-    def put(self, rows: NDArray[np.uint8]) -> None:
+    def put(self, rows: NDArray[np.uint8], facts: Mapping[str, Any]) -> None:
         """Add the next rows.
 
         Args:
             rows: ``(h, W)``.
+            facts: Plain values to have again when the scene is continued after these rows.
 
         Raises:
             DataError: The file cannot be written, for example on a full disk.
         """
         if self._held is not None:
-            self._held[self._next_px : self._next_px + len(rows)] = rows
+            self._held[self.next_px : self.next_px + len(rows)] = rows
+        elif self._journal is not None:
+            self._journal.put(np.ascontiguousarray(rows), facts)
         else:
             self._write(np.ascontiguousarray(rows))
-        self._next_px += len(rows)
+        self.next_px += len(rows)
+        self.counts = self.counts + count_labels(rows)
+        self.facts = facts
 
     def _write(self, rows: NDArray[np.uint8]) -> None:
         try:
@@ -69,7 +88,8 @@ class LabelRows:
         if self._held is not None:
             return self._held
         stream: Any = self._stream
-        return np.memmap(stream, np.uint8, "r", shape=self._shape)
+        with stream:  # what is mapped stays
+            return np.memmap(stream, np.uint8, "r", shape=self._shape)
 
 
 def release(labels: NDArray[np.uint8]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,32 @@ def test_check_reads_bases_with_names_and_the_data_set_of_a_config(
         ("ZP302", f"ponds{suffix}:{lines[0]}"),
         ("ZP304", f"ponds{suffix}:{lines[1]}"),
     } <= found
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [
+        ("zoo.pond.EdgeLos", "zoo.pond.EdgeLoss"),
+        ("zoo.EdgeLos", "zoo.pond.EdgeLoss"),
+        ("zoo.pond.Quxmorph", None),
+        ("zoo.Quxmorph", None),
+    ],
+)
+def test_check_suggests_types_of_similar_names_alone(
+    project: Path, written: str, near: str | None
+) -> None:
+    """Types that share nothing but their plugin are no near ones."""
+    rows = '\n[[base]]\nname = "ponds"\nfile = "ponds.py"\npart = "data"\n'
+    for name in ("EdgeLoss", "ShoreWeight", "DepthHook"):
+        rows += f'\n[[loss]]\nname = "{name}"\ntarget = "zoo_pond.parts:{name}"\n'
+    (project / "zoo_pond" / "zoo_plugin.toml").write_text(HEADER + rows)
+    (project / "zoo_pond" / "ponds.py").write_text(f'loss = dict(type="{written}")\n')
+
+    _, told = _check(project)
+
+    (found,) = (each for each in told["findings"] if each["rule"] == "ZP304")
+    suggested = re.findall(r"zoo\.\w+\.\w+", found["mend"])
+    assert suggested == ([near] if near else [])
 
 
 @pytest.mark.parametrize(("version", "rules"), [("0.1.0", set()), ("0.0.9", {"ZP204"})])

@@ -57,9 +57,11 @@ def _check_zoo(subject: Subject, path: Path, named: Named) -> Iterator[Finding]:
         return
     known = [f"zoo.{subject.name}.{each}" for each in own]
     known += [found.type for found in catalog.rows() if found.row.kind in _REGISTERED]
-    full = named.text if dot else f"zoo.{subject.name}.{name}"
-    all_near = near_names(full, known)
-    close = [each for each in all_near if not dot or each.startswith(f"zoo.{plugin}.")]
+    if dot:
+        known = [each for each in known if each.startswith(f"zoo.{plugin}.")]
+    # By the last part alone: a common prefix would make every type of a plugin a near one.
+    spelled = {each.rpartition(".")[2]: each for each in reversed(known)}
+    close = [spelled[each] for each in near_names(name, spelled)]
     message = f"the type {named.text!r} does not exist: no row of a manifest has that name."
     mend = hint_near(close, f"add a row for it to {subject.manifest_path.name}, or correct it.")
     yield Finding("ZP304", _at(path, named), message, mend)

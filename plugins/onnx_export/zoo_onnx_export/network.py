@@ -115,7 +115,7 @@ def trace(
     """
     network.eval()
     shapes = {"x": dict.fromkeys(axes, torch.export.Dim.DYNAMIC)}
-    with torch.no_grad(), _quiet(), poolings_as_products(network):
+    with torch.no_grad(), _quiet(), _channels_first(network), poolings_as_products(network):
         program = _export(network, example, shapes, name)
         try:
             made = torch.onnx.export(
@@ -126,6 +126,19 @@ def trace(
         if made is None:  # pragma: no cover  # torch returns None only if it writes a file
             raise _refused(name, RuntimeError("torch.onnx returns nothing"))
     return made.model_proto, program
+
+
+@contextmanager
+def _channels_first(network: nn.Module) -> Iterator[None]:
+    """Lay weights out as ONNX has them: ``torch.export`` fixes sizes for another memory format."""
+    before = [(weight, weight.data) for weight in network.parameters()]
+    try:
+        for weight, data in before:
+            weight.data = data.contiguous()
+        yield
+    finally:
+        for weight, data in before:
+            weight.data = data
 
 
 def check_segmentor(module: Any, name: str) -> None:

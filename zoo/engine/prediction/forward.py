@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.engine.records.budget import current_budget
+from zoo.engine.stepping.memory_format import in_some_format
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def predict_sample(model: LoadedModel, batch: dict[str, list[Any]], where: str) 
 
     try:
         with torch.inference_mode(), _watched(model, batch):
-            return model.module.test_step(batch)[0]
+            return in_some_format(model.module, lambda: model.module.test_step(batch)[0])
     except _FAILURES as error:
         hint = _hint(model) if _is_full(error) else None
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

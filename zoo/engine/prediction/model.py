@@ -26,6 +26,7 @@ from zoo.engine.prediction.notices import join_notices, notices_of_config
 from zoo.engine.records.budget import within_budget
 from zoo.engine.records.confining import registries_alone
 from zoo.engine.records.exported_values import MAX_CLASSES
+from zoo.engine.stepping.memory_format import put_channels_last
 from zoo.errors import CheckpointError, ConfigError, PluginError, UnknownNameError
 from zoo.files import digest_of_file
 
@@ -153,10 +154,12 @@ def open_model(spec: str | ModelFiles, *, device: str = "auto") -> LoadedModel:
     confined = registries_alone() if parts.is_published else nullcontext()
     scope = parts.config.get("default_scope") or "mmengine"
     with light_imports(parts.config.model, scope), confined:
-        module = _build(parts, len(classes), task)
+        module = _build(parts, len(classes), task).to(place).eval()
+    if place.type == "cpu":  # on a GPU it helps with mixed precision only
+        put_channels_last(module)
     return LoadedModel(
         name=parts.name,
-        module=module.to(place).eval(),
+        module=module,
         config=parts.config,
         task=task,
         classes=classes,

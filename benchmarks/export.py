@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time a model in torch and its exports in onnxruntime and OpenVINO, on images of 512x512 px.
+"""Time a model in torch and its exports in onnxruntime and OpenVINO, on an image.
 
-    python benchmarks/export.py [--model NAME] [--data DIR] [--files DIR] [--repeats 20] [--runs 3]
+    python benchmarks/export.py [--model NAME] [--image FILE] [--data DIR] [--files DIR]
+                                [--repeats 20] [--runs 3]
 
-Exports the model, and with ``--data`` in 8 bits too, then starts processes in turns: torch as
-`zoo.load` runs it, the same with weights in `channels_last`, and each file in each engine of
-`zoo_runtime`, which imports neither torch nor zoo. Prints the medians over the runs: from the start
-of the process to the first labels (wall and CPU), an image (wall and CPU, labels at the image's own
-size), and the peak of resident memory.
+Exports the model, a semantic one with ``--data`` in 8 bits too, then starts processes in turns:
+torch as `zoo.load` runs it, which is `channels_last` on a CPU, the same with weights in torch's
+usual format, and each file in each engine of `zoo_runtime`, which imports neither torch nor zoo.
+The image is noise, or that of ``--image``, as it is. Prints the medians over the runs: from the
+start of the process to the first result (wall and CPU), an image (wall and CPU, labels or masks at
+its own size), and the peak of resident memory.
 """
 
 from __future__ import annotations
@@ -23,23 +25,25 @@ from pathlib import Path
 
 _TORCH = """
 import zoo
-predict = zoo.load({model!r}, task="semantic", device="cpu", postprocess=None)
-if {channels_last}:
-    import torch
-    predict.model.module.to(memory_format=torch.channels_last)
-call = lambda: predict(image).labels
+predict = zoo.load({model!r}, device="cpu")
+if {is_usual}:
+    from zoo.engine.stepping.memory_format import put_channels_first
+    put_channels_first(predict.model.module)
+call = lambda: predict(image)
 """
 _EXPORT = """
 sys.path.insert(0, {runtime!r})
 from zoo_runtime import Predictor
-predict = Predictor({path!r}, engine={engine!r}, postprocess=None)
-call = lambda: predict(image).labels
+predict = Predictor({path!r}, engine={engine!r})
+call = lambda: predict(image)
 """
 _RUNTIME = str(Path(__file__).resolve().parents[1] / "plugins" / "runtime")
 _MEASURE = """
 import json, resource, sys, time
-import numpy as np
+import cv2, numpy as np
 image = np.random.default_rng(0).integers(0, 256, ({side}, {side}, 3), np.uint8)
+if {image!r}:
+    image = np.ascontiguousarray(cv2.imread({image!r})[..., ::-1])
 {load}
 call()
 first_cpu_s = time.process_time()
@@ -63,6 +67,7 @@ def main() -> None:
     """Export, measure in turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="unet_lung_montgomery")
+    parser.add_argument("--image", default="", help="8-bit RGB, instead of noise")
     parser.add_argument("--data", type=Path, help="prepared folder, to measure 8 bits too")
     parser.add_argument("--files", type=Path, help="keep the exports there, or take those")
     parser.add_argument("--side", type=int, default=512)
@@ -72,8 +77,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.files or Path(scratch)
         loads = {
-            "torch": _TORCH.format(model=given.model, channels_last=False),
-            "torch, channels_last": _TORCH.format(model=given.model, channels_last=True),
+            "torch, usual format": _TORCH.format(model=given.model, is_usual=True),
+            "torch": _TORCH.format(model=given.model, is_usual=False),
         }
         sizes = []
         for bits, to in (("", "onnx"), (", 8 bits", "onnx_int8"))[: 1 + bool(given.data)]:
@@ -86,9 +91,12 @@ def main() -> None:
         found: dict[str, list[dict[str, float]]] = {name: [] for name in loads}
         for _ in range(given.runs):
             for name, load in loads.items():
-                code = _MEASURE.format(side=given.side, repeats=given.repeats, load=load)
+                code = _MEASURE.format(
+                    side=given.side, repeats=given.repeats, load=load, image=given.image
+                )
                 found[name].append(_run(code))
-    print(f"{given.model}, {given.side}x{given.side} px, files {', '.join(sizes)}")
+    shown = given.image or f"{given.side}x{given.side} px"
+    print(f"{given.model}, {shown}, files {', '.join(sizes)}")
     for name, runs in found.items():
         values = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         print(f"{name:22}" + "  ".join(f"{key} {value:8.1f}" for key, value in values.items()))

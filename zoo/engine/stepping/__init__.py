@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The precision in which a step of the optimizer computes."""
+"""How a network computes a step: its precision, the order of its weights in memory."""
 
 from __future__ import annotations
 
-__all__ = ["accuracy", "compiling", "precision"]
+__all__ = ["accuracy", "compiling", "memory_format", "precision"]

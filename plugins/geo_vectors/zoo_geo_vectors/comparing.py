@@ -163,9 +163,14 @@ def _pairs(first: Objects, second: Objects, match: float) -> dict[int, tuple[int
     if not (first.shapes and second.shapes):
         return {}
     a_shapes, b_shapes = (np.array(each.shapes, object) for each in (first, second))
-    b, a = shapely.STRtree(a_shapes).query(b_shapes, predicate="intersects")
+    a_areas, b_areas = shapely.area(a_shapes), shapely.area(b_shapes)
+    b, a = shapely.STRtree(a_shapes).query(b_shapes)
+    # An IoU is at most the smaller area by the larger: a field and a house in it need no look.
+    low, high = np.minimum(a_areas[a], b_areas[b]), np.maximum(a_areas[a], b_areas[b])
+    is_like = low >= match * high
+    a, b = a[is_like], b[is_like]
     shared = shapely.area(shapely.intersection(a_shapes[a], b_shapes[b]))
-    iou = shared / (shapely.area(a_shapes[a]) + shapely.area(b_shapes[b]) - shared)
+    iou = shared / (a_areas[a] + b_areas[b] - shared)
     found: dict[int, tuple[int, float]] = {}
     taken: set[int] = set()
     for place in np.lexsort((a, b, -iou)).tolist():

@@ -108,7 +108,7 @@ class Served:
         body: bytes | Iterator[bytes] | None = None,
         **headers: str,
     ) -> Got:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=150)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, named)
@@ -168,7 +168,7 @@ class Starting:
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

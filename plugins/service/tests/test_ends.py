@@ -46,7 +46,7 @@ def test_signal_lets_accepted_requests_finish(
     """One runs and one waits; both are answered, nothing is accepted any more, and it exits 0."""
     served = starting.serve(starting.moody, env=starting.env | {"TMPDIR": str(tmp_path)})
     workers = children(served.process.pid)
-    slow = picture(mood=SLEEPS, seconds=1)
+    slow = picture(mood=SLEEPS, seconds=2)
     waiting = [in_background(lambda: served.post(slow.png)) for _ in range(2)]
     while served.metric("zoo_requests_in_progress") < 2:
         time.sleep(0.02)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ pool.work = fake_model.work
 pool._MOST_PAUSE_S = 0.05
 if __name__ == "__main__":
     from zoo.errors import ZooError
-    settings = Settings({"m": "m"}, port=0, queue=2, timeout_s=6, workers=int(sys.argv[1]))
+    workers, timeout_s = int(sys.argv[1]), float(sys.argv[2])
+    settings = Settings({"m": "m"}, port=0, queue=2, timeout_s=timeout_s, workers=workers)
     try:
         serve(settings, lambda text: print("serving", text, flush=True))
     except ZooError as error:
@@ -71,10 +73,12 @@ if __name__ == "__main__":
 class Fake:
     """A service that runs, and what its processes read when they start."""
 
-    def __init__(self, folder: Path, env: dict[str, str], workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, env: dict[str, str], *, workers: int = 1, timeout_s: float = 6
+    ) -> None:
         self.tag = folder / "tag"
         self.process = subprocess.Popen(
-            [sys.executable, folder / "service.py", str(workers)],
+            [sys.executable, folder / "service.py", str(workers), str(timeout_s)],
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -111,8 +115,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fake(folder: Path, starting: Any) -> Iterator[tuple[Fake, Any]]:
-    """Serve it; return it, and what asks it."""
-    running = Fake(folder, starting.env)
+    """Serve it with a short --timeout; return it, and what asks it."""
+    with _serving(Fake(folder, starting.env), starting) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def patient(folder: Path, starting: Any) -> Iterator[tuple[Fake, Any]]:
+    """Serve it with as much time as a process may need to start on a busy machine."""
+    with _serving(Fake(folder, starting.env, timeout_s=120), starting) as found:
+        yield found
+
+
+@contextmanager
+def _serving(running: Fake, starting: Any) -> Iterator[tuple[Fake, Any]]:
     assert running.process.stdout is not None
     line = running.process.stdout.readline()
     assert line.startswith("serving "), (line, running.process.communicate())
@@ -121,7 +137,7 @@ def fake(folder: Path, starting: Any) -> Iterator[tuple[Fake, Any]]:
     running.process.communicate()
 
 
-def until(is_true: Callable[[], bool], seconds: float = 30) -> bool:
+def until(is_true: Callable[[], bool], seconds: float = 100) -> bool:
     """Return whether it came true in time."""
     end_s = time.monotonic() + seconds
     while not is_true() and time.monotonic() < end_s:
@@ -168,17 +184,17 @@ def test_answer_that_nobody_reads_holds_its_place_and_ends(fake: tuple[Fake, Any
 
     assert served.metric("zoo_requests_in_progress") == 3  # all are answered, and none is read
     assert served.post(b"1").status == 429
-    assert until(lambda: served.metric("zoo_requests_in_progress") == 0, 20)
-    assert until(lambda: running.memory_bytes() < before + 30_000_000, 10)
+    assert until(lambda: served.metric("zoo_requests_in_progress") == 0)
+    assert until(lambda: running.memory_bytes() < before + 30_000_000)
 
-    assert all(len(end_of(client, 5)) < 30_000_000 for client in clients)
+    assert all(len(end_of(client, 60)) < 30_000_000 for client in clients)
 
 
 def test_answer_that_is_read_slowly_arrives_whole(fake: tuple[Fake, Any]) -> None:
     """A client within its time gets every byte."""
     _, served = fake
     client = post(served.port, b"5000000")
-    client.settimeout(5)
+    client.settimeout(60)
     time.sleep(1)
 
     found = client.recv(100_000)
@@ -187,7 +203,7 @@ def test_answer_that_is_read_slowly_arrives_whole(fake: tuple[Fake, Any]) -> Non
         found += client.recv(2**20)
 
     assert found.startswith(b"HTTP/1.1 200 ")
-    assert until(lambda: served.metric("zoo_requests_in_progress") == 0, 5)
+    assert until(lambda: served.metric("zoo_requests_in_progress") == 0)
     client.close()
 
 
@@ -199,7 +215,7 @@ def test_body_after_the_answer_has_its_time(fake: tuple[Fake, Any]) -> None:
         begun_s = time.monotonic()
         assert client.recv(999).startswith(b"HTTP/1.1 200 ")
         is_open = True
-        while is_open and time.monotonic() < begun_s + 12:
+        while is_open and time.monotonic() < begun_s + 60:
             try:
                 client.sendall(b"a")
                 is_open = client.recv(999) != b""
@@ -219,7 +235,7 @@ def test_refused_body_that_waits_for_leave_closes(fake: tuple[Fake, Any], path: 
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         client.sendall(head.encode() + b"Content-Length: 60\r\n\r\n")
 
-        answer = end_of(client, 1.5).lower()
+        answer = end_of(client, 5).lower()
 
     assert answer.startswith(b"http/1.1 4")
     assert answer.count(b"connection: close") == 1
@@ -248,24 +264,24 @@ def test_large_form_is_written_once(fake: tuple[Fake, Any]) -> None:
     assert len(got.body) == 3_000_000
 
 
-def test_process_that_ends_while_idle_costs_no_image(fake: tuple[Fake, Any]) -> None:
+def test_process_that_ends_while_idle_costs_no_image(patient: tuple[Fake, Any]) -> None:
     """Readiness and the metric know it at once, and the next image is predicted."""
-    running, served = fake
+    running, served = patient
     assert until(lambda: served.metric("zoo_processes_ready") == 1)
     restarts = served.metric("zoo_process_restarts_total")
     running.tag.write_text("broken")
     os.kill(running.worker(), signal.SIGKILL)
 
-    assert until(lambda: served.metric("zoo_processes_ready") == 0, 3)
+    assert until(lambda: served.metric("zoo_processes_ready") == 0)
     assert served.ask("GET", "/health/ready").status == 503
     running.tag.write_text("one")
     assert served.post(b"1").status == 200
     assert served.metric("zoo_process_restarts_total") == restarts + 1
 
 
-def test_image_at_the_moment_of_the_end_is_predicted(fake: tuple[Fake, Any]) -> None:
+def test_image_at_the_moment_of_the_end_is_predicted(patient: tuple[Fake, Any]) -> None:
     """An image that is sent right after the process was killed is not lost with it."""
-    running, served = fake
+    running, served = patient
     assert until(lambda: served.ask("GET", "/health/ready").status == 200)
     for _ in range(3):
         worker = running.worker()
@@ -275,9 +291,9 @@ def test_image_at_the_moment_of_the_end_is_predicted(fake: tuple[Fake, Any]) -> 
         assert served.post(b"1").status == 200
 
 
-def test_service_lives_again_after_its_models_open(fake: tuple[Fake, Any]) -> None:
+def test_service_lives_again_after_its_models_open(patient: tuple[Fake, Any]) -> None:
     """Five failed starts end liveness, and so does no sixth that works."""
-    running, served = fake
+    running, served = patient
     assert until(lambda: served.ask("GET", "/health/ready").status == 200)
     running.tag.write_text("broken")
     os.kill(running.worker(), signal.SIGKILL)
@@ -288,9 +304,9 @@ def test_service_lives_again_after_its_models_open(fake: tuple[Fake, Any]) -> No
     assert served.ask("GET", "/health/live").status == 200
 
 
-def test_process_with_another_model_is_refused(fake: tuple[Fake, Any]) -> None:
+def test_process_with_another_model_is_refused(patient: tuple[Fake, Any]) -> None:
     """A file that has changed since the start does not answer under the old digest."""
-    running, served = fake
+    running, served = patient
     assert until(lambda: served.ask("GET", "/health/ready").status == 200)
     running.tag.write_text("two")
     os.kill(running.worker(), signal.SIGKILL)
@@ -310,7 +326,7 @@ def test_processes_with_different_models_do_not_start(
         (tmp_path / name).write_text((folder / name).read_text())
     (tmp_path / "tag").write_text("any")
 
-    said, told = Fake(tmp_path, starting.env, workers=2).process.communicate(timeout=60)
+    said, told = Fake(tmp_path, starting.env, workers=2).process.communicate(timeout=120)
 
     assert not said
     assert "a process opened other models" in told

@@ -67,9 +67,6 @@ VRT = b"""<VRTDataset rasterXSize="8" rasterYSize="8"><VRTRasterBand dataType="B
         (415, b"<p>", {"Content_Type": "text/html"}, "'text/html'"),
         (415, b"x", {"Content_Encoding": "gzip"}, "compressed"),
         (413, bytes(600_000), {}, "0.5 MB"),
-        (413, bomb(1200), {}, "1200x1200"),
-        (413, bomb(15000), {}, "15000x15000"),
-        (422, bomb(17000), {}, "17000x17000"),
         (400, b"", {"Content_Type": FORM}, "form"),
         (400, b"--x\r\nbroken", {"Content_Type": FORM}, "form"),
         (400, b"x", {"Content_Type": "multipart/form-data"}, "boundary"),
@@ -88,6 +85,15 @@ def test_bad_body_is_one_problem(
 
     assert got.status == status, got.body
     check_problem(got, told)
+
+
+@pytest.mark.parametrize(("side", "status"), [(1200, 413), (15000, 413), (17000, 422)])
+def test_small_file_of_many_pixels_is_one_problem(moody: Any, side: int, status: int) -> None:
+    """By its header, which the answer names."""
+    got = moody.post(bomb(side))
+
+    assert got.status == status, got.body
+    check_problem(got, f"{side}x{side}")
 
 
 def check_problem(got: Any, told: str = "") -> None:
@@ -172,7 +178,7 @@ def test_name_of_an_upload_is_reduced_to_letters(
 
 def raw(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     """Return all that a connection answers to some bytes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         found = b""
         try:
             for part in parts:
@@ -205,7 +211,7 @@ def test_bad_http_ends_with_an_answer(moody: Any, parts: list[bytes], status: by
 
     assert status in answer.partition(b"\r\n")[0], answer
     assert b"application/problem+json" in answer
-    assert time.monotonic() - begun_s < 30
+    assert time.monotonic() - begun_s < 60
 
 
 def test_chunked_body_without_end_is_cut_off(moody: Any) -> None:
@@ -227,26 +233,26 @@ def test_code_that_fails_tells_nothing_of_the_server(moody: Any, picture: Any) -
 def test_neighbours_of_bad_images_get_their_own_answers(moody: Any, picture: Any) -> None:
     """Thirty clients at once, of which every third sends rubbish, and one kills the process."""
     restarts = moody.metric("zoo_process_restarts_total")
+    deadline_s = time.monotonic() + 300  # on a busy machine a process takes long to start
 
-    def good(seed: int) -> bool:
-        for _ in range(200):
-            got = moody.post(picture(seed).png)
-            if got.status in (429, 503, 504):  # as the header says: later
-                time.sleep(0.1)
-                continue
-            return bool(got.body == picture(seed).labels)
-        return False
+    def good(seed: int) -> str:
+        while (got := moody.post(picture(seed).png)).status in (429, 503, 504):
+            assert time.monotonic() < deadline_s, got.body
+            time.sleep(0.1)  # as the header says: later
+        return "" if got.body == picture(seed).labels else f"{seed}: {got.status} {got.body!r}"
 
-    def bad(seed: int) -> bool:
+    def bad(seed: int) -> str:
         body = [b"rubbish", picture(seed).png[:-9], picture(mood=FAILS).png][seed % 3]
-        return moody.post(body).status in (415, 422, 429, 503, 504)
+        got = moody.post(body)
+        is_told = got.status in (415, 422, 429, 503, 504)
+        return "" if is_told else f"{seed}: {got.status} {got.body!r}"
 
     with ThreadPoolExecutor(6) as pool:
         fatal = pool.submit(moody.post, picture(mood=DIES).png)
         found = [pool.submit(bad if seed % 3 == 0 else good, seed) for seed in range(30)]
         assert fatal.result().status == 500, fatal.result().body
         check_problem(fatal.result())
-        assert all(each.result() for each in found)
+        assert [each.result() for each in found] == [""] * 30
 
     assert moody.metric("zoo_process_restarts_total") == restarts + 1
     assert moody.ask("GET", "/health/ready").status == 200
@@ -254,12 +260,14 @@ def test_neighbours_of_bad_images_get_their_own_answers(moody: Any, picture: Any
 
 def test_full_queue_says_when_to_come_again(moody: Any, picture: Any, in_background: Any) -> None:
     """One runs, two wait, and the fourth is refused before its body is read."""
-    waiting = [
-        in_background(lambda: moody.post(picture(mood=SLEEPS, seconds=0.8).png)) for _ in range(3)
-    ]
-    deadline_s = time.monotonic() + 20
-    while moody.metric("zoo_requests_in_progress") < 3 and time.monotonic() < deadline_s:
-        time.sleep(0.02)
+    waiting = []
+    deadline_s = time.monotonic() + 60
+    for number, seconds in enumerate((3, 0, 0)):
+        slow = picture(mood=SLEEPS, seconds=seconds).png
+        waiting.append(in_background(lambda slow=slow: moody.post(slow)))
+        while moody.metric("zoo_requests_in_progress") <= number:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
 
     refused = moody.post(picture().png)
 
@@ -276,7 +284,7 @@ def test_work_of_a_client_that_vanished_is_dropped(
     """Its image waits behind another; it leaves, and is never predicted."""
     predicted = moody.metric("zoo_predict_seconds_count")
     vanished = moody.metric("zoo_vanished_total")
-    first = in_background(lambda: moody.post(picture(mood=SLEEPS, seconds=1).png))
+    first = in_background(lambda: moody.post(picture(mood=SLEEPS, seconds=3).png))
     while moody.metric("zoo_requests_in_progress") < 1:
         time.sleep(0.02)
 
@@ -302,7 +310,7 @@ def test_image_that_takes_too_long_is_ended(moody: Any, picture: Any) -> None:
 
     assert got.status == 504, got.body
     check_problem(got)
-    deadline_s = time.monotonic() + 200
+    deadline_s = time.monotonic() + 300
     while (got := moody.post(picture().png)).status != 200 and time.monotonic() < deadline_s:
         time.sleep(0.2)
     assert got.body == picture().labels

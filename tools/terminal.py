@@ -49,7 +49,8 @@ class Terminal:
         words: list[str], folder: Path | None, environment: Mapping[str, str] | None
     ) -> None:
         try:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell in the background ignores it
+            for number in (signal.SIGINT, signal.SIGHUP):  # the shell or nohup ignores it
+                signal.signal(number, signal.SIG_DFL)
             if folder is not None:
                 os.chdir(folder)
             os.execvpe(words[0], words, dict(os.environ if environment is None else environment))  # noqa: S606 - that is what it is for
@@ -83,7 +84,7 @@ class Terminal:
         """Close the terminal: the kernel sends SIGHUP."""
         os.close(self._handle)
 
-    def wait_for(self, pattern: str, timeout_s: float = 120) -> bool:
+    def wait_for(self, pattern: str, timeout_s: float = 300) -> bool:
         """Wait until the output matches a pattern; False if the command ends or takes too long.
 
         Args:
@@ -104,7 +105,7 @@ class Terminal:
         done = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return done is None
 
-    def wait(self, timeout_s: float = 120) -> int:
+    def wait(self, timeout_s: float = 300) -> int:
         """Wait for the command to end and return its exit code, negative for a signal.
 
         Args:
@@ -116,8 +117,9 @@ class Terminal:
         end_s = time.monotonic() + timeout_s
         while self.is_running():
             if time.monotonic() > end_s:
+                message = f"still runs after {timeout_s} s: {self._listed()}\n{self.text}"
                 self.kill()
-                raise TimeoutError(self.text)
+                raise TimeoutError(message)
             time.sleep(0.01)
         self._reader.join(timeout=10)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -137,14 +139,17 @@ class Terminal:
         """
         end_s = time.monotonic() + wait_s
         while True:
-            found = subprocess.run(
-                ["ps", "-o", "pid=", "-s", str(self.pid)],  # noqa: S607 - wherever it is
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            pids = [int(word) for word in found.stdout.split()]
+            rows = [line.split() for line in self._ps("pid=,stat=").splitlines()]
+            # What has ended is listed until its parent, often the system's first process, collects.
+            pids = [int(pid) for pid, state in rows if not state.startswith("Z")]
             pids = [pid for pid in pids if with_leader or pid != self.pid]
             if not pids or time.monotonic() >= end_s:
                 return pids
             time.sleep(0.1)
+
+    def _listed(self) -> str:
+        return self._ps("pid,ppid,stat,wchan:20,time,args")
+
+    def _ps(self, columns: str) -> str:
+        command = ["ps", "-o", columns, "-s", str(self.pid)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout

@@ -24,7 +24,9 @@ from zoo.interfaces import Plan, Reason
 CONFIG = """
 _base_ = ["zoo::unet_small_folder-512"]
 data_root = {{root!r}}
+model = dict(backbone=dict(base_channels=4), decode_head=dict(in_channels=4, channels=4))
 train_dataloader = dict(batch_size={{batch}}, dataset=dict(data_root=data_root))
+train_dataloader.update(num_workers=0, persistent_workers=False)
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=data_root))
 test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=data_root))
 val_loss_dataloader = None

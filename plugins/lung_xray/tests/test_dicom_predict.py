@@ -36,7 +36,7 @@ BAD = [
     ("rtdose.dcm", "found a DICOM file of 15 frames, expected one"),
     ("MR_truncated.dcm", "found a damaged DICOM file"),
     ("reportsi.dcm", "found a DICOM file with no pixels (Basic Text SR Storage)"),
-    ("MR_small_jpeg_ls_lossless.dcm", "found pixels stored as 'JPEG-LS Lossless Image"),
+    ("JPEG-lossy.dcm", "found pixels stored as 'JPEG Extended (Process 2 and 4)', which no"),
 ]
 
 

@@ -189,8 +189,8 @@ BAD = {
     "no pixels": (own_file("reportsi.dcm"), "found a DICOM file with no pixels (Basic"),
     "cut short": (own_file("MR_truncated.dcm"), "found a damaged DICOM file of 9630 bytes"),
     "a syntax without decoder": (
-        own_file("MR_small_jpeg_ls_lossless.dcm"),
-        "found pixels stored as 'JPEG-LS Lossless Image Compression', which no installed decoder",
+        own_file("JPEG-lossy.dcm"),
+        "found pixels stored as 'JPEG Extended (Process 2 and 4)', which no installed decoder",
     ),
     "empty": (b"", "found no mark 'DICM'"),
     "no DICOM": (b"x" * 999, "found no mark 'DICM'"),

@@ -372,6 +372,7 @@ def test_rescued_name_predicts_through_upstreams_config(
 
     from zoo.engine.config.reading import read_config
     from zoo.engine.prediction.model import open_model
+    from zoo.engine.stepping.memory_format import put_channels_last
 
     init_default_scope("mmseg")
     torch.manual_seed(0)
@@ -387,6 +388,7 @@ def test_rescued_name_predicts_through_upstreams_config(
     opened = open_model("cgnet", device="cpu")
 
     assert done.state == "adopted"
+    put_channels_last(model)  # as for prediction: sums in the same order
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(model(image), opened.module(image))

@@ -177,7 +177,7 @@ def test_hint_of_a_name_leads_to_what_is_there(
     ("options", "count"),
     [
         (["--shares", "0.8,0.2"], 1),
-        (["--shares", "x"], 1),
+        pytest.param(["--shares", "x"], 1, marks=pytest.mark.release),
         (["--size", "x"], 1),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.mm, pytest.mark.slow]
+pytestmark = [pytest.mark.mm, pytest.mark.slow, pytest.mark.release]
 
 _SCRIPT = Path(__file__).parents[2] / "benchmarks" / "coco_evaluation.py"
 

@@ -82,7 +82,7 @@ def _assert_saved(run: Any, work_dir: Path) -> int:
     return step
 
 
-@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+@pytest.mark.parametrize("start_method", ["fork", pytest.param("spawn", marks=pytest.mark.release)])
 def test_train_on_ctrl_c_saves_and_names_the_command_that_goes_on(
     start_training: Callable[..., Any],
     open_terminal: Callable[..., Any],

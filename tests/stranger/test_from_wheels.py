@@ -338,9 +338,9 @@ def test_three_generated_plugins_stand_side_by_side_as_wheels(authors: Installed
 @pytest.mark.parametrize(
     ("name", "config", "batch"),
     [
-        # One of this task trains where the generator is tested, and another from its wheel above.
+        # Both train where the generator is tested, and another from its wheel above.
         pytest.param("ponds", "unet_ponds", 4, marks=pytest.mark.release),
-        ("cells", "mask_rcnn_cells", 2),
+        pytest.param("cells", "mask_rcnn_cells", 2, marks=pytest.mark.release),
     ],
 )
 def test_generated_plugin_trains_from_its_wheel(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hostile_zoo import run_gallery, toml_row, weights_row, write_plugin
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 PLUGINS, ROWS = 200, 25
 

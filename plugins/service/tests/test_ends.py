@@ -39,7 +39,9 @@ def until_gone(pids: list[int], seconds: float = 100) -> bool:
     return not any(is_alive(pid) for pid in pids)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.release)]
+)
 def test_signal_lets_accepted_requests_finish(
     starting: Any, picture: Any, tmp_path: Path, number: int, in_background: Any
 ) -> None:

@@ -14,7 +14,7 @@ from zoo.errors import DataError
 pytestmark = [pytest.mark.mm, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("folder", ["images", "masks"])
+@pytest.mark.parametrize("folder", ["images", pytest.param("masks", marks=pytest.mark.release)])
 def test_run_whose_data_changed_is_not_resumed(
     squares: Path,
     squares_config: Path,

@@ -14,6 +14,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zoo_geo_vectors.changed_files import write_changes
 from zoo_geo_vectors.comparing import compare
 
 from zoo.errors import DataError
@@ -234,3 +235,52 @@ def test_rows_without_an_area_are_counted(write_boxes: Callable[..., Path], tmp_
 
     assert found.earlier.left_out == 1
     assert [(row.change, row.id_a, row.iou) for row in found.rows] == [("changed", 2, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [([1, None, 3], [1, None, 3]), (["x", "y", "z"], [None] * 3), ([1.5, 2.0, 3], [None, 2, 3])],
+    ids=["gap", "texts", "fractions"],
+)
+def test_file_of_another_program_may_have_other_ids(
+    run_zoo: Callable[..., Any],
+    read_layer: Callable[[Path], Any],
+    tmp_path: Path,
+    ids: list[Any],
+    expected: list[int | None],
+) -> None:
+    """An outline drawn by hand has none; what is no whole number is none."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"id": id_, "class": "tank"},
+            "geometry": shapely.geometry.mapping(shapely.box(x, 50, x + 0.001, 50.001)),
+        }
+        for x, id_ in enumerate(ids)
+    ]
+    path, out = tmp_path / "drawn.geojson", tmp_path / "changes.gpkg"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
+
+    done = run_zoo("compare", path, path, "--out", out, "--json", plugins="geo_vectors")
+
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["objects"]
+    assert [row["id_a"] for row in rows] == expected
+    written = [None if id_ != id_ else id_ for id_ in read_layer(out).columns["id_b"]]
+    assert written == expected
+
+
+def test_results_are_not_overwritten(
+    write_boxes: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their names are written like."""
+    first, second = write_boxes(tmp_path / "a", BEFORE), write_boxes(tmp_path / "b", AFTER)
+    before = [path.read_bytes() for path in (first, second)]
+    found = compare(first, second)
+    monkeypatch.chdir(tmp_path / "b")
+
+    for out in (first, tmp_path / "b" / ".." / "a" / first.name, Path(second.name)):
+        with pytest.raises(DataError, match=r"cannot write 'found\.gpkg': it would overwrite"):
+            write_changes(found, out)
+
+    assert [path.read_bytes() for path in (first, second)] == before

@@ -18,8 +18,12 @@ import shapely
 from zoo_geo_vectors import formats
 
 from zoo.errors import DataError
-from zoo.interfaces import LabelledImage, Labels
+from zoo.interfaces import LabelledImage, LabelledObject, Labels
 
+UTM: dict[str, Any] = {
+    "crs": "EPSG:32631",
+    "transform": (0.5, 0.0, 500_000.0, 0.0, -0.5, 5_000_000.0),
+}
 COLUMNS = [
     *("id", "image", "class", "score", "area_px", "area_m2", "length_m", "width_m"),
     *("diameter_m", "roundness", "centre_x", "centre_y"),
@@ -259,3 +263,119 @@ def test_file_is_replaced_as_a_whole(
 
     assert read_layer(path).columns["area_px"] == [3600]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["found.gpkg", "found.qml"]
+
+
+def test_region_has_the_same_number_in_every_format(
+    label_map: Callable[..., Labels],
+    write: Callable[..., Any],
+    read_layer: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:
+    """Although an image without coordinates is in the table alone."""
+    ids = np.zeros((30, 30), np.uint8)
+    ids[2:5, 2:5], ids[2:5, 9:12], ids[20:25, 20:25] = 1, 1, 2
+    labels = label_map(ids)
+    (image,) = labels.images
+    bare = LabelledImage(name="b.png", size=image.size, objects=image.objects)
+    both = replace(labels, images=(bare, image))
+
+    layer = read_layer(write("gpkg", both, tmp_path)[0])
+
+    table, _ = write("csv", both, tmp_path)
+    rows = list(csv.DictReader(table.open(encoding="utf-8", newline="")))
+    numbers = [int(row["id"]) for row in rows if row["image"] == "a.tif"]
+    assert layer.columns["id"] == numbers == [4, 5, 6]
+
+
+@pytest.mark.parametrize("kind", ["gpkg", "geojson", "shp", "csv"])
+def test_box_without_an_area_is_counted(
+    write: Callable[..., Any], tmp_path: Path, kind: str
+) -> None:
+    """A detector's box may be cut to nothing at the edge of an image."""
+    objects = tuple(
+        LabelledObject(label="x", box=(1.0, 2.0, right, 8.0), id=right, score=0.5)
+        for right in (1, 4)
+    )
+    image = LabelledImage(name="a.tif", size=(40, 40), objects=objects, **UTM)
+
+    _, report = write(kind, Labels(classes=("x",), images=(image,)), tmp_path)
+
+    assert [(line.file, line.text) for line in report.dropped] == [
+        ("a.tif: object 1", "without an area")
+    ]
+    assert report.counts == {"objects": 1}
+
+
+@pytest.mark.parametrize("kind", ["gpkg", "geojson", "shp"])
+def test_object_across_the_180th_meridian_is_cut_there(
+    instances: Callable[..., Labels],
+    write: Callable[..., Any],
+    read_layer: Callable[[Path], Any],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    """In degrees it has a part on each side, which together are the whole; with its hole."""
+    mask = np.zeros((60, 60), np.uint8)
+    mask[10:30, 10:40] = 1
+    mask[15:20, 30:35] = 0
+    to_utm = pyproj.Transformer.from_crs(4326, 32660, always_xy=True)
+    x, y = to_utm.transform(180.0, 60.0)
+    place = {"crs": "EPSG:32660", "transform": (100.0, 0.0, x - 2500, 0.0, -100.0, y)}
+    labels = instances([mask], **place)
+    own = read_layer(write(kind, labels, tmp_path, tolerance=0.0)[0]).shapes[0]
+
+    layer = read_layer(write(kind, labels, tmp_path, tolerance=0.0, crs="EPSG:4326")[0])
+
+    found = layer.shapes[0]
+    assert shapely.is_valid(found)
+    sides = sorted(each.bounds[0] for each in found.geoms)
+    assert len(sides) == 2
+    assert sides[0] == -180
+    assert 179.9 < sides[1] < 180
+    back = shapely.union_all(
+        [
+            shapely.transform(part, lambda xy: np.column_stack(to_utm.transform(*xy.T)))
+            for part in found.geoms
+        ]
+    )
+    assert back.area == pytest.approx(own.area, rel=1e-4)
+    assert shapely.hausdorff_distance(own, back.buffer(1).buffer(-1)) < 3
+
+
+def test_wide_object_is_not_cut(
+    instances: Callable[..., Labels],
+    write: Callable[..., Any],
+    read_layer: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:
+    """It goes half around the Earth, and crosses no meridian of 180 degrees."""
+    mask = np.zeros((20, 36), np.uint8)
+    mask[5:8, 5:30] = 1
+    place = {"crs": "EPSG:3857", "transform": (1e6, 0.0, -18e6, 0.0, -1e6, 10e6)}
+
+    path, _ = write("gpkg", instances([mask], **place), tmp_path, crs="EPSG:4326")
+
+    (found,) = read_layer(path).shapes
+    assert len(found.geoms) == 1
+    assert found.bounds[2] - found.bounds[0] == pytest.approx(25e6 / 20037508.34 * 180, rel=1e-3)
+
+
+def test_object_partly_outside_the_system_is_left_out(
+    instances: Callable[..., Labels],
+    write: Callable[..., Any],
+    read_layer: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:
+    """Its centre lies inside, but no outline of it can be written."""
+    mask = np.zeros((18, 36), np.uint8)
+    mask[8:10, 15:31] = 1
+    near = np.zeros((18, 36), np.uint8)
+    near[8:10, 17:19] = 1
+    place = {"crs": "EPSG:4326", "transform": (10.0, 0.0, -180.0, 0.0, -10.0, 90.0)}
+
+    path, report = write(
+        "gpkg", instances([mask, near], **place), tmp_path, crs="+proj=ortho +lat_0=0 +lon_0=0"
+    )
+
+    assert read_layer(path).columns["id"] == [8]
+    assert [line.text for line in report.dropped] == ["outside the area of the reference system"]

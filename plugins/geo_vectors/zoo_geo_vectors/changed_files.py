@@ -31,8 +31,9 @@ def write_changes(found: Changes, out: Path) -> Report:
         What the format could not say.
 
     Raises:
-        DataError: It has another suffix, or cannot be written.
+        DataError: It has another suffix, is one of the results, or cannot be written.
     """
+    _check_out(found, out)
     driver = _DRIVERS.get(out.suffix.lower())
     if driver is None:
         message = f"cannot write {out.name!r}: expected {', '.join(_DRIVERS)}."
@@ -47,3 +48,12 @@ def write_changes(found: Changes, out: Path) -> Report:
     write_shapes(out, driver, shapes, columns, crs, report, digits=digits)
     replace_file(out.with_suffix(".qml"), style_of("change", CHANGES, _PALETTE))
     return report
+
+
+def _check_out(found: Changes, out: Path) -> None:
+    """Refuse to replace what was compared."""
+    for path in (found.earlier.path, found.later.path):
+        is_in = path.is_dir() and out.exists() and out.resolve().parent == path.resolve()
+        if is_in or out.resolve() == path.resolve():
+            message = f"cannot write {out.name!r}: it would overwrite an input."
+            raise DataError(message, path=out, hint="choose another file with --out.")

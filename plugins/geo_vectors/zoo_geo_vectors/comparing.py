@@ -27,8 +27,8 @@ class Change:
 
     Attributes:
         change: ``appeared``, ``gone``, ``changed`` or ``same``.
-        id_a: Its id in the earlier result, or None.
-        id_b: Its id in the later result, or None.
+        id_a: Its id in the earlier result; None if it has none, or is not there.
+        id_b: Its id in the later result; None if it has none, or is not there.
         class_a: Its class in the earlier result, or None.
         class_b: Its class in the later result, or None.
         iou: Intersection over union of its two outlines; 0 if it is in one result alone.

@@ -120,6 +120,7 @@ def features_of(
         place = place_of(image, choices.crs)
         if place is None and outlines:
             report.drop(image.name, "no coordinates: its objects are in no file of vectors")
+            _pass_over(image, numbers)
             continue
         found = _of_image(image, place, choices, report, numbers, outlines=outlines)
         features += found
@@ -151,8 +152,7 @@ def _of_image(
     """Return the features of an image."""
     found: list[tuple[LabelledObject, int, Any, dict[str, float | None]]] = []
     for each in image.objects:
-        is_region = each.id is None and each.rle is not None
-        for shape in regions_of(each) if is_region else [outline_of(each)]:
+        for shape in _shapes_of(each):
             number = next(numbers) if each.id is None else each.id
             measures = {} if shape.is_empty else measures_of(shape, place)
             reason = _unwanted(each, shape, measures, choices)
@@ -165,7 +165,8 @@ def _of_image(
     for (each, number, exact, measures), shape in zip(found, drawn, strict=True):
         centre = exact.centroid if place is None else place.in_file(exact.centroid)
         digits = 2 if place is None else place.digits(exact)
-        if centre.is_empty:
+        outline = place.in_file(shape) if outlines and place is not None else None
+        if centre.is_empty or (outline is not None and outline.is_empty):
             reason = "outside the area of the reference system"
             report.drop(f"{image.name}: object {number}", reason)
             continue
@@ -178,12 +179,26 @@ def _of_image(
                 label=each.label,
                 score=each.score,
                 measures={**measures, **dict(zip(names, values, strict=True))},
-                outline=place.in_file(shape) if outlines and place is not None else None,
+                outline=outline,
                 digits=digits,
                 crs=None if place is None else place.target,
             )
         )
     return features
+
+
+def _pass_over(image: LabelledImage, numbers: Iterator[int]) -> None:
+    """Take the numbers of an image that is left out: those of a batch are the same in all files."""
+    for each in image.objects:
+        if each.id is None:
+            for _ in _shapes_of(each):
+                next(numbers)
+
+
+def _shapes_of(each: LabelledObject) -> list[Any]:
+    """Return the outlines of an object: of a class of a label map, those of its regions."""
+    is_region = each.id is None and each.rle is not None
+    return regions_of(each) if is_region else [outline_of(each)]
 
 
 def _drawn(
@@ -210,7 +225,7 @@ def _unwanted(
     if choices.classes and each.label not in choices.classes:
         return "of a class that was not asked for"
     if shape.is_empty:
-        return "an empty mask"
+        return "an empty mask" if each.rle is not None else "without an area"
     area = measures.get("area_m2")
     unit = "px" if area is None else "m²"
     size = area if area is not None else measures["area_px"]

@@ -27,7 +27,7 @@ def measures_of(outline: Any, place: Place | None) -> Values:
     ``area``: geodesic on the ground. ``length`` and ``width``: sides of the smallest rectangle
     around it. ``diameter``: that of a circle of its area. ``roundness``: share of the smallest
     circle around it that it fills, 1 for a disc and 0.64 for a square. Those on the ground are
-    None where the reference system is not of the Earth.
+    None where the reference system is not of the Earth; of another body, the area is known.
 
     Args:
         outline: A polygon or multipolygon in px, not simplified.

@@ -30,7 +30,8 @@ def outline_of(each: LabelledObject) -> Any:
         return shapely.union_all(_parts(*crop_of_rle(dict(each.rle))))
     if each.polygons:
         return shapely.union_all([_drawn(polygon) for polygon in each.polygons])
-    return shapely.box(*(each.box or (0.0, 0.0, 0.0, 0.0)))
+    box = shapely.box(*(each.box or (0.0, 0.0, 0.0, 0.0)))
+    return box if box.area else Polygon()
 
 
 def regions_of(each: LabelledObject) -> list[Any]:

@@ -12,15 +12,18 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
+from shapely.affinity import translate
 from shapely.geometry import MultiPolygon
 from shapely.geometry.polygon import orient
 
 from zoo.errors import DataError
 from zoo.interfaces import LabelledImage
 
-__all__ = ["Place", "converted", "crs_name", "place_of", "read_crs"]
+__all__ = ["Place", "converted", "crs_name", "cut_at_180", "place_of", "read_crs"]
 
 _PARTS_OF_PX = 100  # digits of coordinates tell apart a hundredth of a pixel
+_HALF = 180.0  # degrees
+_PIECES = 64  # of a border, none of which goes half around the Earth
 
 
 @functools.lru_cache(maxsize=64)
@@ -82,13 +85,15 @@ class Place:
     def in_file(self, shape: Any) -> Any:
         """Return a shape in px in the coordinates of the file, with sensible digits; valid.
 
-        Outer rings run counter-clockwise. A shape outside the area of the reference system is
-        empty.
+        Outer rings run counter-clockwise. A shape that crosses the 180th meridian is cut there if
+        the file is in degrees. A shape outside the area of the reference system is empty.
 
         Args:
             shape: A shape of shapely.
         """
         placed = self._moved(self.in_own(shape))
+        if self._to_target is not None:
+            placed = cut_at_180(placed, self.in_own(shape), self._to_target, self.target)
         if not np.isfinite(shapely.get_coordinates(placed)).all():
             return shapely.Polygon()
         rounded = shapely.set_precision(placed, 10.0 ** -self.digits(shape))
@@ -130,6 +135,38 @@ def converted(shape: Any, transformer: Transformer) -> Any:
         return np.column_stack(transformer.transform(*((x[0], y[0]) if one else (x, y))))
 
     return shapely.transform(shape, convert)
+
+
+def cut_at_180(moved: Any, before: Any, transformer: Transformer, crs: CRS) -> Any:
+    """Return a shape in degrees with parts on both sides of the 180th meridian if it crosses it.
+
+    Transformers give longitudes from -180 to 180, so that such a shape would span the world. One
+    around a pole, and one in other units, stays as it is.
+
+    Args:
+        moved: A shape in the system that the transformer leads to.
+        before: The same in the system that it comes from.
+        transformer: With x before y.
+        crs: The system of ``moved``.
+    """
+    if not crs.is_geographic or crs.axis_info[0].unit_name != "degree":
+        return moved
+    left, _, right, _ = moved.bounds
+    if not right - left > _HALF:  # nor an empty one
+        return moved
+    pieces = converted(shapely.segmentize(before, before.length / _PIECES), transformer)
+    lines = shapely.get_parts(shapely.boundary(pieces))
+    if not any(
+        np.abs(np.diff(shapely.get_coordinates(line)[:, 0])).max() > _HALF for line in lines
+    ):
+        return moved  # it is as wide
+    east = shapely.transform(moved, lambda xy: xy + np.outer(xy[:, 0] < 0, (2 * _HALF, 0)))
+    if east.bounds[2] - east.bounds[0] > _HALF or not shapely.is_valid(east):
+        return moved
+    near = shapely.intersection(east, shapely.box(0, -90, _HALF, 90))
+    far = shapely.intersection(east, shapely.box(_HALF, -90, 2 * _HALF, 90))
+    parts = [*shapely.get_parts(near), *shapely.get_parts(translate(far, -2 * _HALF))]
+    return MultiPolygon([part for part in parts if part.geom_type == "Polygon"])
 
 
 def place_of(image: LabelledImage, crs: str) -> Place | None:

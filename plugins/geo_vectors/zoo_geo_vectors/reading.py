@@ -14,7 +14,7 @@ from pyproj import CRS, Transformer
 
 from zoo.documents import DocumentError, Limits, read_json, reason_of
 from zoo.errors import DataError
-from zoo_geo_vectors.places import converted, read_crs
+from zoo_geo_vectors.places import converted, cut_at_180, read_crs
 
 __all__ = ["Objects", "read_objects"]
 
@@ -31,7 +31,7 @@ class Objects:
         path: The file or folder.
         crs: The reference system.
         shapes: Valid polygons and multipolygons.
-        ids: The ``id`` of each.
+        ids: The ``id`` of each; None where the file has none, or no whole number.
         classes: The class of each; empty if the file has none.
         left_out: How many rows of the file are no areas.
     """
@@ -39,7 +39,7 @@ class Objects:
     path: Path
     crs: CRS
     shapes: list[Any]
-    ids: list[int]
+    ids: list[int | None]
     classes: list[str]
     left_out: int = 0
 
@@ -51,10 +51,14 @@ class Objects:
         """
         if crs == self.crs:
             return self
-        moved = converted(
-            np.array(self.shapes), Transformer.from_crs(self.crs, crs, always_xy=True)
-        )
-        return _of_rows(self.path, crs, list(moved), self.ids, self.classes, self.left_out)
+        transformer = Transformer.from_crs(self.crs, crs, always_xy=True)
+        moved = [
+            cut_at_180(shape, before, transformer, crs)
+            for shape, before in zip(
+                converted(np.array(self.shapes), transformer), self.shapes, strict=True
+            )
+        ]
+        return _of_rows(self.path, crs, moved, self.ids, self.classes, self.left_out)
 
 
 def read_objects(path: Path) -> Objects:
@@ -126,13 +130,25 @@ def _read_file(path: Path) -> Objects:
         raise DataError(message, path=path, hint="set one, as by ogr2ogr -a_srs EPSG:4326.")
     columns = dict(zip(meta["fields"], values, strict=True))
     count = len(shapes)
-    ids = columns.get("id", np.arange(1, count + 1)).tolist()
+    ids = [_whole(id_) for id_ in columns.get("id", np.arange(1, count + 1)).tolist()]
     classes = ["" if name is None else str(name) for name in columns.get("class", [""] * count)]
     return _of_rows(path, read_crs(meta["crs"]), shapes, ids, classes, 0)
 
 
+def _whole(value: object) -> int | None:
+    """Return an id that is a whole number; a column with gaps comes as floats."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
 def _of_rows(
-    path: Path, crs: CRS, shapes: list[Any], ids: list[int], classes: list[str], left_out: int
+    path: Path,
+    crs: CRS,
+    shapes: list[Any],
+    ids: list[int | None],
+    classes: list[str],
+    left_out: int,
 ) -> Objects:
     """Return rows as objects; of outlines that cross themselves, the area that they enclose."""
     areas = [None if shape is None else _area_of(shape) for shape in shapes]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import zoo
 from zoo.data import read_prepared
@@ -164,30 +164,16 @@ def _files(test: TestValues) -> set[str]:
 
 def _prepared(run: Run | None, test: TestValues) -> tuple[Prepared | None, str]:
     """Return the prepared folder that the run's config names, or None and why it cannot be used."""
-    config = {} if run is None else run.config
-    loaders = (config.get(f"{split}_dataloader") for split in ("test", "val", "train"))
-    root = next(filter(None, map(_find_root, loaders)), None)
+    root = None if run is None else run.data_root("test", "val", "train")
     if root is None:
         return None, "the prepared folder of this test was not found"
     try:
-        found = read_prepared(Path(root))
+        found = read_prepared(root)
     except ZooError:
         return None, "the prepared folder of this test was not found"
     if not _is_of(found, test):
         return None, "the prepared folder is another one than at the time of the test"
     return found, ""
-
-
-def _find_root(value: Any) -> str | None:
-    """Return the first ``data_root`` of a loader, within wrappers of data sets too."""
-    for _ in range(8):
-        if not isinstance(value, dict):
-            return None
-        if isinstance(value.get("data_root"), str) and value["data_root"]:
-            return str(value["data_root"])
-        inner = value.get("dataset") or value.get("datasets")
-        value = inner[0] if isinstance(inner, list) and inner else inner
-    return None
 
 
 def _groups(test: TestValues, prepared: Prepared | None) -> dict[str, str]:

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,8 +33,8 @@ def find_training_images(
     if not Path(spec).is_dir():
         return None
     try:
-        root = _find_root(zoo.read_run(spec).config.get("train_dataloader"))
-        prepared = None if root is None else read_prepared(Path(root))
+        root = zoo.read_run(spec).data_root("train")
+        prepared = None if root is None else read_prepared(root)
     except ZooError:  # no log, or the folder has moved
         return None
     if prepared is None or prepared.task != "semantic":
@@ -50,15 +49,3 @@ def find_training_images(
         if progress is not None:
             progress(done, len(rows))
     return Appearances.of(np.stack(described), [row.group for row in rows])
-
-
-def _find_root(value: Any) -> str | None:
-    """Return the first ``data_root`` of a loader, within wrappers of data sets too."""
-    for _ in range(8):
-        if not isinstance(value, Mapping):
-            return None
-        if isinstance(value.get("data_root"), str) and value["data_root"]:
-            return str(value["data_root"])
-        inner = value.get("dataset") or value.get("datasets")
-        value = inner[0] if isinstance(inner, list) and inner else inner
-    return None

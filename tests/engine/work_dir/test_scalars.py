@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -365,3 +366,25 @@ def test_values_that_were_never_a_number_are_validations_in_the_logs_order(tmp_p
     assert list(run.validations) == ["gone", "mDice", "val/loss"]
     assert math.isnan(run.validations["gone"][2])
     assert (list(run.metrics), list(run.val_losses)) == (["mDice"], ["loss"])
+
+
+@pytest.mark.parametrize(
+    ("loader", "root"),
+    [
+        ({"dataset": {"data_root": "data/a"}}, Path("data/a")),
+        ({"dataset": {"type": "RepeatDataset", "dataset": {"data_root": "b"}}}, Path("b")),
+        ({"dataset": {"datasets": [{"data_root": "c"}, {"data_root": "d"}]}}, Path("c")),
+        ({"dataset": {"data_root": ""}}, Path("other")),
+        ({"dataset": {"data_root": None}}, Path("other")),
+        ({"dataset": {"datasets": []}}, Path("other")),
+        (None, Path("other")),
+    ],
+)
+def test_data_root_is_the_first_that_is_named(tmp_path: Path, loader: object, root: Path) -> None:
+    """Wrapped data sets have one too."""
+    config = {"train_dataloader": loader, "val_dataloader": {"dataset": {"data_root": "other"}}}
+    write_log(tmp_path, "20240101_000000", [train(10)])
+    run = replace(read_run(tmp_path), config=config)
+
+    assert run.data_root("train", "val") == root
+    assert run.data_root("test") is None

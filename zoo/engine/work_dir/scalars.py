@@ -125,6 +125,20 @@ class Run:
         """
         return find_best_checkpoint(self.work_dir) or find_checkpoint(self.work_dir)
 
+    def data_root(self, *splits: str) -> Path | None:
+        """Return the data folder of the first of some splits for which the config names one.
+
+        Args:
+            splits: ``train``, ``val`` and ``test``, in the order that is wanted.
+
+        Returns:
+            The folder as it is written, which may have moved, for example a prepared one that
+            `zoo.data.read_prepared` reads; None if there is none. Of several data sets, the first
+            one's.
+        """
+        roots = (_find_root(self.config.get(f"{split}_dataloader")) for split in splits)
+        return next((Path(root) for root in roots if root), None)
+
     def images_seen(
         self, digests: Collection[str], splits: Collection[str] = ("train",)
     ) -> frozenset[str] | None:
@@ -365,3 +379,15 @@ def _is_absent(curve: Curve) -> bool:
 
 def _is_number(value: object) -> bool:
     return value is None or isinstance(value, (int, float))
+
+
+def _find_root(value: Any) -> str | None:
+    """Return the first ``data_root`` of a loader, within wrappers of data sets too."""
+    for _ in range(8):
+        if not isinstance(value, Mapping):
+            return None
+        if isinstance(value.get("data_root"), str) and value["data_root"]:
+            return str(value["data_root"])
+        inner = value.get("dataset") or value.get("datasets")
+        value = inner[0] if isinstance(inner, Sequence) and inner else inner
+    return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mask R-CNN as one file: the objects of the model itself, certified, verified, and refused."""
+"""(Cascade) Mask R-CNN as one file: the objects of the model itself, certified, verified, and refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmengine.utils import get_installed_path
 from pycocotools import mask as coco
 
 sys.path.append(str(Path(__file__).resolve().parent))
-from instance_toys import RESIZE, SIZES, write_detector
+from instance_toys import RESIZE, SIZES, cascade, write_detector
 from zoo_onnx_export.entry import export
 from zoo_onnx_export.errors import ExportError, FileError
 from zoo_onnx_export.exporter import make_graph
@@ -121,6 +121,10 @@ OTHERS: dict[str, Any] = {
         "roi_head__mask_head__class_agnostic": True,
         "test_cfg__rcnn__score_thr": 0.3,
     },
+    "in three stages": cascade(test_cfg__rcnn__score_thr=0.3),
+    "in three stages, boxes by class": cascade(
+        is_agnostic=False, roi_head__mask_head__class_agnostic=True
+    ),
 }
 
 
@@ -138,6 +142,22 @@ def test_other_settings_give_the_same_objects(name: str, tmp_path: Path) -> None
         counts.add(len(expected))
         _check_equal(found(image), expected)
     assert len(counts) > 1
+
+
+def test_cascade_is_certified_and_predicts_as_a_file(tmp_path: Path) -> None:
+    """Through windows, in zoo and in the runtime; a head that differs is named with its stage."""
+    from zoo_runtime import Predictor
+
+    model, out = write_detector(tmp_path, RESIZE, tiling=TILING, **cascade()), tmp_path / "c.onnx"
+    image = smooth_noise(150, 210, seed=11)
+
+    stated = export(model, out, ExportOptions(name="c"))
+
+    assert (stated["passed"], stated["detections_differ"]) == (True, 0)
+    assert stated["objects"] > 20
+    expected = model(image)
+    _check_equal(zoo.load(out, task="instance", score_thr=0.0)(image), expected)
+    _check_equal(Predictor(out, score_thr=0.0)(image), expected)
 
 
 def test_export_that_departs_is_refused_with_the_first_layer(tmp_path: Path) -> None:
@@ -162,6 +182,16 @@ REFUSED: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str]] = {
         (RESIZE,),
         {"test_cfg__rpn__max_per_img": -1},
         "its rpn states max_per_img=-1, expected 1 or more",
+    ),
+    "a box head of another kind, by its stage": (
+        (RESIZE,),
+        cascade(
+            roi_head__bbox_head=[
+                *cascade()["roi_head__bbox_head"][:2],
+                dict(cascade()["roi_head__bbox_head"][2], type="DoubleConvFCBBoxHead"),
+            ]
+        ),
+        "its roi_head.bbox_head.2 is a DoubleConvFCBBoxHead, expected a ConvFCBBoxHead or",
     ),
     "border": (
         (RESIZE,),
@@ -199,9 +229,14 @@ def test_export_that_was_compared_on_nothing_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "name"),
     [
-        ("cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py", "CascadeRCNN"),
+        ("htc/htc_r50_fpn_1x_coco.py", "HybridTaskCascade"),
+        ("mask2former/mask2former_r50_8xb2-lsj-50e_coco.py", "Mask2Former"),
+        ("ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco.py", "MaskScoringRCNN"),
+        ("point_rend/point-rend_r50-caffe_fpn_ms-1x_coco.py", "PointRend"),
+        ("queryinst/queryinst_r50_fpn_1x_coco.py", "QueryInst"),
         ("rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py", "RTMDet"),
         ("solov2/solov2-light_r18_fpn_ms-3x_coco.py", "SOLOv2"),
+        ("yolact/yolact_r50_1xb8-55e_coco.py", "YOLACT"),
     ],
 )
 def test_other_detectors_are_refused_by_their_class(config: str, name: str) -> None:
@@ -212,5 +247,28 @@ def test_other_detectors_are_refused_by_their_class(config: str, name: str) -> N
     with torch.device("meta"):
         module = MODELS.build(stated)
 
-    with pytest.raises(ExportError, match=f"it is a {name}, expected a MaskRCNN of mmdet"):
+    with pytest.raises(ExportError, match=f"it is a {name}, expected a MaskRCNN or CascadeRCNN of"):
         check_detector(module, "other")
+
+
+def test_detector_without_masks_is_refused() -> None:
+    """A Cascade R-CNN of boxes is of the class of those with masks."""
+    folder = Path(get_installed_path("mmdet")) / ".mim" / "configs" / "cascade_rcnn"
+    stated = Config.fromfile(folder / "cascade-rcnn_r50_fpn_1x_coco.py").model
+    init_default_scope("mmdet")
+    with torch.device("meta"):
+        module = MODELS.build(stated)
+
+    with pytest.raises(ExportError, match="it predicts boxes only, expected a roi_head with a"):
+        check_detector(module, "other")
+
+
+def test_published_cascade_is_none_that_is_refused() -> None:
+    """The config of mmdet has no part that a graph does not have."""
+    folder = Path(get_installed_path("mmdet")) / ".mim" / "configs" / "cascade_rcnn"
+    stated = Config.fromfile(folder / "cascade-mask-rcnn_r50_fpn_1x_coco.py").model
+    init_default_scope("mmdet")
+    with torch.device("meta"):
+        module = MODELS.build(stated)
+
+    check_detector(module, "other")

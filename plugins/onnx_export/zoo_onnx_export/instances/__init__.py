@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instance models as one graph: Mask R-CNN's proposals, boxes and masks, node by node."""
+"""Instance models as one graph: (Cascade) Mask R-CNN's proposals, boxes and masks, node by node."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Mask R-CNN as one model of ONNX: an image in, the objects in it out."""
+"""A (Cascade) Mask R-CNN as one model of ONNX: an image in, the objects in it out."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from zoo_onnx_export.instances.results import (
     SCORES,
     choose_masks,
     find_boxes,
+    mean,
+    refine_boxes,
 )
 from zoo_onnx_export.instances.rois import pool_boxes, with_spare
+from zoo_onnx_export.instances.stages import Stage, stages_of
 from zoo_onnx_export.resizing import Size
 
 __all__ = ["Built", "build_instances"]
@@ -64,7 +67,7 @@ def build_instances(predictor: Any, name: str) -> Built:
         hint = "add dict(type='Resize', scale_factor=1.0, keep_ratio=True) to it."
         raise ExportError(message, where="test_pipeline", hint=hint)
     traced = [
-        as_part(one.model, f"{one.path.rpartition('.')[2] or 'pyramid'}_")
+        as_part(one.model, f"{one.path.removeprefix('roi_head.') or 'pyramid'}_")
         for one in trace_parts(module, name, before)
     ]
     graph = Graph("instances")
@@ -92,26 +95,42 @@ def _scale(before: Before, old: Size, new: Size) -> str:
 
 def _connect(graph: Graph, before: Before, parts: list[GraphProto], module: Any, scale: str) -> str:
     """Join the networks by nodes, name the outputs, and return the proposals."""
-    pyramid, box_head, mask_head = parts
+    pyramid, *heads = parts
     roi, anchors = module.roi_head, len(module.rpn_head.prior_generator.strides)
     most = limits(graph, before.kept or before.size)
     levels = graph.include(pyramid, [before.pixels])
-    maps, heads = levels[: -2 * anchors], levels[-2 * anchors :]
-    proposals = find_proposals(graph, heads[:anchors], heads[anchors:], module.rpn_head, most)
-    extractor = roi.bbox_roi_extractor
-    pooled = pool_boxes(
-        graph, maps[: extractor.num_inputs], with_spare(graph, proposals), extractor
+    maps, scores, moves = levels[: -2 * anchors], levels[-2 * anchors : -anchors], levels[-anchors:]
+    proposals = find_proposals(graph, scores, moves, module.rpn_head, most)
+    box_stages, mask_stages = stages_of(roi, "bbox"), stages_of(roi, "mask")
+    parts_of_boxes, parts_of_masks = heads[: len(box_stages)], heads[len(box_stages) :]
+    rois, logits = proposals, list[str]()
+    for index, (part, stage) in enumerate(zip(parts_of_boxes, box_stages, strict=True)):
+        said, shifts = graph.include(part, [_pool(graph, maps, rois, stage)])
+        logits.append(said)
+        if index < len(box_stages) - 1:
+            rois = refine_boxes(graph, said, shifts, rois, stage.head, most)
+    head = box_stages[-1].head
+    found = find_boxes(graph, mean(graph, logits), shifts, rois, head, roi.test_cfg, most)
+    masks = mean(
+        graph,
+        [
+            choose_masks(
+                graph,
+                *graph.include(part, [_pool(graph, maps, found.boxes, stage)]),
+                found.labels,
+                stage.head,
+            )
+            for part, stage in zip(parts_of_masks, mask_stages, strict=True)
+        ],
     )
-    logits, moves = graph.include(box_head, [pooled])
-    found = find_boxes(graph, logits, moves, proposals, roi, most)
-    extractor = roi.mask_roi_extractor
-    pooled = pool_boxes(
-        graph, maps[: extractor.num_inputs], with_spare(graph, found.boxes), extractor
-    )
-    (cells,) = graph.include(mask_head, [pooled])
-    masks = choose_masks(graph, cells, found.labels, roi.mask_head)
     boxes = graph("Div", found.boxes, scale)
     named = ((boxes, BOXES), (found.scores, SCORES), (found.labels, LABELS), (masks, MASKS))
     for value, output in named:
         graph.rename(value, output)
     return proposals
+
+
+def _pool(graph: Graph, maps: list[str], boxes: str, stage: Stage) -> str:
+    """Return what a head sees of boxes and of a spare one behind them."""
+    extractor = stage.extractor
+    return pool_boxes(graph, maps[: extractor.num_inputs], with_spare(graph, boxes), extractor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first layer or part of a Mask R-CNN whose output departs in ONNX."""
+"""The first layer or part of an instance model whose output departs in ONNX."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from zoo_onnx_export.before import IMAGE, build_before
 from zoo_onnx_export.images import Sample
 from zoo_onnx_export.instances.building import build_instances
 from zoo_onnx_export.instances.parts import trace_parts
+from zoo_onnx_export.instances.stages import stages_of
 from zoo_onnx_export.layers import departing_layer, watch_layers
 
 __all__ = ["first_departing_part"]
@@ -92,11 +93,8 @@ def _watching(module: Any) -> Iterator[_Watched]:
         return found
 
     roi = module.roi_head
-    networks = {
-        "": module.backbone,
-        "roi_head.bbox_head": roi.bbox_head,
-        "roi_head.mask_head": roi.mask_head,
-    }
+    stages = (*stages_of(roi, "bbox"), *stages_of(roi, "mask"))
+    networks = {"": module.backbone, **{one.path: one.head for one in stages}}
     handles = [one.register_forward_pre_hook(see_input(path)) for path, one in networks.items()]
     module.rpn_head.predict = see_proposals  # an attribute of the instance hides the method
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of a Mask R-CNN, each from tensors to tensors, as models of ONNX."""
+"""The networks of a (Cascade) Mask R-CNN, each from tensors to tensors, as models of ONNX."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from zoo_onnx_export.before import Before
+from zoo_onnx_export.instances.stages import stages_of
 from zoo_onnx_export.network import TRACED_PX, trace
 
 __all__ = ["Part", "count_maps", "trace_parts"]
@@ -60,12 +61,13 @@ def count_maps(module: Any) -> int:
     Args:
         module: A Mask R-CNN.
     """
-    heads = (module.roi_head.bbox_roi_extractor, module.roi_head.mask_roi_extractor)
-    return max(int(one.num_inputs) for one in heads)
+    roi = module.roi_head
+    stages = (*stages_of(roi, "bbox"), *stages_of(roi, "mask"))
+    return max(int(one.extractor.num_inputs) for one in stages)
 
 
 def trace_parts(module: Any, name: str, before: Before, *, optimize: bool = True) -> Iterator[Part]:
-    """Yield the pyramid, the box head and the mask head of a Mask R-CNN.
+    """Yield the pyramid, the box heads and the mask heads of a model, as they are called.
 
     Args:
         module: The model, as ``zoo.Predictor`` has it.
@@ -81,9 +83,8 @@ def trace_parts(module: Any, name: str, before: Before, *, optimize: bool = True
     axes = () if before.fixed else (2, 3)
     yield Part("", trace(_Pyramid(module), example, axes, name, optimize=optimize)[0])
     roi = module.roi_head
-    for kind in ("bbox", "mask"):
-        extractor, head = getattr(roi, f"{kind}_roi_extractor"), getattr(roi, f"{kind}_head")
-        layer = extractor.roi_layers[0]
-        pooled = torch.zeros(3, extractor.out_channels, *layer.output_size)
-        made = trace(_Head(head), pooled, (0,), name, optimize=optimize)[0]
-        yield Part(f"roi_head.{kind}_head", made)
+    for stage in (*stages_of(roi, "bbox"), *stages_of(roi, "mask")):
+        size = stage.extractor.roi_layers[0].output_size
+        pooled = torch.zeros(3, stage.extractor.out_channels, *size)
+        made = trace(_Head(stage.head), pooled, (0,), name, optimize=optimize)[0]
+        yield Part(stage.path, made)

@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from zoo_onnx_export.graph import Graph
 from zoo_onnx_export.instances.boxes import decode_boxes, suppress
 
-__all__ = ["BOXES", "LABELS", "MASKS", "SCORES", "Boxes", "choose_masks", "find_boxes"]
+__all__ = [
+    "BOXES",
+    "LABELS",
+    "MASKS",
+    "SCORES",
+    "Boxes",
+    "choose_masks",
+    "find_boxes",
+    "mean",
+    "refine_boxes",
+]
 
 BOXES, SCORES, LABELS, MASKS = "boxes", "scores", "labels", "masks"
 """Outputs: ``(K, 4)`` float32, ``(K,)`` float32, ``(K,)`` int64, and ``(K, h, w)`` float32."""
@@ -30,8 +42,47 @@ class Boxes:
     labels: str
 
 
+def mean(graph: Graph, values: Sequence[str]) -> str:
+    """Return the mean of values of one shape, added in their order.
+
+    Args:
+        graph: Where the nodes go.
+        values: Float32, one or more.
+    """
+    total = reduce(lambda one, other: graph("Add", one, other), values)
+    if len(values) == 1:
+        return total
+    return graph("Div", total, graph.constant([len(values)], "float32"))
+
+
+def refine_boxes(graph: Graph, logits: str, moves: str, boxes: str, head: Any, most: str) -> str:
+    """Return ``(K, 4)`` float32, boxes moved as for their likeliest class, as mmdet's ``BBoxHead``.
+
+    Args:
+        graph: Where the nodes go.
+        logits: As of `find_boxes`.
+        moves: As of `find_boxes`.
+        boxes: ``(K, 4)`` float32.
+        head: A ``BBoxHead`` of a stage before the last.
+        most: `limits` of the image.
+    """
+    moves = _without_last(graph, moves, 0)
+    if not head.reg_class_agnostic:
+        of_classes = _without_last(graph, _without_last(graph, logits, 0), 1)
+        likeliest = graph("ArgMax", of_classes, axis=1, keepdims=1)
+        shape = graph.constant([-1, head.num_classes, 4], "int64")
+        moves = graph("GatherND", graph("Reshape", moves, shape), likeliest, batch_dims=1)
+    return decode_boxes(graph, boxes, moves, head.bbox_coder, most)
+
+
 def find_boxes(
-    graph: Graph, logits: str, moves: str, proposals: str, roi_head: Any, most: str
+    graph: Graph,
+    logits: str,
+    moves: str,
+    proposals: str,
+    head: Any,
+    settings: Any,
+    most: str,
 ) -> Boxes:
     """Return the objects, as mmdet's ``BBoxHead``.
 
@@ -41,10 +92,10 @@ def find_boxes(
             the background.
         moves: ``(K + 1, 4 C)`` float32, or ``(K + 1, 4)`` for all classes.
         proposals: ``(K, 4)`` float32.
-        roi_head: A ``StandardRoIHead`` with its ``test_cfg``.
+        head: A ``BBoxHead``.
+        settings: The ``test_cfg`` of the head for boxes.
         most: `limits` of the image.
     """
-    head, settings = roi_head.bbox_head, roi_head.test_cfg
     flat, fours = graph.constant([-1], "int64"), graph.constant([-1, 4], "int64")
     count = graph.constant([1, head.num_classes, 1], "int64")
     shares = _without_last(graph, graph("Softmax", _without_last(graph, logits, 0), axis=-1), 1)

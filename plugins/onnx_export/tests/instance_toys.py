@@ -125,19 +125,19 @@ def detector(**changes: Any) -> dict[str, Any]:
     return model
 
 
-def cascade(*, is_agnostic: bool = True, **changes: Any) -> dict[str, Any]:
-    """Return the changes that make it a Cascade Mask R-CNN of three stages, and others."""
+def cascade(*, stages: int = 3, is_agnostic: bool = True, **changes: Any) -> dict[str, Any]:
+    """Return the changes that make it a Cascade Mask R-CNN, and others."""
     stated = detector()["roi_head"]["bbox_head"]
     heads = []
-    for index in range(3):
+    for index in range(stages):
         stds = [one / (index + 1) for one in (0.1, 0.1, 0.2, 0.2)]
         coder = dict(stated["bbox_coder"], target_stds=stds)
         heads.append(dict(stated, reg_class_agnostic=is_agnostic, bbox_coder=coder))
     return {
         "type": "CascadeRCNN",
         "roi_head__type": "CascadeRoIHead",
-        "roi_head__num_stages": 3,
-        "roi_head__stage_loss_weights": [1.0, 0.5, 0.25],
+        "roi_head__num_stages": stages,
+        "roi_head__stage_loss_weights": [1.0, 0.5, 0.25][:stages],
         "roi_head__bbox_head": heads,
         **changes,
     }

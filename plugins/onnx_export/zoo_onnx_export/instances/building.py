@@ -111,18 +111,11 @@ def _connect(graph: Graph, before: Before, parts: list[GraphProto], module: Any,
             rois = refine_boxes(graph, said, shifts, rois, stage.head, most)
     head = box_stages[-1].head
     found = find_boxes(graph, mean(graph, logits), shifts, rois, head, roi.test_cfg, most)
-    masks = mean(
-        graph,
-        [
-            choose_masks(
-                graph,
-                *graph.include(part, [_pool(graph, maps, found.boxes, stage)]),
-                found.labels,
-                stage.head,
-            )
-            for part, stage in zip(parts_of_masks, mask_stages, strict=True)
-        ],
-    )
+    chosen = []
+    for part, stage in zip(parts_of_masks, mask_stages, strict=True):
+        (said,) = graph.include(part, [_pool(graph, maps, found.boxes, stage)])
+        chosen.append(choose_masks(graph, said, found.labels, stage.head))
+    masks = mean(graph, chosen)
     boxes = graph("Div", found.boxes, scale)
     named = ((boxes, BOXES), (found.scores, SCORES), (found.labels, LABELS), (masks, MASKS))
     for value, output in named:

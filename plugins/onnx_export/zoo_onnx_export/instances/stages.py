@@ -35,11 +35,12 @@ def stages_of(roi_head: Any, kind: Literal["bbox", "mask"]) -> list[Stage]:
         roi_head: The head of the model.
         kind: Which heads.
     """
-    paths = f"roi_head.{kind}_head", f"roi_head.{kind}_roi_extractor"
-    head, extractor = (getattr(roi_head, path.partition(".")[2]) for path in paths)
+    path, extractor_path = f"roi_head.{kind}_head", f"roi_head.{kind}_roi_extractor"
+    head = getattr(roi_head, f"{kind}_head")
+    extractor = getattr(roi_head, f"{kind}_roi_extractor")
     if not isinstance(head, nn.ModuleList):
-        return [Stage(*paths, head, extractor)]
+        return [Stage(path, extractor_path, head, extractor)]
     return [
-        Stage(*(f"{path}.{index}" for path in paths), *pair)
+        Stage(f"{path}.{index}", f"{extractor_path}.{index}", *pair)
         for index, pair in enumerate(zip(head, extractor, strict=True))
     ]

@@ -34,6 +34,7 @@ KINDS = {
     "pipeline": "transform",
     "train_pipeline": "transform",
     "test_pipeline": "transform",
+    "tta_pipeline": "transform",
 }
 PLACES = ("Load", "Annotations", "Resize", "Pack")  # of a pipeline for losses, in order
 

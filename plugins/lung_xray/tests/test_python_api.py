@@ -88,4 +88,4 @@ def test_shipped_weights_are_measured_by_their_name(tmp_path: Path) -> None:
     assert (
         "cannot test 'unet_lung_montgomry': it is not a work dir, and no checkpoint" in other.stderr
     )
-    assert "did you mean unet_lung_montgomery?" in other.stderr
+    assert "did you mean unet_lung_montgomery or unet_lung_montgomery_augmented?" in other.stderr

@@ -104,7 +104,7 @@ def test_unknown_name_offers_near_ones(run_zoo: RunZoo) -> None:
 
     assert done.returncode == 1
     assert "error: no weights named 'unet_lung_montgomry'." in done.stderr
-    assert "did you mean unet_lung_montgomery?" in done.stderr
+    assert "did you mean unet_lung_montgomery or unet_lung_montgomery_augmented?" in done.stderr
 
 
 def test_data_that_is_not_there_is_told(run_zoo: RunZoo) -> None:

@@ -103,6 +103,7 @@ def test_one_bad_image_does_not_stop_the_others(
         "gone.dcm",
     ):
         assert said in done.stderr
+    assert "HINT: give DICOM files to `zoo predict`" in done.stderr.splitlines()[2]
     assert "Not a medical device: not for diagnosis." in done.stderr
     assert "wrote 2 files: out" in done.stdout
     names = sorted(path.name for path in (tmp_path / "out").iterdir())

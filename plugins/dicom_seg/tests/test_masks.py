@@ -134,6 +134,27 @@ def test_files_of_scanners_get_their_masks(tmp_path: Path, batch: Make, name: st
     assert ("FrameOfReferenceUID" in found) == (source.Modality in ("MR", "CT"))
 
 
+@pytest.mark.parametrize("thickness", [2.0, None])
+def test_place_states_what_the_image_states_and_no_more(
+    tmp_path: Path, scan: Make, batch: Make, thickness: float | None
+) -> None:
+    """An empty thickness is allowed (PS3.3, C.7.6.2); a distance of slices is never made up."""
+    file = scan(tmp_path / "a.dcm", (9, 12), **(TILTED | {"SliceThickness": thickness or ""}))
+    found = batch(tmp_path / "found", [file], [np.ones((9, 12), np.uint8)])
+
+    write_dicom(found, tmp_path / "out")
+
+    made = pydicom.dcmread(next((tmp_path / "out").glob("*.seg.dcm")))
+    shared = made.SharedFunctionalGroupsSequence[0]
+    measures = shared.PixelMeasuresSequence[0]
+    assert made.FrameOfReferenceUID == TILTED["FrameOfReferenceUID"]
+    assert list(measures.PixelSpacing) == TILTED["PixelSpacing"]
+    assert measures.get("SliceThickness") == thickness
+    assert "SpacingBetweenSlices" not in measures
+    orientation = shared.PlaneOrientationSequence[0].ImageOrientationPatient
+    assert list(orientation) == TILTED["ImageOrientationPatient"]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -59,7 +59,7 @@ def command(
 
     done = write_dicom(results, out, codes=codes, kind=kind, root=root, overlays=not no_overlays)
     for file, error in done.failures:
-        click.echo(printable(f"left out {file}: {error}"), err=True)
+        click.echo(f"left out {printable(file)}: {error}", err=True)
     click.echo(printable(f"wrote {counted(len(done.files), 'file')}: {out}"))
     if done.notice:
         click.echo(printable(done.notice), err=True)

@@ -96,6 +96,9 @@ def make_segmentation(
         transfer_syntax_uid=ExplicitVRLittleEndian,
         omit_empty_frames=False,
     )
+    if "PixelSpacing" in source:  # highdicom states 1 mm between slices where there is only one
+        shared = made.SharedFunctionalGroupsSequence[0]
+        shared.PixelMeasuresSequence[0].pop("SpacingBetweenSlices", None)
     made.ContentCreatorName = None  # type 2, which highdicom leaves out
     if batch.notice:
         for item in made.SegmentSequence:

@@ -54,17 +54,18 @@ CONDITIONAL = (
     "LossyImageCompressionRatio",
     "LossyImageCompressionMethod",
 )
-# Where the image lies in the patient, all or nothing; a radiograph does not say it.
+# Where the image lies in the patient, all or nothing; a radiograph does not say it. How thick a slice
+# is may be empty there (C.7.6.2).
 PLACED = (
     "FrameOfReferenceUID",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
-    "SliceThickness",
 )
+THICKNESS = "SliceThickness"
 _METHODS = "DeidentificationMethodCodeSequence"
 _GROUPS = "SharedFunctionalGroupsSequence"  # of objects made for several frames (C.7.6.16)
-_READ = (*REQUIRED, *REPEATED, *CONDITIONAL, *PLACED, _METHODS, _GROUPS, "NumberOfFrames")
+_READ = (*REQUIRED, *REPEATED, *CONDITIONAL, *PLACED, THICKNESS, _METHODS, _GROUPS, "NumberOfFrames")
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 
 
@@ -135,6 +136,8 @@ def _kept(found: Dataset) -> Dataset:
     for keyword in REPEATED:
         setattr(kept, keyword, None)
     is_placed = all(found.get(keyword) for keyword in PLACED)
+    if is_placed:
+        setattr(kept, THICKNESS, found.get(THICKNESS) or None)
     for keyword in (*REQUIRED, *REPEATED, *CONDITIONAL, *(PLACED if is_placed else ())):
         value = found.get(keyword)
         if value not in (None, ""):

@@ -204,6 +204,25 @@ def test_verify_refuses_what_is_not_what_was_certified(
     assert len(ran.stderr.splitlines()) <= 3
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("runs/gone", "cannot open the model 'runs/gone': there is no such file or folder."),
+        ("gone", "no weights named 'gone'"),
+    ],
+)
+def test_original_that_is_absent_is_told_in_one_message(
+    name: str, said: str, done: dict[str, Any], run_zoo: Run
+) -> None:
+    """A work dir that was removed, by its path or by its name."""
+    ran = run_zoo("verify", done["file"], "--model", name, plugins=PLUGINS)
+
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr.startswith(f"error: {said}")
+    assert ran.stderr.count("HINT: ") == 1
+
+
 REFUSED = [
     (
         ("export", NAME, "--to", "openvino"),

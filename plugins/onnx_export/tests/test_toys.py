@@ -188,7 +188,6 @@ def test_certificate_has_a_size_beyond_every_stated_one(write_toy: Toy, tmp_path
 
 
 CHANGES: dict[str, Any] = {
-    "name": "other",
     "classes": ["class_1", "class_0", "class_2"],
     "palette": [[1, 2, 3]] * 3,
     "licence": {"weights": "CC0-1.0", "data": "CC0-1.0", "non_commercial": False},
@@ -219,3 +218,6 @@ def test_verify_compares_the_record_with_that_of_the_original(
     for key, value in CHANGES.items():
         with pytest.raises(FileError, match=f"its record is not that of 'toy': '{key}' is "):
             change(**{key: value}).verify(model, None)
+    said = "its model is named 'other', and the same model is now named 'toy'"
+    with pytest.raises(FileError, match=said):
+        change(name="other").verify(model, None)

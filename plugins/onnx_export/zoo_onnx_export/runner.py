@@ -140,14 +140,21 @@ class OnnxModel:
     def _check_record(self, model: zoo.Predictor) -> None:
         """Refuse a record that the original would not write, but for what is the file's own."""
         wanted = json.loads(json.dumps(make_record(model, model.model.name)))
-        for key in sorted((wanted.keys() | self.record.keys()) - _OF_THE_FILE):
-            found, expected = self.record.get(key), wanted.get(key)
-            if found != expected:
-                message = f"cannot verify {self.path.name!r}: its record is not that of "
-                message += f"{model.model.name!r}: {key!r} is {found!r:.60}, expected "
-                message += f"{expected!r:.60}."
-                hint = "name the model that it was made from, or export it again."
-                raise FileError(message, where=self.path, hint=hint)
+        keys = sorted((wanted.keys() | self.record.keys()) - _OF_THE_FILE)
+        differing = [key for key in keys if self.record.get(key) != wanted.get(key)]
+        if not differing:
+            return
+        key, name = differing[0], model.model.name
+        found, expected = self.record.get(key), wanted.get(key)
+        if differing == ["name"]:  # the folder of its run, or its checkpoint, was renamed
+            message = f"cannot verify {self.path.name!r}: its model is named {found!r:.60}, and "
+            message += f"the same model is now named {name!r}."
+            hint = "rename it back, its work dir or its file, or export it again."
+        else:
+            message = f"cannot verify {self.path.name!r}: its record is not that of {name!r}: "
+            message += f"{key!r} is {found!r:.60}, expected {expected!r:.60}."
+            hint = "name the model that it was made from, or export it again."
+        raise FileError(message, where=self.path, hint=hint)
 
     def _find_images(self, data: Path | None) -> Images:
         """Return what to compare on; of 8 bits, never what they were calibrated on."""

@@ -171,7 +171,7 @@ FLOORS = {
         {"report"},
         {"coco", "source"},
         {"decoders"},
-        {"pictures"},
+        {"bands", "pictures"},
         {"layout"},
         {"prepare"},
     ),

@@ -15,6 +15,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zoo.data.bands.reading import BandImage, read_bands
+    from zoo.data.bands.showing import show_bands
+    from zoo.data.bands.table import Band, BandChoice, BandTable
     from zoo.data.coco.masks import box_of_segmentation, crop_of_rle, rle_of_polygons
     from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
     from zoo.data.decoders.faults import MOST_PX
@@ -80,6 +83,9 @@ else:
     __getattr__, __dir__ = _lazy_names(
         __name__,
         {
+            "zoo.data.bands.reading": ["BandImage", "read_bands"],
+            "zoo.data.bands.showing": ["show_bands"],
+            "zoo.data.bands.table": ["Band", "BandChoice", "BandTable"],
             "zoo.data.coco.masks": ["box_of_segmentation", "crop_of_rle", "rle_of_polygons"],
             "zoo.data.coco.reading": ["CocoAnnotation", "CocoFile", "CocoImage", "read_coco"],
             "zoo.data.decoders.faults": ["MOST_PX"],
@@ -168,6 +174,10 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MOST_PX",
     "SPLITS",
+    "Band",
+    "BandChoice",
+    "BandImage",
+    "BandTable",
     "CocoAnnotation",
     "CocoFile",
     "CocoImage",
@@ -237,6 +247,7 @@ __all__ = [
     "polygon_from_box",
     "prepare_instances",
     "prepare_semantic",
+    "read_bands",
     "read_coco",
     "read_file",
     "read_header",
@@ -247,6 +258,7 @@ __all__ = [
     "resize_image",
     "resize_mask",
     "rle_of_polygons",
+    "show_bands",
     "show_prepared",
     "spell_endings",
     "staged_folder",

@@ -46,8 +46,12 @@ def take_fingerprint(prepared: Prepared) -> Fingerprint:
         prepared: The folder, which the plan will name; nothing in it is changed.
 
     Raises:
-        DataError: It has no image to train on, or a file cannot be read.
+        DataError: It has no image to train on or is of bands, or a file cannot be read.
     """
+    if prepared.bands is not None:
+        message = "cannot take a fingerprint of the data: it is of bands, expected pictures."
+        hint = "train the config unet_small_bands-512 on it."
+        raise DataError(message, path=prepared.root, hint=hint)
     rows = [row for row in prepared.files if row.split == "train"]
     if not rows:
         message = "cannot take a fingerprint of the data: its split 'train' is empty."

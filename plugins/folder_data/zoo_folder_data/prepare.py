@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.data import (
     DatasetIdentity,
@@ -29,7 +30,7 @@ from zoo_folder_data.masks import MaskEncoder
 from zoo_folder_data.prepare_labels import prepare_labels
 from zoo_folder_data.survey import survey_source
 
-__all__ = ["IDENTITY", "prepare"]
+__all__ = ["IDENTITY", "MASKS", "prepare", "prepare_masks"]
 
 IDENTITY = DatasetIdentity.of("folder_data", "FolderDataset")
 
@@ -110,39 +111,95 @@ def prepare(
                 keep_aspect=keep_aspect,
                 progress=progress,
             )
-        layout = find_layout(opened, images, masks)
-        pairs = find_pairs(
+        return prepare_masks(
             opened,
-            layout,
+            out,
             report,
+            dataset=IDENTITY,
+            shares=shares,
+            classes=classes,
+            images=images,
+            masks=masks,
             image_suffix=image_suffix,
             mask_suffix=mask_suffix,
             group_by=group_by,
-        )
-        listed = _read_classes(opened, layout, classes, pairs, mask_suffix)
-        _check_several(listed, classes or Path(opened.where(layout.classes)))
-        return prepare_semantic(
-            opened,
-            out,
-            dataset=IDENTITY,
-            pairs=pairs,
-            classes=listed.names,
-            palette=listed.palette,
-            encode_mask=MaskEncoder(listed),
-            shares=shares,
             exact_shares=exact_shares,
-            report=report,
+            progress=progress,
             size=parse_size(size),
             bands=parse_bands(bands),
             keep_aspect=keep_aspect,
-            options={
-                "group_by": group_by,
-                "mask_ids": listed.to_options(),
-                **({"unlisted": listed.unlisted} if listed.unlisted != UNLISTED[0] else {}),
-            },
-            palette_masks="colors" if listed.by_color else "index",
-            progress=progress,
         )
+
+
+def prepare_masks(
+    source: Source,
+    out: Path,
+    report: Report,
+    *,
+    dataset: DatasetIdentity,
+    shares: Shares,
+    classes: Path | None,
+    images: str,
+    masks: str,
+    image_suffix: str,
+    mask_suffix: str,
+    group_by: str,
+    exact_shares: bool,
+    progress: Callable[[int, int], None] | None,
+    **how: Any,
+) -> Report:
+    """Write the pairs of a folder of images and a folder of masks.
+
+    Args:
+        source: The open source.
+        out: Folder to write.
+        report: Report so far.
+        dataset: The data set, for ``dataset.json``.
+        shares: As for `prepare`, and so are the arguments that follow.
+        classes: As there.
+        images: As there.
+        masks: As there.
+        image_suffix: As there.
+        mask_suffix: As there.
+        group_by: As there.
+        exact_shares: As there.
+        progress: As there.
+        **how: What becomes of the images: arguments of :func:`zoo.data.prepare_semantic`.
+
+    Raises:
+        DataError: As for `prepare`.
+    """
+    layout = find_layout(source, images, masks)
+    pairs = find_pairs(
+        source,
+        layout,
+        report,
+        image_suffix=image_suffix,
+        mask_suffix=mask_suffix,
+        group_by=group_by,
+    )
+    listed = _read_classes(source, layout, classes, pairs, mask_suffix)
+    _check_several(listed, classes or Path(source.where(layout.classes)))
+    return prepare_semantic(
+        source,
+        out,
+        dataset=dataset,
+        pairs=pairs,
+        classes=listed.names,
+        palette=listed.palette,
+        encode_mask=MaskEncoder(listed),
+        shares=shares,
+        exact_shares=exact_shares,
+        report=report,
+        options={
+            "group_by": group_by,
+            "mask_ids": listed.to_options(),
+            **({"unlisted": listed.unlisted} if listed.unlisted != UNLISTED[0] else {}),
+        },
+        palette_masks="colors" if listed.by_color else "index",
+        progress=progress,
+        **how,
+    )
 
 
 def _check_options(

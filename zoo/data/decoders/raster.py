@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Raster", "check_source", "explaining", "has_rasterio", "open_raster"]
+__all__ = ["Raster", "check_source", "explaining", "has_rasterio", "open_raster", "opened_dataset"]
 
 _REPLACE = "replace the file with an intact copy."
 _EIGHT_OR_SIXTEEN = {"uint8", "uint16"}
@@ -77,6 +77,26 @@ def open_raster(
     Raises:
         DataError: rasterio is not installed, or the file is damaged or not an image.
     """
+    with opened_dataset(file, where, driver=driver) as dataset:
+        with explaining(where, "open"):
+            raster = Raster(dataset, where, bands)
+        yield raster
+
+
+@contextlib.contextmanager
+def opened_dataset(
+    file: str | os.PathLike[str] | bytes, where: str, *, driver: str
+) -> Iterator[Any]:
+    """Open a raster with rasterio under zoo's settings, whatever its pixels are.
+
+    Args:
+        file: A path, or all bytes of the file.
+        where: How error messages name the file.
+        driver: The only GDAL driver to use: ``GTiff``, ``JP2OpenJPEG`` or ``VRT``.
+
+    Raises:
+        DataError: rasterio is not installed, or the file is damaged or not an image.
+    """
     try:
         rasterio = _load_rasterio()
     except ImportError as error:
@@ -96,8 +116,7 @@ def open_raster(
                 # Absolute, so that no part of a name is read as a scheme.
                 path = os.path.abspath(file)
                 dataset = stack.enter_context(rasterio.open(path, driver=driver))
-            raster = Raster(dataset, where, bands)
-        yield raster
+        yield dataset
 
 
 def check_source(path: str | os.PathLike[str], driver: str) -> None:

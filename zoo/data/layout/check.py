@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from zoo.data.bands.reading import read_bands
 from zoo.data.layout.check_instances import (
     MOST_BYTES,
     check_annotations,
@@ -160,12 +162,18 @@ def _strangers(prepared: Prepared) -> Iterator[str]:
 
 def _check_pair(prepared: Prepared, row: MaskedFile) -> Iterator[str]:
     for path, sha256 in (
-        (prepared.image_path(row.stem), row.image_sha256),
+        (prepared.image_path(row.stem, row.suffix), row.image_sha256),
         (prepared.mask_path(row.stem), row.mask_sha256),
     ):
         name = path.relative_to(prepared.root).as_posix()
         try:
-            pixels = decode_image(read_file(path, MOST_BYTES), name)
+            data = read_file(path, MOST_BYTES)
+            pixels: Any
+            if prepared.bands is not None and path.parent.name == "images":
+                pixels = stored = read_bands(data, name, prepared.bands.choice).samples
+            else:
+                pixels = decode_image(data, name)
+                stored = to_uint8(pixels)
         except (OSError, DocumentError) as error:
             yield f"{name}: {reason_of(error)}"
             continue
@@ -175,7 +183,7 @@ def _check_pair(prepared: Prepared, row: MaskedFile) -> Iterator[str]:
         if pixels.shape[:2] != (row.height_px, row.width_px):
             found = f"{pixels.shape[1]}x{pixels.shape[0]}"
             yield f"{name}: found {found} px, expected {row.width_px}x{row.height_px}"
-        elif digest_pixels(to_uint8(pixels)) != sha256:
+        elif digest_pixels(stored) != sha256:
             yield f"{name}: its pixels are not those that were prepared"
         elif path.parent.name == "masks":
             highest = int(pixels[pixels != IGNORE_INDEX].max(initial=0))

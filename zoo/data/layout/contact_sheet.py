@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.data.bands.reading import read_bands
+from zoo.data.bands.showing import show_bands
 from zoo.data.coco.masks import MaskInRoi, roi_of
 from zoo.data.coco.reading import CocoAnnotation, read_coco
 from zoo.data.layout.check_instances import MOST_BYTES
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from zoo.data.bands.table import BandTable
     from zoo.data.pictures.pixels import Image
 
 Shown = dict[str, list[tuple[int, CocoAnnotation]]]
@@ -127,7 +130,8 @@ def _compose(prepared: Prepared, rows: list[PreparedFile], columns: int, tile_px
 
 
 def _draw_tile(prepared: Prepared, row: PreparedFile, tile_px: int, shown: Shown) -> Image:
-    image = _read(prepared.root / "images" / row.image_name)
+    path = prepared.root / "images" / row.image_name
+    image = _read(path) if prepared.bands is None else _read_bands(path, prepared.bands)
     size = fit_size(image.shape[0], image.shape[1], (tile_px, tile_px), keep_aspect=True)
     small = resize_image(image, size)
     if isinstance(row, WindowFile):
@@ -187,6 +191,12 @@ def _read(path: Path) -> Image:
     import numpy as np
 
     return decode_image(_read_bytes(path), str(path)).astype(np.uint8, copy=False)
+
+
+def _read_bands(path: Path, table: BandTable) -> Image:
+    choice, values = table.choice, table.to_loader()
+    image = read_bands(_read_bytes(path), str(path), choice)
+    return show_bands(image.samples, choice.names, values["mean"], values["std"])
 
 
 def _read_bytes(path: Path) -> bytes:

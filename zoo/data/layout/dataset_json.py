@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from zoo.data.bands.table import BandTable
 from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.plan import is_stem
 from zoo.data.layout.prepared import (
@@ -118,7 +119,9 @@ def _parse(root: Path, content: dict[str, Any]) -> Prepared:
     classes = fields.texts("classes")
     if not classes:
         fields.fail("classes", "at least one")
-    files = tuple(_parse_file(task, row) for row in fields.rows("files"))
+    bands = _parse_bands(fields)
+    suffix = ".png" if bands is None else ".tif"
+    files = tuple(_parse_file(task, row, suffix) for row in fields.rows("files"))
     _check_once([file.stem for file in files])
     prepared = Prepared(
         root=root,
@@ -133,6 +136,7 @@ def _parse(root: Path, content: dict[str, Any]) -> Prepared:
         files=files,
         annotations=_parse_annotations(fields, task),
         synthetic=_parse_synthetic(fields),
+        bands=bands,
         digest=fields.digest("digest"),
     )
     if fields.take("splits") != {key: split.to_dict() for key, split in prepared.splits.items()}:
@@ -156,6 +160,12 @@ def _parse_synthetic(fields: Fields) -> Synthetic | None:
     if "synthetic" not in fields.values:
         return None
     return Synthetic.from_fields(Fields(fields.take("synthetic"), "synthetic"))
+
+
+def _parse_bands(fields: Fields) -> BandTable | None:
+    if "bands" not in fields.values:
+        return None
+    return BandTable.from_fields(Fields(fields.take("bands"), "bands"))
 
 
 def _parse_palette(fields: Fields, count: int) -> tuple[tuple[int, int, int], ...]:
@@ -185,7 +195,7 @@ def _parse_annotations(fields: Fields, task: str) -> dict[str, str]:
     return found
 
 
-def _parse_file(task: str, row: Fields) -> PreparedFile:
+def _parse_file(task: str, row: Fields, suffix: str) -> PreparedFile:
     common: dict[str, Any] = {
         "stem": _parse_stem(row, "stem"),
         "group": row.string("group"),
@@ -204,6 +214,7 @@ def _parse_file(task: str, row: Fields) -> PreparedFile:
             **common,
             mask_sha256=row.digest("mask_sha256"),
             source_masks=row.texts("source_masks"),
+            suffix=suffix,
         )
     else:
         file = WindowFile(

@@ -3,7 +3,7 @@
 
 ::
 
-    DIR/images/<stem>.png            8-bit, grey or RGB
+    DIR/images/<stem>.png            8-bit, grey or RGB; <stem>.tif if bands are kept as stored
     DIR/masks/<stem>.png             semantic: one channel, ids 0..K-1, 255 for unknown
     DIR/annotations/<split>.json     instance: COCO JSON; its images may also be .jpg
     DIR/splits/{train,val,test}.txt  sorted stems, one per line
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from zoo.data.bands.table import BandTable
 from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.splits import SPLITS, Shares, digest_of
 from zoo.data.source.synthetic import Synthetic
@@ -118,10 +119,24 @@ class MaskedFile(PreparedFile):
     Args:
         mask_sha256: Digest of the pixels of the mask.
         source_masks: Paths in the source.
+        suffix: Of the image: ``.png``, or ``.tif`` for bands as stored.
     """
 
     mask_sha256: str
     source_masks: tuple[str, ...]
+    suffix: str = ".png"
+
+    @property
+    def image_name(self) -> str:
+        """Name of the file in ``images/``."""
+        return f"{self.stem}{self.suffix}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row of ``dataset.json``; bands, not the row, state the suffix."""
+        # Named, because a class with slots is made anew, and super() would mean the first.
+        row = PreparedFile.to_dict(self)
+        del row["suffix"]
+        return row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +209,7 @@ class Prepared:
         files: Rows sorted by stem.
         annotations: For instance data, sha256 of each split's COCO JSON.
         synthetic: Who generated the data; None for real data.
+        bands: The bands of images that are kept as stored; None for 8-bit pictures.
         digest: sha256 of everything above except the root.
     """
 
@@ -209,6 +225,7 @@ class Prepared:
     files: tuple[PreparedFile, ...]
     annotations: Mapping[str, str] = field(default_factory=dict)
     synthetic: Synthetic | None = None
+    bands: BandTable | None = None
     digest: str = ""
 
     @property
@@ -217,11 +234,11 @@ class Prepared:
         return self.dataset.type
 
     def image_path(self, stem: str, suffix: str = ".png") -> Path:
-        """Return the path of an image; whole scenes may be ``.jpg``.
+        """Return the path of an image; whole scenes may be ``.jpg``, and bands are ``.tif``.
 
         Args:
             stem: File name without folder and suffix.
-            suffix: ``.png`` or ``.jpg``.
+            suffix: ``.png``, ``.jpg`` or ``.tif``.
         """
         return self.root / "images" / f"{stem}{suffix}"
 
@@ -266,6 +283,8 @@ class Prepared:
         }
         if self.synthetic is not None:
             content["synthetic"] = self.synthetic.to_dict()
+        if self.bands is not None:
+            content["bands"] = self.bands.to_dict()
         if self.annotations:
             content["annotations"] = dict(self.annotations)
         return content | {"digest": digest_of_content(content)}

@@ -26,7 +26,7 @@ def digest_pixels(image: Image) -> str:
     """Return the sha256 of shape and pixels, independent of the PNG encoder.
 
     Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8.
+        image: ``(H, W)`` or ``(H, W, 3)`` RGB, uint8; or bands as stored, ``(H, W, n)``.
     """
     shape = "x".join(str(side) for side in image.shape)
     return hashlib.sha256(f"{shape}\n".encode() + image.tobytes()).hexdigest()

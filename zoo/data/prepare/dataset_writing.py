@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zoo.data.bands.table import BandTable
 from zoo.data.layout.plan import Item, Plan
 from zoo.data.layout.prepared import Prepared, PreparedFile, splits_of
 from zoo.data.layout.splits import SPLITS
@@ -49,6 +50,7 @@ def write_facts(
     *,
     task: str,
     annotations: Mapping[str, str] | None = None,
+    bands: BandTable | None = None,
 ) -> None:
     """Write the three kinds of files, and add the splits to the report.
 
@@ -59,6 +61,7 @@ def write_facts(
         report: Report of the run; completed in place.
         task: ``semantic`` or ``instance``.
         annotations: sha256 of each split's COCO JSON.
+        bands: The bands of images that are kept as stored.
 
     Raises:
         DataError: The disk is full, or the folder cannot be written.
@@ -76,6 +79,7 @@ def write_facts(
         files=tuple(files),
         annotations=annotations or {},
         synthetic=plan.synthetic,
+        bands=bands,
     )
     if plan.synthetic is not None:
         report.note("", f"a synthetic sample, drawn by the plugin {plan.synthetic.plugin}")

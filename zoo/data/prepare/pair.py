@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.data.bands.counting import BandCount, count_bands
+from zoo.data.bands.reading import encode_bands, read_bands
+from zoo.data.bands.table import BandChoice as KeptBands
 from zoo.data.layout.prepared import IGNORE_INDEX, MaskedFile
 from zoo.data.pictures.decoding import BandChoice, decode_picture
 from zoo.data.pictures.digests import digest_pixels, digest_sources
@@ -77,6 +80,7 @@ class WriteRules:
         keep_aspect: See :func:`zoo.data.fit_size`.
         palette_masks: How to read palette masks.
         bands: Bands of the images, see :func:`zoo.data.pictures.decoding.decode_picture`.
+        kept: Bands to keep as stored instead; ``size`` is None then.
     """
 
     classes: tuple[str, ...]
@@ -85,6 +89,7 @@ class WriteRules:
     keep_aspect: bool
     palette_masks: Literal["colors", "index"]
     bands: BandChoice = None
+    kept: KeptBands | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ class PairRecord:
         notes: Lines for the report.
         by_alpha: Masks in a transparency channel: path, and whether it was used (true) or is
             doubtful; see :class:`zoo.data.pictures.mask_alpha.DecodedMask`.
+        counts: Of each band that is kept as stored.
+        nodata: The image's value of missing data, if its bands are kept and it states one.
     """
 
     file: MaskedFile
@@ -105,6 +112,8 @@ class PairRecord:
     repaired: tuple[ReportLine, ...]
     notes: tuple[ReportLine, ...]
     by_alpha: tuple[tuple[str, bool], ...] = ()
+    counts: tuple[BandCount, ...] = ()
+    nodata: float | None = None
 
 
 def write_pair(
@@ -123,18 +132,20 @@ def write_pair(
         DataError: A file cannot be read or written, sizes differ, or the mask is refused.
     """
     contents = [source.read(path) for path in (pair.image, *pair.masks)]
-    picture = decode_picture(contents[0], source.where(pair.image), bands=rules.bands)
-    shape = picture.pixels.shape[:2]
+    image = _read_image(contents[0], source.where(pair.image), rules)
+    shape = image.shape
     masks = _decode_masks(source, pair, contents[1:], shape, rules)
     labels, repairs = _encode(source, pair, masks, shape, rules)
     repaired = [ReportLine(pair.masks[0], repair) for repair in repairs]
-    if picture.is_deep:
-        repaired.append(ReportLine(pair.image, "16-bit samples stretched to 8 bits"))
+    repaired += [ReportLine(pair.image, repair) for repair in image.repairs]
     size = fit_size(shape[0], shape[1], rules.size, rules.keep_aspect)
-    image = resize_image(picture.to_uint8(), size)
+    if image.missing is not None:
+        labels = labels.copy()
+        labels[image.missing] = IGNORE_INDEX
+    pixels, data = image.encode(size)
     labels = resize_mask(labels, size)
     class_px = _count_classes(labels, source.where(pair.masks[0]), rules.classes)
-    write_file(folder / "images" / f"{pair.stem}.png", encode_png(image))
+    write_file(folder / "images" / f"{pair.stem}{image.suffix}", data)
     write_file(folder / "masks" / f"{pair.stem}.png", encode_png(labels))
     row = MaskedFile(
         stem=pair.stem,
@@ -142,7 +153,7 @@ def write_pair(
         split=split,
         height_px=size[1],
         width_px=size[0],
-        image_sha256=digest_pixels(image),
+        image_sha256=digest_pixels(pixels),
         mask_sha256=digest_pixels(labels),
         source_image=pair.image,
         source_masks=pair.masks,
@@ -150,8 +161,12 @@ def write_pair(
         source_height_px=int(shape[0]),
         source_width_px=int(shape[1]),
         meta=pair.meta,
+        suffix=image.suffix,
     )
-    told = [*picture.notes, *([TURNED] if _may_be_turned(source, pair, contents) else [])]
+    told = [
+        *image.notes,
+        *([TURNED] if rules.kept is None and _may_be_turned(source, pair, contents) else []),
+    ]
     notes = (*(ReportLine(pair.image, text) for text in told),)
     notes += _notes(pair, class_px, rules.classes)
     by_alpha = tuple(
@@ -159,7 +174,53 @@ def write_pair(
         for path, mask in zip(pair.masks, masks, strict=True)
         if mask.is_taken or mask.is_doubtful
     )
-    return PairRecord(row, class_px, tuple(repaired), notes, by_alpha)
+    return PairRecord(row, class_px, tuple(repaired), notes, by_alpha, image.counts, image.nodata)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ReadImage:
+    """An image of the source, ready to be written.
+
+    Args:
+        shape: Height and width.
+        encode: Returns the pixels at a width and height, and their file.
+        suffix: Of the file.
+        notes: Notes for the report.
+        repairs: Repairs for the report.
+        missing: ``(H, W)``, true where labels are unknown because there is no data.
+        counts: See `PairRecord`.
+        nodata: See `PairRecord`.
+    """
+
+    shape: tuple[int, ...]
+    encode: Callable[[tuple[int, int]], tuple[Any, bytes]]
+    suffix: str = ".png"
+    notes: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    missing: Any = None
+    counts: tuple[BandCount, ...] = ()
+    nodata: float | None = None
+
+
+def _read_image(data: bytes, where: str, rules: WriteRules) -> _ReadImage:
+    if rules.kept is not None:
+        bands = read_bands(data, where, rules.kept)
+        return _ReadImage(
+            bands.samples.shape[:2],
+            lambda size: (bands.samples, encode_bands(bands)),
+            suffix=".tif",
+            missing=bands.is_missing,
+            counts=count_bands(bands),
+            nodata=bands.nodata,
+        )
+    picture = decode_picture(data, where, bands=rules.bands)
+
+    def encode(size: tuple[int, int]) -> tuple[Any, bytes]:
+        image = resize_image(picture.to_uint8(), size)
+        return image, encode_png(image)
+
+    repairs = ("16-bit samples stretched to 8 bits",) if picture.is_deep else ()
+    return _ReadImage(picture.pixels.shape[:2], encode, notes=picture.notes, repairs=repairs)
 
 
 def _may_be_turned(source: Source, pair: Pair, contents: Sequence[bytes]) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.data.bands.counting import make_table
+from zoo.data.bands.reading import choose_bands
+from zoo.data.bands.table import BandTable
 from zoo.data.decoders.raster_bands import band_options
 from zoo.data.layout.identity import DatasetIdentity
 from zoo.data.layout.plan import Plan, make_plan
@@ -44,6 +47,7 @@ def prepare_semantic(
     exact_shares: bool = False,
     palette_masks: Literal["colors", "index"] = "colors",
     bands: BandChoice = None,
+    keep_bands: str | None = None,
     progress: Progress | None = None,
     workers: int = 2,
 ) -> Report:
@@ -75,6 +79,10 @@ def prepare_semantic(
             :func:`zoo.data.assign_exact_splits`.
         palette_masks: How to read palette PNG masks, see :func:`zoo.data.decode_image`.
         bands: Red, green and blue band of a TIFF, from 1, if the file does not name them.
+        keep_bands: Keep these bands of the images, which are TIFFs, as they are stored: ``all``, or
+            names and numbers, from 1, with commas between them. ``dataset.json`` gets their
+            statistics over the train split (over all images if it is empty), and labels are
+            unknown, 255, where a band has no data. ``size`` must be None.
         progress: Called with pairs done and pairs in total.
         workers: Number of threads; each holds one pair in memory.
 
@@ -85,6 +93,11 @@ def prepare_semantic(
     check_places(source.path, out)
     own = {"size": list(size) if size else None, "keep_aspect": keep_aspect, "salt": salt}
     own |= band_options(bands)
+    if keep_bands is not None:
+        own["keep_bands"] = keep_bands
+        if size is not None:
+            message = "cannot resize images whose bands are kept as stored."
+            raise DataError(message, where="--size", hint="leave --size out.")
     plan = make_plan(
         dataset,
         pairs,
@@ -100,14 +113,27 @@ def prepare_semantic(
     earlier = find_earlier(out)
     if earlier is not None:
         return check_same(earlier, plan, _digest_all(source, plan, workers, progress), report)
-    rules = WriteRules(plan.classes, encode_mask, size, keep_aspect, palette_masks, bands)
+    kept = None
+    if keep_bands is not None:
+        first = plan.items[0].image  # all others must be like it
+        kept = choose_bands(source.read(first), source.where(first), keep_bands)
+    rules = WriteRules(plan.classes, encode_mask, size, keep_aspect, palette_masks, bands, kept)
     with staged_folder(out) as folder:
         records = _write_all(source, plan, folder, rules, workers, progress)
         _check_alpha(source, records)
         _complete(report, records, plan)
         files = [record.file for record in records]
-        write_facts(folder, plan, files, report, task="semantic")
+        table = _band_table(rules, records)
+        write_facts(folder, plan, files, report, task="semantic", bands=table)
     return report
+
+
+def _band_table(rules: WriteRules, records: Sequence[PairRecord]) -> BandTable | None:
+    if rules.kept is None:
+        return None
+    train = [record for record in records if record.file.split == "train"]
+    nodata = [record.nodata for record in records if record.nodata is not None]
+    return make_table(rules.kept, (record.counts for record in train or records), nodata)
 
 
 def _digest_all(

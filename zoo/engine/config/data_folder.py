@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.config.bands import bind_bands
 from zoo.engine.config.evaluators import bind_evaluator
 from zoo.engine.config_parts.class_counts import set_class_counts
 from zoo.engine.config_parts.data_sets import check_task, files_of, rebind
@@ -32,7 +33,8 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
     Sets type, root, split, folders and metainfo of the data set in every data loader (named
     ``<split>_dataloader`` or, for hooks, ``<split>_..._dataloader``), also inside wrappers (a
     ConcatDataset keeps its first), the COCO JSON of every metric that uses one, and the number of
-    classes of every head, with the class weights and output channels that depend on it.
+    classes of every head, with the class weights and output channels that depend on it; and what
+    depends on the bands of the data, see `zoo.engine.config.bands.bind_bands`.
 
     Args:
         config: The whole config; every part that is set becomes a copy.
@@ -40,8 +42,8 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
 
     Raises:
         DataError: The folder is not a prepared one.
-        ConfigError: The config is of another task than the data, needs panoptic data, or has no
-            data loader.
+        ConfigError: The config is of another task than the data, needs panoptic data, has no data
+            loader, or reads other bands.
     """
     from zoo.data import read_prepared
 
@@ -63,6 +65,7 @@ def bind_data(config: dict[str, Any], data: Path) -> None:
         for split in ("val", "test"):
             bind_evaluator(config, f"{split}_evaluator", prepared.annotations_path(split))
     set_class_counts(config.get("model", {}), len(prepared.classes))
+    bind_bands(config, prepared)
 
 
 def _drop_empty_splits(config: dict[str, Any], prepared: Prepared) -> None:

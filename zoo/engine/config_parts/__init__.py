@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-__all__ = ["class_counts", "data_sets", "parts", "places", "tree"]
+__all__ = ["bands", "class_counts", "data_sets", "parts", "places", "tree"]

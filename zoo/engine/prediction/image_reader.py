@@ -67,7 +67,8 @@ class ImageReader:
     ``unchanged``; then they are only checked to be complete. A plugin's loading transform gets
     the path and reads it by itself. Its optional method ``reads(path) -> bool`` says which files
     of other suffixes are images to it; with a method ``load_pixels(results, pixels) -> results``
-    it also accepts arrays as pictures.
+    it also accepts arrays as pictures; and a method ``show(img) -> pixels`` returns what it loaded
+    for people to look at, ``(H, W)`` or ``(H, W, 3)`` RGB uint8.
 
     Args:
         config: A resolved config; its default scope is set.
@@ -238,8 +239,12 @@ class ImageReader:
     def _shown(self, loaded: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
         import cv2
 
-        image = loaded[..., 0] if loaded.ndim == 3 and loaded.shape[2] < 3 else loaded
-        if image.ndim == 3:
+        show = getattr(self._loader, "show", None)
+        if show is not None:
+            image = show(loaded)
+        else:
+            image = loaded[..., 0] if loaded.ndim == 3 and loaded.shape[2] < 3 else loaded
+        if show is None and image.ndim == 3:
             # OpenMMLab reads BGR; of more channels the first three are shown.
             image = np.ascontiguousarray(image[..., 2::-1])
         if self._is_stock and image.dtype == np.float32:

@@ -20,6 +20,7 @@ from zoo.engine.checkpoints.checkpoint import load_checkpoint
 from zoo.engine.checkpoints.fit import OPTIONAL_SUFFIX, format_names
 from zoo.engine.patching import exchanged
 from zoo.engine.processes.joining import unwrap_model
+from zoo.engine.resuming.widening import widened
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -79,23 +80,28 @@ class Start:
 
 
 @contextmanager
-def listing_start() -> Iterator[None]:
+def listing_start(bands: Sequence[str] | None = None) -> Iterator[None]:
     """Run mmengine with a ``load_from`` that loads what fits in a file, and logs what does not.
 
     Inside, a run that starts from weights, rather than resumes, loads them with `take_weights`; and
     a part of a model, such as its backbone, refuses a file of which nothing fits.
+
+    Args:
+        bands: Names of the bands that the model reads, to which a first layer for red, green and
+            blue is widened; None for pictures.
     """
+    names = tuple(bands or ())
     with (
-        exchanged(Runner, load_checkpoint=_starting(Runner.load_checkpoint)),
-        exchanged(PretrainedInit, __call__=_refusing_nothing(PretrainedInit.__call__)),
+        exchanged(Runner, load_checkpoint=_starting(Runner.load_checkpoint, names)),
+        exchanged(PretrainedInit, __call__=_refusing_nothing(PretrainedInit.__call__, names)),
     ):
         yield
 
 
-def _refusing_nothing(original: Callable[..., Any]) -> Callable[..., Any]:
+def _refusing_nothing(original: Callable[..., Any], bands: Sequence[str]) -> Callable[..., Any]:
     def initialize(self: PretrainedInit, module: Module) -> None:
         file = (self.checkpoint, self.prefix)
-        load = partial(_load_some, checkpoint_module.load_state_dict, file)
+        load = partial(_load_some, checkpoint_module.load_state_dict, file, bands)
         with exchanged(checkpoint_module, load_state_dict=load):
             original(self, module)
 
@@ -105,12 +111,14 @@ def _refusing_nothing(original: Callable[..., Any]) -> Callable[..., Any]:
 def _load_some(
     original: Callable[..., Any],
     file: tuple[str, str | None],
+    bands: Sequence[str],
     module: Module,
     state_dict: Mapping[str, Tensor],
     *args: Any,
     **kwargs: Any,
 ) -> None:
     state_dict, _ = placed(module, state_dict)
+    state_dict, _ = widened(module, state_dict, bands)
     own = module.state_dict()
     if not any(k in own and own[k].shape == value.shape for k, value in state_dict.items()):
         # Into a copy, because a module may rename what it loads.
@@ -124,13 +132,14 @@ def _load_some(
     original(module, state_dict, *args, **kwargs)
 
 
-def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
+def _starting(original: Callable[..., Any], bands: Sequence[str]) -> Callable[..., Any]:
     def start(self: Runner, filename: str, *args: Any, **kwargs: Any) -> Any:
         if self._resume:
             return original(self, filename, *args, **kwargs)
         found = load_checkpoint(filename)
         model = unwrap_model(self.model)
         state_dict, place = placed(model, found.state_dict)
+        state_dict, wider = widened(model, state_dict, bands)
         fitting, shaped = _part(model, state_dict)
         checkpoint = {"state_dict": fitting, "meta": dict(found.meta)}
         # EMAHook loads it too, and would print what is missing.
@@ -140,6 +149,9 @@ def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
         report = _take(model, checkpoint["state_dict"], shaped, filename)
         if place:
             self.logger.info(f"{filename} holds weights of a part of the model, {place}")
+        if wider:
+            text = f"{', '.join(wider)} widened from red, green and blue to {len(bands)} bands"
+            self.logger.info(text)
         is_whole = not (report.shaped or report.missing or report.unexpected)
         (self.logger.info if is_whole else self.logger.warning)(report.text(filename))
         self._has_loaded = True

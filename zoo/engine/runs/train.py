@@ -17,6 +17,7 @@ from zoo.engine.config.data_roots import check_data_roots
 from zoo.engine.config.type_names import check_type_names
 from zoo.engine.config.values import check_counts, check_shape
 from zoo.engine.config_files.own_configs import note_own
+from zoo.engine.config_parts.bands import band_names
 from zoo.engine.dataset.changed_files import check_unchanged
 from zoo.engine.dataset.class_check import check_run_classes
 from zoo.engine.dataset.class_order import check_class_order
@@ -186,7 +187,7 @@ def _run(config: Config, hooks: Sequence[Hook], trackers: Sequence[Tracker]) -> 
         safe_loading(),
         safe_saving(),
         leaving_no_results_out(),
-        listing_start(),
+        listing_start(band_names(config._cfg_dict)),
         shielding_workers(),
         slimming_workers(),
         ending_workers(),

@@ -46,6 +46,18 @@ val_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
+val_loss_dataloader = dict(
+    batch_size=4,  # as in training, because the Dice loss sums over a batch
+    num_workers=0,  # starting a worker takes longer than loading the few images
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file="splits/val.txt",
+        data_prefix=dict(img_path="images", seg_map_path="masks"),
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = dict(
     val_dataloader, dataset=dict(val_dataloader["dataset"], ann_file="splits/test.txt")
 )

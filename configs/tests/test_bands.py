@@ -14,6 +14,7 @@ rasterio = pytest.importorskip("rasterio")
 
 import zoo  # noqa: E402 (after the skip)
 from zoo.engine.config.reading import read_config  # noqa: E402
+from zoo.engine.preparation import find_dataset  # noqa: E402
 from zoo.errors import ConfigError, DataError  # noqa: E402
 
 CONFIG = "unet_small_bands-512"
@@ -58,11 +59,19 @@ def test_config_when_bound_then_takes_bands_and_statistics_from_the_data(folder:
         assert list(bands.names) == ["blue", "green", "red", "red_edge", "nir"]
 
 
+def test_plugin_when_several_of_its_data_sets_have_a_task_then_means_the_first() -> None:
+    assert find_dataset("folder_data", "semantic").row.name == "FolderDataset"
+    assert find_dataset("folder_data", None).row.name == "FolderDataset"
+    assert find_dataset("folder_data", "instance").row.name == "CocoFolderDataset"
+    assert find_dataset("BandFolderDataset", "semantic").row.name == "BandFolderDataset"
+
+
 def test_data_when_of_the_other_kind_then_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the config reads pictures"):
         read_config("unet_small_folder-512", data=folder / "data")
     zoo.sample("FolderDataset", tmp_path / "raw", count=8)
-    zoo.prepare("FolderDataset", tmp_path / "raw", tmp_path / "data", shares=(0.6, 0.2, 0.2))
+    shares, out = (0.6, 0.2, 0.2), tmp_path / "data"
+    zoo.prepare("FolderDataset", tmp_path / "raw", out, shares=shares, exact_shares=True)
     with pytest.raises(ConfigError, match="the config reads bands"):
         read_config(CONFIG, data=tmp_path / "data")
 

@@ -117,7 +117,9 @@ def test_config_when_it_validates_measures_the_loss_on_the_same_images(row: Any)
         assert loader["dataset"][key] == validated[key], key
     pipeline = loader["dataset"]["pipeline"]
     steps = [step["type"].rpartition(".")[2] for step in pipeline]
-    places = [next(i for i, step in enumerate(steps) if name in step) for name in PLACES]
+    # Bands keep the size of their files; the sizes below are equal then, as there are none.
+    wanted = [name for name in PLACES if name != "Resize" or row.name != "unet_small_bands-512"]
+    places = [next(i for i, step in enumerate(steps) if name in step) for name in wanted]
     assert places == sorted(places)
     sizes = [
         [step for step in steps if step["type"] == "Resize"]

@@ -37,7 +37,7 @@ def prepare(
 
     Args:
         dataset: A data set or its plugin, such as ``"folder_data"``. A plugin with several means
-            the first, unless ``task`` chooses another.
+            the first, or the first of ``task``.
         source: Folder or .zip with the raw data. It is never changed.
         out: Output folder. It appears complete or not at all; if it already holds the same,
             nothing is written and the report is ``unchanged``.
@@ -138,7 +138,7 @@ def _sized(write_sample: Any, name: str, size_px: int | None) -> dict[str, int]:
 
 
 def find_dataset(name: str, task: str | None) -> Found:
-    """Return a data set; for a plugin with several, the first, unless ``task`` chooses another.
+    """Return a data set; for a plugin with several, the first, or the first of a task.
 
     Args:
         name: ``Name``, ``plugin.Name`` or ``plugin``.
@@ -151,8 +151,8 @@ def find_dataset(name: str, task: str | None) -> Found:
 
     catalog = read_catalog()
     for record in catalog.plugins:
-        if record.name == name and task is None and record.error is None:
-            rows = record.checked().datasets
+        if record.name == name and record.error is None:
+            rows = [row for row in record.checked().datasets if task in (None, row.task)]
             if len(rows) > 1:
                 return catalog.find_dataset(f"{name}.{rows[0].name}")
     try:

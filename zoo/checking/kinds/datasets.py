@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zoo.checking.expecting import expect, needs
+from zoo.checking.expecting import NotMeant, expect, needs
 from zoo.checking.folders import Folders, made_once
 from zoo.checking.kinds.base import KindChecks
 from zoo.checking.kinds.items import check_instance_item, check_semantic_item
@@ -216,6 +216,9 @@ class DatasetChecks(KindChecks):
 
         _, out = self._folders(row, tmp_path_factory)
         prepared = read_prepared(out)
+        if prepared.bands is not None:
+            message = f"{row.name} holds bands, which a step of its own reads"
+            raise NotMeant(message)
         config = {
             "type": self.type_of(row),
             "data_root": str(out),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BandImage", "choose_bands", "encode_bands", "read_bands"]
 
+_ROWS = 64
 _COLORS = ("red", "green", "blue")
 _EXPORT = "gdal_translate IN OUT.tif makes a TIFF of it."
 _FLOAT = "gdal_translate -ot Float32 IN.tif OUT.tif converts it."
@@ -169,7 +170,7 @@ def _names_of(dataset: Any) -> tuple[str, ...]:
 
 
 def encode_bands(image: BandImage) -> bytes:
-    """Encode bands as a tiled, compressed TIFF without loss, with their names and missing data.
+    """Encode bands as a compressed TIFF without loss, with their names and missing data.
 
     Args:
         image: The bands.
@@ -188,9 +189,8 @@ def encode_bands(image: BandImage) -> bytes:
         "photometric": "MINISBLACK",
         "compress": "deflate",
         "predictor": 3 if dtype.startswith("float") else 2,
-        "tiled": True,
-        "blockxsize": 256,
-        "blockysize": 256,
+        # Strips: tiles beyond the image's edge would hold bytes that differ from run to run.
+        "blockysize": min(_ROWS, height_px),
         "nodata": image.nodata,
         "crs": image.place[0],
         "transform": image.place[1],

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -23,7 +23,7 @@ COLORS = {
 
 class TestConformance(PluginConformance):
     plugin = "folder_data"
-    settings = {"LoadBands": [{"bands": COLORS}]}
+    settings: ClassVar[dict[str, list[dict[str, Any]]]] = {"LoadBands": [{"bands": COLORS}]}
 
     def make_results(self, name: str, folder: Path) -> dict[str, Any]:
         """Of bands, the same image as a TIFF."""

@@ -54,8 +54,8 @@ CONDITIONAL = (
     "LossyImageCompressionRatio",
     "LossyImageCompressionMethod",
 )
-# Where the image lies in the patient, all or nothing; a radiograph does not say it. How thick a slice
-# is may be empty there (C.7.6.2).
+# Where the image lies in the patient, all or nothing; a radiograph does not say it. The
+# thickness of a slice may be empty there (C.7.6.2).
 PLACED = (
     "FrameOfReferenceUID",
     "ImagePositionPatient",
@@ -65,7 +65,8 @@ PLACED = (
 THICKNESS = "SliceThickness"
 _METHODS = "DeidentificationMethodCodeSequence"
 _GROUPS = "SharedFunctionalGroupsSequence"  # of objects made for several frames (C.7.6.16)
-_READ = (*REQUIRED, *REPEATED, *CONDITIONAL, *PLACED, THICKNESS, _METHODS, _GROUPS, "NumberOfFrames")
+_PLACE = (*PLACED, THICKNESS)
+_READ = (*REQUIRED, *REPEATED, *CONDITIONAL, *_PLACE, _METHODS, _GROUPS, "NumberOfFrames")
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 
 

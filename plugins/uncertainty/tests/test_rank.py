@@ -120,6 +120,22 @@ def test_equal_names_have_maps_of_their_own(model: str, images: Path, tmp_path: 
     assert all((tmp_path / name).is_file() for name in names)
 
 
+def test_name_has_no_calibration_beside_its_weights(
+    planted_data: Path, images: Path, run_zoo: Callable[..., Any]
+) -> None:
+    """They lie in a plugin or in the cache, together with those of other models."""
+    plugins = "uncertainty,lung_xray,folder_data"
+    name, data = "unet_lung_montgomery", str(planted_data)
+
+    calibrated = run_zoo("calibrate", name, "--data", data, plugins=plugins)
+    assessed = run_zoo("assess", name, str(images), "--out", "out", plugins=plugins)
+
+    assert (calibrated.returncode, assessed.returncode) == (1, 1)
+    assert f"cannot choose where to write the calibration of '{name}'" in calibrated.stderr
+    assert "HINT: name a file: --out calibration.json" in calibrated.stderr
+    assert f"cannot assess with '{name}': no calibration is given" in assessed.stderr
+
+
 def test_other_models_and_damage_are_one_message(
     model: str,
     planted_model: Callable[..., str],

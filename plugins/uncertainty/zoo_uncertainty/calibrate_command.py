@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ _KNOWN = {
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write (default: calibration.json beside the checkpoint).",
+    help="File to write (default: calibration.json beside the checkpoint, except for a name).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the file's content.")
 def command(
@@ -83,17 +84,16 @@ def command(
     Several WORK_DIR... are calibrated as one model, whose probabilities are their mean.
     """
     from zoo_uncertainty.calibrating import Request, calibrate
-    from zoo_uncertainty.calibration_file import NAME, write_calibration
+    from zoo_uncertainty.calibration_file import write_calibration
 
     if len(models) > 1 and out is None:
         message = f"cannot choose where to write the calibration of {len(models)} models together."
         raise ConfigError(message, where="--out", hint="name a file: --out together.json")
-    request = Request(models, data, split, alpha, check_split, tta, device)
+    request = Request(models, data, split, alpha, check_split, tta, device, out)
     with click.progressbar(
         length=1, label="calibrate", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
-        made, folder = calibrate(request, lambda done, total: _show(bar, done, total))
-    path = folder / NAME if out is None else out
+        made, path = calibrate(request, lambda done, total: _show(bar, done, total))
     write_calibration(path, made)
     if as_json:
         click.echo(json.dumps(made.to_json(), indent=2))
@@ -122,10 +122,17 @@ def _print(made: Calibration, path: Path) -> None:
     size = f"{counted(data['images'], 'image')}, {counted(data['groups'], 'group')}"
     click.echo(f"checked on {data['split']} ({size}){_scores(check['before'], check['after'])}")
     for row in check["classes"]:
-        missed = "-" if row["missed"] is None else f"{row['missed']:.1%}"
-        within = "-" if row["dice_within"] is None else f"{row['dice_within']:.0%}"
-        told = f"{row['name']}: {missed} missed, Dice within its interval in {within} of groups"
-        click.echo(printable(told))
+        click.echo(printable(f"{row['name']}: {', '.join(_found(row))}"))
+
+
+def _found(row: Any) -> Iterator[str]:
+    missed, within = row["missed"], row["dice_within"]
+    yield "missed share not checked" if missed is None else f"{missed:.1%} missed"
+    yield (
+        "interval of Dice not checked"
+        if within is None
+        else f"Dice within its interval in {within:.0%} of groups"
+    )
 
 
 def _scores(before: Any, after: Any) -> str:
@@ -139,6 +146,8 @@ def _threshold(each: Any, alpha: float) -> str:
     if each.threshold is None:
         least = least_groups(alpha)
         return f"no threshold, {counted(each.groups, 'group')} have it and {least} are needed"
+    if not each.threshold:
+        return f"no threshold above 0 misses at most {alpha:.1%}"
     told = f"from {each.threshold:.4g} on, at most {alpha:.1%} is missed"
     return f"{told} ({each.missed:.1%} of these images)"
 

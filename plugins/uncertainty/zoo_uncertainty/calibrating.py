@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data import read_prepared
 from zoo.errors import ConfigError
-from zoo_uncertainty.calibration_file import Calibration, ClassCalibration
+from zoo_uncertainty.calibration_file import NAME, Calibration, ClassCalibration, has_place
 from zoo_uncertainty.dice_estimate import conformal_width, largest_by_group
 from zoo_uncertainty.evidence import Evidence, collect, dice_errors
 from zoo_uncertainty.held_out import check_apart, check_unseen, rows_of
@@ -43,6 +43,7 @@ class Request:
         check_split: Whose images check what was found; None for no check.
         tta: One of `zoo_uncertainty.members.TTA`.
         device: As for `zoo.load`.
+        out: File to write; None for ``calibration.json`` beside the first model's checkpoint.
     """
 
     specs: Sequence[str]
@@ -52,19 +53,21 @@ class Request:
     check_split: str | None = None
     tta: str = "none"
     device: str = "auto"
+    out: Path | None = None
 
 
 def calibrate(
     request: Request, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Calibration, Path]:
-    """Return what was found, and the folder of the first model's checkpoint.
+    """Return what was found, and the file to write it into.
 
     Args:
         request: What to calibrate.
         progress: Called with images done and images in total.
 
     Raises:
-        ConfigError: A model is not semantic, gives no scores, or ``alpha`` is out of range.
+        ConfigError: A model is not semantic, gives no scores, ``alpha`` is out of range, or a name
+            has no place for a calibration.
         CheckpointError: Weights cannot be read.
         DataError: The folder is damaged, or one of the models was trained on some of its images.
     """
@@ -73,6 +76,7 @@ def calibrate(
         raise ConfigError(message, where="--alpha", hint="use for example 0.1.")
     prepared = read_prepared(request.data)
     members = open_members(request.specs, tta=request.tta, device=request.device)
+    path = request.out or _usual_place(members, request.specs[0])
     rows = rows_of(members, prepared, request.split)
     known = check_unseen(members, request.specs, prepared, rows)
     others: list[PreparedFile] = []
@@ -106,7 +110,15 @@ def calibrate(
         }
     identity = members.identity()
     made = Calibration(identity, request.tta, request.alpha, temperature, classes, facts)
-    return made, members.checkpoint.parent
+    return made, path
+
+
+def _usual_place(members: Members, spec: str) -> Path:
+    if not has_place(spec):
+        message = f"cannot choose where to write the calibration of {spec!r}: it is a name, whose "
+        message += "weights lie beside those of other models."
+        raise ConfigError(message, where="--out", hint="name a file: --out calibration.json")
+    return members.checkpoint.parent / NAME
 
 
 class _Counter:

@@ -18,12 +18,20 @@ from zoo.texts import printable, shown
 if TYPE_CHECKING:
     from zoo_uncertainty.members import Members
 
-__all__ = ["NAME", "Calibration", "ClassCalibration", "read_calibration", "write_calibration"]
+__all__ = [
+    "NAME",
+    "Calibration",
+    "ClassCalibration",
+    "has_place",
+    "read_calibration",
+    "write_calibration",
+]
 
 NAME = "calibration.json"
 _SCHEMA = "zoo.calibration/1"
 _LIMITS = Limits(size_bytes=2**22, values=100_000)
 _AGAIN = "calibrate again: zoo calibrate WORK_DIR --data DIR."
+_FIRST = "calibrate the model: zoo calibrate WORK_DIR --data DIR."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,17 @@ class Calibration:
             raise DataError(message, path=path, hint=f"use --tta {self.tta}, or {_AGAIN}")
 
 
+def has_place(spec: str) -> bool:
+    """Return whether a model lies in a folder of its user, where ``calibration.json`` is kept.
+
+    The weights of a name lie in a plugin or in the cache, together with those of other models.
+
+    Args:
+        spec: What the model is opened by.
+    """
+    return "," in spec or Path(spec).exists()
+
+
 def write_calibration(path: Path, calibration: Calibration) -> None:
     """Write the file whole, in place of an earlier one.
 
@@ -142,7 +161,8 @@ def read_calibration(path: Path) -> Calibration:
         return _parse(read_json(path, _LIMITS))
     except (OSError, DocumentError) as error:
         message = f"cannot read {path.name!r}: {reason_of(error)}."
-        raise DataError(message, path=path, hint=_AGAIN) from error
+        hint = _FIRST if isinstance(error, FileNotFoundError) else _AGAIN
+        raise DataError(message, path=path, hint=hint) from error
 
 
 _MEMBER = ("name", "checkpoint", "checkpoint_sha256", "config_sha256")

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data import write_file
+from zoo.errors import ConfigError
 from zoo_uncertainty.assessing import Assessment, assess
-from zoo_uncertainty.calibration_file import NAME, Calibration, read_calibration
+from zoo_uncertainty.calibration_file import NAME, Calibration, has_place, read_calibration
 from zoo_uncertainty.image_inputs import find_images, names_of
 from zoo_uncertainty.members import Members, open_members
 from zoo_uncertainty.pictures import draw_sheet, map_png
@@ -41,7 +42,8 @@ class Sources:
         specs: The models, the first one first; several are averaged.
         inputs: Images and folders of images.
         out: Folder to write into.
-        calibration: Its file; None for ``calibration.json`` beside the first checkpoint, if there.
+        calibration: Its file; None for ``calibration.json`` beside the first checkpoint, if there;
+            a name has none.
         tta: One of `zoo_uncertainty.members.TTA`.
         device: As for `zoo.load`.
     """
@@ -92,9 +94,16 @@ class _Opened:
 def _open(sources: Sources, *, needs_calibration: bool) -> _Opened:
     paths = find_images(sources.inputs)
     members = open_members(sources.specs, tta=sources.tta, device=sources.device)
-    path = sources.calibration or members.checkpoint.parent / NAME
+    path = sources.calibration
+    if path is None and has_place(sources.specs[0]):
+        path = members.checkpoint.parent / NAME
+    if path is None and needs_calibration:
+        message = f"cannot assess with {sources.specs[0]!r}: no calibration is given, and a name "
+        message += "has no place of its own for one."
+        hint = "give the file that zoo calibrate wrote: --calibration FILE."
+        raise ConfigError(message, where="--calibration", hint=hint)
     calibration = None
-    if sources.calibration is not None or needs_calibration or path.is_file():
+    if path is not None and (sources.calibration or needs_calibration or path.is_file()):
         calibration = read_calibration(path)
         calibration.check_members(members, path)
     return _Opened(members, calibration, find_training_images(sources.specs[0]), paths)
@@ -110,7 +119,8 @@ def assess_images(sources: Sources, progress: Progress | None = None) -> Ranked:
     Raises:
         DataError: The calibration is missing, damaged or of another checkpoint; an image cannot be
             read; or a file cannot be written.
-        ConfigError: A model is not semantic, or gives no scores.
+        ConfigError: A model is not semantic, or gives no scores; or it is a name, and no
+            calibration is given.
         CheckpointError: Weights cannot be read.
     """
     opened = _open(sources, needs_calibration=True)

@@ -229,6 +229,32 @@ def test_batch_from_the_start_uses_no_old_rows(
         assert not kept.exists()
 
 
+def test_image_of_the_same_name_in_another_folder_uses_no_rows(
+    bright_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although size and time are the same, as of files from one archive."""
+    monkeypatch.setattr(label_rows, "MOST_HELD_PX", 1000)
+    grey = _grey(200, 90)
+    images = [
+        _write(tmp_path / name / "a.tif", pixels, **PLACE)
+        for name, pixels in (("one", grey), ("other", 255 - grey))
+    ]
+    for image in images:
+        os.utime(image, ns=(10**18, 10**18))
+    cut = Predictor(Predictor(str(bright_run)).model, tiling=_tiles())
+    out = tmp_path / "out"
+    out.mkdir()
+    journal = LabelJournal(out / ".a_label.rows", cut._key(images[0]), 90, 200)
+    journal.put((grey > 100.5).astype(np.uint8)[:90], {"windows": 4, "meta": {}})
+    journal.close()
+
+    predict(cut, [str(images[1])], out, overlays=False, resume=True)
+
+    assert len({each.stat().st_size for each in images}) == 1
+    with rasterio.open(out / "a_label.tif") as found:
+        assert np.array_equal(found.read(1), 255 - grey > 100.5)
+
+
 def _tiles() -> Any:
     from zoo.data import parse_tiling
 

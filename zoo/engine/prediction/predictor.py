@@ -209,7 +209,8 @@ class Predictor(Generic[Result]):
         status = image.stat()
         config = repr(self.model.config._cfg_dict.to_dict())
         weights, how = self.model.identity()["sha256"], [repr(self.tiling), repr(self._bands)]
-        facts = [status.st_size, status.st_mtime_ns, weights, config, *how]
+        file = [os.path.abspath(image), status.st_size, status.st_mtime_ns]
+        facts = [*file, weights, config, *how]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def _take(self, image: GivenImage) -> str | NDArray[Any]:

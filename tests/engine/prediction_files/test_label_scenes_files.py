@@ -25,9 +25,12 @@ from click.testing import CliRunner  # noqa: E402 (after the skip)
 from zoo.cli import main  # noqa: E402
 from zoo.data import decode_image, encode_png  # noqa: E402
 from zoo.engine.prediction.predictor import Predictor  # noqa: E402
+from zoo.engine.prediction_files.label_raster import write_label_raster  # noqa: E402
 from zoo.engine.prediction_files.predict import predict  # noqa: E402
 from zoo.engine.scenes import label_rows  # noqa: E402
 from zoo.engine.scenes.label_journal import LabelJournal  # noqa: E402
+from zoo.engine.scenes.scene import Georeference  # noqa: E402
+from zoo.errors import DataError  # noqa: E402
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -276,3 +279,28 @@ def test_failed_scene_leaves_nothing(
     assert done.exit_code == 1
     assert "width 64 is too much" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99])
+def test_raster_that_is_cut_off_is_refused(tmp_path: Path, share: float) -> None:
+    """GDAL does not report every write that fails, as on a full disk; the old file stays."""
+    import resource
+
+    labels = np.random.default_rng(0).integers(0, 3, (700, 700), np.uint8)
+    place = Georeference("EPSG:32631", (0.5, 0, 5e5, 0, -0.5, 5e6), PLACE["crs"])
+    colors = [(0, 0, 0), (90, 0, 0), (0, 90, 0)]
+    path = tmp_path / "a.tif"
+    write_label_raster(path, labels, colors, place)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * len(before)), hard))
+    try:
+        with pytest.raises(DataError, match=r"cannot write 'a\.tif'") as caught:
+            write_label_raster(path, labels, colors, place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert "TMPDIR" in str(caught.value.hint)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tif"]

@@ -15,6 +15,7 @@ import numpy as np
 from zoo.data.decoders.raster import open_raster
 from zoo.engine.scenes.blending import NO_LABEL
 from zoo.engine.scenes.label_rows import release
+from zoo.errors import DataError
 from zoo.files import replacing_file
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def write_label_raster(
     """Write labels as a tiled, compressed TIFF with overviews, part by part.
 
     Its colours are the palette; 255 is its nodata value. A pixel of an overview is the most
-    frequent class of those that it stands for.
+    frequent class of those that it stands for. It is made in a temporary folder (``TMPDIR``) and
+    read back, because GDAL does not report every write that fails on a full disk.
 
     Args:
         path: The file; it is replaced when the new one is complete.
@@ -51,9 +53,10 @@ def write_label_raster(
     """
     with replacing_file(path) as staged, tempfile.TemporaryDirectory(prefix="zoo-raster-") as name:
         plain, whole = Path(name, "plain.tif"), Path(name, "whole.tif")
-        with _writing():
+        with _writing(path):
             _write_plain(plain, labels, palette, place)
             _optimize(plain, whole)
+            _check_whole(whole, labels)
         plain.unlink()
         shutil.copyfile(whole, staged)
 
@@ -72,8 +75,8 @@ def read_label_raster(path: Path) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
-    """Set GDAL up, whose errors become those of the system."""
+def _writing(path: Path) -> Iterator[None]:
+    """Set GDAL up, whose errors become one of the file that it makes."""
     import rasterio
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
@@ -81,8 +84,11 @@ def _writing() -> Iterator[None]:
     try:
         with rasterio.Env(**_SETTINGS):
             yield
-    except (RasterioError, CPLE_BaseError) as error:
-        raise OSError(str(error)) from error
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        reason = str(error.__cause__ or error).rstrip(".")  # that of rasterio only refers to it
+        message = f"cannot write {path.name!r}: {reason}."
+        hint = "free some space for temporary files, or choose their folder by TMPDIR."
+        raise DataError(message, path=path, hint=hint) from error
 
 
 def _write_plain(
@@ -130,3 +136,24 @@ def _optimize(plain: Path, whole: Path) -> None:
         overview_resampling="MODE",
         bigtiff="IF_SAFER",
     )
+
+
+def _check_whole(whole: Path, labels: NDArray[np.uint8]) -> None:
+    """Raise OSError if a file does not hold the labels, or an overview cannot be read."""
+    import rasterio
+    from rasterio.windows import Window as RasterWindow
+
+    height_px, width_px = labels.shape
+    with rasterio.open(whole) as dataset:
+        levels = len(dataset.overviews(1))
+        for top in range(0, height_px, _ROWS_PX):
+            rows = np.asarray(labels[top : top + _ROWS_PX])
+            window = RasterWindow(0, top, width_px, len(rows))
+            if not np.array_equal(dataset.read(1, window=window), rows):
+                message = "it does not hold what was written, as on a full disk"
+                raise OSError(message)
+            release(labels)
+    for level in range(levels):
+        with rasterio.open(whole, overview_level=level) as dataset:
+            for _, window in dataset.block_windows(1):
+                dataset.read(1, window=window)

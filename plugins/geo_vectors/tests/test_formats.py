@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -379,3 +380,25 @@ def test_object_partly_outside_the_system_is_left_out(
 
     assert read_layer(path).columns["id"] == [8]
     assert [line.text for line in report.dropped] == ["outside the area of the reference system"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
+@pytest.mark.parametrize("kind", ["gpkg", "geojson", "shp"])
+def test_file_that_is_cut_off_is_refused(
+    label_map: Callable[..., Labels], write: Callable[..., Any], tmp_path: Path, kind: str
+) -> None:
+    """GDAL does not report every write that fails, as on a full disk; the old file stays."""
+    import resource
+
+    ids = (np.add.outer(np.arange(120) // 6, np.arange(120) // 6) % 2 + 1).astype(np.uint8)
+    path, _ = write(kind, label_map(ids), tmp_path)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for share in (0.3, 0.9, 0.97, 0.9999):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * len(before)), hard))
+        try:
+            with pytest.raises(DataError, match=f"cannot write 'found.{kind}'"):
+                write(kind, label_map(ids), tmp_path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.read_bytes() == before

@@ -108,11 +108,13 @@ def write_shapes(
                 encoding="UTF-8",
                 layer_options={"COORDINATE_PRECISION": str(digits)} if driver == GEOJSON else {},
             )
+            _check_whole(Path(folder) / out.name, len(shapes), driver)
             for part in sorted(Path(folder).iterdir(), key=lambda part: part.name == out.name):
                 replace_file(out.with_name(part.name), part.read_bytes())
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
-        message = f"cannot write {out.name!r}: {error}."
-        raise DataError(message, path=out, hint="choose another folder or format.") from error
+        message = f"cannot write {out.name!r}: {str(error).rstrip('.')}."
+        hint = "check the free space and the permissions there, or choose another folder or format."
+        raise DataError(message, path=out, hint=hint) from error
 
 
 def write_table(found: Found, out: Path) -> None:
@@ -139,6 +141,21 @@ def write_table(found: Found, out: Path) -> None:
         score = None if each.score is None else round(each.score, 4)
         rows.writerow([each.id, each.image, each.label, score, *(values.get(n) for n in names)])
     replace_file(out, text.getvalue().encode())
+
+
+def _check_whole(path: Path, count: int, driver: str) -> None:
+    """Raise an error if a file does not hold its features: GDAL hides some faults of a full disk.
+
+    Args:
+        path: The file.
+        count: How many features were written.
+        driver: ``GPKG``, ``GEOJSON`` or ``SHP``.
+    """
+    has_index = driver != GPKG or pyogrio.read_info(path)["capabilities"]["fast_spatial_filter"]
+    _, _, shapes, _ = pyogrio.raw.read(path)
+    if len(shapes) != count or None in shapes.tolist() or not has_index:
+        message = "it does not hold what was written, as on a full disk"
+        raise OSError(message)
 
 
 def _one_crs(systems: frozenset[CRS]) -> CRS:

@@ -20,8 +20,8 @@ def widen(weight: Tensor, names: Sequence[str]) -> Tensor:
     """Return the weights of a convolution for these bands.
 
     Bands named red, green and blue get the weights of that colour, all others the mean of the
-    three, and everything is scaled by ``3 / n``: if all bands have equal values, so has the
-    response, as before.
+    three, and everything is scaled by ``3 / n``: a pixel that is equal in all bands gives the
+    response of a grey one, if the bands have all three colours or none of them.
 
     Args:
         weight: ``(out, 3, h, w)`` for red, green and blue, in this order.

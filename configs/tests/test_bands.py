@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from zoo.engine.preparation import find_dataset  # noqa: E402
 from zoo.errors import ConfigError, DataError  # noqa: E402
 
 CONFIG = "unet_small_bands-512"
+PLUGINS = "folder_data,configs,segmentation_metrics,dice_loss,training_hooks"
 SMALL = {
     "model.backbone.base_channels": 4,
     "model.decode_head.in_channels": 4,
@@ -82,11 +85,15 @@ def _read(path: Path) -> tuple[Any, Any]:
 
 
 @pytest.mark.slow
-def test_run_when_only_the_fifth_band_tells_then_the_model_learns_it(folder: Path) -> None:
+def test_run_when_only_the_fifth_band_tells_then_the_model_learns_it(
+    folder: Path, run_zoo: Callable[..., Any]
+) -> None:
     """The other four are noise, so three bands could not; other orders and files without names."""
     work_dir = folder / "run"
     zoo.train(CONFIG, data=folder / "data", work_dir=work_dir, max_steps=60, cfg_options=SMALL)
-    assert zoo.test(work_dir).metrics["mean_dice"] > 0.9
+    done = run_zoo("test", work_dir, "--json", plugins=PLUGINS)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["mean_dice"] > 0.9
 
     model = zoo.load(work_dir, task="semantic", device="cpu")
     source = folder / "raw" / "images" / "tile001.tif"

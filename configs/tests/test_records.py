@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import zoo
 from zoo.catalog import read_catalog
 from zoo.manifest.rows import WeightsRow
 
@@ -58,14 +60,21 @@ def test_every_published_file_that_ships_is_read() -> None:
 
 
 @pytest.mark.slow
-def test_record_of_every_shipped_config_passes() -> None:
+def test_record_of_every_shipped_config_passes(tmp_path: Path) -> None:
+    """That of bands once they are known: its statistics are the data's."""
     from zoo.engine.config.reading import read_config
+
+    pytest.importorskip("rasterio")
+    zoo.sample("BandFolderDataset", tmp_path / "raw", count=8, size_px=32)
+    bands = tmp_path / "bands"
+    zoo.prepare("BandFolderDataset", tmp_path / "raw", bands, exact_shares=True)
+    data = {"unet_small_bands-512": bands}
 
     names = [found.row.name for found in read_catalog().rows("config")]
 
     assert len(names) > 20
     for name in names:
-        _check(read_config(name, pretrained="none"), name)
+        _check(read_config(name, pretrained="none", data=data.get(name)), name)
 
 
 @pytest.mark.parametrize(

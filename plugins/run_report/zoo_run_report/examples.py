@@ -179,7 +179,8 @@ class _Drawer:
         path = self._prepared.root / "images" / row.image_name
         result = self._predictor(path)
         self.notice = self.notice or str(result.notice or "")
-        image = read_picture(path).to_uint8()
+        is_picture = self._prepared.bands is None
+        image = read_picture(path).to_uint8() if is_picture else result.shown
         height, width = image.shape[:2]
         scale = min(1.0, _SIDE_PX / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))

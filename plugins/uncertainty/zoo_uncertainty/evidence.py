@@ -149,7 +149,7 @@ def _read(
 ) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """Return the probabilities of an image, and its labels."""
     truth = read_picture(prepared.mask_path(row.stem)).pixels
-    shares = members.probabilities(prepared.image_path(row.stem))
+    shares = members.probabilities(prepared.root / "images" / row.image_name)
     if shares.shape[1:] != truth.shape:
         message = f"cannot compare the mask of {row.stem!r}: it is {truth.shape[1]}x"
         message += f"{truth.shape[0]} px, the image {shares.shape[2]}x{shares.shape[1]}."

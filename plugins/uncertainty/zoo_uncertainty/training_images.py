@@ -37,8 +37,8 @@ def find_training_images(
         prepared = None if root is None else read_prepared(root)
     except ZooError:  # no log, or the folder has moved
         return None
-    if prepared is None or prepared.task != "semantic":
-        return None
+    if prepared is None or prepared.task != "semantic" or prepared.bands is not None:
+        return None  # bands are no pictures, whose appearance could be compared
     rows = [row for row in prepared.files if row.split == "train"]
     rows = [rows[i * len(rows) // min(_MOST, len(rows))] for i in range(min(_MOST, len(rows)))]
     if not rows:

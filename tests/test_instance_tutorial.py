@@ -63,6 +63,7 @@ def test_files_of_the_page_are_those_of_its_tree(trays: Path) -> None:
     assert {path.name for path in trays.rglob("*") if path.is_file()} == named
 
 
+@pytest.mark.release
 def test_plugin_of_the_page_passes_its_own_tests(trays: Path) -> None:
     """Its conformance and its one test, outside this checkout, but for wheels and training."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]

@@ -54,6 +54,7 @@ def test_train_tool_runs_an_unmodified_upstream_config_with_spawned_workers(
     assert "mDice" in done.stderr
 
 
+@pytest.mark.release
 def test_training_from_python_c_spawns_workers_that_find_the_plugin(
     squares_folder: Path, squares_data: Path, squares_config: Path, tmp_path: Path
 ) -> None:

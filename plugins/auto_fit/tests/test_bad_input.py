@@ -66,6 +66,7 @@ def test_data_that_changed_is_refused(tmp_path: Path, prepare: Prepare, run_zoo:
     assert "its data was prepared again since, and differs" in said
 
 
+@pytest.mark.release
 def test_budget_too_small_says_what_would_fit(tmp_path: Path, run_zoo: Run) -> None:
     """That the one which is named is accepted, test_refusals.py shows for many.
 

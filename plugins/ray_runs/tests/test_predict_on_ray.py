@@ -77,6 +77,7 @@ class _Build:
         return _slow_square(self.marks)
 
 
+@pytest.mark.release
 @pytest.mark.timeout(600)
 def test_killed_worker_loses_no_item_and_no_order_and_is_not_started_for_ever(
     tmp_path: Path,

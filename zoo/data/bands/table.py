@@ -11,8 +11,10 @@ from typing import Any
 from zoo.errors import DataError
 from zoo.fields import Fields
 
-__all__ = ["DTYPES", "MOST_BANDS", "Band", "BandChoice", "BandTable", "plain_name"]
+__all__ = ["COLORS", "DTYPES", "MOST_BANDS", "Band", "BandChoice", "BandTable", "plain_name"]
 
+COLORS = ("red", "green", "blue")
+"""Names of the bands that a picture shows, in its order."""
 DTYPES = ("uint8", "uint16", "int16", "float32")
 """Types of samples that are kept as stored."""
 MOST_BANDS = 64

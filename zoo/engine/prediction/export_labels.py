@@ -117,7 +117,7 @@ def predict_export_scene(
         scene,
         look,
         tiling=tiling,
-        threshold=cast("ExportedModel", model.export).record.get("threshold"),
+        threshold=run.record.get("threshold"),
         where=where,
         postprocess=postprocess,
         kept=kept,

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from zoo.data.bands.table import COLORS
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
 __all__ = ["widen", "widened"]
-
-_COLORS = ("red", "green", "blue")
 
 
 def widen(weight: Tensor, names: Sequence[str]) -> Tensor:
@@ -33,8 +33,8 @@ def widen(weight: Tensor, names: Sequence[str]) -> Tensor:
     import torch
 
     mean = weight.mean(dim=1)
-    parts = [weight[:, _COLORS.index(name)] if name in _COLORS else mean for name in names]
-    return torch.stack(parts, dim=1) * (len(_COLORS) / len(names))
+    parts = [weight[:, COLORS.index(name)] if name in COLORS else mean for name in names]
+    return torch.stack(parts, dim=1) * (len(COLORS) / len(names))
 
 
 def widened(
@@ -60,7 +60,7 @@ def widened(
         name
         for name, value in state_dict.items()
         if value.ndim == 4
-        and value.shape[1] == len(_COLORS) != len(names)
+        and value.shape[1] == len(COLORS) != len(names)
         and own.get(name) == (value.shape[0], len(names), *value.shape[2:])
     ]
     if not wider:

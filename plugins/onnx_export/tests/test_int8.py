@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+from zoo_onnx_export import int8
 from zoo_onnx_export.command import command
 from zoo_onnx_export.entry import export_int8
 from zoo_onnx_export.errors import ExportError
@@ -84,6 +85,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data"
 
 
+def _measured(patch: pytest.MonkeyPatch, exported_ms: float) -> None:
+    """Let a core take a time that no machine and no other work on it decides; in floats 10 ms."""
+    times = {"float_core_ms": 10.0, "exported_core_ms": exported_ms}
+    patch.setattr(int8, "_measure_cores", lambda *_: times)
+
+
 @dataclass(frozen=True)
 class Made:
     """A model, the folder of its export by the command line, and what that printed."""
@@ -108,6 +115,7 @@ def made(write_toys: Toy, data: Path, tmp_path_factory: pytest.TempPathFactory) 
     words = [model.model.name, "--to", "onnx_int8", "--out", str(out), "--data", str(data)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "load", lambda name, device: model)
+        _measured(patch, 9.0)
         ran = CliRunner().invoke(command, words, catch_exceptions=False)
     assert ran.exit_code == 0
     return Made(model, out, ran.output)
@@ -120,11 +128,11 @@ def _export(model: zoo.Predictor, out: Path, data: Path | None) -> dict[str, Any
 def test_file_in_8_bits_has_a_name_of_its_own(made: Made) -> None:
     """The file in floats beside it stays."""
     assert made.path.name == "toy.int8.onnx"
-    assert "time of an image on one core: " in made.printed
+    assert "time of an image on one core: 10 ms in floats, 9 ms in 8 bits" in made.printed
     assert f"exported: {made.path}" in made.printed
 
 
-def test_file_in_8_bits_is_faster_and_states_how_it_was_made(made: Made, data: Path) -> None:
+def test_file_in_8_bits_states_how_it_was_made(made: Made, data: Path) -> None:
     """Calibrated on the train split, compared on the test split, with a tolerance of its own."""
     model, classes = made.model, made.model.model.classes
     train, test = (read_split(data, classes, split) for split in ("train", "test"))
@@ -135,7 +143,7 @@ def test_file_in_8_bits_is_faster_and_states_how_it_was_made(made: Made, data: P
     assert stated["passed"] is True
     assert set(stated["memory"].values()) == {None}
     assert stated["labels_differ"] <= stated["tolerance"]["labels_differ"] == 0.01
-    assert stated["speed"]["exported_core_ms"] < stated["speed"]["float_core_ms"]
+    assert stated["speed"].items() >= {"exported_core_ms": 9.0, "float_core_ms": 10.0}.items()
     assert stated["data"] == test.facts == find_held_out(data, classes).facts
     assert told["calibrated_on"] == {**train.facts, "images": len(train.samples)}
     assert (told["bits"], told["layers"]) == (8, 5)
@@ -175,13 +183,40 @@ def test_file_in_8_bits_runs_wherever_one_of_floats_does(made: Made, data: Path)
     assert set(weights.values()) == {onnx.TensorProto.INT8}
 
 
-REFUSED: dict[str, tuple[str, str]] = {
+@pytest.mark.release  # whether 8 bits are faster depends on the machine: VNNI and its like
+def test_wide_convolutions_are_faster_in_8_bits_and_groups_are_not(
+    write_toy: Toy, data: Path, tmp_path: Path
+) -> None:
+    """What is measured is the time of a core, and it decides."""
+    wide, path = write_toy(FIXED, classes=2, stem={"type": "ToyWide"}), tmp_path / "toy.onnx"
+    speed = _export(wide, path, data)["speed"]
+    assert 0 < speed["exported_core_ms"] < speed["float_core_ms"]
+
+    groups = write_toy(FIXED, classes=2, stem={"type": "ToyGrouped"})
+    with pytest.raises(ExportError, match="it is not faster on this machine"):
+        _export(groups, tmp_path / "groups.onnx", data)
+
+
+def test_time_of_a_core_is_measured_of_both(write_toy: Toy, data: Path) -> None:
+    """Whichever is less."""
+    floats = make_graph(write_toy(FIXED, classes=2), "toy")
+    (sample, *_) = read_split(data, ("background", "lung"), "test").samples
+
+    times = int8._measure_cores(floats, floats, sample)
+
+    assert times.keys() == {"float_core_ms", "exported_core_ms"}
+    assert min(times.values()) > 0
+
+
+REFUSED: dict[str, tuple[str, float, str]] = {
     "slow": (
-        "ToyGrouped",
-        r"it is not faster on this machine: an image takes [\d.]+ ms of one core",
+        "ToyWide",
+        10.0,
+        r"it is not faster on this machine: an image takes 10.0 ms of one core, and in floats 10.0",
     ),
     "departs": (
         "ToyLoud",
+        9.0,
         r"it departs from the model: .*% of the labels differ, expected at most",
     ),
 }
@@ -189,10 +224,11 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_gains_nothing_is_refused_with_the_numbers(
-    name: str, write_toy: Toy, data: Path, tmp_path: Path
+    name: str, write_toy: Toy, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And there is no file."""
-    stem, said = REFUSED[name]
+    stem, exported_ms, said = REFUSED[name]
+    _measured(monkeypatch, exported_ms)
     model, path = write_toy(FIXED, classes=2, stem={"type": stem}), tmp_path / "toy.onnx"
 
     with pytest.raises(ExportError, match=f"^cannot export 'toy' in 8 bits: {said}") as caught:

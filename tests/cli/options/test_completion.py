@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from zoo.cli.output.groups import LazyGroup
 
 ZOO = Path(sys.executable).with_name("zoo")
 HEAVY = {"torch", "numpy", "cv2", "mmengine", "mmcv", "mmseg", "mmdet", "requests", "yaml"}
+# Modules that Python, click and zoo need to answer; torch alone brings a thousand.
+MODULES = 350
 ROWS = """
 [[dataset]]
 name = "TileDataset"
@@ -233,15 +234,14 @@ def test_script_of_each_shell_is_printed(environment: dict[str, str], shell: str
 
 
 @pytest.mark.parametrize("line", ["zoo predict t", "zoo info t", "zoo data prepare tiles --r"])
-def test_completion_is_fast_and_imports_nothing_heavy(
+def test_completion_imports_little_and_nothing_heavy(
     environment: dict[str, str], line: str
 ) -> None:
-    """Below 0.3 s of the processor's time, on any machine that lists in less."""
+    """It answers at each press of a key: what it imports is what it costs, on any machine."""
     code = "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
     code += "sys.argv = ['zoo']; from zoo.cli import main; main()"
     asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
     asked |= {"_ZOO_COMPLETE": "bash_complete"}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -251,8 +251,6 @@ def test_completion_is_fast_and_imports_nothing_heavy(
         check=True,
     )
 
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.stdout.startswith("plain,")
     assert {name.partition(".")[0] for name in done.stderr.split()} & HEAVY == set()
-    assert spent_s < 0.3
+    assert len(done.stderr.split()) < MODULES

@@ -263,11 +263,11 @@ def test_long_texts_take_no_long_time() -> None:
         *LONG,
     ):
         text = part * (200_000 // len(part))
-        begun = time.perf_counter()
+        begun = time.process_time()
         without_places(text)
         public_address(text)
         public_option(text)
-        assert time.perf_counter() - begun < 5, part
+        assert time.process_time() - begun < 20, part  # a square of the length takes minutes
 
 
 HOSTILE = ["(([", "a(:@", "(a:", "@h", "=(u:", "secret", "passw-", "'token", "http://u:"]

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from zoo.engine.plugin_code import naming_plugin
 from zoo.errors import ZooError
 from zoo.weights import find_weights, local_files
+from zoo.weights.files import weights_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zoo.engine.prediction.predictor import Predictor
     from zoo.interfaces import ExportedModel
 
 __all__ = ["verify_exported"]
@@ -25,8 +27,8 @@ def verify_exported(
 
     Args:
         exported: The opened file.
-        model: The original, as ``zoo predict`` takes it; None for the weights of the name in the
-            file, if they are on this machine.
+        model: The original, as ``zoo predict`` takes it; None for the weights that the file names,
+            if they are on this machine.
         data: Images to compare on, or None.
 
     Raises:
@@ -34,19 +36,28 @@ def verify_exported(
     """
     from zoo.engine.prediction.predictor import load
 
-    name = str(exported.record.get("name", ""))
-    opened = load(model or name, device="cpu") if model is not None or _is_here(name) else None
-    if model is None and opened is not None:
-        # Weights of the same name may be newer than those that the file was made from.
-        is_original = opened.model.identity()["sha256"] == exported.record.get("weights_sha256")
-        opened = opened if is_original else None
+    opened = _open_named(exported.record) if model is None else load(model, device="cpu")
     with naming_plugin():
         return exported.verify(opened, data)
 
 
-def _is_here(name: str) -> bool:
-    """Return whether weights of a name are on this machine; nothing is fetched."""
+def _open_named(record: Mapping[str, Any]) -> Predictor | None:
+    """Return the weights of the name and digest in a record, if they are on this machine.
+
+    The name is looked up as that of weights alone. The user did not give it, and the config of a
+    work dir of that name would run. Nothing is fetched.
+    """
+    from zoo.engine.prediction.model import open_model
+    from zoo.engine.prediction.model_files import find_weights_model
+    from zoo.engine.prediction.predictor import Predictor
+
+    name = str(record.get("name", ""))
     try:
-        return next(local_files(find_weights(name)), None) is not None
+        found = find_weights(name)
+        # Weights of the same name may be newer than those that the file was made from.
+        is_original = weights_row(found).sha256 == record.get("weights_sha256")
+        if not is_original or next(local_files(found), None) is None:
+            return None
     except ZooError:  # the file was made from a work dir, or elsewhere
-        return False
+        return None
+    return Predictor(open_model(find_weights_model(name, offline=True), device="cpu"))

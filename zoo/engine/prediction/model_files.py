@@ -16,7 +16,13 @@ from zoo.engine.work_dir.dumped_config import find_dumped_config
 from zoo.errors import CheckpointError
 from zoo.files import expand_home
 
-__all__ = ["Licence", "ModelFiles", "find_model_files", "is_weights_name"]
+__all__ = [
+    "Licence",
+    "ModelFiles",
+    "find_model_files",
+    "find_weights_model",
+    "is_weights_name",
+]
 
 _PAIR = "CONFIG,CHECKPOINT"
 _FORMS = (
@@ -106,7 +112,7 @@ def find_model_files(
     if not is_weights_name(spec):
         message = f"cannot open the model {spec!r}: there is no such file or folder."
         raise CheckpointError(message, path=path, hint=f"give {_FORMS}{_of_source(spec)}.")
-    return _of_weights(spec, progress)
+    return find_weights_model(spec, progress=progress)
 
 
 def _of_source(spec: str) -> str:
@@ -187,12 +193,28 @@ def _config_to_measure(found: Found, config: str | None) -> str | None:
     return f"{PREFIX}{config}" if config and found.record.source == SOURCE else config or None
 
 
-def _of_weights(name: str, progress: Callable[[int, int], None] | None) -> ModelFiles:
+def find_weights_model(
+    name: str, *, progress: Callable[[int, int], None] | None = None, offline: bool = False
+) -> ModelFiles:
+    """Find the files of a model by the name of its weights, whatever path has that name too.
+
+    Args:
+        name: A weights name.
+        progress: Called with the bytes present and the size of the whole file.
+        offline: Whether to avoid network access.
+
+    Raises:
+        UnknownNameError: No weights have that name; near names are offered.
+        HashMismatchError: The file of the weights is damaged.
+        DownloadError: They cannot be downloaded.
+        ManifestError: The row of the weights contradicts their file.
+        CheckpointError: They are a backbone, or their row names no config.
+    """
     from zoo.engine.adoption.adopting import Way
     from zoo.engine.adoption.obtaining import obtain_weights
     from zoo.weights.row_check import find_record
 
-    obtained = obtain_weights(name, Way(progress=progress))
+    obtained = obtain_weights(name, Way(progress=progress, offline=offline))
     row, path = obtained.row, obtained.path
     if row.task == "backbone":
         message = f"cannot open the model {name!r}: it is a backbone, which predicts nothing."

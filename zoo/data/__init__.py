@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.data.coco.masks import box_of_segmentation, crop_of_rle, rle_of_polygons
     from zoo.data.coco.reading import CocoAnnotation, CocoFile, CocoImage, read_coco
     from zoo.data.decoders.faults import MOST_PX
+    from zoo.data.decoders.raster import opened_dataset
     from zoo.data.decoders.raster_bands import parse_bands
     from zoo.data.draft import Draft
     from zoo.data.geometry.shapes import box_polygon, ellipse_polygon, polygon_from_box
@@ -89,6 +90,7 @@ else:
             "zoo.data.coco.masks": ["box_of_segmentation", "crop_of_rle", "rle_of_polygons"],
             "zoo.data.coco.reading": ["CocoAnnotation", "CocoFile", "CocoImage", "read_coco"],
             "zoo.data.decoders.faults": ["MOST_PX"],
+            "zoo.data.decoders.raster": ["opened_dataset"],
             "zoo.data.decoders.raster_bands": ["parse_bands"],
             "zoo.data.draft": ["Draft"],
             "zoo.data.geometry.shapes": ["box_polygon", "ellipse_polygon", "polygon_from_box"],
@@ -239,6 +241,7 @@ __all__ = [
     "instances_from_masks",
     "kind_of",
     "open_source",
+    "opened_dataset",
     "pair_by_stem",
     "parse_bands",
     "parse_shares",

@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyogrio
 import pytest
+import rasterio
 import shapely
 from numpy.typing import NDArray
 from pycocotools import mask as tools
 from zoo_geo_vectors import formats
 
+import zoo
 from zoo.data import Report
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 
@@ -111,3 +115,23 @@ def read_layer() -> Callable[[Path], Layer]:
         return Layer(meta["crs"], shapely.from_wkb(shapes), columns)
 
     return read
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """Return the part of a drawn scene that shows most tanks, as a GeoTIFF of 1 m a pixel."""
+    zoo.sample("oil_storage", tmp_path / "raw", seed=5, count=1)
+    (image,) = (tmp_path / "raw" / "images").iterdir()
+    truth = json.loads((tmp_path / "raw" / "truth" / "annotations.json").read_text())
+    corners = [row["bbox"][:2] for row in truth["annotations"]]
+    starts = [(x, y) for x in range(0, 449, 64) for y in range(0, 449, 64)]
+    left, top = max(
+        starts, key=lambda at: sum(0 < x - at[0] < 300 and 0 < y - at[1] < 300 for x, y in corners)
+    )
+    pixels = cv2.imread(str(image), cv2.IMREAD_COLOR)[top : top + 320, left : left + 320, ::-1]
+    path = tmp_path / "scene.tif"
+    place = {"crs": "EPSG:32631", "transform": rasterio.Affine(1, 0, 5e5, 0, -1, 5e6)}
+    shape = {"count": 3, "height": 320, "width": 320, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **place) as raster:
+        raster.write(pixels.transpose(2, 0, 1))
+    return path

@@ -422,3 +422,42 @@ def test_file_that_is_cut_off_is_refused(tmp_path: Path, kind: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
 
     assert done.stdout.splitlines() == ["cannot write  True"] * 4, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("moves_px", "noted"),
+    [
+        ([0, 60], ["0.tif", "1.tif"]),
+        ([0, 30], ["0.tif", "1.tif"]),
+        ([0, 62], []),
+        ([0, 200, 60, 400], ["0.tif", "2.tif"]),
+    ],
+    ids=["touching", "overlapping", "apart", "some"],
+)
+def test_images_that_share_a_border_are_noted(
+    two: Labels, write: Callable[..., Any], tmp_path: Path, moves_px: list[int], noted: list[str]
+) -> None:
+    """An object that lies across is counted in each; the summary says what helps."""
+    a, b, c, d, e, f = UTM["transform"]
+    images = [
+        replace(image, name=f"{number}.tif", transform=(a, b, c + a * move, d, e, f))
+        for image in two.images
+        for number, move in enumerate(moves_px)
+    ]
+
+    _, report = write("csv", replace(two, images=tuple(images)), tmp_path)
+
+    assert [line.file for line in report.notes] == noted
+    assert ("zoo mosaic" in report.summary()) == bool(noted)
+
+
+def test_images_in_other_systems_share_no_border(
+    two: Labels, write: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Numbers of two systems say nothing about one place."""
+    (image,) = two.images
+    other = replace(image, name="b.tif", crs="EPSG:32632")
+
+    _, report = write("csv", replace(two, images=(image, other)), tmp_path)
+
+    assert report.notes == []

@@ -12,42 +12,20 @@ from typing import Any
 
 import cv2
 import pytest
-import rasterio
 import shapely
 from zoo_geo_vectors import formats
-
-import zoo
 
 pytestmark = pytest.mark.mm
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guide" / "vectors.md"
 PLUGINS = "geo_vectors,oil_storage,efficientnet_lite,configs"
 
 
-def _write_scene(folder: Path) -> Path:
-    """Write the part of a drawn scene that shows most tanks as a GeoTIFF of 1 m a pixel."""
-    zoo.sample("oil_storage", folder / "raw", seed=5, count=1)
-    (image,) = (folder / "raw" / "images").iterdir()
-    truth = json.loads((folder / "raw" / "truth" / "annotations.json").read_text())
-    corners = [row["bbox"][:2] for row in truth["annotations"]]
-    starts = [(x, y) for x in range(0, 449, 64) for y in range(0, 449, 64)]
-    left, top = max(
-        starts, key=lambda at: sum(0 < x - at[0] < 300 and 0 < y - at[1] < 300 for x, y in corners)
-    )
-    pixels = cv2.imread(str(image), cv2.IMREAD_COLOR)[top : top + 320, left : left + 320, ::-1]
-    path = folder / "scene.tif"
-    place = {"crs": "EPSG:32631", "transform": rasterio.Affine(1, 0, 5e5, 0, -1, 5e6)}
-    shape = {"count": 3, "height": 320, "width": 320, "dtype": "uint8"}
-    with rasterio.open(path, "w", driver="GTiff", **shape, **place) as raster:
-        raster.write(pixels.transpose(2, 0, 1))
-    return path
-
-
 @pytest.mark.slow
 def test_vectors_of_a_scene_are_what_the_other_files_say(
-    tmp_path: Path, run_zoo: Callable[..., Any], read_layer: Callable[[Path], Any]
+    tmp_path: Path, scene: Path, run_zoo: Callable[..., Any], read_layer: Callable[[Path], Any]
 ) -> None:
     """Ids, classes, scores, pixels and square metres are those of the core's own files."""
-    scene, out = _write_scene(tmp_path), tmp_path / "found"
+    out = tmp_path / "found"
     words = ["predict", "mask_rcnn_small_tanks", scene, "--out", out, "--device", "cpu"]
 
     done = run_zoo(*words, "--format", "gpkg", "--json", plugins=PLUGINS)
@@ -85,10 +63,9 @@ def test_vectors_of_a_scene_are_what_the_other_files_say(
 
 
 def test_batch_without_coordinates_is_refused_in_one_message(
-    tmp_path: Path, run_zoo: Callable[..., Any]
+    tmp_path: Path, scene: Path, run_zoo: Callable[..., Any]
 ) -> None:
     """What was predicted stays, and a CSV can be made of it."""
-    scene = _write_scene(tmp_path)
     image = tmp_path / "plain.png"
     cv2.imwrite(str(image), cv2.imread(str(scene), cv2.IMREAD_COLOR)[:128, :128])
     words = ["predict", "mask_rcnn_small_tanks", image, "--out", tmp_path / "found"]

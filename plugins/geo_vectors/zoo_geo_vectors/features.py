@@ -16,10 +16,13 @@ from zoo.errors import DataError
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 from zoo_geo_vectors.measures import measures_of
 from zoo_geo_vectors.outlines import outline_of, regions_of
-from zoo_geo_vectors.places import Place, place_of, read_crs
+from zoo_geo_vectors.places import Place, neighbours, place_of, read_crs
 from zoo_geo_vectors.simplifying import simplified, simplified_together
 
 __all__ = ["Choices", "Feature", "Found", "features_of"]
+
+_CUT = "touches or overlaps another image, and an object that lies across is one in each: "
+_CUT += "zoo mosaic makes one scene of them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,7 @@ def features_of(
     _check_classes(labels, choices)
     numbers, systems = count(1), set[CRS]()
     features: list[Feature] = []
+    placed: list[tuple[LabelledImage, Place]] = []
     for image in labels.images:
         place = place_of(image, choices.crs)
         if place is None and outlines:
@@ -126,10 +130,13 @@ def features_of(
         features += found
         if place is not None:
             systems.add(place.target)
+            placed.append((image, place))
     if outlines and not systems:
         message = "cannot write vectors: no image has coordinates (a reference system and a place)."
         hint = "use --format csv for measures in px; gdal_edit.py -a_srs -a_ullr gives a TIFF both."
         raise DataError(message, hint=hint)
+    for name in neighbours(placed):
+        report.note(name, _CUT)
     return Found(features, frozenset(systems))
 
 

@@ -74,7 +74,7 @@ def check_vrt(path: Path) -> None:
             raise _refused(path, f"found the element {element.tag[:40]!r}")
         if "subClass" in element.attrib:
             raise _refused(path, f"found a band of the class {element.attrib['subClass'][:40]!r}")
-    for name in _sources(root, path):
+    for name in dict.fromkeys(_sources(root, path)):  # each band names all of them
         _check_source(path, name)
 
 

@@ -7,8 +7,9 @@ A pixel of value v is lung with probability ``sigmoid(a)``, ``a = (v - 127.5) / 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,13 @@ CENTER, SCALE = 127.5, 32.0
 SIDE_PX = 24
 
 
-def write_model(folder: Path, planted: float, *, classes: tuple[str, ...] = ()) -> str:
+def write_model(
+    folder: Path,
+    planted: float,
+    *,
+    classes: tuple[str, ...] = (),
+    loader: Mapping[str, Any] = MappingProxyType({"type": "LoadImageFromFile"}),
+) -> str:
     """Write a segmentor with one convolution of 1x1, and return what opens it."""
     import torch
 
@@ -49,7 +56,7 @@ def write_model(folder: Path, planted: float, *, classes: tuple[str, ...] = ()) 
         "train_cfg": None,
         "test_cfg": {"mode": "whole"},
     }
-    pipeline = [{"type": "LoadImageFromFile"}, {"type": "PackSegInputs"}]
+    pipeline = [dict(loader), {"type": "PackSegInputs"}]
     palette = [[60 * index, 90, 200] for index in range(len(names))]
     metainfo = {"classes": names, "palette": palette}
     dataset = {"type": "BaseSegDataset", "metainfo": metainfo, "pipeline": pipeline}

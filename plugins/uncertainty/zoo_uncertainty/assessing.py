@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import read_picture
 from zoo_uncertainty.appearance import Appearances, describe
 from zoo_uncertainty.dice_estimate import expected_dice
 from zoo_uncertainty.temperature import logs_of, tempered
@@ -19,6 +18,7 @@ from zoo_uncertainty.temperature import logs_of, tempered
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from zoo.data import Picture
     from zoo_uncertainty.calibration_file import Calibration
     from zoo_uncertainty.members import Members
 
@@ -34,6 +34,7 @@ class Assessment:
 
     Attributes:
         path: The image.
+        picture: Its pixels as the model reads them.
         entropy: ``(H, W)`` float32, of the calibrated probabilities, in ``[0, 1]``: 1 where all
             classes are equally probable.
         uncertainty: Mean of ``entropy``.
@@ -45,6 +46,7 @@ class Assessment:
     """
 
     path: Path
+    picture: Picture
     entropy: NDArray[np.float32]
     uncertainty: float
     dice: Mapping[str, float | None]
@@ -108,10 +110,12 @@ def assess(
         for index in members.foreground
     }
     entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=0) / math.log(len(shares))
-    appearance = describe(read_picture(path))
+    picture = members.picture(path)
+    appearance = describe(picture)
     unlikeness, p_like = (None, None) if training is None else training.unlikeness(appearance)
     return Assessment(
         path=path,
+        picture=picture,
         entropy=entropy.astype(np.float32),
         uncertainty=float(entropy.mean(dtype=np.float64)),
         dice=dice,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zoo.data import IMAGE_SUFFIXES
@@ -12,11 +12,14 @@ from zoo.errors import DataError
 __all__ = ["find_images", "names_of"]
 
 
-def find_images(inputs: Sequence[Path]) -> list[Path]:
+def find_images(inputs: Sequence[Path], reads: Callable[[Path], bool]) -> list[Path]:
     """Return files as they are given, and the images of folders below them, sorted.
+
+    Hidden files of a folder are left out.
 
     Args:
         inputs: Files and folders.
+        reads: Returns whether a file without the suffix of a picture is an image too.
 
     Raises:
         DataError: One is missing, or a folder has no image.
@@ -24,21 +27,24 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for each in inputs:
         if each.is_dir():
-            inside = [
-                path
-                for path in sorted(each.rglob("*"))
-                if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-            ]
+            inside = [path for path in sorted(each.rglob("*")) if _is_image(path, reads)]
             if not inside:
                 message = f"cannot find images in {str(each)!r}: it has none."
                 raise DataError(message, path=each, hint="give a folder of images.")
             found |= dict.fromkeys(inside)
-        elif each.is_file():
+        elif each.exists():
             found[each] = None
         else:
             message = f"cannot read {str(each)!r}: there is no such file or folder."
             raise DataError(message, path=each, hint="give images, or folders of images.")
     return list(found)
+
+
+def _is_image(path: Path, reads: Callable[[Path], bool]) -> bool:
+    # macOS leaves "._x.png" beside x.png on other file systems; a pipe may block forever.
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    return path.suffix.lower() in IMAGE_SUFFIXES or reads(path)
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

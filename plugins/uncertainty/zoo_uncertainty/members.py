@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import zoo
-from zoo.data import read_picture
+from zoo.data import Picture, read_picture
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,6 +62,25 @@ class Members:
             for each in self.predictors
         ]
 
+    def reads(self, path: Path) -> bool:
+        """Return whether the models' own transform says that a file is an image, such as DICOM.
+
+        Args:
+            path: A file.
+        """
+        return bool(self.predictors[0].reads(path))
+
+    def picture(self, path: Path) -> Picture:
+        """Return an image as the first model reads it, in 8 bits.
+
+        Args:
+            path: The image.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        return Picture(self.predictors[0].shown(path))
+
     def probabilities(self, path: Path) -> NDArray[np.float32]:
         """Return the mean probability of each class at each pixel, before any temperature.
 
@@ -72,18 +91,26 @@ class Members:
             ``(C, H, W)``, summing to 1.
 
         Raises:
-            DataError: The image cannot be read, or a model fails on it.
-            ConfigError: A model returns no scores, or its config loads images from files alone,
-                so that a flipped one cannot be given.
+            DataError: The image cannot be read, a model fails on it, or its config loads images
+                from files alone, so that a flipped one cannot be given.
+            ConfigError: A model returns no scores.
         """
         flips = _FLIPS[self.tta]
-        pixels = None if len(flips) == 1 else read_picture(path).pixels
         total: Any = 0
         for predictor in self.predictors:
+            pixels = None if len(flips) == 1 else _pixels(predictor, path)
             for axes in flips:
                 total = total + _one(predictor, path, pixels, axes)
         mean: NDArray[np.float32] = total / np.float32(len(self.predictors) * len(flips))
         return mean
+
+
+def _pixels(predictor: Any, path: Path) -> NDArray[Any]:
+    """Return an image as an array, also one that only the model's own transform reads."""
+    pixels: NDArray[Any] = (
+        predictor.shown(path) if predictor.reads(path) else read_picture(path).pixels
+    )
+    return pixels
 
 
 def _one(
@@ -92,7 +119,11 @@ def _one(
     if pixels is None:
         found: NDArray[np.float32] = predictor.probabilities(path)
         return found
-    flipped = predictor.probabilities(np.ascontiguousarray(np.flip(pixels, axes)))
+    import torch
+
+    # As a tensor: a transform that takes no pictures would take an array for what it reads itself.
+    given = torch.from_numpy(np.ascontiguousarray(np.flip(pixels, axes)))
+    flipped = predictor.probabilities(given)
     back: NDArray[np.float32] = np.flip(flipped, tuple(axis + 1 for axis in axes))
     return back
 

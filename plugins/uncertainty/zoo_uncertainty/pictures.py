@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import encode_png, fit_size, read_picture, resize_image
+from zoo.data import encode_png, fit_size, resize_image
 from zoo.texts import printable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def draw_sheet(chosen: Sequence[Assessment]) -> bytes:
 
 
 def _draw(pair: tuple[Any, Any], place: int, each: Assessment) -> None:
-    pixels = read_picture(each.path).to_uint8()
+    pixels = each.picture.to_uint8()
     size = fit_size(pixels.shape[0], pixels.shape[1], (_TILE_PX, _TILE_PX), keep_aspect=True)
     pair[0].imshow(resize_image(pixels, size), cmap="gray", vmin=0, vmax=255)
     shown = np.rint(np.clip(each.entropy, 0, 1) * 255).astype(np.uint8)

@@ -75,18 +75,20 @@ def rank_command(**given: Any) -> None:
 
     First come those of which the model is unsure and that are unlike its training images, and no
     two that are alike. Writes ranking.csv, ranking.json and ranking.png, a sheet of the first
-    twelve, each beside its uncertainty.
+    twelve, each beside its uncertainty. Images are what `zoo predict` reads with this model. If one
+    fails, it is reported, the others are still ranked, and the command exits 1.
     """
     from zoo_uncertainty.ranking import rank_images
 
     done = _run("rank", rank_images, given)
     _note(done)
     if given["as_json"]:
-        click.echo(json.dumps(done.images, indent=2))
-        return
-    for row in done.images[:_LISTED]:
-        click.echo(printable(f"{row['place']:>4}  {row['file']}  {_told(row)}"))
-    click.echo(printable(f"ranked {counted(len(done.images), 'image')}: {done.files[0]}"))
+        click.echo(json.dumps([*done.images, *done.failures], indent=2))
+    else:
+        for row in done.images[:_LISTED]:
+            click.echo(printable(f"{row['place']:>4}  {row['file']}  {_told(row)}"))
+        click.echo(printable(f"ranked {counted(len(done.images), 'image')}: {done.files[0]}"))
+    _tell_failures(done)
 
 
 @click.command("assess")
@@ -96,18 +98,20 @@ def assess_command(**given: Any) -> None:
 
     WORK_DIR must be calibrated (`zoo calibrate`). Writes assessment.json with the expected Dice and
     its interval and whether an image is unlike the training images, and NAME_uncertainty.png, in
-    which 0 is sure and 255 is one class as good as another.
+    which 0 is sure and 255 is one class as good as another. Images are what `zoo predict` reads
+    with this model. If one fails, it is reported, and the command exits 1.
     """
     from zoo_uncertainty.ranking import assess_images
 
     done = _run("assess", assess_images, given)
     _note(done)
     if given["as_json"]:
-        click.echo(json.dumps(done.images, indent=2))
-        return
-    for row in done.images:
-        click.echo(printable(f"{row['file']}  {_told(row)}"))
-    click.echo(printable(f"assessed {counted(len(done.images), 'image')}: {done.files[0]}"))
+        click.echo(json.dumps([*done.images, *done.failures], indent=2))
+    else:
+        for row in done.images:
+            click.echo(printable(f"{row['file']}  {_told(row)}"))
+        click.echo(printable(f"assessed {counted(len(done.images), 'image')}: {done.files[0]}"))
+    _tell_failures(done)
 
 
 def _run(
@@ -133,6 +137,20 @@ def _note(done: Ranked) -> None:
     for is_so, text in ((done.has_training, _NO_TRAINING), (done.is_calibrated, _NO_CALIBRATION)):
         if not is_so:
             click.echo(text, err=True)
+
+
+def _tell_failures(done: Ranked) -> None:
+    """Name the images that failed on stderr, and exit 1 if there are any, as `zoo predict` does."""
+    if not done.failures:
+        return
+    for row in done.failures:
+        click.echo(printable(f"failed: {row['file']}: {row['error']}"), err=True)
+    total = len(done.images) + len(done.failures)
+    click.echo(f"error: {len(done.failures)} of {total} images failed.", err=True)
+    for hint in dict.fromkeys(row["hint"] for row in done.failures):
+        if hint:
+            click.echo(printable(f"HINT: {hint}"), err=True)
+    click.get_current_context().exit(1)
 
 
 def _told(row: dict[str, Any]) -> str:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import write_file
-from zoo.errors import ConfigError
+from zoo.data import Picture, write_file
+from zoo.errors import ConfigError, DataError
 from zoo_uncertainty.assessing import Assessment, assess
 from zoo_uncertainty.calibration_file import NAME, Calibration, has_place, read_calibration
 from zoo_uncertainty.image_inputs import find_images, names_of
@@ -30,6 +30,7 @@ __all__ = ["Ranked", "Sources", "assess_images", "rank_images"]
 
 _SHOWN = 12
 _NO_MAP = np.empty((0, 0), np.float32)
+_NO_PICTURE = Picture(np.empty((0, 0), np.uint8))
 
 Progress = Callable[[int, int], None]
 
@@ -63,12 +64,14 @@ class Ranked:
     Attributes:
         files: The files, the most important one first.
         images: Rows of the images, in the order of the file.
+        failures: Rows of those that could not be predicted: ``file``, ``error`` and ``hint``.
         is_calibrated: Whether a calibration was used.
         has_training: Whether the training images were found.
     """
 
     files: Sequence[Path]
     images: Sequence[dict[str, Any]]
+    failures: Sequence[dict[str, Any]]
     is_calibrated: bool
     has_training: bool
 
@@ -92,8 +95,8 @@ class _Opened:
 
 
 def _open(sources: Sources, *, needs_calibration: bool) -> _Opened:
-    paths = find_images(sources.inputs)
     members = open_members(sources.specs, tta=sources.tta, device=sources.device)
+    paths = find_images(sources.inputs, members.reads)
     path = sources.calibration
     if path is None and has_place(sources.specs[0]):
         path = members.checkpoint.parent / NAME
@@ -106,73 +109,117 @@ def _open(sources: Sources, *, needs_calibration: bool) -> _Opened:
     if path is not None and (sources.calibration or needs_calibration or path.is_file()):
         calibration = read_calibration(path)
         calibration.check_members(members, path)
-    return _Opened(members, calibration, find_training_images(sources.specs[0]), paths)
+    training = find_training_images(sources.specs[0], members.picture)
+    return _Opened(members, calibration, training, paths)
+
+
+class _Failures:
+    """The images that cannot be predicted, which do not stop the others."""
+
+    def __init__(self) -> None:
+        self._errors: list[tuple[Path, DataError]] = []
+
+    def assess(self, opened: _Opened, path: Path) -> Assessment | None:
+        """Return what is known of an image, or None if it fails."""
+        try:
+            return assess(opened.members, opened.calibration, opened.training, path)
+        except DataError as error:
+            self._errors.append((path, error))
+            return None
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {"file": str(path), "error": error.message, "hint": error.hint}
+            for path, error in self._errors
+        ]
+
+    def check(self, found: Sequence[object]) -> None:
+        """Raise if no image was predicted."""
+        if found or not self._errors:
+            return
+        path, first = self._errors[0]
+        if len(self._errors) == 1:
+            raise first
+        message = f"cannot predict on any of {len(self._errors)} images; the first: {first.message}"
+        raise DataError(message, path=path, hint=first.hint) from first
 
 
 def assess_images(sources: Sources, progress: Progress | None = None) -> Ranked:
     """Write ``assessment.json`` and ``NAME_uncertainty.png`` of each image.
+
+    An image that cannot be read does not stop the others: it is listed under ``failures``.
 
     Args:
         sources: What is asked; the models must be calibrated.
         progress: Called with images done and images in total.
 
     Raises:
-        DataError: The calibration is missing, damaged or of another checkpoint; an image cannot be
+        DataError: The calibration is missing, damaged or of another checkpoint; no image can be
             read; or a file cannot be written.
         ConfigError: A model is not semantic, or gives no scores; or it is a name, and no
             calibration is given.
         CheckpointError: Weights cannot be read.
     """
     opened = _open(sources, needs_calibration=True)
-    rows, files = [], []
+    rows, files, failures = [], [], _Failures()
     for done, (path, name) in enumerate(zip(opened.paths, names_of(opened.paths), strict=True)):
-        each = assess(opened.members, opened.calibration, opened.training, path)
-        picture = sources.out / f"{name}_uncertainty.png"
-        write_file(picture, map_png(each.entropy))
-        files.append(picture)
-        rows.append(each.to_json() | {"uncertainty_map": picture.name})
+        each = failures.assess(opened, path)
+        if each is not None:
+            picture = sources.out / f"{name}_uncertainty.png"
+            write_file(picture, map_png(each.entropy))
+            files.append(picture)
+            rows.append(each.to_json() | {"uncertainty_map": picture.name})
         if progress is not None:
             progress(done + 1, len(opened.paths))
-    target = sources.out / "assessment.json"
-    _write_json(target, opened.facts("zoo.assessment/1") | {"images": rows})
-    return Ranked([target, *files], rows, True, opened.training is not None)
+    failures.check(rows)
+    target, failed = sources.out / "assessment.json", failures.rows()
+    facts = opened.facts("zoo.assessment/1")
+    _write_json(target, facts | {"images": rows, "failures": failed})
+    return Ranked([target, *files], rows, failed, True, opened.training is not None)
 
 
 def rank_images(sources: Sources, progress: Progress | None = None) -> Ranked:
     """Write ``ranking.csv``, ``ranking.json`` and ``ranking.png``.
+
+    An image that cannot be read does not stop the others: it is listed under ``failures``, and
+    last in the table.
 
     Args:
         sources: What is asked.
         progress: Called with images done and images in total.
 
     Raises:
-        DataError: A calibration is damaged or of another checkpoint; an image cannot be read; or a
+        DataError: A calibration is damaged or of another checkpoint; no image can be read; or a
             file cannot be written.
         ConfigError: A model is not semantic, or gives no scores.
         CheckpointError: Weights cannot be read.
     """
     opened = _open(sources, needs_calibration=False)
-    found = []
+    found, failures = [], _Failures()
     for done, path in enumerate(opened.paths, start=1):
-        each = assess(opened.members, opened.calibration, opened.training, path)
-        found.append(replace(each, entropy=_NO_MAP))  # thousands of maps would fill the memory
+        each = failures.assess(opened, path)
+        if each is not None:  # thousands of maps would fill the memory
+            found.append(replace(each, entropy=_NO_MAP, picture=_NO_PICTURE))
         if progress is not None:
             progress(done, len(opened.paths))
+    failures.check(found)
     order = order_of(_scores(found), _scaled(found, opened.training))
     rows = [
         {"place": place, "gain": round(gain, 6), **found[index].to_json()}
         for place, (index, gain) in enumerate(order, start=1)
     ]
-    out = sources.out
-    write_file(out / "ranking.csv", _csv(rows))
-    _write_json(out / "ranking.json", opened.facts("zoo.ranking/1") | {"images": rows})
+    out, failed = sources.out, failures.rows()
+    write_file(out / "ranking.csv", _csv(rows, failed))
+    facts = opened.facts("zoo.ranking/1")
+    _write_json(out / "ranking.json", facts | {"images": rows, "failures": failed})
     shown = [
         assess(opened.members, opened.calibration, opened.training, found[index].path)
         for index, _ in order[:_SHOWN]
     ]
     write_file(out / "ranking.png", draw_sheet(shown))
     files = [out / f"ranking.{suffix}" for suffix in ("csv", "json", "png")]
-    return Ranked(files, rows, opened.calibration is not None, opened.training is not None)
+    is_calibrated, has_training = opened.calibration is not None, opened.training is not None
+    return Ranked(files, rows, failed, is_calibrated, has_training)
 
 
 def _scores(found: Sequence[Assessment]) -> list[float]:
@@ -194,15 +241,18 @@ def _scaled(found: Sequence[Assessment], training: Appearances | None) -> Any:
 _COLUMNS = ("place", "file", "gain", "uncertainty", "unlikeness", "p_like", "unlike")
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
+def _csv(rows: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*_COLUMNS, "least_expected_dice"])
+    writer.writerow([*_COLUMNS, "least_expected_dice", "error"])
     for row in rows:
         dice = [each["expected_dice"] for each in row["classes"]]
         least = min((each for each in dice if each is not None), default="")
         cells = ["" if row[key] is None else row[key] for key in _COLUMNS]
-        writer.writerow([*cells, least])
+        writer.writerow([*cells, least, ""])
+    for row in failures:
+        cells = [row["file"] if key == "file" else "" for key in _COLUMNS]
+        writer.writerow([*cells, "", row["error"]])
     return stream.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import zoo
-from zoo.data import read_picture, read_prepared
+from zoo.data import Picture, read_prepared
 from zoo.errors import ZooError
 from zoo_uncertainty.appearance import Appearances, describe
 
@@ -19,12 +19,15 @@ _MOST = 500  # evenly spaced: reading more takes minutes
 
 
 def find_training_images(
-    spec: str, progress: Callable[[int, int], None] | None = None
+    spec: str,
+    read: Callable[[Path], Picture],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Appearances | None:
     """Return the appearances of a run's training images, or None if they are not to be found.
 
     Args:
         spec: A work dir; of other models nobody knows where their training images are.
+        read: Returns an image as the model reads it.
         progress: Called with images done and images in total.
 
     Raises:
@@ -45,7 +48,7 @@ def find_training_images(
         return None
     described = []
     for done, row in enumerate(rows, start=1):
-        described.append(describe(read_picture(prepared.image_path(row.stem))))
+        described.append(describe(read(prepared.image_path(row.stem))))
         if progress is not None:
             progress(done, len(rows))
     return Appearances.of(np.stack(described), [row.group for row in rows])

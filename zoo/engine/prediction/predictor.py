@@ -169,6 +169,22 @@ class Predictor(Generic[Result]):
         with self.model.confined():
             return predict_probabilities(self.model, self._reader, taken, where=where)
 
+    def shown(self, image: GivenImage) -> NDArray[np.uint8]:
+        """Return what the model reads, for people to look at: ``(H, W)`` or ``(H, W, 3)`` RGB.
+
+        Args:
+            image: As for a call.
+
+        Raises:
+            DataError: The image cannot be read.
+        """
+        taken = self._take(image)
+        with self.model.confined():
+            if isinstance(self._reader, ExportReader):
+                with open_scene(taken, bands=self._bands) as scene:
+                    return scene.shown()
+            return self._reader.read(taken).shown
+
     def __call__(self, image: GivenImage) -> Result:
         """Predict one image.
 

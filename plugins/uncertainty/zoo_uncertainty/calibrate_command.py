@@ -22,8 +22,11 @@ __all__ = ["command"]
 _KNOWN = {
     "selected": "note: these images chose the best checkpoint, so they flatter it; images of a "
     "split that the run has not seen do not.",
-    "unknown": "note: the model does not say what it was trained on; nothing below holds if these "
-    "images are among it.",
+    "configured": "note: the checkpoint does not say what it was trained on; these images are not "
+    "among the training images that its config names, as that folder is now.",
+    "unknown": "note: not checked whether these images were trained on: the model does not say "
+    "what it was trained on, and no config of it names a prepared folder that is here; nothing "
+    "below holds if they are among it.",
 }
 
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-import zoo
-from zoo.errors import DataError, ZooError
+from zoo.errors import DataError
+from zoo_uncertainty.calibration_file import has_place
+from zoo_uncertainty.configured_data import digests_of_config
 
 if TYPE_CHECKING:
     from zoo.data import Prepared, PreparedFile
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_apart", "check_unseen", "rows_of"]
 
+_STATES = ("unknown", "configured", "selected", "unseen")  # the weakest counts
 _OTHER = "give images that the model has not seen: --data, or --split val."
 
 
@@ -58,7 +59,8 @@ def check_unseen(
 
     Returns:
         What the models know of the images: ``unseen``, ``selected`` if they chose a checkpoint of
-        one, ``unknown`` if one does not say what it was trained on.
+        one, ``configured`` if one does not say what it was trained on and the folder that its
+        config names trains on none of them, ``unknown`` if that folder is not here either.
 
     Raises:
         DataError: A model was trained on one.
@@ -66,23 +68,34 @@ def check_unseen(
     digests = {each for row in rows for each in (row.image_sha256, row.source_sha256)}
     states = set()
     for spec, predictor in zip(specs, members.predictors, strict=True):
-        run = _find_run(spec)
-        seen = None if run is None else run.images_seen(digests)
-        if run is None or seen is None:
-            states.add("unknown")
-            continue
-        _refuse(predictor.model.name, prepared, rows, seen)
-        states.add("selected" if run.images_seen(digests, ("val",)) else "unseen")
-    return next(state for state in ("unknown", "selected", "unseen") if state in states)
+        model = predictor.model
+        seen, told = model.images_seen(digests), "it was trained on"
+        if seen is not None:
+            state = "selected" if model.images_seen(digests, ("val",)) else "unseen"
+        else:
+            # The config of a name is of whoever published it, and not of this machine.
+            is_own = has_place(spec) and not model.is_published
+            configured = digests_of_config(model.config) if is_own else None
+            state = "unknown" if configured is None else "configured"
+            seen, told = digests & (configured or frozenset()), "its config trains on"
+        _refuse(model.name, told, prepared, rows, seen)
+        states.add(state)
+    return next(state for state in _STATES if state in states)
 
 
 def _refuse(
-    name: str, prepared: Prepared, rows: Sequence[PreparedFile], seen: frozenset[str]
+    name: str,
+    told: str,
+    prepared: Prepared,
+    rows: Sequence[PreparedFile],
+    seen: Collection[str],
 ) -> None:
-    known = sorted(row.stem for row in rows if {row.image_sha256, row.source_sha256} & seen)
+    known = sorted(
+        row.stem for row in rows if not {row.image_sha256, row.source_sha256}.isdisjoint(seen)
+    )
     if known:
-        message = f"cannot calibrate {name!r} on {len(rows)} images: it was trained on "
-        message += f"{len(known)} of them, such as {known[0]!r}."
+        message = f"cannot calibrate {name!r} on {len(rows)} images: {told} {len(known)} of them, "
+        message += f"such as {known[0]!r}."
         raise DataError(message, path=prepared.root, hint=_OTHER)
 
 
@@ -110,13 +123,3 @@ def check_apart(
         message = f"cannot check on {len(others)} images: {len(shared)} of them, such as "
         message += f"{shared[0]!r}, are of the calibration or of its groups."
         raise DataError(message, path=prepared.root, hint="give another --check-split.")
-
-
-def _find_run(spec: str) -> Any:
-    """Return the run of a work dir, or None: other models do not say what they were trained on."""
-    if not Path(spec).is_dir():
-        return None
-    try:
-        return zoo.read_run(spec)
-    except ZooError:  # without its log
-        return None

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
-__all__ = ["DataUse", "HistoryNote", "current_use", "extend_history", "read_history", "short"]
+__all__ = [
+    "DataUse",
+    "HistoryNote",
+    "current_use",
+    "extend_history",
+    "images_seen",
+    "read_history",
+    "short",
+]
 
 _KEY = "zoo_data"
 _SPLITS = ("train", "val")
@@ -103,6 +111,27 @@ def read_history(meta: Mapping[str, Any]) -> tuple[DataUse, ...]:
         return tuple(found)
     noted = _NOTED.search(str(meta.get("cfg") or ""))
     return (DataUse(noted["digest"], "data of an older run"),) if noted else ()
+
+
+def images_seen(
+    meta: Mapping[str, Any], digests: Collection[str], splits: Collection[str] = ("train",)
+) -> frozenset[str] | None:
+    """Return those images that the weights of a checkpoint have seen, now or in earlier data.
+
+    Args:
+        meta: Of the checkpoint.
+        digests: The sha256 of images or of their sources, 64 hex digits each.
+        splits: ``train`` for what it was trained on, ``val`` for what chose the best one.
+
+    Returns:
+        A part of ``digests``; None if the checkpoint does not say what it was trained on, as that
+        of data that was not prepared.
+    """
+    uses = read_history(meta)
+    if not uses or not all(use.images for use in uses):
+        return None
+    seen = {image for use in uses for split in splits for image in use.images.get(split, ())}
+    return frozenset(digest for digest in digests if short([digest]) <= seen)
 
 
 def _read(row: Mapping[str, Any]) -> DataUse | None:

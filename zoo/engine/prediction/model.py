@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +88,29 @@ class LoadedModel:
         Types come from registries only, and the prediction has a budget.
         """
         return _confined() if self.is_published else nullcontext()
+
+    def images_seen(
+        self, digests: Collection[str], splits: Collection[str] = ("train",)
+    ) -> frozenset[str] | None:
+        """Return those images that its weights have seen, as its checkpoint says.
+
+        Args:
+            digests: The sha256 of images or of their sources, as rows of ``dataset.json`` state
+                them, 64 hex digits each.
+            splits: ``train`` for what it was trained on, ``val`` for what chose the best one.
+
+        Returns:
+            A part of ``digests``; None if the checkpoint does not say what it was trained on, as
+            published files and checkpoints of other tools do not.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be read.
+        """
+        from zoo.engine.dataset.history import images_seen
+
+        if self.is_published or self.export is not None:
+            return None
+        return images_seen(load_checkpoint(self.checkpoint).meta, digests, splits)
 
     def identity(self) -> dict[str, str | None]:
         """Return what a result states about its model, including the sha256 of the weights."""

@@ -157,14 +157,10 @@ class Run:
             CheckpointError: The checkpoint cannot be read.
         """
         from zoo.engine.checkpoints.checkpoint import load_checkpoint
-        from zoo.engine.dataset.history import read_history, short
+        from zoo.engine.dataset.history import images_seen
 
         found = self.checkpoint()
-        uses = () if found is None else read_history(load_checkpoint(found).meta)
-        if not uses or not all(use.images for use in uses):
-            return None
-        seen = {image for use in uses for split in splits for image in use.images.get(split, ())}
-        return frozenset(digest for digest in digests if short([digest]) <= seen)
+        return None if found is None else images_seen(load_checkpoint(found).meta, digests, splits)
 
     def at(self, step: int) -> str:
         """Return the name of a step: its epoch if validation counts in epochs.

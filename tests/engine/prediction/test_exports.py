@@ -138,6 +138,7 @@ def test_load_returns_a_predictor(exported: Path, images: Path) -> None:
     pixels = decode_image(color.read_bytes(), "x")
     for given in (pixels, color.read_bytes()):
         assert np.array_equal(result.labels, predictor(given).labels)
+        assert np.array_equal(predictor.shown(given), pixels)
     raw = RuntimePredictor(exported, postprocess=None)(color).labels
     assert np.array_equal(raw, zoo.load(exported, postprocess=None)(color).labels)
     assert str(predictor.licence) == "CC0-1.0; data: CC0-1.0"

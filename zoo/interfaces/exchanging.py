@@ -98,11 +98,13 @@ class Labels:
         classes: Names of all classes that objects have, in the order of their ids.
         images: Iterated once.
         palette: RGB colour of each class, as in overlays; empty if there are none.
+        score_thr: Least score of what a model found; None for labels and label maps.
     """
 
     classes: tuple[str, ...]
     images: Iterable[LabelledImage]
     palette: tuple[tuple[int, int, int], ...] = ()
+    score_thr: float | None = None
 
 
 class LabelReader(Protocol):

@@ -74,6 +74,7 @@ class Feature:
         outline: In the coordinates of the file; None where only measures are written.
         digits: How many decimals its coordinates have.
         crs: Reference system of the file; None for an image without coordinates.
+        shape: Its outline in px, to draw it; None where that was not asked for.
     """
 
     id: int
@@ -84,6 +85,7 @@ class Feature:
     outline: Any
     digits: int
     crs: CRS | None
+    shape: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,12 @@ class Found:
 
 
 def features_of(
-    labels: Labels, choices: Choices, report: Report, *, outlines: bool = True
+    labels: Labels,
+    choices: Choices,
+    report: Report,
+    *,
+    outlines: bool = True,
+    drawn: bool = False,
 ) -> Found:
     """Return the objects of all images that the user wants.
 
@@ -112,6 +119,7 @@ def features_of(
         choices: What the user wants of it.
         report: Receives each object that is left out.
         outlines: Whether outlines are wanted, and with them coordinates, or measures alone.
+        drawn: Whether outlines in px are wanted, of images without coordinates too.
 
     Raises:
         DataError: A class is unknown, or no image has coordinates where they are needed.
@@ -126,7 +134,7 @@ def features_of(
             report.drop(image.name, "no coordinates: its objects are in no file of vectors")
             _pass_over(image, numbers)
             continue
-        found = _of_image(image, place, choices, report, numbers, outlines=outlines)
+        found = _of_image(image, place, choices, report, numbers, outlines=outlines, drawn=drawn)
         features += found
         if place is not None:
             systems.add(place.target)
@@ -155,6 +163,7 @@ def _of_image(
     numbers: Iterator[int],
     *,
     outlines: bool,
+    drawn: bool,
 ) -> list[Feature]:
     """Return the features of an image."""
     found: list[tuple[LabelledObject, int, Any, dict[str, float | None]]] = []
@@ -167,9 +176,10 @@ def _of_image(
                 found.append((each, number, shape, measures))
             else:
                 report.drop(f"{image.name}: object {number}", reason)
-    drawn = _drawn(found, choices) if outlines else [shape for _, _, shape, _ in found]
+    is_drawn = outlines or drawn
+    shapes = _drawn(found, choices) if is_drawn else [shape for _, _, shape, _ in found]
     features = []
-    for (each, number, exact, measures), shape in zip(found, drawn, strict=True):
+    for (each, number, exact, measures), shape in zip(found, shapes, strict=True):
         centre = exact.centroid if place is None else place.in_file(exact.centroid)
         digits = 2 if place is None else place.digits(exact)
         outline = place.in_file(shape) if outlines and place is not None else None
@@ -189,6 +199,7 @@ def _of_image(
                 outline=outline,
                 digits=digits,
                 crs=None if place is None else place.target,
+                shape=shape if drawn else None,
             )
         )
     return features

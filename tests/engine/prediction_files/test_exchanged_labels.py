@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, given, settings  # noqa: E402 (after the ski
 from hypothesis import strategies as st  # noqa: E402
 
 import zoo  # noqa: E402
-from zoo.data import read_prepared  # noqa: E402
+from zoo.data import Report, read_prepared  # noqa: E402
 from zoo.engine.exchanges import open_writer  # noqa: E402
 from zoo.engine.prediction_files.exchanged import write_exchanged  # noqa: E402
+from zoo.interfaces import Labels  # noqa: E402
 
 pytestmark = [pytest.mark.mm, pytest.mark.usefixtures("checkout_plugins")]
 
@@ -151,3 +152,30 @@ def _splits(folder: Path) -> dict[str, str]:
         for path in (folder / "splits").glob("*.txt")
         for stem in path.read_text("utf-8").splitlines()
     }
+
+
+class _Receiver:
+    """A format that keeps what it is given."""
+
+    name, suffix = "kept", ".json"
+
+    def __call__(self, labels: Labels, path: Path) -> Report:
+        self.labels = labels
+        return Report()
+
+
+def test_threshold_of_instances_goes_out_with_them(tmp_path: Path) -> None:
+    """That of the batch; label maps have none."""
+    entry = {"file": "a.png", "score_thr": 0.3}
+    content = {"classes": ["tank"], "palette": [[1, 2, 3]], "coco": "coco.json", "images": [entry]}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    image = {"id": 1, "file_name": "a.png", "width": 4, "height": 3}
+    (tmp_path / "coco.json").write_text(json.dumps({"images": [image], "annotations": []}))
+    maps = _predicted(tmp_path / "maps", [np.zeros((4, 4), np.uint8)])
+    of_instances, of_maps = _Receiver(), _Receiver()
+
+    write_exchanged(tmp_path / "instances.json", cast("Any", of_instances), "instance", ["tank"])
+    write_exchanged(maps, cast("Any", of_maps), "semantic", CLASSES)
+
+    assert of_instances.labels.score_thr == 0.3
+    assert of_maps.labels.score_thr is None

@@ -73,6 +73,7 @@ def write_exchanged(
         classes=tuple(name for name, _ in named),
         images=images,
         palette=tuple(color for _, color in named),
+        score_thr=entries[0].get("score_thr") if entries else None,
     )
     return Exchanged(path, write(labels, path))
 

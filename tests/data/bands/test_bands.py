@@ -12,7 +12,7 @@ np = pytest.importorskip("numpy")
 rasterio = pytest.importorskip("rasterio")
 
 from zoo.data.bands.counting import count_bands, make_table  # noqa: E402 (after the skip)
-from zoo.data.bands.reading import choose_bands, encode_bands, read_bands  # noqa: E402
+from zoo.data.bands.reading import BandImage, choose_bands, encode_bands, read_bands  # noqa: E402
 from zoo.data.bands.showing import show_bands  # noqa: E402
 from zoo.data.bands.table import BandChoice, BandTable, plain_name  # noqa: E402
 from zoo.errors import DataError  # noqa: E402
@@ -61,6 +61,23 @@ def test_bands_when_read_and_written_again_then_are_those_of_the_file(
     again = read_bands(encode_bands(image), "again", choice)
     assert np.array_equal(again.samples, wanted)
     assert np.array_equal(again.missing, wanted == 7)
+
+
+@pytest.mark.parametrize("nodata", [0.0, None])
+def test_bands_when_encoded_beside_other_work_then_bytes_are_equal(nodata: float | None) -> None:
+    """With no memory for blocks, GDAL writes each at once, as it may wherever threads share it."""
+    samples = np.random.default_rng(0).integers(1, 30000, (96, 96, 5)).astype("uint16")
+    missing = np.zeros(samples.shape, bool)
+    missing[:20, :30] = True
+    samples[missing] = 0
+    image = BandImage(samples, missing, PLAIN, nodata)
+    alone = encode_bands(image)
+
+    with rasterio.Env(GDAL_CACHEMAX=0):
+        beside = encode_bands(image)
+
+    assert beside == alone
+    assert len(alone) < samples.nbytes
 
 
 def test_missing_when_nan_infinite_or_masked_then_each_counts(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def encode_bands(image: BandImage) -> bytes:
     Args:
         image: The bands.
     """
+    import numpy as np
     import rasterio
     from rasterio.io import MemoryFile
 
@@ -196,9 +197,11 @@ def encode_bands(image: BandImage) -> bytes:
     }
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
         with memory.open(**profile) as dataset:
-            for number in range(1, count + 1):
-                dataset.write(image.samples[..., number - 1], number)
-                dataset.set_band_description(number, image.names[number - 1])
+            # All at once: band by band, GDAL may write strips half full, and then again elsewhere,
+            # wherever threads share its cache: larger files, whose bytes differ from run to run.
+            dataset.write(np.moveaxis(image.samples, 2, 0))
+            for number, name in enumerate(image.names, start=1):
+                dataset.set_band_description(number, name)
             if image.nodata is None and image.missing.any():
                 dataset.write_mask(~image.is_missing)
         return bytes(memory.read())

@@ -16,7 +16,7 @@ from zoo.errors import DataError
 from zoo.interfaces import LabelledImage, LabelledObject, Labels
 from zoo_geo_vectors.measures import measures_of
 from zoo_geo_vectors.outlines import outline_of, regions_of
-from zoo_geo_vectors.places import Place, neighbours, place_of, read_crs
+from zoo_geo_vectors.places import Place, area_of, neighbours, place_of, read_crs
 from zoo_geo_vectors.simplifying import simplified, simplified_together
 
 __all__ = ["Choices", "Feature", "Found", "features_of"]
@@ -127,7 +127,7 @@ def features_of(
     _check_classes(labels, choices)
     numbers, systems = count(1), set[CRS]()
     features: list[Feature] = []
-    placed: list[tuple[LabelledImage, Place]] = []
+    areas: list[tuple[str, CRS, Any]] = []  # not the images, whose objects fill the memory
     for image in labels.images:
         place = place_of(image, choices.crs)
         if place is None and outlines:
@@ -138,12 +138,13 @@ def features_of(
         features += found
         if place is not None:
             systems.add(place.target)
-            placed.append((image, place))
+            if image.size is not None:
+                areas.append((image.name, place.own, area_of(image.size, place)))
     if outlines and not systems:
         message = "cannot write vectors: no image has coordinates (a reference system and a place)."
         hint = "use --format csv for measures in px; gdal_edit.py -a_srs -a_ullr gives a TIFF both."
         raise DataError(message, hint=hint)
-    for name in neighbours(placed):
+    for name in neighbours(areas):
         report.note(name, _CUT)
     return Found(features, frozenset(systems))
 

@@ -20,7 +20,16 @@ from shapely.geometry.polygon import orient
 from zoo.errors import DataError
 from zoo.interfaces import LabelledImage
 
-__all__ = ["Place", "converted", "crs_name", "cut_at_180", "neighbours", "place_of", "read_crs"]
+__all__ = [
+    "Place",
+    "area_of",
+    "converted",
+    "crs_name",
+    "cut_at_180",
+    "neighbours",
+    "place_of",
+    "read_crs",
+]
 
 _PARTS_OF_PX = 100  # digits of coordinates tell apart a hundredth of a pixel
 _HALF = 180.0  # degrees
@@ -186,24 +195,34 @@ def place_of(image: LabelledImage, crs: str) -> Place | None:
     return Place(own, image.transform, read_crs(crs) if crs else own)
 
 
-def neighbours(images: Sequence[tuple[LabelledImage, Place]]) -> list[str]:
+def area_of(size: tuple[int, int], place: Place) -> Any:
+    """Return the ground that an image shows, as a polygon in its own reference system.
+
+    It is half a pixel wider on each side: borders that are one on the ground may differ by
+    rounding.
+
+    Args:
+        size: Width and height in px.
+        place: Where the image lies.
+    """
+    width, height = (side + 0.5 for side in size)
+    return place.in_own(shapely.box(-0.5, -0.5, width, height))
+
+
+def neighbours(areas: Sequence[tuple[str, CRS, Any]]) -> list[str]:
     """Return the names of images that touch or overlap another one of their reference system.
 
     Args:
-        images: Images with their places; those that state no size count as none.
+        areas: Name, own reference system and area of each image; see `area_of`.
     """
     alike: dict[CRS, list[tuple[int, Any]]] = {}
-    for number, (image, place) in enumerate(images):
-        if image.size is not None:
-            # Half a pixel more: borders that are one on the ground may differ by rounding.
-            width, height = (side + 0.5 for side in image.size)
-            area = place.in_own(shapely.box(-0.5, -0.5, width, height))
-            alike.setdefault(place.own, []).append((number, area))
+    for number, (_, crs, area) in enumerate(areas):
+        alike.setdefault(crs, []).append((number, area))
     found = set[int]()
-    for areas in alike.values():
-        tree = shapely.STRtree([area for _, area in areas])
-        for number, area in areas:
+    for group in alike.values():
+        tree = shapely.STRtree([area for _, area in group])
+        for number, area in group:
             if number not in found:  # nor are many images of one place compared with each other
                 near = tree.query(area, predicate="intersects").tolist()
-                found.update(areas[each][0] for each in near if len(near) > 1)
-    return [images[number][0].name for number in sorted(found)]
+                found.update(group[each][0] for each in near if len(near) > 1)
+    return [areas[number][0] for number in sorted(found)]

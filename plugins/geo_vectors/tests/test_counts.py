@@ -164,3 +164,20 @@ def test_large_batches_are_drawn_in_part(
     assert "The 2 largest objects are drawn." in text
     assert "Outlines are drawn of the first 1 images." in text
     assert "<td>3</td>" in text
+
+
+@pytest.mark.parametrize(
+    ("size", "width"), [((120, 40), 120), ((800, 1350), 400), ((1, 2000), 1), ((3000, 300), 3000)]
+)
+def test_border_of_a_picture_is_that_of_the_image(
+    scene: Labels, tmp_path: Path, size: tuple[int, int], width: int
+) -> None:
+    """A tall one is drawn smaller as a whole: browsers would leave room beside it otherwise."""
+    (first, _) = scene.images
+
+    text, _ = _write(replace(scene, images=(replace(first, size=size, objects=()),)), tmp_path)
+
+    (picture,) = _pictures(text)
+    assert picture.get("width") == str(width)
+    assert picture.get("height") is None
+    assert "max-height" not in text

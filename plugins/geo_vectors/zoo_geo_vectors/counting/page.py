@@ -18,6 +18,7 @@ __all__ = ["MOST_DRAWN", "MOST_PICTURES", "Part", "page_of"]
 
 MOST_PICTURES = 20  # images
 MOST_DRAWN = 20_000  # objects of an image: the largest
+_MOST_HIGH = 675  # px on the page, in which the border is that of the image
 _PLAIN = (0, 114, 178)  # of a class without a colour
 _HEAD = """<!doctype html>
 <html lang="en">
@@ -33,7 +34,7 @@ td, th { border-bottom: 1px solid #ccc; padding: .2em .8em; text-align: right }
 td:first-child, th:first-child { text-align: left }
 h2 { font-size: 1.1em; margin-top: 2em; overflow-wrap: anywhere }
 svg { background: #f4f4f4; border: 1px solid #999; display: block; margin-top: 1em;
-  max-height: 45em; max-width: 100% }
+  max-width: 100% }
 path { fill-opacity: .35; fill-rule: evenodd; stroke-width: 1.5; vector-effect: non-scaling-stroke }
 i { display: inline-block; height: .8em; margin-right: .5em; width: .8em }
 </style>
@@ -127,7 +128,8 @@ def _picture(
 ) -> Iterator[str]:
     width, height = size
     drawn = sorted(part.features, key=lambda each: -(each.measures["area_px"] or 0.0))
-    yield f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
+    shown = max(1, round(width * min(1, _MOST_HIGH / height)))
+    yield f'<svg viewBox="0 0 {width} {height}" width="{shown}" role="img" '
     yield f'aria-label="outlines of {escape(part.name)}">\n'
     for each in drawn[:MOST_DRAWN]:  # small ones above large ones
         color = _color(colors, each.label)
